@@ -1,0 +1,1 @@
+"""Locate code by parsing it; an anchor never changes what it finds."""

@@ -1,0 +1,44 @@
+"""Render Jinja2 templates: an undefined name is an error, never an empty string."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from closeout.bundle import BUNDLE
+from closeout.errors import CloseoutError, ExitCode
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(BUNDLE / "templates"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is YAML, Python and configuration, not HTML
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["quoted"] = json.dumps
+    return made
+
+
+def render(template: str, values: Mapping[str, object]) -> bytes:
+    """Return `templates/<template>` rendered with `values`, as UTF-8.
+
+    `template` is a path below `templates/`, such as `cors/cors.py.j2`. The filter `quoted`
+    writes a value as a JSON (and so YAML and Python) literal.
+    Raises CloseoutError("template-broken") for a missing template or an undefined name.
+    """
+    try:
+        return _environment().get_template(template).render(values).encode()
+    except TemplateError as error:
+        raise CloseoutError(
+            "template-broken",
+            f"templates/{template}: {error}",
+            hint="restore the template, or give the value it names.",
+            exit_code=ExitCode.OWN_BUG,
+        ) from error

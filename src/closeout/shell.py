@@ -1,0 +1,140 @@
+"""Start programs: an argv list, a scrubbed environment, a deadline and bounded output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+OUTPUT_CAP = 256 * 1024
+"""Bytes kept of each stream, from its end: a failure's reason stands last."""
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A finished program: `code` is None where the deadline ended it."""
+
+    argv: tuple[str, ...]
+    code: int | None
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Return whether it ended by itself with status 0."""
+        return self.code == 0
+
+    @property
+    def command(self) -> str:
+        """Return the command as a person would type it; argv never carries a secret."""
+        return " ".join(self.argv)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return a small environment: paths, locale and trust store, then `extra`."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    deadline: float = 60.0,
+    stdin: bytes = b"",
+    user: int | None = None,
+) -> Result:
+    """Run `argv` to its end or for `deadline` seconds; its whole process group ends with it.
+
+    `env` is added to a scrubbed environment. A missing program gives code 127, as a shell would.
+    `user` is the numeric id to run as, for programs that refuse root.
+    """
+    words = tuple(str(word) for word in argv)
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=environment(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            user=user,
+            group=user,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        return Result(argv=words, code=127, out="", err=str(error), seconds=0.0)
+    try:
+        out, err = process.communicate(stdin, timeout=deadline)
+        code: int | None = process.returncode
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        out, err = process.communicate()
+        code = None
+    except BaseException:
+        end_group(process)
+        raise
+    return Result(
+        argv=words,
+        code=code,
+        out=_tail(out),
+        err=_tail(err),
+        seconds=time.monotonic() - started,
+    )
+
+
+@contextmanager
+def running(
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    user: int | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Keep a server running for the block, its output in `log`; its group ends with the block."""
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [str(word) for word in argv],
+            cwd=cwd,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=user,
+            group=user,
+        )
+    try:
+        yield process
+    finally:
+        end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
+    """End a program and its children: TERM, then KILL after `grace` seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=grace)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def _tail(output: bytes) -> str:
+    return output[-OUTPUT_CAP:].decode("utf-8", "replace")
