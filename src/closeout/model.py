@@ -137,7 +137,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One file's bytes before and after; `before` None creates it, `mode` is its permission bits."""
+    """One file's bytes before and after; `before` None creates it, `mode` is permission bits."""
 
     path: PurePosixPath
     before: bytes | None

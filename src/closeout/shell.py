@@ -44,7 +44,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-def run(
+def run(  # noqa: PLR0913 - each is one property of a process; all but argv have defaults
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,

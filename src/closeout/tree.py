@@ -21,10 +21,24 @@ SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
 
 SKIPPED_FOLDERS = frozenset(
-    (
-        ".git .hg .svn node_modules .venv venv __pycache__ .nox .tox .mypy_cache .pytest_cache "
-        ".ruff_cache .closeout coverage target .next"
-    ).split()
+    [
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".nox",
+        ".tox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".closeout",
+        "coverage",
+        "target",
+        ".next",
+    ]
 )
 """Folders that hold no sources; dist and build are kept, since some trees commit them."""
 
@@ -104,7 +118,7 @@ class DiskTree:
         return self._listing
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
-        """Return the file's bytes, remembered; None where absent, linked, too large or unreadable."""
+        """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
         clean = clean_path(str(path))
         if clean not in self._bytes:
             self._bytes[clean] = self._read(clean)

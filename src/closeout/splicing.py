@@ -1,0 +1,74 @@
+"""Replace byte ranges of a file and leave every other byte alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splice:
+    """Replace the bytes from `start` up to `end` by `text`; equal offsets insert.
+
+    `text` is written with `\\n`; `splice` turns that into the line ending used at the place.
+    """
+
+    start: int
+    end: int
+    text: str
+
+
+def splice(content: bytes, splices: Iterable[Splice]) -> bytes:
+    """Return `content` with every splice applied.
+
+    Splices that insert at one offset keep their order. Raises ValueError where two overlap.
+    """
+    parts: list[bytes] = []
+    position = 0
+    for item in sorted(splices, key=lambda item: item.start):
+        if item.start < position or item.end < item.start or item.end > len(content):
+            message = f"splices overlap or leave the file at byte {item.start}"
+            raise ValueError(message)
+        ending = line_ending(content, item.start)
+        parts += [content[position : item.start], item.text.encode().replace(b"\n", ending)]
+        position = item.end
+    return b"".join([*parts, content[position:]])
+
+
+def line_ending(content: bytes, offset: int) -> bytes:
+    r"""Return the line ending at `offset`, `\r\n` or `\n`; the file's first where it has none."""
+    for start in (offset, 0):
+        end = content.find(b"\n", start)
+        if end >= 0:
+            return b"\r\n" if content[end - 1 : end] == b"\r" else b"\n"
+    return b"\n"
+
+
+def line_start(content: bytes, offset: int) -> int:
+    """Return the byte offset where the line of `offset` starts."""
+    return content.rfind(b"\n", 0, offset) + 1
+
+
+def line_end(content: bytes, offset: int) -> int:
+    """Return the byte offset after the newline of the line of `offset`, or the file's end."""
+    end = content.find(b"\n", offset)
+    return len(content) if end < 0 else end + 1
+
+
+def line_offset(content: bytes, line: int) -> int:
+    """Return the byte offset where 1-based `line` starts; the file's end where it has fewer."""
+    position = 0
+    for _ in range(line - 1):
+        position = line_end(content, position)
+    return position
+
+
+def line_number(content: bytes, offset: int) -> int:
+    """Return the 1-based line of byte `offset`."""
+    return content.count(b"\n", 0, offset) + 1
+
+
+def indentation(content: bytes, offset: int) -> str:
+    """Return the blanks that the line of `offset` starts with."""
+    line = content[line_start(content, offset) : line_end(content, offset)]
+    return line[: len(line) - len(line.lstrip(b" \t"))].decode()
