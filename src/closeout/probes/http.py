@@ -1,0 +1,167 @@
+"""Ask a service over HTTP: one fresh connection a request, bounded, loopback only.
+
+A kept connection would hide answers: after an unhandled 500 uvicorn drops it, and the next
+request on it is reset about once in ten times.
+"""
+
+from __future__ import annotations
+
+import http.client
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from closeout.model import Observation, ProbeContext
+
+DEADLINE = 10.0
+"""Seconds for one answer."""
+
+_BODY_CAP = 1024 * 1024
+
+
+class NoAnswerError(Exception):
+    """The service closed, reset or refused the connection, or kept silent past the deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer; header names are in lower case, in order, with repetitions."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return every value of the header `name`."""
+        return tuple(value for key, value in self.headers if key == name.lower())
+
+    def value(self, name: str) -> str | None:
+        """Return the header's values joined as HTTP does, or None where it is absent."""
+        found = self.values(name)
+        return ", ".join(found) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; `source` is the loopback address it comes from, empty for the default."""
+
+    method: str = "GET"
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    source: str = ""
+
+    def command(self, service: str) -> str:
+        """Return the request as a curl command against the service's name, without its body."""
+        words = ["curl", "-i", "-X", self.method]
+        for name, value in self.headers:
+            words += ["-H", f"{name}: {value}"]
+        if self.source:
+            words += ["--interface", self.source]
+        if self.body:
+            words += ["--data-binary", "@body"]
+        return shlex.join([*words, f"http://{service}{self.path}"])
+
+
+def send(base: str, request: Request, *, deadline: float = DEADLINE) -> Answer:
+    """Return the answer to `request` on a new connection to `base`.
+
+    Raises NoAnswerError where there is none.
+    """
+    parts = urlsplit(base)
+    source = (request.source, 0) if request.source else None
+    connection = http.client.HTTPConnection(
+        parts.hostname or "127.0.0.1", parts.port, timeout=deadline, source_address=source
+    )
+    try:
+        connection.putrequest(request.method, request.path, skip_accept_encoding=True)
+        for name, value in _complete(request):
+            connection.putheader(name, value.encode())
+        connection.endheaders(request.body or None)
+        response = connection.getresponse()
+        body = response.read(_BODY_CAP)
+        headers = tuple((name.lower(), value) for name, value in response.getheaders())
+    except (OSError, http.client.HTTPException) as error:
+        message = f"{request.method} {request.path}: no answer ({type(error).__name__}: {error})"
+        raise NoAnswerError(message) from error
+    finally:
+        connection.close()
+    return Answer(status=response.status, headers=headers, body=body)
+
+
+def _complete(request: Request) -> tuple[tuple[str, str], ...]:
+    extra = [("Connection", "close")]
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        extra.append(("Content-Length", str(len(request.body))))
+    return (*request.headers, *extra)
+
+
+def ask(context: ProbeContext, service: str, request: Request) -> Answer:
+    """Return the answer of the booted `service`, named by its folder."""
+    return send(context.services[service], request)
+
+
+def judged(*, expected: str, command: str, faults: Sequence[str], seen: str) -> Observation:
+    """Return an observation that passed where there are no `faults`; it records what was seen."""
+    return Observation(
+        passed=not faults,
+        expected=expected,
+        observed=f"{'; '.join(faults)} (seen: {seen})" if faults else seen,
+        command=command,
+    )
+
+
+def unproven(*, expected: str, command: str, because: str) -> Observation:
+    """Return an observation that did not run, with its reason."""
+    return Observation(passed=None, expected=expected, observed=because, command=command)
+
+
+def exchange(
+    service: str, request: Request, expected: str, faults: Callable[[Answer], Sequence[str]]
+) -> Callable[[ProbeContext], Observation]:
+    """Return a probe function: one request to `service`, its answer judged by `faults`."""
+
+    def run(context: ProbeContext) -> Observation:
+        answer = ask(context, service, request)
+        return judged(
+            expected=expected,
+            command=request.command(service),
+            faults=faults(answer),
+            seen=summary(answer),
+        )
+
+    return run
+
+
+_TOLD = (
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "vary",
+    "x-content-type-options",
+    "x-frame-options",
+    "strict-transport-security",
+    "retry-after",
+)
+
+
+def summary(answer: Answer, told: Sequence[str] = _TOLD) -> str:
+    """Return the status and the telling headers, short enough for a report."""
+    shown = [f"{name}: {value}" for name in told if (value := answer.value(name)) is not None]
+    return ", ".join([f"status {answer.status}", *shown])
+
+
+def tally(statuses: Sequence[int]) -> str:
+    """Return the statuses of a series in runs: `401 x5, 429 x5`."""
+    runs: list[list[int]] = []
+    for status in statuses:
+        if runs and runs[-1][0] == status:
+            runs[-1][1] += 1
+        else:
+            runs.append([status, 1])
+    return ", ".join(f"{status} x{count}" for status, count in runs)
+
+
+def json_headers(extra: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a JSON request, then `extra`."""
+    return (("Content-Type", "application/json"), *(extra or {}).items())
