@@ -26,6 +26,8 @@ class Result:
     out: str
     err: str
     seconds: float
+    raw: bytes = b""
+    """Standard output as it came, for callers to whom it is data and not a message."""
 
     @property
     def ok(self) -> bool:
@@ -90,6 +92,7 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
         out=_tail(out),
         err=_tail(err),
         seconds=time.monotonic() - started,
+        raw=out,
     )
 
 

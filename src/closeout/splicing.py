@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splice:
-    """Replace the bytes from `start` up to `end` by `text`; equal offsets insert.
+    r"""Replace the bytes from `start` up to `end` by `text`; equal offsets insert.
 
-    `text` is written with `\\n`; `splice` turns that into the line ending used at the place.
+    `text` is written with `\n`; `splice` turns that into the line ending used at the place.
     """
 
     start: int

@@ -20,6 +20,9 @@ from closeout.model import Edit, Reason, Unresolved
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
 
+TEMPORARY_SUFFIX = ".closeout-tmp"
+"""Ends the name of a file being written; a walk leaves such leftovers out."""
+
 SKIPPED_FOLDERS = frozenset(
     [
         ".git",
@@ -104,7 +107,8 @@ class DiskTree:
                         if entry.name not in SKIPPED_FOLDERS:
                             yield from self._walk(Path(entry.path), path)
                     elif entry.is_file(follow_symlinks=False):
-                        yield path
+                        if not entry.name.endswith(TEMPORARY_SUFFIX):
+                            yield path
                     elif not entry.is_symlink():
                         self._refuse(path, "not a regular file")
         except OSError as error:

@@ -1,0 +1,181 @@
+"""Unified diffs: read them safely, try them, stage them, write them.
+
+`git apply` does the work in a scratch folder without a repository, so that the target's git
+configuration and hooks are never consulted (ADR 0004).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from closeout import shell
+from closeout.errors import CloseoutError, ExitCode
+from closeout.model import Edit, Patch, PatchState
+from closeout.tree import Tree, clean_path
+
+_HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
+_HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
+_NEW_FILE = re.compile(rb"^new file mode (\d{6})$", re.MULTILINE)
+_FORBIDDEN = re.compile(
+    rb"^(deleted file mode|rename (from|to)|copy (from|to)|GIT binary patch|new file mode 120000"
+    rb"|old mode|new mode)",
+    re.MULTILINE,
+)
+
+_GIT_ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+def read_patch(slug: str, name: str, diff: bytes, origin: str) -> Patch:
+    """Return the diff as a Patch after checking every path in it.
+
+    Raises CloseoutError("patch-unusable") for a diff that deletes, renames, links, changes modes
+    or carries binary data, and CloseoutError("unsafe-path") for a path that leaves the tree.
+    """
+    targets = []
+    for section in _sections(diff):
+        header = _HEADER.match(section)
+        if header is None or header[1] != header[2] or _FORBIDDEN.search(_head(section)):
+            raise CloseoutError(
+                "patch-unusable",
+                f"{name} holds something other than edits and new files.",
+                hint="regenerate it: invoke patches.prepare.",
+                exit_code=ExitCode.GAPS_LEFT,
+            )
+        targets.append(clean_path(header[1].decode()))
+    if not targets:
+        raise CloseoutError(
+            "patch-unusable",
+            f"{name} holds no diff.",
+            hint="regenerate it: invoke patches.prepare.",
+            exit_code=ExitCode.GAPS_LEFT,
+        )
+    return Patch(slug=slug, name=name, diff=diff, targets=tuple(targets), origin=origin)
+
+
+def state(tree: Tree, patch: Patch) -> PatchState:
+    """Return how `patch` relates to `tree`; the tree is not changed."""
+    created = {path for path, made in _kinds(patch) if made}
+    present = {path for path in patch.targets if tree.read(path) is not None}
+    if any(path not in present for path in patch.targets if path not in created):
+        return PatchState.TARGET_MISSING
+    with _scratch(tree, patch) as folder:
+        if _apply(Path(folder), patch, "--check"):
+            return PatchState.APPLIES
+        if _apply(Path(folder), patch, "--check", "--reverse"):
+            return PatchState.ALREADY_APPLIED
+    return PatchState.DRIFTED
+
+
+def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
+    """Return the edits that `patch` makes on `tree`; raises CloseoutError where it does not fit."""
+    modes = {path: made for path, made in _kinds(patch) if made}
+    with _scratch(tree, patch) as folder:
+        if not _apply(Path(folder), patch):
+            raise CloseoutError(
+                "patch-drifted",
+                f"{patch.name} no longer fits {patch.targets[0]} (line {first_line(patch)}).",
+                hint=f"invoke fix.{patch.slug} --dry-run shows the derived patch.",
+                exit_code=ExitCode.GAPS_LEFT,
+            )
+        return tuple(
+            Edit(
+                path=path,
+                before=tree.read(path),
+                after=(Path(folder) / path).read_bytes(),
+                mode=modes.get(path) or tree.mode(path),
+            )
+            for path in patch.targets
+        )
+
+
+def diff(edits: Sequence[Edit]) -> bytes:
+    """Return the edits as one unified diff in git's format, byte-exact and reproducible."""
+    with tempfile.TemporaryDirectory(prefix="closeout-diff-") as folder:
+        for side in ("a", "b"):
+            (Path(folder) / side).mkdir()
+        for edit in edits:
+            if edit.before is not None:
+                _put(Path(folder) / "a" / edit.path, edit.before, edit.mode)
+            _put(Path(folder) / "b" / edit.path, edit.after, edit.mode)
+        result = shell.run(
+            [
+                "git",
+                "-c",
+                "core.quotePath=false",
+                "diff",
+                "--no-index",
+                "--no-color",
+                "--no-ext-diff",
+                "--no-prefix",
+                "--full-index",
+                "--diff-algorithm=histogram",
+                "a",
+                "b",
+            ],
+            cwd=Path(folder),
+            env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": folder},
+        )
+    if result.code not in {0, 1}:
+        raise CloseoutError(
+            "git-missing",
+            f"git could not compare the edits: {result.err.strip()}",
+            hint="install git and run the command again.",
+        )
+    return result.raw
+
+
+def first_line(patch: Patch) -> int:
+    """Return the line of the patch's first hunk in the file it edits, at least 1."""
+    hunk = _HUNK.search(patch.diff)
+    return max(1, int(hunk[1])) if hunk else 1
+
+
+def _sections(text: bytes) -> list[bytes]:
+    starts = [match.start() for match in re.finditer(rb"^diff --git ", text, re.MULTILINE)]
+    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _head(section: bytes) -> bytes:
+    hunk = _HUNK.search(section)
+    return section[: hunk.start()] if hunk else section
+
+
+def _kinds(patch: Patch) -> list[tuple[PurePosixPath, int]]:
+    """Return each target with the mode it is created with, 0 where it is edited."""
+    kinds = []
+    for path, section in zip(patch.targets, _sections(patch.diff), strict=True):
+        made = _NEW_FILE.search(_head(section))
+        kinds.append((path, int(made[1], 8) & 0o777 if made else 0))
+    return kinds
+
+
+def _scratch(tree: Tree, patch: Patch) -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory(prefix="closeout-stage-")
+    for path in patch.targets:
+        content = tree.read(path)
+        if content is not None:
+            _put(Path(folder.name) / path, content, tree.mode(path))
+    return folder
+
+
+def _put(place: Path, content: bytes, mode: int) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    place.chmod(mode | 0o600)
+
+
+def _apply(folder: Path, patch: Patch, *options: str) -> bool:
+    return shell.run(
+        ["git", "apply", "--whitespace=nowarn", *options, "-"],
+        cwd=folder,
+        env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
+        stdin=patch.diff,
+    ).ok
