@@ -1,0 +1,1 @@
+"""Feed plans of barns."""

@@ -1,0 +1,1 @@
+"""Serve stored models by name."""

@@ -1,0 +1,1 @@
+"""Summaries of a farm's day, written by a language model."""

@@ -1,0 +1,1 @@
+"""Weather of a farm's place: observations and a short outlook."""

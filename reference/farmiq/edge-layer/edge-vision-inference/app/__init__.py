@@ -1,0 +1,1 @@
+"""Vision inference on the edge box: weigh and count animals from camera frames."""
