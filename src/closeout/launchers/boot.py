@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen
@@ -171,11 +171,14 @@ def booted(
     launch: Launch, log: Path, *, deadline: float = BOOT_DEADLINE
 ) -> Iterator[Booted | NotBooted]:
     """Run a service of one's own for the block, such as one with another configuration."""
-    try:
-        with started(launch, log) as start:
-            yield listening(start, deadline=deadline)
-    except FileNotFoundError as error:
-        yield NotBooted(service=launch.service, reason=f"{launch.argv[0]}: {error.strerror}")
+    with ExitStack() as stack:
+        try:
+            start = stack.enter_context(started(launch, log))
+        except OSError as error:
+            reason = f"{launch.argv[0]}: {error.strerror}"
+            yield NotBooted(service=launch.service, reason=reason)
+            return
+        yield listening(start, deadline=deadline)
 
 
 def _not_booted(start: Started, what: str) -> NotBooted:

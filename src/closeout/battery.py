@@ -1,0 +1,200 @@
+"""Put every probe to the tree before and after the fix, and join the two answers.
+
+Both trees are copied; nothing is written to either. All services boot at once, and everything
+started here ends with the call, however it ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from closeout.launchers import boot
+from closeout.launchers.fleet import LAYERS, Fleet, fleets
+from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.probes import postgres
+from closeout.probes.http import NoAnswerError
+from closeout.tree import DiskTree, Tree
+
+_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
+"""Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One probe's two answers; `before` is None where there is no tree before the fix."""
+
+    probe: Probe
+    before: Observation | None
+    after: Observation
+    seconds: float
+    """How long the probe took on the tree after the fix."""
+
+    @property
+    def kind(self) -> ProofKind:
+        """Return what the two answers say together.
+
+        A probe that ran on the tree after the fix alone proves nothing about the fix.
+        """
+        earlier = None if self.before is None else self.before.passed
+        if self.after.passed is None:
+            return ProofKind.NOT_RUN
+        if self.after.passed:
+            return {None: ProofKind.OBSERVED, False: ProofKind.PROOF, True: ProofKind.GUARD}[
+                earlier
+            ]
+        return ProofKind.REGRESSION if earlier else ProofKind.OPEN
+
+
+def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each is one fact
+    before: Path | None,
+    after: Path,
+    scratch: Path,
+    *,
+    python: Path,
+    probes: Sequence[Probe],
+    cache: Path,
+) -> tuple[Outcome, ...]:
+    """Run `probes` on both trees and return one outcome a probe, in their order.
+
+    `python` is the interpreter of the environment that can import the FastAPI services; `cache`
+    keeps installed Node packages between runs. A probe whose need is not met did not run
+    (`passed` None), with the reason; so does one that fails by itself.
+    """
+    trees = {"after": after} if before is None else {"before": before, "after": after}
+    copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
+    stop = Event()
+    running = {label: served for label, (served, _) in copies.items()}
+    services = sorted({need for probe in probes for need in probe.needs if _is_service(need)})
+    with (
+        fleets(running, services, python=python, cache=cache, scratch=scratch) as made,
+        ThreadPoolExecutor(max_workers=len(trees)) as askers,
+    ):
+        try:
+            asked = {
+                label: askers.submit(
+                    _ask_all, probes, made[label], copies[label][1], scratch / label, stop
+                )
+                for label in trees
+            }
+            answers = {label: asking.result() for label, asking in asked.items()}
+        finally:
+            # An interrupt must not wait for the probes that have not begun.
+            stop.set()
+    return tuple(
+        Outcome(
+            probe=probe,
+            before=answers["before"][number][0] if "before" in answers else None,
+            after=answers["after"][number][0],
+            seconds=answers["after"][number][1],
+        )
+        for number, probe in enumerate(probes)
+    )
+
+
+def copy_tree(tree: Tree, folder: Path) -> None:
+    """Write every readable file of `tree` below `folder`, with its permission bits."""
+    for path in tree.paths():
+        content = tree.read(path)
+        if content is not None:
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            place.chmod(tree.mode(path) | 0o600)
+
+
+def _copies(tree: Path, folder: Path) -> tuple[Path, Path]:
+    """Return two copies: services are built and run in one, probes read the other."""
+    source = DiskTree(tree)
+    served, asked = folder / "served", folder / "tree"
+    for copy in (served, asked):
+        copy_tree(source, copy)
+    return served, asked
+
+
+def _is_service(need: str) -> bool:
+    return need.startswith(tuple(layer.removesuffix("layer") for layer in LAYERS))
+
+
+def _ask_all(
+    probes: Iterable[Probe], fleet: Fleet, root: Path, scratch: Path, stop: Event
+) -> list[tuple[Observation, float]]:
+    answers = []
+    tools = _missing_tools(probes)
+    for number, probe in enumerate(probes):
+        place = scratch / "probes" / str(number)
+        place.mkdir(parents=True)
+        context = ProbeContext(
+            root=root, scratch=place, services=fleet.urls, settings=fleet.settings
+        )
+        began = time.monotonic()
+        answer = _unmet(probe, fleet, tools, stop) or _asked(probe, context, fleet)
+        answers.append((answer, time.monotonic() - began))
+    return answers
+
+
+def _missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
+    """Return every needed tool that is not on this machine, with the reason."""
+    wanted = {need for probe in probes for need in probe.needs if not _is_service(need)}
+    missing = {}
+    for tool in sorted(wanted):
+        if tool == "postgres":
+            found = postgres.binaries() is not None
+        else:
+            found = bool(shutil.which(tool) or shutil.which(tool, path=_SYSTEM_FOLDERS))
+        if not found:
+            missing[tool] = f"{tool} is not installed"
+    return missing
+
+
+def _unmet(probe: Probe, fleet: Fleet, tools: Mapping[str, str], stop: Event) -> Observation | None:
+    reasons = [
+        f"{need} is not up: {fleet.down[need]}" for need in probe.needs if need in fleet.down
+    ]
+    reasons += [tools[need] for need in probe.needs if need in tools]
+    if stop.is_set():
+        reasons.append("the run was interrupted")
+    return _not_run(probe, "; ".join(reasons)) if reasons else None
+
+
+def _asked(probe: Probe, context: ProbeContext, fleet: Fleet) -> Observation:
+    try:
+        answer = probe.run(context)
+    except NoAnswerError as error:
+        answer = Observation(
+            passed=False,
+            expected="an answer",
+            observed=f"{error}; log: {_log_tail(probe, fleet)}",
+            command=f"probe {probe.id}",
+        )
+    except Exception:  # noqa: BLE001 - one broken probe must not hide the answers of the others
+        last = traceback.format_exc().strip().splitlines()[-1]
+        return _not_run(probe, f"the probe itself failed: {last}")
+    manner = "; ".join(
+        f"{need}: {fleet.up[need].manner}" for need in probe.needs if need in fleet.up
+    )
+    if not manner:
+        return answer
+    return Observation(
+        passed=answer.passed,
+        expected=answer.expected,
+        observed=f"{answer.observed} [{manner}]",
+        command=answer.command,
+    )
+
+
+def _not_run(probe: Probe, reason: str) -> Observation:
+    return Observation(
+        passed=None, expected="the probe runs", observed=reason, command=f"probe {probe.id}"
+    )
+
+
+def _log_tail(probe: Probe, fleet: Fleet) -> str:
+    logs = [fleet.up[need].log for need in probe.needs if need in fleet.up]
+    return " / ".join(boot.tail(log) for log in logs) or "(none)"
