@@ -254,7 +254,7 @@ def digest(tree: Tree) -> str:
     """
     total = hashlib.sha256()
     for path in tree.paths():
-        if path.parent.name == "certs" and path.name not in {"README.md", ".gitkeep"}:
+        if "certs" in path.parts[:-1] and path.name not in {"README.md", ".gitkeep"}:
             continue
         content = tree.read(path)
         total.update(str(path).encode() + b"\0")

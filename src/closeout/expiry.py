@@ -1,0 +1,109 @@
+"""Judge a certificate folder: what is good, what is due, what is broken and why."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+from closeout import x509
+from closeout.errors import CloseoutError
+
+DUE = timedelta(days=30)
+"""A certificate with less time left than this is due for renewal."""
+
+
+class State(Enum):
+    """What a certificate is good for."""
+
+    VALID = "valid"
+    DUE = "due"
+    EXPIRED = "expired"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """One certificate of the folder; `until` is None where it cannot be read."""
+
+    path: str
+    state: State
+    until: datetime | None
+    days: int
+    detail: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a JSON report holds."""
+        until = self.until.isoformat() if self.until else None
+        return {
+            "path": self.path,
+            "state": self.state.value,
+            "until": until,
+            "days": self.days,
+            "detail": self.detail,
+        }
+
+    def __str__(self) -> str:
+        """Format as one line of a text report."""
+        until = f"until {self.until:%Y-%m-%d}, {self.days} days" if self.until else "unreadable"
+        detail = f": {self.detail}" if self.detail else ""
+        return f"{self.state.value:8} {self.path} ({until}){detail}"
+
+
+def check(
+    folder: Path, *, now: datetime | None = None, due: timedelta = DUE
+) -> tuple[CertificateStatus, ...]:
+    """Judge every certificate of the layout, the authority's first; changes nothing.
+
+    An empty tuple means that there is none, which is not the same as good.
+    """
+    at = clock(now)
+    anchor = folder / "authority" / "ca.crt"
+    try:
+        authority = x509.read_certificate(anchor)
+    except CloseoutError:
+        authority = None
+    if not (folder / "broker").is_dir() and not anchor.exists():
+        return ()
+    leaves = [folder / "broker" / "server.crt", *sorted((folder / "clients").glob("*.crt"))]
+    return tuple(_judge(folder, path, authority, at, due) for path in [anchor, *leaves])
+
+
+def _judge(
+    folder: Path, path: Path, authority: x509.Certificate | None, now: datetime, due: timedelta
+) -> CertificateStatus:
+    made = partial(CertificateStatus, path=path.relative_to(folder).as_posix())
+    try:
+        certificate = x509.read_certificate(path)
+        key = x509.read_key(path.with_suffix(".key"))
+    except CloseoutError as error:
+        return made(state=State.BROKEN, until=None, days=0, detail=error.message)
+    until = certificate.not_valid_after_utc
+    timed = partial(made, until=until, days=(until - now).days)
+    exposed = exposure(path.with_suffix(".key"))
+    if exposed or not x509.belongs(certificate, key):
+        detail = exposed or "its key is another certificate's"
+        return timed(state=State.BROKEN, detail=detail)
+    if authority is None or not x509.signed_by(certificate, authority):
+        return timed(state=State.BROKEN, detail="not signed by this folder's authority")
+    if until <= now:
+        return timed(state=State.EXPIRED, detail="")
+    return timed(state=State.DUE if until - now < due else State.VALID, detail="")
+
+
+def exposure(path: Path) -> str:
+    """Return why the key's mode is too wide; the broker's group may read the server's key."""
+    with suppress(OSError):
+        bits = stat.S_IMODE(path.lstat().st_mode)
+        if bits & (0o037 if path.name == "server.key" else 0o077):
+            return f"others may read or write the key (mode {bits:04o})"
+    return ""
+
+
+def clock(now: datetime | None) -> datetime:
+    """Return `now`, or the present, in whole seconds as certificates count."""
+    return (now or datetime.now(UTC)).replace(microsecond=0)

@@ -1,0 +1,192 @@
+"""Development certificates: strict profile, private keys, nothing valid is overwritten."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from closeout import certificates
+from closeout.certificates import State
+from closeout.errors import CloseoutError
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with freshly issued certificates."""
+    path = tmp_path / "certs"
+    certificates.issue(path, now=NOW)
+    return path
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Return every file's bytes."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_issue_writes_a_strict_leaf_when_the_folder_is_new(folder: Path) -> None:
+    """The server's certificate is version 3 with every name, and lives at most 365 days."""
+    made = x509.load_pem_x509_certificate((folder / "broker" / "server.crt").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert made.version is x509.Version.v3
+    assert {"edge-mqtt-broker", "localhost"} <= set(names.get_values_for_type(x509.DNSName))
+    assert {str(ip) for ip in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1"}
+    assert made.extensions.get_extension_for_class(x509.KeyUsage).critical
+    assert made.not_valid_after_utc - made.not_valid_before_utc <= timedelta(days=365)
+
+
+@pytest.mark.parametrize("host", ["localhost", "edge-mqtt-broker", "127.0.0.1"])
+def test_issue_satisfies_strict_verification_when_dialled_by_name_or_address(
+    tmp_path: Path, host: str
+) -> None:
+    """A handshake in memory passes OpenSSL's strict checks, with a client certificate."""
+    folder = tmp_path / "certs"
+    certificates.issue(folder)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(folder / "broker" / "server.crt", folder / "broker" / "server.key")
+    serving.load_verify_locations(folder / "broker" / "ca.crt")
+    serving.verify_mode = ssl.CERT_REQUIRED
+    serving.verify_flags |= ssl.VERIFY_X509_STRICT
+    dialling = ssl.create_default_context(cafile=str(folder / "broker" / "ca.crt"))
+    dialling.verify_flags |= ssl.VERIFY_X509_STRICT
+    stem = folder / "clients" / "probe-device"
+    dialling.load_cert_chain(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = serving.wrap_bio(up, down, server_side=True)
+    client = dialling.wrap_bio(down, up, server_hostname=host)
+    for _ in range(4):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    peer = server.getpeercert()
+    assert peer is not None
+    assert peer["subject"] == ((("commonName", "probe-device"),),)
+
+
+def test_issue_keeps_keys_private_when_the_umask_is_wide(tmp_path: Path) -> None:
+    """Keys have mode 0600 whatever the umask, and no draft is left behind."""
+    before = os.umask(0)
+    try:
+        certificates.issue(tmp_path / "certs", now=NOW)
+    finally:
+        os.umask(before)
+    keys = list((tmp_path / "certs").rglob("*.key"))
+    assert len(keys) == 4
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+    assert not list((tmp_path / "certs").rglob(".*.??????*"))
+
+
+def test_issue_changes_no_byte_when_everything_is_valid(folder: Path) -> None:
+    """A second run keeps all."""
+    before = everything(folder)
+    report = certificates.issue(folder, now=NOW + timedelta(days=200))
+    assert everything(folder) == before
+    assert report.written == ()
+
+
+def test_issue_keeps_the_key_when_a_name_is_new(folder: Path) -> None:
+    """A missing name gives a new certificate over the same key."""
+    before = everything(folder)
+    names = (*certificates.BROKER_NAMES, "10.0.0.7")
+    report = certificates.issue(folder, names, now=NOW)
+    assert report.written == ("broker/server.crt",)
+    after = everything(folder)
+    assert [path for path in after if before[path] != after[path]] == [
+        str(folder / "broker" / "server.crt")
+    ]
+
+
+def test_renew_signs_what_is_due_when_time_runs_out(folder: Path) -> None:
+    """Leaves that are due are signed again over their keys; the authority stays."""
+    later = NOW + timedelta(days=350)
+    assert State.DUE in {status.state for status in certificates.check(folder, now=later)}
+    report = certificates.renew(folder, now=later)
+    assert "broker/server.crt" in report.written
+    assert "broker/server.key" in report.kept
+    assert {status.state for status in certificates.check(folder, now=later)} == {State.VALID}
+
+
+def test_reissue_replaces_everything_when_asked(folder: Path) -> None:
+    """Force makes a new authority, new keys and certificates that fit each other."""
+    before = everything(folder)
+    certificates.reissue(folder, now=NOW)
+    after = everything(folder)
+    assert not [path for path in after if before[path] == after[path]]
+    assert {status.state for status in certificates.check(folder, now=NOW)} == {State.VALID}
+
+
+def test_issue_refuses_when_the_authority_is_another(folder: Path, tmp_path: Path) -> None:
+    """A foreign authority in the folder is an error, and nothing is overwritten."""
+    other = tmp_path / "other"
+    certificates.issue(other, now=NOW)
+    (folder / "authority" / "ca.crt").write_bytes((other / "authority" / "ca.crt").read_bytes())
+    before = everything(folder)
+    with pytest.raises(CloseoutError, match="nothing was overwritten"):
+        certificates.issue(folder, now=NOW)
+    assert everything(folder) == before
+
+
+def test_issue_refuses_when_a_key_is_readable_by_others(folder: Path) -> None:
+    """A key that others could read is named, not used."""
+    (folder / "broker" / "server.key").chmod(0o644)
+    with pytest.raises(CloseoutError, match="others may read"):
+        certificates.issue(folder, now=NOW)
+    broken = [s for s in certificates.check(folder, now=NOW) if s.state is State.BROKEN]
+    assert [status.path for status in broken] == ["broker/server.crt"]
+
+
+def test_issue_refuses_when_the_folder_is_a_link(tmp_path: Path) -> None:
+    """Keys never leave the tree through a link."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "certs").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CloseoutError, match="symbolic link"):
+        certificates.issue(tmp_path / "certs", now=NOW)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "#", "+", "../x", "a b", "-x", "x" * 64])
+def test_issue_refuses_when_a_client_name_is_unfit(tmp_path: Path, name: str) -> None:
+    """The name becomes a user, a topic level and a file."""
+    with pytest.raises(CloseoutError, match="cannot name a client"):
+        certificates.issue(tmp_path / "certs", clients=[name], now=NOW)
+
+
+@pytest.mark.parametrize("names", [[], ["https://x"], ["*.x"], ["a b"], ["x:8883"]])
+def test_issue_refuses_when_a_server_name_is_unfit(tmp_path: Path, names: list[str]) -> None:
+    """Only DNS names and addresses stand in a certificate; nothing is written before that."""
+    with pytest.raises(CloseoutError):
+        certificates.issue(tmp_path / "certs", names, now=NOW)
+    assert not (tmp_path / "certs").exists()
+
+
+def test_issue_clients_takes_up_where_it_stopped_when_run_again(folder: Path) -> None:
+    """A fleet is streamed, and what stands is kept."""
+    fleet = (f"barn-{number}" for number in range(50))
+    stream = certificates.issue_clients(folder, fleet, now=NOW)
+    assert [next(stream) for _ in range(2)] == ["barn-0", "barn-1"]
+    first = (folder / "clients" / "barn-0.crt").read_bytes()
+    again = certificates.issue_clients(folder, ["barn-0", "barn-49"], now=NOW)
+    assert list(again) == ["barn-0", "barn-49"]
+    assert (folder / "clients" / "barn-0.crt").read_bytes() == first
+
+
+def test_check_says_nothing_when_there_is_nothing(tmp_path: Path) -> None:
+    """An empty folder has no certificates, which callers must not read as good."""
+    assert certificates.check(tmp_path / "certs", now=NOW) == ()
+
+
+def test_check_names_expiry_when_time_is_up(folder: Path) -> None:
+    """Text and dictionary both carry state and days."""
+    status = certificates.check(folder, now=NOW + timedelta(days=400))[1]
+    assert status.state is State.EXPIRED
+    assert str(status).startswith("expired  broker/server.crt")
+    assert status.as_dict()["state"] == "expired"
