@@ -1,0 +1,702 @@
+#!/usr/bin/env bash
+# Back up every database of a PostgreSQL server so that each backup is known to restore.
+# `backup-database.sh --help` lists the settings and the exit codes.
+#
+# SC2310: a function that stands in a condition tells by its status alone; none relies on `set -e`.
+# SC2317: `isolated` calls the functions of one database by name.
+# shellcheck disable=SC2310,SC2317
+set -euo pipefail
+shopt -s inherit_errexit nullglob
+umask 077
+export LC_ALL=C
+
+readonly EXIT_PARTIAL=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_LOCKED=4 EXIT_UPLOAD=5
+readonly GLOBALS='@globals'
+readonly FORMAT=1
+
+usage() {
+  cat <<'TEXT'
+usage: backup-database.sh [--help]
+
+Dumps every database of a PostgreSQL server, proves each dump readable, publishes it under
+BACKUP_DIR/<database>/<time>/ by one rename, uploads it and then prunes old ones.
+One JSON line a database goes to standard output, messages to standard error.
+
+Server
+  POSTGRES_HOST           host name or socket folder (or PGHOST); required
+  POSTGRES_PORT           port (or PGPORT; default 5432)
+  POSTGRES_USER           role (or PGUSER); required. It must read every row: give it
+                          pg_read_all_data and BYPASSRLS, not SUPERUSER
+  PGPASSWORD              password; or POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, PGPASSFILE
+  PGBIN                   folder of pg_dump and psql, where they are not on PATH
+  BACKUP_MAINTENANCE_DB   database to connect to first (default postgres)
+
+What and where
+  BACKUP_DIR              folder of the backups; required, made where it is missing
+  BACKUP_DATABASES        names separated by blanks (default: all that take connections)
+  BACKUP_JOBS             parallel dump workers a database (default 2)
+  BACKUP_COMPRESS         pg_dump compression (default zstd:3, or gzip 2 with an older client)
+  BACKUP_AGE_RECIPIENT    age public key: dumps are encrypted for it
+  BACKUP_MIN_FREE_MB      free space to leave besides the backup itself (default 256)
+
+Retention, only after a run in which everything succeeded
+  BACKUP_RETENTION_DAYS   age from which a local backup may go (default 7)
+  BACKUP_KEEP_VERIFIED    newest verified backups of a database that always stay (default 7)
+
+Upload (the bucket's own lifecycle rules prune there)
+  BACKUP_BUCKET           s3://bucket[/prefix] or gs://bucket[/prefix]
+  BACKUP_UPLOAD_TOOL      rclone, aws or gcloud (default: the first that is installed)
+  BACKUP_ENDPOINT_URL     another endpoint than the cloud's own, for S3-compatible stores
+  BACKUP_UPLOAD_TIMEOUT   seconds for one file or folder (default 3600)
+  AWS_ACCESS_KEY_ID and so on are read by the tool itself
+
+Reporting
+  BACKUP_METRICS_FILE     Prometheus text file to write
+  BACKUP_HEARTBEAT_URL    address to fetch after a run that succeeded (needs curl)
+
+Exit codes
+  0 every database backed up, verified and, where asked, uploaded
+  1 at least one database failed; the others are published, nothing is pruned
+  2 a setting is missing or wrong, or a program is not installed
+  3 the server, its credentials, its version or the free space forbid a backup
+  4 another run holds the lock
+  5 an upload failed; the local backups stay, nothing is pruned
+  130, 143 interrupted; nothing half-done is published
+TEXT
+}
+
+say() { printf 'backup-database: %s\n' "$*" >&2; }
+
+stop() { # code, message
+  local code=$1
+  shift
+  say "error: $*"
+  exit "${code}"
+}
+
+# Small conversions: each leaves its answer in REPLY.
+
+json_text() {
+  local text=$1 i
+  text=${text//\\/\\\\}
+  text=${text//\"/\\\"}
+  text=${text//$'\n'/\\n}
+  text=${text//$'\t'/\\t}
+  for i in {1..31}; do
+    local character escape
+    printf -v escape '\\x%02x' "${i}"
+    printf -v character '%b' "${escape}"
+    text=${text//"${character}"/ }
+  done
+  REPLY="\"${text}\""
+}
+
+folder_name() { # a database's name as a path component: other bytes become %XX
+  local name=$1 out='' i character code
+  for ((i = 0; i < ${#name}; i++)); do
+    character=${name:i:1}
+    if [[ ${character} =~ [A-Za-z0-9_-] || (${character} == . && ${i} -gt 0) ]]; then
+      out+=${character}
+    else
+      printf -v code '%d' "'${character}"
+      printf -v code '%%%02X' "$((code & 255))" # a byte above 127 counts as negative here
+      out+=${code}
+    fi
+  done
+  REPLY=${out}
+}
+
+conninfo() { # quoted, since a name with '=' would else be read as a connection string
+  local name=${1//\\/\\\\}
+  REPLY="dbname='${name//\'/\\\'}'"
+}
+
+base64_of() { # a digest in hexadecimal
+  local escaped='' i
+  for ((i = 0; i < ${#1}; i += 2)); do escaped+="\\x${1:i:2}"; done
+  REPLY=$(printf '%b' "${escaped}" | base64)
+}
+
+query() { # database, SQL: unaligned rows on standard output
+  local REPLY
+  conninfo "$1"
+  psql --no-psqlrc --no-password --quiet --tuples-only --no-align \
+    --set=ON_ERROR_STOP=1 --dbname="${REPLY}" --command="$2"
+}
+
+# Settings and preflight.
+
+require_number() { # name, value
+  [[ $2 =~ ^[0-9]+$ ]] || stop "${EXIT_USAGE}" "$1 must be a whole number, not '$2'."
+}
+
+require_program() { # name, why
+  command -v "$1" >/dev/null || stop "${EXIT_USAGE}" "'$1' is not installed; $2."
+}
+
+read_settings() {
+  [[ -z ${PGBIN:-} ]] || PATH="${PGBIN}:${PATH}"
+  export PGHOST=${POSTGRES_HOST:-${PGHOST:-}} PGPORT=${POSTGRES_PORT:-${PGPORT:-5432}}
+  export PGUSER=${POSTGRES_USER:-${PGUSER:-}} PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-10}
+  export PGAPPNAME=backup-database
+  unset PGDATABASE PGOPTIONS
+  [[ -n ${PGHOST} ]] || stop "${EXIT_USAGE}" 'POSTGRES_HOST is not set; name the server.'
+  [[ -n ${PGUSER} ]] || stop "${EXIT_USAGE}" 'POSTGRES_USER is not set; name the role.'
+  if [[ -n ${POSTGRES_PASSWORD_FILE:-} ]]; then
+    [[ -r ${POSTGRES_PASSWORD_FILE} ]] ||
+      stop "${EXIT_USAGE}" 'POSTGRES_PASSWORD_FILE cannot be read; check the path and its mode.'
+    PGPASSWORD=$(<"${POSTGRES_PASSWORD_FILE}")
+  fi
+  PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}
+  if [[ -n ${PGPASSWORD} ]]; then export PGPASSWORD; else unset PGPASSWORD; fi
+
+  [[ -n ${BACKUP_DIR:-} ]] || stop "${EXIT_USAGE}" 'BACKUP_DIR is not set; name a folder.'
+  MAINTENANCE=${BACKUP_MAINTENANCE_DB:-postgres}
+  JOBS=${BACKUP_JOBS:-2}
+  KEEP_DAYS=${BACKUP_RETENTION_DAYS:-7}
+  KEEP_VERIFIED=${BACKUP_KEEP_VERIFIED:-7}
+  MIN_FREE_MB=${BACKUP_MIN_FREE_MB:-256}
+  UPLOAD_TIMEOUT=${BACKUP_UPLOAD_TIMEOUT:-3600}
+  require_number BACKUP_JOBS "${JOBS}"
+  require_number BACKUP_RETENTION_DAYS "${KEEP_DAYS}"
+  require_number BACKUP_KEEP_VERIFIED "${KEEP_VERIFIED}"
+  require_number BACKUP_MIN_FREE_MB "${MIN_FREE_MB}"
+  require_number BACKUP_UPLOAD_TIMEOUT "${UPLOAD_TIMEOUT}"
+  ((JOBS > 0)) || stop "${EXIT_USAGE}" 'BACKUP_JOBS must be at least 1.'
+  ((KEEP_VERIFIED > 0)) ||
+    stop "${EXIT_USAGE}" 'BACKUP_KEEP_VERIFIED must be at least 1: the last good backup stays.'
+}
+
+require_programs() {
+  local program
+  for program in psql pg_dump pg_dumpall pg_restore pg_isready; do
+    require_program "${program}" 'install the PostgreSQL client, or set PGBIN'
+  done
+  for program in flock sha256sum find sort xargs du df sync; do
+    require_program "${program}" 'install util-linux, coreutils and findutils'
+  done
+  if [[ -n ${BACKUP_AGE_RECIPIENT:-} ]]; then
+    require_program age 'install it, or unset BACKUP_AGE_RECIPIENT'
+    require_program tar 'install it, or unset BACKUP_AGE_RECIPIENT'
+    [[ ${BACKUP_AGE_RECIPIENT} == age1* ]] ||
+      stop "${EXIT_USAGE}" 'BACKUP_AGE_RECIPIENT must be a public key, which begins with age1.'
+  fi
+  if [[ -n ${BACKUP_HEARTBEAT_URL:-} ]]; then
+    require_program curl 'install it, or unset BACKUP_HEARTBEAT_URL'
+  fi
+}
+
+choose_upload_tool() {
+  [[ -n ${BACKUP_BUCKET:-} ]] || return 0
+  local -a fitting
+  case ${BACKUP_BUCKET} in
+    s3://?*) fitting=(rclone aws) ;;
+    gs://?*) fitting=(rclone gcloud) ;;
+    *) stop "${EXIT_USAGE}" 'BACKUP_BUCKET must begin with s3:// or gs:// and name a bucket.' ;;
+  esac
+  local tool
+  for tool in "${fitting[@]}"; do
+    [[ -z ${BACKUP_UPLOAD_TOOL:-} || ${BACKUP_UPLOAD_TOOL} == "${tool}" ]] || continue
+    command -v "${tool}" >/dev/null || continue
+    UPLOAD_TOOL=${tool}
+    break
+  done
+  [[ -n ${UPLOAD_TOOL:-} ]] ||
+    stop "${EXIT_USAGE}" "no upload tool for ${BACKUP_BUCKET}: install one of ${fitting[*]}."
+  require_program timeout 'install coreutils'
+  export RCLONE_S3_ENV_AUTH=${RCLONE_S3_ENV_AUTH:-true}
+  export RCLONE_S3_PROVIDER=${RCLONE_S3_PROVIDER:-AWS}
+  export RCLONE_S3_REGION=${RCLONE_S3_REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-}}}
+  export RCLONE_S3_NO_CHECK_BUCKET=true RCLONE_GCS_NO_CHECK_BUCKET=true
+  export RCLONE_GCS_BUCKET_POLICY_ONLY=${RCLONE_GCS_BUCKET_POLICY_ONLY:-true}
+  export RCLONE_GCS_ENV_AUTH=${RCLONE_GCS_ENV_AUTH:-true}
+  if [[ -n ${BACKUP_ENDPOINT_URL:-} ]]; then
+    export AWS_ENDPOINT_URL=${BACKUP_ENDPOINT_URL} RCLONE_S3_PROVIDER=Other
+    export RCLONE_S3_ENDPOINT=${BACKUP_ENDPOINT_URL}
+    export RCLONE_GCS_ENDPOINT=${RCLONE_GCS_ENDPOINT:-${BACKUP_ENDPOINT_URL%/}/storage/v1/}
+    export CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=${BACKUP_ENDPOINT_URL%/}/
+  fi
+}
+
+take_lock() {
+  mkdir -p "${BACKUP_DIR}" || stop "${EXIT_USAGE}" "BACKUP_DIR ${BACKUP_DIR} cannot be made."
+  BACKUP_DIR=$(cd "${BACKUP_DIR}" && pwd -P)
+  exec {LOCK}>>"${BACKUP_DIR}/.lock" ||
+    stop "${EXIT_USAGE}" "BACKUP_DIR ${BACKUP_DIR} is not writable for uid ${UID}."
+  flock --nonblock "${LOCK}" ||
+    stop "${EXIT_LOCKED}" "another run holds ${BACKUP_DIR}/.lock; wait for it to end."
+  # Nobody else writes here now, so what an earlier run left unfinished is rubbish.
+  rm -rf "${BACKUP_DIR}/.partial"
+  mkdir "${BACKUP_DIR}/.partial"
+}
+
+check_server() {
+  local answer ready=0
+  pg_isready --quiet --timeout="${PGCONNECT_TIMEOUT}" || ready=$?
+  ((ready == 0)) || stop "${EXIT_PREFLIGHT}" \
+    "no PostgreSQL answers at ${PGHOST}:${PGPORT}; check POSTGRES_HOST, the port and the network."
+  answer=$(query "${MAINTENANCE}" 'SHOW server_version_num' 2>&1) ||
+    stop "${EXIT_PREFLIGHT}" "cannot log in as ${PGUSER}: ${answer//$'\n'/ } Check the password."
+  SERVER_VERSION=${answer}
+  answer=$(pg_dump --version)
+  [[ ${answer} =~ \)\ ([0-9]+) ]] ||
+    stop "${EXIT_PREFLIGHT}" "pg_dump names no version: ${answer}"
+  CLIENT_VERSION=${answer##*) }
+  ((BASH_REMATCH[1] >= SERVER_VERSION / 10000)) || stop "${EXIT_PREFLIGHT}" \
+    "pg_dump ${CLIENT_VERSION} is older than the server ($((SERVER_VERSION / 10000))); install a newer client."
+}
+
+choose_compression() {
+  local complaint=''
+  COMPRESS=${BACKUP_COMPRESS:-zstd:3}
+  # The option is judged before a connection is tried; nothing listens in this folder.
+  complaint=$(PGHOST=/nonexistent pg_dump --no-password --format=custom --file=/dev/null \
+    --compress="${COMPRESS}" 2>&1) || true
+  if [[ ${complaint} == *compress* ]]; then
+    [[ -z ${BACKUP_COMPRESS:-} ]] ||
+      stop "${EXIT_USAGE}" "this pg_dump refuses BACKUP_COMPRESS=${BACKUP_COMPRESS}."
+    COMPRESS=2
+  fi
+}
+
+list_databases() {
+  local names
+  if [[ -n ${BACKUP_DATABASES:-} ]]; then
+    read -r -d '' -a DATABASES <<<"${BACKUP_DATABASES}" || true
+  else
+    names=$(query "${MAINTENANCE}" \
+      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1") ||
+      stop "${EXIT_PREFLIGHT}" 'the databases cannot be listed.'
+    mapfile -t DATABASES <<<"${names}"
+  fi
+  [[ -n ${DATABASES[0]:-} ]] || stop "${EXIT_PREFLIGHT}" 'there is no database to back up.'
+}
+
+check_free_space() { # half a database's size is more than its compressed dump takes
+  local wanted free database names=''
+  for database in "${DATABASES[@]}"; do names+=", '${database//\'/\'\'}'"; done
+  wanted=$(query "${MAINTENANCE}" \
+    "SELECT coalesce(sum(pg_database_size(oid)), 0)::bigint / 2 / 1024 FROM pg_database
+     WHERE datname IN (${names#, })") ||
+    stop "${EXIT_PREFLIGHT}" 'the size of the databases cannot be read.'
+  free=$(df -Pk "${BACKUP_DIR}" | awk 'NR == 2 {print $4}')
+  wanted=$((wanted + MIN_FREE_MB * 1024))
+  ((free >= wanted)) || stop "${EXIT_PREFLIGHT}" \
+    "${BACKUP_DIR} has $((free / 1024)) MB free and $((wanted / 1024)) MB are needed; make room."
+}
+
+# One database; runs in a process group of its own and ends at the first error.
+
+fail() {
+  printf '%s' "$*" >reason
+  say "error: $*"
+  exit 1
+}
+
+last_line() { # file: its last line that says something, in REPLY
+  REPLY=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1) || REPLY='no message'
+}
+
+write_content_query() { # kept in the backup, so that a restore compares by the very same rule
+  cat >content.sql <<'SQL'
+SET LOCAL search_path = '';
+SET LOCAL row_security = off;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, YMD';
+SET LOCAL IntervalStyle = 'iso_8601';
+SET LOCAL bytea_output = 'hex';
+SET LOCAL extra_float_digits = 1;
+SELECT format(
+    'SELECT %L, count(*), coalesce(sum(hashtextextended(ROW(counted.*)::text, 0)), 0)'
+    ' FROM ONLY %I.%I AS counted',
+    format('%I.%I', n.nspname, c.relname), n.nspname, c.relname)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+\gexec
+SELECT 'large objects', count(*),
+    coalesce(sum(hashtextextended(oid::text || sha256(lo_get(oid))::text, 0)), 0)
+FROM pg_largeobject_metadata;
+SQL
+}
+
+dump_with_content() { # connection string: dump/ and content.tsv of one and the same snapshot
+  local connection=$1 snapshot='' answer='' dumped=0 to from session_pid dump_pid REPLY
+  trap '' PIPE # a session that ended is told by the failing write
+  coproc SESSION {
+    exec psql --no-psqlrc --no-password --quiet --tuples-only --no-align \
+      --field-separator=$'\t' --set=ON_ERROR_STOP=1 --dbname="${connection}" 2>session.log
+  }
+  # shellcheck disable=SC2154,SC2153 # coproc assigns it
+  session_pid=${SESSION_PID}
+  exec {to}>&"${SESSION[1]}" {from}<&"${SESSION[0]}"
+  eval "exec ${SESSION[1]}>&- ${SESSION[0]}<&-"
+  printf '%s\n' 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;' \
+    'SET LOCAL idle_in_transaction_session_timeout = 0;' \
+    'SELECT pg_export_snapshot();' 1>&"${to}" 2>/dev/null || true
+  read -r -u "${from}" snapshot || true
+  if [[ -z ${snapshot} ]]; then
+    last_line session.log
+    fail "no snapshot: ${REPLY}"
+  fi
+
+  pg_dump --no-password --format=directory --jobs="${JOBS}" --compress="${COMPRESS}" \
+    --snapshot="${snapshot}" --lock-wait-timeout=60000 --file=dump --dbname="${connection}" \
+    {to}>&- {from}<&- 2>dump.log &
+  dump_pid=$!
+  printf '%s\n' '\o content.tsv' '\i content.sql' '\o' '\echo complete' 1>&"${to}" 2>/dev/null || true
+  wait "${dump_pid}" || dumped=$?
+  if ((dumped != 0)); then
+    last_line dump.log
+    fail "pg_dump ended with ${dumped}: ${REPLY}"
+  fi
+  read -r -u "${from}" answer || true
+  if [[ ${answer} != complete ]]; then
+    last_line session.log
+    fail "the content could not be summed up: ${REPLY}"
+  fi
+  exec {to}>&-
+  wait "${session_pid}" || true
+  exec {from}<&-
+  trap - PIPE
+}
+
+verify_dump() {
+  # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
+  local entries tables
+  pg_restore --file=/dev/null dump 2>dump.log || {
+    last_line dump.log
+    fail "the dump cannot be read back: ${REPLY}"
+  }
+  entries=$(pg_restore --list dump | grep -c ' TABLE DATA ') || entries=0
+  tables=$(grep -cv '^large objects' content.tsv) || tables=0
+  ((entries >= tables)) || fail "the dump holds ${entries} of ${tables} tables."
+}
+
+seal() { # sums of every file; then read them once more from disk
+  rm -f reason dump.log session.log
+  find . -type f -printf '%P\0' | sort -z | xargs -0 sha256sum -- >../sums
+  mv ../sums SHA256SUMS
+  sync -f . || fail 'the backup could not be flushed to disk.'
+  sha256sum --check --quiet --strict SHA256SUMS >&2 || fail 'a file changed while it was written.'
+  local sum
+  sum=$(sha256sum SHA256SUMS)
+  printf '%s %s\n' "${EPOCH}" "${sum%% *}" >VERIFIED
+}
+
+encrypt_dump() {
+  [[ -n ${BACKUP_AGE_RECIPIENT:-} ]] || return 0
+  tar --create --file=- dump | age --recipient "${BACKUP_AGE_RECIPIENT}" --output dump.tar.age ||
+    fail 'the dump could not be encrypted; check BACKUP_AGE_RECIPIENT.'
+  rm -rf dump
+}
+
+publish() { # folder name below BACKUP_DIR
+  local place="${BACKUP_DIR}/$1"
+  mkdir -p "${place}"
+  [[ ! -e ${place}/${STAMP} ]] || fail "${place}/${STAMP} exists; the clock may have gone back."
+  mv --no-target-directory "${PWD}" "${place}/${STAMP}"
+  sync -f "${place}"
+}
+
+back_up_database() { # database, folder name
+  local database=$1 REPLY
+  conninfo "${database}"
+  local connection=${REPLY}
+  write_content_query
+  query "${database}" "SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+      pg_get_userbyid(d.datdba) FROM pg_database AS d WHERE d.datname = current_database()" \
+    >database.txt 2>session.log || {
+    last_line session.log
+    fail "cannot open the database: ${REPLY}"
+  }
+  dump_with_content "${connection}"
+  verify_dump
+  encrypt_dump
+  json_text "${database}"
+  printf '{"format": %s, "database": %s, "taken_at": %s, "server": %s, "client": "%s"}\n' \
+    "${FORMAT}" "${REPLY}" "${EPOCH}" "${SERVER_VERSION}" "${CLIENT_VERSION}" >backup.json
+  seal
+  publish "$2"
+}
+
+back_up_globals() { # roles and tablespaces; verifiers of passwords stay on the server
+  local REPLY
+  conninfo "${MAINTENANCE}"
+  pg_dumpall --no-password --globals-only --no-role-passwords --file=globals.sql \
+    --dbname="${REPLY}" 2>dump.log || {
+    last_line dump.log
+    fail "pg_dumpall: ${REPLY}"
+  }
+  grep -q 'PostgreSQL database cluster dump complete' globals.sql ||
+    fail 'the dump of roles is cut off.'
+  seal
+  publish "${GLOBALS}"
+}
+
+# The run.
+
+isolated() { # folder name, function, arguments...: STATUS and REASON tell how it ended
+  local name=$1
+  shift
+  local folder="${BACKUP_DIR}/.partial/${name}"
+  mkdir -p "${folder}"
+  STATUS=0
+  # A job of its own: `set -e` holds inside it, as it would not in a condition, and a signal
+  # reaches every process of it.
+  set -m
+  (
+    set +m
+    trap - EXIT INT TERM
+    cd "${folder}"
+    "$@"
+  ) &
+  CHILD=$!
+  set +m
+  wait "${CHILD}" || STATUS=$?
+  CHILD=''
+  REASON=''
+  if ((STATUS != 0)); then
+    REASON=$(cat "${folder}/reason" 2>/dev/null) || REASON="ended with ${STATUS}"
+  fi
+  rm -rf "${folder}"
+}
+
+report() { # database, folder name, seconds
+  local database reason path bytes=0 tables=0 rows=0 state=ok counts REPLY
+  ((STATUS == 0)) || state=failed
+  path="${BACKUP_DIR}/$2/${STAMP}"
+  if ((STATUS == 0)); then
+    bytes=$(du -sb "${path}")
+    bytes=${bytes%%$'\t'*}
+    if [[ -f ${path}/content.tsv ]]; then
+      counts=$(awk -F '\t' \
+        '$1 != "large objects" {n++; r += $2} END {printf "%d %.0f\n", n, r}' "${path}/content.tsv")
+      tables=${counts% *} rows=${counts#* }
+    fi
+  fi
+  json_text "$1"
+  database=${REPLY}
+  json_text "${REASON}"
+  reason=${REPLY}
+  json_text "${path}"
+  printf '{"event": "backup", "database": %s, "status": "%s", "path": %s, "bytes": %s, "tables": %s, "rows": %s, "seconds": %s, "error": %s}\n' \
+    "${database}" "${state}" "${REPLY}" "${bytes}" "${tables}" "${rows}" "$3" "${reason}"
+  METRICS+=("closeout_backup_success{database=${database}} $((STATUS == 0))")
+  METRICS+=("closeout_backup_bytes{database=${database}} ${bytes}")
+  METRICS+=("closeout_backup_seconds{database=${database}} $3")
+}
+
+is_verified() { # backup folder: the epoch of the backup in REPLY, empty where it is not verified
+  local epoch='' sum='' actual=''
+  REPLY=''
+  [[ -f $1/VERIFIED && -f $1/SHA256SUMS ]] || return 0
+  read -r epoch sum <"$1/VERIFIED" || true
+  actual=$(sha256sum "$1/SHA256SUMS") || actual=''
+  if [[ ${epoch} =~ ^[0-9]+$ && -n ${sum} && ${actual%% *} == "${sum}" ]]; then REPLY=${epoch}; fi
+}
+
+# Upload.
+
+put_rclone() { # backup folder, remote folder
+  local remote=${2#*://} backend=:s3:
+  [[ ${BACKUP_BUCKET} == s3://* ]] || backend=:gcs:
+  local -a options=(--config= --retries=1 --low-level-retries=2 --immutable --checksum --quiet)
+  timeout "${UPLOAD_TIMEOUT}" rclone copy "${options[@]}" --exclude=/VERIFIED --exclude=/UPLOADED \
+    "$1" "${backend}${remote}" || return 1
+  timeout "${UPLOAD_TIMEOUT}" rclone check --config= --retries=1 --one-way --quiet \
+    --exclude=/VERIFIED --exclude=/UPLOADED "$1" "${backend}${remote}" || return 1
+  timeout "${UPLOAD_TIMEOUT}" rclone copyto "${options[@]}" "$1/VERIFIED" "${backend}${remote}/VERIFIED"
+}
+
+put_aws() { # file, object address: the server checks the sum and refuses to overwrite
+  local bucket=${2#s3://} key sum size present REPLY
+  key=${bucket#*/}
+  bucket=${bucket%%/*}
+  size=$(stat --format=%s "$1")
+  ((size <= 5368709120)) || {
+    say "error: $1 is larger than one request may be; set BACKUP_UPLOAD_TOOL=rclone."
+    return 1
+  }
+  sum=$(sha256sum "$1") || return 1
+  base64_of "${sum%% *}"
+  sum=${REPLY}
+  timeout "${UPLOAD_TIMEOUT}" aws s3api put-object --bucket "${bucket}" --key "${key}" --body "$1" \
+    --checksum-sha256 "${sum}" --if-none-match '*' >/dev/null && return 0
+  present=$(aws s3api head-object --bucket "${bucket}" --key "${key}" --checksum-mode ENABLED \
+    --query ChecksumSHA256 --output text 2>/dev/null) || return 1
+  [[ ${present} == "${sum}" ]] # an upload that was interrupted had come this far
+}
+
+put_gcloud() { # file, object address: generation 0 means that nothing is overwritten
+  local present sum REPLY
+  timeout "${UPLOAD_TIMEOUT}" gcloud storage cp --if-generation-match=0 --quiet "$1" "$2" >&2 &&
+    return 0
+  sum=$(md5sum "$1") || return 1
+  base64_of "${sum%% *}"
+  sum=${REPLY}
+  present=$(gcloud storage objects describe "$2" --format='value(md5_hash)' 2>/dev/null) || return 1
+  [[ ${present} == "${sum}" ]]
+}
+
+upload_folder() { # backup folder, remote folder; UPLOADED_OK tells; VERIFIED goes last
+  UPLOADED_OK=0
+  local file listing status=0
+  local -a files
+  if [[ ${UPLOAD_TOOL} == rclone ]]; then
+    put_rclone "$1" "$2" || return 0
+  else
+    listing=$(cut -c 67- "$1/SHA256SUMS")
+    mapfile -t files <<<"${listing}"
+    files+=(SHA256SUMS)
+    for file in "${files[@]}" VERIFIED; do
+      "put_${UPLOAD_TOOL}" "$1/${file}" "$2/${file}" || status=$?
+      ((status == 0)) || return 0
+    done
+  fi
+  printf '%s\n' "$2" >"$1/UPLOADED"
+  UPLOADED_OK=1
+}
+
+upload_all() { # every verified backup not yet there, so a run cut short is made up for
+  [[ -n ${BACKUP_BUCKET:-} ]] || return 0
+  local folder relative REPLY
+  for folder in "${BACKUP_DIR}"/*/*/; do
+    folder=${folder%/}
+    relative=${folder#"${BACKUP_DIR}/"}
+    is_verified "${folder}"
+    if [[ -z ${REPLY} || -f ${folder}/UPLOADED ]]; then continue; fi
+    upload_folder "${folder}" "${BACKUP_BUCKET%/}/${relative}"
+    if ((UPLOADED_OK == 1)); then
+      say "uploaded ${relative} to ${BACKUP_BUCKET%/}"
+    else
+      UPLOAD_FAILED=1
+      say "error: ${relative} was not uploaded; check the bucket, its permissions and the network. The next run tries again."
+    fi
+  done
+}
+
+# Retention, metrics, end.
+
+prune_all() {
+  local place folder kept REPLY
+  for place in "${BACKUP_DIR}"/*/; do
+    kept=0
+    local -a folders=("${place}"*/)
+    # Names are times, so the last is the newest.
+    for ((i = ${#folders[@]} - 1; i >= 0; i--)); do
+      folder=${folders[i]%/}
+      is_verified "${folder}"
+      if [[ -z ${REPLY} ]]; then
+        say "warning: ${folder} is not a verified backup; it is neither counted nor pruned."
+      elif ((kept < KEEP_VERIFIED || REPLY + KEEP_DAYS * 86400 > EPOCH)); then
+        kept=$((kept + 1))
+      else
+        # Renamed first: a removal cut short must not leave a backup that looks whole.
+        mv "${folder}" "${BACKUP_DIR}/.partial/pruned"
+        rm -rf "${BACKUP_DIR}/.partial/pruned"
+        say "pruned ${folder#"${BACKUP_DIR}/"}"
+      fi
+    done
+  done
+}
+
+write_metrics() {
+  [[ -n ${BACKUP_METRICS_FILE:-} ]] || return 0
+  local place newest folder name REPLY
+  for place in "${BACKUP_DIR}"/*/; do
+    newest=0
+    for folder in "${place}"*/; do
+      is_verified "${folder%/}"
+      ((${REPLY:-0} <= newest)) || newest=${REPLY}
+    done
+    name=${place%/}
+    json_text "${name##*/}"
+    METRICS+=("closeout_backup_last_verified_timestamp_seconds{folder=${REPLY}} ${newest}")
+  done
+  METRICS+=("closeout_backup_last_run_timestamp_seconds ${EPOCH}" "closeout_backup_exit_code $1")
+  {
+    printf '%s\n' "${METRICS[@]}" >"${BACKUP_METRICS_FILE}.new"
+    mv "${BACKUP_METRICS_FILE}.new" "${BACKUP_METRICS_FILE}"
+  } || say "warning: BACKUP_METRICS_FILE ${BACKUP_METRICS_FILE} cannot be written."
+}
+
+beat() { # the address may hold a token, so it goes through a pipe and not through argv
+  [[ -n ${BACKUP_HEARTBEAT_URL:-} ]] || return 0
+  local address=${BACKUP_HEARTBEAT_URL//\\/}
+  printf 'url = "%s"\n' "${address//\"/}" |
+    curl --silent --show-error --fail --max-time 20 --output /dev/null --config - ||
+    say 'warning: the heartbeat address did not answer.'
+}
+
+leave() {
+  local code=$?
+  trap - EXIT INT TERM
+  if [[ -n ${CHILD} ]]; then
+    kill -TERM -- "-${CHILD}" 2>/dev/null || true
+    wait "${CHILD}" 2>/dev/null || true
+  fi
+  if [[ -n ${LOCK:-} ]]; then rm -rf "${BACKUP_DIR}/.partial"; fi
+  exit "${code}"
+}
+
+main() {
+  case ${1:-} in
+    --help | -h)
+      usage
+      exit 0
+      ;;
+    '') ;;
+    *) stop "${EXIT_USAGE}" "unknown argument '$1'; settings come from the environment, see --help." ;;
+  esac
+  CHILD='' LOCK='' UPLOAD_TOOL='' UPLOAD_FAILED=0
+  METRICS=()
+  DATABASES=()
+  local code=0 database name started
+  read_settings
+  require_programs
+  choose_upload_tool
+  STAMP=$(date -u +%Y%m%dT%H%M%SZ)
+  EPOCH=$(date -u +%s)
+  readonly STAMP EPOCH
+  take_lock
+  trap leave EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  check_server
+  choose_compression
+  list_databases
+  check_free_space
+
+  started=${SECONDS}
+  isolated "${GLOBALS}" back_up_globals
+  report "${GLOBALS}" "${GLOBALS}" "$((SECONDS - started))"
+  ((STATUS == 0)) || code=${EXIT_PARTIAL}
+  for database in "${DATABASES[@]}"; do
+    folder_name "${database}"
+    name=${REPLY}
+    started=${SECONDS}
+    isolated "${name}" back_up_database "${database}" "${name}"
+    report "${database}" "${name}" "$((SECONDS - started))"
+    ((STATUS == 0)) || code=${EXIT_PARTIAL}
+  done
+
+  upload_all
+  if ((code == 0 && UPLOAD_FAILED == 1)); then code=${EXIT_UPLOAD}; fi
+  if ((code == 0)); then
+    prune_all
+    beat
+  else
+    say 'nothing was pruned, since not everything succeeded.'
+  fi
+  write_metrics "${code}"
+  exit "${code}"
+}
+
+main "$@"
