@@ -130,7 +130,7 @@ class DiskTree:
 
     def _read(self, path: PurePosixPath) -> bytes | None:
         place = self.root / path
-        if any(parent.is_symlink() for parent in place.parents if parent != self.root):
+        if _behind_link(self.root, path):
             self._refuse(path, "behind a symbolic link")
             return None
         try:
@@ -141,14 +141,11 @@ class DiskTree:
             self._refuse(path, f"cannot be opened: {error.strerror}")
             return None
         with os.fdopen(handle, "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                self._refuse(path, "not a regular file")
-                return None
-            if status.st_size > SIZE_CAP:
-                self._refuse(path, f"larger than {SIZE_CAP} bytes")
-                return None
-            return stream.read(SIZE_CAP)
+            trouble = _trouble(os.fstat(stream.fileno()))
+            if trouble is None:
+                return stream.read(SIZE_CAP)
+        self._refuse(path, trouble)
+        return None
 
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the file's permission bits, 0o644 where it is absent."""
@@ -160,6 +157,20 @@ class DiskTree:
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what could not be read so far, sorted by path."""
         return tuple(self._unreadable[path] for path in sorted(self._unreadable))
+
+
+def _behind_link(root: Path, path: PurePosixPath) -> bool:
+    return any((root / parent).is_symlink() for parent in path.parents if parent.parts)
+
+
+def _trouble(status: os.stat_result) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if not status.st_mode & 0o444:  # root could read it; its owner says nobody should
+        return "nobody may read it"
+    if status.st_size > SIZE_CAP:
+        return f"larger than {SIZE_CAP} bytes"
+    return None
 
 
 def _checked_root(root: Path) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit
-from closeout.tree import TEMPORARY_SUFFIX, clean_path
+from closeout.tree import TEMPORARY_SUFFIX, Tree, clean_path
 
 _JOURNAL = "journal.json"
 _COMMITTED = "committed"
@@ -160,6 +160,17 @@ def durable_write(place: Path, content: bytes, mode: int = 0o644) -> None:
     os.replace(temporary, place)  # noqa: PTH105 - the one call the crash test counts and kills at
 
 
+def copy_tree(tree: Tree, folder: Path) -> None:
+    """Write every readable file of `tree` below `folder`, with its permission bits."""
+    for path in tree.paths():
+        content = tree.read(path)
+        if content is not None:
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            place.chmod(tree.mode(path) | 0o600)
+
+
 def _replace(root: Path, path: PurePosixPath, content: bytes, mode: int) -> None:
     place = root / path
     try:
@@ -184,15 +195,21 @@ def assert_writable(root: Path, edits: Sequence[Edit]) -> None:
     """Raise CloseoutError("not-writable") if a folder that an edit needs refuses a new file."""
     folders = {_existing_parent(root, edit.path) for edit in edits}
     for folder in sorted(folders):
+        if not folder.stat().st_mode & 0o222:  # root may write here all the same; it must not
+            raise _not_writable(folder, "its folder is read-only")
         try:
             with tempfile.NamedTemporaryFile(dir=folder, suffix=TEMPORARY_SUFFIX):
                 pass
         except OSError as error:
-            raise CloseoutError(
-                "not-writable",
-                f"{folder} cannot be written: {error.strerror}.",
-                hint="make the monorepo writable; nothing was written.",
-            ) from error
+            raise _not_writable(folder, str(error.strerror)) from error
+
+
+def _not_writable(folder: Path, why: str) -> CloseoutError:
+    return CloseoutError(
+        "not-writable",
+        f"{folder} cannot be written: {why}.",
+        hint="make the monorepo writable; nothing was written.",
+    )
 
 
 def _existing_parent(root: Path, path: PurePosixPath) -> Path:

@@ -1,0 +1,82 @@
+"""Tell whether a file still parses in its own language."""
+
+from __future__ import annotations
+
+import ast
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """The first place where a file does not parse; `line` is 1-based."""
+
+    line: int
+    message: str
+
+
+def trouble(path: PurePosixPath, content: bytes) -> Trouble | None:
+    """Return why `content` does not parse as what `path`'s suffix says, None where it does.
+
+    Python, TypeScript, JSON, YAML and TOML are parsed; other suffixes are not judged.
+    """
+    judge = {
+        ".py": _python,
+        ".json": _json,
+        ".toml": _toml,
+        ".yml": _yaml,
+        ".yaml": _yaml,
+        ".ts": _typescript,
+    }.get(path.suffix)
+    if judge is None or ("templates" in path.parts and path.suffix in {".yml", ".yaml"}):
+        return None
+    return judge(content)
+
+
+def _python(content: bytes) -> Trouble | None:
+    try:
+        ast.parse(content)
+    except SyntaxError as error:
+        return Trouble(line=error.lineno or 1, message=error.msg)
+    except ValueError as error:
+        return Trouble(line=1, message=str(error))
+    return None
+
+
+def _json(content: bytes) -> Trouble | None:
+    try:
+        json.loads(content)
+    except json.JSONDecodeError as error:
+        return Trouble(line=error.lineno, message=error.msg)
+    except UnicodeDecodeError as error:
+        return Trouble(line=1, message=str(error))
+    return None
+
+
+def _toml(content: bytes) -> Trouble | None:
+    try:
+        tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Trouble(line=1, message=str(error))
+    return None
+
+
+def _yaml(content: bytes) -> Trouble | None:
+    import yaml  # noqa: PLC0415 - only trees with YAML edits pay for it
+
+    try:
+        for _ in yaml.compose_all(content):
+            pass
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return Trouble(line=mark.line + 1 if mark else 1, message=str(error).splitlines()[0])
+    return None
+
+
+def _typescript(content: bytes) -> Trouble | None:
+    from closeout.anchors import typescript  # noqa: PLC0415 - only trees with such edits pay for it
+
+    line = typescript.syntax_error(content)
+    return None if line is None else Trouble(line=line, message="syntax error")

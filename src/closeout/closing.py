@@ -1,0 +1,198 @@
+"""Fix, undo, detect, audit and report: what the doors call. Each prints and returns a code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from closeout import engine, evidence, judging, prepared, records, report, runs, waivers, writer
+from closeout.bundle import BUNDLE
+from closeout.errors import CloseoutError, ExitCode
+from closeout.gaps import GAPS
+from closeout.model import Evidence, Gap, Means
+from closeout.records import Record
+from closeout.tree import DiskTree, Overlay, Tree, digest
+from closeout.workorders.wo_004 import WO_004
+from closeout.workspace import Workspace
+
+PATCHES = BUNDLE / "patches"
+_STATIC = "static"
+
+
+def select(only: str) -> tuple[Gap, ...]:
+    """Return the gaps that a comma list of slugs names, all for an empty one, in order.
+
+    Raises CloseoutError("gap-unknown").
+    """
+    asked = {slug.strip() for slug in only.split(",") if slug.strip()}
+    known = {gap.slug for gap in GAPS}
+    if asked - known:
+        raise CloseoutError(
+            "gap-unknown",
+            f"there is no gap {', '.join(sorted(asked - known))}.",
+            hint=f"the gaps are {', '.join(gap.slug for gap in GAPS)}.",
+        )
+    return tuple(gap for gap in GAPS if not asked or gap.slug in asked)
+
+
+def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
+    """Close the gaps on the workspace's tree and rule on what is static."""
+    print(space.title)
+    for run in runs.recover(space.reports, space.root):
+        print(f"rolled back the interrupted run {run.id}")
+    tree = _readable(space)
+    plan = _plan(gaps, tree)
+    writer.assert_writable(space.root, plan.edits)
+    run = runs.start(space.reports, space.root, "fix")
+    records.keep(run.folder, records.of_plan(plan), plan)
+    if plan.edits:
+        writer.open_journal(run.journal, space.root, plan.edits)
+        writer.commit(space.root, plan.edits)
+        writer.close_journal(run.journal)
+    after = DiskTree(space.root)
+    seen = _static_evidence(space, after, plan.before)
+    evidence.write(run.evidence, _STATIC, seen)
+    return _conclude(space, run, _report(space, run.id, after, records.of_plan(plan)))
+
+
+def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
+    """Print what `fix` would write and how the gaps would stand; write nothing."""
+    print(space.title)
+    tree = _readable(space)
+    plan = _plan(gaps, tree)
+    for patch in (patch for item in plan.proposals for patch in item.patches):
+        if patch.origin == "derived":
+            print(patch.diff.decode("utf-8", "replace"))
+    made = _report(space, "dry-run", Overlay(tree, plan.edits), records.of_plan(plan))
+    print(report.to_terminal(made))
+    print("\ndry run: nothing was written")
+    return made.exit_code
+
+
+def undo(space: Workspace, run_id: str) -> ExitCode:
+    """Put back the bytes from before a run, the latest one where `run_id` is empty."""
+    print(space.title)
+    if run_id:
+        run = runs.find(space.reports, run_id)
+    else:
+        run = runs.newest_undoable(space.reports, space.root)
+    restored = runs.undo(run)
+    print(f"run {run.id} undone: {len(restored)} files restored")
+    return ExitCode.SETTLED
+
+
+def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
+    """Print every open place; write nothing."""
+    print(space.title)
+    found = engine.detect(gaps, _readable(space))
+    places = [place for checks in found.values() for place in engine.findings(checks)]
+    for place in places:
+        told = "named" if place.named else "unnamed"
+        print(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
+    refused = [item for checks in found.values() for check in checks for item in check.unresolved]
+    for item in refused:
+        print(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
+    print(f"{len(places)} open, {len(refused)} not judged")
+    return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
+
+
+def audit(space: Workspace) -> ExitCode:
+    """Rule on every criterion of the tree as it is; the tree is not changed."""
+    print(space.title)
+    tree = _readable(space)
+    run = runs.start(space.reports, space.root, "audit")
+    return _conclude(space, run, _report(space, run.id, tree, _remembered(space)))
+
+
+def build_report(space: Workspace) -> ExitCode:
+    """Merge all evidence about the tree into the latest run's report."""
+    print(space.title)
+    tree = _readable(space)
+    run = runs.latest(space.reports, space.root)
+    return _conclude(space, run, _report(space, run.id, tree, _remembered(space)))
+
+
+def _plan(gaps: Sequence[Gap], tree: Tree) -> engine.Plan:
+    plan = engine.plan(gaps, tree, lambda slug: prepared.load(PATCHES, slug))
+    print(records.told(records.of_plan(plan)))
+    return plan
+
+
+def _report(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
+    tree_digest = digest(tree)
+    found = engine.detect(GAPS, tree)
+    now = datetime.now(UTC)
+    proven = [
+        item
+        for item in evidence.gather(space.reports, space.root)
+        if item.means is not Means.STATIC
+    ]
+    case = judging.Case(
+        tree_digest=tree_digest,
+        detection=found,
+        unresolved=record.unresolved,
+        evidence=(*_static_evidence(space, tree, found), *proven),
+        waivers=waivers.load(tree, now.date()),
+        today=now.date(),
+    )
+    open_now = report.open_places(found)
+    return report.Report(
+        work_order=WO_004,
+        gaps=GAPS,
+        root=space.root.name,
+        tree_digest=tree_digest,
+        run_id=run_id,
+        rulings=judging.judge(WO_004, case),
+        before={**open_now, **record.before},
+        after=open_now,
+        unresolved=record.unresolved,
+        changes=record.changes,
+    )
+
+
+def _static_evidence(
+    space: Workspace, tree: Tree, before: engine.Detection
+) -> tuple[Evidence, ...]:
+    """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
+    found = engine.detect(GAPS, tree)
+    tree_digest = digest(tree)
+    made = judging.static_evidence({**found, **before}, found, tree_digest, datetime.now(UTC))
+    earlier: Mapping[tuple[str, str], Evidence] = {
+        (item.probe, item.criterion): item
+        for item in evidence.gather(space.reports, space.root)
+        if item.subject_digest == tree_digest and item.before is not None
+    }
+    return tuple(
+        replace(item, before=earlier[item.probe, item.criterion].before)
+        if (item.probe, item.criterion) in earlier
+        else item
+        for item in made
+    )
+
+
+def _remembered(space: Workspace) -> Record:
+    """Return what the runs that still stand wrote, merged, the newest one's refusals last."""
+    standing = runs.undoable(space.reports, space.root)
+    return records.merged([records.read(run.folder) for run in reversed(standing)])
+
+
+def _readable(space: Workspace) -> DiskTree:
+    """Return the workspace's tree; raises CloseoutError where not one file can be read."""
+    tree = DiskTree(space.root)
+    if not any(tree.read(path) is not None for path in tree.paths()):
+        refused = tree.unreadable()
+        raise CloseoutError(
+            "root-unreadable",
+            f"none of {space.root}'s files can be read; {refused[0].path}: {refused[0].detail}.",
+            hint="make the files readable, then run the command again.",
+        )
+    return tree
+
+
+def _conclude(space: Workspace, run: runs.Run, made: report.Report) -> ExitCode:
+    report.write(run.folder, made)
+    print(report.to_terminal(made))
+    folder = run.folder.relative_to(space.home) if run.folder.is_relative_to(space.home) else run
+    print(f"\nreport: {folder}/report.json and report.md")
+    return made.exit_code

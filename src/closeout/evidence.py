@@ -1,0 +1,97 @@
+"""Evidence files: one a session, written whole, bound to the tree they were made on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from closeout import runs, writer
+from closeout.errors import CloseoutError
+from closeout.model import Evidence, Means
+
+
+def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
+    """Write one session's evidence as `<session>.json` into `folder`; returns the file."""
+    place = folder / f"{session}.json"
+    document = {"session": session, "evidence": [to_json(item) for item in items]}
+    writer.durable_write(place, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    return place
+
+
+def read(place: Path) -> tuple[Evidence, ...]:
+    """Return the evidence of one file; raises CloseoutError("evidence-unusable")."""
+    try:
+        return tuple(_from_json(item) for item in json.loads(place.read_bytes())["evidence"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CloseoutError(
+            "evidence-unusable",
+            f"{place.name} is no evidence file: {error}",
+            hint="run the session that made it again.",
+        ) from error
+
+
+def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
+    """Return the newest evidence of every probe about `root`, over its runs.
+
+    Evidence of another tree digest is kept only where there is none for a newer one; judging
+    tells fresh from stale.
+    """
+    newest: dict[tuple[str, str], Evidence] = {}
+    for run in runs.of_root(reports, root):
+        for place in sorted(run.evidence.glob("*.json")):
+            for item in read(place):
+                key = (item.probe, item.criterion)
+                if key not in newest or newest[key].at < item.at:
+                    newest[key] = item
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def sessions(items: Iterable[Evidence]) -> dict[str, int]:
+    """Return how many items each kind of proof has, by the kind's name."""
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.kind.value] = counts.get(item.kind.value, 0) + 1
+    return counts
+
+
+def to_json(item: Evidence) -> dict[str, object]:
+    """Return the evidence as the JSON object that reports and files share."""
+    return {
+        "probe": item.probe,
+        "criterion": item.criterion,
+        "kind": item.kind.value,
+        "passed": item.passed,
+        "before": item.before,
+        "expected": item.expected,
+        "observed": item.observed,
+        "command": item.command,
+        "tree_digest": item.subject_digest,
+        "at": item.at.isoformat(),
+        "seconds": round(item.seconds, 3),
+        "means": item.means.value,
+    }
+
+
+def _from_json(item: dict[str, object]) -> Evidence:
+    return Evidence(
+        probe=str(item["probe"]),
+        criterion=str(item["criterion"]),
+        passed=_answer(item["passed"]),
+        before=_answer(item["before"]),
+        expected=str(item["expected"]),
+        observed=str(item["observed"]),
+        command=str(item["command"]),
+        subject_digest=str(item["tree_digest"]),
+        at=datetime.fromisoformat(str(item["at"])),
+        seconds=float(str(item["seconds"])),
+        means=Means(item["means"]),
+    )
+
+
+def _answer(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    message = f"{value!r} is neither true, false nor null"
+    raise ValueError(message)

@@ -1,0 +1,200 @@
+"""Rule on every criterion: from findings, refusals, evidence and waivers, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from closeout.engine import Detection
+from closeout.model import (
+    Check,
+    Criterion,
+    Evidence,
+    Finding,
+    Means,
+    ProofKind,
+    Ruling,
+    Unresolved,
+    Verdict,
+    Waiver,
+    WorkOrder,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of one tree: the ground of every ruling."""
+
+    tree_digest: str
+    detection: Detection
+    unresolved: Mapping[str, tuple[Unresolved, ...]] = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    today: date = date.max
+
+
+def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
+    """Return a ruling for every criterion of the order, in its sequence."""
+    rulings: dict[str, Ruling] = {}
+    for criterion in order.criteria:
+        ruled = _resting(criterion, rulings) if criterion.rests_on else _own_ruling(criterion, case)
+        rulings[criterion.id] = _waived(ruled, case)
+    return tuple(rulings.values())
+
+
+def static_evidence(
+    before: Detection, after: Detection, tree_digest: str, at: datetime
+) -> tuple[Evidence, ...]:
+    """Return what the detectors saw as evidence, one item a check.
+
+    `before` is the detection before the fix; pass `after` twice where there was none.
+    """
+    earlier = {
+        (slug, check.rule, check.criterion): _check_passed(check)
+        for slug, checks in before.items()
+        for check in checks
+    }
+    return tuple(
+        Evidence(
+            probe=f"detect.{slug}.{check.rule}",
+            criterion=check.criterion,
+            passed=_check_passed(check),
+            before=None if before is after else earlier.get((slug, check.rule, check.criterion)),
+            expected="no place is open, and at least one was examined",
+            observed=_observed(check),
+            command=f"invoke detect.all --only {slug}",
+            subject_digest=tree_digest,
+            at=at,
+            seconds=0.0,
+            means=Means.STATIC,
+        )
+        for slug, checks in after.items()
+        for check in checks
+    )
+
+
+def _check_passed(check: Check) -> bool | None:
+    if check.findings:
+        return False
+    if check.unresolved or not check.examined:
+        return None
+    return True
+
+
+def _observed(check: Check) -> str:
+    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings)
+    refused = ", ".join(f"{item.path} {item.reason.value}" for item in check.unresolved)
+    parts = [
+        f"examined {len(check.examined)}",
+        f"open {len(check.findings)}" + (f" ({places})" if places else ""),
+        *([f"not judged: {refused}"] if refused else []),
+    ]
+    return "; ".join(parts)
+
+
+def _resting(criterion: Criterion, rulings: Mapping[str, Ruling]) -> Ruling:
+    grounds = [rulings[number] for number in criterion.rests_on]
+    worst = max(grounds, key=lambda item: item.verdict)
+    if worst.verdict is Verdict.CLOSED:
+        seen = tuple(item for ground in grounds for item in ground.evidence)
+        because = f"all of {', '.join(criterion.rests_on)} are closed"
+        return Ruling(criterion=criterion, verdict=Verdict.CLOSED, because=because, evidence=seen)
+    told = ", ".join(
+        f"{item.criterion.id} {item.verdict.name}"
+        for item in grounds
+        if item.verdict is not Verdict.CLOSED
+    )
+    return Ruling(
+        criterion=criterion,
+        verdict=worst.verdict,
+        because=f"rests on {told}",
+        waiver=worst.waiver,
+    )
+
+
+def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
+    checks = [
+        (slug, check)
+        for slug, made in case.detection.items()
+        for check in made
+        if check.criterion == criterion.id
+    ]
+    for slug, check in checks:
+        if check.findings:
+            return _open_places(criterion, check.findings, case.unresolved.get(slug, ()))
+    refused = [item for _, check in checks for item in check.unresolved]
+    if refused:
+        return _ruled(criterion, _worst_reason(refused), _places(refused))
+    return _from_evidence(criterion, case)
+
+
+def _open_places(
+    criterion: Criterion, found: Sequence[Finding], unresolved: Sequence[Unresolved]
+) -> Ruling:
+    refused = {item.path: item for item in unresolved}
+    if all(item.path in refused for item in found):
+        left = [refused[item.path] for item in found]
+        return _ruled(criterion, _worst_reason(left), _places(left))
+    told = "; ".join(f"{item.path}:{item.line} {item.message}" for item in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
+    return _ruled(criterion, Verdict.OPEN, f"{len(found)} open: {told}{more}")
+
+
+def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
+    mine = [item for item in case.evidence if item.criterion == criterion.id]
+    fresh = tuple(item for item in mine if item.subject_digest == case.tree_digest)
+    failed = [item for item in fresh if item.passed is False]
+    if failed:
+        told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"
+        because = f"{len(failed)} of {len(fresh)} probes fail. {told}"
+        return _ruled(criterion, Verdict.OPEN, because, fresh)
+    enough = [item for item in fresh if _ranks(item.means, criterion.means)]
+    not_run = [item for item in enough if item.passed is None]
+    if not_run:
+        because = f"{not_run[0].probe} did not run: {not_run[0].observed}"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    if not enough:
+        stale = "; what was proven is stale, the tree changed since" if mine and not fresh else ""
+        because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):
+        because = "every probe was green before the fix too, so none of them proves it"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    proofs = sum(item.kind is ProofKind.PROOF for item in enough)
+    because = f"{len(enough)} checks hold, {proofs} of them red before the fix"
+    return _ruled(criterion, Verdict.CLOSED, because, fresh)
+
+
+def _ranks(given: Means, asked: Means) -> bool:
+    ladder = list(Means)
+    return ladder.index(given) >= ladder.index(asked)
+
+
+def _ruled(
+    criterion: Criterion, verdict: Verdict, because: str, evidence: Sequence[Evidence] = ()
+) -> Ruling:
+    return Ruling(criterion=criterion, verdict=verdict, because=because, evidence=tuple(evidence))
+
+
+def _waived(ruling: Ruling, case: Case) -> Ruling:
+    waiver = case.waivers.get(ruling.criterion.id)
+    if waiver is None or ruling.verdict is Verdict.CLOSED or waiver.until < case.today:
+        return ruling
+    return Ruling(
+        criterion=ruling.criterion,
+        verdict=Verdict.WAIVED,
+        because=f"{waiver.who} accepted it until {waiver.until}: {waiver.why}",
+        evidence=ruling.evidence,
+        waiver=waiver,
+    )
+
+
+def _worst_reason(refused: Sequence[Unresolved]) -> Verdict:
+    return max(item.reason.verdict for item in refused)
+
+
+def _places(refused: Sequence[Unresolved]) -> str:
+    return "; ".join(
+        f"{item.path}:{item.line} {item.reason.value}: {item.detail}" for item in refused
+    )

@@ -1,0 +1,209 @@
+"""A run's report as a value, as JSON, as Markdown and as a terminal table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from closeout import evidence, writer
+from closeout.engine import Detection, findings
+from closeout.errors import ExitCode
+from closeout.model import Deviation, Gap, Ruling, Unresolved, Verdict, WorkOrder
+from closeout.records import Change, place_json
+
+_WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a reader needs: the order, the tree, a ruling for every criterion."""
+
+    work_order: WorkOrder
+    gaps: tuple[Gap, ...]
+    root: str
+    tree_digest: str
+    run_id: str
+    rulings: tuple[Ruling, ...]
+    before: Mapping[str, int]
+    """Open places of each gap before the run, by slug."""
+    after: Mapping[str, int]
+    unresolved: Mapping[str, tuple[Unresolved, ...]]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code that the worst ruling asks for."""
+        worst = max(ruling.verdict for ruling in self.rulings)
+        if worst >= Verdict.DRIFTED:
+            return ExitCode.GAPS_LEFT
+        return ExitCode.UNPROVEN if worst is Verdict.UNPROVEN else ExitCode.SETTLED
+
+    def gap_verdict(self, gap: Gap) -> Verdict:
+        """Return the worst verdict of the gap's criteria."""
+        mine = [item.verdict for item in self.rulings if item.criterion.id in gap.criteria]
+        return max(mine)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many criteria have each verdict, by the verdict's name."""
+        return {
+            verdict.name: sum(ruling.verdict is verdict for ruling in self.rulings)
+            for verdict in Verdict
+        }
+
+
+def open_places(detection: Detection) -> dict[str, int]:
+    """Return the number of open places of each gap, by slug."""
+    return {slug: len(findings(checks)) for slug, checks in detection.items()}
+
+
+def write(folder: Path, report: Report) -> None:
+    """Write `report.json` and `report.md` into a run's folder."""
+    document = json.dumps(to_json(report), indent=1, ensure_ascii=False)
+    writer.durable_write(folder / "report.json", document.encode() + b"\n")
+    writer.durable_write(folder / "report.md", to_markdown(report).encode())
+
+
+def to_json(report: Report) -> dict[str, object]:
+    """Return the report as the object that `schemas/report.schema.json` describes."""
+    return {
+        "work_order": report.work_order.id,
+        "order_sha256": report.work_order.source_sha256,
+        "root": report.root,
+        "tree_digest": report.tree_digest,
+        "run": report.run_id,
+        "exit_code": int(report.exit_code),
+        "counts": report.counts,
+        "gaps": [
+            {
+                "slug": gap.slug,
+                "issue": gap.issue,
+                "title": gap.title,
+                "priority": gap.priority,
+                "verdict": report.gap_verdict(gap).name,
+                "open_before": report.before[gap.slug],
+                "open_after": report.after[gap.slug],
+                "unresolved": [place_json(item) for item in report.unresolved.get(gap.slug, ())],
+                "deviations": [_deviation(item) for item in gap.deviations],
+            }
+            for gap in report.gaps
+        ],
+        "criteria": [_criterion(ruling) for ruling in report.rulings],
+        "changes": [
+            {"path": str(item.path), "gap": item.gap, "origin": item.origin}
+            for item in report.changes
+        ],
+    }
+
+
+def to_markdown(report: Report) -> str:
+    """Return the report as Markdown that fits a pull request."""
+    lines = [
+        f"# {report.work_order.id}: {report.work_order.title}",
+        "",
+        f"Tree `{report.tree_digest[:16]}`, run `{report.run_id}`.",
+        "",
+        ", ".join(f"{count} {name}" for name, count in report.counts.items() if count) + ".",
+        "",
+        "| gap | before | after | verdict |",
+        "| --- | ---: | ---: | --- |",
+        *(
+            f"| {gap.issue}. {_cell(gap.title)} | {report.before[gap.slug]} "
+            f"| {report.after[gap.slug]} | {report.gap_verdict(gap).name} |"
+            for gap in report.gaps
+        ),
+        "",
+        "| criterion | verdict | because | proven by |",
+        "| --- | --- | --- | --- |",
+        *(_markdown_row(ruling) for ruling in report.rulings),
+        "",
+        "## Departures from the order",
+        "",
+        *(
+            f"- **{item.id}** {_cell(item.claim)} Measured: {_cell(item.finding)} "
+            f"So: {_cell(item.decision)}"
+            for gap in report.gaps
+            for item in gap.deviations
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def to_terminal(report: Report) -> str:
+    """Return the table of the gaps and what is left, 80 columns wide and without colour."""
+    head = f"{'':2}  {'gap':<46} {'before':>6} {'after':>6}  verdict"
+    rows = [
+        f"{gap.issue:>2}  {gap.title[:46]:<46} {report.before[gap.slug]:>6} "
+        f"{report.after[gap.slug]:>6}  {report.gap_verdict(gap).name}"
+        for gap in report.gaps
+    ]
+    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
+    left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
+    return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *_left(left)])
+
+
+def _left(left: Sequence[Ruling]) -> list[str]:
+    by_command: dict[str, list[str]] = {}
+    lines = []
+    for ruling in left:
+        if ruling.criterion.rests_on:
+            continue
+        if ruling.verdict is Verdict.UNPROVEN:
+            by_command.setdefault(ruling.criterion.settled_by, []).append(ruling.criterion.id)
+        else:
+            lines.append(f"  {ruling.criterion.id} {ruling.verdict.name}: {ruling.because}")
+    unproven = [
+        f"  {command}\n      settles {', '.join(numbers)}"
+        for command, numbers in by_command.items()
+    ]
+    return [
+        *(["", "left open:"] if lines else []),
+        *lines,
+        *(["", "left unproven, and what settles it:"] if unproven else []),
+        *unproven,
+    ]
+
+
+def _markdown_row(ruling: Ruling) -> str:
+    commands = sorted({item.command for item in ruling.evidence if item.passed})
+    proven = "<br>".join(f"`{_cell(command)}`" for command in commands[:3])
+    if ruling.verdict is Verdict.UNPROVEN:
+        proven = f"settle it by `{_cell(ruling.criterion.settled_by)}`"
+    return (
+        f"| {ruling.criterion.id} {_cell(ruling.criterion.text)} | {ruling.verdict.name} "
+        f"| {_cell(ruling.because)} | {proven} |"
+    )
+
+
+def _cell(text: str) -> str:
+    """Return text that stays text in a Markdown table: no pipes, HTML or control characters."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    for char, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
+        plain = plain.replace(char, escaped)
+    return plain[:400]
+
+
+def _criterion(ruling: Ruling) -> dict[str, object]:
+    return {
+        "id": ruling.criterion.id,
+        "text": ruling.criterion.text,
+        "verdict": ruling.verdict.name,
+        "because": ruling.because,
+        "means": ruling.criterion.means.value,
+        "settled_by": ruling.criterion.settled_by,
+        "rests_on": list(ruling.criterion.rests_on),
+        "evidence": [evidence.to_json(item) for item in ruling.evidence],
+    }
+
+
+def _deviation(item: Deviation) -> dict[str, object]:
+    return {
+        "id": item.id,
+        "claim": item.claim,
+        "finding": item.finding,
+        "decision": item.decision,
+        "adr": item.adr,
+    }
