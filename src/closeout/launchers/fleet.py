@@ -45,8 +45,8 @@ class Fleet:
         """Return what the launchers found out, as a probe's context wants it."""
         shared = {f"launch.{name}": launch.text() for name, launch in self.launches.items()}
         for name, service in self.up.items():
-            for key in ("docs", "openapi"):
-                shared[f"{key}.{name}"] = str(service.told.get(key, ""))
+            for key in ("docs", "openapi", "methods"):
+                shared[f"{key}.{name}"] = _text(service.told.get(key, ""))
             shared[f"log.{name}"] = str(service.log)
         return shared
 
@@ -158,3 +158,7 @@ def _node_settings(dsn: str) -> dict[str, str]:
         "JWT_REFRESH_SECRET": secrets.token_hex(32),
         "DEVICE_FACTORY_SECRET": secrets.token_hex(32),
     }
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -31,6 +32,9 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    first_byte: float = 0.0
+    """Seconds from the request to the body's first byte."""
+    last_byte: float = 0.0
 
     def values(self, name: str) -> tuple[str, ...]:
         """Return every value of the header `name`."""
@@ -51,6 +55,12 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     source: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the request in a few words."""
+        origin = [f" from {value!r}" for name, value in self.headers if name == "Origin"]
+        return f"{self.method} {self.path}{''.join(origin)}"
 
     def command(self, service: str) -> str:
         """Return the request as a curl command against the service's name, without its body."""
@@ -79,15 +89,25 @@ def send(base: str, request: Request, *, deadline: float = DEADLINE) -> Answer:
         for name, value in _complete(request):
             connection.putheader(name, value.encode())
         connection.endheaders(request.body or None)
+        began = time.monotonic()
         response = connection.getresponse()
-        body = response.read(_BODY_CAP)
+        first = response.read(1)
+        first_byte = time.monotonic() - began
+        body = first + response.read(_BODY_CAP)
+        last_byte = time.monotonic() - began
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
     except (OSError, http.client.HTTPException) as error:
         message = f"{request.method} {request.path}: no answer ({type(error).__name__}: {error})"
         raise NoAnswerError(message) from error
     finally:
         connection.close()
-    return Answer(status=response.status, headers=headers, body=body)
+    return Answer(
+        status=response.status,
+        headers=headers,
+        body=body,
+        first_byte=first_byte,
+        last_byte=last_byte,
+    )
 
 
 def _complete(request: Request) -> tuple[tuple[str, str], ...]:
@@ -117,18 +137,26 @@ def unproven(*, expected: str, command: str, because: str) -> Observation:
     return Observation(passed=None, expected=expected, observed=because, command=command)
 
 
-def exchange(
-    service: str, request: Request, expected: str, faults: Callable[[Answer], Sequence[str]]
+Judge = Callable[[Answer], Sequence[str]]
+"""What is wrong with an answer, in words; nothing where it is as expected."""
+
+
+def exchanges(
+    service: str, expected: str, cases: Sequence[tuple[Request, Judge]]
 ) -> Callable[[ProbeContext], Observation]:
-    """Return a probe function: one request to `service`, its answer judged by `faults`."""
+    """Return a probe function: every request is sent to `service`, every answer judged."""
 
     def run(context: ProbeContext) -> Observation:
-        answer = ask(context, service, request)
+        faults: list[str] = []
+        seen: list[str] = []
+        for request, judge in cases:
+            answer = ask(context, service, request)
+            faults += [f"{request.label}: {fault}" for fault in judge(answer)]
+            seen.append(f"{request.label}: {summary(answer)}")
+        command = cases[0][0].command(service)
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
         return judged(
-            expected=expected,
-            command=request.command(service),
-            faults=faults(answer),
-            seen=summary(answer),
+            expected=expected, command=command + more, faults=faults, seen="; ".join(seen[:3])
         )
 
     return run

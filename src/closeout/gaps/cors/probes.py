@@ -1,0 +1,187 @@
+"""Questions a hostile web page puts to a service, and what its own pages need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from closeout.gaps.cors.configuration import CONFIGURATION_PROBES
+from closeout.gaps.cors.origins import (
+    ALLOWED,
+    EVIL,
+    LOOKALIKES,
+    get,
+    not_shared,
+    preflight,
+    readable,
+)
+from closeout.model import Observation, Probe, ProbeContext
+from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
+from closeout.probes.services import NAMED, SIBLINGS
+
+_COOKIE = ("Cookie", "session=1")
+_ERRORS = ("403", "404", "500")
+_FORBIDDEN = "no Access-Control-Allow-Origin"
+
+
+def _evil(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+    del service
+    yield "evil-origin-preflight", _FORBIDDEN, [(preflight(EVIL), not_shared)]
+    yield "evil-origin-get", _FORBIDDEN, [(get(EVIL), not_shared)]
+    yield "evil-origin-get-with-cookie", _FORBIDDEN, [(get(EVIL, _COOKIE), not_shared)]
+    yield (
+        "null-origin",
+        _FORBIDDEN,
+        [(make("null"), not_shared) for make in (preflight, get)],
+    )
+    yield (
+        "lookalike-origins-preflight",
+        f"{_FORBIDDEN} for any of {len(LOOKALIKES)} lookalikes",
+        [(preflight(origin), not_shared) for origin in LOOKALIKES],
+    )
+    yield (
+        "lookalike-origins-get",
+        f"{_FORBIDDEN} for any of {len(LOOKALIKES)} lookalikes, with and without a cookie",
+        [
+            (get(origin, *cookies), not_shared)
+            for origin in LOOKALIKES
+            for cookies in ((), (_COOKIE,))
+        ],
+    )
+    yield (
+        "evil-origin-on-errors",
+        f"{_FORBIDDEN} on 403, 404 and 500",
+        [(get(EVIL, path=f"/__closeout__/{kind}"), not_shared) for kind in _ERRORS],
+    )
+
+
+def _own_pages(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+    del service
+    yield (
+        "allowed-origin",
+        "that exact origin, credentials and Vary: Origin",
+        [(preflight(ALLOWED), readable), (get(ALLOWED), readable)],
+    )
+    yield (
+        "allowed-origin-reads-refusals",
+        "403 and 422 carry the allowed origin",
+        [
+            (get(ALLOWED, path="/__closeout__/403"), readable),
+            (get(ALLOWED, path="/__closeout__/422?number=x"), readable),
+        ],
+    )
+    yield (
+        "allowed-origin-reads-crashes",
+        "500 carries the allowed origin",
+        [(get(ALLOWED, path="/__closeout__/500"), readable)],
+    )
+    yield (
+        "named-headers-allowed",
+        "authorization and content-type may be sent",
+        [(preflight(ALLOWED, ("Access-Control-Request-Headers", "authorization,content-type")),
+          _accepted)],
+    )  # fmt: skip
+    yield (
+        "arbitrary-header-refused",
+        "a header that the service does not read is not allowed",
+        [(preflight(ALLOWED, ("Access-Control-Request-Headers", "x-arbitrary")), _header_refused)],
+    )
+    yield "trace-refused", "TRACE is refused", [(preflight(ALLOWED, method="TRACE"), _refused)]
+    yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
+
+
+def _accepted(answer: Answer) -> Sequence[str]:
+    return [] if answer.status in {200, 204} else [f"status {answer.status}"]
+
+
+def _refused(answer: Answer) -> Sequence[str]:
+    methods = (answer.value("access-control-allow-methods") or "").upper()
+    if answer.status in {200, 204} and "TRACE" in methods:
+        return [f"allowed: {methods}"]
+    return []
+
+
+def _header_refused(answer: Answer) -> Sequence[str]:
+    allowed = (answer.value("access-control-allow-headers") or "").lower()
+    return [f"allowed: {allowed}"] if "x-arbitrary" in allowed or "*" in allowed else []
+
+
+def _same_site(answer: Answer) -> Sequence[str]:
+    shared = answer.value("access-control-allow-origin")
+    faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
+    return [*faults, *([f"shared with {shared!r}"] if shared else [])]
+
+
+def _own_methods(service: str) -> Callable[[ProbeContext], Observation]:
+    """Ask for every method that the service's own routes take: a fixed list breaks PATCH."""
+
+    def run(context: ProbeContext) -> Observation:
+        methods = context.settings[f"methods.{service}"].split(",")
+        faults, seen = [], ""
+        for method in (method for method in methods if method):
+            answer = ask(context, service, preflight(ALLOWED, method=method))
+            allowed = answer.value("access-control-allow-methods") or ""
+            if answer.status not in {200, 204} or method not in allowed:
+                faults.append(f"{method}: {summary(answer)}, allowed: {allowed}")
+            seen = f"allowed: {allowed}"
+        return judged(
+            expected=f"each of the service's own methods: {', '.join(methods)}",
+            command=preflight(ALLOWED, method=methods[0]).command(service),
+            faults=faults,
+            seen=seen,
+        )
+
+    return run
+
+
+def _probes_of(service: str) -> Iterator[Probe]:
+    criterion = "1.1" if service in NAMED else "1.3"
+    for name, expected, cases in (*_evil(service), *_own_pages(service)):
+        yield Probe(
+            id=f"cors.{name}@{service}",
+            criterion=criterion,
+            needs=(service,),
+            run=exchanges(service, expected, cases),
+            subject=service,
+        )
+    yield Probe(
+        id=f"cors.own-methods@{service}",
+        criterion=criterion,
+        needs=(service,),
+        run=_own_methods(service),
+        subject=service,
+    )
+    for number in ("1.3", "M.1"):
+        yield Probe(
+            id=f"cors.unknown-origins-rejected-{number.lower()}@{service}",
+            criterion=number,
+            needs=(service,),
+            run=exchanges(
+                service,
+                "neither `*` nor the unknown origin, on a preflight and on a GET with a cookie",
+                [(preflight(EVIL), not_shared), (get(EVIL, _COOKIE), not_shared)],
+            ),
+            subject=service,
+        )
+
+
+def _not_a_star(answer: Answer) -> Sequence[str]:
+    return ["`*`"] if answer.value("access-control-allow-origin") == "*" else []
+
+
+_AS_THE_ORDER_ASKS = Probe(
+    id="cors.order-check-as-written@edge-vision-inference",
+    criterion="1.1",
+    needs=("edge-vision-inference",),
+    run=exchanges(
+        "edge-vision-inference",
+        "not `*` (the order's own check, which an unfixed service passes by reflecting)",
+        [(preflight(EVIL, path="/api/v1/inference"), _not_a_star)],
+    ),
+    subject="edge-vision-inference",
+)
+
+PROBES = (
+    *(probe for service in (*NAMED, *SIBLINGS) for probe in _probes_of(service)),
+    _AS_THE_ORDER_ASKS,
+    *CONFIGURATION_PROBES,
+)

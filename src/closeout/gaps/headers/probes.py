@@ -1,0 +1,294 @@
+"""Look for the security headers on every kind of answer, and at what they must not break."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from closeout.model import Observation, Probe, ProbeContext
+from closeout.probes.http import (
+    Answer,
+    Judge,
+    NoAnswerError,
+    Request,
+    ask,
+    exchanges,
+    judged,
+    send,
+    summary,
+)
+from closeout.probes.services import NAMED, SIBLINGS
+
+_YEAR = 31_536_000
+_OWN = "http://localhost:5135"
+_CRASH_TEXT = b"crash-text-7f3d1c"
+_ONCE = (
+    "x-content-type-options",
+    "x-frame-options",
+    "strict-transport-security",
+    "referrer-policy",
+    "content-security-policy",
+)
+
+
+def _preflight(origin: str) -> Request:
+    asked = (("Origin", origin), ("Access-Control-Request-Method", "POST"))
+    return Request(method="OPTIONS", path="/__closeout__/200", headers=asked)
+
+
+_KINDS = {
+    "200": Request(path="/__closeout__/200"),
+    "accepted-preflight": _preflight(_OWN),
+    "refused-preflight": _preflight("http://evil.com"),
+    "307": Request(path="/__closeout__/slash"),
+    "403": Request(path="/__closeout__/403"),
+    "404": Request(path="/__closeout__/nothing"),
+    "405": Request(method="DELETE", path="/__closeout__/200"),
+    "422": Request(path="/__closeout__/422?number=x"),
+    "500": Request(path="/__closeout__/500"),
+    "head": Request(method="HEAD", path="/__closeout__/200"),
+}
+_SAMPLES = ("200", "accepted-preflight", "404", "500")
+
+
+def _equals(name: str, wanted: str) -> Judge:
+    def judge(answer: Answer) -> Sequence[str]:
+        found = answer.value(name)
+        return [] if (found or "").lower() == wanted.lower() else [f"{name}: {found}"]
+
+    return judge
+
+
+def _hsts(answer: Answer) -> Sequence[str]:
+    found = (answer.value("strict-transport-security") or "").lower()
+    age = re.search(r"max-age=(\d+)", found)
+    long = age is not None and int(age[1]) >= _YEAR
+    return [] if long and "includesubdomains" in found else [f"strict-transport-security: {found}"]
+
+
+def _referrer(answer: Answer) -> Sequence[str]:
+    found = answer.value("referrer-policy")
+    safe = {"no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"}
+    return [] if found in safe else [f"referrer-policy: {found}"]
+
+
+def _once(answer: Answer) -> Sequence[str]:
+    return [
+        f"{name} {len(answer.values(name))} times" for name in _ONCE if len(answer.values(name)) > 1
+    ]
+
+
+_FRAME = _equals("x-frame-options", "DENY")
+_SNIFF = _equals("x-content-type-options", "nosniff")
+
+
+def _complete(answer: Answer) -> Sequence[str]:
+    return [fault for judge in (_FRAME, _SNIFF, _hsts, _referrer, _once) for fault in judge(answer)]
+
+
+def _policy(answer: Answer) -> Sequence[str]:
+    found = answer.value("content-security-policy") or ""
+    wanted = ("frame-ancestors", "object-src", "base-uri")
+    return [f"no {directive} in {found!r}" for directive in wanted if directive not in found]
+
+
+def _isolated(answer: Answer) -> Sequence[str]:
+    wanted = ("cross-origin-resource-policy", "cross-origin-opener-policy")
+    return [f"no {name}" for name in wanted if answer.value(name) is None]
+
+
+def _uncached(answer: Answer) -> Sequence[str]:
+    found = answer.value("cache-control")
+    return [] if "no-store" in (found or "") else [f"cache-control: {found}"]
+
+
+def _no_filter(answer: Answer) -> Sequence[str]:
+    found = answer.value("x-xss-protection")
+    return [] if found in {None, "0"} else [f"x-xss-protection: {found}"]
+
+
+def _silent(answer: Answer) -> Sequence[str]:
+    told = _CRASH_TEXT in answer.body or b"Traceback" in answer.body
+    return ["the crash's text is in the answer"] if told else []
+
+
+def _content(service: str) -> Iterator[tuple[str, str, str, Sequence[tuple[Request, Judge]]]]:
+    del service
+    for kind, request in _KINDS.items():
+        yield "7.1", f"on-{kind}", "all four headers, each once", [(request, _complete)]
+    samples = [_KINDS[kind] for kind in _SAMPLES]
+    yield "7.2", "frame-options", "X-Frame-Options: DENY", [(one, _FRAME) for one in samples]
+    yield "7.3", "nosniff", "X-Content-Type-Options: nosniff", [(one, _SNIFF) for one in samples]
+    yield (
+        "7.4",
+        "hsts",
+        "HSTS of a year or more, with subdomains",
+        [(one, _hsts) for one in samples],
+    )
+    plain = _KINDS["200"]
+    yield "M.6", "present", "all four headers on an ordinary answer", [(plain, _complete)]
+    yield "7.1", "content-policy", "frame-ancestors, object-src, base-uri", [(plain, _policy)]
+    yield "7.1", "isolation", "CORP and COOP", [(plain, _isolated)]
+    yield "7.1", "no-store", "Cache-Control: no-store on an API answer", [(plain, _uncached)]
+    yield "7.1", "no-xss-filter", "X-XSS-Protection 0 or absent", [(plain, _no_filter)]
+    yield "7.1", "silent-500", "a 500 that tells nothing", [(_KINDS["500"], _silent)]
+
+
+def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
+    """Ask for a page whose place the launcher reported: documentation or schema."""
+
+    def run(context: ProbeContext) -> Observation:
+        path = context.settings[f"{key}.{service}"] or f"/{key}"
+        request = Request(path=path)
+        answer = ask(context, service, request)
+        return judged(
+            expected="all four headers, each once",
+            command=request.command(service),
+            faults=_complete(answer),
+            seen=summary(answer),
+        )
+
+    return run
+
+
+def _docs_render(service: str) -> Callable[[ProbeContext], Observation]:
+    """Hold the page's scripts against its own policy, as a browser would."""
+
+    def run(context: ProbeContext) -> Observation:
+        request = Request(path=context.settings[f"docs.{service}"] or "/docs")
+        answer = ask(context, service, request)
+        faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
+        policy = _directives(answer.value("content-security-policy") or "")
+        faults += _blocked(answer.body.decode("utf-8", "replace"), policy)
+        return judged(
+            expected="the policy lets the page's own scripts and styles run",
+            command=request.command(service),
+            faults=faults,
+            seen=f"status {answer.status}, policy {policy}",
+        )
+
+    return run
+
+
+def _directives(policy: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for directive in policy.split(";"):
+        words = directive.split()
+        if words:
+            found.setdefault(words[0].lower(), words[1:])
+    return found
+
+
+def _blocked(page: str, policy: dict[str, list[str]]) -> list[str]:
+    scripts = _sources(policy, "script-src")
+    styles = _sources(policy, "style-src")
+    faults = [
+        f"script {place} is blocked"
+        for place in re.findall(r"<script[^>]*\bsrc=[\"']([^\"']+)", page)
+        if not _permits(scripts, place)
+    ]
+    faults += [
+        f"style {place} is blocked"
+        for place in re.findall(r"<link[^>]*stylesheet[^>]*href=[\"']([^\"']+)", page)
+        if not _permits(styles, place)
+    ]
+    for text in re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        allowed = scripts is None or "'unsafe-inline'" in scripts or f"'sha256-{digest}'" in scripts
+        if not allowed:
+            faults.append("the inline script is blocked")
+    return faults
+
+
+def _sources(policy: dict[str, list[str]], directive: str) -> list[str] | None:
+    return policy.get(directive, policy.get("default-src"))
+
+
+def _permits(sources: list[str] | None, place: str) -> bool:
+    if sources is None:
+        return True
+    host = urlsplit(place).netloc
+    if not host:
+        return "'self'" in sources
+    return any(host in source or source in {"*", "https:"} for source in sources)
+
+
+def _streaming(service: str) -> Callable[[ProbeContext], Observation]:
+    def run(context: ProbeContext) -> Observation:
+        request = Request(path="/__closeout__/stream")
+        answer = ask(context, service, request)
+        whole = answer.body == b"chunk 0\nchunk 1\nchunk 2\n"
+        spread = answer.first_byte < answer.last_byte - 0.3
+        return judged(
+            expected="three chunks, the first long before the last",
+            command=request.command(service),
+            faults=[] if whole and spread else [f"{answer.body!r}, all at once: {not spread}"],
+            seen=f"status {answer.status}, {len(answer.body)} bytes, spread over time: {spread}",
+        )
+
+    return run
+
+
+def _remembered(
+    service: str, what: str, path: str, patience: float
+) -> Callable[[ProbeContext], Observation]:
+    """Send a request, hang up after `patience` seconds, and ask what the service noticed."""
+
+    def count(context: ProbeContext) -> int:
+        body = ask(context, service, Request(path="/__closeout__/memory")).body.decode()
+        found = re.search(rf'"{what}":(\d+)', body.replace(" ", ""))
+        return int(found[1]) if found else 0
+
+    def run(context: ProbeContext) -> Observation:
+        before = count(context)
+        request = Request(path=path)
+        with contextlib.suppress(NoAnswerError):
+            send(context.services[service], request, deadline=patience)
+        deadline = time.monotonic() + 3.0
+        while count(context) == before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        noticed = count(context) - before
+        return judged(
+            expected=f"{what}: once",
+            command=request.command(service),
+            faults=[] if noticed == 1 else [f"{noticed} times"],
+            seen=f"{what}: {noticed}",
+        )
+
+    return run
+
+
+def _behaviour(service: str) -> Iterator[tuple[str, Callable[[ProbeContext], Observation]]]:
+    yield "on-docs", _page(service, "docs")
+    yield "on-openapi", _page(service, "openapi")
+    yield "docs-render", _docs_render(service)
+    yield "streaming", _streaming(service)
+    yield "background-task", _remembered(service, "background", "/__closeout__/background", 10.0)
+    yield "disconnect", _remembered(service, "disconnected", "/__closeout__/wait", 0.3)
+
+
+def _probes_of(service: str) -> Iterator[Probe]:
+    for criterion, name, expected, cases in _content(service):
+        yield Probe(
+            id=f"headers.{name}@{service}",
+            criterion=criterion,
+            needs=(service,),
+            run=exchanges(service, expected, cases),
+            subject=service,
+        )
+    for name, run in _behaviour(service):
+        yield Probe(
+            id=f"headers.{name}@{service}",
+            criterion="7.1",
+            needs=(service,),
+            run=run,
+            subject=service,
+        )
+
+
+PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in _probes_of(service))
