@@ -1,0 +1,113 @@
+"""What can be located in a TypeScript file: values that carry byte spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ROUTE_METHODS = frozenset({"all", "delete", "get", "patch", "post", "put"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Bytes `start` up to `end`, their source text, 1-based line and grammar kind."""
+
+    start: int
+    end: int
+    line: int
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One import or `require`; `names` maps each local name to the exported one.
+
+    A default import maps to "default", a namespace or a whole `require` to "*".
+    """
+
+    source: str
+    names: Mapping[str, str]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call: `callee` as written, its receiver and method where it is a member call."""
+
+    callee: str
+    receiver: str
+    method: str
+    arguments: tuple[Place, ...]
+    place: Place
+
+    @property
+    def path(self) -> str | None:
+        """Return the first argument where it is a plain string, else None."""
+        return string_value(self.arguments[0]) if self.arguments else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An expression compared with a string literal; `other` is the expression."""
+
+    operator: str
+    literal: Place
+    other: Place
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """A `process.env.NAME || 'literal'`, or the same with `??`."""
+
+    variable: str
+    literal: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A named class, function, method or variable; `value` is its body or initializer."""
+
+    name: str
+    kind: str
+    value: Place
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a file holds, in the sequence of its text."""
+
+    imports: tuple[Import, ...] = ()
+    calls: tuple[Call, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    strings: tuple[Place, ...] = ()
+    error_line: int | None = None
+
+    def definition(self, name: str) -> Definition | None:
+        """Return the first definition of `name`, or None."""
+        return next((item for item in self.definitions if item.name == name), None)
+
+    def routes(self) -> tuple[Call, ...]:
+        """Return `<router>.<method>('/path', handler, …)` calls."""
+        return tuple(
+            call
+            for call in self.calls
+            if call.method in ROUTE_METHODS
+            and len(call.arguments) > 1
+            and (call.path or "").startswith("/")
+        )
+
+    def mounts(self) -> tuple[Call, ...]:
+        """Return `<app>.use(…)` calls."""
+        return tuple(call for call in self.calls if call.method == "use")
+
+
+def string_value(place: Place) -> str | None:
+    """Return the text of a plain string literal, None for anything else."""
+    plain = place.kind == "string" or (place.kind == "template_string" and "${" not in place.text)
+    return place.text[1:-1] if plain else None
