@@ -1,0 +1,1 @@
+"""What the vision service does, free of HTTP."""
