@@ -1,0 +1,84 @@
+"""Tell a secret by its name, and a usable value by its shape."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Origin(Enum):
+    """The sort of file that names a variable."""
+
+    COMPOSE = "compose"
+    ENV_EXAMPLE = "env example"
+    CHART = "chart"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A secret variable named on a line; see `Place` for the two flags."""
+
+    name: str
+    line: int
+    origin: Origin
+    literal: bool = False
+    fallback: bool = False
+
+
+NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\Z")
+
+_WORDS = frozenset(
+    {"SECRET", "PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "TOKEN", "APIKEY", "DSN", "PEPPER"}
+    | {"CREDENTIAL", "CREDENTIALS", "SECRETS", "PASSWORDS"}
+)
+_TAILS = frozenset({"OLD", "NEW", "PREVIOUS", "CURRENT", "NEXT", "BASE64", "B64", "PEM", "JSON"})
+"""Words that may follow the telling one: a secret's generation or encoding."""
+_KEY_KINDS_IN_THE_OPEN = frozenset(
+    {"PUBLIC", "PARTITION", "ROUTING", "PRIMARY", "SORT", "CACHE", "FOREIGN", "IDEMPOTENCY"}
+    | {"BINDING", "LOOKUP", "HEADER", "SITE", "PUBLISHABLE"}
+)
+_EXACT = frozenset({"AWS_ACCESS_KEY_ID", "VAULT_DEV_ROOT_TOKEN_ID", "CONNECTION_STRING"})
+_NOT_SECRET = frozenset({"GOOGLE_APPLICATION_CREDENTIALS", "CORS_ALLOW_CREDENTIALS"})
+_PUBLIC_PREFIXES = ("NEXT_PUBLIC_", "VITE_", "REACT_APP_", "PUBLIC_", "ALLOW_", "ENABLE_")
+_STORES = frozenset({"DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG", "MYSQL", "MONGO", "MONGODB"})
+_BROKERS = frozenset({"RABBITMQ", "AMQP", "BROKER"})
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|x{3,}|\*{3,}|\.{3}"
+    r"|todo.*|(secret|password|token|key|none|null|placeholder|example|dummy)",
+    re.IGNORECASE,
+)
+
+
+def is_secret(name: str, value: str = "") -> bool:
+    """Return whether a variable called `name` holds a secret; `value` settles plain URLs."""
+    if not NAME.match(name) or name in _NOT_SECRET or name.startswith(_PUBLIC_PREFIXES):
+        return False
+    if name in _EXACT or name.endswith("_CONNECTION_STRING"):
+        return True
+    words = name.split("_")
+    while len(words) > 1 and (words[-1] in _TAILS or words[-1].isdigit()):
+        words.pop()
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last in {"URL", "URI"}:
+        named = before in _STORES or before in _BROKERS
+        return named or bool(_CREDENTIALS.match(value))
+    if last in {"KEY", "KEYS"}:
+        return before not in _KEY_KINDS_IN_THE_OPEN and (last == "KEY" or before == "API")
+    return last in _WORDS
+
+
+def is_usable(name: str, value: str) -> bool:
+    """Return whether `value` is a secret that would work: no reference, blank or placeholder.
+
+    A URL counts only with a password in it: `redis://cache:6379` gives nothing away.
+    """
+    text = value.strip()
+    if not text or "$" in text or _PLACEHOLDER.fullmatch(text):
+        return False
+    if "://" in text or name.endswith(("_URL", "_URI")):
+        match = _CREDENTIALS.match(text)
+        return bool(match) and not re.search(r"[<>]|change|your[-_]", text, re.IGNORECASE)
+    return True
