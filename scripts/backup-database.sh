@@ -210,6 +210,11 @@ choose_upload_tool() {
   export RCLONE_S3_NO_CHECK_BUCKET=true RCLONE_GCS_NO_CHECK_BUCKET=true
   export RCLONE_GCS_BUCKET_POLICY_ONLY=${RCLONE_GCS_BUCKET_POLICY_ONLY:-true}
   export RCLONE_GCS_ENV_AUTH=${RCLONE_GCS_ENV_AUTH:-true}
+  if [[ ${UPLOAD_TOOL} == rclone && -n ${AWS_CA_BUNDLE:-} ]]; then
+    # rclone takes a trust store by a name of its own and fails on this one.
+    export RCLONE_CA_CERT=${RCLONE_CA_CERT:-${AWS_CA_BUNDLE}}
+    unset AWS_CA_BUNDLE
+  fi
   if [[ -n ${BACKUP_ENDPOINT_URL:-} ]]; then
     export AWS_ENDPOINT_URL=${BACKUP_ENDPOINT_URL} RCLONE_S3_PROVIDER=Other
     export RCLONE_S3_ENDPOINT=${BACKUP_ENDPOINT_URL}
@@ -571,7 +576,9 @@ upload_all() { # every verified backup not yet there, so a run cut short is made
     folder=${folder%/}
     relative=${folder#"${BACKUP_DIR}/"}
     is_verified "${folder}"
-    if [[ -z ${REPLY} || -f ${folder}/UPLOADED ]]; then continue; fi
+    [[ -n ${REPLY} ]] || continue
+    # The mark names where it went: another bucket gets everything.
+    if grep -qxF "${BACKUP_BUCKET%/}/${relative}" "${folder}/UPLOADED" 2>/dev/null; then continue; fi
     upload_folder "${folder}" "${BACKUP_BUCKET%/}/${relative}"
     if ((UPLOADED_OK == 1)); then
       say "uploaded ${relative} to ${BACKUP_BUCKET%/}"

@@ -340,7 +340,8 @@ start_throw_away_server() { # fast and not durable: fit for a drill and for noth
   initdb --pgdata="${SCRATCH}/server" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
     --no-sync >"${SCRATCH}/initdb.log" 2>&1 ||
     stop "${EXIT_FAILED}" "initdb failed: $(<"${SCRATCH}/initdb.log")"
-  # Only a socket in a folder of ours: nothing else on the machine can reach it.
+  # Only a socket in a folder of ours: nothing else on the machine can reach it. No parallel
+  # queries: they need more shared memory than a container has.
   cat >>"${SCRATCH}/server/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '${SCRATCH}'
@@ -352,6 +353,8 @@ wal_level = minimal
 max_wal_senders = 0
 max_wal_size = '4GB'
 maintenance_work_mem = '256MB'
+max_parallel_maintenance_workers = 0
+max_parallel_workers_per_gather = 0
 CONF
   pg_ctl start --pgdata="${SCRATCH}/server" --wait --silent --log="${SCRATCH}/server.log" >/dev/null ||
     stop "${EXIT_FAILED}" "the throw-away server does not start: $(<"${SCRATCH}/server.log")"

@@ -42,3 +42,20 @@ def render(template: str, values: Mapping[str, object]) -> bytes:
             hint="restore the template, or give the value it names.",
             exit_code=ExitCode.OWN_BUG,
         ) from error
+
+
+def verbatim(name: str) -> bytes:
+    """Return a file of the bundle as it is, byte for byte.
+
+    `name` is a path below the bundle, such as `scripts/backup-database.sh`.
+    Raises CloseoutError("template-broken") where it is missing.
+    """
+    try:
+        return (BUNDLE / name).read_bytes()
+    except OSError as error:
+        raise CloseoutError(
+            "template-broken",
+            f"{name}: {error.strerror}",
+            hint="restore the file from the project's repository.",
+            exit_code=ExitCode.OWN_BUG,
+        ) from error

@@ -1,0 +1,127 @@
+"""Name the files that this gap installs, with their templates and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from closeout.rendering import render, verbatim
+
+BACKUP_SCRIPT = PurePosixPath("scripts/backup-database.sh")
+RESTORE_SCRIPT = PurePosixPath("scripts/restore-database.sh")
+CRONJOB = PurePosixPath("k8s/backup-cronjob.yaml")
+
+SCHEDULE = "0 2 * * *"
+_DRILL_SCHEDULE = "30 4 * * 0"
+_POSTGRES = "16.10"
+_DIRECTORY = "/backups/postgres"
+
+_BACKUP_ENVIRONMENT = {
+    "POSTGRES_HOST": "postgres",
+    "POSTGRES_PORT": "5432",
+    "POSTGRES_USER": "farmiq_backup",
+    "POSTGRES_PASSWORD_FILE": "/credentials/password",
+    "BACKUP_DIR": _DIRECTORY,
+    "BACKUP_BUCKET": "gs://farmiq-prod-backups/daily",
+    "BACKUP_METRICS_FILE": "/backups/backup.prom",
+    "TMPDIR": "/tmp",  # noqa: S108 - the pod's own emptyDir
+}
+_DRILL_ENVIRONMENT = {
+    "BACKUP_DIR": _DIRECTORY,
+    "RESTORE_SCRATCH": "/tmp",  # noqa: S108 - the pod's own emptyDir
+    "RESTORE_METRICS_FILE": "/backups/drill.prom",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A file to install: rendered from `template`, or copied where it is one of `scripts/`."""
+
+    path: PurePosixPath
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    mode: int = 0o644
+
+    def content(self) -> bytes:
+        """Return the file's bytes."""
+        if not self.template.endswith(".j2"):
+            return verbatim(self.template)
+        return render(self.template, self.values)
+
+
+def scripts() -> tuple[Installed, ...]:
+    """Return the two scripts, which this project keeps as files of its own."""
+    return tuple(
+        Installed(path=path, template=str(path), mode=0o755)
+        for path in (BACKUP_SCRIPT, RESTORE_SCRIPT)
+    )
+
+
+def manifests() -> tuple[Installed, ...]:
+    """Return what is rendered: manifests, alerts and the image's Dockerfile."""
+    namespace = "farmiq-cloud-prod"
+    packages = {
+        "age": "1.1.1-1+b3",
+        "curl": "7.88.1-10+deb12u15",
+        "ca-certificates": "20250419~deb12u2",
+        "rclone": "1.60.1+dfsg-2+b5",
+    }
+    cronjob = {
+        "namespace": namespace,
+        "cloud_account": "postgres-backup@farmiq-prod.iam.gserviceaccount.com",
+        "storage": "50Gi",
+        "database_label": "postgres",
+        "port": 5432,
+        "time_zone": "Asia/Bangkok",
+        "image": f"farmiq/postgres-backup:{_POSTGRES}-1",
+        "backup_script": _block(BACKUP_SCRIPT),
+        "restore_script": _block(RESTORE_SCRIPT),
+        "jobs": (_backup_job(), _drill_job()),
+    }
+    alerts = {"namespace": namespace, "backup_age": 26 * 3600, "drill_age": 9 * 86400}
+    image = {"postgres": _POSTGRES, "packages": packages}
+    return (
+        Installed(path=CRONJOB, template="backup/backup-cronjob.yaml.j2", values=cronjob),
+        Installed(
+            path=PurePosixPath("k8s/backup-alerts.yaml"),
+            template="backup/backup-alerts.yaml.j2",
+            values=alerts,
+        ),
+        Installed(
+            path=PurePosixPath("k8s/backup-image/Dockerfile"),
+            template="backup/Dockerfile.j2",
+            values=image,
+        ),
+    )
+
+
+def _block(path: PurePosixPath) -> str:
+    """Return a script as the text of a YAML block scalar, whose last newline the block adds."""
+    return verbatim(str(path)).decode().removesuffix("\n")
+
+
+def _backup_job() -> dict[str, object]:
+    return {
+        "name": "postgres-backup",
+        "container": "backup",
+        "schedule": SCHEDULE,
+        "deadline": 3 * 3600,
+        "command": ["/scripts/backup-database.sh"],
+        "environment": _BACKUP_ENVIRONMENT,
+        "credentials": True,
+        "ephemeral": "1Gi",
+    }
+
+
+def _drill_job() -> dict[str, object]:
+    return {
+        "name": "postgres-restore-drill",
+        "container": "drill",
+        "schedule": _DRILL_SCHEDULE,
+        "deadline": 4 * 3600,
+        "command": ["/scripts/restore-database.sh", "--drill"],
+        "environment": _DRILL_ENVIRONMENT,
+        "credentials": False,
+        "ephemeral": "50Gi",
+    }
