@@ -1,0 +1,262 @@
+"""Locate code in SQL that Jinja renders: tokens, calls, parentheses, as byte offsets.
+
+Jinja is masked before anything is read as SQL: an expression becomes one word of the same length,
+statements, comments and raw blocks become blanks. Nothing is rendered, so a macro's output is
+unknown here; what needs it is judged on the compiled SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+_JINJA = re.compile(
+    rb"""
+    (?P<comment>\{\#.*?(?:\#\}|\Z))
+  | (?P<raw>\{%[-+]?\s*raw\s*[-+]?%\}.*?(?:\{%[-+]?\s*endraw\s*[-+]?%\}|\Z))
+  | (?P<expression>\{\{(?:(?>'(?:\\.|[^'\\])*+'|"(?:\\.|[^"\\])*+"|(?!\}\}).))*+(?:\}\}|\Z))
+  | (?P<statement>\{%(?:(?>'(?:\\.|[^'\\])*+'|"(?:\\.|[^"\\])*+"|(?!%\}).))*+(?:%\}|\Z))
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_STATEMENT_WORD = re.compile(rb"\{%[-+]?\s*(\w+)")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+class UnreadableSqlError(ValueError):
+    """The text cannot be cut into SQL tokens: an open string or comment."""
+
+
+class Side(Enum):
+    """Which half of a pair of parentheses is missing."""
+
+    CLOSING = ")"
+    OPENING = "("
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One SQL token at bytes `start` up to `end`; `kind` is word, string, identifier or symbol."""
+
+    text: str
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A function call: its name's start, the byte after its `)`, and each argument's span."""
+
+    name: str
+    qualified: bool
+    """Whether a schema stands before the name."""
+    start: int
+    end: int
+    arguments: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance:
+    """A parenthesis without its partner.
+
+    `offset` is the lone parenthesis, `insert_at` the one byte offset where its partner belongs;
+    None where more than one place is possible.
+    """
+
+    missing: Side
+    offset: int
+    insert_at: int | None = None
+
+
+def mask(content: bytes) -> bytes:
+    """Return `content` at the same length without Jinja and in ASCII; newlines stay."""
+
+    def replaced(match: re.Match[bytes]) -> bytes:
+        if match.lastgroup == "expression":
+            return b"_" * len(match[0])
+        return re.sub(rb"[^\r\n]", b" ", match[0])
+
+    return _NOT_ASCII.sub(b"x", _JINJA.sub(replaced, content))
+
+
+def expressions(content: bytes) -> tuple[tuple[int, int], ...]:
+    """Return the byte span of every `{{ ... }}` that Jinja renders."""
+    found = _JINJA.finditer(content)
+    return tuple(match.span() for match in found if match.lastgroup == "expression")
+
+
+def tokens(content: bytes) -> tuple[Token, ...]:
+    """Return the SQL tokens of `content`, comments left out.
+
+    Raises UnreadableSqlError where a string or a comment does not end.
+    """
+    from sqlglot import TokenType  # noqa: PLC0415 - slow to import, seldom needed
+    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415 - slow to import, seldom needed
+    from sqlglot.errors import TokenError  # noqa: PLC0415 - the same
+
+    masked = mask(content).decode("ascii")
+    try:
+        found = Postgres().tokenize(masked)
+    except TokenError as error:
+        raise UnreadableSqlError(str(error)) from error
+    kinds = {TokenType.STRING: "string", TokenType.IDENTIFIER: "identifier"}
+    made = []
+    for token in found:
+        text = masked[token.start : token.end + 1]
+        default = "word" if _WORD.fullmatch(text) else "symbol"
+        made.append(
+            Token(
+                text=text,
+                kind=kinds.get(token.token_type, default),
+                start=token.start,
+                end=token.end + 1,
+            )
+        )
+    return tuple(made)
+
+
+def calls(sequence: Sequence[Token]) -> Iterator[Call]:
+    """Yield every complete call in `sequence`, outer before inner."""
+    partners = _partners(sequence)
+    for index, token in enumerate(sequence[:-1]):
+        opening = index + 1
+        if token.kind != "word" or opening not in partners:
+            continue
+        closing = partners[opening]
+        yield Call(
+            name=token.text.upper(),
+            qualified=index > 0 and sequence[index - 1].text == ".",
+            start=token.start,
+            end=sequence[closing].end,
+            arguments=_arguments(sequence, opening, closing),
+        )
+
+
+def imbalances(content: bytes) -> tuple[Imbalance, ...]:
+    """Return the parentheses of `content` without a partner.
+
+    Jinja branches are alternatives: the text is read once with every first branch and once with
+    every last one, and a file that balances both ways is balanced.
+    Raises UnreadableSqlError as `tokens` does.
+    """
+    alternatives = _alternatives(content)
+    but_first = [span for branches in alternatives for span in branches[1:]]
+    but_last = [span for branches in alternatives for span in branches[:-1] or branches]
+    for dropped in (but_first, but_last):
+        found = _imbalances(tokens(_blank(content, dropped)))
+        if found:
+            return found
+    return ()
+
+
+def _imbalances(sequence: Sequence[Token]) -> tuple[Imbalance, ...]:
+    opened: list[int] = []
+    for index, token in enumerate(sequence):
+        if token.text == "(":
+            opened.append(index)
+        elif token.text == ")":
+            if not opened:
+                return (Imbalance(missing=Side.OPENING, offset=token.start),)
+            opened.pop()
+    if not opened:
+        return ()
+    located = tuple(_unclosed_before_alias(sequence))
+    if len(located) == len(opened):
+        return located
+    return tuple(Imbalance(missing=Side.CLOSING, offset=sequence[i].start) for i in opened)
+
+
+def _unclosed_before_alias(sequence: Sequence[Token]) -> Iterator[Imbalance]:
+    """Yield the groups that an alias ends: `(a / b AS name,` lacks its `)` before AS.
+
+    A stack alone would blame the outermost parenthesis, since every later `)` closes the wrong one.
+    """
+    opened: list[int] = []
+    for index, token in enumerate(sequence):
+        if token.text == "(":
+            opened.append(index)
+        elif token.text == ")" and opened:
+            opened.pop()
+        while opened and _is_alias(sequence, index) and _is_expression(sequence, opened[-1]):
+            yield Imbalance(
+                missing=Side.CLOSING,
+                offset=sequence[opened.pop()].start,
+                insert_at=sequence[index - 1].end,
+            )
+
+
+def _is_alias(sequence: Sequence[Token], index: int) -> bool:
+    """Tell whether AS at `index` names a column: a word, then a comma, FROM, or a closing one."""
+    if sequence[index].text.upper() != "AS" or index + 2 > len(sequence):
+        return False
+    named = sequence[index + 1].kind in {"word", "identifier"}
+    after = sequence[index + 2].text.upper() if index + 2 < len(sequence) else ""
+    return named and after in {",", "FROM", "", ")"}
+
+
+def _is_expression(sequence: Sequence[Token], opening: int) -> bool:
+    """Tell whether the parenthesis at `opening` holds an expression, in which AS has no place."""
+    before = sequence[opening - 1].text.upper() if opening else ""
+    after = sequence[opening + 1].text.upper() if opening + 1 < len(sequence) else ""
+    return before not in {"CAST", "TRY_CAST", "XMLFOREST", "XMLATTRIBUTES"} and after not in {
+        "SELECT",
+        "WITH",
+        "VALUES",
+    }
+
+
+def _partners(sequence: Sequence[Token]) -> dict[int, int]:
+    partners: dict[int, int] = {}
+    opened: list[int] = []
+    for index, token in enumerate(sequence):
+        if token.text == "(":
+            opened.append(index)
+        elif token.text == ")" and opened:
+            partners[opened.pop()] = index
+    return partners
+
+
+def _arguments(
+    sequence: Sequence[Token], opening: int, closing: int
+) -> tuple[tuple[int, int], ...]:
+    spans: list[tuple[int, int]] = []
+    depth, first = 0, opening + 1
+    for index in range(opening + 1, closing + 1):
+        text = sequence[index].text
+        if index == closing or (text == "," and depth == 0):
+            if index > first:
+                spans.append((sequence[first].start, sequence[index - 1].end))
+            first = index + 1
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text, 0)
+    return tuple(spans)
+
+
+def _alternatives(content: bytes) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Return the spans of the branches of every Jinja `if`."""
+    found: list[tuple[tuple[int, int], ...]] = []
+    opened: list[tuple[bytes, list[int]]] = []
+    for match in _JINJA.finditer(content):
+        word = _STATEMENT_WORD.match(match[0])
+        name = word[1] if word else b""
+        if name in {b"if", b"for"}:
+            opened.append((name, [match.end()]))
+        elif name in {b"elif", b"else"} and opened:
+            opened[-1][1].extend(match.span())
+        elif name in {b"endif", b"endfor"} and opened:
+            kind, edges = opened.pop()
+            edges.append(match.start())
+            if kind == b"if":
+                found.append(tuple(zip(edges[::2], edges[1::2], strict=True)))
+    return tuple(found)
+
+
+def _blank(content: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
+    """Return `content` with `spans` as blanks; newlines stay."""
+    kept = bytearray(content)
+    for start, end in spans:
+        kept[start:end] = re.sub(rb"[^\r\n]", b" ", content[start:end])
+    return bytes(kept)

@@ -1,0 +1,39 @@
+"""SQL that PostgreSQL runs, not only SQL that dbt compiles.
+
+Problem: `dbt compile` renders Jinja and never asks the database, so it exits 0 on a missing
+parenthesis and on functions that PostgreSQL does not have. The nightly build fails instead, or
+worse: it succeeds with wrong figures, where an integer division cuts the fraction off, a NULL
+count drops a whole day's deaths, or a quoted function call stores the call's own text.
+
+Before:
+
+    1.0 - (SUM(died + culled)::FLOAT / NULLIF(SUM(stock), 0) as survival_rate,
+    DATEDIFF('day', started_on, ended_on) as duration_days
+
+After:
+
+    1.0 - (SUM(COALESCE(died, 0) + COALESCE(culled, 0))::FLOAT / NULLIF(SUM(stock), 0)) as ...
+    {{ dbt.datediff('started_on', 'ended_on', 'day') }} as duration_days
+
+A column keeps its name. `invoke detect.all --only sql` reads the models without running them;
+`nox -s dbt` compiles, runs and builds them on a throw-away PostgreSQL and compares the figures.
+"""
+
+from __future__ import annotations
+
+from closeout.gaps.sql.derive import derive
+from closeout.gaps.sql.detect import detect
+from closeout.gaps.sql.deviations import DEVIATIONS
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="sql",
+    issue=3,
+    title="SQL that PostgreSQL runs",
+    priority="P0",
+    criteria=("3.1", "3.2", "3.3"),
+    detect=detect,
+    derive=derive,
+    deviations=DEVIATIONS,
+    guide=__doc__ or "",
+)

@@ -1,0 +1,124 @@
+"""What a dbt project's files say that one model alone does not: types, functions, defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors import sql
+from closeout.tree import Tree
+
+_FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
+_INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")
+_CREATED = re.compile(rb"(?i)\bcreate\s+(?:or\s+replace\s+)?function\s+(?:[\w\"{} ]+\.)?\"?(\w+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A dbt project: its models and what its other files tell about their columns."""
+
+    root: PurePosixPath
+    models: tuple[PurePosixPath, ...]
+    packages: tuple[PurePosixPath, ...]
+    """Python package markers beside models, which dbt reads as models."""
+    integers: frozenset[str]
+    """Columns that seeds or properties declare as integers, in lower case."""
+    functions: frozenset[str]
+    """Functions that the project creates in the database, in upper case."""
+    defaulted: frozenset[str]
+    """Columns that a model passes on as `COALESCE(column, ...) AS column`, in lower case."""
+
+
+def projects(tree: Tree) -> tuple[Project, ...]:
+    """Return every dbt project of `tree`, installed packages left out."""
+    paths = tree.paths()
+    return tuple(
+        _project(tree, path.parent, [item for item in paths if item.is_relative_to(path.parent)])
+        for path in paths
+        if path.name == "dbt_project.yml" and not _FOREIGN.intersection(path.parts)
+    )
+
+
+def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Project:
+    own = [path for path in paths if not _FOREIGN.intersection(path.parts)]
+    settings = _yaml(tree.read(root / "dbt_project.yml") or b"")
+    folders = [root / name for name in _model_paths(settings)]
+    inside = [path for path in own if any(path.is_relative_to(folder) for folder in folders)]
+    properties = [path for path in own if path.suffix in {".yml", ".yaml"}]
+    declared = [pair for path in properties for pair in _types(_yaml(tree.read(path) or b""))]
+    scripts = [path for path in own if path.suffix == ".sql"]
+    return Project(
+        root=root,
+        models=tuple(path for path in inside if path.suffix == ".sql"),
+        packages=tuple(path for path in inside if path.name == "__init__.py"),
+        integers=_agreed_integers(declared),
+        functions=frozenset(
+            name.decode().upper()
+            for path in scripts
+            for name in _CREATED.findall(tree.read(path) or b"")
+        ),
+        defaulted=frozenset(
+            name for path in inside if path.suffix == ".sql" for name in _defaulted(tree, path)
+        ),
+    )
+
+
+def _model_paths(settings: object) -> list[str]:
+    found = settings.get("model-paths") if isinstance(settings, dict) else None
+    names = [str(name) for name in found] if isinstance(found, list) else ["models"]
+    return [name for name in names if ".." not in name and not name.startswith("/")]
+
+
+def _yaml(content: bytes) -> object:
+    """Return the parsed text, None where it does not parse: it then says nothing about types."""
+    import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
+
+    try:
+        return yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+
+
+def _types(node: object) -> Iterator[tuple[str, str]]:
+    """Yield column and type wherever a seed's `column_types` or a column's `data_type` stands."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _types(item)
+    if not isinstance(node, dict):
+        return
+    if "name" in node and "data_type" in node:
+        yield str(node["name"]).lower(), str(node["data_type"])
+    for key, value in node.items():
+        if str(key).lstrip("+") == "column_types" and isinstance(value, dict):
+            yield from ((str(name).lower(), str(kind)) for name, kind in value.items())
+        else:
+            yield from _types(value)
+
+
+def _agreed_integers(declared: list[tuple[str, str]]) -> frozenset[str]:
+    """Return the columns that are integers wherever they are declared."""
+    kinds: dict[str, bool] = {}
+    for name, kind in declared:
+        kinds[name] = kinds.get(name, True) and _INTEGER.fullmatch(kind.strip()) is not None
+    return frozenset(name for name, integer in kinds.items() if integer)
+
+
+def _defaulted(tree: Tree, path: PurePosixPath) -> Iterator[str]:
+    content = tree.read(path) or b""
+    if b"coalesce" not in content.lower():
+        return
+    try:
+        sequence = sql.tokens(content)
+    except sql.UnreadableSqlError:
+        return
+    after = {token.end: index + 1 for index, token in enumerate(sequence)}
+    for call in sql.calls(sequence):
+        if call.name != "COALESCE" or not call.arguments:
+            continue
+        start, end = call.arguments[0]
+        column = content[start:end].decode("utf-8", "replace").split(".")[-1].lower()
+        following = [token.text.lower() for token in sequence[after[call.end] :][:2]]
+        if following == ["as", column]:
+            yield column
