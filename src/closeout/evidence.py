@@ -48,7 +48,7 @@ def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
     return tuple(newest[key] for key in sorted(newest))
 
 
-def sessions(items: Iterable[Evidence]) -> dict[str, int]:
+def kinds(items: Iterable[Evidence]) -> dict[str, int]:
     """Return how many items each kind of proof has, by the kind's name."""
     counts: dict[str, int] = {}
     for item in items:

@@ -257,6 +257,9 @@ class MemoryTree:
         return ()
 
 
+_KEPT_BY_GIT = frozenset({"README.md", ".gitkeep", ".gitignore"})
+
+
 def digest(tree: Tree) -> str:
     """Return the SHA-256 over every file's path and bytes, in hexadecimal.
 

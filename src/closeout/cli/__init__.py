@@ -1,1 +1,28 @@
 """The Invoke collections: a few lines a task, no logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke import Collection
+
+from closeout.cli import (
+    audit,
+    backup,
+    certs,
+    dbt,
+    detect,
+    fix,
+    patches,
+    render,
+    report,
+    secrets,
+)
+
+
+def namespace(home: Path) -> Collection:
+    """Return the root collection for the `tasks.py` in `home`, the folder of reports and builds."""
+    modules = (fix, detect, certs, render, dbt, backup, patches, audit, secrets, report)
+    root = Collection(*(module.COLLECTION for module in modules))
+    root.configure({"closeout": {"home": str(home)}})
+    return root

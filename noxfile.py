@@ -1,0 +1,116 @@
+"""What Nox judges here: thin sessions that build an environment and call `python -m closeout`.
+
+`--root DIR` goes after `--`, as in `nox -s live_probes -- --root ../farmiq`.
+"""
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests"]
+
+OURS = "requirements/closeout.txt"
+LINT = "requirements/lint.txt"
+LIVE = "requirements/live.txt"
+VISION = "requirements/vision.txt"
+DBT = "requirements/dbt.txt"
+EMULATORS = "requirements/emulators.txt"
+
+
+def _install(session: nox.Session, *files: str) -> None:
+    for name in files:
+        session.install("--quiet", "--require-hashes", "-r", name)
+
+
+def _install_ours(session: nox.Session, *files: str) -> None:
+    _install(session, OURS, *files)
+    session.install("--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+
+
+def _environment(session: nox.Session, name: str, requirements: str) -> str:
+    """Return the Python of a second environment, for code that must not share ours."""
+    folder = session.cache_dir / "environments" / name
+    session.run("python", "-m", "closeout", "environment", str(folder), requirements, silent=True)
+    return str(folder / "bin" / "python")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the project's own tests."""
+    _install_ours(session, EMULATORS)
+    live = _environment(session, "live", LIVE)
+    dbt = _environment(session, "dbt", DBT)
+    vision = _environment(session, "vision", VISION)
+    session.run(
+        "pytest",
+        *session.posargs,
+        env={
+            "CLOSEOUT_LIVE_PYTHON": live,
+            "CLOSEOUT_DBT_PYTHON": dbt,
+            "CLOSEOUT_VISION_PYTHON": vision,
+        },
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, and that every generated file is as its source gives it."""
+    _install_ours(session, LINT)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("invoke", "patches.check")
+    session.run("invoke", "render.check")
+    session.run("python", "-m", "closeout", "docs", "check")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check types strictly."""
+    _install_ours(session, LINT)
+    session.run("mypy")
+
+
+@nox.session
+def billing_jest(session: nox.Session) -> None:
+    """Run the billing suite and judge its files."""
+    _install_ours(session)
+    session.run("python", "-m", "closeout", "gate", "billing", *session.posargs)
+
+
+@nox.session
+def vision_pytest(session: nox.Session) -> None:
+    """Run the vision suite and judge its files."""
+    _install_ours(session)
+    python = _environment(session, "vision", VISION)
+    session.run("python", "-m", "closeout", "gate", "vision", "--python", python, *session.posargs)
+
+
+@nox.session
+def coverage_gates(session: nox.Session) -> None:
+    """Run both suites, then judge what they left."""
+    _install_ours(session)
+    python = _environment(session, "vision", VISION)
+    session.run("python", "-m", "closeout", "gate", "all", "--python", python, *session.posargs)
+
+
+@nox.session
+def live_probes(session: nox.Session) -> None:
+    """Boot the services before and after the fix and run the probe battery."""
+    _install_ours(session, EMULATORS)
+    python = _environment(session, "live", LIVE)
+    session.run("python", "-m", "closeout", "probe", "--python", python, *session.posargs)
+
+
+@nox.session
+def dbt(session: nox.Session) -> None:
+    """Compile, run and check the data pipeline on a real PostgreSQL."""
+    _install_ours(session)
+    python = _environment(session, "dbt", DBT)
+    session.run("python", "-m", "closeout", "dbt", "--python", python, *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, beside a peer in the same run; never a pass or a fail."""
+    _install_ours(session)
+    session.run("python", "-m", "closeout", "bench", *session.posargs)

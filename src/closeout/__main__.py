@@ -1,0 +1,148 @@
+"""`python -m closeout`: the door that Nox sessions and CI use."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from closeout.boundary import guarded
+from closeout.errors import CloseoutError, ExitCode
+from closeout.workspace import Workspace, choose
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd())
+    options = _parser().parse_args(argv)
+    act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
+    return int(guarded(home, lambda: act(options, home)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="closeout", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    order = commands.add_parser("order", help="hold a work order's file against its data")
+    order.add_argument("check", choices=["check"])
+    order.add_argument("file", type=Path)
+    order.set_defaults(act=_order)
+    init = commands.add_parser(
+        "init", help="give a monorepo its tasks.py, noxfile.py, closeout.toml"
+    )
+    init.add_argument("--root", required=True)
+    init.set_defaults(act=_init)
+    gate = _on_monorepo(
+        commands.add_parser("gate", help="run test suites and judge their coverage")
+    )
+    gate.add_argument("suite", choices=["billing", "vision", "all"])
+    gate.add_argument("--python", type=Path)
+    gate.set_defaults(act=_gate)
+    probe = _on_monorepo(commands.add_parser("probe", help="boot the services and probe them"))
+    probe.add_argument("--python", type=Path, required=True)
+    probe.add_argument("--only", default="", help="keep the probes whose id starts with this")
+    probe.set_defaults(act=_probe)
+    dbt = _on_monorepo(commands.add_parser("dbt", help="run the data pipeline and check it"))
+    dbt.add_argument("--python", type=Path, required=True)
+    dbt.set_defaults(act=_dbt)
+    docs = commands.add_parser("docs", help="make or compare the generated documents")
+    docs.add_argument("what", choices=["make", "check"])
+    docs.set_defaults(act=_docs)
+    environment = commands.add_parser("environment", help="make an environment from pins")
+    environment.add_argument("folder", type=Path)
+    environment.add_argument("requirements")
+    environment.set_defaults(act=_environment)
+    bench = commands.add_parser("bench", help="measure beside a peer")
+    bench.set_defaults(act=_bench)
+    return parser
+
+
+def _on_monorepo(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--root", help="the monorepo's top folder")
+    return parser
+
+
+def _space(options: argparse.Namespace, home: Path) -> Workspace:
+    return choose(home, options.root)
+
+
+def _order(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout.workorders import reading, wo_004  # noqa: PLC0415 - one subcommand needs it
+
+    del home
+    if not options.file.is_file():
+        raise CloseoutError(
+            "order-missing",
+            f"{options.file} is not a file.",
+            hint="name the order's Markdown file.",
+        )
+    messages = reading.unclaimed(wo_004.WO_004, options.file.read_text())
+    print("\n".join(messages) or f"{options.file.name}: every checkbox has its one criterion")
+    return ExitCode.GAPS_LEFT if messages else ExitCode.SETTLED
+
+
+def _init(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import adoption  # noqa: PLC0415 - one subcommand needs it
+
+    del home
+    return adoption.adopt(options.root)
+
+
+def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+
+    space = _space(options, home)
+    codes = []
+    if options.suite in {"billing", "all"}:
+        codes.append(sessions.billing_gate(space))
+    if options.suite in {"vision", "all"}:
+        codes.append(sessions.vision_gate(space, _python(options)))
+    return sessions.judge_gates(space) if options.suite == "all" else max(codes)
+
+
+def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+
+    return sessions.live_probes(_space(options, home), _python(options), options.only)
+
+
+def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+
+    return sessions.dbt_gate(_space(options, home), _python(options).with_name("dbt"))
+
+
+def _docs(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import handbook  # noqa: PLC0415 - one subcommand needs it
+
+    return handbook.make(home) if options.what == "make" else handbook.check(home)
+
+
+def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import environments  # noqa: PLC0415 - one subcommand needs it
+
+    del home
+    print(environments.ensure(options.folder.absolute(), options.requirements))
+    return ExitCode.SETTLED
+
+
+def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import benchmarks  # noqa: PLC0415 - one subcommand needs it
+
+    del options, home
+    return benchmarks.run()
+
+
+def _python(options: argparse.Namespace) -> Path:
+    if options.python is None or not Path(options.python).exists():
+        raise CloseoutError(
+            "python-missing",
+            f"--python {options.python} is not there.",
+            hint="run the Nox session, which makes the environment, or name its Python.",
+        )
+    return Path(options.python).absolute()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""`render.all` and `render.check`."""
+
+from __future__ import annotations
+
+from invoke import Collection, Context, task
+
+from closeout import upkeep
+from closeout.cli.door import at_home
+
+
+@task(name="all")
+def render_all(context: Context) -> None:
+    """Render manifests, broker configuration and README. Example: invoke render.all."""
+    at_home(context, upkeep.render)
+
+
+@task
+def check(context: Context) -> None:
+    """Fail if a rendered file differs from its template. Example: invoke render.check."""
+    at_home(context, upkeep.check_rendered)
+
+
+COLLECTION = Collection("render", render_all, check)

@@ -1,0 +1,29 @@
+"""Skip what needs a tool that is not here; CI names the tools it must have."""
+
+import os
+import shutil
+
+import pytest
+
+_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
+_ENVIRONMENTS = {
+    "services-env": "CLOSEOUT_LIVE_PYTHON",
+    "dbt-env": "CLOSEOUT_DBT_PYTHON",
+    "vision-env": "CLOSEOUT_VISION_PYTHON",
+}
+
+
+def _is_here(need: str) -> bool:
+    if need in _ENVIRONMENTS:
+        return bool(os.environ.get(_ENVIRONMENTS[need]))
+    return bool(shutil.which(need) or shutil.which(need, path=_SYSTEM_FOLDERS))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose needs are not met, or fail it where CLOSEOUT_REQUIRE_TOOLS is set."""
+    needs = [need for mark in item.iter_markers("needs") for need in mark.args]
+    missing = [need for need in needs if not _is_here(need)]
+    if missing and os.environ.get("CLOSEOUT_REQUIRE_TOOLS"):
+        pytest.fail(f"needs {', '.join(missing)}, and this run must not skip", pytrace=False)
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
