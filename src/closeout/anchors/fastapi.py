@@ -1,0 +1,196 @@
+"""Find the FastAPI and Starlette services of a tree, with their parsed modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from closeout.anchors.python import AppCreation, CorsCall, Module, parse
+from closeout.anchors.python_values import Values
+from closeout.model import Reason, Unresolved
+from closeout.tree import Tree
+
+_SIGNS = (b"FastAPI(", b"Starlette(", b"CORSMiddleware")
+_MANIFESTS = ("requirements.txt", "pyproject.toml", "Dockerfile", "setup.py")
+_TEST_FOLDERS = frozenset(["tests", "test", "testing"])
+_VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "trace"])
+_NOT_FROM_BROWSERS = frozenset(
+    [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-correlation-id",
+        "x-request-id",
+        "x-tenant-id",
+    ]
+)
+"""Set by proxies, or on every policy's list anyway."""
+_ROUTE_CALLS = frozenset(["api_route", "add_api_route", "route", "add_route"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service's folder and the modules in it that are not tests."""
+
+    folder: PurePosixPath
+    modules: Mapping[PurePosixPath, Module]
+    unparsable: tuple[Unresolved, ...]
+
+    @property
+    def apps(self) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
+        """Return every application the service creates, with its file."""
+        return tuple((path, app) for path, module in self.modules.items() for app in module.apps)
+
+    @property
+    def cors_calls(self) -> tuple[tuple[PurePosixPath, CorsCall], ...]:
+        """Return every call that sets up CORS, with its file."""
+        return tuple(
+            (path, call) for path, module in self.modules.items() for call in module.cors_calls
+        )
+
+    @cached_property
+    def values(self) -> Values:
+        """Return the evaluator of the service's string values."""
+        return Values(self.modules)
+
+    @cached_property
+    def route_methods(self) -> frozenset[str]:
+        """Return the HTTP methods that the service's routes answer."""
+        found: set[str] = set()
+        for module in self.modules.values():
+            found |= _route_methods(module)
+        return frozenset(found)
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """Return the last name part of everything the service calls or decorates with."""
+        return frozenset(
+            module.qualified(call.func).rsplit(".", 1)[-1]
+            for module in self.modules.values()
+            for call, _, _ in module.calls
+        )
+
+
+def services(tree: Tree) -> tuple[Service, ...]:
+    """Return the tree's services that create an application, set up CORS or cannot be read.
+
+    A file that does not parse counts where its bytes name an application or CORS.
+    """
+    paths = tree.paths()
+    files = frozenset(paths)
+    sources = [path for path in paths if path.suffix == ".py" and not _is_test(path)]
+    folders = {_folder(path, files) for path in sources if _looks_like_one(tree.read(path))}
+    found = (_service(tree, folder, sources) for folder in sorted(folders))
+    return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
+
+
+def _looks_like_one(content: bytes | None) -> bool:
+    return content is not None and any(sign in content for sign in _SIGNS)
+
+
+def _is_test(path: PurePosixPath) -> bool:
+    named_so = path.name.startswith(("test_", "conftest")) or path.stem.endswith("_test")
+    return named_so or not _TEST_FOLDERS.isdisjoint(path.parts)
+
+
+def _folder(path: PurePosixPath, files: frozenset[PurePosixPath]) -> PurePosixPath:
+    for parent in path.parents[:-1]:
+        if any(parent / name in files for name in _MANIFESTS):
+            return parent
+    package = path.parent
+    while package / "__init__.py" in files:
+        package = package.parent
+    return package.parent if package.name in {"app", "src"} else package
+
+
+def _service(tree: Tree, folder: PurePosixPath, sources: list[PurePosixPath]) -> Service:
+    modules: dict[PurePosixPath, Module] = {}
+    unparsable: list[Unresolved] = []
+    for path in sources:
+        content = tree.read(path) if path.is_relative_to(folder) else None
+        if content is None:
+            continue
+        try:
+            modules[path] = parse(content)
+        except SyntaxError as error:
+            if _looks_like_one(content):
+                unparsable.append(_refused(path, error))
+    return Service(folder=folder, modules=modules, unparsable=tuple(unparsable))
+
+
+def _refused(path: PurePosixPath, error: SyntaxError) -> Unresolved:
+    line = error.lineno or 1
+    return Unresolved(
+        path=path,
+        reason=Reason.UNPARSABLE,
+        detail=f"does not parse: {error.msg} (line {line})",
+        line=line,
+    )
+
+
+def _route_methods(module: Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(module.tree):
+        for decorator in getattr(node, "decorator_list", ()):
+            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
+                found |= {decorator.func.attr.upper()} & {verb.upper() for verb in _VERBS}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            found |= _listed_methods(node) if node.func.attr in _ROUTE_CALLS else set()
+    return found
+
+
+def _listed_methods(call: ast.Call) -> set[str]:
+    return {
+        node.value.upper()
+        for keyword in call.keywords
+        if keyword.arg == "methods"
+        for node in ast.walk(keyword.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def request_headers(service: Service) -> frozenset[str]:
+    """Return the `x-…` request headers that the service's code reads, in lower case."""
+    found: set[str] = set()
+    for module in service.modules.values():
+        for node in ast.walk(module.tree):
+            found |= _header_read(node)
+    return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
+
+
+def _header_read(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        owner, key = node.func.value, next(iter(node.args), None)
+        is_read = node.func.attr == "get"
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        owner, key, is_read = node.value, node.slice, True
+    elif isinstance(node, ast.arguments):
+        return _header_parameters(node)
+    else:
+        return set()
+    if not is_read or not (isinstance(owner, ast.Attribute) and owner.attr == "headers"):
+        return set()
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        return {key.value.lower()}
+    return set()
+
+
+def _header_parameters(arguments: ast.arguments) -> set[str]:
+    parameters = [*arguments.posonlyargs, *arguments.args]
+    defaults = dict(zip(reversed(parameters), reversed(arguments.defaults), strict=False))
+    defaults |= {
+        parameter: value
+        for parameter, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if value is not None
+    }
+    found: set[str] = set()
+    for parameter, default in defaults.items():
+        if isinstance(default, ast.Call) and ast.unparse(default.func).endswith("Header"):
+            alias = next((item.value for item in default.keywords if item.arg == "alias"), None)
+            name = alias.value if isinstance(alias, ast.Constant) else None
+            found.add(name.lower() if isinstance(name, str) else parameter.arg.replace("_", "-"))
+    return found

@@ -1,0 +1,53 @@
+"""CORS: FastAPI services trust every origin, with the user's cookies.
+
+Problem. `allow_origins=["*"]` together with `allow_credentials=True` does not answer `*`: it
+repeats whatever origin asks, so any page on the web can call the service as the signed-in user
+and read the answer. The order lists five services; the same lines stand in siblings.
+
+Before::
+
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_credentials=True,
+        allow_methods=["*"],
+        allow_headers=["*"],
+    )
+
+After::
+
+    install_cors(app, methods=("DELETE", "GET", "HEAD", "OPTIONS", "POST"))
+
+with the new module `cors.py` beside it. `ALLOWED_ORIGINS` lists the origins, separated by commas;
+blanks, trailing slashes, case and default ports do not matter; `*`, `null` and URLs with a path
+are refused. Unset, the local dashboards are trusted, but in production the service does not
+start. The methods are those of the service's own routes, the request headers are listed, and the
+policy stands around the error handler, so that a trusted page can read a 500 and a foreign one
+gets nothing on any answer. The variable is written into the env example, where there is one, and
+handed through in the compose file.
+
+Left alone: a policy without a wildcard that reads `ALLOWED_ORIGINS`, however it is written. Not
+mended, but reported: a policy that is no `app.add_middleware(…)` statement of its own, a header
+written by hand, and a file that does not parse.
+"""
+
+from __future__ import annotations
+
+from closeout.gaps.cors.derive import derive
+from closeout.gaps.cors.detect import detect
+from closeout.gaps.cors.deviations import DEVIATIONS
+from closeout.gaps.cors.probes import PROBES
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="cors",
+    issue=1,
+    title="CORS wildcard in the FastAPI services",
+    priority="P0",
+    criteria=("1.1", "1.2", "1.3"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__,
+)

@@ -1,0 +1,220 @@
+"""Replace open policies by one that lists its origins, a changeset a service."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors.fastapi import Service, request_headers, services
+from closeout.anchors.placement import before_serving, import_line, package_of
+from closeout.anchors.python import CorsCall, Module
+from closeout.gaps.cors.detect import (
+    Flaw,
+    Flawed,
+    absent_policies,
+    open_policies,
+    unconfigurable,
+)
+from closeout.gaps.cors.wiring import LOCAL_ORIGINS, compose_edits, example_edits
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.rendering import render
+from closeout.splicing import Splice, indentation, splice
+from closeout.tree import Overlay, Tree
+
+_ALWAYS = frozenset(["GET", "HEAD", "OPTIONS"])
+_WIDTH = 88
+_MODULE_NAMES = ("cors", "cors_policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Policy:
+    """The service's new module and what its call is told."""
+
+    service: Service
+    content: bytes
+    stem: str
+    """The module's name without its suffix."""
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return a changeset for every service with an open policy, and one for the compose files."""
+    found = services(tree)
+    changes = [_changeset(tree, service) for service in found]
+    kept = [item for item in changes if item.edits or item.unresolved]
+    overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
+    wiring = compose_edits(tree, services(overlay))
+    if wiring:
+        kept.append(Changeset(name="compose", edits=wiring))
+    return tuple(kept)
+
+
+def _changeset(tree: Tree, service: Service) -> Changeset:
+    name = service.folder.name
+    open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
+    by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
+    for place in open_places:
+        start = place.line if place.call is None else place.call.span.start
+        by_call.setdefault((place.path, start), place)
+    edits: list[Edit] = []
+    unresolved: list[Unresolved] = list(service.unparsable)
+    for path in dict.fromkeys(place.path for place in by_call.values()):
+        places = [place for place in by_call.values() if place.path == path]
+        refused = [reason for place in places for reason in _refusals(service, place)]
+        unresolved += refused
+        if not refused:
+            edits += _module_edits(tree, service, path, places)
+    edited = {edit.path: edit for edit in edits}
+    return Changeset(
+        name=name,
+        edits=(*edited.values(), *example_edits(tree, _after(tree, service, edited.values()))),
+        unresolved=tuple(unresolved),
+    )
+
+
+def _after(tree: Tree, service: Service, edits: Iterable[Edit]) -> Service:
+    overlay = Overlay(tree, edits)
+    return next((item for item in services(overlay) if item.folder == service.folder), service)
+
+
+def _refusals(service: Service, place: Flawed) -> tuple[Unresolved, ...]:
+    """Return why the place is not mended: only a statement of its own can be replaced safely."""
+    detail = ""
+    if place.flaw is Flaw.HEADER:
+        detail = "writes the header by hand; remove it, the policy answers for it"
+    elif place.call is not None and place.call.receiver is None:
+        detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
+    elif place.flaw is Flaw.NOT_CONFIGURABLE and _declared(service, place) is None:
+        detail = "the origins come from another source; read ALLOWED_ORIGINS there"
+    if not detail:
+        return ()
+    return (Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line),)
+
+
+def _module_edits(
+    tree: Tree, service: Service, path: PurePosixPath, places: list[Flawed]
+) -> list[Edit]:
+    module = service.modules[path]
+    policy = _policy(tree, service, path)
+    splices = [_import(policy, path, module)]
+    for place in places:
+        if place.call is not None:
+            splices.append(_replacement(service, place, module, place.call))
+        else:
+            app = next(app for app in module.apps if app.line == place.line)
+            splices += before_serving(module, app, _call(service, app.name, {}, ""))
+    main = Edit(
+        path=path,
+        before=module.content,
+        after=splice(module.content, splices),
+        mode=tree.mode(path),
+    )
+    beside = path.with_name(f"{policy.stem}.py")
+    present = tree.read(beside)
+    return [main] if present == policy.content else [_new(beside, policy.content), main]
+
+
+def _new(path: PurePosixPath, content: bytes) -> Edit:
+    return Edit(path=path, before=None, after=content)
+
+
+def _policy(tree: Tree, service: Service, path: PurePosixPath) -> _Policy:
+    content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
+    for stem in _MODULE_NAMES:
+        if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
+            return _Policy(service=service, content=content, stem=stem)
+    return _Policy(service=service, content=content, stem="cross_origin_policy")
+
+
+def _import(policy: _Policy, path: PurePosixPath, module: Module) -> Splice:
+    package = package_of(module, path, policy.service.folder)
+    text = f"from {package}{policy.stem} import install_cors"
+    old = _middleware_import(module)
+    if old is None:
+        return import_line(module, text)
+    span = module.span(old)
+    uses = sum(
+        isinstance(node, ast.Name) and node.id == "CORSMiddleware" for node in ast.walk(module.tree)
+    )
+    if len(old.names) == 1 and uses == len(module.cors_calls):
+        return Splice(start=span.start, end=span.end, text=text)
+    return Splice(start=span.end, end=span.end, text=f"\n{text}")
+
+
+def _middleware_import(module: Module) -> ast.ImportFrom | None:
+    for node in module.import_statements:
+        if isinstance(node, ast.ImportFrom) and any(
+            item.name == "CORSMiddleware" and item.asname is None for item in node.names
+        ):
+            return node
+    return None
+
+
+def _replacement(service: Service, place: Flawed, module: Module, call: CorsCall) -> Splice:
+    indent = indentation(module.content, call.span.start)
+    options = {name: module.source(node) for name, node in _kept(call).items()}
+    declared = _declared(service, place)
+    if declared:
+        options["declared"] = _tuple(declared)
+    text = _call(service, call.receiver or "app", options, indent, call)
+    return Splice(start=call.span.start, end=call.span.end, text=text)
+
+
+def _kept(call: CorsCall) -> dict[str, ast.expr]:
+    names = {
+        "expose_headers": "expose_headers",
+        "max_age": "max_age",
+        "allow_credentials": "credentials",
+    }
+    kept = {names[name]: node for name, node in call.options.items() if name in names}
+    trusting = kept.get("credentials")
+    if isinstance(trusting, ast.Constant) and trusting.value is True:
+        del kept["credentials"]
+    return kept
+
+
+def _declared(service: Service, place: Flawed) -> tuple[str, ...] | None:
+    """Return the origins written out in the call, without wildcards; None where it is no list."""
+    node = place.call.options.get("allow_origins") if place.call is not None else None
+    if isinstance(node, ast.Name):
+        assigned = service.modules[place.path].assigned(node.id)
+        node = assigned[0] if len(assigned) == 1 else None
+    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return None
+    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    texts = [item for item in written if isinstance(item, str) and "*" not in item]
+    return tuple(dict.fromkeys(texts))
+
+
+def _call(
+    service: Service,
+    receiver: str,
+    options: dict[str, str],
+    indent: str,
+    call: CorsCall | None = None,
+) -> str:
+    methods = _ALWAYS | service.route_methods | _listed(call, "allow_methods", str.upper)
+    headers = request_headers(service) | _listed(call, "allow_headers", str.lower)
+    arguments = [receiver, f"methods={_tuple(sorted(methods - {'TRACE', 'CONNECT'}))}"]
+    if headers:
+        arguments.append(f"headers={_tuple(sorted(headers))}")
+    arguments += [f"{name}={text}" for name, text in options.items()]
+    line = f"install_cors({', '.join(arguments)})"
+    if len(indent) + len(line) <= _WIDTH and "\n" not in line:
+        return line
+    inner = "".join(f"{indent}    {argument},\n" for argument in arguments)
+    return f"install_cors(\n{inner}{indent})"
+
+
+def _listed(call: CorsCall | None, option: str, spelled: Callable[[str], str]) -> frozenset[str]:
+    node = call.options.get(option) if call is not None else None
+    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return frozenset()
+    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    return frozenset(spelled(item) for item in written if isinstance(item, str) and "*" not in item)
+
+
+def _tuple(items: Iterable[str]) -> str:
+    quoted = [f'"{item}"' for item in items]
+    return f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"

@@ -1,0 +1,238 @@
+"""Find cross-origin policies that trust everybody, or cannot be configured."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+
+from closeout.anchors.fastapi import Service, services
+from closeout.anchors.python import CorsCall, Module
+from closeout.gaps.cors.wiring import missing_compose, missing_examples, wiring_files
+from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.tree import Tree
+
+VARIABLE = "ALLOWED_ORIGINS"
+NAMED = (
+    PurePosixPath("edge-layer/edge-vision-inference/app/main.py"),
+    PurePosixPath("cloud-layer/cloud-llm-insights-service/app/main.py"),
+    PurePosixPath("cloud-layer/cloud-advanced-analytics/app/main.py"),
+    PurePosixPath("cloud-layer/cloud-analytics-service/app/main.py"),
+    PurePosixPath("cloud-layer/cloud-inference-server/app/main.py"),
+)
+"""The files that the order lists."""
+
+_STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
+_LONGEST_PATTERN = 300
+"""Characters; a longer regular expression from a foreign tree is not tried."""
+
+
+class Flaw(Enum):
+    """What is wrong with a policy."""
+
+    WILDCARD = "trusts every origin"
+    PATTERN = "trusts every origin by a regular expression"
+    HEADER = "writes Access-Control-Allow-Origin: * by hand"
+    NOT_CONFIGURABLE = f"does not take its origins from {VARIABLE}"
+    MISSING = "has no cross-origin policy, so no list of trusted origins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flawed:
+    """One place of a service with its flaw; `call` is None where no call makes the policy."""
+
+    path: PurePosixPath
+    line: int
+    flaw: Flaw
+    call: CorsCall | None = None
+
+
+def detect(tree: Tree) -> tuple[Check, ...]:
+    """Return the checks of criteria 1.1, 1.2 and 1.3 over every FastAPI service."""
+    found = services(tree)
+    open_places = [place for service in found for place in open_policies(service)]
+    unconfigured = [place for service in found for place in unconfigurable(service)]
+    absent = [place for service in found for place in absent_policies(service)]
+    unparsable = tuple(item for service in found for item in service.unparsable)
+    examined = tuple(dict.fromkeys(path for item in found for path, _ in item.apps))
+    wiring = [*missing_examples(tree, found), *missing_compose(tree, found)]
+    return (
+        Check(
+            rule="explicit-origins",
+            criterion="1.1",
+            examined=examined,
+            findings=_findings(tree, "explicit-origins", "1.1", [*open_places, *absent]),
+            unresolved=(*unparsable, *_missing_services(tree)),
+        ),
+        Check(
+            rule="origins-from-environment",
+            criterion="1.2",
+            examined=tuple(dict.fromkeys((*examined, *wiring_files(tree, found)))),
+            findings=(
+                *_findings(tree, "origins-from-environment", "1.2", unconfigured),
+                *(
+                    Finding(
+                        gap="cors",
+                        rule="origins-from-environment",
+                        criterion="1.2",
+                        path=gap.path,
+                        line=gap.line,
+                        message=f"{VARIABLE} does not reach {gap.service} from here",
+                        excerpt=gap.excerpt,
+                        named=False,
+                    )
+                    for gap in wiring
+                ),
+            ),
+            unresolved=unparsable,
+        ),
+        Check(
+            rule="no-wildcard",
+            criterion="1.3",
+            examined=examined,
+            findings=_findings(tree, "no-wildcard", "1.3", open_places),
+            unresolved=unparsable,
+        ),
+    )
+
+
+def _findings(tree: Tree, rule: str, criterion: str, places: list[Flawed]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            gap="cors",
+            rule=rule,
+            criterion=criterion,
+            path=place.path,
+            line=place.line,
+            message=f"{place.path.parent.parent.name} {place.flaw.value}",
+            excerpt=_excerpt(tree, place),
+            named=place.path in NAMED,
+        )
+        for place in places
+    )
+
+
+def _excerpt(tree: Tree, place: Flawed) -> str:
+    lines = (tree.read(place.path) or b"").splitlines()
+    return lines[place.line - 1].decode(errors="replace").strip() if lines else ""
+
+
+def _missing_services(tree: Tree) -> Iterator[Unresolved]:
+    present = {path.parent.parent.name for path in tree.paths() if path.suffix == ".py"}
+    for path in NAMED:
+        if path.parent.parent.name not in present and tree.read(path) is None:
+            yield Unresolved(
+                path=path,
+                reason=Reason.MISSING,
+                detail="the order lists this service, and it is not in the tree",
+                hint="name the monorepo that holds it: --root DIR, or waive the criterion.",
+            )
+
+
+def open_policies(service: Service) -> Iterator[Flawed]:
+    """Yield the service's places that let any origin in."""
+    for path, call in service.cors_calls:
+        module = service.modules[path]
+        origins = call.options.get("allow_origins")
+        pattern = call.options.get("allow_origin_regex")
+        if origins is not None and _has_wildcard(service.values.strings(origins, module)):
+            yield Flawed(path=path, line=origins.lineno, flaw=Flaw.WILDCARD, call=call)
+        elif pattern is not None and _admits_strangers(service.values.strings(pattern, module)):
+            yield Flawed(path=path, line=pattern.lineno, flaw=Flaw.PATTERN, call=call)
+    for path, module in service.modules.items():
+        for line in _handwritten_wildcards(module):
+            yield Flawed(path=path, line=line, flaw=Flaw.HEADER)
+
+
+def unconfigurable(service: Service) -> Iterator[Flawed]:
+    """Yield the service's policies where nothing in it reads the variable."""
+    if any(_reads_variable(module) for module in service.modules.values()):
+        return
+    for path, call in service.cors_calls:
+        yield Flawed(path=path, line=call.line, flaw=Flaw.NOT_CONFIGURABLE, call=call)
+
+
+def absent_policies(service: Service) -> Iterator[Flawed]:
+    """Yield the applications that the order lists and that have no policy in force.
+
+    A sibling without a policy is left alone: browsers then keep every other origin out.
+    """
+    in_force = any(_is_in_force(service, call) for _, call in service.cors_calls)
+    for path, app in service.apps:
+        if path in NAMED and not in_force:
+            yield Flawed(path=path, line=app.line, flaw=Flaw.MISSING)
+
+
+def _is_in_force(service: Service, call: CorsCall) -> bool:
+    if call.scope is None or any(app.scope is call.scope for _, app in service.apps):
+        return True
+    owners = [
+        node.name
+        for module in service.modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and call.scope in set(ast.walk(node))
+    ]
+    return not service.called.isdisjoint(owners)
+
+
+def _has_wildcard(strings: frozenset[str]) -> bool:
+    parts = (part for text in strings for part in text.split(","))
+    return any(part.strip(" []\"'") == "*" for part in parts)
+
+
+def _admits_strangers(patterns: frozenset[str]) -> bool:
+    for pattern in patterns:
+        if len(pattern) > _LONGEST_PATTERN:
+            continue
+        try:
+            compiled = re.compile(pattern)
+        except re.error:
+            continue
+        if any(compiled.fullmatch(stranger) for stranger in _STRANGERS):
+            return True
+    return False
+
+
+def _handwritten_wildcards(module: Module) -> Iterator[int]:
+    if b"ccess-" not in module.content:
+        return
+    for node in ast.walk(module.tree):
+        pairs: list[tuple[ast.AST | None, ast.AST]] = []
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            pairs = [(node.targets[0].slice, node.value)]
+        elif isinstance(node, ast.Dict):
+            pairs = list(zip(node.keys, node.values, strict=True))
+        for key, value in pairs:
+            if _text(key).lower() == "access-control-allow-origin" and _text(value) == "*":
+                yield value.lineno if isinstance(value, ast.expr) else 1
+
+
+def _text(node: ast.AST | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _reads_variable(module: Module) -> bool:
+    if VARIABLE.lower().encode() not in module.content.lower():
+        return False
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(_text(value) == VARIABLE for value in given):
+                return True
+        elif isinstance(node, ast.Subscript):
+            if _text(node.slice) == VARIABLE:
+                return True
+        elif isinstance(node, ast.ClassDef) and _is_settings_field(node):
+            return True
+    return False
+
+
+def _is_settings_field(node: ast.ClassDef) -> bool:
+    return any("Settings" in ast.unparse(base) for base in node.bases) and any(
+        isinstance(field, ast.AnnAssign) and ast.unparse(field.target).upper() == VARIABLE
+        for field in node.body
+    )
