@@ -1,0 +1,262 @@
+"""Run the billing and the vision suite on copies, under forced flags, and judge their files."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from closeout import gates, shell, writer
+from closeout.anchors import testcases
+from closeout.errors import CloseoutError
+from closeout.gates import BILLING, VISION, Demand, Ran, Report, Rows
+from closeout.model import Observation
+from closeout.probes import node, runner_output
+from closeout.tree import DiskTree
+
+BILLING_SERVICE = PurePosixPath("cloud-layer/cloud-billing-service")
+VISION_SERVICE = PurePosixPath("edge-layer/edge-vision-inference")
+
+DEADLINE = 300.0
+"""Seconds a suite may take."""
+
+_ENTRY_POINT = "src/index.ts"
+"""The only source that is not measured: it reads the environment and listens."""
+
+_HINT = re.compile(rb"(istanbul|c8|v8)(\s+)ignore")
+_MISSING_MODULE = re.compile(r"No module named '([A-Za-z0-9_]+)")
+_TEST_FILE = re.compile(r"(\.test|\.spec)\.tsx?$|(^|/)test_[^/]*\.py$")
+_COVERAGE_CONFIGURATION = (
+    "[run]\nbranch = true\n[report]\nexclude_lines =\n    ^no line is left out$\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Service:
+    """A copy of a service and the folder beside it that the runner writes to."""
+
+    folder: Path
+    output: Path
+
+    def paths(self) -> Iterable[str]:
+        """Return the copy's files, relative to it."""
+        return (str(path) for path in DiskTree(self.folder).paths())
+
+    def suites(self) -> dict[str, testcases.Suite]:
+        """Return every test file as it reads."""
+        found = {}
+        for path in self.paths():
+            if _TEST_FILE.search(path):
+                read = testcases.read_python if path.endswith(".py") else testcases.read_typescript
+                found[path] = read((self.folder / path).read_bytes())
+        return found
+
+    def written(self, name: str) -> bytes:
+        """Return what the runner wrote to `name`; nothing where it did not."""
+        place = self.output / name
+        return place.read_bytes() if place.is_file() else b""
+
+
+def run_billing(root: Path, scratch: Path, *, cache: Path, dsn: str | None = None) -> Rows:
+    """Run the billing service's jest suite on a copy and return one row a criterion.
+
+    `cache` keeps installed packages between runs. `dsn` is a PostgreSQL that tests may use, as
+    TEST_DATABASE_URL; a test skipped for want of it makes its rows "not run", never green.
+    """
+    command = "nox -s billing_jest"
+    service = _copy(root, BILLING_SERVICE, scratch)
+    if service is None:
+        return gates.unproven(BILLING, f"there is no {BILLING_SERVICE}", command)
+    try:
+        packages = node.install(service.folder, cache)
+    except CloseoutError as error:
+        return gates.unproven(BILLING, error.message, command)
+    jest = packages / ".bin" / "jest"
+    if not jest.exists():
+        return gates.unproven(BILLING, "package-lock.json does not install jest", command)
+    (service.folder / "node_modules").symlink_to(packages)
+    lifted = _lift_hints(service.folder / "src")
+    environment = {"TEST_DATABASE_URL": dsn} if dsn else {}
+    result = shell.run(
+        _jest_argv(jest, service.output),
+        cwd=service.folder,
+        env={**environment, "CI": "true"},
+        deadline=DEADLINE,
+    )
+    report = Report(
+        command=_shown(result.argv, service, {str(jest): "node_modules/.bin/jest"}),
+        ran=runner_output.jest_results(service.written("results.json"), service.folder),
+        measured=runner_output.jest_coverage(
+            service.written("coverage-summary.json"), service.folder
+        ),
+        sources=_typescript_sources(service),
+        suites=service.suites(),
+        excuse="" if dsn else "tests that need PostgreSQL were skipped: there is no server here",
+        note=f"{lifted} comments that hide code from coverage lifted" if lifted else "",
+    )
+    return _judged(BILLING, report, result)
+
+
+def run_vision(root: Path, scratch: Path, *, python: Path) -> Rows:
+    """Run the vision service's pytest suite on a copy and return one row a criterion.
+
+    `python` is the interpreter of an environment made from requirements/vision.txt.
+    """
+    service = _copy(root, VISION_SERVICE, scratch)
+    if service is None:
+        reason = f"there is no {VISION_SERVICE}"
+        return gates.unproven(VISION, reason, "nox -s vision_pytest")
+    (service.output / "coverage.ini").write_text(_COVERAGE_CONFIGURATION)
+    result = shell.run(
+        _pytest_argv(python, service.output),
+        cwd=service.folder,
+        env={
+            "COVERAGE_FILE": str(service.output / "coverage.data"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "random",
+        },
+        deadline=DEADLINE,
+    )
+    command = _shown(result.argv, service, {str(python): "python"})
+    ran = runner_output.pytest_results(service.written("results.xml"))
+    missing = _missing_modules(ran)
+    if missing:
+        reason = f"the gate's environment lacks {', '.join(missing)}"
+        return gates.unproven(VISION, reason, command)
+    report = Report(
+        command=command,
+        ran=ran,
+        measured=runner_output.pytest_coverage(service.written("coverage.json")),
+        sources=[
+            path for path in service.paths() if path.startswith("app/") and path.endswith(".py")
+        ],
+        suites=service.suites(),
+    )
+    return (*_vision_setting(service, result, command), *_judged(VISION, report, result))
+
+
+def _copy(root: Path, service: PurePosixPath, scratch: Path) -> _Service | None:
+    if not (root / service).is_dir():
+        return None
+    made = _Service(folder=scratch / service.name, output=scratch / f"{service.name}-output")
+    writer.copy_tree(DiskTree(root / service), made.folder)
+    made.output.mkdir(parents=True)
+    return made
+
+
+def _jest_argv(jest: Path, output: Path) -> Sequence[str | Path]:
+    return (
+        jest,
+        "--ci",
+        "--randomize",
+        f"--seed={secrets.randbelow(2**31)}",
+        "--passWithNoTests=false",
+        "--testPathIgnorePatterns=/node_modules/",
+        "--coverage",
+        "--coverageProvider=babel",
+        "--coverageReporters=json-summary",
+        f"--coverageDirectory={output}",
+        "--coveragePathIgnorePatterns=/node_modules/",
+        "--coverageThreshold={}",
+        "--collectCoverageFrom=src/**/*.ts",
+        "--collectCoverageFrom=!src/**/*.d.ts",
+        f"--collectCoverageFrom=!{_ENTRY_POINT}",
+        f"--cacheDirectory={output / 'cache'}",
+        "--json",
+        f"--outputFile={output / 'results.json'}",
+    )
+
+
+def _pytest_argv(python: Path, output: Path) -> Sequence[str | Path]:
+    return (
+        python,
+        # Without the working folder on the path, as the order's bare `pytest` is called.
+        "-P",
+        *("-m", "pytest"),
+        *("-p", "randomly", f"--randomly-seed={secrets.randbelow(2**31)}"),
+        *("-p", "no:cacheprovider"),
+        *("-o", "addopts=", "-o", "xfail_strict=true", "-o", "junit_family=xunit1"),
+        *("-W", "error:coroutine:RuntimeWarning"),
+        *("-W", "error::pytest.PytestUnraisableExceptionWarning"),
+        "--continue-on-collection-errors",
+        "--cov=app",
+        "--cov-branch",
+        f"--cov-config={output / 'coverage.ini'}",
+        "--cov-fail-under=0",
+        f"--cov-report=json:{output / 'coverage.json'}",
+        f"--junitxml={output / 'results.xml'}",
+    )
+
+
+def _judged(demand: Demand, report: Report, result: shell.Result) -> Rows:
+    if result.code is None:
+        return gates.unproven(
+            demand, f"the suite did not end within {DEADLINE:g} s", report.command
+        )
+    if not report.ran and not report.measured and report.suites:
+        # The runner itself broke: its own words tell more than "no test was collected".
+        lines = [line.strip() for line in (result.err or result.out).splitlines() if line.strip()]
+        return gates.judge(demand, replace(report, note=" ".join(lines[:2])[:300]))
+    return gates.judge(demand, report)
+
+
+def _typescript_sources(service: _Service) -> list[str]:
+    """Return what has to be measured; a file of types alone holds nothing that could run."""
+    return [
+        path
+        for path in service.paths()
+        if path.startswith("src/")
+        and path.endswith(".ts")
+        and not path.endswith(".d.ts")
+        and not _TEST_FILE.search(path)
+        and path != _ENTRY_POINT
+        and not testcases.is_types_only((service.folder / path).read_bytes())
+    ]
+
+
+def _lift_hints(folder: Path) -> int:
+    """Disarm comments that hide code from coverage, in the copy; return how many there were."""
+    lifted = 0
+    for path in folder.rglob("*.ts"):
+        content, count = _HINT.subn(rb"\1\2counts", path.read_bytes())
+        if count:
+            path.write_bytes(content)
+            lifted += count
+    return lifted
+
+
+def _missing_modules(ran: Iterable[Ran]) -> list[str]:
+    """Return third-party modules that a test could not import; `app` is the service's own."""
+    found = {name for item in ran for name in _MISSING_MODULE.findall(item.detail)}
+    return sorted(found - {"app", "tests", "conftest"})
+
+
+def _vision_setting(service: _Service, result: shell.Result, command: str) -> Rows:
+    configured = re.findall(r"^configfile: (\S+)", result.out, re.MULTILINE)
+    shared = [
+        path
+        for path in service.paths()
+        if path.endswith("conftest.py") and b"fixture" in (service.folder / path).read_bytes()
+    ]
+    configuration = _found(configured, "a configuration", command)
+    fixtures = _found(shared, "a conftest.py with fixtures", command)
+    return (
+        ("vision-tests.configuration", "6.1", configuration),
+        ("vision-tests.shared-fixtures", "6.2", fixtures),
+    )
+
+
+def _found(places: Sequence[str], wanted: str, command: str) -> Observation:
+    return Observation(
+        passed=bool(places),
+        expected=f"pytest reads {wanted} of the service",
+        observed=f"it reads {', '.join(places) or 'none'}",
+        command=command,
+    )
+
+
+def _shown(argv: Sequence[str], service: _Service, names: Mapping[str, str]) -> str:
+    """Return the command as a person would type it, without this machine's folders."""
+    return " ".join(names.get(word, word.replace(str(service.output), "OUT")) for word in argv)
