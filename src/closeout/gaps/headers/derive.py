@@ -1,0 +1,96 @@
+"""Put the security headers around every application that lacks them, a changeset a service."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.anchors.fastapi import Service, services
+from closeout.anchors.placement import before_serving, import_line, package_of
+from closeout.anchors.python import Module
+from closeout.gaps.headers.detect import Application, applications_of, is_open
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.rendering import render
+from closeout.splicing import Splice, splice
+from closeout.tree import Tree
+
+_MODULE_NAMES = ("security_headers", "response_security_headers")
+_LAUNCH = re.compile(
+    rb"^CMD[ \t]+(?P<list>\[[^\]\n]*\"uvicorn\"[^\]\n]*(?=\]))"
+    rb"|^CMD[ \t]+(?P<shell>(?:exec[ \t]+)?uvicorn[ \t][^\r\n]*)",
+    re.MULTILINE,
+)
+_INSTALL = "install_security_headers"
+_FLAG = b"--no-server-header"
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return a changeset for every service with an application that lacks the headers."""
+    changes = (_changeset(tree, service) for service in services(tree))
+    return tuple(item for item in changes if item.edits or item.unresolved)
+
+
+def _changeset(tree: Tree, service: Service) -> Changeset:
+    edits: list[Edit] = []
+    unresolved: list[Unresolved] = list(service.unparsable)
+    open_ones = [item for item in applications_of(service) if is_open(item)]
+    for path in dict.fromkeys(item.path for item in open_ones):
+        module = service.modules[path]
+        content, beside = _layer(tree, path)
+        package = package_of(module, path, service.folder)
+        splices = [import_line(module, f"from {package}{beside.stem} import {_INSTALL}")]
+        for item in (item for item in open_ones if item.path == path):
+            places = before_serving(module, item.creation, f"{_INSTALL}({item.creation.name})")
+            splices += places
+            unresolved += [] if places else [_no_place(item)]
+        if len(splices) == 1:
+            continue
+        splices += _without_banner(module)
+        if tree.read(beside) is None:
+            edits.append(Edit(path=beside, before=None, after=content))
+        after = splice(module.content, splices)
+        edits.append(Edit(path=path, before=module.content, after=after, mode=tree.mode(path)))
+    if edits:
+        edits += _launch_edits(tree, service)
+    return Changeset(name=service.folder.name, edits=tuple(edits), unresolved=tuple(unresolved))
+
+
+def _layer(tree: Tree, path: PurePosixPath) -> tuple[bytes, PurePosixPath]:
+    content = render("headers/security_headers.py.j2", {})
+    names = [path.with_name(f"{stem}.py") for stem in _MODULE_NAMES]
+    free = (name for name in names if tree.read(name) in {None, content})
+    return content, next(free, path.with_name("answer_headers.py"))
+
+
+def _no_place(item: Application) -> Unresolved:
+    return Unresolved(
+        path=item.path,
+        reason=Reason.AMBIGUOUS,
+        detail=f"the function that creates {item.creation.name} does not return it by that name",
+        line=item.creation.line,
+        hint=f"call {_INSTALL}({item.creation.name}) as the last step that sets the app up.",
+    )
+
+
+def _without_banner(module: Module) -> Iterator[Splice]:
+    """Yield the splices that keep `uvicorn.run(…)` from naming itself in every answer."""
+    for call, _, _ in module.calls:
+        options = {keyword.arg for keyword in call.keywords}
+        if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options or not call.args:
+            continue
+        ends = [module.span(node).end for node in call.args]
+        last = max([*ends, *(module.span(keyword).end for keyword in call.keywords)])
+        yield Splice(start=last, end=last, text=", server_header=False")
+
+
+def _launch_edits(tree: Tree, service: Service) -> Iterator[Edit]:
+    path = service.folder / "Dockerfile"
+    content = tree.read(path)
+    launch = _LAUNCH.search(content) if content is not None else None
+    if content is None or launch is None or _FLAG in launch.group():
+        return
+    text = f', "{_FLAG.decode()}"' if launch["list"] else f" {_FLAG.decode()}"
+    after = splice(content, [Splice(start=launch.end(), end=launch.end(), text=text)])
+    yield Edit(path=path, before=content, after=after, mode=tree.mode(path))
