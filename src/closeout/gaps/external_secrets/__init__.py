@@ -1,0 +1,43 @@
+"""External secrets: every service's secrets come from the secret manager, through the operator.
+
+Problem
+    Secrets stand as literals in compose files and charts, and nothing in the cluster brings them
+    from the cloud's secret manager. The order's own manifests would not have: their API version
+    is no longer served, and the account they name exists nowhere.
+
+Before
+    No operator, no store, no ExternalSecret; a password is what the compose file says.
+
+After
+    `k8s/external-secrets/install.sh` installs the pinned operator, as often as it is run, and
+    applies the folder: a ClusterSecretStore that only the services' namespaces may read, the
+    account it signs in with, and one ExternalSecret a service with one entry for each secret
+    variable that compose files, env examples, charts or code name. `bind-identity.sh` lets the
+    account read the secrets; `create-remote-secrets.sh` creates the remote ones and prints none.
+    A variable that is added later without an entry is a finding.
+
+What stays with the operator's owner
+    That the operator runs and that secrets arrive can only be seen on the cluster:
+    `invoke secrets.verify`.
+"""
+
+from __future__ import annotations
+
+from closeout.gaps.external_secrets.derive import derive
+from closeout.gaps.external_secrets.detect import detect
+from closeout.gaps.external_secrets.deviations import DEVIATIONS
+from closeout.gaps.external_secrets.probes import PROBES
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="external-secrets",
+    issue=10,
+    title="External Secrets Operator for all services",
+    priority="P1",
+    criteria=("10.1", "10.2", "10.3", "10.4"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__ or "",
+)

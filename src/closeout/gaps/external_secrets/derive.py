@@ -1,0 +1,176 @@
+"""Compute what is missing: the operator's command, its account and store, and every entry."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from closeout.anchors import yaml as anchors
+from closeout.gaps.external_secrets import target
+from closeout.gaps.external_secrets.declared import Declared, Found, declared
+from closeout.gaps.external_secrets.detect import account_of, missing_entries
+from closeout.gaps.external_secrets.installation import commands
+from closeout.gaps.external_secrets.mending import mended_commands, mended_manifests
+from closeout.inventory import inventory
+from closeout.model import Changeset, Edit, Reason, Source, Unresolved
+from closeout.rendering import render
+from closeout.splicing import splice
+from closeout.tree import Tree
+
+_EXECUTABLE = 0o755
+_PLAIN = 0o644
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return the changesets for what is still open; nothing for a tree that is whole."""
+    state = declared(tree)
+    wanted = _wanted(tree, state)
+    store = state.stores[0] if state.stores else None
+    files = {**_entry_files(tree, state, wanted, store), **_platform_files(tree, state, wanted)}
+    mended = (*mended_commands(tree), *mended_manifests(tree, state, wanted))
+    files |= _kustomization(tree, state, files)
+    rendered, blocked = _edits(tree, files)
+    changesets = list(mended)
+    if rendered or blocked:
+        changesets.append(
+            Changeset(
+                name="external-secrets", edits=rendered, source=Source.TEMPLATE, unresolved=blocked
+            )
+        )
+    return tuple(changesets)
+
+
+def _wanted(tree: Tree, state: Declared) -> dict[str, tuple[str, ...]]:
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for item in missing_entries(state, inventory(tree)):
+        wanted[item.service].append(item.name)
+    return {service: tuple(names) for service, names in sorted(wanted.items())}
+
+
+def _entry_files(
+    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]], store: Found | None
+) -> dict[PurePosixPath, tuple[bytes, int]]:
+    services = frozenset(item.service for item in inventory(tree))
+    kind = store.document.kind if store else "ClusterSecretStore"
+    name = store.name if store else target.STORE
+    return {
+        target.manifest_path(service): (
+            render(
+                "external-secrets/external-secret.yaml.j2",
+                {
+                    "api_version": target.API_VERSION,
+                    "service": service,
+                    "name": target.secret_name(service),
+                    "namespace": state.namespace_of(service),
+                    "refresh": target.REFRESH,
+                    "store_kind": kind,
+                    "store": name,
+                    "entries": [
+                        {"variable": item, "key": target.remote_key(service, item)}
+                        for item in variables
+                    ],
+                },
+            ),
+            _PLAIN,
+        )
+        for service, variables in wanted.items()
+        if not state.secrets_of(service, services)
+    }
+
+
+def _platform_files(
+    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]]
+) -> dict[PurePosixPath, tuple[bytes, int]]:
+    values = _values(state, _namespaces(state, wanted))
+    names = []
+    if not state.stores:
+        names.append("cluster-secret-store.yaml")
+        if values["undeclared"]:
+            names.append("namespaces.yaml")
+    if (values["account"], values["account_namespace"]) not in state.accounts:
+        names.append("service-account.yaml")
+    if not state.releases and not any(True for _ in commands(tree)):
+        names += ["bind-identity.sh", "create-remote-secrets.sh", "install.sh"]
+    return {
+        target.FOLDER / name: (
+            render(f"external-secrets/{name}.j2", values),
+            _EXECUTABLE if name.endswith(".sh") else _PLAIN,
+        )
+        for name in names
+    }
+
+
+def _namespaces(state: Declared, wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
+    used = {state.namespace_of(service) for service in wanted}
+    used |= {item.namespace for item in state.secrets if item.namespace}
+    return sorted(used or {target.CLOUD_NAMESPACE})
+
+
+def _values(state: Declared, namespaces: list[str]) -> dict[str, object]:
+    named = [account_of(store) for store in state.stores]
+    account, place = next(
+        (each for each in named if each[0]), (target.ACCOUNT, target.ACCOUNT_NAMESPACE)
+    )
+    return {
+        "api_version": target.API_VERSION,
+        "chart_version": target.CHART_VERSION,
+        "store": state.stores[0].name if state.stores else target.STORE,
+        "project": target.PROJECT,
+        "cluster": target.CLUSTER,
+        "location": target.LOCATION,
+        "prefix": target.PREFIX,
+        "google_account": target.GOOGLE_ACCOUNT,
+        "account": account,
+        "account_namespace": place,
+        "namespaces": namespaces,
+        "undeclared": sorted({*namespaces, place} - state.namespaces),
+    }
+
+
+def _kustomization(
+    tree: Tree, state: Declared, files: Mapping[PurePosixPath, tuple[bytes, int]]
+) -> dict[PurePosixPath, tuple[bytes, int]]:
+    path = target.FOLDER / "kustomization.yaml"
+    held = {item.path for item in (*state.stores, *state.secrets)}
+    beside = [item for item in (*held, *files) if item.parent == target.FOLDER]
+    names = sorted({item.name for item in beside if item.suffix == ".yaml"})
+    content = tree.read(path)
+    if content is None:
+        return _fresh_kustomization(path, names)
+    try:
+        resources = anchors.find(content, "resources")
+    except anchors.YamlError:
+        return {}
+    listed = set(resources.scalars()) if resources is not None else set()
+    absent = [name for name in names if name not in listed]
+    if resources is None or not absent:
+        return {}
+    place = anchors.append(content, resources)
+    text = ", ".join(absent) if resources.flow else "\n".join(f"- {name}" for name in absent)
+    return {path: (splice(content, [place.splice(text)]), _PLAIN)}
+
+
+def _fresh_kustomization(
+    path: PurePosixPath, names: list[str]
+) -> dict[PurePosixPath, tuple[bytes, int]]:
+    if not names:
+        return {}
+    first = [name for name in ("namespaces.yaml", "service-account.yaml") if name in names]
+    ordered = [*first, *(name for name in names if name not in first)]
+    return {path: (render(f"external-secrets/{path.name}.j2", {"resources": ordered}), _PLAIN)}
+
+
+def _edits(
+    tree: Tree, files: Mapping[PurePosixPath, tuple[bytes, int]]
+) -> tuple[tuple[Edit, ...], tuple[Unresolved, ...]]:
+    edits, blocked = [], []
+    for path in sorted(files):
+        content, mode = files[path]
+        before = tree.read(path)
+        if before is not None and path.name != "kustomization.yaml":
+            detail = "another file stands where this one belongs"
+            blocked.append(Unresolved(path=path, reason=Reason.AMBIGUOUS, detail=detail))
+        elif before != content:
+            edits.append(Edit(path=path, before=before, after=content, mode=mode))
+    return tuple(edits), tuple(blocked)

@@ -1,0 +1,50 @@
+"""Where the order's own manifests and commands would not have worked."""
+
+from __future__ import annotations
+
+from closeout.model import Deviation
+
+DEVIATIONS = (
+    Deviation(
+        id="D-external-secrets-1",
+        claim="The manifests use the operator's v1beta1 API.",
+        finding="Releases since 0.17.0 do not serve it: an API server answers 404, and accepts the "
+        "same manifests as v1.",
+        decision="Render v1; the version is a value of the template.",
+    ),
+    Deviation(
+        id="D-external-secrets-2",
+        claim="The store signs in with the account external-secrets-sa.",
+        finding="The chart creates an account called external-secrets; the named one, and its "
+        "permission to read secrets, exist nowhere.",
+        decision="Render the account, and a script that binds it to a Google service account "
+        "which may read secrets with this project's prefix only.",
+    ),
+    Deviation(
+        id="D-external-secrets-3",
+        claim="Install the chart, wait for one definition, then apply the store.",
+        finding="The command fails when it is run again and takes whatever version is newest; "
+        "three webhooks fail closed, so applying before they answer fails.",
+        decision="One script: upgrade or install at a pinned version, wait for the definitions and "
+        "the webhook, prove it by a dry run on the server, then apply.",
+    ),
+    Deviation(
+        id="D-external-secrets-4",
+        claim="The cluster-wide store has no conditions.",
+        finding="Any namespace can then read every secret of the project.",
+        decision="List the namespaces that the services run in.",
+    ),
+    Deviation(
+        id="D-external-secrets-5",
+        claim="One ExternalSecret with two keys is printed for the BFF.",
+        finding="The criterion is all services; the platform's services read many more secrets.",
+        decision="Derive the list from compose files, env examples, charts and code; one "
+        "ExternalSecret a service, one entry a variable.",
+    ),
+    Deviation(
+        id="D-external-secrets-6",
+        claim="Manifests are applied as they are written.",
+        finding="A plain YAML parse lets an unknown field pass, and the cluster may drop it.",
+        decision="Validate against strict schemas, offline, in every run.",
+    ),
+)
