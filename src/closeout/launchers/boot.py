@@ -42,6 +42,10 @@ class Launch:
         """Return the same start with `extra` over its environment."""
         return replace(self, environment={**self.environment, **extra})
 
+    def with_arguments(self, *words: str) -> Launch:
+        """Return the same start with `words` after its arguments."""
+        return replace(self, argv=(*self.argv, *words))
+
     def without(self, *names: str) -> Launch:
         """Return the same start without the variables `names`."""
         kept = {key: value for key, value in self.environment.items() if key not in names}
@@ -183,6 +187,11 @@ def booted(
 
 def _not_booted(start: Started, what: str) -> NotBooted:
     return NotBooted(service=start.launch.service, reason=f"{what}; log: {tail(start.log)}")
+
+
+def log_of(context: ProbeContext, service: str) -> str:
+    """Return what the booted `service` has written so far, its last 256 KiB."""
+    return Path(context.settings[f"log.{service}"]).read_text(errors="replace")[-262_144:]
 
 
 def tail(log: Path) -> str:

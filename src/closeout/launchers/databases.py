@@ -9,7 +9,7 @@ from psycopg import sql
 
 from closeout.probes import postgres
 
-ACCOUNTS = 200
+ACCOUNTS = 1200
 """How many accounts there are; each probe signs in as its own, so none disturbs another."""
 
 PASSWORD = "right-horse-41"  # noqa: S105 - of throw-away accounts in a throw-away database

@@ -9,7 +9,6 @@ rarely answers on purpose. One JSON line on standard output says where it listen
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 import inspect
 import json
@@ -19,14 +18,11 @@ import sys
 import threading
 import time
 import types
-from collections.abc import AsyncIterator
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-SECRET_OF_A_CRASH = "crash-text-7f3d1c"  # noqa: S105 - a marker that an answer must not show
 _STUB_LIMIT = 20
-_seen = {"background": 0, "disconnected": 0}
 
 
 class _StubType(type):
@@ -87,13 +83,17 @@ class StubFinder(MetaPathFinder, Loader):
 def main() -> None:
     """Import the application, add the probe routes and serve until told to stop."""
     options = _options()
+    # Beside this script; found before the service's folder takes this one's place.
+    routes = importlib.import_module("asgi_routes")
     sys.path[0] = options.app_dir
     os.chdir(options.app_dir)
     sys.meta_path.append(StubFinder(options.stub))
-    served = _imported(options)
+    served = routes.Witness(_imported(options))
     listener = socket.create_server(("127.0.0.1", options.port))
     application = _framework(served)
-    _add_routes(application)
+    routes.add_routes(application)
+    if options.decorators == "off":
+        _drop_decorators(application)
     _end_with_parent(options.parent)
     _report(application, options.stub, listener.getsockname()[1])
     uvicorn = importlib.import_module("uvicorn")
@@ -114,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--stub", action="append", default=[])
+    parser.add_argument("--decorators", choices=["on", "off"], default="on")
     parser.add_argument("--server-header", choices=["on", "off"], default="off")
     return parser.parse_args()
 
@@ -164,93 +165,22 @@ def _framework(served: Any) -> Any:  # noqa: ANN401 - an application, or None
     return None
 
 
-async def _plain() -> dict[str, str]:
-    return {"answer": "ok"}
+def _drop_decorators(application: Any) -> None:  # noqa: ANN401 - the service's framework
+    """Take out what `@app.middleware("http")` put in, so that what else is there shows.
 
-
-async def _number(number: int) -> dict[str, int]:
-    return {"number": number}
-
-
-async def _forbidden() -> None:
-    raise importlib.import_module("fastapi").HTTPException(status_code=403, detail="forbidden")
-
-
-async def _crash() -> None:
-    raise RuntimeError(SECRET_OF_A_CRASH)
-
-
-async def _chunks() -> AsyncIterator[bytes]:
-    for number in range(3):
-        yield f"chunk {number}\n".encode()
-        await asyncio.sleep(0.25)
-
-
-async def _stream() -> Any:  # noqa: ANN401 - a response of the service's own framework
-    return importlib.import_module("starlette.responses").StreamingResponse(_chunks())
-
-
-async def _noted() -> None:
-    await asyncio.sleep(0.05)
-    _seen["background"] += 1
-
-
-async def _background() -> Any:  # noqa: ANN401 - a response of the service's own framework
-    task = importlib.import_module("starlette.background").BackgroundTask(_noted)
-    return importlib.import_module("starlette.responses").JSONResponse(
-        {"answer": "ok"}, background=task
-    )
-
-
-async def _memory() -> dict[str, int]:
-    return dict(_seen)
-
-
-def _waiting_endpoint() -> Any:  # noqa: ANN401 - an endpoint
-    request_type = importlib.import_module("starlette.requests").Request
-
-    async def wait_for_disconnect(request) -> dict[str, str]:  # type: ignore[no-untyped-def] # noqa: ANN001 - the annotation is set below, from the service's framework
-        for _ in range(40):
-            if await request.is_disconnected():
-                _seen["disconnected"] += 1
-                break
-            await asyncio.sleep(0.05)
-        return {"answer": "late"}
-
-    wait_for_disconnect.__annotations__ = {"request": request_type}
-    return wait_for_disconnect
-
-
-def _add_routes(application: Any) -> None:  # noqa: ANN401 - the service's framework
-    own = list(application.router.routes)
-    added = {
-        "200": _plain,
-        "403": _forbidden,
-        "422": _number,
-        "500": _crash,
-        "slash/": _plain,
-        "stream": _stream,
-        "background": _background,
-        "wait": _waiting_endpoint(),
-        "memory": _memory,
-    }
-    for name, endpoint in added.items():
-        application.add_api_route(
-            f"/__closeout__/{name}",
-            endpoint,
-            methods=["GET"],
-            include_in_schema=False,
-            response_model=None,
-        )
-    # In front of the service's own routes: a catch-all of its must not swallow them.
-    routes = application.router.routes
-    routes[:] = [route for route in routes if route not in own] + own
+    Such middleware hides hang-ups and context variables itself; left in, nobody could tell
+    whether another one does too.
+    """
+    base = importlib.import_module("starlette.middleware.base").BaseHTTPMiddleware
+    kept = [entry for entry in application.user_middleware if entry.cls is not base]
+    application.user_middleware[:] = kept
 
 
 def _report(application: Any, stubbed: list[str], port: int) -> None:  # noqa: ANN401 - the service's framework
     methods: set[str] = set()
     for route in application.router.routes:
-        if not getattr(route, "path", "").startswith("/__closeout__/"):
+        # Documentation pages and probe routes are not in the schema; they are nobody's API.
+        if getattr(route, "include_in_schema", False):
             methods |= set(getattr(route, "methods", None) or ())
     line = {
         "closeout": "listening",

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
-from urllib.parse import urlsplit
 
+from closeout.gaps.headers.behaviour import behaviour
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes.http import (
-    Answer,
-    Judge,
-    NoAnswerError,
-    Request,
-    ask,
-    exchanges,
-    judged,
-    send,
-    summary,
-)
+from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
 from closeout.probes.services import NAMED, SIBLINGS
 
 _YEAR = 31_536_000
@@ -156,122 +142,6 @@ def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def _docs_render(service: str) -> Callable[[ProbeContext], Observation]:
-    """Hold the page's scripts against its own policy, as a browser would."""
-
-    def run(context: ProbeContext) -> Observation:
-        request = Request(path=context.settings[f"docs.{service}"] or "/docs")
-        answer = ask(context, service, request)
-        faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
-        policy = _directives(answer.value("content-security-policy") or "")
-        faults += _blocked(answer.body.decode("utf-8", "replace"), policy)
-        return judged(
-            expected="the policy lets the page's own scripts and styles run",
-            command=request.command(service),
-            faults=faults,
-            seen=f"status {answer.status}, policy {policy}",
-        )
-
-    return run
-
-
-def _directives(policy: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for directive in policy.split(";"):
-        words = directive.split()
-        if words:
-            found.setdefault(words[0].lower(), words[1:])
-    return found
-
-
-def _blocked(page: str, policy: dict[str, list[str]]) -> list[str]:
-    scripts = _sources(policy, "script-src")
-    styles = _sources(policy, "style-src")
-    faults = [
-        f"script {place} is blocked"
-        for place in re.findall(r"<script[^>]*\bsrc=[\"']([^\"']+)", page)
-        if not _permits(scripts, place)
-    ]
-    faults += [
-        f"style {place} is blocked"
-        for place in re.findall(r"<link[^>]*stylesheet[^>]*href=[\"']([^\"']+)", page)
-        if not _permits(styles, place)
-    ]
-    for text in re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL):
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        allowed = scripts is None or "'unsafe-inline'" in scripts or f"'sha256-{digest}'" in scripts
-        if not allowed:
-            faults.append("the inline script is blocked")
-    return faults
-
-
-def _sources(policy: dict[str, list[str]], directive: str) -> list[str] | None:
-    return policy.get(directive, policy.get("default-src"))
-
-
-def _permits(sources: list[str] | None, place: str) -> bool:
-    if sources is None:
-        return True
-    host = urlsplit(place).netloc
-    if not host:
-        return "'self'" in sources
-    return any(host in source or source in {"*", "https:"} for source in sources)
-
-
-def _streaming(service: str) -> Callable[[ProbeContext], Observation]:
-    def run(context: ProbeContext) -> Observation:
-        request = Request(path="/__closeout__/stream")
-        answer = ask(context, service, request)
-        whole = answer.body == b"chunk 0\nchunk 1\nchunk 2\n"
-        spread = answer.first_byte < answer.last_byte - 0.3
-        return judged(
-            expected="three chunks, the first long before the last",
-            command=request.command(service),
-            faults=[] if whole and spread else [f"{answer.body!r}, all at once: {not spread}"],
-            seen=f"status {answer.status}, {len(answer.body)} bytes, spread over time: {spread}",
-        )
-
-    return run
-
-
-def _remembered(
-    service: str, what: str, path: str, patience: float
-) -> Callable[[ProbeContext], Observation]:
-    """Send a request, hang up after `patience` seconds, and ask what the service noticed."""
-
-    def count(context: ProbeContext) -> int:
-        body = ask(context, service, Request(path="/__closeout__/memory")).body.decode()
-        found = re.search(rf'"{what}":(\d+)', body.replace(" ", ""))
-        return int(found[1]) if found else 0
-
-    def run(context: ProbeContext) -> Observation:
-        before = count(context)
-        request = Request(path=path)
-        with contextlib.suppress(NoAnswerError):
-            send(context.services[service], request, deadline=patience)
-        deadline = time.monotonic() + 3.0
-        while count(context) == before and time.monotonic() < deadline:
-            time.sleep(0.1)
-        noticed = count(context) - before
-        return judged(
-            expected=f"{what}: once",
-            command=request.command(service),
-            faults=[] if noticed == 1 else [f"{noticed} times"],
-            seen=f"{what}: {noticed}",
-        )
-
-    return run
-
-
-def _behaviour(service: str) -> Iterator[tuple[str, Callable[[ProbeContext], Observation]]]:
-    yield "on-docs", _page(service, "docs")
-    yield "on-openapi", _page(service, "openapi")
-    yield "docs-render", _docs_render(service)
-    yield "streaming", _streaming(service)
-    yield "background-task", _remembered(service, "background", "/__closeout__/background", 10.0)
-    yield "disconnect", _remembered(service, "disconnected", "/__closeout__/wait", 0.3)
-
-
 def _probes_of(service: str) -> Iterator[Probe]:
     for criterion, name, expected, cases in _content(service):
         yield Probe(
@@ -281,7 +151,12 @@ def _probes_of(service: str) -> Iterator[Probe]:
             run=exchanges(service, expected, cases),
             subject=service,
         )
-    for name, run in _behaviour(service):
+    runs = (
+        ("on-docs", _page(service, "docs")),
+        ("on-openapi", _page(service, "openapi")),
+        *behaviour(service),
+    )
+    for name, run in runs:
         yield Probe(
             id=f"headers.{name}@{service}",
             criterion="7.1",

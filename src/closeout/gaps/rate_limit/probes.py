@@ -1,0 +1,265 @@
+"""Sign in badly, often and in disguise; then make sure that honest people still get in."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+
+from closeout.gaps.rate_limit.hostile_input import INPUT_PROBES
+from closeout.gaps.rate_limit.replicas import REPLICA_PROBES
+from closeout.gaps.rate_limit.visitors import LOGIN, REFRESH, WRONG, Visitors
+from closeout.launchers.boot import log_of
+from closeout.launchers.databases import PASSWORD
+from closeout.model import Observation, Probe, ProbeContext
+from closeout.probes.http import Answer, Request, judged, summary, tally
+from closeout.probes.services import IDENTITY
+
+_LIMITED = 429
+_REFUSED = 401
+_OK = 200
+_WINDOW = 15 * 60
+_LOGIN_COMMAND = Request(method="POST", path=LOGIN).command(IDENTITY)
+_RENEWAL = Request(method="POST", path=REFRESH).command(IDENTITY)
+
+_slots = itertools.count()
+
+Finding = tuple[Sequence[str], str]
+"""What is wrong, and what was seen."""
+
+
+def _probe(
+    name: str,
+    criterion: str,
+    expected: str,
+    ask: Callable[[Visitors], Finding],
+    *,
+    command: str = _LOGIN_COMMAND,
+) -> Probe:
+    slot = next(_slots)
+
+    def run(context: ProbeContext) -> Observation:
+        faults, seen = ask(Visitors(context=context, slot=slot))
+        return judged(expected=expected, command=command, faults=faults, seen=seen)
+
+    return Probe(
+        id=f"rate-limit.{name}",
+        criterion=criterion,
+        needs=(IDENTITY,),
+        run=run,
+        subject=IDENTITY,
+    )
+
+
+def _statuses(answers: Sequence[Answer]) -> list[int]:
+    return [answer.status for answer in answers]
+
+
+def _five_then_limited(statuses: Sequence[int]) -> Finding:
+    right = [_REFUSED] * 5 + [_LIMITED] * (len(statuses) - 5)
+    seen = tally(statuses)
+    return ([] if list(statuses) == right else [seen]), seen
+
+
+def _ten_bad(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    return _five_then_limited(_statuses([visitors.sign_in(email) for _ in range(10)]))
+
+
+def _as_the_order_asks(visitors: Visitors) -> Finding:
+    answers = [visitors.sign_in("test@test.com", "wrong") for _ in range(10)]
+    return _five_then_limited(_statuses(answers))
+
+
+def _the_refusal(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    answer = [visitors.sign_in(email) for _ in range(6)][-1]
+    wait = answer.value("retry-after") or ""
+    named = any(name.startswith("ratelimit") for name, _ in answer.headers)
+    checks = {
+        f"status {answer.status}": answer.status == _LIMITED,
+        "no TOO_MANY_REQUESTS": b'"TOO_MANY_REQUESTS"' in answer.body,
+        f"Retry-After {wait!r}": wait.isdigit() and 0 < int(wait) <= _WINDOW,
+        "no RateLimit header": named,
+        "the account is in the answer": email.encode() not in answer.body,
+        "no security headers": answer.value("x-content-type-options") == "nosniff",
+    }
+    faults = [fault for fault, holds in checks.items() if not holds]
+    return faults, f"{summary(answer)}, {answer.body[:120].decode(errors='replace')}"
+
+
+def _spellings(email: str) -> list[str]:
+    name, _, host = email.partition("@")
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in name)
+    return [
+        email.upper(),
+        f"  {email}",
+        f"{email}\t",
+        f"{name}\u200b@{host}",
+        f"\ufeff{email}",
+        f"{wide}@{host}",
+        f"{name[0].upper()}{name[1:]}@{host}",
+        f"{name}\u00ad@{host}",
+        f"{email}\u2060",
+    ]
+
+
+def _many_spellings(visitors: Visitors) -> Finding:
+    statuses = _statuses([visitors.sign_in(text) for text in _spellings(visitors.email())])
+    fine = set(statuses[:5]) <= {_REFUSED, 400} and set(statuses[5:]) <= {_LIMITED, 400}
+    enough = statuses.count(_LIMITED) > 0
+    return ([] if fine and enough else [tally(statuses)]), tally(statuses)
+
+
+def _other_account(visitors: Visitors) -> Finding:
+    attacked, other = visitors.email(0), visitors.email(1)
+    bad = _statuses([visitors.sign_in(attacked) for _ in range(7)])
+    good = visitors.sign_in(other, PASSWORD).status
+    faults = [] if bad[-1] == _LIMITED else [f"the attacked account: {tally(bad)}"]
+    faults += [] if good == _OK else [f"another account at that address: {good}"]
+    return faults, f"attacked {tally(bad)}, another account {good}"
+
+
+def _rotating_addresses(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    statuses = [
+        visitors.sign_in(email, place=place).status for place in range(15) for _ in range(5)
+    ]
+    limited = statuses.count(_LIMITED)
+    faults = [] if limited else ["75 bad sign-ins of one account from 15 addresses passed"]
+    return faults, tally(statuses)
+
+
+def _many_accounts(visitors: Visitors) -> Finding:
+    statuses = _statuses([visitors.sign_in(f"nobody{n}@probe.example") for n in range(60)])
+    faults = [] if _LIMITED in statuses else ["60 accounts tried from one address"]
+    return faults, tally(statuses)
+
+
+def _forwarded(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    statuses = [
+        visitors.sign_in(
+            email, headers=[("X-Forwarded-For", f"203.0.113.{n}, 198.51.100.{n}")]
+        ).status
+        for n in range(10)
+    ]
+    return _five_then_limited(statuses)
+
+
+def _good_sign_ins(visitors: Visitors) -> Finding:
+    statuses = _statuses([visitors.sign_in(visitors.email(), PASSWORD) for _ in range(12)])
+    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+
+
+def _office(visitors: Visitors) -> Finding:
+    statuses = [visitors.sign_in(visitors.email(n), PASSWORD).status for n in range(30)]
+    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+
+
+def _mistyped(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    statuses = [visitors.sign_in(email, word).status for word in (WRONG, WRONG, PASSWORD)]
+    right = [_REFUSED, _REFUSED, _OK]
+    return ([] if statuses == right else [tally(statuses)]), tally(statuses)
+
+
+def _victim(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    bad = [visitors.sign_in(email, place=1).status for _ in range(30)]
+    good = visitors.sign_in(email, PASSWORD, place=2).status
+    return ([] if good == _OK else [f"the owner: {good}"]), f"attacker {tally(bad)}, owner {good}"
+
+
+def _refresh_limited(visitors: Visitors) -> Finding:
+    statuses = [visitors.renew("not.a.token").status for _ in range(40)]
+    faults = [] if _LIMITED in statuses else ["40 bad renewals passed"]
+    return faults, tally(statuses)
+
+
+def _refresh_guesses(visitors: Visitors) -> Finding:
+    statuses = [visitors.renew(f"not.a.token{n}").status for n in range(60)]
+    faults = [] if _LIMITED in statuses else ["60 different guesses passed"]
+    return faults, tally(statuses)
+
+
+def _refresh_junk_email(visitors: Visitors) -> Finding:
+    statuses = [
+        visitors.renew(f"not.a.token{n}", extra={"email": f"{n}@junk.example"}).status
+        for n in range(60)
+    ]
+    faults = [] if _LIMITED in statuses else ["a changing email field frees /refresh"]
+    return faults, tally(statuses)
+
+
+def _office_renews(visitors: Visitors) -> Finding:
+    tokens = [visitors.tokens(visitors.email(n)) for n in range(12)]
+    statuses = [visitors.renew(token).status for token in tokens for _ in range(4)]
+    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+
+
+def _separate(visitors: Visitors) -> Finding:
+    email = visitors.email()
+    token = visitors.tokens(email)
+    bad = [visitors.sign_in(email).status for _ in range(8)]
+    renewed = visitors.renew(token).status
+    return (
+        [] if renewed == _OK else [f"renewal: {renewed}"],
+        f"sign-ins {tally(bad)}, renewal {renewed}",
+    )
+
+
+def _address_as_email(visitors: Visitors) -> Finding:
+    names = (visitors.address(), f"::ffff:{visitors.address()}")
+    bad = [visitors.sign_in(name).status for name in names for _ in range(6)]
+    good = visitors.sign_in(visitors.email(), PASSWORD).status
+    return ([] if good == _OK else [f"a person there: {good}"]), f"{tally(bad)}, a person {good}"
+
+
+def _boot_log(context: ProbeContext) -> Observation:
+    text = log_of(context, IDENTITY)
+    found = re.findall(r"ERR_ERL_\w+|ValidationError", text)
+    return judged(
+        expected="no warning of the limiter about its own configuration",
+        command=f"read the log of {IDENTITY}",
+        faults=sorted(set(found)),
+        seen=f"{len(text)} bytes of log",
+    )
+
+
+PROBES = (
+    _probe("sixth-bad-login", "2.1", "401 five times, then 429", _ten_bad),
+    _probe("order-test-plan", "M.2", "401 five times, then 429", _as_the_order_asks),
+    _probe("ten-bad-logins", "M.2", "401 five times, then 429", _ten_bad),
+    _probe("the-429", "2.1", "TOO_MANY_REQUESTS, Retry-After, RateLimit headers", _the_refusal),
+    _probe("many-accounts", "2.1", "429 before 60 accounts are tried", _many_accounts),
+    _probe("forged-forwarding", "2.1", "X-Forwarded-For changes nothing", _forwarded),
+    _probe("good-logins", "2.1", "twelve good sign-ins pass", _good_sign_ins),
+    _probe("office-logins", "2.1", "thirty people at one address sign in", _office),
+    _probe("mistyped-twice", "2.1", "401, 401, 200", _mistyped),
+    _probe("many-spellings", "2.3", "every spelling counts for one account", _many_spellings),
+    _probe("rotating-addresses", "2.3", "429 before 75 tries", _rotating_addresses),
+    _probe("other-account-free", "2.3", "one account is limited, not its address", _other_account),
+    _probe("victim-gets-in", "2.3", "the owner signs in from elsewhere", _victim),
+    _probe(
+        "address-as-email", "2.3", "an address as account collides with nothing", _address_as_email
+    ),
+    _probe("refresh-limited", "2.2", "429 before 40 tries", _refresh_limited, command=_RENEWAL),
+    _probe("refresh-guesses", "2.2", "429 before 60 guesses", _refresh_guesses, command=_RENEWAL),
+    _probe(
+        "refresh-junk-email", "2.2", "429 before 60 guesses", _refresh_junk_email, command=_RENEWAL
+    ),
+    _probe("office-renews", "2.2", "48 good renewals pass", _office_renews, command=_RENEWAL),
+    _probe(
+        "separate-buckets", "2.2", "bad sign-ins leave renewal alone", _separate, command=_RENEWAL
+    ),
+    Probe(
+        id="rate-limit.boot-log",
+        criterion="2.1",
+        needs=(IDENTITY,),
+        run=_boot_log,
+        subject=IDENTITY,
+    ),
+    *INPUT_PROBES,
+    *REPLICA_PROBES,
+)
