@@ -23,9 +23,7 @@ OLDEST = (3, 11)
 def main(command: list[str]) -> int:
     """Run `command` in the environment and return its exit code."""
     if sys.version_info < OLDEST:
-        sys.exit(
-            "error: python-too-old\n  Python 3.11 or later is needed.\nhint: python3.11 bootstrap.py"
-        )
+        sys.exit("error: python-too-old\n  3.11 is needed.\nhint: python3.11 bootstrap.py")
     if not command:
         sys.exit(f"error: no-command\n  nothing to run.\nhint: {__doc__}")
     wanted = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()
@@ -35,13 +33,12 @@ def main(command: list[str]) -> int:
     programs = VENV / ("Scripts" if os.name == "nt" else "bin")
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     environment["VIRTUAL_ENV"] = str(VENV)
-    return subprocess.run(
-        [programs / command[0], *command[1:]], env=environment, check=False
-    ).returncode
+    argv = [programs / command[0], *command[1:]]
+    return subprocess.run(argv, env=environment, check=False).returncode
 
 
 def _make() -> None:
-    print(f"installing the pinned packages into {VENV.name}/", file=sys.stderr)
+    sys.stderr.write(f"installing the pinned packages into {VENV.name}/\n")
     try:
         venv.EnvBuilder(clear=True, with_pip=True).create(VENV)
     except subprocess.CalledProcessError:

@@ -129,7 +129,8 @@ def diff(edits: Sequence[Edit]) -> bytes:
             f"git could not compare the edits: {result.err.strip()}",
             hint="install git and run the command again.",
         )
-    return result.raw
+    # Where a side is absent, git writes the other side's folder twice.
+    return re.sub(rb"^diff --git b/", b"diff --git a/", result.raw, flags=re.MULTILINE)
 
 
 def first_line(patch: Patch) -> int:
@@ -140,7 +141,8 @@ def first_line(patch: Patch) -> int:
 
 def _sections(text: bytes) -> list[bytes]:
     starts = [match.start() for match in re.finditer(rb"^diff --git ", text, re.MULTILINE)]
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts[1:], len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=False)]
 
 
 def _head(section: bytes) -> bytes:

@@ -1,0 +1,111 @@
+"""Unified diffs are read with suspicion and applied byte for byte."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout import patching
+from closeout.errors import CloseoutError
+from closeout.model import Edit, PatchState
+from closeout.tree import MemoryTree, Overlay
+
+LINES = b"".join(b"line %d\n" % number for number in range(20))
+FIXED = LINES.replace(b"line 10\n", b"line ten\n")
+EDIT = Edit(path=PurePosixPath("a.txt"), before=LINES, after=FIXED)
+
+
+def _patch(*edits: Edit) -> patching.Patch:
+    return patching.read_patch("toy", "01-a.patch", patching.diff(edits), "prepared")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LINES, FIXED),
+        (LINES.replace(b"\n", b"\r\n"), FIXED.replace(b"\n", b"\r\n")),
+        (LINES[:-1], FIXED[:-1]),
+        (b"\xef\xbb\xbf" + LINES, b"\xef\xbb\xbf" + FIXED),
+        (LINES.replace(b"line 9\n", b"line 9  \n"), FIXED.replace(b"line 9\n", b"line 9  \n")),
+        (None, b"new\r\nfile without end"),
+    ],
+    ids=["plain", "crlf", "no final newline", "bom", "trailing blanks", "new file"],
+)
+def test_diff_then_stage_gives_the_same_bytes(before: bytes | None, after: bytes) -> None:
+    """Whatever the endings, a diff applies back to exactly the bytes it was made from."""
+    edit = Edit(path=PurePosixPath("dir/a.txt"), before=before, after=after)
+    tree = MemoryTree({} if before is None else {"dir/a.txt": before})
+    patch = _patch(edit)
+    assert patching.state(tree, patch) is PatchState.APPLIES
+    assert [item.after for item in patching.stage(tree, patch)] == [after]
+
+
+def test_state_is_already_applied_on_the_result() -> None:
+    """A second run sees that nothing is left to do."""
+    assert patching.state(MemoryTree({"a.txt": FIXED}), _patch(EDIT)) is PatchState.ALREADY_APPLIED
+
+
+def test_state_is_drifted_when_the_context_changed() -> None:
+    """A neighbour line that changed makes the patch unfit."""
+    tree = MemoryTree({"a.txt": LINES.replace(b"line 9\n", b"line nine\n")})
+    assert patching.state(tree, _patch(EDIT)) is PatchState.DRIFTED
+
+
+def test_state_is_target_missing_without_the_file() -> None:
+    """A patch of a file that is not there is told apart from drift."""
+    assert patching.state(MemoryTree({"b": b""}), _patch(EDIT)) is PatchState.TARGET_MISSING
+
+
+def test_stage_names_file_line_and_next_step_when_drifted() -> None:
+    """The refusal says what, where and what to do."""
+    tree = MemoryTree({"a.txt": b"other\n"})
+    with pytest.raises(CloseoutError) as caught:
+        patching.stage(tree, _patch(EDIT))
+    assert caught.value.reference == "patch-drifted"
+    assert "a.txt (line 8)" in caught.value.message
+    assert "invoke fix.toy --dry-run" in caught.value.hint
+
+
+def test_stage_keeps_the_mode_of_a_new_script() -> None:
+    """A script that a patch creates is executable."""
+    edit = Edit(path=PurePosixPath("run.sh"), before=None, after=b"#!/bin/sh\n", mode=0o755)
+    staged = patching.stage(MemoryTree({}), _patch(edit))
+    assert [item.mode for item in staged] == [0o755]
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        b"diff --git a/../x b/../x\n--- a/../x\n+++ b/../x\n@@ -1 +1 @@\n-a\n+b\n",
+        b"diff --git a//etc/x b//etc/x\n--- a//etc/x\n+++ b//etc/x\n@@ -1 +1 @@\n-a\n+b\n",
+        b"diff --git a/x b/y\nrename from x\nrename to y\n",
+        b"diff --git a/x b/x\ndeleted file mode 100644\n",
+        b"diff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+/etc\n",
+        b"diff --git a/x b/x\nGIT binary patch\nliteral 0\n",
+        b"no diff at all",
+    ],
+    ids=["dots", "absolute", "rename", "delete", "link", "binary", "prose"],
+)
+def test_read_patch_refuses_what_is_no_plain_edit(diff: bytes) -> None:
+    """Paths out of the tree, links, deletions and binary data never get as far as git."""
+    with pytest.raises(CloseoutError):
+        patching.read_patch("toy", "01-x.patch", diff, "prepared")
+
+
+def test_stage_never_consults_the_target_git_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hostile global configuration does not reach the staging."""
+    config = tmp_path / ".gitconfig"
+    config.write_text("[apply]\n  whitespace = error-all\n[core]\n  autocrlf = true\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    before = LINES.replace(b"\n", b"\r\n")
+    edit = Edit(path=PurePosixPath("a"), before=before, after=before + b"x  \r\n")
+    staged = patching.stage(MemoryTree({"a": before}), _patch(edit))
+    assert staged[0].after == edit.after
+
+
+def test_diff_is_the_same_every_time() -> None:
+    """Prepared patches are reproducible, whatever the overlay they come from."""
+    overlay = Overlay(MemoryTree({"a.txt": LINES}), [EDIT])
+    assert patching.diff(overlay.edits) == patching.diff([EDIT])
