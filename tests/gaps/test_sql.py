@@ -1,0 +1,197 @@
+"""Gap sql: each defect is found and mended once, and its look-alikes are left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from closeout.bundle import BUNDLE
+from closeout.gaps.sql import GAP
+from closeout.model import Finding, Reason
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+_HOME = "cloud-layer/cloud-data-pipeline"
+_MODEL = f"{_HOME}/models/marts/analytics/fact_batch_cohort.sql"
+_PROJECT = b"""name: p
+profile: p
+seeds:
+  p:
+    kpi:
+      +column_types: {deaths: integer, feed: "numeric(12, 3)"}
+"""
+
+
+def _tree(model: bytes, **more: bytes) -> MemoryTree:
+    files = {path.replace("__", "/") + ".sql": content for path, content in more.items()}
+    return MemoryTree(
+        {
+            f"{_HOME}/dbt_project.yml": _PROJECT,
+            _MODEL: model,
+            **{f"{_HOME}/{path}": content for path, content in files.items()},
+        }
+    )
+
+
+def _findings(tree: Tree) -> list[Finding]:
+    return [finding for check in GAP.detect(tree) for finding in check.findings]
+
+
+def _fixed(tree: Tree) -> Overlay:
+    return Overlay(tree, [edit for change in GAP.derive(tree) for edit in change.edits])
+
+
+def _mended(model: bytes) -> bytes:
+    return _fixed(_tree(model)).read(_MODEL) or b""
+
+
+def test_detect_finds_both_named_lines_of_the_reference() -> None:
+    """The order's two defects stand on the order's lines; unnamed siblings are told apart."""
+    found = _findings(DiskTree(BUNDLE / "reference/farmiq"))
+    lines = {(item.rule, item.line) for item in found if item.named}
+    assert ("unbalanced-parenthesis", 31) in lines
+    assert ("unknown-function", 48) in lines
+    unnamed = {item.rule for item in found if not item.named}
+    assert unnamed == {"quoted-timestamp", "integer-division"}
+
+
+def test_derive_closes_the_reference_and_a_second_time_changes_nothing() -> None:
+    """After the fix every model was read and nothing is open; the fix of the fix is empty."""
+    fixed = _fixed(DiskTree(BUNDLE / "reference/farmiq"))
+    assert _findings(fixed) == []
+    assert all(check.examined for check in GAP.detect(fixed))
+    assert GAP.derive(fixed) == ()
+
+
+def test_derive_restores_the_order_s_parenthesis_literally() -> None:
+    """Only the one parenthesis is added where no count can be lost."""
+    before = b"select 1.0 - (SUM(a)::FLOAT / NULLIF(SUM(b), 0) as survival_rate, 1 as x"
+    after = b"select 1.0 - (SUM(a)::FLOAT / NULLIF(SUM(b), 0)) as survival_rate, 1 as x"
+    assert _mended(before) == after
+
+
+def test_derive_keeps_the_duration_column_s_name() -> None:
+    """Only the expression changes: dashboards read the column by its name."""
+    before = b"select DATEDIFF('day', t.a, t.b) as batch_age_days from t"
+    after = b"select {{ dbt.datediff('t.a', 't.b', 'day') }} as batch_age_days from t"
+    assert _mended(before) == after
+
+
+def test_derive_keeps_line_endings_and_every_other_byte() -> None:
+    """CRLF, trailing blanks, foreign letters and the missing final newline stay."""
+    before = "-- ไก่ \r\nselect  \r\n    DATEDIFF(day, a, b) as d\r\nfrom t".encode()
+    after = before.replace(b"DATEDIFF(day, a, b)", b"{{ dbt.datediff('a', 'b', 'day') }}")
+    assert _mended(before) == after
+
+
+def test_derive_mends_one_defect_inside_another() -> None:
+    """A sum inside a call is mended before the call swallows it."""
+    mended = _mended(b"select DATEDIFF(day, MIN(a), MAX(b) + SUM(deaths + culls)) as d from t")
+    assert b"SUM(COALESCE(deaths, 0) + COALESCE(culls, 0))', 'day') }}" in mended
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"SUM(deaths) / COUNT(*)", b"SUM(deaths)::numeric / COUNT(*)"),
+        (b"COUNT(a) / NULLIF(COUNT(*), 0)", b"COUNT(a)::numeric / NULLIF(COUNT(*), 0)"),
+        (b"'{{ dbt.current_timestamp() }}'", b"{{ dbt.current_timestamp() }}"),
+        (b"SUM(t.deaths + t.culls)", b"SUM(COALESCE(t.deaths, 0) + COALESCE(t.culls, 0))"),
+    ],
+)
+def test_derive_mends_what_gives_a_wrong_figure(before: bytes, after: bytes) -> None:
+    """These run in PostgreSQL and are wrong; each has one right answer."""
+    assert _mended(b"select " + before + b" as x from t") == b"select " + after + b" as x from t"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        b"select 1 as a -- DATEDIFF('day', a, b)",
+        b"select 'DATEDIFF(day, a, b)' as a",
+        b"select {{ dbt.datediff('a', 'b', 'day') }} as d from t",
+        b"select {{ datediff('a', 'b', 'day') }} as d from t",
+        b"{% raw %} DATEDIFF('day', a, b) {% endraw %} select 1 as a",
+        b"select tools.datediff('day', a, b) as d from t",
+        b"select SUM(feed) / COUNT(*) as a from t",
+        b"select SUM(deaths)::float / COUNT(*) as a from t",
+        b"select 100.0 * SUM(deaths) / COUNT(*) as a from t",
+        b"select SUM(unknown) / COUNT(*) as a from t",
+        b"select SUM(COALESCE(deaths, 0) + COALESCE(culls, 0)) as a from t",
+        b"select SUM(feed + water) as a from t",
+        b"select SUM(deaths) as a from t",
+        b"select '{{ run_started_at }}' as a, '{{ var(\"day\") }}'::date as b",
+        b"-- '{{ dbt.current_timestamp() }}'\nselect 1 as a",
+    ],
+)
+def test_detect_leaves_look_alikes_alone(model: bytes) -> None:
+    """Comments, strings, macros, schemas and what is right already never fire."""
+    tree = _tree(model)
+    assert _findings(tree) == []
+    assert GAP.derive(tree) == ()
+
+
+def test_detect_leaves_a_function_of_the_project_alone() -> None:
+    """A project that creates its own datediff in the database may call it."""
+    macro = b"{% macro m() %} create or replace function datediff(u text, a date) {% endmacro %}"
+    assert _findings(_tree(b"select DATEDIFF('day', a, b) as d", macros__m=macro)) == []
+
+
+def test_detect_leaves_sums_alone_where_an_earlier_model_fills_the_nulls() -> None:
+    """Already fixed another way: staging gives the counts a default."""
+    staging = b"select COALESCE(deaths, 0) as deaths, coalesce(culls, 0) as culls from s"
+    assert _findings(_tree(b"select SUM(deaths + culls) as n", models__stg=staging)) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        b"select DATEDIFF(b, a) as d from t",
+        b"select DATEDIFF('dd', a, b) as d from t",
+        b"select DATEDIFF('day', {{ a }}, b) as d from t",
+        b"select DATEADD(day, 1, a) as d from t",
+        b"select (a + b * c",
+    ],
+)
+def test_derive_refuses_what_has_more_than_one_right_answer(model: bytes) -> None:
+    """The place is a finding with advice, and no byte changes."""
+    tree = _tree(model)
+    (change,) = GAP.derive(tree)
+    assert change.edits == ()
+    assert {item.reason for item in change.unresolved} == {Reason.AMBIGUOUS}
+    assert all(item.hint for item in change.unresolved)
+    assert _findings(tree) != []
+
+
+def test_detect_reports_a_model_that_cannot_be_read_with_its_reason() -> None:
+    """An open string blocks that model; it is not edited and not called clean."""
+    tree = _tree(b"select 'abc, DATEDIFF(day, a, b)")
+    checks = {check.rule: check for check in GAP.detect(tree)}
+    (refused,) = checks["unknown-function"].unresolved
+    assert refused.reason is Reason.UNPARSABLE
+    assert GAP.derive(tree) == ()
+
+
+def test_detect_finds_a_python_package_among_the_models() -> None:
+    """A marker counts as a model; deleting it is for a person to decide."""
+    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, "d/models/__init__.py": b""})
+    assert [finding.rule for finding in _findings(tree)] == ["package-beside-models"]
+    (change,) = GAP.derive(tree)
+    assert change.edits == ()
+    assert "__init__.py" in change.unresolved[0].hint
+
+
+def test_detect_examines_nothing_without_a_dbt_project() -> None:
+    """No pipeline is no proof: every check says that it looked at nothing."""
+    checks = GAP.detect(MemoryTree({"models/a.sql": b"select DATEDIFF(day, a, b)"}))
+    assert checks
+    assert all(not check.examined and not check.findings for check in checks)
+
+
+def test_detect_skips_installed_packages() -> None:
+    """Another project's models are not ours to judge."""
+    tree = MemoryTree(
+        {
+            "p/dbt_packages/x/dbt_project.yml": b"name: x",
+            "p/dbt_packages/x/models/a.sql": b"select ((",
+        }
+    )
+    assert _findings(tree) == []
