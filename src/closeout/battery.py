@@ -20,7 +20,8 @@ from closeout.launchers.fleet import LAYERS, Fleet, fleets
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
 from closeout.probes import postgres
 from closeout.probes.http import NoAnswerError
-from closeout.tree import DiskTree, Tree
+from closeout.tree import DiskTree
+from closeout.writer import copy_tree
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 """Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
@@ -42,14 +43,7 @@ class Outcome:
 
         A probe that ran on the tree after the fix alone proves nothing about the fix.
         """
-        earlier = None if self.before is None else self.before.passed
-        if self.after.passed is None:
-            return ProofKind.NOT_RUN
-        if self.after.passed:
-            return {None: ProofKind.OBSERVED, False: ProofKind.PROOF, True: ProofKind.GUARD}[
-                earlier
-            ]
-        return ProofKind.REGRESSION if earlier else ProofKind.OPEN
+        return ProofKind.of(None if self.before is None else self.before.passed, self.after.passed)
 
 
 def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each is one fact
@@ -96,17 +90,6 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
         )
         for number, probe in enumerate(probes)
     )
-
-
-def copy_tree(tree: Tree, folder: Path) -> None:
-    """Write every readable file of `tree` below `folder`, with its permission bits."""
-    for path in tree.paths():
-        content = tree.read(path)
-        if content is not None:
-            place = folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
-            place.chmod(tree.mode(path) | 0o600)
 
 
 def _copies(tree: Path, folder: Path) -> tuple[Path, Path]:

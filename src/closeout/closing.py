@@ -21,8 +21,9 @@ from closeout import (
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Evidence, Gap, Means
+from closeout.model import Gap, Means
 from closeout.records import Record
+from closeout.rulings import Evidence
 from closeout.tree import DiskTree, Overlay, Tree, digest
 from closeout.workorders.wo_004 import WO_004
 from closeout.workspace import Workspace

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from closeout import runs, writer
 from closeout.errors import CloseoutError
-from closeout.model import Evidence, Means
+from closeout.model import Means
+from closeout.rulings import Evidence
 
 
 def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:

@@ -10,16 +10,14 @@ from closeout.engine import Detection
 from closeout.model import (
     Check,
     Criterion,
-    Evidence,
     Finding,
     Means,
     ProofKind,
-    Ruling,
     Unresolved,
     Verdict,
-    Waiver,
     WorkOrder,
 )
+from closeout.rulings import Evidence, Ruling, Waiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from enum import Enum, IntEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -71,6 +70,15 @@ class ProofKind(Enum):
     OPEN = "open"
     OBSERVED = "observed"
     NOT_RUN = "not run"
+
+    @classmethod
+    def of(cls, before: bool | None, after: bool | None) -> ProofKind:  # noqa: FBT001 - answers
+        """Return what a probe's two answers say; None means that it did not run."""
+        if after is None:
+            return cls.NOT_RUN
+        if after:
+            return {None: cls.OBSERVED, False: cls.PROOF, True: cls.GUARD}[before]
+        return cls.REGRESSION if before else cls.OPEN
 
 
 class Source(Enum):
@@ -238,81 +246,6 @@ class Probe:
     needs: tuple[str, ...]
     run: Callable[[ProbeContext], Observation]
     subject: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """One recorded observation, bound to the tree it was made on."""
-
-    probe: str
-    criterion: str
-    passed: bool | None
-    before: bool | None
-    """The same probe's answer on the tree before the fix; None where there is none."""
-    expected: str
-    observed: str
-    command: str
-    subject_digest: str
-    at: datetime
-    seconds: float
-    means: Means
-
-    def __post_init__(self) -> None:
-        """Refuse evidence that says nothing."""
-        if not self.observed or not self.command:
-            message = f"evidence {self.probe} without an observation or a command"
-            raise ValueError(message)
-
-    @property
-    def kind(self) -> ProofKind:
-        """Return proof, guard, regression or open, from the answers before and after."""
-        if self.passed is None:
-            return ProofKind.NOT_RUN
-        if self.passed:
-            return {None: ProofKind.OBSERVED, False: ProofKind.PROOF, True: ProofKind.GUARD}[
-                self.before
-            ]
-        return ProofKind.REGRESSION if self.before else ProofKind.OPEN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
-    """A criterion somebody accepts as it is, until a date."""
-
-    criterion: str
-    who: str
-    when: date
-    why: str
-    until: date
-
-    def __post_init__(self) -> None:
-        """Refuse a waiver without a person or a reason."""
-        if not self.who.strip() or not self.why.strip():
-            message = f"waiver of {self.criterion} needs who and why"
-            raise ValueError(message)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
-    """A criterion's verdict and its ground. CLOSED cannot be built without passing evidence."""
-
-    criterion: Criterion
-    verdict: Verdict
-    because: str
-    evidence: tuple[Evidence, ...] = ()
-    waiver: Waiver | None = None
-
-    def __post_init__(self) -> None:
-        """Hold the two invariants that make a ruling worth reading."""
-        if self.verdict is Verdict.CLOSED and not any(item.passed for item in self.evidence):
-            message = f"criterion {self.criterion.id} cannot be CLOSED without passing evidence"
-            raise ValueError(message)
-        if self.verdict is Verdict.CLOSED and any(item.passed is False for item in self.evidence):
-            message = f"criterion {self.criterion.id} cannot be CLOSED against failing evidence"
-            raise ValueError(message)
-        if self.verdict is Verdict.WAIVED and self.waiver is None:
-            message = f"criterion {self.criterion.id} cannot be WAIVED without a waiver"
-            raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

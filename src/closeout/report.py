@@ -10,8 +10,9 @@ from pathlib import Path
 from closeout import evidence, writer
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
-from closeout.model import Deviation, Gap, Ruling, Unresolved, Verdict, WorkOrder
+from closeout.model import Deviation, Gap, Unresolved, Verdict, WorkOrder
 from closeout.records import Change, place_json
+from closeout.rulings import Ruling
 
 _WIDTH = 80
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from closeout import battery, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Evidence, Means, Observation, ProofKind
+from closeout.model import Means, Observation, ProofKind
 from closeout.probes import coverage, dbt, postgres
+from closeout.rulings import Evidence
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 

@@ -6,7 +6,7 @@ import tomllib
 from datetime import date
 
 from closeout.errors import CloseoutError
-from closeout.model import Waiver
+from closeout.rulings import Waiver
 from closeout.tree import Tree
 
 FILE = "waivers.toml"

@@ -5,17 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from closeout.model import (
-    Changeset,
-    Check,
-    Criterion,
-    Edit,
-    Evidence,
-    Finding,
-    Gap,
-    Means,
-    WorkOrder,
-)
+from closeout.model import Changeset, Check, Criterion, Edit, Finding, Gap, Means, WorkOrder
+from closeout.rulings import Evidence
 from closeout.tree import Tree
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,17 +7,8 @@ from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
 from closeout import engine, judging
 from closeout.judging import Case
-from closeout.model import (
-    Check,
-    Criterion,
-    Evidence,
-    Means,
-    Reason,
-    Ruling,
-    Unresolved,
-    Verdict,
-    Waiver,
-)
+from closeout.model import Check, Criterion, Means, Reason, Unresolved, Verdict
+from closeout.rulings import Evidence, Ruling, Waiver
 from closeout.tree import MemoryTree
 
 SHUT = MemoryTree({"a.txt": b"SHUT\n"})

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 import pytest
 from tests.support.builders import criterion, evidence
 
-from closeout.model import Edit, ProofKind, Reason, Ruling, Verdict, Waiver
+from closeout.model import Edit, ProofKind, Reason, Verdict
+from closeout.rulings import Ruling, Waiver
 
 
 def test_ruling_refuses_closed_without_evidence() -> None:

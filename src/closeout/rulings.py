@@ -1,0 +1,77 @@
+"""Evidence and the rulings built on it; CLOSED cannot be constructed without the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from closeout.model import Criterion, Means, ProofKind, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One recorded observation, bound to the tree it was made on."""
+
+    probe: str
+    criterion: str
+    passed: bool | None
+    before: bool | None
+    """The same probe's answer on the tree before the fix; None where there is none."""
+    expected: str
+    observed: str
+    command: str
+    subject_digest: str
+    at: datetime
+    seconds: float
+    means: Means
+
+    def __post_init__(self) -> None:
+        """Refuse evidence that says nothing."""
+        if not self.observed or not self.command:
+            message = f"evidence {self.probe} without an observation or a command"
+            raise ValueError(message)
+
+    @property
+    def kind(self) -> ProofKind:
+        """Return proof, guard, regression or open, from the answers before and after."""
+        return ProofKind.of(self.before, self.passed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A criterion somebody accepts as it is, until a date."""
+
+    criterion: str
+    who: str
+    when: date
+    why: str
+    until: date
+
+    def __post_init__(self) -> None:
+        """Refuse a waiver without a person or a reason."""
+        if not self.who.strip() or not self.why.strip():
+            message = f"waiver of {self.criterion} needs who and why"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """A criterion's verdict and its ground. CLOSED cannot be built without passing evidence."""
+
+    criterion: Criterion
+    verdict: Verdict
+    because: str
+    evidence: tuple[Evidence, ...] = ()
+    waiver: Waiver | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the two invariants that make a ruling worth reading."""
+        if self.verdict is Verdict.CLOSED and not any(item.passed for item in self.evidence):
+            message = f"criterion {self.criterion.id} cannot be CLOSED without passing evidence"
+            raise ValueError(message)
+        if self.verdict is Verdict.CLOSED and any(item.passed is False for item in self.evidence):
+            message = f"criterion {self.criterion.id} cannot be CLOSED against failing evidence"
+            raise ValueError(message)
+        if self.verdict is Verdict.WAIVED and self.waiver is None:
+            message = f"criterion {self.criterion.id} cannot be WAIVED without a waiver"
+            raise ValueError(message)
