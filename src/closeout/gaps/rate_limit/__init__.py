@@ -1,0 +1,43 @@
+"""Sign-in and token renewal without a limit on failed attempts.
+
+**Problem.** Nothing stops a client from trying passwords for as long as it likes. A limiter that
+is imported but not passed to the route, or one that is left at a thousand attempts, is the same.
+
+**Before**
+
+    router.post('/login', authController.login);
+    router.post('/refresh', authController.refresh);
+
+**After**
+
+    router.post('/login', loginRateLimiter, authController.login);
+    router.post('/refresh', refreshRateLimiter, authController.refresh);
+
+The limiters stand in `src/middleware/authRateLimiter.ts`. They count failures only: five in
+fifteen minutes for an account from one address, and wider limits for an address over all accounts
+and for an account over all addresses. `TRUST_PROXY_HOPS` says how many proxies to believe, and
+`REDIS_URL` lets replicas share their counts. A limiter of the service's own that does as much is
+left alone; a weaker one stays, behind ours.
+"""
+
+from closeout.gaps.rate_limit.derive import derive
+from closeout.gaps.rate_limit.detect import GAP as SLUG
+from closeout.gaps.rate_limit.detect import detect
+from closeout.gaps.rate_limit.deviations import DEVIATIONS
+from closeout.gaps.rate_limit.probes import PROBES
+from closeout.model import Gap
+
+__all__ = ["GAP"]
+
+GAP = Gap(
+    slug=SLUG,
+    issue=2,
+    title="Rate limiting on the auth endpoints",
+    priority="P0",
+    criteria=("2.1", "2.2", "2.3"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__ or "",
+)

@@ -1,0 +1,70 @@
+"""Where the limiter departs from the order, and why."""
+
+from closeout.model import Deviation
+
+DEVIATIONS = (
+    Deviation(
+        id="D-rate-limit-1",
+        claim="One limiter keyed by the email as it was sent, or by the address.",
+        finding=(
+            "Other case, blanks, invisible characters, arrays and rotating emails were never "
+            "limited, a request without a body ended in 500, and five failures by an attacker "
+            "locked the account's owner out."
+        ),
+        decision=(
+            "The body is validated and the email normalised (NFKC, case, blanks, invisible "
+            "characters) before anything is counted. Three limits hold together: 5 for account "
+            "and address, 20 for an address, 50 for an account; a pair that has signed in before "
+            "is exempt from the last two."
+        ),
+    ),
+    Deviation(
+        id="D-rate-limit-2",
+        claim="Five attempts in the window.",
+        finding="Six good logins in a row gave 429.",
+        decision=(
+            "Failures count, successes are taken back, and requests of one key that are still "
+            "undecided make the next ones wait, so that a burst of good logins passes and a burst "
+            "of guesses does not."
+        ),
+    ),
+    Deviation(
+        id="D-rate-limit-3",
+        claim="The same limiter on /refresh.",
+        finding=(
+            "Failed logins blocked token renewal, and since a renewal has no email, all users of "
+            "a gateway shared one bucket."
+        ),
+        decision="/refresh has its own limits: 5 failures a token and address, 30 an address.",
+    ),
+    Deviation(
+        id="D-rate-limit-4",
+        claim="The limiter counts in the memory of the process.",
+        finding="With three replicas 15 attempts passed.",
+        decision=(
+            "With REDIS_URL the counts are shared, with a timeout of 250 ms and the process's own "
+            "counts to fall back on. Without it each process counts alone."
+        ),
+    ),
+    Deviation(
+        id="D-rate-limit-5",
+        claim="express-rate-limit is imported.",
+        finding="The service's manifest and lock did not list it: the build failed.",
+        decision="Manifest and lock name exact versions; the lock equals what npm itself writes.",
+    ),
+    Deviation(
+        id="D-rate-limit-6",
+        claim="The address is whatever the framework reports.",
+        finding=(
+            "A spoofed X-Forwarded-For gave a new bucket for every request where proxies were "
+            "trusted blindly, and an IPv6 client has 2^64 addresses."
+        ),
+        decision="TRUST_PROXY_HOPS (0 unless set) says how many hops count; IPv6 counts by /64.",
+    ),
+    Deviation(
+        id="D-rate-limit-7",
+        claim="The check sends ten logins to port 5122.",
+        finding="Ingestion listens there; identity is on 5120.",
+        decision="Ports are taken from the compose file.",
+    ),
+)

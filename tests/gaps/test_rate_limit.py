@@ -1,0 +1,223 @@
+"""Auth routes get limiters that work, and working ones are left alone."""
+
+import json
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout.bundle import BUNDLE
+from closeout.gaps.rate_limit import GAP
+from closeout.gaps.rate_limit.limiters import limiters, number
+from closeout.model import Edit, Reason, Verdict
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+SERVICE = "cloud-layer/cloud-identity-access"
+ROUTER = f"{SERVICE}/src/routes/authRoutes.ts"
+MANIFEST = b'{\n  "name": "s",\n  "dependencies": {\n    "express": "4.22.3"\n  }\n}\n'
+ORDER = b"""import { Router } from 'express';
+import rateLimit from 'express-rate-limit';
+const MINUTES = 15;
+const limiter = rateLimit({
+  windowMs: MINUTES * 60 * 1000, max: %s,
+  keyGenerator: (req) => %s,
+});
+const router = Router();
+router.post('/login', %sauthController.login);
+router.post('/refresh', %sauthController.refresh);
+"""
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> DiskTree:
+    """Copy the reference service, as the order finds it."""
+    source = BUNDLE / "reference" / "farmiq" / SERVICE
+    for name in ("src", "package.json", "package-lock.json", ".env.example"):
+        for path in sorted((source / name).rglob("*")) or [source / name]:
+            if path.is_file():
+                target = tmp_path / SERVICE / path.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+    return DiskTree(tmp_path)
+
+
+def _service(router: bytes, **more: bytes) -> MemoryTree:
+    files = {ROUTER: router, f"{SERVICE}/package.json": MANIFEST}
+    return MemoryTree({**files, **{f"{SERVICE}/{name}": text for name, text in more.items()}})
+
+
+def _order(limit: bytes = b"5", key: bytes = b"req.body.email", use: bytes = b"limiter, ") -> bytes:
+    return ORDER % (limit, key, use, use)
+
+
+def _rules(tree: Tree) -> dict[str, int]:
+    return {check.criterion: len(check.findings) for check in GAP.detect(tree)}
+
+
+def _edits(tree: Tree) -> tuple[Edit, ...]:
+    return tuple(edit for change in GAP.derive(tree) for edit in change.edits)
+
+
+def test_detect_names_the_orders_line_on_the_reference(reference: DiskTree) -> None:
+    """The order cites line 7; all three criteria are open there."""
+    checks = GAP.detect(reference)
+    assert _rules(reference) == {"2.1": 1, "2.2": 1, "2.3": 1}
+    assert (checks[0].findings[0].line, checks[0].findings[0].named) == (7, True)
+
+
+def test_derive_closes_every_finding_and_is_idempotent(reference: DiskTree) -> None:
+    """After the fix nothing is found, something was examined, and nothing is left to derive."""
+    fixed = Overlay(reference, _edits(reference))
+    assert _rules(fixed) == {"2.1": 0, "2.2": 0, "2.3": 0}
+    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
+    assert GAP.derive(fixed) == ()
+
+
+def test_derive_touches_only_the_lines_it_changes(reference: DiskTree) -> None:
+    """The router gains one import and two arguments."""
+    fixed = Overlay(reference, _edits(reference))
+    before = (reference.read(ROUTER) or b"").splitlines()
+    after = (fixed.read(ROUTER) or b"").splitlines()
+    assert [line for line in after if line not in before] == [
+        b"import { loginRateLimiter, refreshRateLimiter } from '../middleware/authRateLimiter';",
+        b"router.post('/login', loginRateLimiter, authController.login);",
+        b"router.post('/refresh', refreshRateLimiter, authController.refresh);",
+    ]
+
+
+def test_derive_pins_what_it_imports_in_manifest_and_lock(reference: DiskTree) -> None:
+    """Manifest and lock agree, and what the lock already had at another version is nested."""
+    fixed = Overlay(reference, _edits(reference))
+    manifest = json.loads(fixed.read(f"{SERVICE}/package.json") or b"")
+    packages = json.loads(fixed.read(f"{SERVICE}/package-lock.json") or b"")["packages"]
+    assert packages[""]["dependencies"] == manifest["dependencies"]
+    assert packages["node_modules/express-rate-limit"]["version"] == "8.7.5"
+    assert packages["node_modules/express-rate-limit/node_modules/debug"]["version"] == "4.4.3"
+    assert packages["node_modules/debug"]["version"] == "2.6.9"
+
+
+def test_detect_leaves_the_orders_own_limiter_alone() -> None:
+    """A limiter of the service's own that meets the criteria is no finding."""
+    tree = _service(_order())
+    assert _rules(tree) == {"2.1": 0, "2.2": 0, "2.3": 0}
+    assert GAP.derive(tree) == ()
+
+
+@pytest.mark.parametrize(
+    ("router", "expected"),
+    [
+        (_order(use=b""), {"2.1": 1, "2.2": 1, "2.3": 1}),
+        (_order(limit=b"1000"), {"2.1": 1, "2.2": 1, "2.3": 1}),
+        (_order(limit=b"Number(process.env.MAX || 1000)"), {"2.1": 1, "2.2": 1, "2.3": 1}),
+        (_order(key=b"ipKeyGenerator(req.ip)"), {"2.1": 0, "2.2": 0, "2.3": 1}),
+        (_order().replace(b"15;", b"1;"), {"2.1": 1, "2.2": 0, "2.3": 0}),
+        (_order().replace(b"max:", b"skip: () => true, max:"), {"2.1": 1, "2.2": 1, "2.3": 1}),
+    ],
+    ids=["imported-only", "far-too-many", "default-too-many", "by-address", "too-short", "skipped"],
+)
+def test_detect_sees_through_a_limiter_that_does_not_limit(
+    router: bytes, expected: dict[str, int]
+) -> None:
+    """A limiter counts for what it allows, not for being there."""
+    assert _rules(_service(router)) == expected
+
+
+def test_derive_stands_before_a_weak_limiter_of_the_service() -> None:
+    """The weak limiter stays where it was."""
+    tree = _service(_order(limit=b"1000"))
+    after = Overlay(tree, _edits(tree)).read(ROUTER) or b""
+    assert b"'/login', loginRateLimiter, limiter, authController.login" in after
+
+
+def test_detect_follows_a_limiter_through_the_mount() -> None:
+    """A limiter that the application puts before the router guards its routes."""
+    router = b"import { Router } from 'express';\nconst router = Router();\n" + b"".join(
+        ORDER.splitlines(keepends=True)[-2:]
+    ).replace(b"%s", b"")
+    app = _order().split(b"const router")[0] + (
+        b"import routes from './routes/authRoutes';\napp.use('/auth', limiter, routes);\n"
+    )
+    assert _rules(_service(router, **{"src/index.ts": app})) == {"2.1": 0, "2.2": 0, "2.3": 0}
+
+
+def test_detect_ignores_clients_tests_and_quoted_routes() -> None:
+    """Calling a login, testing one and writing about one is not serving one."""
+    client = b"import 'express';\napi.post('/auth/login', { email });\n"
+    quoted = b"import { Router } from 'express';\n// router.post('/login', x)\nconst a = `.post(`\n"
+    tree = MemoryTree(
+        {
+            "web/src/api.ts": client,
+            "svc/src/notes.ts": quoted,
+            "svc/tests/auth.test.ts": _order(use=b""),
+        }
+    )
+    assert all(not check.examined and not check.findings for check in GAP.detect(tree))
+
+
+def test_detect_reports_a_router_that_does_not_parse() -> None:
+    """A broken router is named with its line and never edited."""
+    tree = _service(_order(use=b"") + b"router.get('/me', (\n")
+    unresolved = GAP.detect(tree)[0].unresolved
+    assert [(item.reason, item.line) for item in unresolved] == [(Reason.UNPARSABLE, 11)]
+    assert _edits(tree) == ()
+    assert GAP.derive(tree)[0].unresolved[0].reason.verdict is Verdict.BLOCKED
+
+
+def test_derive_refuses_a_limiter_it_cannot_read() -> None:
+    """A limit that only the running service knows is left to the probes."""
+    tree = _service(_order(limit=b"settings.max"))
+    assert GAP.detect(tree)[0].unresolved[0].reason is Reason.AMBIGUOUS
+    assert _edits(tree) == ()
+
+
+def test_derive_refuses_a_service_with_an_older_library() -> None:
+    """An older major has no address helper, so nothing is written."""
+    older = MANIFEST.replace(b'"4.22.3"', b'"4.22.3",\n    "express-rate-limit": "6.11.2"')
+    (change,) = GAP.derive(_service(_order(use=b""), **{"package.json": older}))
+    assert change.edits == ()
+    assert change.unresolved[0].path == PurePosixPath(SERVICE) / "package.json"
+
+
+def test_derive_keeps_crlf_quotes_and_long_calls() -> None:
+    """The edit speaks the router's dialect."""
+    router = (
+        b'import { Router } from "express"\r\nconst router = Router()\r\n'
+        b'router.post(\r\n    "/login",\r\n    controller.login\r\n)\r\n'
+    )
+    tree = _service(router)
+    after = Overlay(tree, _edits(tree)).read(ROUTER) or b""
+    assert b'import { loginRateLimiter } from "../middleware/authRateLimiter"\r\n' in after
+    assert b'"/login",\r\n    loginRateLimiter,\r\n    controller.login\r\n' in after
+    assert after.count(b"\n") == after.count(b"\r\n")
+
+
+def test_derive_mends_an_unnamed_sibling() -> None:
+    """A router that the order does not list is mended too, and said to be unnamed."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/auth/login', login)\n"
+    tree = MemoryTree({"svc/src/api.ts": router, "svc/package.json": MANIFEST})
+    assert [item.named for item in GAP.detect(tree)[0].findings] == [False]
+    after = Overlay(tree, _edits(tree)).read("svc/src/api.ts") or b""
+    assert b"from './middleware/authRateLimiter'" in after
+
+
+def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None:
+    """The example names the proxies' number."""
+    fixed = Overlay(reference, _edits(reference))
+    example = fixed.read(f"{SERVICE}/.env.example") or b""
+    assert example.startswith(reference.read(f"{SERVICE}/.env.example") or b"-")
+    assert b"\nTRUST_PROXY_HOPS=0\n" in example
+
+
+def test_number_reads_constants_and_defaults() -> None:
+    """Products, separators and environment defaults are read, unknown names are not guessed."""
+    from closeout.anchors import typescript  # noqa: PLC0415 - only this test reads a bare source
+
+    source = typescript.read(b"const M = 60 * 1_000")
+    assert number(source, "15 * M") == 900_000
+    assert number(source, "parseInt(process.env.MAX || '7', 10)") == 7
+    assert number(source, "settings.max") is None
+
+
+def test_limiters_stops_at_a_circle() -> None:
+    """Names that lead to each other end the search."""
+    tree = MemoryTree({"a.ts": b"const a = () => b();\nconst b = () => a();\n"})
+    assert limiters(tree, PurePosixPath("a.ts"), "a") == ()
