@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from closeout import battery, evidence, runs, writer
+from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Means, Observation, ProofKind
@@ -86,6 +86,16 @@ def dbt_gate(space: Workspace, program: Path) -> ExitCode:
         began = time.monotonic()
         rows = dbt.run_dbt(space.root, scratch, program)
         return record(space, "dbt", rows, Means.LIVE, time.monotonic() - began)
+
+
+def compile_models(space: Workspace) -> ExitCode:
+    """Compile the data pipeline and make the checks that compiling cannot make."""
+    print(space.title)
+    python = environments.ensure(space.cache / "environments" / "dbt", "requirements/dbt.txt")
+    with _scratch("dbt") as scratch:
+        began = time.monotonic()
+        rows = dbt.compile_only(space.root, scratch, python.with_name("dbt"))
+        return record(space, "dbt_compile", rows, Means.LIVE, time.monotonic() - began)
 
 
 def judge_gates(space: Workspace) -> ExitCode:

@@ -1,0 +1,48 @@
+"""Back up, restore and rehearse from the command line, and keep the rehearsal as evidence."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from closeout import drill, sessions
+from closeout.errors import CloseoutError, ExitCode
+from closeout.model import Means, ProbeContext
+from closeout.probes.backup import restore_drill
+from closeout.workspace import Workspace
+
+
+def run_backup(space: Workspace) -> ExitCode:
+    """Back up the server that the environment names, by the project's script."""
+    print(space.title)
+    return _told(drill.back_up(drill.settings_from_environment()))
+
+
+def run_restore(space: Workspace, words: str) -> ExitCode:
+    """Restore with the given words of `scripts/restore-database.sh`."""
+    print(space.title)
+    if not words:
+        raise CloseoutError(
+            "restore-unnamed",
+            "nothing to restore was named.",
+            hint="try --what '--newest DATABASE'; scripts/restore-database.sh --help tells more.",
+        )
+    return _told(drill.restore(shlex.split(words), drill.settings_from_environment()))
+
+
+def rehearse(space: Workspace) -> ExitCode:
+    """Back up a seeded server, restore into another one, compare, and record what was measured."""
+    print(space.title)
+    began = time.monotonic()
+    with drill.workplace() as scratch:
+        seen = restore_drill(ProbeContext(root=space.root, scratch=scratch))
+    print(seen.observed)
+    rows = [("backup.restore-drill", "9.4", seen)]
+    return sessions.record(space, "backup_drill", rows, Means.LIVE, time.monotonic() - began)
+
+
+def _told(run: drill.Run) -> ExitCode:
+    for event in run.events:
+        print(event)
+    print(run.message)
+    return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT

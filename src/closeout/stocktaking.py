@@ -1,0 +1,53 @@
+"""List the secrets of a monorepo, and ask a cluster what became of them."""
+
+from __future__ import annotations
+
+import json
+
+from closeout import runs, sessions, writer
+from closeout.errors import ExitCode
+from closeout.inventory import SecretVariable, inventory
+from closeout.model import Means
+from closeout.probes import cluster
+from closeout.tree import DiskTree
+from closeout.workspace import Workspace
+
+
+def list_secrets(space: Workspace) -> ExitCode:
+    """Print every secret variable of every service with its places, and keep the list."""
+    print(space.title)
+    found = inventory(DiskTree(space.root))
+    for item in found:
+        flags = [name for name, set_ in _flags(item) if set_]
+        print(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
+        for place in item.places:
+            print(f"  {place.path}:{place.line} {place.origin.value}")
+    run = runs.latest(space.reports, space.root)
+    document = json.dumps([_to_json(item) for item in found], indent=1)
+    writer.durable_write(run.folder / "secrets.json", document.encode())
+    literals = sum(item.literal or item.fallback for item in found)
+    print(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
+    return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
+
+
+def verify_secrets(space: Workspace) -> ExitCode:
+    """Ask the cluster that kubectl reaches about the operator, its secrets and the jobs."""
+    print(space.title)
+    return sessions.record(space, "cluster", cluster.verify("kubectl"), Means.OPERATOR, 0.0)
+
+
+def _flags(item: SecretVariable) -> tuple[tuple[str, bool], ...]:
+    return (("LITERAL", item.literal), ("FALLBACK", item.fallback))
+
+
+def _to_json(item: SecretVariable) -> dict[str, object]:
+    return {
+        "service": item.service,
+        "name": item.name,
+        "literal": item.literal,
+        "fallback": item.fallback,
+        "places": [
+            {"path": str(place.path), "line": place.line, "origin": place.origin.value}
+            for place in item.places
+        ],
+    }
