@@ -1,0 +1,31 @@
+"""The vision service's tests say nothing about what it does.
+
+Problem: `edge-vision-inference` weighs and counts animals, and its one test queues a job. There is
+no pytest configuration, so a bare `pytest` cannot even import `app`.
+
+Before: one file, one test, no configuration, no shared fixtures.
+After: `pytest.ini` (with `pythonpath`, strict markers and strict xfail), `conftest.py`, tests of
+the inference service, of the job service and of the HTTP interface.
+`nox -s vision_pytest` runs them in random order under forced flags and counts for itself.
+A file that stands in the service is never overwritten, and a file of the suite is installed only
+where the service has every name that it uses.
+"""
+
+from __future__ import annotations
+
+from closeout.gaps.vision_tests.derive import derive
+from closeout.gaps.vision_tests.detect import detect
+from closeout.gaps.vision_tests.deviations import DEVIATIONS
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="vision-tests",
+    issue=6,
+    title="Tests of the vision service",
+    priority="P1",
+    criteria=("6.1", "6.2", "6.3", "6.4", "6.5"),
+    detect=detect,
+    derive=derive,
+    deviations=DEVIATIONS,
+    guide=__doc__,
+)
