@@ -149,8 +149,8 @@ def _serve(desk: _Desk, names: Iterable[str], clients: Iterable[str]) -> IssueRe
 
 
 def _authority(desk: _Desk) -> x509.Authority:
-    for part in ("authority", "broker", "clients"):
-        make_folder(desk.folder / part)
+    for part, mode in (("authority", 0o700), ("broker", 0o755), ("clients", 0o700)):
+        make_folder(desk.folder / part, mode)
     key_path, path = (desk.folder / "authority" / name for name in ("ca.key", "ca.crt"))
     if path.exists() and not key_path.exists() and not desk.fresh_keys:
         raise _foreign(path, "has no key beside it")

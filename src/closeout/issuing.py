@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from closeout import expiry, rendering, writer
+from closeout import expiry, writer
 from closeout.certificates import IssueReport, issue, reissue, renew
 from closeout.errors import ExitCode
+from closeout.gaps.mqtt_tls import rendered
 
 _OURS = Path("edge-mqtt-broker") / "certs"
 _THEIRS = Path("edge-layer") / "edge-mqtt-broker" / "certs"
@@ -46,11 +47,14 @@ def look(folder: Path) -> ExitCode:
 
 
 def _instructions(folder: Path) -> None:
+    """Write the folder's README and .gitignore where they are missing: keys are never committed."""
     folder.mkdir(parents=True, exist_ok=True)
-    readme = rendering.render("mqtt-tls/certs-README.md.j2", {})
-    place = folder / "README.md"
-    if not place.is_file() or place.read_bytes() != readme:
-        writer.durable_write(place, readme)
+    access = folder.parent / "aclfile"
+    topics = access.read_bytes() if access.is_file() else rendered.access_list(None)
+    made = {"README.md": rendered.instructions(topics), ".gitignore": rendered.ignored()}
+    for name, content in made.items():
+        if not (folder / name).exists():
+            writer.durable_write(folder / name, content)
 
 
 def _told(made: IssueReport) -> ExitCode:

@@ -19,8 +19,11 @@ def write_public(path: Path, content: bytes) -> None:
     _replace(path, content, 0o644)
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder and its parents; raises CloseoutError behind a link or without the right."""
+def make_folder(path: Path, mode: int) -> None:
+    """Make the folder with this mode, and its parents.
+
+    Raises CloseoutError behind a symbolic link and without the right to write.
+    """
     if path.is_symlink() or path.parent.is_symlink():
         raise CloseoutError(
             "certificates-linked",
@@ -28,7 +31,9 @@ def make_folder(path: Path) -> None:
             hint="replace the link by a folder.",
         )
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            path.mkdir(parents=True)
+            path.chmod(mode)
     except OSError as error:
         raise _unwritable(path, error) from error
 

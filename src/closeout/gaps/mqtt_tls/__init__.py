@@ -1,0 +1,54 @@
+"""MQTT: the brokers speak plaintext and let anybody in.
+
+Problem. The broker listens on 1883 without TLS or a login. The order's recipe publishes a TLS port
+that nothing listens on, puts the authority's private key into the container and makes a
+certificate that one host name accepts. The production configuration beside it does not start.
+
+Before::
+
+    ports:
+      - "5100:1883"
+    volumes:
+      - ./edge-mqtt-broker/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro
+
+After::
+
+    ports:
+      - "127.0.0.1:5100:1883"
+      - "5101:8883"
+    volumes:
+      - ./edge-mqtt-broker/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro
+      - ./edge-mqtt-broker/certs/broker:/mosquitto/config/certs:ro
+      - ./edge-mqtt-broker/aclfile:/mosquitto/config/aclfile:ro
+
+with a listener on 8883 in that configuration: TLS 1.2 or later, a client certificate from every
+client, its common name as the user, topics by user. `mosquitto.prod.conf` has that listener and
+no other; `docker-compose.mqtt-prod.yml` runs the broker on it. Further configurations get the
+listener too, and a broker in Kubernetes gets it in place of plaintext, with its secret and ports.
+`invoke certs.dev` makes the certificates; `certs/README.md` says so, and how to do it by hand.
+
+Left alone: a TLS listener that works, however it logs clients in. Not mended, but reported: a TLS
+listener that is there and broken, a README that does not say how certificates are made, and a
+host port 5101 that another service has. Clients have to be moved to 8883 by their owners.
+"""
+
+from __future__ import annotations
+
+from closeout.gaps.mqtt_tls.derive import derive
+from closeout.gaps.mqtt_tls.detect import detect
+from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
+from closeout.gaps.mqtt_tls.probes import PROBES
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="mqtt-tls",
+    issue=8,
+    title="MQTT brokers without TLS",
+    priority="P0",
+    criteria=("8.1", "8.2", "8.3", "8.4"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__,
+)

@@ -1,0 +1,125 @@
+"""Splice TLS into a broker's Kubernetes manifests: configuration, secret, ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from closeout.anchors.yaml import append
+from closeout.gaps.mqtt_tls import rendered
+from closeout.gaps.mqtt_tls.broker_conf import production_problems
+from closeout.gaps.mqtt_tls.cluster import ConfigMap, Manifests, Workload
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.splicing import Splice, splice
+from closeout.tree import Tree
+
+_CERTS = "/mosquitto/certs"
+"""Beside the configuration folder: nothing can be mounted inside a mounted configuration map."""
+
+_GROUP = 1883
+"""The group of the broker's user in the eclipse-mosquitto image."""
+
+
+@dataclass(slots=True)
+class _Pages:
+    """Splices by file."""
+
+    splices: dict[PurePosixPath, list[Splice]] = field(default_factory=dict)
+
+    def add(self, path: PurePosixPath, made: Splice) -> None:
+        self.splices.setdefault(path, []).append(made)
+
+    def edits(self, tree: Tree) -> tuple[Edit, ...]:
+        made = []
+        for path, splices in sorted(self.splices.items()):
+            before = tree.read(path) or b""
+            after = splice(before, splices)
+            made.append(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
+        return tuple(made)
+
+
+def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Changeset]:
+    """Yield one changeset a broker that is still open in a cluster."""
+    for item in found:
+        config = item.config
+        if not production_problems(config.conf) and not item.plain_ports:
+            continue
+        name = f"{config.name}-cluster"
+        try:
+            yield Changeset(name=name, edits=_edits(tree, item))
+        except ValueError as error:
+            left = Unresolved(
+                path=config.path,
+                reason=Reason.AMBIGUOUS,
+                detail=str(error),
+                line=config.line,
+                hint="give the manifest a TLS listener and its secret by hand.",
+            )
+            yield Changeset(name=name, edits=(), unresolved=(left,))
+
+
+def _edits(tree: Tree, item: Manifests) -> tuple[Edit, ...]:
+    pages = _Pages()
+    if production_problems(item.config.conf):
+        if len(item.workloads) != 1 or not item.workloads[0].whole:
+            message = "not exactly one workload beside it mounts this map as a folder"
+            raise ValueError(message)
+        workload = item.workloads[0]
+        _configure(tree, pages, item.config, workload)
+        _mount(tree, pages, workload, item.config.name.removesuffix("-config") + "-tls")
+    for port in item.plain_ports:
+        pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
+    return pages.edits(tree)
+
+
+def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload) -> None:
+    content = tree.read(config.path) or b""
+    value = config.entry.value
+    if not content[value.start : value.end].startswith(b"|"):
+        message = "the configuration is not written as a literal block"
+        raise ValueError(message)
+    place = rendered.Placement(
+        certs=_CERTS, certificate="tls.crt", key="tls.key", acl=f"{workload.mount}/aclfile"
+    )
+    text = rendered.production_conf(place, config.conf).decode()
+    pages.add(
+        config.path,
+        Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
+    )
+    if config.data.get("aclfile") is None:
+        acl = _literal(rendered.access_list(_example(tree)).decode(), 0)
+        pages.add(config.path, append(content, config.data).splice(f"aclfile: {acl}"))
+
+
+def _example(tree: Tree) -> bytes | None:
+    """Return the tree's one example of an access list: cluster and compose speak of one broker."""
+    found = [path for path in tree.paths() if path.name == "aclfile.example"]
+    return tree.read(found[0]) if len(found) == 1 else None
+
+
+def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
+    content = tree.read(workload.path) or b""
+    mounts, volumes = workload.container.get("volumeMounts"), workload.pod.get("volumes")
+    if mounts is None or volumes is None or mounts.flow or volumes.flow:
+        message = "the workload's volumes are not written as lists"
+        raise ValueError(message)
+    for node, text in (
+        (mounts, f"- name: mqtt-tls\n  mountPath: {_CERTS}\n  readOnly: true"),
+        (volumes, f"- name: mqtt-tls\n  secret:\n    secretName: {secret}\n    defaultMode: 0440"),
+    ):
+        pages.add(workload.path, append(content, node).splice(text))
+    context = workload.pod.get("securityContext")
+    note = "# The broker's group reads the key."
+    if context is None:
+        text = f"securityContext:\n  {note}\n  fsGroup: {_GROUP}"
+        pages.add(workload.path, append(content, workload.pod).splice(text))
+    elif context.get("fsGroup") is None:
+        pages.add(workload.path, append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
+
+
+def _literal(text: str, indent: int) -> str:
+    """Return `text` as a literal block whose lines stand two columns right of `indent`."""
+    margin = " " * (indent + 2)
+    lines = [margin + line if line else "" for line in text.rstrip("\n").split("\n")]
+    return "|\n" + "\n".join(lines)

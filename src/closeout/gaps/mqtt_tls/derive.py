@@ -1,0 +1,169 @@
+"""Compute the edits that give every broker TLS; what is sound already is left alone."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.gaps.mqtt_tls import rendered
+from closeout.gaps.mqtt_tls.broker_conf import (
+    TLS_PORT,
+    BrokerConf,
+    parse,
+    production_problems,
+    tls_listener_splices,
+    tls_problems,
+)
+from closeout.gaps.mqtt_tls.brokers import CONFIG, Broker, is_base
+from closeout.gaps.mqtt_tls.cluster_edits import cluster_changesets
+from closeout.gaps.mqtt_tls.compose_edits import compose_splices
+from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey
+from closeout.model import Changeset, Edit, Reason, Source, Unresolved
+from closeout.splicing import splice
+from closeout.tree import Tree
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return the changesets for what is still open on `tree`."""
+    seen = survey(tree)
+    found = [
+        *_compose(tree, seen),
+        *_configurations(tree, seen),
+        *_folders(tree, seen),
+        *cluster_changesets(tree, seen.manifests),
+    ]
+    return tuple(item for item in found if item.edits or item.unresolved)
+
+
+def _compose(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+    confs = dict(seen.confs)
+    for broker in seen.brokers:
+        content = tree.read(broker.compose) or b""
+        conf = confs.get(broker.conf) if broker.conf else None
+        try:
+            after = splice(content, compose_splices(content, broker, conf))
+        except ValueError as error:
+            left = Unresolved(
+                path=broker.compose,
+                reason=Reason.AMBIGUOUS,
+                detail=f"{broker.name}: {error}",
+                line=broker.line,
+                hint=f"publish {TLS_PORT} and mount certs/broker by hand.",
+            )
+            yield Changeset(name=f"{broker.name}-compose", edits=(), unresolved=(left,))
+            continue
+        edits = _changed(tree, broker.compose, after)
+        yield Changeset(name=f"{broker.name}-compose", edits=edits)
+
+
+def _configurations(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+    mounted = {broker.conf for broker in seen.brokers}
+    for path, conf in seen.others:
+        problems = tls_problems(conf)
+        if not problems:
+            continue
+        name = f"{path.parent.name}-configuration"
+        if any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1:
+            left = Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                detail=problems[-1].message,
+                line=problems[-1].line,
+                hint="mend the listener by hand; mosquitto.prod.conf shows one that works.",
+            )
+            yield Changeset(name=name, edits=(), unresolved=(left,))
+            continue
+        content = tree.read(path) or b""
+        block = rendered.tls_listener(rendered.COMPOSE)
+        security = rendered.listener_security(rendered.COMPOSE)
+        if path not in mounted:
+            security = security.splitlines(keepends=True)[0]
+        after = splice(content, tls_listener_splices(content, block, security))
+        yield Changeset(name=name, edits=_changed(tree, path, after))
+
+
+def _folders(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+    for path, conf in seen.production:
+        if production_problems(conf):
+            after = rendered.production_conf(rendered.COMPOSE, conf)
+            yield _template("production-configuration", _changed(tree, path, after))
+    done = {path.parent for path, _ in seen.production}
+    for broker in seen.brokers:
+        folder = broker.folder
+        if folder not in done:
+            done.add(folder)
+            after = rendered.production_conf(rendered.COMPOSE, parse(b""))
+            edits = _changed(tree, folder / "mosquitto.prod.conf", after)
+            yield _template("production-configuration", edits)
+        yield _certificate_folder(tree, broker)
+        yield _template("access-list", _missing(tree, folder / "aclfile", _acl(tree, folder)))
+        yield _template("production-override", _override(tree, seen, broker))
+
+
+def _certificate_folder(tree: Tree, broker: Broker) -> Changeset:
+    folder = broker.folder / "certs"
+    readme = folder / "README.md"
+    content = tree.read(readme)
+    if content is not None and not instructive(content):
+        left = Unresolved(
+            path=readme,
+            reason=Reason.AMBIGUOUS,
+            detail="it does not say how certificates are made, and it is not ours to replace",
+            hint="move the file away and run again, or add the commands by hand.",
+        )
+        return Changeset(
+            name="certificate-folder", edits=(), source=Source.TEMPLATE, unresolved=(left,)
+        )
+    if content is not None:
+        return _template("certificate-folder", ())
+    acl = tree.read(broker.folder / "aclfile") or _acl(tree, broker.folder)
+    return _template(
+        "certificate-folder",
+        (
+            *_missing(tree, folder / ".gitignore", rendered.ignored()),
+            *_missing(tree, folder / ".gitkeep", b""),
+            *_missing(tree, readme, rendered.instructions(acl)),
+        ),
+    )
+
+
+def _override(tree: Tree, seen: Survey, broker: Broker) -> tuple[Edit, ...]:
+    path = broker.compose.with_name("docker-compose.mqtt-prod.yml")
+    conf = dict(seen.confs).get(broker.conf) if broker.conf else None
+    if not is_base(broker.compose) or conf is None or not _plaintext(conf):
+        return ()
+    relative = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
+    after = rendered.production_override(
+        base=broker.compose.name,
+        name=path.name,
+        service=broker.name,
+        config=f"./{relative}/mosquitto.prod.conf",
+        target=str(CONFIG),
+    )
+    return _missing(tree, path, after)
+
+
+def _plaintext(conf: BrokerConf) -> bool:
+    return any(not item.encrypted for item in conf.listeners)
+
+
+def _acl(tree: Tree, folder: PurePosixPath) -> bytes:
+    return rendered.access_list(tree.read(folder / "aclfile.example"))
+
+
+def _template(name: str, edits: tuple[Edit, ...]) -> Changeset:
+    return Changeset(name=name, edits=edits, source=Source.TEMPLATE)
+
+
+def _missing(tree: Tree, path: PurePosixPath, content: bytes) -> tuple[Edit, ...]:
+    if tree.read(path) is not None:
+        return ()
+    return (Edit(path=path, before=None, after=content),)
+
+
+def _changed(tree: Tree, path: PurePosixPath, after: bytes) -> tuple[Edit, ...]:
+    before = tree.read(path)
+    if before == after:
+        return ()
+    return (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
