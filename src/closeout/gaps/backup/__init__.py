@@ -1,0 +1,34 @@
+"""Backups that restore.
+
+Problem: nothing is backed up. The obvious script, a dump piped into gzip, says that all went
+well when the server was down, uploads an empty file and deletes the last good one a week later.
+
+Before: no script, no job, no way back.
+
+After: `scripts/backup-database.sh` backs up every database of a server, reads each dump back,
+records row count and checksum of every table in the dump's own snapshot, publishes by one rename,
+uploads and only then prunes. `scripts/restore-database.sh` restores beside the target, compares
+table by table and then changes the names. `k8s/backup-cronjob.yaml` runs the one every night at
+two and the other, as a drill, every week; `k8s/backup-alerts.yaml` tells when either is late.
+
+A nightly dump gives an RPO of up to 24 hours. Where the plan asks for 15 minutes, archive WAL too.
+"""
+
+from closeout.gaps.backup.derive import derive
+from closeout.gaps.backup.detect import detect
+from closeout.gaps.backup.deviations import DEVIATIONS
+from closeout.gaps.backup.probes import PROBES
+from closeout.model import Gap
+
+GAP = Gap(
+    slug="backup",
+    issue=9,
+    title="Backup and disaster recovery",
+    priority="P0",
+    criteria=("9.1", "9.2", "9.3", "9.4"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__ or "",
+)

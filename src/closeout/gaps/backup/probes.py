@@ -1,0 +1,59 @@
+"""Name the questions put to a tree's backup scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from closeout.gaps.backup.detect import faults
+from closeout.gaps.backup.manifests import BACKUP_SCRIPT
+from closeout.model import Observation, Probe, ProbeContext
+from closeout.probes import backup
+from closeout.tree import DiskTree
+
+_NEEDS = ("bash",)
+
+
+def _guarded(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeContext], Observation]:
+    """Return `run` for scripts without known traps only.
+
+    A script that deletes by age or writes to a folder of its own choice would do so here.
+    """
+
+    def guarded(context: ProbeContext) -> Observation:
+        script = DiskTree(context.root).read(BACKUP_SCRIPT)
+        known = faults(script) if script is not None else ()
+        if not known:
+            return run(context)
+        return Observation(
+            passed=False,
+            expected="a script without known traps",
+            observed=f"not run, it would do harm: {'; '.join(text for _, _, text in known)}",
+            command=f"bash {BACKUP_SCRIPT}",
+        )
+
+    return guarded
+
+
+def _script(name: str, criterion: str, question: backup.Question) -> Probe:
+    def run(context: ProbeContext) -> Observation:
+        return backup.ask(context, question)
+
+    return Probe(id=f"backup.{name}", criterion=criterion, needs=_NEEDS, run=_guarded(run))
+
+
+PROBES = (
+    _script("makes-verified-backup", "9.1", backup.makes_verified_backup),
+    _script("server-down", "9.1", backup.server_down),
+    _script("wrong-password", "9.1", backup.wrong_password),
+    _script("missing-database", "9.1", backup.missing_database),
+    _script("failed-dump-prunes-nothing", "9.1", backup.failed_dump_prunes_nothing),
+    _script("upload-to-emulator", "9.3", backup.uploads),
+    _script("upload-refused-by-emulator", "9.3", backup.upload_refused),
+    Probe(
+        id="backup.restore-drill",
+        criterion="9.4",
+        needs=_NEEDS,
+        run=_guarded(backup.restore_drill),
+    ),
+    _script("backup-reaches-storage-emulator", "M.8", backup.uploads),
+)

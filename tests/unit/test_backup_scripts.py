@@ -1,0 +1,139 @@
+"""The two scripts as text and as programs that refuse what they cannot do; no server is needed."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from closeout import drill, shell
+
+BACKUP = drill.SCRIPTS / "backup-database.sh"
+RESTORE = drill.SCRIPTS / "restore-database.sh"
+HEALTHY = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1", "POSTGRES_USER": "nobody"}
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> str:
+    """Provide stand-ins for the client programs, for refusals that come before any is called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready"):
+        (folder / name).write_text("#!/bin/bash\nexit 2\n")
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+def verified(folder: Path, files: dict[str, bytes]) -> Path:
+    """Make a folder that looks like a published backup of these files."""
+    folder.mkdir(parents=True)
+    lines = []
+    for name, content in sorted(files.items()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        lines.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+    sums = "".join(lines).encode()
+    (folder / "SHA256SUMS").write_bytes(sums)
+    (folder / "VERIFIED").write_text(f"1700000000 {hashlib.sha256(sums).hexdigest()}\n")
+    return folder
+
+
+@pytest.mark.needs("shellcheck")
+@pytest.mark.parametrize("script", [BACKUP, RESTORE])
+def test_script_passes_every_shellcheck_rule(script: Path) -> None:
+    """Shellcheck with all its optional checks finds nothing."""
+    checked = shell.run(["shellcheck", "-o", "all", script])
+    assert checked.ok, checked.out
+
+
+@pytest.mark.parametrize("script", [BACKUP, RESTORE])
+def test_script_is_executable_and_explains_itself(script: Path) -> None:
+    """`--help` names every setting that the script reads, and every exit code's meaning."""
+    assert os.access(script, os.X_OK)
+    told = shell.run([script, "--help"])
+    assert told.ok
+    assert "Exit codes" in told.out
+    own = {"BACKUP_", "RESTORE_", "POSTGRES_"}
+    words = script.read_text().replace("${", "\n").splitlines()
+    read = {
+        word.split(":")[0].split("}")[0].split("/")[0].split("%")[0]
+        for word in words
+        if any(word.startswith(prefix) for prefix in own)
+    }
+    missing = sorted(name for name in read if name.isupper() and name not in told.out)
+    assert len(read) > 5
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"POSTGRES_HOST": ""}, "POSTGRES_HOST is not set"),
+        ({"POSTGRES_USER": ""}, "POSTGRES_USER is not set"),
+        ({"BACKUP_DIR": ""}, "BACKUP_DIR is not set"),
+        ({"BACKUP_JOBS": "two"}, "BACKUP_JOBS must be a whole number"),
+        ({"BACKUP_KEEP_VERIFIED": "0"}, "the last good backup stays"),
+        ({"BACKUP_BUCKET": "farmiq-backups"}, "must begin with s3:// or gs://"),
+        ({"BACKUP_BUCKET": "s3://b", "BACKUP_UPLOAD_TOOL": "gcloud"}, "no upload tool"),
+        ({"BACKUP_AGE_RECIPIENT": "password"}, "age"),
+        ({"POSTGRES_PASSWORD_FILE": "/no/such/file"}, "cannot be read"),
+    ],
+)
+def test_backup_refuses_a_wrong_setting_before_it_starts(
+    tmp_path: Path, programs: str, changed: dict[str, str], told: str
+) -> None:
+    """A setting that is missing or wrong ends with status 2 and says which one."""
+    settings = HEALTHY | {"BACKUP_DIR": str(tmp_path / "b"), "PGBIN": programs} | changed
+    run = drill.back_up(settings, deadline=20)
+    assert run.code == 2
+    assert told in run.message
+    assert not (tmp_path / "b").exists()
+
+
+def test_backup_says_that_a_second_run_holds_the_lock(tmp_path: Path, programs: str) -> None:
+    """Two runs never overlap: the second ends with status 4 at once."""
+    folder = tmp_path / "b"
+    folder.mkdir()
+    settings = HEALTHY | {"BACKUP_DIR": str(folder), "PGBIN": programs}
+    argv = ["flock", folder / ".lock", "bash", BACKUP]
+    held = shell.run(argv, env=settings, deadline=20)
+    assert held.code == 4
+    assert "another run holds" in held.err
+    assert drill.back_up(settings, deadline=20).code == 3
+
+
+def test_backup_clears_what_a_killed_run_left_and_nothing_else(
+    tmp_path: Path, programs: str
+) -> None:
+    """Unfinished work of an earlier run goes; a published backup stays."""
+    folder = tmp_path / "b"
+    kept = verified(folder / "orders" / "20200101T000000Z", {"dump/toc.dat": b"x"})
+    (folder / ".partial" / "orders").mkdir(parents=True)
+    settings = HEALTHY | {"BACKUP_DIR": str(folder), "PGBIN": programs}
+    assert drill.back_up(settings, deadline=20).code == 3
+    assert not (folder / ".partial").exists()
+    assert (kept / "dump/toc.dat").is_file()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--nonsense"], ["--into"], ["s3://bucket/daily"]])
+def test_restore_refuses_arguments_it_does_not_know(arguments: list[str]) -> None:
+    """Nothing is guessed: status 2, and a hint at what to type."""
+    run = drill.restore(arguments, HEALTHY, deadline=20)
+    assert run.code == 2
+    assert run.message
+
+
+def test_names_of_databases_become_safe_folders() -> None:
+    """No name of a database can leave the backup folder or pass for the roles' one."""
+    assert drill.folder_name("cloud_telemetry") == "cloud_telemetry"
+    assert drill.folder_name("../x") == "%2E.%2Fx"
+    assert drill.folder_name("@globals") == "%40globals"
+    assert drill.folder_name("hühner") == "h%C3%BChner"
+
+
+def test_scripts_carry_no_secret_in_argv() -> None:
+    """Passwords go to the programs by environment or file, never as an argument."""
+    for script in (BACKUP, RESTORE):
+        text = script.read_text()
+        assert "--password" not in text.replace("--no-password", "")
+        assert "PGPASSWORD=" not in text.replace("  PGPASSWORD=$", "").replace("${PGPASSWORD", "")
