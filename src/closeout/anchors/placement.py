@@ -35,6 +35,15 @@ def import_line(module: Module, text: str) -> Splice:
     return Splice(start=place, end=place, text=f"{text}\n" if ended else f"\n{text}")
 
 
+def after_creation(module: Module, app: AppCreation, call: str) -> Splice:
+    """Return the splice that puts `call` on the line after the statement that creates `app`."""
+    place = module.next_line(app.statement)
+    indent = indentation(module.content, module.span(app.statement).start)
+    ended = module.content[:place].endswith((b"\n", b"\r"))
+    text = f"{indent}{call}\n" if ended else f"\n{indent}{call}"
+    return Splice(start=place, end=place, text=text)
+
+
 def before_serving(module: Module, app: AppCreation, call: str) -> tuple[Splice, ...]:
     """Return the splices that put `call` where everything else about `app` has been said.
 

@@ -34,7 +34,7 @@ class AppCreation:
     name: str
     """How code beside it refers to the application, such as `app` or `self.app`."""
     line: int
-    call: ast.Call
+    statement: ast.stmt
     scope: Scope | None
     """The function it stands in; None at module level."""
 
@@ -119,7 +119,9 @@ class Module:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             if isinstance(call, ast.Call) and self.qualified(call.func) in _APP_CLASSES:
                 name = ast.unparse(targets[0])
-                found.append(AppCreation(name=name, line=call.lineno, call=call, scope=scope))
+                found.append(
+                    AppCreation(name=name, line=call.lineno, statement=statement, scope=scope)
+                )
         return tuple(found)
 
     @cached_property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.fastapi import Service, request_headers, services
-from closeout.anchors.placement import before_serving, import_line, package_of
+from closeout.anchors.placement import after_creation, import_line, package_of
 from closeout.anchors.python import CorsCall, Module
 from closeout.gaps.cors.detect import (
     Flaw,
@@ -103,7 +103,8 @@ def _module_edits(
             splices.append(_replacement(service, place, module, place.call))
         else:
             app = next(app for app in module.apps if app.line == place.line)
-            splices += before_serving(module, app, _call(service, app.name, {}, ""))
+            indent = indentation(module.content, module.span(app.statement).start)
+            splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
     main = Edit(
         path=path,
         before=module.content,

@@ -1,0 +1,287 @@
+"""Gap 1: open cross-origin policies are found in every shape and mended byte by byte."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout.bundle import BUNDLE
+from closeout.gaps.cors.derive import derive
+from closeout.gaps.cors.detect import NAMED, detect
+from closeout.model import Changeset, Check, Reason
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+REFERENCE = BUNDLE / "reference" / "farmiq"
+MAIN = "cloud-layer/cloud-herd-service/app/main.py"
+LINES = {
+    "edge-vision-inference": 61,
+    "cloud-llm-insights-service": 104,
+    "cloud-advanced-analytics": 128,
+    "cloud-analytics-service": 77,
+    "cloud-inference-server": 116,
+}
+SIBLINGS = {"cloud-weather-service", "cloud-feed-planner"}
+
+
+def service(cors: str, before: str = "", **others: str) -> MemoryTree:
+    """Return a tree of one service whose main module sets CORS up as given."""
+    main = (
+        "from fastapi import FastAPI\n"
+        "from fastapi.middleware.cors import CORSMiddleware\n"
+        f"{before}\napp = FastAPI()\n{cors}\n"
+    )
+    files = {MAIN: main, "cloud-layer/cloud-herd-service/requirements.txt": "fastapi\n"}
+    files |= {f"cloud-layer/cloud-herd-service/{path}": text for path, text in others.items()}
+    return MemoryTree({path: text.encode() for path, text in files.items()})
+
+
+def fixed(tree: Tree, changes: Iterable[Changeset]) -> Overlay:
+    """Return the tree with the changes laid over it."""
+    return Overlay(tree, (edit for change in changes for edit in change.edits))
+
+
+def check(tree: Tree, criterion: str) -> Check:
+    """Return the check of one criterion."""
+    return next(item for item in detect(tree) if item.criterion == criterion)
+
+
+def wildcards(tree: Tree) -> list[int]:
+    """Return the lines where a policy lets everybody in."""
+    return [finding.line for finding in check(tree, "1.3").findings]
+
+
+@pytest.fixture(scope="module")
+def reference() -> DiskTree:
+    """Return the reference monorepo, in its state before the order."""
+    return DiskTree(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def mended(reference: DiskTree) -> Overlay:
+    """Return the reference monorepo with this gap's changes."""
+    return fixed(reference, derive(reference))
+
+
+def test_detect_finds_the_named_lines_and_the_unnamed_siblings(reference: DiskTree) -> None:
+    """The five lines of the order are found, and two services that it does not list."""
+    findings = check(reference, "1.3").findings
+
+    named = {item.path.parent.parent.name: item.line for item in findings if item.named}
+    assert named == LINES
+    assert {item.path.parent.parent.name for item in findings if not item.named} == SIBLINGS
+
+
+def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
+    """After the fix every check has looked at services and found nothing; a second fix is none."""
+    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 3
+    assert derive(mended) == ()
+
+
+def test_derive_gives_each_service_a_changeset_and_the_compose_files_one(
+    reference: DiskTree,
+) -> None:
+    """Services stand or fall alone; what they share is a changeset of its own."""
+    names = [change.name for change in derive(reference)]
+
+    assert sorted(names) == sorted([*LINES, *SIBLINGS, "compose"])
+
+
+def test_derive_writes_python_that_parses_and_keeps_other_lines(mended: Overlay) -> None:
+    """Only the import and the call change; every other line keeps its bytes."""
+    for edit in mended.edits:
+        if edit.path.suffix == ".py":
+            ast.parse(edit.after)
+        if edit.path.name == "main.py" and edit.before is not None:
+            kept = [line for line in edit.before.splitlines(keepends=True) if b"llow_" not in line]
+            gone = [line for line in kept if line not in edit.after.splitlines(keepends=True)]
+            assert all(
+                line.strip() in {b"app.add_middleware(", b"CORSMiddleware,", b")"}
+                or line.startswith(b"from ")
+                for line in gone
+            )
+
+
+def test_derive_keeps_crlf_on_every_line(mended: Overlay) -> None:
+    """The CRLF file has no bare newline after the fix."""
+    content = mended.read("cloud-layer/cloud-analytics-service/app/main.py") or b""
+
+    assert content.count(b"\n") == content.count(b"\r\n") > 0
+
+
+def test_derive_takes_the_methods_from_the_routes(mended: Overlay) -> None:
+    """A service with PATCH routes may be called with PATCH, one without may not."""
+    planner = mended.read("cloud-layer/cloud-feed-planner/app/main.py") or b""
+    weather = mended.read("cloud-layer/cloud-weather-service/app/main.py") or b""
+
+    assert b'"PATCH"' in planner
+    assert b'"x-farm-id"' in planner
+    assert b'"PATCH"' not in weather
+
+
+def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> None:
+    """Env examples name the variable and compose hands it through; none is invented."""
+    examples = {edit.path.parent.name for edit in mended.edits if "env" in edit.path.name}
+    compose = mended.read("cloud-layer/docker-compose.yml") or b""
+
+    assert examples == {*LINES, "cloud-feed-planner"} - {"cloud-inference-server"}
+    assert compose.count(b"ALLOWED_ORIGINS") == 6
+
+
+@pytest.mark.parametrize(
+    ("cors", "before"),
+    [
+        ('app.add_middleware(CORSMiddleware, allow_origins=["*"])', ""),
+        ('app.add_middleware(CORSMiddleware, allow_origins=("*",))', ""),
+        ('app.add_middleware(CORSMiddleware, allow_origins=["https://a", "*"])', ""),
+        ("app.add_middleware(CORSMiddleware, allow_origins=ORIGINS)", 'ORIGINS = ["*"]'),
+        (
+            'app.add_middleware(CORSMiddleware, allow_origins=os.getenv("O", "*").split(","))',
+            "import os",
+        ),
+        ('app.add_middleware(CORSMiddleware, allow_origin_regex=".*")', ""),
+        ('app.add_middleware(CORSMiddleware, allow_origin_regex=r"https?://.*")', ""),
+        ("app.add_middleware(CORSMiddleware, **OPTIONS)", 'OPTIONS = {"allow_origins": ["*"]}'),
+    ],
+)
+def test_fix_closes_every_shape_of_a_wildcard(cors: str, before: str) -> None:
+    """Literal, variable, default, pattern and unpacked options are found, mended and stay so."""
+    tree = service(cors, before)
+    after = fixed(tree, derive(tree))
+
+    assert wildcards(tree)
+    assert not wildcards(after)
+    assert not check(after, "1.2").findings
+    assert derive(after) == ()
+
+
+def test_fix_closes_a_default_in_the_settings() -> None:
+    """A wildcard that stands in a settings class of another module is followed."""
+    tree = service(
+        "app.add_middleware(CORSMiddleware, allow_origins=settings.origins)",
+        "from app.config import settings",
+        **{"app/config.py": 'class Settings:\n    origins: list[str] = ["*"]\n'},
+    )
+
+    assert wildcards(tree) == [5]
+    assert not wildcards(fixed(tree, derive(tree)))
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        'os.environ["ALLOWED_ORIGINS"].split(",")',
+        '[o for o in os.getenv("ALLOWED_ORIGINS", "http://localhost:5135").split(",") if o]',
+    ],
+)
+def test_detect_leaves_another_sound_fix_alone(origins: str) -> None:
+    """A policy without a wildcard that reads the variable is closed, whoever wrote it."""
+    cors = f"app.add_middleware(CORSMiddleware, allow_origins={origins})"
+    tree = service(cors, "import os")
+
+    assert not wildcards(tree)
+    assert not check(tree, "1.2").findings
+    assert derive(tree) == ()
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    [
+        '# app.add_middleware(CORSMiddleware, allow_origins=["*"])',
+        '"""app.add_middleware(CORSMiddleware, allow_origins=["*"])"""',
+        'app.add_middleware(GZipMiddleware, types=["*"])',
+    ],
+)
+def test_detect_does_not_fire_on_a_near_miss(near_miss: str) -> None:
+    """A comment, a string and another middleware's option are no policy."""
+    assert not wildcards(service(near_miss))
+
+
+def test_pattern_of_one_domain_is_no_wildcard() -> None:
+    """A pattern that only admits the platform's own hosts is left alone."""
+    cors = (
+        r'app.add_middleware(CORSMiddleware, allow_origin_regex=r"https://[a-z]+\.farm\.example")'
+    )
+
+    assert not wildcards(service(cors))
+
+
+def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
+    """Origins that a team wrote out stay trusted, and become configurable."""
+    tree = service('app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])')
+    after = fixed(tree, derive(tree))
+
+    assert b'declared=("https://a.example",)' in (after.read(MAIN) or b"")
+    assert not check(after, "1.2").findings
+
+
+@pytest.mark.parametrize(
+    "cors",
+    [
+        'front = CORSMiddleware(app, allow_origins=["*"])',
+        'stack = [Middleware(CORSMiddleware, allow_origins=["*"])]',
+        'def add(response):\n    response.headers["Access-Control-Allow-Origin"] = "*"',
+    ],
+)
+def test_derive_refuses_what_it_cannot_replace_safely(cors: str) -> None:
+    """A policy that is no statement of its own is reported with its line and not touched."""
+    (change,) = derive(service(cors))
+
+    assert change.edits == ()
+    assert {item.reason for item in change.unresolved} == {Reason.AMBIGUOUS}
+    assert all(item.line > 1 for item in change.unresolved)
+
+
+def test_detect_reports_a_service_that_does_not_parse() -> None:
+    """A broken candidate is unresolved with its line, never an exception and never edited."""
+    tree = MemoryTree({MAIN: b"x = 1\napp = FastAPI(\n"})
+
+    assert [(item.reason, item.line) for item in check(tree, "1.3").unresolved] == [
+        (Reason.UNPARSABLE, 2)
+    ]
+    assert [change.edits for change in derive(tree)] == [()]
+
+
+def test_detect_says_which_named_services_are_missing() -> None:
+    """A tree without the order's services cannot close the criterion that lists them."""
+    missing = check(service(""), "1.1").unresolved
+
+    assert {item.path for item in missing} == set(NAMED)
+    assert {item.reason for item in missing} == {Reason.MISSING}
+
+
+def test_named_service_without_a_policy_gets_one(tmp_path: Path) -> None:
+    """Where the order asks for a list and there is no policy, one is installed."""
+    place = tmp_path / str(NAMED[0])
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"from fastapi import FastAPI\n\napp = FastAPI()\n")
+    tree = DiskTree(tmp_path)
+    after = fixed(tree, derive(tree))
+
+    assert b"app = FastAPI()\ninstall_cors(app, methods=" in (after.read(NAMED[0]) or b"")
+    assert not check(after, "1.1").findings
+    assert derive(after) == ()
+
+
+def test_detect_notices_a_policy_that_nobody_installs(mended: Overlay) -> None:
+    """The new module alone closes nothing: the call has to be there."""
+    path = str(NAMED[3])
+    files = {str(item): mended.read(item) or b"" for item in mended.paths()}
+    files[path] = files[path].replace(b"install_cors(\r\n    app,", b"print(")
+
+    findings = check(MemoryTree(files), "1.1").findings
+
+    assert [item.path for item in findings] == [PurePosixPath(path)]
+
+
+def test_derive_takes_another_name_where_cors_is_taken() -> None:
+    """A module of that name that the team wrote is never overwritten."""
+    tree = service(
+        'app.add_middleware(CORSMiddleware, allow_origins=["*"])', **{"app/cors.py": "X = 1\n"}
+    )
+    after = fixed(tree, derive(tree))
+
+    assert after.read("cloud-layer/cloud-herd-service/app/cors.py") == b"X = 1\n"
+    assert b"from app.cors_policy import install_cors" in (after.read(MAIN) or b"")

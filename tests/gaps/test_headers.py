@@ -1,0 +1,215 @@
+"""Gap 7: missing and half-hearted security headers are found, and put outermost."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+import pytest
+
+from closeout.bundle import BUNDLE
+from closeout.gaps.cors.derive import derive as derive_cors
+from closeout.gaps.headers.derive import derive
+from closeout.gaps.headers.detect import NAMED, detect
+from closeout.model import Changeset, Finding, Reason
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+REFERENCE = BUNDLE / "reference" / "farmiq"
+FOLDER = "cloud-layer/cloud-herd-service"
+MAIN = f"{FOLDER}/app/main.py"
+PAIRS = (
+    'response.headers["X-Frame-Options"] = "DENY"',
+    'response.headers["X-Content-Type-Options"] = "nosniff"',
+    'response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"',
+)
+OF_THE_ORDER = (
+    "class SecurityHeadersMiddleware(BaseHTTPMiddleware):\n"
+    "    async def dispatch(self, request, call_next):\n"
+    "        response = await call_next(request)\n"
+    + "".join(f"        {pair}\n" for pair in PAIRS)
+    + "        return response\n"
+)
+OUTSIDE = (
+    'FIELDS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",\n'
+    '          "Strict-Transport-Security": "max-age=63072000; includeSubDomains"}\n'
+    "def harden(app):\n"
+    "    build = app.build_middleware_stack\n"
+    "    app.build_middleware_stack = lambda: Layer(build(), FIELDS)\n"
+)
+
+
+def service(text: str, **others: str) -> MemoryTree:
+    """Return a tree of one service with `text` around its application."""
+    main = f"from fastapi import FastAPI\n\n{text}"
+    files = {MAIN: main, f"{FOLDER}/requirements.txt": "fastapi\n"}
+    files |= {f"{FOLDER}/{path}": content for path, content in others.items()}
+    return MemoryTree({path: content.encode() for path, content in files.items()})
+
+
+def fixed(tree: Tree, changes: Iterable[Changeset]) -> Overlay:
+    """Return the tree with the changes laid over it."""
+    return Overlay(tree, (edit for change in changes for edit in change.edits))
+
+
+def findings(tree: Tree, criterion: str) -> tuple[Finding, ...]:
+    """Return what the check of one criterion found."""
+    return next(item.findings for item in detect(tree) if item.criterion == criterion)
+
+
+def opened(tree: Tree) -> set[str]:
+    """Return the criteria that are open."""
+    return {item.criterion for item in detect(tree) if item.findings}
+
+
+@pytest.fixture(scope="module")
+def reference() -> DiskTree:
+    """Return the reference monorepo, in its state before the order."""
+    return DiskTree(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def mended(reference: DiskTree) -> Overlay:
+    """Return the reference monorepo with this gap's changes."""
+    return fixed(reference, derive(reference))
+
+
+def test_detect_finds_the_named_services_and_their_siblings(reference: DiskTree) -> None:
+    """Five services of the order and two that it does not list answer bare."""
+    for criterion in ("7.1", "7.2", "7.3", "7.4"):
+        found = findings(reference, criterion)
+        assert {item.path for item in found if item.named} == set(NAMED)
+        assert len([item for item in found if not item.named]) == 2
+
+
+def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
+    """After the fix every check has looked at services and found nothing; a second fix is none."""
+    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
+    assert derive(mended) == ()
+
+
+@pytest.mark.parametrize("headers_first", [True, False])
+def test_fix_composes_with_the_cors_fix_in_both_orders(
+    reference: DiskTree,
+    headers_first: bool,
+) -> None:
+    """Whichever is laid first, the headers' call stands below the policy's: outermost."""
+    steps = [derive, derive_cors] if headers_first else [derive_cors, derive]
+    tree: Tree = reference
+    for step in steps:
+        tree = fixed(tree, step(tree))
+
+    for path in NAMED:
+        content = tree.read(path) or b""
+        ast.parse(content)
+        assert content.rindex(b"install_security_headers(") > content.rindex(b"install_cors(")
+    assert not opened(tree)
+
+
+def test_derive_only_inserts_and_keeps_crlf(mended: Overlay) -> None:
+    """No line of a main module is lost, and the CRLF file stays CRLF throughout."""
+    for edit in mended.edits:
+        if edit.path.name == "main.py" and b"uvicorn.run" not in edit.after:
+            kept = iter(edit.after.splitlines(keepends=True))
+            assert all(line in kept for line in (edit.before or b"").splitlines(keepends=True))
+    content = mended.read(NAMED[3]) or b""
+    assert content.count(b"\n") == content.count(b"\r\n") > 0
+
+
+def test_derive_starts_uvicorn_without_its_banner(mended: Overlay) -> None:
+    """Launch lists, launch lines and `uvicorn.run` all switch the banner off."""
+    lists = mended.read("edge-layer/edge-vision-inference/Dockerfile") or b""
+    line = mended.read("cloud-layer/cloud-analytics-service/Dockerfile") or b""
+    called = mended.read("cloud-layer/cloud-inference-server/app/main.py") or b""
+
+    assert b'"5107", "--no-server-header"]' in lists
+    assert b"${APP_PORT:-5124} --no-server-header\n" in line
+    assert b", server_header=False)" in called
+
+
+def test_derive_stands_before_a_main_guard_and_before_a_return(mended: Overlay) -> None:
+    """Everything about the application is said before the headers go around it."""
+    guarded = mended.read("cloud-layer/cloud-inference-server/app/main.py") or b""
+    factory = mended.read("cloud-layer/cloud-llm-insights-service/app/main.py") or b""
+
+    assert b"install_security_headers(app)\n\n\nif __name__" in guarded
+    assert b"    install_security_headers(app)\n    return app\n" in factory
+
+
+def test_headers_added_inside_the_error_handler_are_open_but_set() -> None:
+    """The order's own snippet sets the three headers and still misses the 500."""
+    text = f"{OF_THE_ORDER}\napp = FastAPI()\napp.add_middleware(SecurityHeadersMiddleware)\n"
+    tree = service(text)
+
+    assert opened(tree) == {"7.1"}
+    assert "500" in findings(tree, "7.1")[0].message
+    assert not opened(fixed(tree, derive(tree)))
+
+
+def test_class_of_headers_that_nobody_adds_closes_nothing() -> None:
+    """A middleware that is defined and not installed sets no header."""
+    tree = service(f"{OF_THE_ORDER}\napp = FastAPI()\n")
+
+    assert opened(tree) == {"7.1", "7.2", "7.3", "7.4"}
+
+
+def test_header_of_a_single_route_closes_nothing() -> None:
+    """One route that sets nosniff for its download does not protect the others."""
+    text = f"app = FastAPI()\n@app.get('/file')\ndef file(response):\n    {PAIRS[1]}\n"
+
+    assert "7.3" in opened(service(text))
+
+
+def test_another_layer_around_the_whole_stack_is_left_alone() -> None:
+    """A sound fix of a team's own, in a module of its own, is closed and not touched."""
+    text = "from app.layer import harden\napp = FastAPI()\nharden(app)\n"
+    tree = service(text, **{"app/layer.py": OUTSIDE})
+
+    assert not opened(tree)
+    assert derive(tree) == ()
+
+
+@pytest.mark.parametrize(
+    ("good", "weak", "criterion"),
+    [
+        ('"DENY"', '"SAMEORIGIN"', "7.2"),
+        ('"nosniff"', '"sniff"', "7.3"),
+        ("max-age=63072000", "max-age=3600", "7.4"),
+        ("; includeSubDomains", "", "7.4"),
+    ],
+)
+def test_weak_value_is_open(good: str, weak: str, criterion: str) -> None:
+    """A header with a value that protects less than the order asks for is a finding."""
+    text = "from app.layer import harden\napp = FastAPI()\nharden(app)\n"
+    tree = service(text, **{"app/layer.py": OUTSIDE.replace(good, weak)})
+
+    assert opened(tree) == {criterion}
+    assert not opened(fixed(tree, derive(tree)))
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    ["# app = FastAPI()\n", 'text = "app = FastAPI()"\n', "class FastAPI: ...\napp = Other()\n"],
+)
+def test_detect_does_not_fire_on_a_near_miss(near_miss: str) -> None:
+    """A quoted application is none."""
+    assert not opened(service(near_miss))
+
+
+def test_derive_refuses_a_factory_that_returns_something_else() -> None:
+    """Without a place for the call the service is reported with its line and not edited."""
+    tree = service("def make():\n    app = FastAPI()\n    return wrap(app)\n")
+
+    (change,) = derive(tree)
+
+    assert change.edits == ()
+    assert [(item.reason, item.line) for item in change.unresolved] == [(Reason.AMBIGUOUS, 4)]
+
+
+def test_detect_reports_a_service_that_does_not_parse() -> None:
+    """A broken candidate is unresolved, never an exception and never edited."""
+    tree = MemoryTree({MAIN: b"app = FastAPI(\n"})
+
+    assert all(
+        Reason.UNPARSABLE in {item.reason for item in found.unresolved} for found in detect(tree)
+    )
+    assert [change.edits for change in derive(tree)] == [()]
