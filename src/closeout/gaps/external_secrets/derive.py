@@ -88,7 +88,9 @@ def _platform_files(
         names.append("cluster-secret-store.yaml")
         if values["undeclared"]:
             names.append("namespaces.yaml")
-    if (values["account"], values["account_namespace"]) not in state.accounts:
+    signs_in = not state.stores or any(account_of(store)[0] for store in state.stores)
+    account = (values["account"], values["account_namespace"])
+    if signs_in and account not in state.accounts:
         names.append("service-account.yaml")
     if not state.releases and not any(True for _ in commands(tree)):
         names += ["bind-identity.sh", "create-remote-secrets.sh", "install.sh"]

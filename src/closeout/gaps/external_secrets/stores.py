@@ -23,11 +23,11 @@ def mend_store(
     if not store.field("spec", "conditions"):
         if spec.get("conditions") is not None:
             return content
-        rows = "\n".join(f"    - {name}" for name in namespaces)
+        rows = "\n".join(f"      - {name}" for name in namespaces)
         place = Splice(
             start=spec.entries[0].start,
             end=spec.entries[0].start,
-            text=_indented(f"conditions:\n- namespaces:\n{rows}\n", spec.indent),
+            text=_indented(f"conditions:\n  - namespaces:\n{rows}\n", spec.indent),
         )
         return splice(content, [place])
     absent = [] if allowed is None else [name for name in namespaces if name not in allowed]

@@ -1,0 +1,521 @@
+"""Gap 10: the operator, its store, and an ExternalSecret entry for every secret."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout import shell
+from closeout.bundle import BUNDLE
+from closeout.gaps.external_secrets import GAP
+from closeout.inventory import inventory
+from closeout.manifests import validate_together
+from closeout.model import Changeset, Finding, ProbeContext, Source
+from closeout.probes import cluster
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+FOLDER = "k8s/external-secrets"
+COMPOSE = b"""services:
+  cloud-api-gateway-bff:
+    environment:
+      JWT_SECRET: ${JWT_SECRET}
+      DATABASE_URL: postgresql://farmiq:farmiq_dev@postgres/bff
+      TOKEN_TTL: 15m
+  cloud-tenant-registry:
+    environment:
+      - DEVICE_FACTORY_SECRET=${DEVICE_FACTORY_SECRET:?}
+      - JWT_SECRET=${JWT_SECRET}
+"""
+ORDERS_STORE = b"""apiVersion: external-secrets.io/v1beta1
+kind: ClusterSecretStore
+metadata:
+  name: gcp-secret-manager
+spec:
+  provider:
+    gcpsm:
+      projectID: farmiq-prod
+      auth:
+        workloadIdentity:
+          clusterLocation: asia-southeast1
+          clusterName: farmiq-prod
+          serviceAccountRef:
+            name: external-secrets-sa
+            namespace: external-secrets
+"""
+ORDERS_ENTRY = b"""apiVersion: external-secrets.io/v1beta1
+kind: ExternalSecret
+metadata:
+  name: cloud-api-gateway-bff-secrets
+  namespace: farmiq-cloud-prod
+spec:
+  refreshInterval: 1h
+  secretStoreRef:
+    kind: ClusterSecretStore
+    name: gcp-secret-manager
+  target:
+    name: cloud-api-gateway-bff-secrets
+    creationPolicy: Owner
+  data:
+  - secretKey: JWT_SECRET
+    remoteRef:
+      key: farmiq-prod-jwt-secret
+"""
+ORDERS_SCRIPT = b"""#!/bin/sh
+# helm install external-secrets is what we do
+helm install external-secrets external-secrets/external-secrets \\
+  -n external-secrets --create-namespace
+"""
+
+
+def _tree(**more: bytes) -> MemoryTree:
+    files = {"cloud-layer/docker-compose.yml": COMPOSE}
+    for folder in ("cloud-api-gateway-bff", "cloud-tenant-registry"):
+        files[f"cloud-layer/{folder}/package.json"] = b"{}"
+    return MemoryTree(files | more)
+
+
+def _findings(tree: Tree) -> tuple[Finding, ...]:
+    return tuple(finding for check in GAP.detect(tree) for finding in check.findings)
+
+
+def _unresolved(tree: Tree) -> list[str]:
+    return [item.detail for check in GAP.detect(tree) for item in check.unresolved]
+
+
+def _fixed(tree: Tree) -> Overlay:
+    overlay = Overlay(tree)
+    for changeset in GAP.derive(tree):
+        for edit in changeset.edits:
+            overlay.lay(edit)
+    return overlay
+
+
+def _replaced(tree: Overlay, name: str, old: str, new: str) -> MemoryTree:
+    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
+    path = f"{FOLDER}/{name}"
+    assert old.encode() in files[path]
+    files[path] = files[path].replace(old.encode(), new.encode(), 1)
+    return MemoryTree(files)
+
+
+@pytest.fixture(scope="module")
+def reference() -> DiskTree:
+    """Return the reference monorepo, before the order."""
+    return DiskTree(BUNDLE / "reference" / "farmiq")
+
+
+@pytest.fixture(scope="module")
+def fixed(reference: DiskTree) -> Overlay:
+    """Return the reference monorepo with this gap's edits laid over it."""
+    return _fixed(reference)
+
+
+def test_detect_names_what_the_order_lists_when_nothing_is_there() -> None:
+    """No operator, no store, and each variable without an entry; the BFF's two are named."""
+    found = _findings(_tree())
+    assert [(item.criterion, item.named) for item in found[:2]] == [("10.1", True), ("10.2", True)]
+    assert [(item.message.split()[0], item.named) for item in found[2:]] == [
+        ("JWT_SECRET", True),
+        ("DATABASE_URL", True),
+        ("DEVICE_FACTORY_SECRET", False),
+        ("JWT_SECRET", False),
+    ]
+    assert "farmiq_dev" not in repr(found)
+
+
+def test_derive_closes_the_gap_when_the_reference_is_open(
+    reference: DiskTree, fixed: Overlay
+) -> None:
+    """After the fix nothing is found, something was examined, and a second fix is empty."""
+    assert _findings(reference)
+    assert not _findings(fixed)
+    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
+    assert GAP.derive(fixed) == ()
+
+
+def test_derive_gives_every_variable_exactly_one_entry(fixed: Overlay) -> None:
+    """The entries of the rendered manifests are the inventory, no more and no less."""
+    entries = []
+    for path in fixed.paths():
+        if path.name.endswith("-external-secret.yaml"):
+            text = (fixed.read(path) or b"").decode()
+            service = path.name.removesuffix("-external-secret.yaml")
+            lines = [line.split(": ")[1] for line in text.splitlines() if "secretKey:" in line]
+            entries += [(service, name) for name in lines]
+    assert sorted(entries) == [(item.service, item.name) for item in inventory(fixed)]
+
+
+def test_derive_renders_manifests_that_strict_schemas_accept(fixed: Overlay) -> None:
+    """Every rendered manifest passes, alone and together."""
+    files = {
+        path: fixed.read(path) or b""
+        for path in fixed.paths()
+        if path.is_relative_to(FOLDER) and path.suffix == ".yaml"
+    }
+    assert len(files) > 5
+    assert validate_together(files) == ()
+
+
+def test_derive_uses_the_orders_names() -> None:
+    """Store, namespace and remote keys are the ones that the order prints."""
+    tree = _fixed(_tree())
+    store = (tree.read(f"{FOLDER}/cluster-secret-store.yaml") or b"").decode()
+    entry = (tree.read(f"{FOLDER}/cloud-api-gateway-bff-external-secret.yaml") or b"").decode()
+    other = (tree.read(f"{FOLDER}/cloud-tenant-registry-external-secret.yaml") or b"").decode()
+    for text in ("name: gcp-secret-manager", "projectID: farmiq-prod", "asia-southeast1"):
+        assert text in store
+    for text in ("key: farmiq-prod-jwt-secret\n", "key: farmiq-prod-bff-database-url\n"):
+        assert text in entry
+    assert "namespace: farmiq-cloud-prod" in entry
+    assert "key: farmiq-prod-device-factory-secret\n" in other
+    assert "key: farmiq-prod-jwt-secret\n" in other
+
+
+def test_derive_puts_edge_services_where_their_manifests_do() -> None:
+    """A service's own manifests decide the namespace; the store then serves it too."""
+    compose = b"services:\n  edge-a:\n    environment:\n      MQTT_PASSWORD: ${P}\n"
+    home = (
+        b"apiVersion: v1\nkind: Service\nmetadata:\n  name: edge-a\n  namespace: barn\nspec: {}\n"
+    )
+    tree = _fixed(
+        _tree(**{"edge-layer/docker-compose.yml": compose, "k8s/edge-a/service.yaml": home})
+    )
+    entry = tree.read(f"{FOLDER}/edge-a-external-secret.yaml") or b""
+    store = tree.read(f"{FOLDER}/cluster-secret-store.yaml") or b""
+    assert b"namespace: barn\n" in entry
+    assert b"- barn\n" in store
+    assert not _findings(tree)
+
+
+def test_derive_mends_the_orders_own_manifests_in_place() -> None:
+    """An unserved version, missing conditions, entries and flags are spliced; the rest stays."""
+    tree = _tree(
+        **{
+            "infra/store.yaml": ORDERS_STORE.replace(b"\n", b"\r\n"),
+            "infra/bff.yaml": ORDERS_ENTRY,
+            "infra/install.sh": ORDERS_SCRIPT,
+        }
+    )
+    changesets = GAP.derive(tree)
+    fixed = _fixed(tree)
+    store, entry = fixed.read("infra/store.yaml") or b"", fixed.read("infra/bff.yaml") or b""
+    script = fixed.read("infra/install.sh") or b""
+    assert [item.source for item in changesets] == [Source.CODE] * 3 + [Source.TEMPLATE]
+    assert store.startswith(b"apiVersion: external-secrets.io/v1\r\nkind")
+    assert b"  conditions:\r\n    - namespaces:\r\n        - farmiq-cloud-prod\r\n  prov" in store
+    assert store.count(b"\n") == store.count(b"\r\n")
+    assert entry.endswith(
+        b"  - secretKey: DATABASE_URL\n    remoteRef:\n      key: farmiq-prod-bff-database-url\n"
+    )
+    assert b"helm upgrade --install --version 1.3.2 --wait external-secrets" in script
+    assert b"# helm install external-secrets is what we do\n" in script
+    assert fixed.read(f"{FOLDER}/install.sh") is None
+    assert not _findings(fixed)
+    assert GAP.derive(fixed) == ()
+
+
+def test_derive_adds_an_entry_when_a_variable_comes_later(fixed: Overlay) -> None:
+    """A new service's manifest is rendered and listed; other manifests keep their bytes."""
+    files = {str(path): fixed.read(path) or b"" for path in fixed.paths()}
+    files["cloud-layer/cloud-new/.env.example"] = b"NEW_API_KEY=\n"
+    tree = MemoryTree(files)
+    (changeset,) = GAP.derive(tree)
+    assert [edit.path.name for edit in changeset.edits] == [
+        "cloud-new-external-secret.yaml",
+        "kustomization.yaml",
+    ]
+    assert not _findings(_fixed(tree))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("cluster-secret-store.yaml", "secrets.io/v1\n", "secrets.io/v1beta1\n", "not served"),
+        ("cluster-secret-store.yaml", "projectID:", "projectId:", "unknown field"),
+        ("cluster-secret-store.yaml", "-secrets-sa", "-secrets-other", "declares the service"),
+        ("cluster-secret-store.yaml", "- farmiq-cloud-prod", "- elsewhere", "does not serve"),
+        ("cloud-identity-access-external-secret.yaml", ": Owner", ": Own", "'Own'"),
+        ("cloud-identity-access-external-secret.yaml", "gcp-secret", "gcp", "no manifest declares"),
+        ("cloud-identity-access-external-secret.yaml", "farmiq-cloud-prod", "x", "does not serve"),
+        (
+            "cloud-identity-access-external-secret.yaml",
+            "- secretKey: JWT_S",
+            "- secretKey: A",
+            "JWT_SECRET of",
+        ),
+        (
+            "cloud-identity-access-external-secret.yaml",
+            "JWT_REFRESH_SECRET",
+            "JWT_SECRET",
+            "2 entries",
+        ),
+        ("kustomization.yaml", "  - cluster-secret-store.yaml\n", "", "never applied"),
+        ("install.sh", "upgrade --install", "install", "run again"),
+        ("install.sh", '  --version "$version" \\\n', "", "newest"),
+        ("install.sh", "  --wait --timeout 5m", "  --timeout 5m", "before the operator runs"),
+    ],
+)
+def test_detect_finds_it_when_one_thing_is_broken(
+    fixed: Overlay, name: str, old: str, new: str, message: str
+) -> None:
+    """Each sort of damage to the rendered folder is a finding that says so."""
+    broken = _replaced(fixed, name, old, new)
+    assert any(message in item.message for item in _findings(broken))
+
+
+def test_detect_finds_every_entry_when_a_manifest_is_deleted(fixed: Overlay) -> None:
+    """A deleted ExternalSecret leaves its service's variables uncovered."""
+    path = PurePosixPath(f"{FOLDER}/cloud-billing-service-external-secret.yaml")
+    files = {str(item): fixed.read(item) or b"" for item in fixed.paths() if item != path}
+    found = [item.message for item in _findings(MemoryTree(files))]
+    expected = sum(item.service == "cloud-billing-service" for item in inventory(fixed))
+    assert len(found) == expected > 0
+    assert all("of cloud-billing-service has no" in message for message in found)
+
+
+def test_detect_leaves_another_way_alone_when_it_is_whole() -> None:
+    """Near miss: Vault, a deployment controller and templated keys are no findings."""
+    store = (
+        b"apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: vault}\n"
+        b"spec:\n  conditions: [{namespaces: [farmiq-cloud-prod]}]\n"
+        b"  provider:\n    vault: {server: 'https://vault:8200', path: farmiq, version: v2}\n"
+    )
+    release = (
+        b"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: eso}\n"
+        b"spec:\n  source: {chart: external-secrets, targetRevision: 1.3.2}\n"
+    )
+    entries = b"".join(
+        b"---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\n"
+        b"metadata: {name: %s, namespace: farmiq-cloud-prod}\n"
+        b"spec:\n  secretStoreRef: {kind: ClusterSecretStore, name: vault}\n"
+        b"  target: {template: {data: {JWT_SECRET: '{{ .a }}', %s: '{{ .b }}'}}}\n"
+        b"  data: [{secretKey: a, remoteRef: {key: a}}, {secretKey: b, remoteRef: {key: b}}]\n"
+        % (service, variable)
+        for service, variable in (
+            (b"cloud-api-gateway-bff", b"DATABASE_URL"),
+            (b"cloud-tenant-registry", b"DEVICE_FACTORY_SECRET"),
+        )
+    )
+    tree = _tree(
+        **{"gitops/store.yaml": store, "gitops/app.yaml": release, "gitops/entries.yaml": entries}
+    )
+    assert not _findings(tree)
+    assert GAP.derive(tree) == ()
+
+
+def test_detect_says_blocked_when_a_manifest_does_not_parse() -> None:
+    """A broken or opaque manifest is unresolved, never an exception and never a pass."""
+    opaque = ORDERS_ENTRY.replace(b"v1beta1", b"v1").split(b"  data:")[0] + (
+        b"  dataFrom:\n  - extract:\n      key: all-of-it\n"
+    )
+    tree = _tree(
+        **{"k8s/a.yaml": b"apiVersion: external-secrets.io/v1\nkind: [\n", "k8s/b.yaml": opaque}
+    )
+    assert any("is not YAML" in detail for detail in _unresolved(tree))
+    assert any("cannot be read here" in detail for detail in _unresolved(tree))
+
+
+def test_derive_refuses_when_another_file_stands_in_the_place() -> None:
+    """A foreign file is never overwritten: the place is unresolved."""
+    path = f"{FOLDER}/service-account.yaml"
+    changesets: tuple[Changeset, ...] = GAP.derive(_tree(**{path: b"kind: Other\n"}))
+    unresolved = [str(item.path) for each in changesets for item in each.unresolved]
+    assert unresolved == [path]
+    assert all(str(edit.path) != path for each in changesets for edit in each.edits)
+
+
+def test_derive_is_stable_and_quick_when_there_are_200_services() -> None:
+    """Two hundred services render in under two seconds, twice the same."""
+    tree = MemoryTree(
+        {f"cloud-layer/s{n:03}/.env.example": b"JWT_SECRET=\nDATABASE_URL=\n" for n in range(200)}
+    )
+    started = time.monotonic()
+    first = GAP.derive(tree)
+    assert time.monotonic() - started < 2
+    assert first == GAP.derive(tree)
+    assert len(first[0].edits) > 200
+
+
+@pytest.mark.needs("shellcheck")
+def test_derive_renders_scripts_that_shellcheck_accepts(fixed: Overlay, tmp_path: Path) -> None:
+    """The three scripts are executable and clean."""
+    scripts = [edit for edit in fixed.edits if edit.path.suffix == ".sh"]
+    for edit in scripts:
+        (tmp_path / edit.path.name).write_bytes(edit.after)
+    result = shell.run(["shellcheck", *sorted(tmp_path.glob("*.sh"))])
+    assert (result.out, result.code) == ("", 0)
+    assert [edit.mode for edit in scripts] == [0o755] * 3
+
+
+def _program(folder: Path, name: str, body: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/bash\n{body}\n", "utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_create_remote_secrets_prints_no_value_when_it_creates_them(
+    fixed: Overlay, tmp_path: Path
+) -> None:
+    """Values go to gcloud's standard input only: not into output, arguments or files."""
+    script = tmp_path / "create-remote-secrets.sh"
+    script.write_bytes(fixed.read(f"{FOLDER}/{script.name}") or b"")
+    entry = "cloud-identity-access-external-secret.yaml"
+    (tmp_path / entry).write_bytes(fixed.read(f"{FOLDER}/{entry}") or b"")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    _program(
+        tools,
+        "gcloud",
+        f'echo "$*" >> {tmp_path}/calls\n'
+        f'case "$3" in add) cat >> {tmp_path}/kept; echo >> {tmp_path}/kept;; '
+        "describe) exit 1;; esac",
+    )
+    path = {"PATH": f"{tools}:/usr/bin:/bin"}
+    asked = b"postgres-value\nrefresh-value\n\n"
+    result = shell.run(["bash", script], env=path, stdin=asked, deadline=20)
+    assert result.code == 0, result.err
+    kept = (tmp_path / "kept").read_text("utf-8").split()
+    calls = (tmp_path / "calls").read_text("utf-8")
+    assert kept[:2] == ["postgres-value", "refresh-value"]
+    assert len(kept[2]) == 64
+    assert all(value not in result.out + result.err + calls for value in kept)
+    assert result.out.count("created  farmiq-prod-") == 3
+    listed = shell.run(["bash", script, "--list"], env=path, deadline=20)
+    assert (listed.code, "3 are missing" in listed.err) == (1, True)
+
+
+def _row(name: str, *, ready: str = "True", minutes: int = 10) -> dict[str, object]:
+    stamp = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {"type": "Ready", "status": ready, "reason": "SecretSyncedError"}
+    return {
+        "metadata": {"name": name, "namespace": "farmiq-cloud-prod"},
+        "spec": {"refreshInterval": "1h"},
+        "status": {"conditions": [condition], "refreshTime": stamp},
+    }
+
+
+def _recorded_api(folder: Path, answers: dict[str, object]) -> str:
+    """Write a kubectl that answers from recorded JSON by resource, else with NotFound."""
+    for resource, answer in answers.items():
+        (folder / f"{resource}.json").write_text(json.dumps(answer), "utf-8")
+    body = (
+        f'if [[ -f "{folder}/$2.json" ]]; then cat "{folder}/$2.json"; exit 0; fi\n'
+        'echo "Error from server (NotFound): $2 \\"$3\\" not found" >&2; exit 1'
+    )
+    return str(_program(folder, "kubectl", body))
+
+
+HEALTHY = {
+    "customresourcedefinition": {
+        "spec": {"versions": [{"name": "v1", "served": True}, {"name": "v1beta1", "served": False}]}
+    },
+    "deployments": {
+        "items": [
+            {
+                "metadata": {"name": "external-secrets"},
+                "status": {"conditions": [{"type": "Available", "status": "True"}]},
+            }
+        ]
+    },
+    "clustersecretstore": _row("gcp-secret-manager"),
+    "externalsecrets": {"items": [_row("a"), _row("b")]},
+    "cronjob": {"spec": {"schedule": "0 2 * * *"}},
+}
+
+
+def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
+    """A cluster where everything runs and syncs answers every question with yes."""
+    kubectl = _recorded_api(tmp_path, HEALTHY)
+    assert [item[2].passed for item in cluster.verify(kubectl)] == [True] * len(cluster.QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("resource", "answer", "probe", "observed"),
+    [
+        ("externalsecrets", {"items": []}, "entries-synced", "holds no ExternalSecret"),
+        (
+            "externalsecrets",
+            {"items": [_row("a"), _row("b", ready="False")]},
+            "entries-synced",
+            "farmiq-cloud-prod/b is not synced: SecretSyncedError",
+        ),
+        ("externalsecrets", {"items": [_row("a", minutes=121)]}, "entries-synced", "last synced"),
+        ("clustersecretstore", {"metadata": {"name": "s"}}, "store-ready", "no condition yet"),
+        (
+            "customresourcedefinition",
+            {"spec": {"versions": [{"name": "v1beta1", "served": True}]}},
+            "api-served",
+            "serves v1beta1, not v1",
+        ),
+        ("deployments", {"items": []}, "operator-runs", "no deployment"),
+        (
+            "cronjob",
+            {"spec": {"schedule": "0 2 * * *", "suspend": True}},
+            "cronjob-present",
+            "suspended",
+        ),
+    ],
+)
+def test_verify_fails_when_the_cluster_says_no(
+    tmp_path: Path, resource: str, answer: object, probe: str, observed: str
+) -> None:
+    """Partial sync, stale sync and missing parts are failures that name the part."""
+    kubectl = _recorded_api(tmp_path, HEALTHY | {resource: answer})
+    (found,) = [each for name, _, each in cluster.verify(kubectl) if name.endswith(probe)]
+    assert found.passed is False
+    assert observed in found.observed
+
+
+def test_verify_fails_when_the_api_answers_not_found(tmp_path: Path) -> None:
+    """A cluster that is there and holds nothing is a failed observation."""
+    kubectl = _recorded_api(tmp_path, {})
+    assert [item[2].passed for item in cluster.verify(kubectl)] == [False] * len(cluster.QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("body", "observed"),
+    [
+        ("echo 'Error from server (Forbidden): no' >&2; exit 1", "Forbidden"),
+        ("echo 'The connection to the server was refused' >&2; exit 1", "refused"),
+        ("echo 'not json'", "not what the cluster's API promises"),
+        ("echo '[]'", "not what the cluster's API promises"),
+        ('echo \'{"items": [7], "spec": 3, "status": 1}\'', "not what the cluster's API"),
+        ("sleep 30", "no answer within"),
+    ],
+)
+def test_verify_is_unproven_when_the_api_is_hostile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, observed: str
+) -> None:
+    """No permission, no connection, no JSON and no answer settle nothing."""
+    monkeypatch.setattr(cluster, "DEADLINE", 0.2 if "sleep" in body else 5.0)
+    kubectl = str(_program(tmp_path, "kubectl", body))
+    for name, _, item in cluster.verify(kubectl):
+        assert item.passed is None, name
+        assert observed in item.observed
+        assert item.command.startswith(f"{kubectl} get ")
+
+
+def test_verify_is_unproven_when_kubectl_is_missing(tmp_path: Path) -> None:
+    """A missing tool is never a pass and never a failure of the cluster."""
+    answers = [item[2] for item in cluster.verify(str(tmp_path / "kubectl"))]
+    assert {item.passed for item in answers} == {None}
+
+
+def test_probes_reach_for_no_cluster_when_none_is_named(tmp_path: Path) -> None:
+    """Without a named kubectl each probe tells the operator's command; with one it asks."""
+    silent = ProbeContext(root=tmp_path, scratch=tmp_path)
+    asked = ProbeContext(
+        root=tmp_path,
+        scratch=tmp_path,
+        settings={"kubectl": _recorded_api(tmp_path, HEALTHY)},
+    )
+    assert len(GAP.probes) == 5
+    for probe in GAP.probes:
+        unasked = probe.run(silent)
+        assert (unasked.passed, unasked.command[:12]) == (None, "kubectl get ")
+        assert probe.run(asked).passed is True
