@@ -12,7 +12,7 @@ from closeout.gaps.external_secrets.declared import Declared, Found, declared
 from closeout.gaps.external_secrets.detect import account_of, missing_entries
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.mending import mended_commands, mended_manifests
-from closeout.inventory import inventory
+from closeout.inventory import SecretVariable, inventory
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.rendering import render
 from closeout.splicing import splice
@@ -25,10 +25,12 @@ _PLAIN = 0o644
 def derive(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole."""
     state = declared(tree)
-    wanted = _wanted(tree, state)
+    variables = inventory(tree)
+    services = frozenset(item.service for item in variables)
+    wanted = _wanted(state, variables)
     store = state.stores[0] if state.stores else None
-    files = {**_entry_files(tree, state, wanted, store), **_platform_files(tree, state, wanted)}
-    mended = (*mended_commands(tree), *mended_manifests(tree, state, wanted))
+    files = {**_entry_files(state, services, wanted, store), **_platform_files(tree, state, wanted)}
+    mended = (*mended_commands(tree), *mended_manifests(tree, state, services, wanted))
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
     changesets = list(mended)
@@ -41,17 +43,19 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
     return tuple(changesets)
 
 
-def _wanted(tree: Tree, state: Declared) -> dict[str, tuple[str, ...]]:
+def _wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[str, tuple[str, ...]]:
     wanted: dict[str, list[str]] = defaultdict(list)
-    for item in missing_entries(state, inventory(tree)):
+    for item in missing_entries(state, variables):
         wanted[item.service].append(item.name)
     return {service: tuple(names) for service, names in sorted(wanted.items())}
 
 
 def _entry_files(
-    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]], store: Found | None
+    state: Declared,
+    services: frozenset[str],
+    wanted: Mapping[str, tuple[str, ...]],
+    store: Found | None,
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    services = frozenset(item.service for item in inventory(tree))
     kind = store.document.kind if store else "ClusterSecretStore"
     name = store.name if store else target.STORE
     return {

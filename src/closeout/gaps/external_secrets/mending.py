@@ -11,7 +11,6 @@ from closeout.gaps.external_secrets.detect import allowed_namespaces
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.stores import mend_secret, mend_store
 from closeout.gaps.external_secrets.target import remote_key
-from closeout.inventory import inventory
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
@@ -29,10 +28,12 @@ def mended_commands(tree: Tree) -> Iterator[Changeset]:
 
 
 def mended_manifests(
-    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]]
+    tree: Tree,
+    state: Declared,
+    services: frozenset[str],
+    wanted: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Changeset]:
     """Yield one changeset a manifest with an unserved version or an entry missing."""
-    services = frozenset(item.service for item in inventory(tree))
     namespaces = {state.namespace_of(service) for service in wanted}
     namespaces |= {item.namespace for item in state.secrets if item.namespace}
     takers = {
