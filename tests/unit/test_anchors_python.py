@@ -201,3 +201,13 @@ def test_before_serving_keeps_a_missing_final_newline() -> None:
 
     assert after == module.content + b"\n\ngo(app)"
     assert created == module.content + b"\ngo(app)"
+
+
+def test_long_chains_do_not_exhaust_the_stack() -> None:
+    """Hundreds of `elif` branches and joined strings, as generators write them, are followed."""
+    branches = "".join(f"elif x == {number}:\n    y = {number}\n" for number in range(900))
+    joined = " + ".join(["a"] * 900)
+    module = parse(f'a = "*"\nif x:\n    y = 0\n{branches}z = {joined}\n'.encode())
+
+    assert len(module.assigned("y")) == 901
+    assert Values({PATH: module}).strings(module.assigned("z")[0], module) == {"*"}

@@ -261,13 +261,21 @@ def _refusal(detail: str, line: int) -> SyntaxError:
 def _statements(
     body: list[ast.stmt], scope: Scope | None
 ) -> Iterator[tuple[ast.stmt, Scope | None]]:
-    for statement in body:
-        yield statement, scope
-        inner = statement if isinstance(statement, Scope) else scope
-        for block in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, block, []), inner)
-        for branch in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-            yield from _statements(branch.body, inner)
+    # A stack of our own: a long chain of `elif` nests deeper than the interpreter lets us recurse.
+    waiting: list[tuple[ast.stmt, Scope | None]] = [(item, scope) for item in reversed(body)]
+    while waiting:
+        statement, owner = waiting.pop()
+        yield statement, owner
+        inner = statement if isinstance(statement, Scope) else owner
+        waiting.extend((item, inner) for item in reversed(list(_blocks(statement))))
+
+
+def _blocks(statement: ast.stmt) -> Iterator[ast.stmt]:
+    yield from getattr(statement, "body", ())
+    for branch in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield from branch.body
+    yield from getattr(statement, "orelse", ())
+    yield from getattr(statement, "finalbody", ())
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:

@@ -28,18 +28,19 @@ class Values:
 
     def strings(self, node: ast.expr, module: Module) -> frozenset[str]:
         """Return every literal string that `node` of `module` can hold or contain."""
-        return frozenset(self._follow(node, module, set()))
-
-    def _follow(self, node: ast.AST, module: Module, seen: set[ast.AST]) -> Iterator[str]:
-        if node in seen:
-            return
-        seen.add(node)
-        if isinstance(node, ast.Constant):
-            if isinstance(node.value, str):
-                yield node.value
-            return
-        for source, inner in self._sources(node, module):
-            yield from self._follow(source, inner, seen)
+        found: set[str] = set()
+        seen: set[ast.AST] = set()
+        waiting: list[tuple[ast.AST, Module]] = [(node, module)]
+        while waiting:
+            item, home = waiting.pop()
+            if item in seen:
+                continue
+            seen.add(item)
+            if isinstance(item, ast.Constant):
+                found |= {item.value} if isinstance(item.value, str) else set()
+            else:
+                waiting.extend(self._sources(item, home))
+        return frozenset(found)
 
     def _sources(self, node: ast.AST, module: Module) -> Iterator[tuple[ast.AST, Module]]:
         if isinstance(node, ast.Name):
