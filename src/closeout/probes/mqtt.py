@@ -18,7 +18,7 @@ _CONNACK = 4
 
 
 def tls_context(ca: Path, pair: tuple[Path, Path] | None) -> ssl.SSLContext:
-    """Return a client's context as strict as current Python's default, with a certificate or not."""
+    """Return a client's context, as strict as current Python is by default."""
     context = ssl.create_default_context(cafile=str(ca))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     if pair is not None:

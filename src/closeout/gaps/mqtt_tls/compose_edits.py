@@ -23,10 +23,12 @@ def compose_splices(content: bytes, broker: Broker, conf: BrokerConf | None) -> 
 
     `conf` is the configuration it reads as it is now, None where it is outside the tree.
     """
+    wanted = [("ports", _tls_port(content, broker)), ("volumes", _volumes(broker, conf))]
+    # A new key goes where the service ends, which may be where a list ends: that list first.
+    wanted.sort(key=lambda item: broker.node.get(item[0]) is None)
     return (
         *_plaintext_ports(content, broker),
-        *_tls_port(content, broker),
-        *_volumes(content, broker, conf),
+        *(_grow(content, broker.node, key, items) for key, items in wanted if items),
         *_health(content, broker),
     )
 
@@ -51,13 +53,13 @@ def _loopback(content: bytes, port: Port) -> Splice:
     return Splice(start=place, end=place, text="127.0.0.1:")
 
 
-def _tls_port(content: bytes, broker: Broker) -> Iterator[Splice]:
+def _tls_port(content: bytes, broker: Broker) -> list[str]:
     if any(port.target == str(TLS_PORT) for port in broker.ports):
-        return
+        return []
     if _taken(content):
         message = f"host port {_HOST_PORT} is taken by another service"
         raise ValueError(message)
-    yield _grow(content, broker.node, "ports", [f'"{_HOST_PORT}:{TLS_PORT}"'])
+    return [f'"{_HOST_PORT}:{TLS_PORT}"']
 
 
 def _taken(content: bytes) -> bool:
@@ -70,26 +72,22 @@ def _taken(content: bytes) -> bool:
     return False
 
 
-def _volumes(content: bytes, broker: Broker, conf: BrokerConf | None) -> Iterator[Splice]:
+def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:
     if conf is None:
         message = "the configuration it reads is not in this tree"
         raise ValueError(message)
     secure = [item for item in conf.listeners if item.port == TLS_PORT]
     folder = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
-    items = []
     if secure:
         targets = sorted({str(PurePosixPath(path).parent) for path in unmounted(broker, conf)})
-        items += [f"./{folder}/certs/broker:{target}:ro" for target in targets]
-    else:
-        wanted = {CERTS: "certs/broker", ACL: "aclfile"}
-        present = {str(item.target) for item in broker.mounts}
-        items += [
-            f"./{folder}/{source}:{target}:ro"
-            for target, source in wanted.items()
-            if target not in present
-        ]
-    if items:
-        yield _grow(content, broker.node, "volumes", items)
+        return [f"./{folder}/certs/broker:{target}:ro" for target in targets]
+    wanted = {CERTS: "certs/broker", ACL: "aclfile"}
+    present = {str(item.target) for item in broker.mounts}
+    return [
+        f"./{folder}/{source}:{target}:ro"
+        for target, source in wanted.items()
+        if target not in present
+    ]
 
 
 def _health(content: bytes, broker: Broker) -> Iterator[Splice]:

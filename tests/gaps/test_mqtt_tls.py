@@ -1,0 +1,326 @@
+"""MQTT without TLS: what is found, what is mended byte for byte, what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from closeout import certificates
+from closeout.bundle import BUNDLE
+from closeout.gaps.mqtt_tls import GAP, rendered
+from closeout.gaps.mqtt_tls.broker_conf import parse, production_problems, tls_problems
+from closeout.model import Finding, Reason, Unresolved
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
+CONF = PurePosixPath("edge-layer/edge-mqtt-broker/mosquitto.conf")
+MOUNT = "      - ./edge-mqtt-broker/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro\n"
+SERVICE = (
+    "services:\n  broker:\n    image: eclipse-mosquitto:2\n"
+    '    ports:\n      - "5100:1883"\n    volumes:\n' + MOUNT
+)
+PLAIN = "listener 1883\nallow_anonymous true\n"
+SOUND = (
+    "listener 8883\ncafile /c/ca.crt\ncertfile /c/s.crt\nkeyfile /c/s.key\n"
+    "require_certificate true\nuse_identity_as_username true\nallow_anonymous false\n"
+)
+
+
+def tree(compose: str = SERVICE, conf: str = PLAIN, **more: str) -> MemoryTree:
+    """Return a tree with one broker."""
+    files = {str(COMPOSE): compose, str(CONF): conf}
+    files |= {name.replace("__", "/"): text for name, text in more.items()}
+    return MemoryTree({name: text.encode() for name, text in files.items()})
+
+
+def fixed(base: Tree) -> tuple[Overlay, tuple[Unresolved, ...]]:
+    """Return the tree after one fix, and what was left alone."""
+    stage = Overlay(base)
+    left: list[Unresolved] = []
+    for changeset in GAP.derive(base):
+        left += changeset.unresolved
+        for edit in changeset.edits:
+            stage.lay(edit)
+    return stage, tuple(left)
+
+
+def findings(base: Tree) -> tuple[Finding, ...]:
+    """Return every finding of the gap."""
+    return tuple(finding for check in GAP.detect(base) for finding in check.findings)
+
+
+def text(base: Tree, path: PurePosixPath = COMPOSE) -> str:
+    """Return a file's text."""
+    return (base.read(path) or b"").decode()
+
+
+@pytest.fixture(scope="module")
+def reference() -> DiskTree:
+    """Return the reference monorepo."""
+    return DiskTree(BUNDLE / "reference" / "farmiq")
+
+
+def test_detect_finds_named_places_and_siblings_when_nothing_is_done(reference: DiskTree) -> None:
+    """Compose, both configurations and the README are named; cluster and infra are not."""
+    found = findings(reference)
+    named = {str(item.path) for item in found if item.named}
+    others = {str(item.path) for item in found if not item.named}
+    assert named == {
+        str(COMPOSE),
+        str(CONF),
+        "edge-layer/edge-mqtt-broker/mosquitto.prod.conf",
+        "edge-layer/edge-mqtt-broker/certs/README.md",
+    }
+    assert {"infra/mosquitto/mosquitto.conf", "k8s/edge-mqtt-broker/configmap.yaml"} <= others
+    assert {item.criterion for item in found} == set(GAP.criteria)
+
+
+def test_derive_closes_everything_when_run_once(reference: DiskTree) -> None:
+    """After one fix nothing is found, everything was looked at, and a second fix is empty."""
+    stage, left = fixed(reference)
+    assert left == ()
+    assert findings(stage) == ()
+    assert all(check.examined for check in GAP.detect(stage))
+    assert GAP.derive(stage) == ()
+
+
+def test_derive_keeps_every_key_when_it_edits_the_compose_file(reference: DiskTree) -> None:
+    """A parser sees all it saw before, plus two list items for each list and three changes."""
+    before: Any = yaml.safe_load(text(reference))
+    after: Any = yaml.safe_load(text(fixed(reference)[0]))
+    was, now = (top["services"].pop("edge-mqtt-broker") for top in (before, after))
+    assert before == after
+    assert now.pop("ports") == ["127.0.0.1:5100:1883", "5101:8883"]
+    assert now.pop("volumes") == [
+        *was.pop("volumes"),
+        "./edge-mqtt-broker/certs/broker:/mosquitto/config/certs:ro",
+        "./edge-mqtt-broker/aclfile:/mosquitto/config/aclfile:ro",
+    ]
+    assert "$$SYS/broker/uptime" in now.pop("healthcheck")["test"][1]
+    del was["ports"], was["healthcheck"]
+    assert was == now
+
+
+def test_derive_keeps_comments_and_the_missing_newline_when_it_edits(reference: DiskTree) -> None:
+    """Only the lines that matter change."""
+    stage, _ = fixed(reference)
+    assert '"127.0.0.1:5100:1883"   # sensors and the gateway' in text(stage)
+    assert not text(stage, CONF).endswith("\n")
+    assert text(stage, CONF).startswith("# Edge MQTT broker: development.\n")
+
+
+def test_derive_closes_the_cluster_when_the_manifests_are_plaintext(reference: DiskTree) -> None:
+    """Configuration, secret, group and ports fit each other."""
+    stage, _ = fixed(reference)
+    folder = PurePosixPath("k8s/edge-mqtt-broker")
+    config = yaml.safe_load(text(stage, folder / "configmap.yaml"))
+    pod = yaml.safe_load(text(stage, folder / "deployment.yaml"))["spec"]["template"]["spec"]
+    ports = yaml.safe_load(text(stage, folder / "service.yaml"))["spec"]["ports"]
+    assert production_problems(parse(config["data"]["mosquitto.conf"].encode())) == ()
+    assert "%u" in config["data"]["aclfile"]
+    assert pod["volumes"][-1]["secret"]["secretName"] == "edge-mqtt-broker-tls"
+    assert pod["securityContext"] == {"fsGroup": 1883}
+    assert ports == [{"name": "mqtt", "port": 8883, "targetPort": 8883}]
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        SOUND,
+        SOUND.replace("cafile /c/ca.crt", "capath /c"),
+        "listener 8883\ncertfile /c/s.crt\nkeyfile /c/s.key\npassword_file /c/p\n",
+        PLAIN.replace("1883", "1883 127.0.0.1") + SOUND.replace("allow_anonymous false\n", ""),
+        "per_listener_settings true\n" + SOUND + "#allow_anonymous true\n# listener 1883\n",
+    ],
+)
+def test_tls_problems_is_silent_when_the_listener_works(conf: str) -> None:
+    """However clients log in, a listener that works is left alone."""
+    assert tls_problems(parse(conf.encode())) == ()
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        (PLAIN, "nothing listens"),
+        ("per_listener_settings\n" + SOUND, "has no value"),
+        (SOUND.replace("cafile /c/ca.crt\n", ""), "refuses every client"),
+        (SOUND.replace("keyfile /c/s.key\n", ""), "no keyfile"),
+        (SOUND + "tls_version tlsv1.1\n", "obsolete"),
+        ("listener 8883\ncertfile /c\nkeyfile /k\nallow_anonymous true\n", "lets anonymous"),
+        ("listener 8883\ncertfile /c\nkeyfile /k\nallow_anonymous false\n", "no way to log in"),
+        ("per_listener_settings true\npassword_file /p\n" + SOUND, "opens another one on 1883"),
+        ("#" + SOUND, "nothing listens"),
+    ],
+)
+def test_tls_problems_speaks_when_clients_are_not_served(conf: str, message: str) -> None:
+    """Each way of getting it wrong was measured on the broker."""
+    assert message in " / ".join(item.message for item in tls_problems(parse(conf.encode())))
+
+
+def test_detect_is_silent_when_a_team_fixed_it_another_way() -> None:
+    """Other ports, paths and logins are fine as long as they fit each other."""
+    conf = "listener 8883\ncertfile /tls/a.crt\nkeyfile /tls/a.key\npassword_file /tls/users\n"
+    compose = SERVICE.replace('"5100:1883"', '"8883:8883"') + "      - ./tls:/tls:ro\n"
+    readme = "Run openssl req … for ca.crt, then for server.crt."
+    base = tree(
+        compose,
+        conf,
+        **{
+            "edge-layer__edge-mqtt-broker__certs__README.md": readme,
+            "edge-layer__edge-mqtt-broker__mosquitto.prod.conf": conf,
+        },
+    )
+    assert findings(base) == ()
+    assert [path for c in GAP.derive(base) for path in c.edits if path.before is not None] == []
+
+
+def test_detect_examines_nothing_when_there_is_no_broker() -> None:
+    """No broker is no proof: every check is empty, and nothing is written."""
+    base = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
+    assert [check.examined for check in GAP.detect(base)] == [(), (), (), ()]
+    assert GAP.derive(base) == ()
+
+
+COMPOSES: Mapping[str, str] = {
+    "crlf": SERVICE.replace("\n", "\r\n"),
+    "no ports": SERVICE.replace('    ports:\n      - "5100:1883"\n', ""),
+    "no ports, no keys after": SERVICE.replace('    ports:\n      - "5100:1883"\n', "") + "\n",
+    "no volumes": SERVICE.replace("    volumes:\n" + MOUNT, "").replace(
+        "image: eclipse-mosquitto:2", "build: ./edge-mqtt-broker"
+    ),
+    "flow": SERVICE.replace('\n      - "5100:1883"', ' ["5100:1883"]'),
+    "bare": SERVICE.replace('"5100:1883"', "5100:1883"),
+    "dashes at the key": SERVICE.replace("      - ", "    - "),
+    "long": SERVICE.replace('- "5100:1883"', "- target: 1883\n        published: 5100").replace(
+        MOUNT,
+        "      - type: bind\n        source: ./edge-mqtt-broker/mosquitto.conf\n"
+        "        target: /mosquitto/config/mosquitto.conf\n",
+    ),
+    "folder": SERVICE.replace(MOUNT, "      - ./edge-mqtt-broker:/mosquitto/config\n"),
+    "no final newline": SERVICE.rstrip("\n"),
+    "wide characters": "# Stallgeräte früh\n" + SERVICE,
+}
+
+
+@pytest.mark.parametrize("compose", COMPOSES.values(), ids=COMPOSES)
+def test_derive_closes_when_the_compose_file_is_written_another_way(compose: str) -> None:
+    """Every spelling of ports and mounts is mended once, in its own style."""
+    recipe = "FROM eclipse-mosquitto:2\nCOPY mosquitto.conf /mosquitto/config/mosquitto.conf\n"
+    base = tree(compose, **{"edge-layer__edge-mqtt-broker__Dockerfile": recipe})
+    stage, left = fixed(base)
+    assert left == ()
+    assert findings(stage) == ()
+    assert GAP.derive(stage) == ()
+    yaml.safe_load(text(stage))
+    assert ("\r\n" in compose) == ("\r\n" in text(stage))
+    assert compose.endswith("\n") == text(stage).endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        "allow_anonymous true\nlistener 1883\n",
+        "port 1883\n",
+        PLAIN + "#listener 8883\n#certfile /x\nmax_connections 5\n",
+        PLAIN + "# listener 8883\n# certfile /x\npersistence true",
+    ],
+)
+def test_derive_closes_when_the_configuration_is_another(conf: str) -> None:
+    """What was set for the plaintext listener stays its own."""
+    stage, left = fixed(tree(conf=conf))
+    after = parse(text(stage, CONF).encode())
+    assert left == ()
+    assert tls_problems(after) == ()
+    before = parse(conf.encode())
+    assert [item.settings for item in after.listeners if item.port == 1883] == [
+        item.settings for item in after.listeners[: len(before.listeners)]
+    ]
+    assert len(after.listeners) == len(before.listeners) + 1
+    assert set(conf.splitlines()) - set(text(stage, CONF).splitlines()) <= {
+        line for line in conf.splitlines() if line.startswith("#")
+    }
+
+
+@pytest.mark.parametrize(
+    ("base", "reason", "words"),
+    [
+        (tree(SERVICE + "  x: {ports: ['5101:80']}\n"), Reason.AMBIGUOUS, "5101 is taken"),
+        (tree(SERVICE.replace("5100:", "10.0.0.9:5100:")), Reason.AMBIGUOUS, "10.0.0.9"),
+        (tree(SERVICE.replace(MOUNT, "")), Reason.AMBIGUOUS, "not in this tree"),
+        (tree(conf=SOUND.replace("cafile /c/ca.crt\n", "")), Reason.AMBIGUOUS, "refuses every"),
+        (
+            tree(**{"edge-layer__edge-mqtt-broker__certs__README.md": "Ask Bob."}),
+            Reason.AMBIGUOUS,
+            "not ours",
+        ),
+    ],
+)
+def test_derive_refuses_when_the_place_is_not_clear(base: Tree, reason: Reason, words: str) -> None:
+    """It says what it left alone instead of guessing."""
+    _, left = fixed(base)
+    assert [item.reason for item in left if words in item.detail] == [reason]
+
+
+def test_detect_names_the_line_when_the_compose_file_does_not_parse() -> None:
+    """A broken compose file is unresolved, never edited."""
+    base = tree(SERVICE + "    ports: [\n  x: y\n")
+    (check, *_) = GAP.detect(base)
+    assert [(item.path, item.reason) for item in check.unresolved] == [(COMPOSE, Reason.UNPARSABLE)]
+    assert COMPOSE not in {edit.path for made in GAP.derive(base) for edit in made.edits}
+
+
+def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
+    """What a broken production file had set besides access and TLS stays."""
+    path = "edge-layer/edge-mqtt-broker/mosquitto.prod.conf"
+    conf = "per_listener_settings\nlistener 8883\nmax_packet_size 99\nmax_connections 7\n"
+    stage, _ = fixed(tree(**{path.replace("/", "__"): conf}))
+    after = parse(text(stage, PurePosixPath(path)).encode())
+    assert (after.value("max_packet_size"), after.value("max_connections")) == ("99", "7")
+    assert production_problems(after) == ()
+
+
+def test_derive_refuses_when_the_map_is_mounted_file_by_file(reference: DiskTree) -> None:
+    """An access list beside the configuration would not appear through a subPath."""
+    folder = "k8s/edge-mqtt-broker/"
+    files = {
+        str(path): reference.read(path) or b""
+        for path in reference.paths()
+        if str(path).startswith(folder)
+    }
+    name = folder + "deployment.yaml"
+    files[name] = files[name].replace(
+        b"mountPath: /mosquitto/config", b"mountPath: /mosquitto/config\n              subPath: x"
+    )
+    _, left = fixed(MemoryTree(files))
+    assert ["mounts this map as a folder" in item.detail for item in left] == [True]
+
+
+def test_instructions_name_what_certificates_carry() -> None:
+    """The README and the issued certificate speak of the same names."""
+    assert rendered.NAMES == certificates.BROKER_NAMES
+
+
+def test_deviations_are_told_apart() -> None:
+    """Each departure has an id of its own and says what was measured."""
+    ids = [item.id for item in GAP.deviations]
+    assert len(set(ids)) == len(ids) >= 8
+    assert all(item.claim and item.finding and item.decision for item in GAP.deviations)
+
+
+def test_guide_is_the_documentation_when_a_gap_is_listed() -> None:
+    """Problem, before and after stand in the folder's docstring."""
+    assert all(word in GAP.guide for word in ("Problem.", "Before::", "After::"))
+
+
+def test_templates_speak_of_no_machine() -> None:
+    """No absolute path outside the container's folders stands in a template."""
+    folder: Path = BUNDLE / "templates" / "mqtt-tls"
+    texts = [path.read_text() for path in sorted(folder.iterdir())]
+    assert texts
+    assert not [item for item in texts if "/root/" in item or "/home/" in item]

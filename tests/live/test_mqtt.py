@@ -1,0 +1,127 @@
+"""The real mosquitto, before and after the fix, and on its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from closeout import shell
+from closeout.bundle import BUNDLE
+from closeout.gaps.mqtt_tls import GAP
+from closeout.model import Probe, ProbeContext
+from closeout.probes import mosquitto, mqtt
+from closeout.tree import DiskTree, Overlay
+
+pytestmark = [pytest.mark.live, pytest.mark.needs("mosquitto")]
+
+EDGE = Path("edge-layer") / "edge-mqtt-broker"
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of what the reference monorepo has of MQTT."""
+    root = tmp_path_factory.mktemp("before")
+    for part in ("edge-layer", "k8s", "infra"):
+        shutil.copytree(BUNDLE / "reference" / "farmiq" / part, root / part)
+    return root
+
+
+@pytest.fixture(scope="module")
+def after(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same, fixed."""
+    root = tmp_path_factory.mktemp("after") / "tree"
+    shutil.copytree(before, root)
+    stage = Overlay(DiskTree(root))
+    for changeset in GAP.derive(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    for edit in stage.edits:
+        place = root / edit.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(edit.after)
+    return root
+
+
+@pytest.mark.parametrize("probe", GAP.probes, ids=lambda probe: probe.id)
+def test_probe_is_red_before_and_green_after(
+    probe: Probe, before: Path, after: Path, tmp_path: Path
+) -> None:
+    """Every probe proves something: it fails on the plaintext broker, not on the fixed one."""
+    answers = [probe.run(ProbeContext(root=root, scratch=tmp_path)) for root in (before, after)]
+    assert [answer.passed for answer in answers] == [False, True], answers
+    assert "closeout-mqtt-" not in answers[0].observed
+
+
+def test_probe_is_unproven_when_the_broker_is_absent(
+    after: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No broker, no answer: never green."""
+    monkeypatch.setattr(mosquitto, "binary", lambda: None)
+    answer = GAP.probes[0].run(ProbeContext(root=after, scratch=tmp_path))
+    assert answer.passed is None
+    assert "not installed" in answer.observed
+
+
+def test_probe_is_red_when_the_whole_certificate_folder_is_mounted(
+    after: Path, tmp_path: Path
+) -> None:
+    """The order's mount brings the authority's key into the container."""
+    root = tmp_path / "tree"
+    shutil.copytree(after, root)
+    compose = root / "edge-layer" / "docker-compose.yml"
+    compose.write_text(compose.read_text().replace("/certs/broker:", "/certs:"))
+    (probe,) = (item for item in GAP.probes if item.id == "mqtt-tls.mounted-certificate")
+    answer = probe.run(ProbeContext(root=root, scratch=tmp_path))
+    assert answer.passed is False
+    assert "authority's key is in the container" in answer.observed
+
+
+def test_cluster_configuration_serves_a_client_when_it_is_fixed(after: Path) -> None:
+    """The configuration map's text starts a broker that accepts a good client alone."""
+    document = yaml.safe_load((after / "k8s" / "edge-mqtt-broker" / "configmap.yaml").read_text())
+    container = mosquitto.Container(
+        conf=document["data"]["mosquitto.conf"].encode(),
+        files={"/mosquitto/config/aclfile": document["data"]["aclfile"].encode()},
+        certificates={"/mosquitto/certs": "broker"},
+        clients=("probe-device", "edge-ingress-gateway"),
+    )
+    with mosquitto.serving(container) as broker:
+        good = mqtt.tls_context(broker.ca, broker.pair("probe-device"))
+        bare = mqtt.tls_context(broker.ca, None)
+        assert mqtt.connect(broker.ports[8883], good) == "accepted"
+        assert mqtt.connect(broker.ports[8883], bare).startswith("refused")
+
+
+@pytest.mark.needs("openssl")
+def test_instructions_make_working_certificates_when_followed(after: Path, tmp_path: Path) -> None:
+    """The README's openssl commands, run as they stand, pass a strict verification."""
+    readme = (after / EDGE / "certs" / "README.md").read_text()
+    section = readme.split("### With openssl alone")[1]
+    commands = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)[0]
+    made = shell.run(["bash", "-e"], cwd=tmp_path, stdin=commands.encode())
+    assert made.ok, made.err
+    for leaf, purpose in (("broker/server", "sslserver"), ("clients/probe-device", "sslclient")):
+        argv = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
+        judged = shell.run([*argv, "broker/ca.crt", f"{leaf}.crt"], cwd=tmp_path)
+        assert judged.ok, judged.err
+    argv = ["openssl", "verify", "-x509_strict", "-CAfile", "broker/ca.crt"]
+    argv += ["-verify_hostname", "localhost", "broker/server.crt"]
+    named = shell.run(argv, cwd=tmp_path)
+    assert named.ok, named.err
+    assert (tmp_path / "authority" / "ca.key").stat().st_mode & 0o077 == 0
+
+
+def test_serving_says_why_when_the_broker_ends() -> None:
+    """The broker's own words reach the evidence."""
+    container = mosquitto.Container(
+        conf=b"listener 1883\nno_such_setting 1\n", files={}, certificates={}, clients=("a",)
+    )
+    with (
+        pytest.raises(mosquitto.BrokerDownError, match="no_such_setting"),
+        mosquitto.serving(container),
+    ):
+        pass
