@@ -245,11 +245,15 @@ def _expects(node: Node) -> bool:
     if node.type != "call_expression":
         return False
     called = node.child_by_field_name("function")
-    name = "" if called is None else _text(called)
+    if called is None:
+        return False
+    name = _text(called)
     if name == "expect":
         given = _arguments(node)
         return bool(given) and given[0].type not in _LITERALS
-    return name.startswith(("assert", "expect")) and name != "expect.assertions"
+    if called.type == "member_expression":
+        return name.startswith("assert.")
+    return called.type == "identifier" and name.startswith(("assert", "expect"))
 
 
 def _is_dropped(words: tuple[str, ...], call: Node) -> bool:

@@ -1,0 +1,204 @@
+"""The billing suite goes where it fits, once, and over nothing."""
+
+import json
+
+import pytest
+
+from closeout import suites
+from closeout.bundle import BUNDLE
+from closeout.gaps.billing_tests import GAP
+from closeout.gaps.billing_tests.derive import SUITE
+from closeout.model import Reason, Source, Unresolved
+from closeout.probes.coverage import BILLING_SERVICE
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+SERVICE = str(BILLING_SERVICE)
+SCRIPT_LINE = b'"test": "jest --passWithNoTests"'
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, bytes]:
+    """Return the reference's billing service as path text to bytes."""
+    tree = DiskTree(BUNDLE / "reference" / "farmiq" / BILLING_SERVICE)
+    return {f"{SERVICE}/{path}": tree.read(path) for path in tree.paths()}
+
+
+def fixed(files: dict[str, bytes]) -> Overlay:
+    """Return the tree with everything laid over it that the gap proposes."""
+    overlay = Overlay(MemoryTree(files))
+    for changeset in GAP.derive(overlay):
+        for edit in changeset.edits:
+            overlay.lay(edit)
+    return overlay
+
+
+def findings(tree: Tree) -> set[tuple[str, str]]:
+    """Return what is open, as criterion and file name."""
+    return {
+        (item.criterion, item.path.name) for check in GAP.detect(tree) for item in check.findings
+    }
+
+
+def refused(tree: Tree) -> dict[str, Unresolved]:
+    """Return what the gap will not touch, by file name."""
+    return {item.path.name: item for made in GAP.derive(tree) for item in made.unresolved}
+
+
+def test_detect_names_every_criterion_when_there_are_no_tests(reference: dict[str, bytes]) -> None:
+    """Four files, a script that cannot fail and a configuration are missing."""
+    assert findings(MemoryTree(reference)) == {
+        ("5.1", "invoiceService.test.ts"),
+        ("5.2", "subscriptionService.test.ts"),
+        ("5.3", "paymentService.test.ts"),
+        ("5.4", "usageMeteringService.test.ts"),
+        ("5.5", "package.json"),
+        ("5.5", "jest.config.js"),
+    }
+
+
+def test_derive_closes_the_gap_when_it_is_applied_once(reference: dict[str, bytes]) -> None:
+    """Afterwards nothing is open, something was examined, and nothing is left to do."""
+    after = fixed(reference)
+
+    assert findings(after) == set()
+    assert all(check.examined for check in GAP.detect(after))
+    assert GAP.derive(after) == ()
+
+
+def test_derive_keeps_suite_and_code_apart_when_it_proposes(reference: dict[str, bytes]) -> None:
+    """Test files come from the suite; the script is a change of the service's own file."""
+    made = {item.source: item for item in GAP.derive(MemoryTree(reference))}
+
+    assert all(edit.before is None for edit in made[Source.SUITE].edits)
+    assert [edit.path.name for edit in made[Source.CODE].edits] == ["package.json"]
+
+
+def test_derive_touches_one_line_when_it_mends_the_script(reference: dict[str, bytes]) -> None:
+    """Every other byte of package.json stays."""
+    path = f"{SERVICE}/package.json"
+    after = fixed(reference).read(path)
+
+    assert after == reference[path].replace(SCRIPT_LINE, b'"test": "jest"')
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (b'"test": "jest --passWithNoTests --runInBand"', '"jest --runInBand"'),
+        (b'"test": "echo \\"Error: no test specified\\" && exit 1"', '"jest"'),
+        (b'"pretest": "test"', '"jest"'),
+    ],
+)
+def test_derive_mends_the_script_when_it_has_another_form(
+    reference: dict[str, bytes], given: bytes, wanted: str
+) -> None:
+    """A flag goes, a placeholder is replaced, a missing script is added; CRLF stays."""
+    path = f"{SERVICE}/package.json"
+    content = reference[path].replace(SCRIPT_LINE, given).replace(b"\n", b"\r\n")
+
+    after = fixed({**reference, path: content}).read(path)
+
+    assert f'"test": {wanted}'.encode() in after
+    assert json.loads(after)["scripts"]["build"]
+    assert after.count(b"\n") == after.count(b"\r\n")
+
+
+def test_derive_leaves_a_file_alone_when_another_one_stands_there(
+    reference: dict[str, bytes],
+) -> None:
+    """A thin test file of the service's own is reported, not overwritten."""
+    path = f"{SERVICE}/tests/invoiceService.test.ts"
+    own = b"it('adds', () => { expect(1 + one()).toBe(2); });\n"
+    tree = MemoryTree({**reference, path: own})
+
+    assert ("5.1", "invoiceService.test.ts") in findings(tree)
+    assert refused(tree)["invoiceService.test.ts"].reason is Reason.AMBIGUOUS
+    assert fixed({**reference, path: own}).read(path) == own
+
+
+def test_detect_is_content_when_the_service_has_its_own_tests(reference: dict[str, bytes]) -> None:
+    """Ten cases that assert close the criterion wherever the file stands."""
+    cases = "".join(f"it('{n}', () => {{ expect(f({n})).toBe({n}); }});\n" for n in range(10))
+    path = f"{SERVICE}/src/__tests__/invoiceService.test.ts"
+
+    assert ("5.1", "invoiceService.test.ts") not in findings(
+        MemoryTree({**reference, path: cases.encode()})
+    )
+
+
+def test_detect_is_not_fooled_when_ten_tests_assert_nothing(reference: dict[str, bytes]) -> None:
+    """Hollow cases do not count."""
+    cases = "".join(f"it('{n}', () => {{ expect(true).toBe(true); }});\n" for n in range(10))
+    path = f"{SERVICE}/tests/invoiceService.test.ts"
+
+    assert ("5.1", "invoiceService.test.ts") in findings(
+        MemoryTree({**reference, path: cases.encode()})
+    )
+
+
+def test_derive_says_which_names_are_missing_when_the_service_is_another(
+    reference: dict[str, bytes],
+) -> None:
+    """A file that could not pass is not installed; the others are."""
+    path = f"{SERVICE}/src/services/paymentService.ts"
+    other = reference[path].replace(b"async refund(", b"async giveBack(")
+    files = {**reference, path: other}
+
+    told = refused(MemoryTree(files))
+
+    assert "paymentService.ts: PaymentService.refund" in told["paymentService.test.ts"].detail
+    assert set(told) == {"paymentService.test.ts", "postgres.test.ts", "app.test.ts"}
+    assert fixed(files).read(f"{SERVICE}/tests/invoiceService.test.ts") is not None
+
+
+def test_derive_installs_no_suite_when_jest_is_not_a_dependency(
+    reference: dict[str, bytes],
+) -> None:
+    """Without the runner no test file helps; the hint says how to get it."""
+    path = f"{SERVICE}/package.json"
+    content = reference[path].replace(b'    "ts-jest": "29.4.15",\n', b"")
+    tree = MemoryTree({**reference, path: content})
+
+    assert "ts-jest" in refused(tree)["package.json"].hint
+    assert all(made.source is not Source.SUITE or not made.edits for made in GAP.derive(tree))
+
+
+def test_derive_brings_no_configuration_when_the_service_has_one(
+    reference: dict[str, bytes],
+) -> None:
+    """Two jest configurations would stop jest."""
+    files = {**reference, f"{SERVICE}/jest.config.ts": b"export default {};\n"}
+
+    assert fixed(files).read(f"{SERVICE}/jest.config.js") is None
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe"])
+def test_detect_reports_the_manifest_when_it_does_not_parse(
+    reference: dict[str, bytes], content: bytes
+) -> None:
+    """A broken package.json is no finding and no crash."""
+    tree = MemoryTree({**reference, f"{SERVICE}/package.json": content})
+
+    (refusal,) = next(check for check in GAP.detect(tree) if check.rule == "runner").unresolved
+    assert refusal.reason is Reason.UNPARSABLE
+    assert GAP.derive(tree) == ()
+
+
+def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
+    """Without the service nothing was examined, so nothing is closed."""
+    checks = GAP.detect(MemoryTree({"README.md": b"x"}))
+
+    assert {check.examined for check in checks} == {()}
+    assert GAP.derive(MemoryTree({"README.md": b"x"})) == ()
+
+
+def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:
+    """The names that each suite file is said to use exist in the service it was written for."""
+    tree = MemoryTree(reference)
+
+    assert {file: suites.missing_names(SUITE, file, tree) for file in SUITE.needs} == dict.fromkeys(
+        SUITE.needs, ()
+    )
+    assert {name for name in suites.files("billing") if name.endswith(".test.ts")} <= set(
+        SUITE.needs
+    )

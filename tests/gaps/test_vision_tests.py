@@ -1,0 +1,195 @@
+"""The vision suite goes where it fits, once, and over nothing."""
+
+import pytest
+
+from closeout import suites
+from closeout.bundle import BUNDLE
+from closeout.gaps.vision_tests import GAP
+from closeout.gaps.vision_tests.derive import SUITE
+from closeout.model import Reason, Source, Unresolved
+from closeout.probes.coverage import VISION_SERVICE
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+SERVICE = str(VISION_SERVICE)
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, bytes]:
+    """Return the reference's vision service as path text to bytes."""
+    tree = DiskTree(BUNDLE / "reference" / "farmiq" / VISION_SERVICE)
+    return {f"{SERVICE}/{path}": tree.read(path) for path in tree.paths()}
+
+
+def fixed(files: dict[str, bytes]) -> Overlay:
+    """Return the tree with everything laid over it that the gap proposes."""
+    overlay = Overlay(MemoryTree(files))
+    for changeset in GAP.derive(overlay):
+        for edit in changeset.edits:
+            overlay.lay(edit)
+    return overlay
+
+
+def findings(tree: Tree) -> set[tuple[str, str]]:
+    """Return what is open, as criterion and file name."""
+    return {
+        (item.criterion, item.path.name) for check in GAP.detect(tree) for item in check.findings
+    }
+
+
+def refused(tree: Tree) -> dict[str, Unresolved]:
+    """Return what the gap will not touch, by file name."""
+    return {item.path.name: item for made in GAP.derive(tree) for item in made.unresolved}
+
+
+def test_detect_names_every_file_when_one_smoke_test_is_all_there_is(
+    reference: dict[str, bytes],
+) -> None:
+    """Configuration, fixtures and two test files are missing."""
+    assert findings(MemoryTree(reference)) == {
+        ("6.1", "pytest.ini"),
+        ("6.2", "conftest.py"),
+        ("6.3", "test_inference_service.py"),
+        ("6.4", "test_job_service.py"),
+    }
+
+
+def test_derive_closes_the_gap_when_it_is_applied_once(reference: dict[str, bytes]) -> None:
+    """Afterwards nothing is open, something was examined, and nothing is left to do."""
+    after = fixed(reference)
+
+    assert findings(after) == set()
+    assert all(check.examined for check in GAP.detect(after))
+    assert GAP.derive(after) == ()
+
+
+def test_derive_only_adds_when_it_installs(reference: dict[str, bytes]) -> None:
+    """The suite is new files; the service's own test stays."""
+    (made,) = GAP.derive(MemoryTree(reference))
+
+    assert made.source is Source.SUITE
+    assert all(edit.before is None for edit in made.edits)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pyproject.toml", b"[project]\nname = 'x'\n[tool.pytest.ini_options]\n"),
+        ("setup.cfg", b"[tool:pytest]\ntestpaths = tests\n"),
+        ("tox.ini", b"[tox]\n[pytest]\n"),
+    ],
+)
+def test_detect_is_content_when_pytest_is_configured_elsewhere(
+    reference: dict[str, bytes], name: str, content: bytes
+) -> None:
+    """A second configuration would silence the first, so none is installed."""
+    files = {**reference, f"{SERVICE}/{name}": content}
+
+    assert ("6.1", "pytest.ini") not in findings(MemoryTree(files))
+    assert fixed(files).read(f"{SERVICE}/pytest.ini") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pyproject.toml", b"[tool.ruff]\n# [tool.pytest.ini_options]\n"),
+        ("setup.cfg", b"[metadata]\n"),
+        ("pytest.ini", b"\n"),
+    ],
+)
+def test_detect_is_not_fooled_when_a_file_only_looks_like_a_configuration(
+    reference: dict[str, bytes], name: str, content: bytes
+) -> None:
+    """A comment and an empty file configure nothing."""
+    assert ("6.1", "pytest.ini") in findings(
+        MemoryTree({**reference, f"{SERVICE}/{name}": content})
+    )
+
+
+def test_detect_is_content_when_fixtures_stand_beside_the_tests(
+    reference: dict[str, bytes],
+) -> None:
+    """The order does not say which folder the conftest belongs to."""
+    path = f"{SERVICE}/tests/conftest.py"
+    fixture = b"import pytest\n\n\n@pytest.fixture\ndef model():\n    return 1\n"
+
+    assert ("6.2", "conftest.py") not in findings(MemoryTree({**reference, path: fixture}))
+    assert ("6.2", "conftest.py") in findings(MemoryTree({**reference, path: b"import pytest\n"}))
+
+
+def test_derive_leaves_a_file_alone_when_another_one_stands_there(
+    reference: dict[str, bytes],
+) -> None:
+    """A thin test file of the service's own is reported, not overwritten."""
+    path = f"{SERVICE}/tests/test_job_service.py"
+    own = b"def test_a():\n    assert f() == 1\n"
+    files = {**reference, path: own}
+
+    assert refused(MemoryTree(files))["test_job_service.py"].reason is Reason.AMBIGUOUS
+    assert fixed(files).read(path) == own
+
+
+def test_detect_is_not_fooled_when_ten_tests_assert_nothing(reference: dict[str, bytes]) -> None:
+    """Hollow tests do not count; ten honest ones do."""
+    path = f"{SERVICE}/tests/test_job_service.py"
+    hollow = "".join(f"def test_{n}():\n    assert True\n" for n in range(10))
+    honest = hollow.replace("True", "f() == 1")
+
+    assert ("6.4", "test_job_service.py") in findings(
+        MemoryTree({**reference, path: hollow.encode()})
+    )
+    assert ("6.4", "test_job_service.py") not in findings(
+        MemoryTree({**reference, path: honest.encode()})
+    )
+
+
+def test_derive_says_which_names_are_missing_when_the_service_is_another(
+    reference: dict[str, bytes],
+) -> None:
+    """A file that could not pass is not installed; the others are."""
+    path = f"{SERVICE}/app/services/job_service.py"
+    files = {**reference, path: reference[path].replace(b"def retry_job", b"def requeue")}
+
+    told = refused(MemoryTree(files))
+
+    assert set(told) == {"test_job_service.py"}
+    assert "job_service.py: JobService.retry_job" in told["test_job_service.py"].detail
+    assert fixed(files).read(f"{SERVICE}/tests/test_inference_service.py") is not None
+
+
+def test_derive_installs_no_test_when_the_services_conftest_lacks_its_fixtures(
+    reference: dict[str, bytes],
+) -> None:
+    """A conftest that stands there is kept, so tests that need ours would not pass."""
+    own = b"import pytest\n\n\n@pytest.fixture\ndef mock_model():\n    return 1\n"
+    told = refused(MemoryTree({**reference, f"{SERVICE}/conftest.py": own}))
+
+    assert "conftest.py: sample_image" in told["test_inference_service.py"].detail
+    assert "conftest.py: clock" in told["test_job_service.py"].detail
+
+
+def test_detect_reports_the_line_when_a_test_file_does_not_parse(
+    reference: dict[str, bytes],
+) -> None:
+    """A broken test file is no finding and no crash, and it is not overwritten."""
+    path = f"{SERVICE}/tests/test_job_service.py"
+    tree = MemoryTree({**reference, path: b"x = 1\ndef test_a(:\n"})
+
+    (refusal,) = next(check for check in GAP.detect(tree) if check.criterion == "6.4").unresolved
+    assert (refusal.reason, refusal.line) == (Reason.UNPARSABLE, 2)
+
+
+def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
+    """Without the service nothing was examined, so nothing is closed."""
+    checks = GAP.detect(MemoryTree({"README.md": b"x"}))
+
+    assert {check.examined for check in checks} == {()}
+    assert GAP.derive(MemoryTree({"README.md": b"x"})) == ()
+
+
+def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:
+    """The names that each suite file is said to use exist in the service it was written for."""
+    tree = MemoryTree(reference)
+
+    assert {file: suites.missing_names(SUITE, file, tree) for file in SUITE.needs} == dict.fromkeys(
+        SUITE.needs, ()
+    )
