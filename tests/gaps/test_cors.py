@@ -285,3 +285,29 @@ def test_derive_takes_another_name_where_cors_is_taken() -> None:
 
     assert after.read("cloud-layer/cloud-herd-service/app/cors.py") == b"X = 1\n"
     assert b"from app.cors_policy import install_cors" in (after.read(MAIN) or b"")
+
+
+def test_derive_drops_a_list_that_only_the_old_call_read() -> None:
+    """No wildcard stays behind as a dead name; a list that is read elsewhere stays."""
+    cors = "app.add_middleware(CORSMiddleware, allow_origins=ORIGINS)"
+    alone = service(cors, 'ORIGINS = ["*"]')
+    shared = service(f"{cors}\nprint(ORIGINS)", 'ORIGINS = ["*"]')
+
+    assert b"ORIGINS = [" not in (fixed(alone, derive(alone)).read(MAIN) or b"")
+    assert b'ORIGINS = ["*"]' in (fixed(shared, derive(shared)).read(MAIN) or b"")
+
+
+def test_derive_keeps_the_import_of_a_policy_that_stays() -> None:
+    """Of two policies only the open one is replaced, and the sound one still finds its class."""
+    tree = service(
+        "if app.debug:\n"
+        '    app.add_middleware(CORSMiddleware, allow_origins=["*"])\n'
+        "else:\n"
+        "    app.add_middleware(CORSMiddleware, allow_origins=ALLOWED)",
+        'import os\nALLOWED = os.environ["ALLOWED_ORIGINS"].split(",")',
+    )
+    content = fixed(tree, derive(tree)).read(MAIN) or b""
+
+    assert b"import CORSMiddleware\nfrom app.cors import install_cors\n" in content
+    assert b"    app.add_middleware(CORSMiddleware, allow_origins=ALLOWED)" in content
+    assert b"    install_cors(" in content

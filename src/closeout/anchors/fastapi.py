@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -86,6 +86,21 @@ def services(tree: Tree) -> tuple[Service, ...]:
     folders = {_folder(path, files) for path in sources if _looks_like_one(tree.read(path))}
     found = (_service(tree, folder, sources) for folder in sorted(folders))
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
+
+
+def missing_services(tree: Tree, named: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
+    """Return the main modules of `named` whose service stands nowhere in the tree."""
+    present = {path.parent.parent.name for path in tree.paths() if path.suffix == ".py"}
+    return tuple(
+        Unresolved(
+            path=path,
+            reason=Reason.MISSING,
+            detail="the order lists this service, and it is not in the tree",
+            hint="name the monorepo that holds it: --root DIR, or waive the criterion.",
+        )
+        for path in named
+        if path.parent.parent.name not in present
+    )
 
 
 def _looks_like_one(content: bytes | None) -> bool:

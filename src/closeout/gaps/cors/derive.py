@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,7 +20,7 @@ from closeout.gaps.cors.detect import (
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS, compose_edits, example_edits
 from closeout.model import Changeset, Edit, Reason, Unresolved
 from closeout.rendering import render
-from closeout.splicing import Splice, indentation, splice
+from closeout.splicing import Splice, indentation, line_start, splice
 from closeout.tree import Overlay, Tree
 
 _ALWAYS = frozenset(["GET", "HEAD", "OPTIONS"])
@@ -97,7 +97,9 @@ def _module_edits(
 ) -> list[Edit]:
     module = service.modules[path]
     policy = _policy(tree, service, path)
-    splices = [_import(policy, path, module)]
+    calls = [place.call for place in places if place.call is not None]
+    splices = [_import(policy, path, module, len(calls))]
+    splices += _dead_wildcards(service, module, calls)
     for place in places:
         if place.call is not None:
             splices.append(_replacement(service, place, module, place.call))
@@ -128,7 +130,7 @@ def _policy(tree: Tree, service: Service, path: PurePosixPath) -> _Policy:
     return _Policy(service=service, content=content, stem="cross_origin_policy")
 
 
-def _import(policy: _Policy, path: PurePosixPath, module: Module) -> Splice:
+def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int) -> Splice:
     package = package_of(module, path, policy.service.folder)
     text = f"from {package}{policy.stem} import install_cors"
     old = _middleware_import(module)
@@ -138,9 +140,31 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module) -> Splice:
     uses = sum(
         isinstance(node, ast.Name) and node.id == "CORSMiddleware" for node in ast.walk(module.tree)
     )
-    if len(old.names) == 1 and uses == len(module.cors_calls):
+    if len(old.names) == 1 and uses == replaced:
         return Splice(start=span.start, end=span.end, text=text)
     return Splice(start=span.end, end=span.end, text=f"\n{text}")
+
+
+def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
+    """Yield the splices that drop a list of origins that only a replaced call read."""
+    for call in calls:
+        origins = call.options.get("allow_origins")
+        name = origins.id if isinstance(origins, ast.Name) else ""
+        uses = [node for node in ast.walk(module.tree) if getattr(node, "id", None) == name]
+        imported = any(
+            dotted.endswith(f".{name}")
+            for other in service.modules.values()
+            for dotted in other.imports.values()
+        )
+        if not name or imported or len(uses) != len(("written", "read")):
+            continue
+        for statement in module.tree.body:
+            is_list = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(
+                statement.value, ast.List | ast.Tuple | ast.Set
+            )
+            if is_list and uses[0] in set(ast.walk(statement)):
+                start = line_start(module.content, module.span(statement).start)
+                yield Splice(start=start, end=module.next_line(statement), text="")
 
 
 def _middleware_import(module: Module) -> ast.ImportFrom | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.anchors.fastapi import Service, services
+from closeout.anchors.fastapi import Service, missing_services, services
 from closeout.anchors.python import CorsCall, Module
 from closeout.gaps.cors.wiring import missing_compose, missing_examples, wiring_files
-from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.model import Check, Finding
 from closeout.tree import Tree
 
 VARIABLE = "ALLOWED_ORIGINS"
@@ -65,7 +65,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
             criterion="1.1",
             examined=examined,
             findings=_findings(tree, "explicit-origins", "1.1", [*open_places, *absent]),
-            unresolved=(*unparsable, *_missing_services(tree)),
+            unresolved=(*unparsable, *missing_services(tree, NAMED)),
         ),
         Check(
             rule="origins-from-environment",
@@ -107,7 +107,7 @@ def _findings(tree: Tree, rule: str, criterion: str, places: list[Flawed]) -> tu
             criterion=criterion,
             path=place.path,
             line=place.line,
-            message=f"{place.path.parent.parent.name} {place.flaw.value}",
+            message=f"the service {place.flaw.value}",
             excerpt=_excerpt(tree, place),
             named=place.path in NAMED,
         )
@@ -118,18 +118,6 @@ def _findings(tree: Tree, rule: str, criterion: str, places: list[Flawed]) -> tu
 def _excerpt(tree: Tree, place: Flawed) -> str:
     lines = (tree.read(place.path) or b"").splitlines()
     return lines[place.line - 1].decode(errors="replace").strip() if lines else ""
-
-
-def _missing_services(tree: Tree) -> Iterator[Unresolved]:
-    present = {path.parent.parent.name for path in tree.paths() if path.suffix == ".py"}
-    for path in NAMED:
-        if path.parent.parent.name not in present and tree.read(path) is None:
-            yield Unresolved(
-                path=path,
-                reason=Reason.MISSING,
-                detail="the order lists this service, and it is not in the tree",
-                hint="name the monorepo that holds it: --root DIR, or waive the criterion.",
-            )
 
 
 def open_policies(service: Service) -> Iterator[Flawed]:

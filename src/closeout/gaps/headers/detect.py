@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.fastapi import Service, services
+from closeout.anchors.fastapi import Service, missing_services, services
 from closeout.anchors.python import AppCreation
 from closeout.gaps.headers.installed import Installed, installed
-from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.model import Check, Finding
 from closeout.tree import Tree
 
 NAMED = (
@@ -78,7 +78,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
             criterion="7.1",
             examined=examined,
             findings=tuple(covered),
-            unresolved=(*unparsable, *_missing_services(tree)),
+            unresolved=(*unparsable, *missing_services(tree, NAMED)),
         )
     ]
     for rule in RULES:
@@ -149,15 +149,3 @@ def _finding(tree: Tree, item: Application, rule: str, criterion: str, message: 
         excerpt=lines[line - 1].decode(errors="replace").strip(),
         named=item.path in NAMED,
     )
-
-
-def _missing_services(tree: Tree) -> Iterator[Unresolved]:
-    present = {path.parent.parent.name for path in tree.paths() if path.suffix == ".py"}
-    for path in NAMED:
-        if path.parent.parent.name not in present:
-            yield Unresolved(
-                path=path,
-                reason=Reason.MISSING,
-                detail="the order lists this service, and it is not in the tree",
-                hint="name the monorepo that holds it: --root DIR, or waive the criterion.",
-            )
