@@ -191,6 +191,34 @@ def test_derive_puts_edge_services_where_their_manifests_do() -> None:
     assert not _findings(tree)
 
 
+def test_derive_provides_what_a_workload_reads() -> None:
+    """A Secret that a manifest reads by key gets an entry; a certificate's does not."""
+    job = b"""apiVersion: v1
+kind: Pod
+metadata: {name: backup, namespace: farmiq-cloud-prod}
+spec:
+  containers:
+    - name: backup
+      image: backup:1
+      env:
+        - name: PGPASSWORD
+          valueFrom: {secretKeyRef: {name: postgres-credentials, key: POSTGRES_PASSWORD}}
+        - name: EXTRA
+          valueFrom: {secretKeyRef: {name: cloud-tenant-registry-secrets, key: EXTRA_TOKEN}}
+  volumes:
+    - name: tls
+      secret: {secretName: broker-tls, items: [{key: tls.crt, path: tls.crt}]}
+"""
+    tree = _tree(**{"k8s/backup.yaml": job})
+    found = [item.message for item in _findings(tree) if item.path.name == "backup.yaml"]
+    fixed = _fixed(tree)
+    entry = fixed.read(f"{FOLDER}/postgres-credentials-external-secret.yaml") or b""
+    assert sorted(message.split()[2] for message in found) == ["EXTRA_TOKEN", "POSTGRES_PASSWORD"]
+    assert b"    name: postgres-credentials\n    creationPolicy: Owner" in entry
+    assert not _findings(fixed)
+    assert GAP.derive(fixed) == ()
+
+
 def test_derive_mends_the_orders_own_manifests_in_place() -> None:
     """An unserved version, missing conditions, entries and flags are spliced; the rest stays."""
     tree = _tree(

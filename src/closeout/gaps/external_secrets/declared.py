@@ -43,6 +43,11 @@ class Found:
         """Return the object's namespace, empty where it names none."""
         return self.text("metadata", "namespace")
 
+    @property
+    def target(self) -> str:
+        """Return the name of the Secret that an ExternalSecret makes."""
+        return self.text("spec", "target", "name") or self.name
+
     def entries(self) -> Iterator[tuple[str, int]]:
         """Yield each variable that an ExternalSecret provides, with its line."""
         rows = self.field("spec", "data")
@@ -69,8 +74,8 @@ class Declared:
     """Name and namespace of every ServiceAccount."""
     namespaces: frozenset[str]
     """Namespaces that have a manifest of their own."""
-    homes: tuple[tuple[str, str], ...]
-    """Folder names and namespaces of all other manifests."""
+    others: tuple[Found, ...]
+    """Every document that is not the operator's own."""
     kustomizations: tuple[Found, ...]
     releases: tuple[Found, ...]
     """Objects of a deployment controller that install the operator's chart."""
@@ -78,9 +83,9 @@ class Declared:
 
     def namespace_of(self, service: str) -> str:
         """Return where a service runs: as its own manifests say, else its layer's namespace."""
-        for folder, namespace in self.homes:
-            if folder == service:
-                return namespace
+        for item in self.others:
+            if item.path.parent.name == service and item.namespace:
+                return item.namespace
         return EDGE_NAMESPACE if service.startswith("edge-") else CLOUD_NAMESPACE
 
     def secrets_of(self, service: str, services: frozenset[str]) -> tuple[Found, ...]:
@@ -125,11 +130,7 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...]) -> Decla
             (item.name, item.namespace) for item in found if item.document.kind == "ServiceAccount"
         ),
         namespaces=frozenset(item.name for item in found if item.document.kind == "Namespace"),
-        homes=tuple(
-            (item.path.parent.name, item.namespace)
-            for item in found
-            if item.namespace and item not in own
-        ),
+        others=tuple(item for item in found if item not in own),
         kustomizations=tuple(item for item in found if item.document.kind == "Kustomization"),
         releases=tuple(
             item

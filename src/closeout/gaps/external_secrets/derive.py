@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.anchors import yaml as anchors
 from closeout.gaps.external_secrets import target
+from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, declared
 from closeout.gaps.external_secrets.detect import account_of, missing_entries
 from closeout.gaps.external_secrets.installation import commands
@@ -56,8 +57,16 @@ def _entry_files(
     wanted: Mapping[str, tuple[str, ...]],
     store: Found | None,
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    kind = store.document.kind if store else "ClusterSecretStore"
-    name = store.name if store else target.STORE
+    owed = {
+        (target.secret_name(service), state.namespace_of(service)): (service, set(variables))
+        for service, variables in wanted.items()
+        if not state.secrets_of(service, services)
+    }
+    made = {(item.target, item.namespace) for item in state.secrets}
+    for need in unprovided(state):
+        identity = (need.secret, need.namespace)
+        if identity not in made:
+            owed.setdefault(identity, (need.secret, set()))[1].add(need.key)
     return {
         target.manifest_path(service): (
             render(
@@ -65,21 +74,20 @@ def _entry_files(
                 {
                     "api_version": target.API_VERSION,
                     "service": service,
-                    "name": target.secret_name(service),
-                    "namespace": state.namespace_of(service),
+                    "name": name,
+                    "namespace": namespace,
                     "refresh": target.REFRESH,
-                    "store_kind": kind,
-                    "store": name,
+                    "store_kind": store.document.kind if store else "ClusterSecretStore",
+                    "store": store.name if store else target.STORE,
                     "entries": [
                         {"variable": item, "key": target.remote_key(service, item)}
-                        for item in variables
+                        for item in sorted(variables)
                     ],
                 },
             ),
             _PLAIN,
         )
-        for service, variables in wanted.items()
-        if not state.secrets_of(service, services)
+        for (name, namespace), (service, variables) in owed.items()
     }
 
 
@@ -110,6 +118,7 @@ def _platform_files(
 def _namespaces(state: Declared, wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
     used = {state.namespace_of(service) for service in wanted}
     used |= {item.namespace for item in state.secrets if item.namespace}
+    used |= {need.namespace for need in unprovided(state)}
     return sorted(used or {target.CLOUD_NAMESPACE})
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
@@ -152,11 +153,12 @@ def _coverage(tree: Tree, state: Declared, variables: tuple[SecretVariable, ...]
 
 
 def _doubled(tree: Tree, service: str, secrets: tuple[Found, ...]) -> Iterator[Finding]:
-    counted = Counter(variable for item in secrets for variable, _ in item.entries())
+    counted = Counter((item.target, variable) for item in secrets for variable, _ in item.entries())
     for item in secrets:
         for variable, line in item.entries():
-            if counted[variable] > 1:
-                message = f"{variable} of {service} has {counted[variable]} entries"
+            count = counted[item.target, variable]
+            if count > 1:
+                message = f"{variable} of {service} has {count} entries"
                 yield _finding(tree, "coverage", "10.3", item.path, line, message)
 
 
@@ -179,6 +181,10 @@ def _references(tree: Tree, state: Declared) -> Check:
     for item in state.secrets:
         for line, message in _secret_problems(tree, state, item):
             findings.append(_finding(tree, "references", "10.3", item.path, line, message))
+    for need in unprovided(state):
+        message = f"nothing provides {need.key} of the Secret {need.namespace}/{need.secret}"
+        path = need.reader.path
+        findings.append(_finding(tree, "references", "10.3", path, need.line, message))
     return _check("references", "10.3", {item.path for item in state.secrets}, findings)
 
 

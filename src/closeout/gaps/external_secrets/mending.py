@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared
 from closeout.gaps.external_secrets.detect import allowed_namespaces
 from closeout.gaps.external_secrets.installation import commands
@@ -36,6 +37,7 @@ def mended_manifests(
     """Yield one changeset a manifest with an unserved version or an entry missing."""
     namespaces = {state.namespace_of(service) for service in wanted}
     namespaces |= {item.namespace for item in state.secrets if item.namespace}
+    namespaces |= {need.namespace for need in unprovided(state)}
     takers = {
         held[0]: service for service in wanted if (held := state.secrets_of(service, services))
     }
