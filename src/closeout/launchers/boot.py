@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from closeout import shell
 from closeout.errors import CloseoutError
 from closeout.model import ProbeContext
 from closeout.probes import node
+from closeout.probes.http import NoAnswerError, Request, send
 
 BOOT_DEADLINE = 60.0
 """Seconds from the start of a process to its first accepted connection, on a busy machine."""
@@ -27,6 +27,7 @@ _PYTHON_LAUNCHER = _HERE / "python.py"
 _NODE_LAUNCHER = _HERE / "node.cjs"
 _LOG_LINES = 6
 _PAUSE = 0.05
+_ONE_ANSWER = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +110,26 @@ def python_launch(folder: Path, python: Path, environment: Mapping[str, str]) ->
             *("--app-dir", str(folder)),
             *("--target", "app.main"),
             *("--parent", str(os.getpid())),
+            *("--server-header", _banner(folder)),
         ),
         folder=str(folder),
         environment=environment,
     )
+
+
+def _banner(folder: Path) -> str:
+    """Return whether the service is told to be started with the server's banner, on or off.
+
+    The banner is added outside the application, so how the service is started decides.
+    """
+    for name, silenced in (
+        ("Dockerfile", "--no-server-header"),
+        ("app/main.py", "server_header=False"),
+    ):
+        place = folder / name
+        if place.is_file() and silenced in place.read_text(errors="replace"):
+            return "off"
+    return "on"
 
 
 def node_launch(folder: Path, environment: Mapping[str, str]) -> Launch:
@@ -160,8 +177,8 @@ def listening(start: Started, *, deadline: float = BOOT_DEADLINE) -> Booted | No
     service = start.launch.service
     while time.monotonic() < start.since + deadline:
         told = _told(start.log)
-        if told is not None and _accepts(port := int(str(told["port"]))):
-            url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{told['port']}" if told else ""
+        if told and _answers(url):
             return Booted(service=service, url=url, log=start.log, told=told)
         code = start.process.poll()
         if code is not None:
@@ -219,9 +236,10 @@ def _told(log: Path) -> Mapping[str, object] | None:
     return None
 
 
-def _accepts(port: int) -> bool:
+def _answers(url: str) -> bool:
+    """Return whether an answer comes: a socket takes connections before its server serves them."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
-    except OSError:
+        send(url, Request(path="/"), deadline=_ONE_ANSWER)
+    except NoAnswerError:
         return False
     return True

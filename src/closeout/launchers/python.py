@@ -115,7 +115,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--stub", action="append", default=[])
     parser.add_argument("--decorators", choices=["on", "off"], default="on")
-    parser.add_argument("--server-header", choices=["on", "off"], default="off")
+    parser.add_argument("--server-header", choices=["on", "off"], default="on")
     return parser.parse_args()
 
 

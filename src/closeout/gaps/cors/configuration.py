@@ -15,6 +15,7 @@ _SERVICES = ("cloud-analytics-service", "cloud-llm-insights-service")
 """One with the application at module level, one that builds it in a factory."""
 
 _FIRST = "https://farm.example"
+_PRODUCTION = {"APP_ENV": "production", "ENVIRONMENT": "production", "ENV": "production"}
 _SECOND = "https://office.example:8443"
 
 
@@ -87,8 +88,22 @@ _CASES = (
         refusable=True,
     ),
     _Case(
+        name="wildcard-in-production",
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": "*"},
+        expected="refused: it does not boot, or nobody may read it",
+        cases=_closed(EVIL, "*", ""),
+        refusable=True,
+        criterion="1.3",
+    ),
+    _Case(
+        name="configured-in-production",
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
+        expected="the configured origin and nobody else, no localhost",
+        cases=[(get(_FIRST), partial(readable_from, _FIRST)), *_closed(ALLOWED, EVIL)],
+    ),
+    _Case(
         name="unset-in-production",
-        environment={"APP_ENV": "production", "ENVIRONMENT": "production", "ENV": "production"},
+        environment=_PRODUCTION,
         expected="it does not boot on a localhost default, or trusts no localhost",
         cases=_closed(ALLOWED, EVIL),
         refusable=True,

@@ -98,6 +98,10 @@ def _no_filter(answer: Answer) -> Sequence[str]:
     return [] if found in {None, "0"} else [f"x-xss-protection: {found}"]
 
 
+def _no_banner(answer: Answer) -> Sequence[str]:
+    return [f"server: {name}" for name in answer.values("server")]
+
+
 def _silent(answer: Answer) -> Sequence[str]:
     told = _CRASH_TEXT in answer.body or b"Traceback" in answer.body
     return ["the crash's text is in the answer"] if told else []
@@ -122,6 +126,7 @@ def _content(service: str) -> Iterator[tuple[str, str, str, Sequence[tuple[Reque
     yield "7.1", "isolation", "CORP and COOP", [(plain, _isolated)]
     yield "7.1", "no-store", "Cache-Control: no-store on an API answer", [(plain, _uncached)]
     yield "7.1", "no-xss-filter", "X-XSS-Protection 0 or absent", [(plain, _no_filter)]
+    yield "7.1", "no-banner", "no Server header", [(plain, _no_banner), (_KINDS["404"], _no_banner)]
     yield "7.1", "silent-500", "a 500 that tells nothing", [(_KINDS["500"], _silent)]
 
 
