@@ -24,6 +24,8 @@ class Shipped:
     """The folder below `suites/`."""
     service: PurePosixPath
     needs: Mapping[str, Needs] = field(default_factory=dict)
+    companions: frozenset[str] = frozenset()
+    """Test files that come along only where what they test is there; nobody misses them else."""
 
 
 @cache
@@ -71,9 +73,9 @@ def propose(
                 unresolved.append(_standing(place, suite.name))
             continue
         missing = missing_names(suite, file, tree)
-        if missing:
+        if missing and file not in suite.companions:
             unresolved.append(_unfit(place, missing))
-        else:
+        elif not missing:
             edits.append(Edit(path=place, before=None, after=content))
     return Changeset(
         name=f"{suite.name}-suite",

@@ -186,10 +186,27 @@ def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
     assert GAP.derive(MemoryTree({"README.md": b"x"})) == ()
 
 
+def test_derive_brings_the_policys_tests_when_the_policy_is_there(
+    reference: dict[str, bytes],
+) -> None:
+    """A companion comes along with what it tests, and is not missed without."""
+    policy = b"LOCAL_ORIGINS = ()\n" + b"".join(
+        b"def %s():\n    pass\n" % name
+        for name in (b"allowed_origins", b"canonical", b"in_production")
+    )
+    path = f"{SERVICE}/tests/test_cors.py"
+
+    assert fixed({**reference, f"{SERVICE}/app/cors.py": policy}).read(path) is not None
+    assert fixed(reference).read(path) is None
+    assert refused(MemoryTree(reference)) == {}
+
+
 def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:
     """The names that each suite file is said to use exist in the service it was written for."""
     tree = MemoryTree(reference)
 
-    assert {file: suites.missing_names(SUITE, file, tree) for file in SUITE.needs} == dict.fromkeys(
-        SUITE.needs, ()
+    asked = set(SUITE.needs) - SUITE.companions
+
+    assert {file: suites.missing_names(SUITE, file, tree) for file in asked} == dict.fromkeys(
+        asked, ()
     )

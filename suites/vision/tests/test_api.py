@@ -126,3 +126,21 @@ def test_reads_its_settings_from_the_environment(monkeypatch):
     made = Settings()
 
     assert (made.port, made.testing) == (6000, True)
+
+
+def test_tells_nothing_of_an_unexpected_failure(client, monkeypatch):
+    def broken():
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr(inference, "inference_service", broken)
+
+    answer = client.post("/api/v1/inference", json=FRAME)
+
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+
+
+def test_lets_a_dashboard_read_its_answers(client):
+    answer = client.get("/api/health", headers={"origin": "http://localhost:5135"})
+
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5135"

@@ -39,6 +39,7 @@ _HTTP: Needs = {
     "app/routers/inference.py": ("inference_service", "load_model"),
     "app/routers/jobs.py": ("job_service",),
 }
+_CORS: Needs = {"app/cors.py": ("LOCAL_ORIGINS", "allowed_origins", "canonical", "in_production")}
 
 SUITE = Shipped(
     name="vision",
@@ -47,7 +48,10 @@ SUITE = Shipped(
         "tests/test_inference_service.py": _INFERENCE,
         "tests/test_job_service.py": _JOBS,
         "tests/test_api.py": _HTTP,
+        "tests/test_cors.py": _CORS,
     },
+    # The origin policy is what the CORS gap installs, with branches that HTTP alone never takes.
+    companions=frozenset({"tests/test_cors.py"}),
 )
 
 
