@@ -49,8 +49,9 @@ def look(folder: Path) -> ExitCode:
 def _instructions(folder: Path) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
     folder.mkdir(parents=True, exist_ok=True)
-    access = folder.parent / "aclfile"
-    topics = access.read_bytes() if access.is_file() else rendered.access_list(None)
+    access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
+    topics = rendered.access_list(example.read_bytes() if example.is_file() else None)
+    topics = access.read_bytes() if access.is_file() else topics
     made = {"README.md": rendered.instructions(topics), ".gitignore": rendered.ignored()}
     for name, content in made.items():
         if not (folder / name).exists():

@@ -11,7 +11,8 @@ import yaml
 
 from closeout import shell
 from closeout.bundle import BUNDLE
-from closeout.gaps.mqtt_tls import GAP
+from closeout.gaps.mqtt_tls import GAP, rendered
+from closeout.gaps.mqtt_tls.broker_conf import parse
 from closeout.model import Probe, ProbeContext
 from closeout.probes import mosquitto, mqtt
 from closeout.tree import DiskTree, Overlay
@@ -113,6 +114,27 @@ def test_instructions_make_working_certificates_when_followed(after: Path, tmp_p
     named = shell.run(argv, cwd=tmp_path)
     assert named.ok, named.err
     assert (tmp_path / "authority" / "ca.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.needs("openssl")
+def test_production_refuses_when_a_client_offers_old_tls_alone() -> None:
+    """TLS 1.0 and 1.1 end in an alert; 1.2 and 1.3 go through with an ECDSA suite."""
+    container = mosquitto.Container(
+        conf=rendered.production_conf(rendered.COMPOSE, parse(b"")),
+        files={rendered.ACL: rendered.access_list(None)},
+        certificates={rendered.CERTS: "broker"},
+        clients=("probe-device",),
+    )
+    with mosquitto.serving(container) as broker:
+        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{broker.ports[8883]}", "-cipher"]
+        argv += ["ALL:@SECLEVEL=0", "-CAfile", str(broker.ca)]
+        certificate, key = broker.pair("probe-device")
+        argv += ["-cert", str(certificate), "-key", str(key)]
+        codes = {
+            version: shell.run([*argv, version], deadline=10).code
+            for version in ("-tls1", "-tls1_1", "-tls1_2", "-tls1_3")
+        }
+    assert codes == {"-tls1": 1, "-tls1_1": 1, "-tls1_2": 0, "-tls1_3": 0}
 
 
 def test_serving_says_why_when_the_broker_ends() -> None:

@@ -49,7 +49,7 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
 
     The answer is `received` where the second message came and the first did not.
     """
-    from paho.mqtt import client as paho  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
+    from paho.mqtt import client as paho  # noqa: PLC0415 - only here
 
     got: Queue[str] = Queue()
     ready: Queue[str] = Queue()

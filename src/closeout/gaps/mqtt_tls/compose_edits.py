@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.anchors.yaml import Kind, Node, append, find
 from closeout.gaps.mqtt_tls.broker_conf import TLS_PORT, BrokerConf
 from closeout.gaps.mqtt_tls.brokers import Broker, Port
-from closeout.gaps.mqtt_tls.detect import LOST_TOPIC, open_ports, unmounted
+from closeout.gaps.mqtt_tls.detect import ACCESS, LOST_TOPIC, open_ports, unmounted
 from closeout.gaps.mqtt_tls.rendered import ACL, CERTS
 from closeout.splicing import Splice
 
@@ -80,7 +80,11 @@ def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:
     folder = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
     if secure:
         targets = sorted({str(PurePosixPath(path).parent) for path in unmounted(broker, conf)})
-        return [f"./{folder}/certs/broker:{target}:ro" for target in targets]
+        lists = unmounted(broker, conf, ACCESS)
+        return [
+            *(f"./{folder}/certs/broker:{target}:ro" for target in targets),
+            *(f"./{folder}/{PurePosixPath(path).name}:{path}:ro" for path in lists),
+        ]
     wanted = {CERTS: "certs/broker", ACL: "aclfile"}
     present = {str(item.target) for item in broker.mounts}
     return [

@@ -18,7 +18,7 @@ from closeout.gaps.mqtt_tls.broker_conf import (
 from closeout.gaps.mqtt_tls.brokers import CONFIG, Broker, is_base
 from closeout.gaps.mqtt_tls.cluster_edits import cluster_changesets
 from closeout.gaps.mqtt_tls.compose_edits import compose_splices
-from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey
+from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.splicing import splice
 from closeout.tree import Tree
@@ -84,21 +84,31 @@ def _configurations(tree: Tree, seen: Survey) -> Iterator[Changeset]:
 
 
 def _folders(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+    confs = dict(seen.confs)
+    rendering = dict(_production(seen))
+    for path, conf in rendering.items():
+        after = rendered.production_conf(rendered.COMPOSE, conf)
+        yield _template("production-configuration", _changed(tree, path, after))
+    with_list = {path.parent for path in rendering}
+    for broker in seen.brokers:
+        yield _certificate_folder(tree, broker)
+        read = confs.get(broker.conf) if broker.conf else None
+        if read is not None and _is_ours(broker, read):
+            with_list.add(broker.folder)
+            yield _template("production-override", _override(tree, broker, read))
+    for folder in sorted(with_list):
+        yield _template("access-list", _missing(tree, folder / "aclfile", _acl(tree, folder)))
+
+
+def _production(seen: Survey) -> Iterator[tuple[PurePosixPath, BrokerConf]]:
+    """Yield each production configuration to render, with what it holds now."""
     for path, conf in seen.production:
         if production_problems(conf):
-            after = rendered.production_conf(rendered.COMPOSE, conf)
-            yield _template("production-configuration", _changed(tree, path, after))
-    done = {path.parent for path, _ in seen.production}
-    for broker in seen.brokers:
-        folder = broker.folder
-        if folder not in done:
-            done.add(folder)
-            after = rendered.production_conf(rendered.COMPOSE, parse(b""))
-            edits = _changed(tree, folder / "mosquitto.prod.conf", after)
-            yield _template("production-configuration", edits)
-        yield _certificate_folder(tree, broker)
-        yield _template("access-list", _missing(tree, folder / "aclfile", _acl(tree, folder)))
-        yield _template("production-override", _override(tree, seen, broker))
+            yield path, conf
+    beside = {path.parent for path, _ in seen.production}
+    for folder in seen.folders:
+        if folder not in beside:
+            yield folder / "mosquitto.prod.conf", parse(b"")
 
 
 def _certificate_folder(tree: Tree, broker: Broker) -> Changeset:
@@ -128,10 +138,16 @@ def _certificate_folder(tree: Tree, broker: Broker) -> Changeset:
     )
 
 
-def _override(tree: Tree, seen: Survey, broker: Broker) -> tuple[Edit, ...]:
+def _is_ours(broker: Broker, conf: BrokerConf) -> bool:
+    """Return whether the broker's TLS is what this gap adds, or has added, and not another's."""
+    added = broker.inside(PurePosixPath(rendered.CERTS)) == broker.folder / "certs" / "broker"
+    adding = not any(item.port == TLS_PORT for item in conf.listeners)
+    return added or adding or bool(unmounted(broker, conf))
+
+
+def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
     path = broker.compose.with_name("docker-compose.mqtt-prod.yml")
-    conf = dict(seen.confs).get(broker.conf) if broker.conf else None
-    if not is_base(broker.compose) or conf is None or not _plaintext(conf):
+    if not is_base(broker.compose) or all(item.encrypted for item in conf.listeners):
         return ()
     relative = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
     after = rendered.production_override(
@@ -142,10 +158,6 @@ def _override(tree: Tree, seen: Survey, broker: Broker) -> tuple[Edit, ...]:
         target=str(CONFIG),
     )
     return _missing(tree, path, after)
-
-
-def _plaintext(conf: BrokerConf) -> bool:
-    return any(not item.encrypted for item in conf.listeners)
 
 
 def _acl(tree: Tree, folder: PurePosixPath) -> bytes:

@@ -26,6 +26,9 @@ NAMED_FOLDER = PurePosixPath("edge-layer/edge-mqtt-broker")
 LOST_TOPIC = "$SYS/health"
 """A topic that mosquitto never publishes: a health check on it never succeeds."""
 
+CERTIFICATES = ("cafile", "certfile", "keyfile")
+ACCESS = ("acl_file",)
+
 _LOCAL = ("127.", "[::1]", "localhost")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
 
@@ -141,10 +144,11 @@ def open_ports(broker: Broker) -> tuple[str, ...]:
     return tuple(messages)
 
 
-def unmounted(broker: Broker, conf: BrokerConf) -> tuple[str, ...]:
-    """Return the certificate files of the TLS listener that no mount brings in."""
+def unmounted(
+    broker: Broker, conf: BrokerConf, names: tuple[str, ...] = CERTIFICATES
+) -> tuple[str, ...]:
+    """Return the files that the TLS listener names by `names` and that no mount brings in."""
     secure = [item for item in conf.listeners if item.port == TLS_PORT]
-    names = ("cafile", "certfile", "keyfile")
     paths = [item.value(name) for item in secure for name in names if item.value(name)]
     return tuple(path for path in paths if not broker.covers(path))
 
@@ -182,7 +186,8 @@ def _mounted(tree: Tree, seen: Survey) -> Iterator[Finding]:
             fitting = any("cert" in str(item.target) for item in broker.mounts)
             missing: tuple[str, ...] = () if fitting else ("no certificate folder is mounted",)
         else:
-            missing = tuple(f"{path} is not mounted" for path in unmounted(broker, conf))
+            paths = unmounted(broker, conf, (*CERTIFICATES, *ACCESS))
+            missing = tuple(f"{path} is not mounted" for path in paths)
         for message in missing:
             yield _compose_finding(tree, broker, "certificate-mount", "8.2", message)
 
