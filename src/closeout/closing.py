@@ -55,6 +55,15 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         print(f"rolled back the interrupted run {run.id}")
     tree = _readable(space)
     plan = _plan(gaps, tree)
+    run = write(space, plan)
+    after = DiskTree(space.root)
+    seen = _static_evidence(space, after, plan.before)
+    evidence.write(run.evidence, _STATIC, seen)
+    return _conclude(run, _report(space, run.id, after, records.of_plan(plan)))
+
+
+def write(space: Workspace, plan: engine.Plan) -> runs.Run:
+    """Write a plan's edits, its record and its journal; returns the run that did it."""
     writer.assert_writable(space.root, plan.edits)
     run = runs.start(space.reports, space.root, "fix")
     records.keep(run.folder, records.of_plan(plan), plan)
@@ -62,10 +71,7 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         writer.open_journal(run.journal, space.root, plan.edits)
         writer.commit(space.root, plan.edits)
         writer.close_journal(run.journal)
-    after = DiskTree(space.root)
-    seen = _static_evidence(space, after, plan.before)
-    evidence.write(run.evidence, _STATIC, seen)
-    return _conclude(run, _report(space, run.id, after, records.of_plan(plan)))
+    return run
 
 
 def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:

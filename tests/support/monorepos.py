@@ -1,0 +1,44 @@
+"""Copies of the reference monorepo, and homes to work on them from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from closeout import writer
+from closeout.tree import DiskTree
+from closeout.workspace import REFERENCE, Workspace
+
+TASKS = (
+    "from pathlib import Path\n"
+    "from closeout.cli import namespace\n"
+    "ns = namespace(Path(__file__).resolve().parent)\n"
+)
+
+
+def reference_copy(folder: Path) -> Path:
+    """Write a copy of the reference monorepo into `folder` and return it."""
+    folder.mkdir(parents=True)
+    writer.copy_tree(DiskTree(REFERENCE), folder)
+    return folder
+
+
+def space_for(home: Path, root: Path) -> Workspace:
+    """Return a workspace whose reports lie below `home`."""
+    return Workspace(home=home, root=root, origin="test")
+
+
+def invoke(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `invoke` in `home` as a person would, with a `tasks.py` of its own."""
+    home.mkdir(exist_ok=True)
+    (home / "tasks.py").write_text(TASKS)
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), **environment},
+    )

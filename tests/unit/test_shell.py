@@ -1,0 +1,48 @@
+"""Processes get an argv list, a scrubbed environment, a deadline, and end with their children."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from closeout import shell
+
+
+def test_run_does_not_hand_on_the_callers_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of the caller stays with the caller."""
+    monkeypatch.setenv("MY_TOKEN", "s3cret")
+    assert "s3cret" not in shell.run(["env"]).out
+
+
+def test_run_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
+    """A child that outlives its parent is ended too."""
+    mark = tmp_path / "pid"
+    result = shell.run(["sh", "-c", f"sleep 60 & echo $! > {mark}; wait"], deadline=0.5)
+    assert result.code is None
+    for _ in range(100):
+        try:
+            os.kill(int(mark.read_text()), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the child is still running")
+
+
+def test_run_gives_127_for_a_missing_program() -> None:
+    """A missing tool is an answer, not a crash."""
+    assert shell.run(["no-such-program-anywhere"]).code == 127
+
+
+def test_run_bounds_the_text_it_keeps() -> None:
+    """The end of a long output is kept, where the reason stands."""
+    result = shell.run(["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; echo end"])
+    assert len(result.out) <= shell.OUTPUT_CAP
+    assert result.out.endswith("end\n")
+
+
+def test_running_ends_the_server_with_the_block(tmp_path: Path) -> None:
+    """Nothing that was started is left."""
+    with shell.running(["sleep", "60"], log=tmp_path / "log") as process:
+        assert process.poll() is None
+    assert process.poll() is not None
