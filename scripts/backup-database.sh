@@ -26,7 +26,8 @@ Server
   POSTGRES_HOST           host name or socket folder (or PGHOST); required
   POSTGRES_PORT           port (or PGPORT; default 5432)
   POSTGRES_USER           role (or PGUSER); required. It must read every row: give it
-                          pg_read_all_data and BYPASSRLS, not SUPERUSER
+                          pg_read_all_data and BYPASSRLS, not SUPERUSER (large
+                          objects, where there are any, need a GRANT SELECT each)
   PGPASSWORD              password; or POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, PGPASSFILE
   PGBIN                   folder of pg_dump and psql, where they are not on PATH
   BACKUP_MAINTENANCE_DB   database to connect to first (default postgres)
@@ -298,8 +299,9 @@ fail() {
   exit 1
 }
 
-last_line() { # file: its last line that says something, in REPLY
-  REPLY=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1) || REPLY='no message'
+reason_in() { # log file: its first error, else its last line, in REPLY
+  REPLY=$(grep -m 1 -E 'ERROR|FATAL|error: ' "$1" 2>/dev/null) ||
+    REPLY=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1) || REPLY='no message'
 }
 
 write_content_query() { # kept in the backup, so that a restore compares by the very same rule
@@ -347,7 +349,7 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
     'SELECT pg_export_snapshot();' 1>&"${to}" 2>/dev/null || true
   read -r -u "${from}" snapshot || true
   if [[ -z ${snapshot} ]]; then
-    last_line session.log
+    reason_in session.log
     fail "no snapshot: ${REPLY}"
   fi
 
@@ -358,12 +360,17 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
   printf '%s\n' '\o content.tsv' '\i content.sql' '\o' '\echo complete' 1>&"${to}" 2>/dev/null || true
   wait "${dump_pid}" || dumped=$?
   if ((dumped != 0)); then
-    last_line dump.log
+    # A session that ended took its snapshot along: then its error is the reason.
+    if [[ -s session.log ]]; then
+      reason_in session.log
+    else
+      reason_in dump.log
+    fi
     fail "pg_dump ended with ${dumped}: ${REPLY}"
   fi
   read -r -u "${from}" answer || true
   if [[ ${answer} != complete ]]; then
-    last_line session.log
+    reason_in session.log
     fail "the content could not be summed up: ${REPLY}"
   fi
   exec {to}>&-
@@ -376,7 +383,7 @@ verify_dump() {
   # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
   local entries tables
   pg_restore --file=/dev/null dump 2>dump.log || {
-    last_line dump.log
+    reason_in dump.log
     fail "the dump cannot be read back: ${REPLY}"
   }
   entries=$(pg_restore --list dump | grep -c ' TABLE DATA ') || entries=0
@@ -418,7 +425,7 @@ back_up_database() { # database, folder name
   query "${database}" "SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
       pg_get_userbyid(d.datdba) FROM pg_database AS d WHERE d.datname = current_database()" \
     >database.txt 2>session.log || {
-    last_line session.log
+    reason_in session.log
     fail "cannot open the database: ${REPLY}"
   }
   dump_with_content "${connection}"
@@ -436,7 +443,7 @@ back_up_globals() { # roles and tablespaces; verifiers of passwords stay on the 
   conninfo "${MAINTENANCE}"
   pg_dumpall --no-password --globals-only --no-role-passwords --file=globals.sql \
     --dbname="${REPLY}" 2>dump.log || {
-    last_line dump.log
+    reason_in dump.log
     fail "pg_dumpall: ${REPLY}"
   }
   grep -q 'PostgreSQL database cluster dump complete' globals.sql ||
@@ -475,9 +482,10 @@ isolated() { # folder name, function, arguments...: STATUS and REASON tell how i
 
 report() { # database, folder name, seconds
   local database reason path bytes=0 tables=0 rows=0 state=ok counts REPLY
-  ((STATUS == 0)) || state=failed
-  path="${BACKUP_DIR}/$2/${STAMP}"
-  if ((STATUS == 0)); then
+  if ((STATUS != 0)); then
+    state=failed path=''
+  else
+    path="${BACKUP_DIR}/$2/${STAMP}"
     bytes=$(du -sb "${path}")
     bytes=${bytes%%$'\t'*}
     if [[ -f ${path}/content.tsv ]]; then
