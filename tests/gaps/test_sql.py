@@ -195,3 +195,13 @@ def test_detect_skips_installed_packages() -> None:
         }
     )
     assert _findings(tree) == []
+
+
+def test_detect_survives_yaml_that_never_ends() -> None:
+    """An alias to itself, and one doubled thirty times, are each read once."""
+    doubled = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
+    hostile = f"a0: &a0 {{name: x, data_type: int}}\n{doubled}b: &b [*b]\n".encode()
+    tree = MemoryTree(
+        {"d/dbt_project.yml": hostile, "d/models/a.sql": b"select SUM(x) / COUNT(*) as y"}
+    )
+    assert [finding.rule for finding in _findings(tree)] == ["integer-division"]

@@ -11,6 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice, pairwise
+
+SIZE_CAP = 256 * 1024
+"""Bytes; a longer text is no model that a person wrote."""
+
+_MANY = 20
+"""Lone parentheses that are still told apart; a text with more is broken as a whole."""
 
 _JINJA = re.compile(
     rb"""
@@ -92,12 +99,15 @@ def expressions(content: bytes) -> tuple[tuple[int, int], ...]:
 def tokens(content: bytes) -> tuple[Token, ...]:
     """Return the SQL tokens of `content`, comments left out.
 
-    Raises UnreadableSqlError where a string or a comment does not end.
+    Raises UnreadableSqlError where a string or a comment does not end, and above the size cap.
     """
     from sqlglot import TokenType  # noqa: PLC0415 - slow to import, seldom needed
-    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415 - slow to import, seldom needed
+    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415 - the same
     from sqlglot.errors import TokenError  # noqa: PLC0415 - the same
 
+    if len(content) > SIZE_CAP:
+        message = f"longer than {SIZE_CAP} bytes"
+        raise UnreadableSqlError(message)
     masked = mask(content).decode("ascii")
     try:
         found = Postgres().tokenize(masked)
@@ -120,19 +130,26 @@ def tokens(content: bytes) -> tuple[Token, ...]:
 
 
 def calls(sequence: Sequence[Token]) -> Iterator[Call]:
-    """Yield every complete call in `sequence`, outer before inner."""
-    partners = _partners(sequence)
+    """Yield every complete `word(...)` in `sequence`, from left to right.
+
+    A keyword before a parenthesis, such as AS or IN, is yielded like a function.
+    """
+    groups = _groups(sequence)
     for index, token in enumerate(sequence[:-1]):
-        opening = index + 1
-        if token.kind != "word" or opening not in partners:
+        group = groups.get(index + 1)
+        if token.kind != "word" or group is None:
             continue
-        closing = partners[opening]
+        edges = [index + 1, *group]
         yield Call(
             name=token.text.upper(),
             qualified=index > 0 and sequence[index - 1].text == ".",
             start=token.start,
-            end=sequence[closing].end,
-            arguments=_arguments(sequence, opening, closing),
+            end=sequence[edges[-1]].end,
+            arguments=tuple(
+                (sequence[left + 1].start, sequence[right - 1].end)
+                for left, right in pairwise(edges)
+                if right > left + 1
+            ),
         )
 
 
@@ -164,10 +181,12 @@ def _imbalances(sequence: Sequence[Token]) -> tuple[Imbalance, ...]:
             opened.pop()
     if not opened:
         return ()
-    located = tuple(_unclosed_before_alias(sequence))
-    if len(located) == len(opened):
+    located = tuple(islice(_unclosed_before_alias(sequence), _MANY + 1))
+    if len(located) == len(opened) and len(located) <= _MANY:
         return located
-    return tuple(Imbalance(missing=Side.CLOSING, offset=sequence[i].start) for i in opened)
+    return tuple(
+        Imbalance(missing=Side.CLOSING, offset=sequence[index].start) for index in opened[:_MANY]
+    )
 
 
 def _unclosed_before_alias(sequence: Sequence[Token]) -> Iterator[Imbalance]:
@@ -209,30 +228,20 @@ def _is_expression(sequence: Sequence[Token], opening: int) -> bool:
     }
 
 
-def _partners(sequence: Sequence[Token]) -> dict[int, int]:
-    partners: dict[int, int] = {}
-    opened: list[int] = []
+def _groups(sequence: Sequence[Token]) -> dict[int, list[int]]:
+    """Return, for the index of each closed `(`, those of its own commas and of its `)`."""
+    groups: dict[int, list[int]] = {}
+    opened: list[tuple[int, list[int]]] = []
     for index, token in enumerate(sequence):
-        if token.text == "(":
-            opened.append(index)
-        elif token.text == ")" and opened:
-            partners[opened.pop()] = index
-    return partners
-
-
-def _arguments(
-    sequence: Sequence[Token], opening: int, closing: int
-) -> tuple[tuple[int, int], ...]:
-    spans: list[tuple[int, int]] = []
-    depth, first = 0, opening + 1
-    for index in range(opening + 1, closing + 1):
-        text = sequence[index].text
-        if index == closing or (text == "," and depth == 0):
-            if index > first:
-                spans.append((sequence[first].start, sequence[index - 1].end))
-            first = index + 1
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text, 0)
-    return tuple(spans)
+        if token.text in {"(", "["}:
+            opened.append((index, []))
+        elif token.text == "," and opened:
+            opened[-1][1].append(index)
+        elif token.text in {")", "]"} and opened:
+            opening, edges = opened.pop()
+            if sequence[opening].text == "(" and token.text == ")":
+                groups[opening] = [*edges, index]
+    return groups
 
 
 def _alternatives(content: bytes) -> tuple[tuple[tuple[int, int], ...], ...]:

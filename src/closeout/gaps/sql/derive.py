@@ -94,4 +94,6 @@ def _package(path: PurePosixPath) -> Changeset:
         detail="a Python package marker stands among the models; dbt refuses to parse it",
         hint=f"delete {path} if nothing imports it.",
     )
-    return Changeset(name="package-beside-models", edits=(), unresolved=(refused,))
+    return Changeset(
+        name=f"package-in-{path.parent.name}".replace("_", "-"), edits=(), unresolved=(refused,)
+    )

@@ -81,20 +81,26 @@ def _yaml(content: bytes) -> object:
         return None
 
 
-def _types(node: object) -> Iterator[tuple[str, str]]:
-    """Yield column and type wherever a seed's `column_types` or a column's `data_type` stands."""
-    if isinstance(node, list):
-        for item in node:
-            yield from _types(item)
-    if not isinstance(node, dict):
-        return
-    if "name" in node and "data_type" in node:
-        yield str(node["name"]).lower(), str(node["data_type"])
-    for key, value in node.items():
-        if str(key).lstrip("+") == "column_types" and isinstance(value, dict):
-            yield from ((str(name).lower(), str(kind)) for name, kind in value.items())
-        else:
-            yield from _types(value)
+def _types(document: object) -> Iterator[tuple[str, str]]:
+    """Yield column and type wherever a seed's `column_types` or a column's `data_type` stands.
+
+    A node is read once: YAML aliases can make a small file a huge, even an endless, tree.
+    """
+    waiting, seen = [document], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            waiting += node.values()
+            if "name" in node and "data_type" in node:
+                yield str(node["name"]).lower(), str(node["data_type"])
+            for key, value in node.items():
+                if str(key).lstrip("+") == "column_types" and isinstance(value, dict):
+                    yield from ((str(name).lower(), str(kind)) for name, kind in value.items())
 
 
 def _agreed_integers(declared: list[tuple[str, str]]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from closeout.anchors import sql
@@ -27,6 +27,10 @@ _UNQUOTED_CALL = re.compile(rb"'\s*(\{\{-?\s*(?:\w+\.)*current_timestamp\w*\(\s*
 _LOSSES = re.compile(r"mortalit|cull|death|died|dead|loss|lost", re.IGNORECASE)
 
 
+_LONGEST = 1000
+"""Bytes of an expression that is still read; a longer one is left to a person."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One model's bytes, its tokens, and the project it stands in."""
@@ -35,6 +39,10 @@ class Source:
     tokens: tuple[sql.Token, ...]
     calls: tuple[sql.Call, ...]
     project: Project
+    starts: Mapping[int, int]
+    """Byte where a token starts, to the token's index."""
+    ends: Mapping[int, int]
+    """Byte where a token ends, to the next token's index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +67,14 @@ class Rule:
 def read(content: bytes, project: Project) -> Source:
     """Return `content` cut into tokens. Raises UnreadableSqlError where that cannot be done."""
     tokens = sql.tokens(content)
-    return Source(content=content, tokens=tokens, calls=tuple(sql.calls(tokens)), project=project)
+    return Source(
+        content=content,
+        tokens=tokens,
+        calls=tuple(sql.calls(tokens)),
+        project=project,
+        starts={token.start: index for index, token in enumerate(tokens)},
+        ends={token.end: index + 1 for index, token in enumerate(tokens)},
+    )
 
 
 def _parentheses(source: Source) -> Iterator[Place]:
@@ -93,9 +108,11 @@ def _foreign_calls(source: Source) -> Iterator[Place]:
 
 def _as_dbt_datediff(source: Source, call: sql.Call) -> tuple[Splice, ...]:
     """Return the call through dbt's own macro where the first of three arguments is the unit."""
-    texts = [source.content[start:end].decode("utf-8", "replace") for start, end in call.arguments]
-    if call.name != "DATEDIFF" or len(texts) != len(("unit", "start", "end")):
+    if call.name != "DATEDIFF" or len(call.arguments) != len(("unit", "start", "end")):
         return ()
+    if call.end - call.start > _LONGEST:
+        return ()
+    texts = [source.content[start:end].decode("utf-8", "replace") for start, end in call.arguments]
     unit = texts[0].strip("'").lower()
     if unit not in _UNITS or any(_hard_to_quote(text) for text in texts[1:]):
         return ()
@@ -125,13 +142,12 @@ def _quoted_calls(source: Source) -> Iterator[Place]:
 
 
 def _integer_divisions(source: Source) -> Iterator[Place]:
-    at = {token.start: index for index, token in enumerate(source.tokens)}
-    after = {token.end: index + 1 for index, token in enumerate(source.tokens)}
     by_start = {call.start: call for call in source.calls}
     for call in source.calls:
-        index = after[call.end]
+        index = source.ends[call.end]
         following = source.tokens[index : index + 2]
-        before = source.tokens[at[call.start] - 1].text if at[call.start] else ""
+        first = source.starts[call.start]
+        before = source.tokens[first - 1].text if first else ""
         if len(following) != len(("/", "divisor")) or following[0].text != "/" or before in "*/.":
             continue
         divisor = by_start.get(following[1].start)
@@ -146,18 +162,22 @@ def _integer_divisions(source: Source) -> Iterator[Place]:
         )
 
 
-def _is_integer(source: Source, call: sql.Call, by_start: dict[int, sql.Call]) -> bool:
-    """Tell whether the call surely gives an integer: a count, or a sum of an integer column."""
-    if call.name == "COUNT":
-        return True
-    if not call.arguments:
-        return False
-    start, end = call.arguments[0]
-    if call.name == "NULLIF":
+def _is_integer(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]) -> bool:
+    """Tell whether the call surely gives an integer, NULLIF around a call counting as that call."""
+    if call.name == "NULLIF" and call.arguments:
+        start, end = call.arguments[0]
         inner = by_start.get(start)
-        return inner is not None and inner.end == end and _is_integer(source, inner, by_start)
-    column = source.content[start:end].decode("utf-8", "replace").split(".")[-1].lower()
-    return call.name == "SUM" and column in source.project.integers
+        return inner is not None and inner.end == end and _is_integral(source, inner)
+    return _is_integral(source, call)
+
+
+def _is_integral(source: Source, call: sql.Call) -> bool:
+    """Tell whether the call is a count, or a sum of an integer column."""
+    if call.name != "SUM" or len(call.arguments) != 1:
+        return call.name == "COUNT"
+    start, end = call.arguments[0]
+    column = source.content[start : min(end, start + _LONGEST)].decode("utf-8", "replace")
+    return column.split(".")[-1].lower() in source.project.integers
 
 
 def _lost_by_null(source: Source) -> Iterator[Place]:
@@ -184,19 +204,24 @@ def _lost_by_null(source: Source) -> Iterator[Place]:
 
 def _added_columns(source: Source, start: int, end: int) -> Sequence[tuple[str, tuple[int, int]]]:
     """Return the columns of `a + b` (or `t.a + t.b + ...`) with their spans, else nothing."""
-    inside = [token for token in source.tokens if start <= token.start and token.end <= end]
     columns: list[tuple[str, tuple[int, int]]] = []
     operand: list[sql.Token] = []
-    for token in [*inside, None]:
-        if token is not None and token.text != "+":
-            operand.append(token)
-            continue
-        texts = [item.text for item in operand]
-        words = [item.kind in {"word", "identifier"} for item in operand]
-        if words not in ([True], [True, False, True]) or (texts[1:2] or ["."]) != ["."]:
+    last = source.ends[end]
+    for index in range(source.starts[start], last):
+        token = source.tokens[index]
+        if token.kind not in {"word", "identifier"} and token.text not in {".", "+"}:
             return ()
-        columns.append((texts[-1].strip('"').lower(), (operand[0].start, operand[-1].end)))
-        operand = []
+        if token.text != "+":
+            operand.append(token)
+        if token.text == "+" or index + 1 == last:
+            if len(operand) not in {1, 3} or [item.text for item in operand[1:2]] not in (
+                [],
+                ["."],
+            ):
+                return ()
+            name = operand[-1].text.strip('"').lower()
+            columns.append((name, (operand[0].start, operand[-1].end)))
+            operand = []
     return columns if len(columns) > 1 else ()
 
 
