@@ -361,11 +361,11 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
   wait "${dump_pid}" || dumped=$?
   if ((dumped != 0)); then
     # A session that ended took its snapshot along: then its error is the reason.
-    if [[ -s session.log ]]; then
+    if grep -q -E 'ERROR|FATAL' session.log; then
       reason_in session.log
-    else
-      reason_in dump.log
+      fail "the snapshot's session ended: ${REPLY}"
     fi
+    reason_in dump.log
     fail "pg_dump ended with ${dumped}: ${REPLY}"
   fi
   read -r -u "${from}" answer || true
