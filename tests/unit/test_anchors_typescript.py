@@ -87,3 +87,12 @@ def test_syntax_error_names_the_line() -> None:
     """A missing parenthesis is reported where it is missing; sound code gives None."""
     assert typescript.syntax_error(b"const a = 1\nfoo(a\n") == 2
     assert typescript.syntax_error(ROUTER) is None
+
+
+def test_comparisons_knows_the_statement_it_decides() -> None:
+    """Only a comparison that is a whole condition belongs to its `if`."""
+    content = b"if (a !== 'x') { b() }\nif (a !== 'y' && c) { d() }"
+    whole, part = typescript.read(content).comparisons
+    assert whole.consequence is not None
+    assert whole.consequence.text == "{ b() }"
+    assert part.statement is None

@@ -198,11 +198,26 @@ def _binary(node: Node) -> Comparison | Fallback | None:
         return None
     other = sides[0] if literal is sides[1] else sides[1]
     if operator in _EQUALITY:
-        return Comparison(operator=operator, literal=literal, other=other, place=_place(node))
+        statement = _statement_of(node)
+        consequence = statement.child_by_field_name("consequence") if statement else None
+        return Comparison(
+            operator=operator,
+            literal=literal,
+            other=other,
+            place=_place(node),
+            statement=_place(statement) if statement else None,
+            consequence=_place(consequence) if consequence else None,
+        )
     if operator in {"||", "??"} and other.text.startswith("process.env"):
         variable = other.text.removeprefix("process.env").strip(".[]'\"")
         return Fallback(variable=variable, literal=string_value(literal) or "", place=_place(node))
     return None
+
+
+def _statement_of(condition: Node) -> Node | None:
+    """Return the `if` whose whole condition this is."""
+    around = condition.parent.parent if condition.parent is not None else None
+    return around if around is not None and around.type == "if_statement" else None
 
 
 def _definition(node: Node) -> Definition | None:

@@ -49,12 +49,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """An expression compared with a string literal; `other` is the expression."""
+    """An expression compared with a string literal; `other` is the expression.
+
+    Where the comparison is the whole condition of an `if`, `statement` is that statement and
+    `consequence` what it then does.
+    """
 
     operator: str
     literal: Place
     other: Place
     place: Place
+    statement: Place | None = None
+    consequence: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
+from closeout.anchors import typescript_imports as imports
 from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
 from closeout.gaps.rate_limit.routes import AuthRoute, auth_routes
 from closeout.model import Changeset, Edit, Reason, Unresolved
@@ -87,7 +88,7 @@ def _obstacles(
         detail = ""
         if module is None:
             detail = "the names of the limiter's modules are taken"
-        elif route.path.suffix != ".ts" or not _statements(source):
+        elif route.path.suffix != ".ts" or not imports.statements(source):
             detail = "only TypeScript routers with import statements are edited"
         elif LIMITERS[route.endpoint].encode() in content:
             detail = f"{LIMITERS[route.endpoint]} is there already, but does not limit as it must"
@@ -96,30 +97,14 @@ def _obstacles(
             yield Unresolved(path=route.path, reason=Reason.AMBIGUOUS, line=line, detail=detail)
 
 
-def _statements(source: typescript.Source) -> list[typescript.Import]:
-    return [item for item in source.imports if item.place.kind == "import_statement"]
-
-
 def _routers(tree: Tree, routes: list[AuthRoute], module: PurePosixPath) -> Iterator[Edit]:
     for path in sorted({route.path for route in routes}):
         content = tree.read(path) or b""
         here = [route for route in routes if route.path == path]
         names = sorted({LIMITERS[route.endpoint] for route in here})
-        splices = [_import(content, path, names, module)]
+        splices = [imports.insertion(content, path.parent, names, module)]
         splices += [_guarded(content, route) for route in here]
         yield Edit(path=path, before=content, after=splice(content, splices), mode=tree.mode(path))
-
-
-def _import(content: bytes, path: PurePosixPath, names: list[str], module: PurePosixPath) -> Splice:
-    """Return the import after the router's last one, in its quotes and with its semicolon."""
-    imports = _statements(typescript.read(content))
-    last = imports[-1].place
-    quote = '"' if '"' in last.text else "'"
-    end = ";" if last.text.endswith(";") else ""
-    suffix = ".js" if _has_extensions(imports) else ""
-    source = f"{_relative(path.parent, module.with_suffix(''))}{suffix}"
-    text = f"\nimport {{ {', '.join(names)} }} from {quote}{source}{quote}{end}"
-    return Splice(start=last.end, end=last.end, text=text)
 
 
 def _guarded(content: bytes, route: AuthRoute) -> Splice:
@@ -153,18 +138,4 @@ def _environment(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
 
 def _extension(tree: Tree, routes: list[AuthRoute]) -> str:
     sources = (typescript.read(tree.read(route.path) or b"") for route in routes)
-    return ".js" if any(_has_extensions(_statements(source)) for source in sources) else ""
-
-
-def _has_extensions(imports: list[typescript.Import]) -> bool:
-    return any(item.source.startswith(".") and item.source.endswith(".js") for item in imports)
-
-
-def _relative(folder: PurePosixPath, to: PurePosixPath) -> str:
-    shared = 0
-    for ours, theirs in zip(folder.parts, to.parent.parts, strict=False):
-        if ours != theirs:
-            break
-        shared += 1
-    climb = "../" * (len(folder.parts) - shared) or "./"
-    return climb + "/".join(to.parts[shared:])
+    return max((imports.extension(source) for source in sources), default="")

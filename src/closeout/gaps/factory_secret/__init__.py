@@ -1,0 +1,48 @@
+"""Secrets in source code, first of all the one that devices are claimed with.
+
+**Problem.** Whoever has read the source can claim devices for any tenant, and the code cannot be
+changed without a release. Elsewhere a secret falls back to a literal when its variable is unset,
+which works everywhere and protects nowhere.
+
+**Before**
+
+    if (claimCode !== 'FACTORY-SECRET') {
+        return res.status(403).json({ error: 'Invalid claim code' })
+    }
+
+**After**
+
+    const refusal = refuseClaim(claimCode)
+    if (refusal) {
+        return res.status(refusal.status).json(refusal.body)
+    }
+
+`src/config/factorySecret.ts` reads `DEVICE_FACTORY_SECRET` when the service starts. An unset, short
+or well-known value refuses every claim with 503 and is named in the log, never in an answer. Claims
+are compared by digest in constant time, and wrong ones are limited. The example file gets a
+placeholder and compose hands the variable on. A fallback such as `process.env.X || 'literal'`
+becomes `requiredSecret('X')`. Secrets in constants, and comparisons that are not the whole
+condition of an `if`, are reported and left to a person.
+"""
+
+from closeout.gaps.factory_secret.derive import derive
+from closeout.gaps.factory_secret.detect import GAP as SLUG
+from closeout.gaps.factory_secret.detect import detect
+from closeout.gaps.factory_secret.deviations import DEVIATIONS
+from closeout.gaps.factory_secret.probes import PROBES
+from closeout.model import Gap
+
+__all__ = ["GAP"]
+
+GAP = Gap(
+    slug=SLUG,
+    issue=4,
+    title="Factory secret in the source",
+    priority="P0",
+    criteria=("4.1", "4.2", "4.3"),
+    detect=detect,
+    derive=derive,
+    probes=PROBES,
+    deviations=DEVIATIONS,
+    guide=__doc__ or "",
+)

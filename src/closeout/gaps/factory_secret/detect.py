@@ -1,0 +1,131 @@
+"""Detect secrets in source code and a factory secret that does not reach its service."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from closeout import npm
+from closeout.gaps.factory_secret.places import (
+    NAMED,
+    VARIABLE,
+    HardcodedSecret,
+    Kind,
+    Sources,
+    sources,
+)
+from closeout.gaps.factory_secret.wiring import (
+    Unwired,
+    charts,
+    compose_files,
+    example_of,
+    unread_charts,
+    unwired_charts,
+    unwired_compose,
+    unwired_example,
+)
+from closeout.model import Check, Finding
+from closeout.tree import Tree
+
+GAP = "factory-secret"
+_SAYS = {
+    Kind.COMPARED: "is compared with a literal",
+    Kind.CONSTANT: "is a literal",
+    Kind.FALLBACK: "falls back to a literal",
+}
+
+
+def detect(tree: Tree) -> tuple[Check, ...]:
+    """Return the checks of source code, of the environment and of its example."""
+    found = sources(tree)
+    services = factory_services(tree, found)
+    return (
+        _in_source(found),
+        _from_environment(found),
+        _reaches_service(tree, services),
+        _in_example(tree, services),
+    )
+
+
+def factory_services(tree: Tree, found: Sources) -> frozenset[PurePosixPath]:
+    """Return the folders of the services that claim devices, mended or not."""
+    paths = (*found.readers, *(item.path for item in found.secrets if item.is_factory))
+    services = (npm.service_of(tree, path) for path in paths)
+    return frozenset(service for service in services if service is not None)
+
+
+def _in_source(found: Sources) -> Check:
+    findings = tuple(
+        _finding("no-secret-in-source", "4.1", item, f"{item.name} {_SAYS[item.kind]}")
+        for item in found.secrets
+    )
+    return Check(
+        rule="no-secret-in-source",
+        criterion="4.1",
+        examined=found.examined,
+        findings=findings,
+        unresolved=found.broken,
+    )
+
+
+def _from_environment(found: Sources) -> Check:
+    factory = [item for item in found.secrets if item.is_factory]
+    rule = "secret-from-environment"
+    return Check(
+        rule=rule,
+        criterion="4.2",
+        examined=tuple(sorted({*found.readers, *(item.path for item in factory)})),
+        findings=tuple(
+            _finding(rule, "4.2", item, f"the claim is not checked against {VARIABLE}")
+            for item in factory
+        ),
+        unresolved=found.broken,
+    )
+
+
+def _reaches_service(tree: Tree, services: frozenset[PurePosixPath]) -> Check:
+    rule = "secret-reaches-service"
+    unwired = (*unwired_compose(tree, services), *unwired_charts(tree, services))
+    return Check(
+        rule=rule,
+        criterion="4.2",
+        examined=(*compose_files(tree, services), *charts(tree, services)),
+        findings=tuple(_unwired(rule, "4.2", item) for item in unwired),
+        unresolved=tuple(unread_charts(tree, services)),
+    )
+
+
+def _in_example(tree: Tree, services: frozenset[PurePosixPath]) -> Check:
+    rule = "example-has-placeholder"
+    problems = (unwired_example(tree, service) for service in sorted(services))
+    return Check(
+        rule=rule,
+        criterion="4.3",
+        examined=tuple(example_of(tree, service) for service in sorted(services)),
+        findings=tuple(_unwired(rule, "4.3", item) for item in problems if item is not None),
+    )
+
+
+def _finding(rule: str, criterion: str, item: HardcodedSecret, message: str) -> Finding:
+    return Finding(
+        gap=GAP,
+        rule=rule,
+        criterion=criterion,
+        path=item.path,
+        line=item.place.line,
+        message=message,
+        excerpt=item.place.text.splitlines()[0].replace(item.literal, "…"),
+        named=item.path == NAMED and item.is_factory,
+    )
+
+
+def _unwired(rule: str, criterion: str, item: Unwired) -> Finding:
+    return Finding(
+        gap=GAP,
+        rule=rule,
+        criterion=criterion,
+        path=item.path,
+        line=item.line,
+        message=f"{item.path.name} {item.problem}",
+        excerpt=item.path.name,
+        named=item.path.parent == NAMED.parents[2],
+    )

@@ -1,0 +1,162 @@
+"""Find secrets that stand in TypeScript: compared with, kept in a constant, or fallen back to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+
+from closeout.anchors import typescript
+from closeout.model import Reason, Unresolved
+from closeout.tree import Tree
+
+NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
+VARIABLE = "DEVICE_FACTORY_SECRET"
+_LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})
+_NO_SOURCE = (".d.ts", ".test.ts", ".spec.ts", ".test.js", ".spec.js", ".min.js")
+_SECRET_TAIL = re.compile(
+    r"(?:secret|password|passcode|claim_?code|api_?key|private_?key|service_?key|token"
+    r"|access_?code|factory_?key)$",
+    re.IGNORECASE,
+)
+_FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
+_VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
+_WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")
+_PREFILTER = re.compile(
+    rb"secret|password|passcode|claim_?code|key|token|access_?code", re.IGNORECASE
+)
+_SHORTEST = 4
+
+
+class Kind(Enum):
+    """How a secret stands in the source."""
+
+    COMPARED = "compared"
+    CONSTANT = "constant"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardcodedSecret:
+    """One secret in the source; `comparison` or `fallback` is the code that holds it."""
+
+    path: PurePosixPath
+    kind: Kind
+    name: str
+    literal: str
+    place: typescript.Place
+    comparison: typescript.Comparison | None = None
+    fallback: typescript.Fallback | None = None
+
+    @property
+    def is_factory(self) -> bool:
+        """Return whether this is the code that devices are claimed with."""
+        told = self.kind is Kind.COMPARED and not re.search("password", self.name, re.IGNORECASE)
+        return told and bool(_FACTORY.search(f"{self.name} {self.path.name}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Every secret in a tree's TypeScript, what was read for it, and who reads the variable."""
+
+    secrets: tuple[HardcodedSecret, ...]
+    examined: tuple[PurePosixPath, ...]
+    readers: tuple[PurePosixPath, ...]
+    broken: tuple[Unresolved, ...]
+
+
+def sources(tree: Tree) -> Sources:
+    """Return what the tree's TypeScript says about secrets."""
+    found: list[HardcodedSecret] = []
+    examined: list[PurePosixPath] = []
+    readers: list[PurePosixPath] = []
+    broken: list[Unresolved] = []
+    for path in tree.paths():
+        content = tree.read(path) if _is_source(path) else None
+        if content is None or not _PREFILTER.search(content):
+            continue
+        examined.append(path)
+        source = typescript.read(content)
+        if source.error_line is not None and _is_about_the_factory(content):
+            broken.append(_unparsable(path, source.error_line))
+        found += _secrets(path, source)
+        if f"process.env.{VARIABLE}".encode() in content:
+            readers.append(path)
+    return Sources(
+        secrets=tuple(found),
+        examined=tuple(examined),
+        readers=tuple(readers),
+        broken=tuple(broken),
+    )
+
+
+def _is_source(path: PurePosixPath) -> bool:
+    return (
+        path.suffix in {".ts", ".js"}
+        and not path.name.endswith(_NO_SOURCE)
+        and not _LEFT_OUT.intersection(path.parts)
+    )
+
+
+def _is_about_the_factory(content: bytes) -> bool:
+    return b"claimCode" in content or b"FACTORY" in content
+
+
+def _secrets(path: PurePosixPath, source: typescript.Source) -> list[HardcodedSecret]:
+    compared = [
+        HardcodedSecret(
+            path=path,
+            kind=Kind.COMPARED,
+            name=_tail(item.other.text),
+            literal=literal,
+            place=item.place,
+            comparison=item,
+        )
+        for item in source.comparisons
+        if (literal := typescript.string_value(item.literal)) is not None
+        and not item.other.text.startswith("typeof")
+        and _is_secret(_tail(item.other.text), literal)
+    ]
+    constants = [
+        HardcodedSecret(
+            path=path, kind=Kind.CONSTANT, name=item.name, literal=literal, place=item.place
+        )
+        for item in source.definitions
+        if (literal := typescript.string_value(item.value)) is not None
+        and _is_secret(item.name, literal)
+        and literal.upper() != item.name.upper()
+    ]
+    fallbacks = [
+        HardcodedSecret(
+            path=path,
+            kind=Kind.FALLBACK,
+            name=item.variable,
+            literal=item.literal,
+            place=item.place,
+            fallback=item,
+        )
+        for item in source.fallbacks
+        if _SECRET_TAIL.search(item.variable) and item.literal
+    ]
+    return [*compared, *constants, *fallbacks]
+
+
+def _tail(expression: str) -> str:
+    words = re.findall(r"\w+", expression)
+    return words[-1] if words else ""
+
+
+def _is_secret(name: str, literal: str) -> bool:
+    return (
+        _SECRET_TAIL.search(name) is not None
+        and not _VERDICT.match(name)
+        and len(literal) >= _SHORTEST
+        and not _WORD.match(literal)
+    )
+
+
+def _unparsable(path: PurePosixPath, line: int) -> Unresolved:
+    return Unresolved(
+        path=path, reason=Reason.UNPARSABLE, line=line, detail="the source does not parse"
+    )

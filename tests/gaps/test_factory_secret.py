@@ -1,0 +1,213 @@
+"""Secrets leave the source, and the factory secret reaches its service."""
+
+from pathlib import Path
+
+import pytest
+
+from closeout.bundle import BUNDLE
+from closeout.gaps.factory_secret import GAP
+from closeout.model import Edit, Reason
+from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+
+REGISTRY = "cloud-layer/cloud-tenant-registry"
+CONTROLLER = f"{REGISTRY}/src/controllers/provisioning.ts"
+EXAMPLE = f"{REGISTRY}/.env.example"
+MANIFEST = b'{\n  "name": "s",\n  "dependencies": {\n    "express": "5.3.0"\n  }\n}\n'
+HANDLER = b"""import { Request, Response } from 'express';
+export function claim(req: Request, res: Response) {
+  const { claimCode } = req.body;
+  if (claimCode !== 'FACTORY-SECRET') {
+    %sreturn res.status(403).send('no');
+  }
+  return res.json({});
+}
+"""
+ROUTES = b"""import { Router } from 'express';
+import * as provisioning from './provisioning';
+const router = Router();
+router.post('/claim', provisioning.claim);
+"""
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> DiskTree:
+    """Copy the reference services with a secret in their source, and their compose file."""
+    source = BUNDLE / "reference" / "farmiq"
+    for service in (REGISTRY, "cloud-layer/cloud-identity-access"):
+        for path in sorted((source / service).rglob("*")):
+            if path.is_file() and "node_modules" not in path.parts:
+                target = tmp_path / path.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+    compose = "cloud-layer/docker-compose.yml"
+    (tmp_path / compose).write_bytes((source / compose).read_bytes())
+    return DiskTree(tmp_path)
+
+
+def _service(handler: bytes, **more: bytes) -> MemoryTree:
+    files = {
+        "p/src/provisioning.ts": handler,
+        "p/src/routes.ts": ROUTES,
+        "p/package.json": MANIFEST,
+    }
+    return MemoryTree({**files, **{f"p/{name}": text for name, text in more.items()}})
+
+
+def _rules(tree: Tree) -> dict[str, int]:
+    return {check.rule: len(check.findings) for check in GAP.detect(tree)}
+
+
+def _edits(tree: Tree) -> tuple[Edit, ...]:
+    return tuple(edit for change in GAP.derive(tree) for edit in change.edits)
+
+
+def _fixed(tree: Tree) -> Overlay:
+    return Overlay(tree, _edits(tree))
+
+
+def test_detect_names_the_orders_line_on_the_reference(reference: DiskTree) -> None:
+    """The order cites line 13; a fallback elsewhere is found as its unnamed sibling."""
+    source = GAP.detect(reference)[0]
+    places = {(str(item.path), item.line, item.named) for item in source.findings}
+    assert places == {
+        (CONTROLLER, 13, True),
+        ("cloud-layer/cloud-identity-access/src/config/index.ts", 7, False),
+    }
+    assert not any("FACTORY-SECRET" in item.excerpt for item in source.findings)
+
+
+def test_derive_closes_every_finding_and_is_idempotent(reference: DiskTree) -> None:
+    """After the fix nothing is found, something was examined, and nothing is left to derive."""
+    fixed = _fixed(reference)
+    assert set(_rules(fixed).values()) == {0}
+    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
+    assert GAP.derive(fixed) == ()
+
+
+def test_derive_removes_the_literal_from_every_source(reference: DiskTree) -> None:
+    """Not even the module that refuses the old literal spells it out."""
+    fixed = _fixed(reference)
+    sources = [path for path in fixed.paths() if path.suffix == ".ts"]
+    assert not [path for path in sources if b"FACTORY-SECRET" in (fixed.read(path) or b"")]
+
+
+def test_derive_keeps_the_audit_line_and_the_style(reference: DiskTree) -> None:
+    """The controller keeps its log line and gains no semicolons."""
+    before = (reference.read(CONTROLLER) or b"").splitlines()
+    after = (_fixed(reference).read(CONTROLLER) or b"").splitlines()
+    assert b"        logger.warn('claim refused', { serialNumber })" in after
+    assert [line for line in after if line not in before] == [
+        b"import { refuseClaim } from '../config/factorySecret'",
+        b"    const refusal = refuseClaim(claimCode)",
+        b"    if (refusal) {",
+        b"        return res.status(refusal.status).json(refusal.body)",
+    ]
+
+
+def test_derive_keeps_mixed_line_endings_of_the_example(reference: DiskTree) -> None:
+    """Every byte of the example stays, and the new lines follow."""
+    before = reference.read(EXAMPLE) or b"-"
+    after = _fixed(reference).read(EXAMPLE) or b""
+    assert after.startswith(before)
+    assert after[len(before) :].count(b"\n") == 2
+    assert b"DEVICE_FACTORY_SECRET=<" in after
+
+
+def test_derive_hands_the_variable_through_compose(reference: DiskTree) -> None:
+    """Compose gets one line for the registry, without a value of its own."""
+    compose = "cloud-layer/docker-compose.yml"
+    before = (reference.read(compose) or b"").splitlines()
+    after = (_fixed(reference).read(compose) or b"").splitlines()
+    assert [line for line in after if line not in before] == [
+        b"      - DEVICE_FACTORY_SECRET=${DEVICE_FACTORY_SECRET}"
+    ]
+
+
+def test_detect_ignores_what_only_looks_like_a_secret() -> None:
+    """Kinds, error codes, types, blanks, comments and clean defaults are no secrets."""
+    clean = b"""
+// if (claimCode !== 'FACTORY-SECRET')
+if (token === 'refresh' || typeof password !== 'string' || secret === '') {}
+if (error.code === 'INVALID_TOKEN' || claims.tokenType === 'Bearer-2') {}
+const INVALID_CLAIM_CODE = 'INVALID_CLAIM_CODE';
+const ttl = process.env.ACCESS_TOKEN_TTL || '15m';
+const key = process.env.API_KEY || '';
+const cite = "claimCode !== 'FACTORY-SECRET'";
+"""
+    assert set(_rules(MemoryTree({"a/src/a.ts": clean, "a/package.json": MANIFEST})).values()) == {
+        0
+    }
+
+
+def test_detect_leaves_a_claim_checked_against_the_environment_alone() -> None:
+    """A service that reads the variable in its own way is examined and left alone."""
+    own = HANDLER % b""
+    own = own.replace(b"'FACTORY-SECRET'", b"process.env.DEVICE_FACTORY_SECRET")
+    tree = _service(own, **{".env.example": b"DEVICE_FACTORY_SECRET=\n"})
+    assert set(_rules(tree).values()) == {0}
+    assert GAP.detect(tree)[1].examined
+    assert GAP.derive(tree) == ()
+
+
+def test_derive_audits_a_refusal_that_nobody_logged() -> None:
+    """A refusal without a log line gets one that holds no claim."""
+    after = _fixed(_service(HANDLER % b"")).read("p/src/provisioning.ts") or b""
+    assert (
+        b"    console.warn('a claim was refused');\n    return res.status(refusal.status)" in after
+    )
+
+
+def test_derive_guards_the_route_of_the_handler() -> None:
+    """The route that ends in the handler is limited."""
+    after = _fixed(_service(HANDLER % b"")).read("p/src/routes.ts") or b""
+    assert b"router.post('/claim', claimGuard, provisioning.claim);" in after
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        HANDLER % b"logger.warn('bad', { claimCode });\n    ",
+        (HANDLER % b"").replace(b"!==", b"==="),
+        (HANDLER % b"").replace(b"'FACTORY-SECRET')", b"'FACTORY-SECRET' && req.ip)"),
+        (HANDLER % b"").replace(b"return res.status(403).send('no')", b"throw new Error('no')"),
+    ],
+    ids=["logs-the-claim", "inverted", "compound", "throws"],
+)
+def test_derive_refuses_what_it_would_have_to_guess(handler: bytes) -> None:
+    """An unclear refusal is reported with its line and its file stays as it is."""
+    changes = GAP.derive(_service(handler))
+    assert [(item.reason, item.line) for item in changes[0].unresolved] == [(Reason.AMBIGUOUS, 4)]
+    assert not [edit for edit in changes[0].edits if edit.path.suffix == ".ts"]
+
+
+def test_derive_reports_a_secret_in_a_constant() -> None:
+    """Which variable a constant should come from is for its owner to say."""
+    tree = MemoryTree({"a/src/a.ts": b"const API_KEY = 'k-123456';\n", "a/package.json": MANIFEST})
+    assert _rules(tree)["no-secret-in-source"] == 1
+    (change,) = GAP.derive(tree)
+    assert (change.edits, change.unresolved[0].reason) == ((), Reason.AMBIGUOUS)
+
+
+def test_detect_reports_a_controller_that_does_not_parse() -> None:
+    """A broken controller is named with its line and not edited."""
+    tree = _service((HANDLER % b"") + b"if (\n")
+    assert GAP.detect(tree)[0].unresolved[0].reason is Reason.UNPARSABLE
+    assert not [edit for edit in _edits(tree) if edit.path.name == "provisioning.ts"]
+
+
+def test_derive_replaces_a_real_value_in_the_example() -> None:
+    """An example that gives the secret away gets the placeholder."""
+    tree = _service(HANDLER % b"", **{".env.example": b"A=1\nDEVICE_FACTORY_SECRET=3f9c0d\nB=2\n"})
+    assert _rules(tree)["example-has-placeholder"] == 1
+    after = _fixed(tree).read("p/.env.example")
+    assert after == b"A=1\nDEVICE_FACTORY_SECRET=<generate-secure-random-string>\nB=2\n"
+
+
+def test_derive_adds_the_variable_to_a_chart_that_lists_secrets() -> None:
+    """The chart takes it from the secret that its neighbour comes from."""
+    values = b"secretEnv:\n  JWT_SECRET:\n    secret: p-secrets\n    key: JWT_SECRET\nother: 1\n"
+    tree = _service(HANDLER % b"", **{"helm/values.yaml": values})
+    assert _rules(tree)["secret-reaches-service"] == 1
+    after = _fixed(tree).read("p/helm/values.yaml") or b""
+    assert b"  DEVICE_FACTORY_SECRET:\n    secret: p-secrets\n" in after
+    assert _rules(_fixed(tree))["secret-reaches-service"] == 0
