@@ -17,7 +17,7 @@ LAYERS = (
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
     {"rendering", "writer", "patching", "certificates", "manifests"},
     {"anchors"},
-    {"inventory", "environments", "npm", "gates"},
+    {"inventory", "environments", "npm", "gates", "suites"},
     {"probes", "launchers", "drill"},
     {"gaps"},
     {"workorders"},
