@@ -63,33 +63,73 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     """
     trees = {"after": after} if before is None else {"before": before, "after": after}
     copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
-    stop = Event()
     running = {label: served for label, (served, _) in copies.items()}
     services = sorted({need for probe in probes for need in probe.needs if _is_service(need)})
-    with (
-        fleets(running, services, python=python, cache=cache, scratch=scratch) as made,
-        ThreadPoolExecutor(max_workers=len(trees)) as askers,
-    ):
-        try:
-            asked = {
-                label: askers.submit(
-                    _ask_all, probes, made[label], copies[label][1], scratch / label, stop
-                )
-                for label in trees
-            }
-            answers = {label: asking.result() for label, asking in asked.items()}
-        finally:
-            # An interrupt must not wait for the probes that have not begun.
-            stop.set()
+    with fleets(running, services, python=python, cache=cache, scratch=scratch) as made:
+        benches = {
+            label: _Bench(fleet=made[label], root=copies[label][1], scratch=scratch / label)
+            for label in trees
+        }
+        answers = _ask_everything(probes, benches)
     return tuple(
         Outcome(
             probe=probe,
-            before=answers["before"][number][0] if "before" in answers else None,
-            after=answers["after"][number][0],
-            seconds=answers["after"][number][1],
+            before=answers["before", number].seen if before else None,
+            after=answers["after", number].seen,
+            seconds=answers["after", number].seconds,
         )
         for number, probe in enumerate(probes)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """Where the probes of one tree are put: its services, its files and a scratch folder."""
+
+    fleet: Fleet
+    root: Path
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    seen: Observation
+    seconds: float
+
+
+Numbered = tuple[int, Probe]
+
+
+def _ask_everything(
+    probes: Sequence[Probe], benches: Mapping[str, _Bench]
+) -> dict[tuple[str, int], _Answer]:
+    """Return every answer by tree and probe number.
+
+    Probes of one tree run one after the other, but those that ask no service run beside those
+    that do: they bring their own servers, and mostly wait for them.
+    """
+    numbered = list(enumerate(probes))
+    lots = (
+        [item for item in numbered if not any(map(_is_service, item[1].needs))],
+        [item for item in numbered if any(map(_is_service, item[1].needs))],
+    )
+    tools = _missing_tools(probes)
+    stop = Event()
+    with ThreadPoolExecutor(max_workers=len(benches) + 1) as askers:
+        try:
+            asked = [
+                (label, askers.submit(_ask_all, lot, bench, tools, stop))
+                for lot in lots
+                for label, bench in reversed(list(benches.items()))
+            ]
+            return {
+                (label, number): answer
+                for label, asking in asked
+                for number, answer in asking.result().items()
+            }
+        finally:
+            # An interrupt must not wait for the probes that have not begun.
+            stop.set()
 
 
 def _copies(tree: Path, folder: Path) -> tuple[Path, Path]:
@@ -106,19 +146,19 @@ def _is_service(need: str) -> bool:
 
 
 def _ask_all(
-    probes: Iterable[Probe], fleet: Fleet, root: Path, scratch: Path, stop: Event
-) -> list[tuple[Observation, float]]:
-    answers = []
-    tools = _missing_tools(probes)
-    for number, probe in enumerate(probes):
-        place = scratch / "probes" / str(number)
+    lot: Sequence[Numbered], bench: _Bench, tools: Mapping[str, str], stop: Event
+) -> dict[int, _Answer]:
+    answers = {}
+    fleet = bench.fleet
+    for number, probe in lot:
+        place = bench.scratch / "probes" / str(number)
         place.mkdir(parents=True)
         context = ProbeContext(
-            root=root, scratch=place, services=fleet.urls, settings=fleet.settings
+            root=bench.root, scratch=place, services=fleet.urls, settings=fleet.settings
         )
         began = time.monotonic()
-        answer = _unmet(probe, fleet, tools, stop) or _asked(probe, context, fleet)
-        answers.append((answer, time.monotonic() - began))
+        seen = _unmet(probe, fleet, tools, stop) or _asked(probe, context, fleet)
+        answers[number] = _Answer(seen=seen, seconds=time.monotonic() - began)
     return answers
 
 

@@ -6,6 +6,7 @@ request on it is reset about once in ten times.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import shlex
 import time
@@ -97,6 +98,9 @@ def send(base: str, request: Request, *, deadline: float = DEADLINE) -> Answer:
         last_byte = time.monotonic() - began
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
+            # This machine lacks the address or the port to ask from: the service is not at fault.
+            raise
         message = f"{request.method} {request.path}: no answer ({type(error).__name__}: {error})"
         raise NoAnswerError(message) from error
     finally:
