@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import time
 
 from closeout import drill, sessions
 from closeout.errors import CloseoutError, ExitCode
-from closeout.model import Means, ProbeContext
-from closeout.probes.backup import restore_drill
 from closeout.workspace import Workspace
 
 
@@ -32,13 +29,7 @@ def run_restore(space: Workspace, words: str) -> ExitCode:
 
 def rehearse(space: Workspace) -> ExitCode:
     """Back up a seeded server, restore into another one, compare, and record what was measured."""
-    print(space.title)
-    began = time.monotonic()
-    with drill.workplace() as scratch:
-        seen = restore_drill(ProbeContext(root=space.root, scratch=scratch))
-    print(seen.observed)
-    rows = [("backup.restore-drill", "9.4", seen)]
-    return sessions.record(space, "backup_drill", rows, Means.LIVE, time.monotonic() - began)
+    return sessions.ask_one(space, "backup.restore-drill")
 
 
 def _told(run: drill.Run) -> ExitCode:

@@ -4,34 +4,52 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Means, Observation, ProofKind
-from closeout.probes import coverage, dbt, postgres
+from closeout.model import Means, Observation, ProbeContext, ProofKind
+from closeout.probes import cluster, coverage, dbt, postgres
 from closeout.rulings import Evidence
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
+
+_CLUSTER = "cluster"
 
 Rows = Iterable[tuple[str, str, Observation]]
 """Probe id, criterion id and what was seen."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One probe's answer on the tree as it is, and whether it passed before the fix."""
+
+    probe: str
+    criterion: str
+    seen: Observation
+    before: bool | None
+    seconds: float
+
+
 def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """Boot the services before and after the fix, run every probe and record the answers.
 
-    `python` runs the FastAPI services. `only` keeps the probes whose id starts with it.
+    `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
+    a cluster can answer is left to `invoke secrets.verify`.
     """
     print(space.title)
-    probes = tuple(probe for gap in GAPS for probe in gap.probes if probe.id.startswith(only))
-    with tempfile.TemporaryDirectory(prefix="closeout-live-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
+    probes = tuple(
+        probe
+        for gap in GAPS
+        for probe in gap.probes
+        if probe.id.startswith(only) and _CLUSTER not in probe.needs
+    )
+    with _scratch("live") as scratch:
         outcomes = battery.run_battery(
             _before(space, scratch / "before-tree"),
             space.root,
@@ -40,62 +58,75 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
             probes=probes,
             cache=space.cache,
         )
-    tree_digest = digest(DiskTree(space.root))
-    now = datetime.now(UTC)
-    items = [
-        Evidence(
+    rows = [
+        Row(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
-            passed=outcome.after.passed,
+            seen=outcome.after,
             before=outcome.before.passed if outcome.before else None,
-            expected=outcome.after.expected,
-            observed=outcome.after.observed,
-            command=outcome.after.command,
-            subject_digest=tree_digest,
-            at=now,
             seconds=outcome.seconds,
-            means=Means.LIVE,
         )
         for outcome in outcomes
     ]
-    return _conclude(space, "live_probes", items)
+    return _conclude(space, "live_probes", rows, Means.LIVE)
 
 
 def billing_gate(space: Workspace) -> ExitCode:
-    """Run the billing suite on a copy of the tree and judge its files."""
-    print(space.title)
-    with _scratch("billing") as scratch, _database(scratch) as dsn:
-        began = time.monotonic()
-        rows = coverage.run_billing(space.root, scratch, cache=space.cache, dsn=dsn)
-        return record(space, "billing_jest", rows, Means.SUITE, time.monotonic() - began)
+    """Run the billing suite before and after the fix, on copies, and judge its files."""
+
+    def run(root: Path, scratch: Path) -> Rows:
+        with _database(scratch) as dsn:
+            return coverage.run_billing(root, scratch, cache=space.cache, dsn=dsn)
+
+    return _judged(space, "billing_jest", run, Means.SUITE)
 
 
 def vision_gate(space: Workspace, python: Path) -> ExitCode:
-    """Run the vision suite on a copy of the tree and judge its files; `python` has its packages."""
-    print(space.title)
-    with _scratch("vision") as scratch:
-        began = time.monotonic()
-        rows = coverage.run_vision(space.root, scratch, python=python)
-        return record(space, "vision_pytest", rows, Means.SUITE, time.monotonic() - began)
+    """Run the vision suite before and after the fix, on copies; `python` has its packages."""
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return coverage.run_vision(root, scratch, python=python)
+
+    return _judged(space, "vision_pytest", run, Means.SUITE)
 
 
 def dbt_gate(space: Workspace, program: Path) -> ExitCode:
     """Compile, run and check the data pipeline on a throw-away PostgreSQL; `program` is dbt."""
-    print(space.title)
-    with _scratch("dbt") as scratch:
-        began = time.monotonic()
-        rows = dbt.run_dbt(space.root, scratch, program)
-        return record(space, "dbt", rows, Means.LIVE, time.monotonic() - began)
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return dbt.run_dbt(root, scratch, program)
+
+    return _judged(space, "dbt", run, Means.LIVE)
 
 
 def compile_models(space: Workspace) -> ExitCode:
     """Compile the data pipeline and make the checks that compiling cannot make."""
-    print(space.title)
     python = environments.ensure(space.cache / "environments" / "dbt", "requirements/dbt.txt")
-    with _scratch("dbt") as scratch:
-        began = time.monotonic()
-        rows = dbt.compile_only(space.root, scratch, python.with_name("dbt"))
-        return record(space, "dbt_compile", rows, Means.LIVE, time.monotonic() - began)
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return dbt.compile_only(root, scratch, python.with_name("dbt"))
+
+    return _judged(space, "dbt_compile", run, Means.LIVE)
+
+
+def ask_one(space: Workspace, probe_id: str) -> ExitCode:
+    """Put one probe that needs no service to the tree as it is, and record its answer."""
+    probe = next(probe for gap in GAPS for probe in gap.probes if probe.id == probe_id)
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return [(probe.id, probe.criterion, probe.run(ProbeContext(root=root, scratch=scratch)))]
+
+    return _judged(space, probe_id, run, Means.LIVE)
+
+
+def ask_cluster(space: Workspace) -> ExitCode:
+    """Ask the cluster that kubectl reaches, and record its answers."""
+    print(space.title)
+    rows = [
+        Row(probe=probe, criterion=criterion, seen=seen, before=None, seconds=0.0)
+        for probe, criterion, seen in cluster.verify("kubectl")
+    ]
+    return _conclude(space, "cluster", rows, Means.OPERATOR)
 
 
 def judge_gates(space: Workspace) -> ExitCode:
@@ -111,30 +142,54 @@ def judge_gates(space: Workspace) -> ExitCode:
     return _code(seen)
 
 
-def record(space: Workspace, session: str, rows: Rows, means: Means, seconds: float) -> ExitCode:
+def _judged(
+    space: Workspace, session: str, run: Callable[[Path, Path], Rows], means: Means
+) -> ExitCode:
+    """Run a session on the tree before the fix, where there was one, and on the tree as it is."""
+    print(space.title)
+    with _scratch(session) as scratch:
+        earlier = _before(space, scratch / "before-tree")
+        before: dict[str, bool | None] = {}
+        if earlier is not None:
+            (scratch / "before").mkdir(mode=0o755)
+            before = {name: seen.passed for name, _, seen in run(earlier, scratch / "before")}
+        began = time.monotonic()
+        (scratch / "after").mkdir(mode=0o755)
+        seen_after = tuple(run(space.root, scratch / "after"))
+        seconds = time.monotonic() - began
+    rows = [
+        Row(
+            probe=probe,
+            criterion=criterion,
+            seen=seen,
+            before=before.get(probe),
+            seconds=seconds,
+        )
+        for probe, criterion, seen in seen_after
+    ]
+    return _conclude(space, session, rows, means)
+
+
+def _conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) -> ExitCode:
     """Write a session's rows as evidence about the workspace's tree, print them, return a code."""
     tree_digest = digest(DiskTree(space.root))
     now = datetime.now(UTC)
     items = [
         Evidence(
-            probe=probe,
-            criterion=criterion,
-            passed=seen.passed,
-            before=None,
-            expected=seen.expected,
-            observed=seen.observed,
-            command=seen.command,
+            probe=row.probe,
+            criterion=row.criterion,
+            passed=row.seen.passed,
+            before=row.before,
+            expected=row.seen.expected,
+            observed=row.seen.observed,
+            command=row.seen.command,
             subject_digest=tree_digest,
             at=now,
-            seconds=seconds,
+            seconds=row.seconds,
             means=means,
         )
-        for probe, criterion, seen in rows
+        for row in rows
     ]
-    return _conclude(space, session, items)
-
-
-def _conclude(space: Workspace, session: str, items: Sequence[Evidence]) -> ExitCode:
     run = runs.latest(space.reports, space.root)
     place = evidence.write(run.evidence, session, items)
     _print_items(items)

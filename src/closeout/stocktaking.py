@@ -1,14 +1,12 @@
-"""List the secrets of a monorepo, and ask a cluster what became of them."""
+"""List the secrets of a monorepo, and where each comes from."""
 
 from __future__ import annotations
 
 import json
 
-from closeout import runs, sessions, writer
+from closeout import runs, writer
 from closeout.errors import ExitCode
 from closeout.inventory import SecretVariable, inventory
-from closeout.model import Means
-from closeout.probes import cluster
 from closeout.tree import DiskTree
 from closeout.workspace import Workspace
 
@@ -28,12 +26,6 @@ def list_secrets(space: Workspace) -> ExitCode:
     literals = sum(item.literal or item.fallback for item in found)
     print(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
     return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
-
-
-def verify_secrets(space: Workspace) -> ExitCode:
-    """Ask the cluster that kubectl reaches about the operator, its secrets and the jobs."""
-    print(space.title)
-    return sessions.record(space, "cluster", cluster.verify("kubectl"), Means.OPERATOR, 0.0)
 
 
 def _flags(item: SecretVariable) -> tuple[tuple[str, bool], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection, Context, task
 
-from closeout import stocktaking
+from closeout import sessions, stocktaking
 from closeout.cli.door import ROOT_HELP, on_monorepo
 
 
@@ -17,7 +17,7 @@ def inventory(context: Context, root: str = "") -> None:
 @task(help=ROOT_HELP)
 def verify(context: Context, root: str = "") -> None:
     """Ask the cluster what it knows of the secrets. Example: invoke secrets.verify."""
-    on_monorepo(context, root, stocktaking.verify_secrets)
+    on_monorepo(context, root, sessions.ask_cluster)
 
 
 COLLECTION = Collection("secrets", inventory, verify)

@@ -18,7 +18,7 @@ def _asking(question: cluster.Question) -> Callable[[ProbeContext], Observation]
 
 
 PROBES = tuple(
-    Probe(id=question.id, criterion=question.criterion, needs=(), run=_asking(question))
+    Probe(id=question.id, criterion=question.criterion, needs=("cluster",), run=_asking(question))
     for question in cluster.QUESTIONS
     if question.id.startswith("external-secrets.")
 )
