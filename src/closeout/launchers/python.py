@@ -177,11 +177,6 @@ def _drop_decorators(application: Any) -> None:  # noqa: ANN401 - the service's 
 
 
 def _report(application: Any, stubbed: list[str], port: int) -> None:  # noqa: ANN401 - the service's framework
-    methods: set[str] = set()
-    for route in application.router.routes:
-        # Documentation pages and probe routes are not in the schema; they are nobody's API.
-        if getattr(route, "include_in_schema", False):
-            methods |= set(getattr(route, "methods", None) or ())
     line = {
         "closeout": "listening",
         "port": port,
@@ -189,10 +184,23 @@ def _report(application: Any, stubbed: list[str], port: int) -> None:  # noqa: A
         "stubbed": stubbed,
         "docs": getattr(application, "docs_url", None) or "",
         "openapi": getattr(application, "openapi_url", None) or "",
-        "methods": sorted(methods),
+        "methods": _methods(application),
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+def _methods(application: Any) -> list[str]:  # noqa: ANN401 - the service's framework
+    """Return the methods of the service's own API, from its schema.
+
+    The list of routes would not do: a framework may keep those of an included router apart.
+    """
+    try:
+        paths = application.openapi()["paths"]
+    except Exception:  # noqa: BLE001 - a schema that cannot be made is the service's own affair
+        return []
+    named = {name.upper() for operations in paths.values() for name in operations}
+    return sorted(named & {"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def _end_with_parent(parent: int) -> None:

@@ -15,7 +15,7 @@ from closeout.gaps.cors.origins import (
     readable,
 )
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
+from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.probes.services import NAMED, SIBLINGS
 
 _COOKIE = ("Cookie", "session=1")
@@ -116,19 +116,19 @@ def _own_methods(service: str) -> Callable[[ProbeContext], Observation]:
 
     def run(context: ProbeContext) -> Observation:
         methods = context.settings[f"methods.{service}"].split(",")
+        command = preflight(ALLOWED, method=methods[0]).command(service)
+        expected = f"each of the service's own methods: {', '.join(methods)}"
+        if not methods[0]:
+            because = "the service tells no schema, so its methods are not known"
+            return unproven(expected=expected, command=command, because=because)
         faults, seen = [], ""
-        for method in (method for method in methods if method):
+        for method in methods:
             answer = ask(context, service, preflight(ALLOWED, method=method))
             allowed = answer.value("access-control-allow-methods") or ""
             if answer.status not in {200, 204} or method not in allowed:
                 faults.append(f"{method}: {summary(answer)}, allowed: {allowed}")
             seen = f"allowed: {allowed}"
-        return judged(
-            expected=f"each of the service's own methods: {', '.join(methods)}",
-            command=preflight(ALLOWED, method=methods[0]).command(service),
-            faults=faults,
-            seen=seen,
-        )
+        return judged(expected=expected, command=command, faults=faults, seen=seen)
 
     return run
 
