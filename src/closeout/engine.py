@@ -102,6 +102,9 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 
 
 def _lay_patch(stage: Overlay, patch: Patch) -> bool:
+    # git would edit a file that does not parse; the detector tells such a file by its line.
+    if any(syntax.trouble(path, stage.read(path) or b"") for path in patch.targets):
+        return False
     if patching.state(stage, patch) is not PatchState.APPLIES:
         return False
     for edit in patching.stage(stage, patch):

@@ -135,3 +135,16 @@ def test_plan_keeps_the_other_edits_when_one_place_is_refused() -> None:
     plan = _plan(tree, toy_gap(derive=derive))
     assert [str(edit.path) for edit in plan.edits] == ["a.txt"]
     assert plan.proposals[0].unresolved == (refused,)
+
+
+def test_plan_applies_no_patch_to_a_file_that_does_not_parse(tmp_path: Path) -> None:
+    """A prepared patch that would still fit leaves a broken file as it is."""
+    good = b"x = 1\n" + b"# line\n" * 10
+    edit = Edit(path=PurePosixPath("a.py"), before=good, after=b"x = 2\n" + b"# line\n" * 10)
+    (tmp_path / "toy").mkdir()
+    for name, content in prepared.build({"toy": [Changeset(name="a", edits=(edit,))]}).items():
+        (tmp_path / name).write_bytes(content)
+    given = prepared.load(tmp_path, "toy")
+    assert len(_plan(MemoryTree({"a.py": good, "a.txt": b""}), given=given).edits) == 1
+    broken = MemoryTree({"a.py": good + b"y = (\n", "a.txt": b""})
+    assert _plan(broken, given=given).edits == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from invoke import Collection, Context, Task, task
 
 from closeout import closing
@@ -24,13 +26,14 @@ def undo(context: Context, root: str = "", run: str = "") -> None:
     on_monorepo(context, root, lambda space: closing.undo(space, run))
 
 
-def _fix_one(slug: str, title: str) -> Task:  # type: ignore[type-arg]  # Invoke's Task is untyped
+def _fix_one(slug: str, title: str) -> Task[Callable[..., None]]:
     def fix_one(context: Context, root: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
         act = closing.show if dry_run else closing.fix
         on_monorepo(context, root, lambda space: act(space, closing.select(slug)))
 
     fix_one.__doc__ = f"Close one gap: {title}. Example: invoke fix.{slug} --dry-run."
-    return task(name=slug, help=_HELP)(fix_one)
+    made: Task[Callable[..., None]] = task(name=slug, help=_HELP)(fix_one)
+    return made
 
 
 COLLECTION = Collection("fix", fix_all, undo, *(_fix_one(gap.slug, gap.title) for gap in GAPS))
