@@ -29,7 +29,7 @@ def _install_ours(session: nox.Session, *files: str) -> None:
 
 def _environment(session: nox.Session, name: str, requirements: str) -> str:
     """Return the Python of a second environment, for code that must not share ours."""
-    folder = session.cache_dir / "environments" / name
+    folder = session.cache_dir.absolute() / "environments" / name
     session.run("python", "-m", "closeout", "environment", str(folder), requirements, silent=True)
     return str(folder / "bin" / "python")
 
