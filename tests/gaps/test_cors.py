@@ -24,6 +24,7 @@ LINES = {
     "cloud-inference-server": 116,
 }
 SIBLINGS = {"cloud-weather-service", "cloud-feed-planner"}
+EXPRESS = "cloud-identity-access"
 
 
 def service(cors: str, before: str = "", **others: str) -> MemoryTree:
@@ -76,7 +77,7 @@ def test_detect_finds_the_named_lines_and_the_unnamed_siblings(reference: DiskTr
 
 def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
     """After the fix every check has looked at services and found nothing; a second fix is none."""
-    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 3
+    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
     assert derive(mended) == ()
 
 
@@ -86,7 +87,7 @@ def test_derive_gives_each_service_a_changeset_and_the_compose_files_one(
     """Services stand or fall alone; what they share is a changeset of its own."""
     names = [change.name for change in derive(reference)]
 
-    assert sorted(names) == sorted([*LINES, *SIBLINGS, "compose"])
+    assert sorted(names) == sorted([*LINES, *SIBLINGS, EXPRESS, "compose"])
 
 
 def test_derive_writes_python_that_parses_and_keeps_other_lines(mended: Overlay) -> None:
@@ -126,8 +127,8 @@ def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> No
     examples = {edit.path.parent.name for edit in mended.edits if "env" in edit.path.name}
     compose = mended.read("cloud-layer/docker-compose.yml") or b""
 
-    assert examples == {*LINES, "cloud-feed-planner"} - {"cloud-inference-server"}
-    assert compose.count(b"ALLOWED_ORIGINS") == 6
+    assert examples == {*LINES, "cloud-feed-planner", EXPRESS} - {"cloud-inference-server"}
+    assert compose.count(b"ALLOWED_ORIGINS") == 7
 
 
 @pytest.mark.parametrize(

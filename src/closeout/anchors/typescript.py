@@ -38,11 +38,14 @@ __all__ = [
     "Place",
     "Source",
     "identifiers",
+    "parsed",
     "parts",
+    "place_of",
     "properties",
     "read",
     "string_value",
     "syntax_error",
+    "walk",
 ]
 
 
@@ -54,7 +57,13 @@ def syntax_error(content: bytes) -> int | None:
 @lru_cache(maxsize=256)
 def read(content: bytes) -> Source:
     """Return everything this module can locate in `content`."""
-    return _source(_parser().parse(content).root_node)
+    return _source(parsed(content))
+
+
+@lru_cache(maxsize=64)
+def parsed(content: bytes) -> Node:
+    """Return the syntax tree's root, for the other anchors."""
+    return _parser().parse(content).root_node
 
 
 def parts(place: Place) -> tuple[Place, ...]:
@@ -78,7 +87,7 @@ def properties(place: Place) -> dict[str, Place]:
 def identifiers(text: str) -> tuple[str, ...]:
     """Return the identifiers that the expression `text` reads, property names left out."""
     root = _parser().parse(f"({text})".encode()).root_node
-    named = {node.text.decode() for node in _walk(root) if node.type == "identifier" and node.text}
+    named = {node.text.decode() for node in walk(root) if node.type == "identifier" and node.text}
     return tuple(sorted(named))
 
 
@@ -93,12 +102,12 @@ def _parser() -> Parser:
 
 def _literal(place: Place) -> list[Node]:
     root = _parser().parse(_PROBE + place.text.encode()).root_node
-    outer = next((node for node in _walk(root) if node.type in {"array", "object"}), None)
+    outer = next((node for node in walk(root) if node.type in {"array", "object"}), None)
     return [] if outer is None else [node for node in outer.named_children if _is_code(node)]
 
 
 def _inside(outer: Place, node: Node) -> Place:
-    inner = _place(node)
+    inner = place_of(node)
     moved = outer.start - len(_PROBE)
     return Place(
         start=inner.start + moved,
@@ -109,7 +118,8 @@ def _inside(outer: Place, node: Node) -> Place:
     )
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
+    """Yield `node` and everything below it in the text's sequence, for the other anchors."""
     pending = [node]
     while pending:
         current = pending.pop()
@@ -125,7 +135,8 @@ def _decoded(node: Node | None) -> str:
     return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
 
 
-def _place(node: Node) -> Place:
+def place_of(node: Node) -> Place:
+    """Return where `node` stands, for the other anchors."""
     return Place(
         start=node.start_byte,
         end=node.end_byte,
@@ -138,13 +149,13 @@ def _place(node: Node) -> Place:
 def _first_error(root: Node) -> int | None:
     if not root.has_error:
         return None
-    broken = (node for node in _walk(root) if node.is_error or node.is_missing)
+    broken = (node for node in walk(root) if node.is_error or node.is_missing)
     return min((node.start_point.row + 1 for node in broken), default=1)
 
 
 def _import(node: Node) -> Import:
     names: dict[str, str] = {}
-    for child in _walk(node):
+    for child in walk(node):
         if child.type == "import_specifier":
             exported = _decoded(child.child_by_field_name("name"))
             names[_decoded(child.child_by_field_name("alias")) or exported] = exported
@@ -152,8 +163,12 @@ def _import(node: Node) -> Import:
             names[_decoded(child.named_children[0])] = "*"
         elif child.type == "import_clause" and child.named_children[0].type == "identifier":
             names[_decoded(child.named_children[0])] = "default"
-    source = _decoded(node.child_by_field_name("source"))[1:-1]
-    return Import(source=source, names=names, place=_place(node))
+        elif child.type == "import_require_clause":
+            names[_decoded(child.named_children[0])] = "*"
+    source = node.child_by_field_name("source") or next(
+        (child for child in walk(node) if child.type == "string"), None
+    )
+    return Import(source=_decoded(source)[1:-1], names=names, place=place_of(node))
 
 
 def _required(node: Node) -> Import | None:
@@ -162,15 +177,16 @@ def _required(node: Node) -> Import | None:
     if call is None or _decoded(call.child_by_field_name("function")) != "require":
         return None
     arguments = call.child_by_field_name("arguments")
-    source = string_value(_place(arguments.named_children[0])) if arguments else None
+    given = arguments.named_children if arguments is not None else []
+    source = string_value(place_of(given[0])) if given else None
     names: dict[str, str] = {}
     target = node.child_by_field_name("name")
-    for child in _walk(target) if target is not None else ():
+    for child in walk(target) if target is not None else ():
         if child.type == "identifier" and child is target:
             names[_decoded(child)] = "*"
         elif child.type == "shorthand_property_identifier_pattern":
             names[_decoded(child)] = _decoded(child)
-    return Import(source=source or "", names=names, place=_place(node))
+    return Import(source=source or "", names=names, place=place_of(node))
 
 
 def _call(node: Node) -> Call | None:
@@ -182,8 +198,8 @@ def _call(node: Node) -> Call | None:
         callee=_decoded(function),
         receiver=_decoded(function.child_by_field_name("object")),
         method=_decoded(function.child_by_field_name("property")),
-        arguments=tuple(_place(child) for child in arguments.named_children if _is_code(child)),
-        place=_place(node),
+        arguments=tuple(place_of(child) for child in arguments.named_children if _is_code(child)),
+        place=place_of(node),
     )
 
 
@@ -192,7 +208,7 @@ def _binary(node: Node) -> Comparison | Fallback | None:
     operator = _decoded(node.child_by_field_name("operator"))
     if left is None or right is None:
         return None
-    sides = (_place(left), _place(right))
+    sides = (place_of(left), place_of(right))
     literal = next((side for side in reversed(sides) if string_value(side) is not None), None)
     if literal is None:
         return None
@@ -204,13 +220,15 @@ def _binary(node: Node) -> Comparison | Fallback | None:
             operator=operator,
             literal=literal,
             other=other,
-            place=_place(node),
-            statement=_place(statement) if statement else None,
-            consequence=_place(consequence) if consequence else None,
+            place=place_of(node),
+            statement=place_of(statement) if statement else None,
+            consequence=place_of(consequence) if consequence else None,
         )
     if operator in {"||", "??"} and other.text.startswith("process.env"):
         variable = other.text.removeprefix("process.env").strip(".[]'\"")
-        return Fallback(variable=variable, literal=string_value(literal) or "", place=_place(node))
+        return Fallback(
+            variable=variable, literal=string_value(literal) or "", place=place_of(node)
+        )
     return None
 
 
@@ -225,7 +243,9 @@ def _definition(node: Node) -> Definition | None:
     value = node.child_by_field_name("value") or node.child_by_field_name("body")
     if name is None or value is None or "pattern" in name.type:
         return None
-    return Definition(name=_decoded(name), kind=node.type, value=_place(value), place=_place(node))
+    return Definition(
+        name=_decoded(name), kind=node.type, value=place_of(value), place=place_of(node)
+    )
 
 
 _DEFINITIONS = frozenset(
@@ -240,7 +260,7 @@ _DEFINITIONS = frozenset(
 
 
 def _source(root: Node) -> Source:
-    nodes = tuple(_walk(root))
+    nodes = tuple(walk(root))
     binaries = [_binary(node) for node in nodes if node.type == "binary_expression"]
     required = [_required(node) for node in nodes if node.type == "variable_declarator"]
     calls = [_call(node) for node in nodes if node.type == "call_expression"]
@@ -254,6 +274,6 @@ def _source(root: Node) -> Source:
         comparisons=tuple(item for item in binaries if isinstance(item, Comparison)),
         fallbacks=tuple(item for item in binaries if isinstance(item, Fallback)),
         definitions=tuple(item for item in made if item is not None),
-        strings=tuple(_place(node) for node in nodes if node.type in _STRINGS),
+        strings=tuple(place_of(node) for node in nodes if node.type in _STRINGS),
         error_line=_first_error(root),
     )

@@ -26,9 +26,21 @@ policy stands around the error handler, so that a trusted page can read a 500 an
 gets nothing on any answer. The variable is written into the env example, where there is one, and
 handed through in the compose file.
 
+Express services are held to the same: `cors()` without options lets every origin in, and so do
+`origin: '*'`, `origin: true`, a pattern that fits everything and a callback that never refuses.
+The options are filled in where they stand::
+
+    app.use(cors({
+      origin: trustedOrigins(),
+      methods: ['GET', 'HEAD', 'POST'],
+      allowedHeaders: REQUEST_HEADERS,
+    }));
+
+with the new module `corsOrigins.ts` (or `.js`), which reads `ALLOWED_ORIGINS` by the same rules.
+
 Left alone: a policy without a wildcard that reads `ALLOWED_ORIGINS`, however it is written. Not
 mended, but reported: a policy that is no `app.add_middleware(…)` statement of its own, a header
-written by hand, and a file that does not parse.
+written by hand, options of `cors(…)` that cannot be read, and a file that does not parse.
 """
 
 from __future__ import annotations
@@ -36,6 +48,7 @@ from __future__ import annotations
 from closeout.gaps.cors.derive import derive
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
+from closeout.gaps.cors.express_probes import EXPRESS_PROBES
 from closeout.gaps.cors.probes import PROBES
 from closeout.model import Gap
 
@@ -47,7 +60,7 @@ GAP = Gap(
     criteria=("1.1", "1.2", "1.3"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
+    probes=(*PROBES, *EXPRESS_PROBES),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from closeout.anchors.fastapi import Service, request_headers, services
 from closeout.anchors.placement import after_creation, import_line, package_of
 from closeout.anchors.python import CorsCall, Module
+from closeout.gaps.cors import express
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
@@ -17,7 +18,13 @@ from closeout.gaps.cors.detect import (
     open_policies,
     unconfigurable,
 )
-from closeout.gaps.cors.wiring import LOCAL_ORIGINS, compose_edits, example_edits
+from closeout.gaps.cors.express_derive import express_changes
+from closeout.gaps.cors.wiring import (
+    LOCAL_ORIGINS,
+    compose_edits,
+    example_edits,
+    policy_folders,
+)
 from closeout.model import Changeset, Edit, Reason, Unresolved
 from closeout.rendering import render
 from closeout.splicing import Splice, indentation, line_start, splice
@@ -41,10 +48,13 @@ class _Policy:
 def derive(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an open policy, and one for the compose files."""
     found = services(tree)
-    changes = [_changeset(tree, service) for service in found]
-    kept = [item for item in changes if item.edits or item.unresolved]
+    changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]
+    kept = sorted(
+        (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
+    )
     overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
-    wiring = compose_edits(tree, services(overlay))
+    node = express.configurable_folders(overlay, express.look(overlay))
+    wiring = compose_edits(tree, (*policy_folders(services(overlay)), *node))
     if wiring:
         kept.append(Changeset(name="compose", edits=wiring))
     return tuple(kept)
@@ -68,7 +78,10 @@ def _changeset(tree: Tree, service: Service) -> Changeset:
     edited = {edit.path: edit for edit in edits}
     return Changeset(
         name=name,
-        edits=(*edited.values(), *example_edits(tree, _after(tree, service, edited.values()))),
+        edits=(
+            *edited.values(),
+            *example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
+        ),
         unresolved=tuple(unresolved),
     )
 

@@ -11,7 +11,13 @@ from pathlib import PurePosixPath
 
 from closeout.anchors.fastapi import Service, missing_services, services
 from closeout.anchors.python import CorsCall, Module
-from closeout.gaps.cors.wiring import missing_compose, missing_examples, wiring_files
+from closeout.gaps.cors import express
+from closeout.gaps.cors.wiring import (
+    missing_compose,
+    missing_examples,
+    policy_folders,
+    wiring_files,
+)
 from closeout.model import Check, Finding
 from closeout.tree import Tree
 
@@ -51,14 +57,16 @@ class Flawed:
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return the checks of criteria 1.1, 1.2 and 1.3 over every FastAPI service."""
+    """Return the checks of criteria 1.1, 1.2 and 1.3 over every FastAPI and Express service."""
     found = services(tree)
     open_places = [place for service in found for place in open_policies(service)]
     unconfigured = [place for service in found for place in unconfigurable(service)]
     absent = [place for service in found for place in absent_policies(service)]
     unparsable = tuple(item for service in found for item in service.unparsable)
     examined = tuple(dict.fromkeys(path for item in found for path, _ in item.apps))
-    wiring = [*missing_examples(tree, found), *missing_compose(tree, found)]
+    node = express.look(tree)
+    folders = [*policy_folders(found), *express.configurable_folders(tree, node)]
+    wiring = [*missing_examples(tree, folders), *missing_compose(tree, folders)]
     return (
         Check(
             rule="explicit-origins",
@@ -70,7 +78,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         Check(
             rule="origins-from-environment",
             criterion="1.2",
-            examined=tuple(dict.fromkeys((*examined, *wiring_files(tree, found)))),
+            examined=tuple(dict.fromkeys((*examined, *wiring_files(tree, folders)))),
             findings=(
                 *_findings(tree, "origins-from-environment", "1.2", unconfigured),
                 *(
@@ -96,6 +104,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
             findings=_findings(tree, "no-wildcard", "1.3", open_places),
             unresolved=unparsable,
         ),
+        *express.check(tree, node),
     )
 
 

@@ -58,4 +58,12 @@ DEVIATIONS = (
         "read a 500, and answers without an Origin lack `Vary: Origin`.",
         decision="Wrap the whole stack, and mark every answer with `Vary: Origin`.",
     ),
+    Deviation(
+        id="D-cors-8",
+        claim="The wildcard is a matter of the Python services.",
+        finding="The Express service that signs users in calls `cors()` with its default, every "
+        "origin, and any requested header is repeated as allowed.",
+        decision="Judge every Express service too, and give an open one the same list from "
+        "ALLOWED_ORIGINS, the methods of its routes and listed headers.",
+    ),
 )

@@ -20,6 +20,7 @@ _VARIABLE = "ALLOWED_ORIGINS"
 _STAGES = frozenset(["APP_ENV", "ENVIRONMENT", "NODE_ENV"])
 _EXAMPLES = frozenset([".env.example", "env.example", ".env.sample"])
 _COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_PORT = re.compile(rb"^PORT=[^\r\n]*", re.MULTILINE)
 _SET = re.compile(rb"^(export )?ALLOWED_ORIGINS=", re.MULTILINE)
 
 
@@ -33,56 +34,70 @@ class Unwired:
     excerpt: str
 
 
-def wiring_files(tree: Tree, found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
+def policy_folders(found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
+    """Return the folders of the FastAPI services that have a policy."""
+    return tuple(service.folder for service in found if service.cors_calls)
+
+
+def wiring_files(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     """Return the files that carry variables to the services."""
-    return (*_examples(tree, found), *_compose_files(tree))
+    return (*_examples(tree, folders), *_compose_files(tree))
 
 
-def missing_examples(tree: Tree, found: Iterable[Service]) -> Iterator[Unwired]:
+def missing_examples(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unwired]:
     """Yield the env examples beside a service with a policy that do not name the variable."""
-    for path in _examples(tree, found):
+    for path in _examples(tree, folders):
         content = tree.read(path)
         if content is not None and not _SET.search(content):
             yield Unwired(path=path, line=1, service=path.parent.name, excerpt=path.name)
 
 
-def missing_compose(tree: Tree, found: Iterable[Service]) -> Iterator[Unwired]:
+def missing_compose(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unwired]:
     """Yield the compose services with an environment of their own that lack the variable."""
-    for path, content, name, environment in _environments(tree, found):
+    for path, content, name, environment in _environments(tree, folders):
         del content
         if _VARIABLE not in _names(environment):
             yield Unwired(path=path, line=environment.line, service=name, excerpt=f"{name}:")
 
 
-def example_edits(tree: Tree, service: Service) -> Iterator[Edit]:
-    """Yield the edits that name the variable in the service's env examples."""
-    for missing in missing_examples(tree, [service]):
+def example_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
+    """Yield the edits that name the variable in the env examples of the services' folders."""
+    for missing in missing_examples(tree, folders):
         content = tree.read(missing.path) or b""
-        ended = content.endswith(b"\n") or not content
-        text = (
-            "\n# Browser origins that may call this service, separated by commas.\n"
-            "# With APP_ENV=production it has to be set, or the service does not start.\n"
-            f"{_VARIABLE}={','.join(LOCAL_ORIGINS)}"
-        )
-        place = Splice(
-            start=len(content), end=len(content), text=f"{text}\n" if ended else f"\n{text}"
-        )
         yield Edit(
             path=missing.path,
             before=content,
-            after=splice(content, [place]),
+            after=splice(content, [_example(content)]),
             mode=tree.mode(missing.path),
         )
 
 
-def compose_edits(tree: Tree, found: Iterable[Service]) -> tuple[Edit, ...]:
+def _example(content: bytes) -> Splice:
+    """Return the splice that names the variable: below the port, else at the end.
+
+    At the end, the fixes of two gaps would meet in the same lines.
+    """
+    text = (
+        "# Browser origins that may call this service, separated by commas.\n"
+        "# In production it has to be set, or the service does not start.\n"
+        f"{_VARIABLE}={','.join(LOCAL_ORIGINS)}"
+    )
+    port = _PORT.search(content)
+    if port is not None:
+        return Splice(start=port.end(), end=port.end(), text=f"\n{text}")
+    ended = content.endswith(b"\n") or not content
+    text = f"\n{text}\n" if ended else f"\n\n{text}"
+    return Splice(start=len(content), end=len(content), text=text)
+
+
+def compose_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[Edit, ...]:
     """Return the edits that hand the variable, and the stage, through to the services.
 
     Both are named without a value: compose then passes on what the caller's environment says,
     and an unset variable stays unset, so that production fails instead of trusting localhost.
     """
     splices: dict[PurePosixPath, list[Splice]] = {}
-    for path, content, _, environment in _environments(tree, found):
+    for path, content, _, environment in _environments(tree, folders):
         names = _names(environment)
         if _VARIABLE in names:
             continue
@@ -116,9 +131,9 @@ def _names(environment: Node) -> frozenset[str]:
     return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in environment.entries)
 
 
-def _examples(tree: Tree, found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
-    folders = {service.folder for service in found if service.cors_calls}
-    return tuple(path for path in tree.paths() if path.name in _EXAMPLES and path.parent in folders)
+def _examples(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    wanted = frozenset(folders)
+    return tuple(path for path in tree.paths() if path.name in _EXAMPLES and path.parent in wanted)
 
 
 def _compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
@@ -126,18 +141,18 @@ def _compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
 
 
 def _environments(
-    tree: Tree, found: Iterable[Service]
+    tree: Tree, folders: Iterable[PurePosixPath]
 ) -> Iterator[tuple[PurePosixPath, bytes, str, Node]]:
-    folders = {service.folder for service in found if service.cors_calls}
+    wanted = frozenset(folders)
     for path in _compose_files(tree):
         content = tree.read(path)
-        if content is None or not any(folder.name.encode() in content for folder in folders):
+        if content is None or not any(folder.name.encode() in content for folder in wanted):
             continue
         for name, block in _blocks(content):
             environment = block.get("environment")
             if environment is None or environment.kind is Kind.SCALAR or environment.alias:
                 continue
-            if _built_from(path, name, block) in folders and block.get("env_file") is None:
+            if _built_from(path, name, block) in wanted and block.get("env_file") is None:
                 yield path, content, name, environment
 
 
