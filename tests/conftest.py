@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Generator
 
 import pytest
 
@@ -27,3 +28,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"needs {', '.join(missing)}, and this run must not skip", pytrace=False)
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn every other skip into a failure too where CLOSEOUT_REQUIRE_TOOLS is set."""
+    del item, call
+    report = yield
+    if report.skipped and os.environ.get("CLOSEOUT_REQUIRE_TOOLS"):
+        report.outcome = "failed"
+    return report
