@@ -1,4 +1,4 @@
-"""CORS: FastAPI services trust every origin, with the user's cookies.
+"""CORS: services trust every origin, the FastAPI ones with the user's cookies.
 
 Problem. `allow_origins=["*"]` together with `allow_credentials=True` does not answer `*`: it
 repeats whatever origin asks, so any page on the web can call the service as the signed-in user
@@ -55,7 +55,7 @@ from closeout.model import Gap
 GAP = Gap(
     slug="cors",
     issue=1,
-    title="CORS wildcard in the FastAPI services",
+    title="CORS wildcards in the services",
     priority="P0",
     criteria=("1.1", "1.2", "1.3"),
     detect=detect,
