@@ -24,7 +24,7 @@ LINES = {
     "cloud-inference-server": 116,
 }
 SIBLINGS = {"cloud-weather-service", "cloud-feed-planner"}
-EXPRESS = "cloud-identity-access"
+EXPRESS = {"cloud-identity-access", "cloud-ingestion"}
 
 
 def service(cors: str, before: str = "", **others: str) -> MemoryTree:
@@ -87,7 +87,7 @@ def test_derive_gives_each_service_a_changeset_and_the_compose_files_one(
     """Services stand or fall alone; what they share is a changeset of its own."""
     names = [change.name for change in derive(reference)]
 
-    assert sorted(names) == sorted([*LINES, *SIBLINGS, EXPRESS, "compose"])
+    assert sorted(names) == sorted([*LINES, *SIBLINGS, *EXPRESS, "compose"])
 
 
 def test_derive_writes_python_that_parses_and_keeps_other_lines(mended: Overlay) -> None:
@@ -127,7 +127,7 @@ def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> No
     examples = {edit.path.parent.name for edit in mended.edits if "env" in edit.path.name}
     compose = mended.read("cloud-layer/docker-compose.yml") or b""
 
-    assert examples == {*LINES, "cloud-feed-planner", EXPRESS} - {"cloud-inference-server"}
+    assert examples == {*LINES, "cloud-feed-planner", *EXPRESS} - {"cloud-inference-server"}
     assert compose.count(b"ALLOWED_ORIGINS") == 7
 
 

@@ -403,7 +403,8 @@ def test_reference_identity_service_is_mended_with_its_wiring() -> None:
     ]
 
     assert [(str(item.path), item.line) for item in check(reference).findings] == [
-        (f"{IDENTITY}/src/index.ts", 14)
+        (f"{IDENTITY}/src/index.ts", 14),
+        ("cloud-layer/cloud-ingestion/src/index.ts", 11),
     ]
     assert "\n      ALLOWED_ORIGINS:\n" in block
     assert "APP_ENV" not in block
