@@ -128,7 +128,7 @@ def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> No
     compose = mended.read("cloud-layer/docker-compose.yml") or b""
 
     assert examples == {*LINES, "cloud-feed-planner", *EXPRESS} - {"cloud-inference-server"}
-    assert compose.count(b"ALLOWED_ORIGINS") == 7
+    assert compose.count(b"ALLOWED_ORIGINS") == 8
 
 
 @pytest.mark.parametrize(
