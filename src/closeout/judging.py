@@ -19,6 +19,9 @@ from closeout.model import (
 )
 from closeout.rulings import Evidence, Ruling, Waiver
 
+DETECTOR = "detect."
+"""Begins the name of what a detector saw: it is looked at anew for every report."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -55,7 +58,7 @@ def static_evidence(
     }
     return tuple(
         Evidence(
-            probe=f"detect.{slug}.{check.rule}",
+            probe=f"{DETECTOR}{slug}.{check.rule}",
             criterion=check.criterion,
             passed=_check_passed(check),
             before=None if before is after else earlier.get((slug, check.rule, check.criterion)),
@@ -118,30 +121,43 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
         for check in made
         if check.criterion == criterion.id
     ]
+    fresh = _fresh(criterion, case)
     for slug, check in checks:
         if check.findings:
-            return _open_places(criterion, check.findings, case.unresolved.get(slug, ()))
+            return _open_places(criterion, check.findings, case.unresolved.get(slug, ()), fresh)
     refused = [item for _, check in checks for item in check.unresolved]
     if refused:
-        return _ruled(criterion, _worst_reason(refused), _places(refused))
+        return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
     return _from_evidence(criterion, case)
 
 
+def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
+    """Return the evidence for the criterion that is about the tree under judgement."""
+    return tuple(
+        item
+        for item in case.evidence
+        if item.criterion == criterion.id and item.subject_digest == case.tree_digest
+    )
+
+
 def _open_places(
-    criterion: Criterion, found: Sequence[Finding], unresolved: Sequence[Unresolved]
+    criterion: Criterion,
+    found: Sequence[Finding],
+    unresolved: Sequence[Unresolved],
+    fresh: Sequence[Evidence],
 ) -> Ruling:
     refused = {item.path: item for item in unresolved}
     if all(item.path in refused for item in found):
         left = [refused[item.path] for item in found]
-        return _ruled(criterion, _worst_reason(left), _places(left))
+        return _ruled(criterion, _worst_reason(left), _places(left), fresh)
     told = "; ".join(f"{item.path}:{item.line} {item.message}" for item in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
-    return _ruled(criterion, Verdict.OPEN, f"{len(found)} open: {told}{more}")
+    return _ruled(criterion, Verdict.OPEN, f"{len(found)} open: {told}{more}", fresh)
 
 
 def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
     mine = [item for item in case.evidence if item.criterion == criterion.id]
-    fresh = tuple(item for item in mine if item.subject_digest == case.tree_digest)
+    fresh = _fresh(criterion, case)
     failed = [item for item in fresh if item.passed is False]
     if failed:
         told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from closeout import evidence, writer
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
-from closeout.model import Deviation, Gap, Unresolved, Verdict, WorkOrder
+from closeout.model import Deviation, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
 from closeout.records import Change, place_json
 from closeout.rulings import Ruling
 
@@ -120,6 +120,7 @@ def to_markdown(report: Report) -> str:
         "| --- | --- | --- | --- |",
         *(_markdown_row(ruling) for ruling in report.rulings),
         "",
+        *_red_probes(report.rulings),
         "## Departures from the order",
         "",
         *(
@@ -131,6 +132,32 @@ def to_markdown(report: Report) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
+    """Return a section that names every failing probe, regressions first; nothing without one."""
+    red = {
+        (item.probe, item.criterion): item
+        for ruling in rulings
+        if not ruling.criterion.rests_on
+        for item in ruling.evidence
+        if item.passed is False and item.means is not Means.STATIC
+    }
+    if not red:
+        return []
+    order = sorted(red.values(), key=lambda item: (item.kind is not ProofKind.REGRESSION))
+    return [
+        "## Red probes",
+        "",
+        "| probe | criterion | kind | expected | saw |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {_cell(item.probe)} | {item.criterion} | {item.kind.value} "
+            f"| {_cell(item.expected)} | {_cell(item.observed)} |"
+            for item in order
+        ),
+        "",
+    ]
 
 
 def to_terminal(report: Report) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Means, Observation, ProbeContext, ProofKind
+from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.probes import cluster, coverage, dbt, postgres
 from closeout.rulings import Evidence
 from closeout.tree import DiskTree, digest
@@ -42,13 +42,21 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
     a cluster can answer is left to `invoke secrets.verify`.
     """
-    print(space.title)
     probes = tuple(
         probe
         for gap in GAPS
         for probe in gap.probes
         if probe.id.startswith(only) and _CLUSTER not in probe.needs
     )
+    return ask_battery(space, python, probes)
+
+
+def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:
+    """Put some probes to the tree before the fix and as it is, and record the answers.
+
+    A probe that was green before and is red now is a regression: it fails the session.
+    """
+    print(space.title)
     with _scratch("live") as scratch:
         outcomes = battery.run_battery(
             _before(space, scratch / "before-tree"),
