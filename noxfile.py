@@ -110,6 +110,16 @@ def dbt(session: nox.Session) -> None:
 
 
 @nox.session
+def drift(session: nox.Session) -> None:
+    """Fix services that drifted in every way we know, ask them, and keep the table."""
+    _install_ours(session)
+    live = _environment(session, "live", LIVE)
+    pipeline = _environment(session, "dbt", DBT)
+    words = ("--python", live, "--dbt", pipeline, *session.posargs)
+    session.run("python", "-m", "closeout", "drift", *words)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, beside a peer in the same run; never a pass or a fail."""
     _install_ours(session)

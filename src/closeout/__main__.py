@@ -53,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     environment.add_argument("folder", type=Path)
     environment.add_argument("requirements")
     environment.set_defaults(act=_environment)
+    drift = commands.add_parser("drift", help="fix drifted services and ask them")
+    drift.add_argument(
+        "--gap", action="append", help="one gap; all that are mended in code if unsaid"
+    )
+    drift.add_argument("--python", type=Path, help="has the FastAPI services' packages")
+    drift.add_argument("--dbt", type=Path, help="the Python that has dbt")
+    drift.set_defaults(act=_drift)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
     return parser
@@ -125,6 +132,18 @@ def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
     del home
     print(environments.ensure(options.folder.absolute(), options.requirements))
     return ExitCode.SETTLED
+
+
+def _drift(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import drift  # noqa: PLC0415 - one subcommand needs it
+    from closeout.drift import matrix  # noqa: PLC0415 - the same
+
+    tools = drift.Tools(
+        python=options.python.absolute() if options.python else None,
+        dbt=options.dbt.absolute().with_name("dbt") if options.dbt else None,
+        cache=home / "build" / "cache",
+    )
+    return matrix.judge(options.gap or drift.GAPS, tools, home)
 
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:

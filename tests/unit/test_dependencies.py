@@ -24,7 +24,7 @@ LAYERS = (
     {"prepared", "engine", "judging", "waivers"},
     {"records", "workspace", "runs", "evidence", "report", "battery"},
     {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary"},
-    {"stocktaking", "drills", "benchmarks"},
+    {"stocktaking", "drills", "benchmarks", "drift"},
     {"cli"},
     {"handbook"},
     {"__main__"},
