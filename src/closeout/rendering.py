@@ -36,12 +36,19 @@ def render(template: str, values: Mapping[str, object]) -> bytes:
     try:
         return _environment().get_template(template).render(values).encode()
     except TemplateError as error:
-        raise CloseoutError(
-            "template-broken",
-            f"templates/{template}: {error}",
-            hint="restore the template, or give the value it names.",
-            exit_code=ExitCode.OWN_BUG,
-        ) from error
+        raise _broken(template, error) from error
+
+
+def render_page(template: str, values: Mapping[str, object]) -> bytes:
+    """Return `templates/<template>` as HTML, every value escaped unless it is marked as safe.
+
+    Raises CloseoutError("template-broken") as `render` does.
+    """
+    try:
+        page = _environment().overlay(autoescape=True).get_template(template)
+        return page.render(values).encode()
+    except TemplateError as error:
+        raise _broken(template, error) from error
 
 
 def verbatim(name: str) -> bytes:
@@ -59,3 +66,12 @@ def verbatim(name: str) -> bytes:
             hint="restore the file from the project's repository.",
             exit_code=ExitCode.OWN_BUG,
         ) from error
+
+
+def _broken(template: str, error: TemplateError) -> CloseoutError:
+    return CloseoutError(
+        "template-broken",
+        f"templates/{template}: {error}",
+        hint="restore the template, or give the value it names.",
+        exit_code=ExitCode.OWN_BUG,
+    )

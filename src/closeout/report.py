@@ -10,7 +10,7 @@ from pathlib import Path
 from closeout import evidence, writer
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
-from closeout.model import Deviation, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
+from closeout.model import Deviation, Finding, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
 from closeout.records import Change, place_json
 from closeout.rulings import Ruling
 
@@ -32,6 +32,8 @@ class Report:
     after: Mapping[str, int]
     unresolved: Mapping[str, tuple[Unresolved, ...]]
     changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """The places that are still open."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -92,6 +94,7 @@ def to_json(report: Report) -> dict[str, object]:
             for gap in report.gaps
         ],
         "criteria": [_criterion(ruling) for ruling in report.rulings],
+        "findings": [_finding(item) for item in report.findings],
         "changes": [
             {"path": str(item.path), "gap": item.gap, "origin": item.origin}
             for item in report.changes
@@ -145,7 +148,7 @@ def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
     }
     if not red:
         return []
-    order = sorted(red.values(), key=lambda item: (item.kind is not ProofKind.REGRESSION))
+    order = sorted(red.values(), key=lambda item: item.kind is not ProofKind.REGRESSION)
     return [
         "## Red probes",
         "",
@@ -224,6 +227,19 @@ def _criterion(ruling: Ruling) -> dict[str, object]:
         "settled_by": ruling.criterion.settled_by,
         "rests_on": list(ruling.criterion.rests_on),
         "evidence": [evidence.to_json(item) for item in ruling.evidence],
+    }
+
+
+def _finding(item: Finding) -> dict[str, object]:
+    return {
+        "gap": item.gap,
+        "rule": item.rule,
+        "criterion": item.criterion,
+        "path": str(item.path),
+        "line": item.line,
+        "message": item.message,
+        "excerpt": item.excerpt[:400],
+        "named": item.named,
     }
 
 

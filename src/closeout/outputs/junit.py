@@ -1,0 +1,98 @@
+"""A report's probes, gates and detector answers as JUnit XML, for CI systems to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+_ILLEGAL = {code: " " for code in range(32) if code not in {9, 10, 13}} | {0xFFFE: " ", 0xFFFF: " "}
+"""Characters that XML 1.0 cannot hold; what a service answered may hold them."""
+
+
+def render(report: Mapping[str, Any]) -> bytes:
+    """Return one suite a means (static, suite, live, operator), one case a probe and criterion.
+
+    A probe that failed is a failure, one that did not run is skipped with its reason; a criterion
+    that nothing speaks for is a skipped case of the suite `criteria`, so that it is not missed.
+    """
+    root = Element("testsuites", name=f"closeout {report['work_order']}")
+    owned = [row for row in report["criteria"] if not row["rests_on"]]
+    by_means: dict[str, list[Mapping[str, Any]]] = {}
+    for item in (item for row in owned for item in row["evidence"]):
+        by_means.setdefault(item["means"], []).append(item)
+    for means, items in sorted(by_means.items()):
+        _suite(root, means, items)
+    _unspoken(root, [row for row in owned if not row["evidence"]])
+    return tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _suite(root: Element, means: str, items: Iterable[Mapping[str, Any]]) -> None:
+    cases = sorted(items, key=lambda item: (item["probe"], item["criterion"]))
+    suite = _counted(
+        root,
+        f"closeout.{means}",
+        tests=len(cases),
+        failures=sum(item["passed"] is False for item in cases),
+        skipped=sum(item["passed"] is None for item in cases),
+        time=sum(item["seconds"] for item in cases),
+    )
+    for item in cases:
+        case = SubElement(
+            suite,
+            "testcase",
+            classname=f"closeout.{item['criterion']}",
+            name=_text(item["probe"]),
+            time=f"{item['seconds']:.3f}",
+        )
+        told = f"expected {item['expected']}\nsaw {item['observed']}\n{item['command']}"
+        if item["passed"] is False:
+            failure = SubElement(
+                case, "failure", message=_text(item["observed"]), type=item["kind"]
+            )
+            failure.text = _text(told)
+        elif item["passed"] is None:
+            SubElement(case, "skipped", message=_text(item["observed"]))
+        else:
+            SubElement(case, "system-out").text = _text(f"{item['kind']}\n{told}")
+
+
+def _unspoken(root: Element, rows: list[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    bad = {"OPEN", "DRIFTED", "BLOCKED"}
+    suite = _counted(
+        root,
+        "closeout.criteria",
+        tests=len(rows),
+        failures=sum(row["verdict"] in bad for row in rows),
+        skipped=sum(row["verdict"] not in bad for row in rows),
+        time=0.0,
+    )
+    for row in rows:
+        case = SubElement(suite, "testcase", classname=f"closeout.{row['id']}", name=row["text"])
+        case.set("time", "0.000")
+        tag = "failure" if row["verdict"] in bad else "skipped"
+        told = SubElement(case, tag, message=_text(f"{row['verdict']}: {row['because']}"))
+        if tag == "failure":
+            told.set("type", row["verdict"])
+
+
+def _counted(  # noqa: PLR0913 - the five attributes that every reader of JUnit asks for
+    root: Element, name: str, *, tests: int, failures: int, skipped: int, time: float
+) -> Element:
+    return SubElement(
+        root,
+        "testsuite",
+        name=name,
+        tests=str(tests),
+        failures=str(failures),
+        errors="0",
+        skipped=str(skipped),
+        time=f"{time:.3f}",
+    )
+
+
+def _text(value: str) -> str:
+    cleaned = value.translate(_ILLEGAL)
+    return "".join(char for char in cleaned if not 0xD800 <= ord(char) <= 0xDFFF)  # noqa: PLR2004 - lone surrogates

@@ -1,0 +1,64 @@
+'use strict';
+(() => {
+  const byId = (name) => document.getElementById(name);
+  const criteria = [...document.querySelectorAll('details.criterion')];
+  const boxes = [...document.querySelectorAll('input[name=verdict]')];
+  const text = new Map(criteria.map((row) => [row, row.textContent.toLowerCase()]));
+  const filter = () => {
+    const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    const words = byId('q').value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of criteria) {
+      row.hidden = !wanted.has(row.dataset.verdict) || !text.get(row).includes(words);
+      shown += row.hidden ? 0 : 1;
+    }
+    byId('shown').textContent = `${shown} shown`;
+  };
+  boxes.forEach((box) => box.addEventListener('change', filter));
+  byId('q').addEventListener('input', filter);
+
+  const findings = JSON.parse(byId('data').textContent);
+  const keys = findings.map((row) => row.join(' ').toLowerCase());
+  const size = 100;
+  let page = 0;
+  const list = () => {
+    const words = byId('fq').value.trim().toLowerCase();
+    const hits = findings.filter((_, number) => keys[number].includes(words));
+    const last = Math.max(0, Math.ceil(hits.length / size) - 1);
+    page = Math.min(page, last);
+    const rows = hits.slice(page * size, (page + 1) * size).map((row) => {
+      const line = document.createElement('tr');
+      for (const value of row) {
+        const cell = document.createElement('td');
+        cell.textContent = value;
+        line.append(cell);
+      }
+      return line;
+    });
+    byId('frows').replaceChildren(...rows);
+    byId('fcount').textContent = hits.length
+      ? `${page * size + 1} to ${page * size + rows.length} of ${hits.length}`
+      : 'none open';
+    byId('fprev').disabled = page === 0;
+    byId('fnext').disabled = page >= last;
+  };
+  byId('fq').addEventListener('input', () => { page = 0; list(); });
+  byId('fprev').addEventListener('click', () => { page -= 1; list(); });
+  byId('fnext').addEventListener('click', () => { page += 1; list(); });
+  list();
+
+  // A link to a criterion opens it, whatever the filter says.
+  const open = () => {
+    const target = byId(decodeURIComponent(location.hash.slice(1)));
+    if (target instanceof HTMLDetailsElement) {
+      target.hidden = false;
+      target.open = true;
+      target.querySelector('summary').focus();
+    }
+  };
+  addEventListener('hashchange', open);
+  open();
+
+  // Paper shows everything.
+  addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((item) => { item.open = true; }));
+})();
