@@ -1,8 +1,7 @@
 """Locate code in SQL that Jinja renders: tokens, calls, parentheses, as byte offsets.
 
-Jinja is masked before anything is read as SQL: an expression becomes one word of the same length,
-statements, comments and raw blocks become blanks. Nothing is rendered, so a macro's output is
-unknown here; what needs it is judged on the compiled SQL.
+Jinja is masked before anything is read as SQL (`closeout.anchors.jinja`). Nothing is rendered, so a
+macro's output is unknown here; what needs it is judged on the compiled SQL.
 """
 
 from __future__ import annotations
@@ -13,23 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, pairwise
 
+from closeout.anchors import jinja
+
 SIZE_CAP = 256 * 1024
 """Bytes; a longer text is no model that a person wrote."""
 
 _MANY = 20
 """Lone parentheses that are still told apart; a text with more is broken as a whole."""
 
-_JINJA = re.compile(
-    rb"""
-    (?P<comment>\{\#.*?(?:\#\}|\Z))
-  | (?P<raw>\{%[-+]?\s*raw\s*[-+]?%\}.*?(?:\{%[-+]?\s*endraw\s*[-+]?%\}|\Z))
-  | (?P<expression>\{\{(?:(?>'(?:\\.|[^'\\])*+'|"(?:\\.|[^"\\])*+"|(?!\}\}).))*+(?:\}\}|\Z))
-  | (?P<statement>\{%(?:(?>'(?:\\.|[^'\\])*+'|"(?:\\.|[^"\\])*+"|(?!%\}).))*+(?:%\}|\Z))
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-_STATEMENT_WORD = re.compile(rb"\{%[-+]?\s*(\w+)")
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -79,23 +69,6 @@ class Imbalance:
     insert_at: int | None = None
 
 
-def mask(content: bytes) -> bytes:
-    """Return `content` at the same length without Jinja and in ASCII; newlines stay."""
-
-    def replaced(match: re.Match[bytes]) -> bytes:
-        if match.lastgroup == "expression":
-            return b"_" * len(match[0])
-        return re.sub(rb"[^\r\n]", b" ", match[0])
-
-    return _NOT_ASCII.sub(b"x", _JINJA.sub(replaced, content))
-
-
-def expressions(content: bytes) -> tuple[tuple[int, int], ...]:
-    """Return the byte span of every `{{ ... }}` that Jinja renders."""
-    found = _JINJA.finditer(content)
-    return tuple(match.span() for match in found if match.lastgroup == "expression")
-
-
 def tokens(content: bytes) -> tuple[Token, ...]:
     """Return the SQL tokens of `content`, comments left out.
 
@@ -108,7 +81,7 @@ def tokens(content: bytes) -> tuple[Token, ...]:
     if len(content) > SIZE_CAP:
         message = f"longer than {SIZE_CAP} bytes"
         raise UnreadableSqlError(message)
-    masked = mask(content).decode("ascii")
+    masked = jinja.mask(content).decode("ascii")
     try:
         found = Postgres().tokenize(masked)
     except TokenError as error:
@@ -160,11 +133,13 @@ def imbalances(content: bytes) -> tuple[Imbalance, ...]:
     every last one, and a file that balances both ways is balanced.
     Raises UnreadableSqlError as `tokens` does.
     """
-    alternatives = _alternatives(content)
+    alternatives = [
+        [(item.start, item.end) for item in branches] for branches in jinja.alternatives(content)
+    ]
     but_first = [span for branches in alternatives for span in branches[1:]]
     but_last = [span for branches in alternatives for span in branches[:-1] or branches]
     for dropped in (but_first, but_last):
-        found = _imbalances(tokens(_blank(content, dropped)))
+        found = _imbalances(tokens(jinja.blank(content, dropped)))
         if found:
             return found
     return ()
@@ -242,30 +217,3 @@ def _groups(sequence: Sequence[Token]) -> dict[int, list[int]]:
             if sequence[opening].text == "(" and token.text == ")":
                 groups[opening] = [*edges, index]
     return groups
-
-
-def _alternatives(content: bytes) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Return the spans of the branches of every Jinja `if`."""
-    found: list[tuple[tuple[int, int], ...]] = []
-    opened: list[tuple[bytes, list[int]]] = []
-    for match in _JINJA.finditer(content):
-        word = _STATEMENT_WORD.match(match[0])
-        name = word[1] if word else b""
-        if name in {b"if", b"for"}:
-            opened.append((name, [match.end()]))
-        elif name in {b"elif", b"else"} and opened:
-            opened[-1][1].extend(match.span())
-        elif name in {b"endif", b"endfor"} and opened:
-            kind, edges = opened.pop()
-            edges.append(match.start())
-            if kind == b"if":
-                found.append(tuple(zip(edges[::2], edges[1::2], strict=True)))
-    return tuple(found)
-
-
-def _blank(content: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
-    """Return `content` with `spans` as blanks; newlines stay."""
-    kept = bytearray(content)
-    for start, end in spans:
-        kept[start:end] = re.sub(rb"[^\r\n]", b" ", content[start:end])
-    return bytes(kept)

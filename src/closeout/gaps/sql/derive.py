@@ -1,4 +1,4 @@
-"""Mend the models: each defect with one right answer, in place, the column names kept."""
+"""Mend each defect with one right answer, in place; the column names are kept."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from closeout.anchors.sql import UnreadableSqlError
+from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
-from closeout.gaps.sql.rules import RULES, Place, read
+from closeout.gaps.sql.rules import PROJECT_RULES, RULES
+from closeout.gaps.sql.source import read
 from closeout.model import Changeset, Edit, Reason, Unresolved
 from closeout.splicing import Splice, line_number, splice
 from closeout.tree import Tree
@@ -17,29 +19,38 @@ _ROUNDS = 12
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:
-    """Return one changeset a model that has something to mend or to report."""
-    made = [
+    """Return one changeset a file that has something to mend or to report."""
+    return tuple(
         changeset
         for project in projects(tree)
-        for path in project.models
-        if (changeset := _changeset(tree, path, project)) is not None
-    ]
-    packages = [_package(path) for project in projects(tree) for path in project.packages]
-    return (*made, *packages)
+        for path, around in _files(tree, project).items()
+        if (changeset := _changeset(tree, path, project, around)) is not None
+    )
 
 
-def _changeset(tree: Tree, path: PurePosixPath, project: Project) -> Changeset | None:
+def _files(tree: Tree, project: Project) -> dict[PurePosixPath, list[Place]]:
+    """Return the models, then the other files that have places, with what stands around."""
+    found: dict[PurePosixPath, list[Place]] = {path: [] for path in project.models}
+    for rule in PROJECT_RULES:
+        for path, place in rule.locate(tree, project):
+            found.setdefault(path, []).append(place)
+    return found
+
+
+def _changeset(
+    tree: Tree, path: PurePosixPath, project: Project, around: list[Place]
+) -> Changeset | None:
     before = tree.read(path)
     if before is None:
         return None
-    after = before
-    left: tuple[Place, ...] = ()
+    left = [_left(path, before, place) for place in around if not place.mend]
+    after = splice(before, _apart([place.mend for place in around if place.mend]))
     try:
-        for _ in range(_ROUNDS):
-            places = _places(after, project)
-            left = tuple(place for place in places if not place.mend)
+        for _ in range(_ROUNDS if path in project.models and project.is_for_postgres else 0):
+            places = _places(path, after, project)
             chosen = _apart([place.mend for place in places if place.mend])
             if not chosen:
+                left += [_left(path, after, place) for place in places if not place.mend]
                 break
             after = splice(after, chosen)
     except UnreadableSqlError:
@@ -50,14 +61,20 @@ def _changeset(tree: Tree, path: PurePosixPath, project: Project) -> Changeset |
     if not edits and not left:
         return None
     return Changeset(
-        name=path.stem.replace("_", "-"),
+        name=_name(path, project),
         edits=edits,
-        unresolved=tuple(_left(path, after, place) for place in left),
+        unresolved=tuple(left),
     )
 
 
-def _places(content: bytes, project: Project) -> list[Place]:
-    source = read(content, project)
+def _name(path: PurePosixPath, project: Project) -> str:
+    if path in project.models:
+        return path.stem.replace("_", "-")
+    return f"{path.parent.name}-{path.stem.strip('_')}".replace("_", "-").replace(".", "-")
+
+
+def _places(path: PurePosixPath, content: bytes, project: Project) -> list[Place]:
+    source = read(path, content, project)
     return [place for rule in RULES for place in rule.locate(source)]
 
 
@@ -82,18 +99,6 @@ def _left(path: PurePosixPath, content: bytes, place: Place) -> Unresolved:
         path=path,
         reason=Reason.AMBIGUOUS,
         line=line_number(content, place.offset),
-        detail=place.message,
+        detail=f"column {column(content, place.offset)}: {place.message}",
         hint=place.advice,
-    )
-
-
-def _package(path: PurePosixPath) -> Changeset:
-    refused = Unresolved(
-        path=path,
-        reason=Reason.AMBIGUOUS,
-        detail="a Python package marker stands among the models; dbt refuses to parse it",
-        hint=f"delete {path} if nothing imports it.",
-    )
-    return Changeset(
-        name=f"package-in-{path.parent.name}".replace("_", "-"), edits=(), unresolved=(refused,)
     )

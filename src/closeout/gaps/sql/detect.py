@@ -1,12 +1,14 @@
-"""Find what PostgreSQL would refuse or get wrong in the models of every dbt project."""
+"""Find what dbt or PostgreSQL would refuse or get wrong in every dbt project."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
 from closeout.anchors.sql import UnreadableSqlError
+from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
-from closeout.gaps.sql.rules import RULES, Place, Source, read
+from closeout.gaps.sql.rules import PROJECT_RULES, RULES, ProjectRule
+from closeout.gaps.sql.source import Source, read
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.splicing import line_end, line_number, line_start
 from closeout.tree import Tree
@@ -15,19 +17,19 @@ GAP_SLUG = "sql"
 NAMED = PurePosixPath(
     "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
 )
-_PACKAGE_RULE = "package-beside-models"
 _EXCERPT = 160
+_MENDED = "invoke fix.sql mends it."
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return one check a rule over every model, and one over what stands beside the models."""
+    """Return one check a rule: over every model for PostgreSQL, and over what stands around."""
     found = projects(tree)
     sources: dict[PurePosixPath, Source] = {}
     unresolved: list[Unresolved] = []
     for project in found:
-        for path in project.models:
+        for path in project.models if project.is_for_postgres else ():
             try:
-                sources[path] = read(tree.read(path) or b"", project)
+                sources[path] = read(path, tree.read(path) or b"", project)
             except UnreadableSqlError as error:
                 unresolved.append(unreadable(path, error))
     made = [
@@ -44,7 +46,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         )
         for rule in RULES
     ]
-    return (*made, _packages(found))
+    return (*made, *(_around(tree, rule, found) for rule in PROJECT_RULES))
 
 
 def unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
@@ -57,16 +59,15 @@ def unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
     )
 
 
-def _packages(found: tuple[Project, ...]) -> Check:
-    place = Place(offset=0, message="dbt reads this file as a Python model and refuses to parse")
+def _around(tree: Tree, rule: ProjectRule, found: tuple[Project, ...]) -> Check:
     return Check(
-        rule=_PACKAGE_RULE,
-        criterion="3.2",
+        rule=rule.id,
+        criterion=rule.criterion,
         examined=tuple(path for project in found for path in project.models),
         findings=tuple(
-            _finding(_PACKAGE_RULE, "3.2", path, b"", place)
+            _finding(rule.id, rule.criterion, path, tree.read(path) or b"", place)
             for project in found
-            for path in project.packages
+            for path, place in rule.locate(tree, project)
         ),
     )
 
@@ -75,13 +76,14 @@ def _finding(
     rule: str, criterion: str, path: PurePosixPath, content: bytes, place: Place
 ) -> Finding:
     text = content[line_start(content, place.offset) : line_end(content, place.offset)]
+    advice = _MENDED if place.mend else place.advice
     return Finding(
         gap=GAP_SLUG,
         rule=rule,
         criterion=criterion,
         path=path,
         line=line_number(content, place.offset),
-        message=place.message,
+        message=f"column {column(content, place.offset)}: {place.message}; {advice}",
         excerpt=text.decode("utf-8", "replace").strip()[:_EXCERPT],
         named=path == NAMED,
     )

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors import sql
+from closeout.gaps.sql.columns import Columns
+from closeout.gaps.sql.packages import Packages, packages
+from closeout.gaps.sql.places import loaded
+from closeout.gaps.sql.profiles import is_for_postgres
 from closeout.tree import Tree
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
@@ -20,9 +24,17 @@ class Project:
     """A dbt project: its models and what its other files tell about their columns."""
 
     root: PurePosixPath
+    name: str
     models: tuple[PurePosixPath, ...]
-    packages: tuple[PurePosixPath, ...]
+    markers: tuple[PurePosixPath, ...]
     """Python package markers beside models, which dbt reads as models."""
+    scripts: tuple[PurePosixPath, ...]
+    """The project's SQL files: models, macros, tests, snapshots, analyses."""
+    properties: tuple[PurePosixPath, ...]
+    """The project's YAML files, its settings and a profile among them."""
+    is_for_postgres: bool
+    columns: Columns
+    packages: Packages
     integers: frozenset[str]
     """Columns that seeds or properties declare as integers, in lower case."""
     functions: frozenset[str]
@@ -43,42 +55,47 @@ def projects(tree: Tree) -> tuple[Project, ...]:
 
 def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Project:
     own = [path for path in paths if not _FOREIGN.intersection(path.parts)]
-    settings = _yaml(tree.read(root / "dbt_project.yml") or b"")
-    folders = [root / name for name in _model_paths(settings)]
+    settings = loaded(tree.read(root / "dbt_project.yml") or b"")
+    folders = [root / name for name in _paths(settings, "model-paths", "models")]
     inside = [path for path in own if any(path.is_relative_to(folder) for folder in folders)]
     properties = [path for path in own if path.suffix in {".yml", ".yaml"}]
-    declared = [pair for path in properties for pair in _types(_yaml(tree.read(path) or b""))]
+    declared = [pair for path in properties for pair in _types(loaded(tree.read(path) or b""))]
     scripts = [path for path in own if path.suffix == ".sql"]
+    models = tuple(path for path in inside if path.suffix == ".sql")
     return Project(
         root=root,
-        models=tuple(path for path in inside if path.suffix == ".sql"),
-        packages=tuple(path for path in inside if path.name == "__init__.py"),
+        name=_name(settings),
+        models=models,
+        markers=tuple(path for path in inside if path.name == "__init__.py"),
+        scripts=tuple(scripts),
+        properties=tuple(properties),
+        is_for_postgres=is_for_postgres(tree, root, settings),
+        columns=Columns(tree, models, _seeds(settings, root, own), properties),
+        packages=packages(tree, root, _name(settings)),
         integers=_agreed_integers(declared),
         functions=frozenset(
             name.decode().upper()
             for path in scripts
             for name in _CREATED.findall(tree.read(path) or b"")
         ),
-        defaulted=frozenset(
-            name for path in inside if path.suffix == ".sql" for name in _defaulted(tree, path)
-        ),
+        defaulted=frozenset(name for path in models for name in _defaulted(tree, path)),
     )
 
 
-def _model_paths(settings: object) -> list[str]:
-    found = settings.get("model-paths") if isinstance(settings, dict) else None
-    names = [str(name) for name in found] if isinstance(found, list) else ["models"]
+def _name(settings: object) -> str:
+    return str(settings.get("name", "")) if isinstance(settings, dict) else ""
+
+
+def _seeds(settings: object, root: PurePosixPath, own: list[PurePosixPath]) -> list[PurePosixPath]:
+    folders = [root / name for name in _paths(settings, "seed-paths", "seeds")]
+    tables = [path for path in own if path.suffix == ".csv"]
+    return [path for path in tables if any(path.is_relative_to(folder) for folder in folders)]
+
+
+def _paths(settings: object, key: str, default: str) -> list[str]:
+    found = settings.get(key) if isinstance(settings, dict) else None
+    names = [str(name) for name in found] if isinstance(found, list) else [default]
     return [name for name in names if ".." not in name and not name.startswith("/")]
-
-
-def _yaml(content: bytes) -> object:
-    """Return the parsed text, None where it does not parse: it then says nothing about types."""
-    import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
-
-    try:
-        return yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
 
 
 def _types(document: object) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,182 @@
+"""Which columns a query can read: what a project's models, seeds and properties tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from closeout.anchors import jinja, sql, sql_selects
+from closeout.anchors.sql_selects import Query, Select
+from closeout.gaps.sql.places import loaded
+from closeout.tree import Tree
+
+_REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
+_VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])
+
+
+def is_varying(content: bytes, tokens: Sequence[sql.Token], branch: Select) -> bool:
+    """Tell whether Jinja repeats or chooses parts of the select list."""
+    start = tokens[branch.first].start
+    after = branch.items[-1].last + 1 if branch.items else branch.first + 1
+    end = tokens[after].start if after < len(tokens) else len(content)
+    return any(tag.word in _VARYING for tag in jinja.tags(content) if start < tag.start < end)
+
+
+class Columns:
+    """The columns of a project's models and seeds, found when asked for."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        models: Sequence[PurePosixPath],
+        seeds: Sequence[PurePosixPath],
+        properties: Sequence[PurePosixPath],
+    ) -> None:
+        """Know where the models, the seeds (CSV) and the properties (YAML) are."""
+        self._tree = tree
+        self._models = {path.stem: path for path in models}
+        self._seeds = {path.stem: path for path in seeds}
+        self._properties = tuple(properties)
+        self._found: dict[str, frozenset[str] | None] = {}
+
+    def inputs(
+        self, content: bytes, tokens: Sequence[sql.Token]
+    ) -> Mapping[int, frozenset[str] | None]:
+        """Return the columns that each SELECT can read, by the index of its word.
+
+        None stands for columns that nothing tells.
+        """
+        reading = _Reading(self, content, tokens)
+        return {
+            branch.first: reading.inputs(branch)
+            for query in reading.queries
+            for branch in query.branches
+            if branch is not None
+        }
+
+    def of(self, name: str) -> frozenset[str] | None:
+        """Return the columns of the model or seed `name`, None where nothing tells."""
+        if name not in self._found:
+            self._found[name] = None  # a model that reads itself tells nothing
+            self._found[name] = self._of(name)
+        return self._found[name]
+
+    def _of(self, name: str) -> frozenset[str] | None:
+        if name in self._seeds:
+            return self._header(self._seeds[name])
+        content = self._tree.read(self._models[name]) if name in self._models else None
+        if content is None or jinja.faults(content):
+            return None
+        try:
+            tokens = sql.tokens(content)
+        except sql.UnreadableSqlError:
+            return None
+        reading = _Reading(self, content, tokens)
+        return reading.outputs(reading.queries[0])
+
+    def everywhere(self, path: PurePosixPath, tokens: Sequence[sql.Token]) -> frozenset[str]:
+        """Return every name that an unknown input of the model at `path` may have.
+
+        What the model itself and the models that read it make is left out.
+        """
+        names = {
+            sql_selects.plain(tokens[index + 1])
+            for index, token in enumerate(tokens[:-1])
+            if token.text == "."
+        }
+        names = names.union(*(self._header(seed) for seed in self._seeds.values()))
+        for file in self._properties:
+            names |= _source_columns(loaded(self._tree.read(file) or b""))
+        later = self._readers_of(path.stem)
+        for name in self._models.keys() - later:
+            names |= self.of(name) or frozenset()
+        return frozenset(names)
+
+    def _readers_of(self, name: str) -> set[str]:
+        reads = {
+            stem: {found.decode() for found in _REF.findall(self._tree.read(path) or b"")}
+            for stem, path in self._models.items()
+        }
+        later = {name}
+        while more := {stem for stem, read in reads.items() if read & later} - later:
+            later |= more
+        return later
+
+    def _header(self, seed: PurePosixPath) -> frozenset[str]:
+        first = (self._tree.read(seed) or b"").split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+        return frozenset(name.strip().strip('"').lower() for name in first.split(","))
+
+
+def _source_columns(document: object) -> set[str]:
+    """Return the columns that the document's sources declare, in lower case."""
+    sources = document.get("sources") if isinstance(document, dict) else None
+    tables = [table for source in _entries(sources) for table in _entries(source.get("tables"))]
+    return {
+        str(column.get("name", "")).lower()
+        for table in tables
+        for column in _entries(table.get("columns"))
+    }
+
+
+def _entries(node: object) -> list[dict[object, object]]:
+    return [item for item in node if isinstance(item, dict)] if isinstance(node, list) else []
+
+
+class _Reading:
+    """One model's queries and what they read and give."""
+
+    def __init__(self, columns: Columns, content: bytes, tokens: Sequence[sql.Token]) -> None:
+        self._columns = columns
+        self._content = content
+        self._tokens = tokens
+        self.queries = sql_selects.queries(tokens)
+        self._by_opening = {query.opening: query for query in self.queries}
+        self._named = {query.name: query for query in self.queries if query.name is not None}
+        self._open: set[int] = set()
+
+    def outputs(self, query: Query) -> frozenset[str] | None:
+        """Return the query's columns, those of its first branch."""
+        branch = query.branches[0] if query.branches else None
+        if branch is None or is_varying(self._content, self._tokens, branch):
+            return None
+        if query.opening in self._open:
+            return None
+        self._open.add(query.opening)
+        names: set[str] = set()
+        for item in branch.items:
+            if self._tokens[item.last].text == "*":
+                read = self.inputs(branch)
+                if read is None:
+                    break
+                names |= read
+            elif item.name is None or item.is_open:
+                break
+            else:
+                names.add(item.name)
+        else:
+            self._open.discard(query.opening)
+            return frozenset(names)
+        self._open.discard(query.opening)
+        return None
+
+    def inputs(self, branch: Select) -> frozenset[str] | None:
+        """Return the columns of everything that the branch names after FROM."""
+        names: set[str] = set()
+        for source in branch.sources:
+            read = self._read(source)
+            if read is None:
+                return None
+            names |= read
+        return frozenset(names)
+
+    def _read(self, source: sql_selects.Source) -> frozenset[str] | None:
+        token = self._tokens[source.token]
+        if source.is_query:
+            return self.outputs(self._by_opening[source.token])
+        text = self._content[token.start : token.end]
+        ref = _REF.search(text) if text.startswith(b"{{") else None
+        if ref is not None:
+            return self._columns.of(ref[1].decode())
+        named = self._named.get(sql_selects.plain(token))
+        return self.outputs(named) if named is not None else None

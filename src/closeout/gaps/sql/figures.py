@@ -1,0 +1,179 @@
+"""SQL that runs and gives a wrong figure: cut fractions, lost counts, stored text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from closeout.anchors import sql
+from closeout.gaps.sql.places import Place
+from closeout.gaps.sql.source import Source
+from closeout.splicing import Splice
+
+_TIME = rb"(?:\w+\.)*current_timestamp\w*\(\s*\)"
+_SQL_MACROS = (
+    rb"dbt\.(?:datediff|dateadd|date_trunc|last_day|safe_cast|concat|hash|split_part|listagg|length"
+    rb"|position|right|replace|bool_or|any_value)\((?:(?!\}\}).)*\)"
+)
+_QUOTED_CALL = re.compile(
+    rb"'\s*(\{\{-?\s*(?:(?P<time>" + _TIME + rb")|" + _SQL_MACROS + rb")\s*-?\}\})\s*'", re.DOTALL
+)
+_TIMES = frozenset(["TIMESTAMP", "TIMESTAMPTZ", "DATE", "ZONE"])
+_COMPARING = frozenset(["=", "<", ">", "<=", ">=", "<>", "!=", "BETWEEN", "AND", "-", "+"])
+_LOSSES = re.compile(r"mortalit|cull|death|died|dead|loss|lost", re.IGNORECASE)
+_LONGEST = 1000
+"""Bytes of an expression that is still read; a longer one is left to a person."""
+
+
+def quoted_calls(source: Source) -> Iterator[Place]:
+    """Yield the strings that hold nothing but a Jinja call for an SQL expression."""
+    for index, token in enumerate(source.tokens):
+        if token.kind != "string":
+            continue
+        match = _QUOTED_CALL.fullmatch(source.content, token.start, token.end)
+        if match is None or (match["time"] and _is_read_as_time(source, index)):
+            continue
+        told = "a time" if match["time"] else "its value"
+        yield Place(
+            offset=token.start,
+            message=f"the quotes store the call's own text instead of {told}",
+            mend=(
+                Splice(start=token.start, end=match.start(1), text=""),
+                Splice(start=match.end(1), end=token.end, text=""),
+            ),
+        )
+
+
+def _is_read_as_time(source: Source, index: int) -> bool:
+    """Tell whether PostgreSQL reads the text 'now()' as a time here: by a cast or a comparison."""
+    before = source.tokens[index - 1].text.upper() if index else ""
+    after = [token.text.upper() for token in source.tokens[index + 1 : index + 3]]
+    cast = before == "(" and after[:1] == ["AS"] and not set(after[1:]).isdisjoint(_TIMES)
+    return (
+        cast
+        or before in _COMPARING | _TIMES
+        or after[:1] == ["::"]
+        or bool(_COMPARING.intersection(after[:1]))
+    )
+
+
+def integer_divisions(source: Source) -> Iterator[Place]:
+    """Yield the divisions of integer sums and counts, which cut the fraction off."""
+    by_start = {call.start: call for call in source.calls}
+    for call in source.calls:
+        end = _with_window(source, call, by_start)
+        index = source.ends[end]
+        following = source.tokens[index : index + 2]
+        if len(following) != len(("/", "divisor")) or following[0].text != "/":
+            continue
+        divisor = by_start.get(following[1].start)
+        if divisor is None or not _may_start(source, source.starts[call.start]):
+            continue
+        if _is_integer(source, call, by_start) and _is_integer(source, divisor, by_start):
+            yield Place(
+                offset=call.start,
+                message=f"{call.name} / {divisor.name} of integers cuts the fraction off",
+                mend=(Splice(start=end, end=end, text="::numeric"),),
+            )
+
+
+def _with_window(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]) -> int:
+    """Return the byte after the call and its FILTER (...) and OVER (...)."""
+    end = call.end
+    for word in ("FILTER", "OVER"):
+        index = source.ends[end]
+        following = source.tokens[index].start if index < len(source.tokens) else -1
+        suffix = by_start.get(following)
+        if suffix is not None and suffix.name == word:
+            end = suffix.end
+    return end
+
+
+def _may_start(source: Source, first: int) -> bool:
+    """Tell whether what stands before the dividend leaves it an integer."""
+    before = [token.text for token in source.tokens[max(first - 3, 0) : first]]
+    if before[-1:] == ["*"]:
+        return before[-2:-1] != [] and before[-2].isdigit() and before[-3:-2] not in (["/"], ["*"])
+    return before[-1:] not in (["/"], ["."])
+
+
+def _is_integer(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]) -> bool:
+    """Tell whether the call surely gives an integer, NULLIF around a call counting as that call."""
+    if call.name == "NULLIF" and call.arguments:
+        start, end = call.arguments[0]
+        inner = by_start.get(start)
+        return inner is not None and inner.end == end and _is_integral(source, inner)
+    return _is_integral(source, call)
+
+
+def _is_integral(source: Source, call: sql.Call) -> bool:
+    """Tell whether the call is a count, or a sum of integer columns or of whole literals."""
+    if call.name != "SUM" or len(call.arguments) != 1:
+        return call.name == "COUNT"
+    start, end = call.arguments[0]
+    if end - start > _LONGEST:
+        return False
+    words = [token.text for token in source.tokens[source.starts[start] : source.ends[end]]]
+    if words[0].upper() == "CASE":
+        return _gives_whole_literals([word.upper() for word in words])
+    columns = [name for name, _ in _added_columns(source, start, end)]
+    columns = columns or [".".join(words).split(".")[-1].lower()]
+    return all(name in source.project.integers for name in columns)
+
+
+def _gives_whole_literals(words: Sequence[str]) -> bool:
+    """Tell whether every branch of the CASE is one whole number."""
+    results = [
+        (words[at + 1], words[at + 2])
+        for at, word in enumerate(words[:-2])
+        if word in {"THEN", "ELSE"}
+    ]
+    return words[-1] == "END" and all(
+        result.isdigit() and after in {"WHEN", "ELSE", "END"} for result, after in results
+    )
+
+
+def lost_by_null(source: Source) -> Iterator[Place]:
+    """Yield the sums of added counts in which one NULL drops the other count."""
+    for call in source.calls:
+        if call.name != "SUM" or len(call.arguments) != 1:
+            continue
+        columns = _added_columns(source, *call.arguments[0])
+        bare = [span for name, span in columns if name not in source.project.defaulted]
+        if not bare or not any(_LOSSES.search(name) for name, _ in columns):
+            continue
+        yield Place(
+            offset=call.start,
+            message="a NULL in one column drops the other one's count of that row",
+            mend=tuple(
+                splice
+                for start, end in bare
+                for splice in (
+                    Splice(start=start, end=start, text="COALESCE("),
+                    Splice(start=end, end=end, text=", 0)"),
+                )
+            ),
+        )
+
+
+def _added_columns(source: Source, start: int, end: int) -> Sequence[tuple[str, tuple[int, int]]]:
+    """Return the columns of `a + b` (or `t.a + t.b + ...`) with their spans, else nothing."""
+    columns: list[tuple[str, tuple[int, int]]] = []
+    operand: list[sql.Token] = []
+    last = source.ends[end]
+    for index in range(source.starts[start], last):
+        token = source.tokens[index]
+        if token.kind not in {"word", "identifier"} and token.text not in {".", "+"}:
+            return ()
+        if token.text != "+":
+            operand.append(token)
+        if token.text == "+" or index + 1 == last:
+            if len(operand) not in {1, 3} or [item.text for item in operand[1:2]] not in (
+                [],
+                ["."],
+            ):
+                return ()
+            name = operand[-1].text.strip('"').lower()
+            columns.append((name, (operand[0].start, operand[-1].end)))
+            operand = []
+    return columns if len(columns) > 1 else ()

@@ -1,0 +1,200 @@
+"""What other databases have and PostgreSQL has not: functions, clauses, incremental strategies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from closeout.anchors import jinja, sql
+from closeout.gaps.sql.places import Place, composed, mappings, offset_of
+from closeout.gaps.sql.project import Project
+from closeout.gaps.sql.source import Source
+from closeout.splicing import Splice
+
+_UNITS = frozenset(
+    [
+        *("year", "quarter", "month", "week", "day"),
+        *("hour", "minute", "second", "millisecond", "microsecond"),
+    ]
+)
+_SUBTRACT = "subtract dates, or use dbt.datediff; the arguments' meaning differs by dialect"
+_ADD = "add an interval, or use dbt.dateadd; the arguments' meaning differs by dialect"
+_NOW = "use dbt.current_timestamp"
+_CAST = "clean the text first, then cast it; PostgreSQL has no cast that gives NULL instead"
+_COALESCE = "COALESCE does the same"
+_CASE = "write a CASE"
+_FILTER = "COUNT(*) FILTER (WHERE ...) does the same"
+_AGGREGATE = "string_agg does it, with an ORDER BY inside"
+_FUNCTIONS = {
+    **dict.fromkeys(
+        (
+            *("DATEDIFF", "DATE_DIFF", "TIMESTAMPDIFF", "TIMESTAMP_DIFF", "DATETIME_DIFF"),
+            *("TIME_DIFF", "DATEDIFF_BIG", "MONTHS_BETWEEN"),
+        ),
+        _SUBTRACT,
+    ),
+    **dict.fromkeys(
+        (
+            *("DATEADD", "TIMESTAMPADD", "TIMESTAMP_ADD", "TIMESTAMP_SUB", "DATETIME_ADD"),
+            *("DATETIME_SUB", "DATE_SUB", "ADD_MONTHS"),
+        ),
+        _ADD,
+    ),
+    **dict.fromkeys(("DATEPART", "DATENAME", "DAYOFWEEK", "DAYOFYEAR"), "use EXTRACT"),
+    **dict.fromkeys(("GETDATE", "SYSDATE", "CURDATE", "SYSDATETIME", "GETUTCDATE"), _NOW),
+    **dict.fromkeys(("TRY_CAST", "SAFE_CAST", "TRY_TO_NUMBER", "TRY_TO_DATE"), _CAST),
+    **dict.fromkeys(("NVL", "IFNULL", "ZEROIFNULL"), _COALESCE),
+    **dict.fromkeys(("IFF", "IIF", "NVL2", "DIV0", "SAFE_DIVIDE"), _CASE),
+    **dict.fromkeys(("COUNTIF", "COUNT_IF"), _FILTER),
+    **dict.fromkeys(("LISTAGG", "GROUP_CONCAT"), _AGGREGATE),
+    "LAST_DAY": "use dbt.last_day",
+    "CHARINDEX": "use position",
+    "APPROX_COUNT_DISTINCT": "use COUNT(DISTINCT ...)",
+}
+_AS_COALESCE = frozenset(["NVL", "IFNULL"])
+_LONGEST = 1000
+"""Bytes of a call that is still rewritten; a longer one is left to a person."""
+
+_CLAUSE_WORDS = frozenset(
+    [
+        *("WHERE", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING"),
+        *("GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT"),
+        *("AS", "FROM", "WINDOW", "FOR", "IS", "IN", "LIKE", "ILIKE", "BETWEEN", "AND", "OR"),
+        *("THEN", "ELSE", "END", "WHEN", "ASC", "DESC", "NOT", "DISTINCT"),
+    ]
+)
+_OPENERS = frozenset(
+    [
+        *("SELECT", "ALL", "DISTINCT", "BY", "ON", "WHERE", "HAVING", "AND", "OR", "NOT", "AS"),
+        *("WHEN", "THEN", "ELSE", "CASE", "FROM", "JOIN", "IN", "LIKE", "BETWEEN", "WITH"),
+    ]
+)
+_STRATEGIES = frozenset(["append", "delete+insert", "merge", "microbatch"])
+_LITERAL = re.compile(rb"""'([^']*)'|"([^"]*)\"""")
+
+
+def unknown_functions(source: Source) -> Iterator[Place]:
+    """Yield the calls of functions that PostgreSQL does not have."""
+    for call in source.calls:
+        advice = _FUNCTIONS.get(call.name)
+        if advice is None or call.qualified or call.name in source.project.functions:
+            continue
+        if _names_a_query(source, call):
+            continue
+        count = len(call.arguments)
+        yield Place(
+            offset=call.start,
+            message=f"PostgreSQL has no function {call.name} of {count} arguments",
+            mend=_as_coalesce(call) or _as_dbt_datediff(source, call),
+            advice=f"{advice}.",
+        )
+
+
+def _names_a_query(source: Source, call: sql.Call) -> bool:
+    """Tell whether `name (columns)` is an alias or a WITH query and no call."""
+    first, after = source.starts[call.start], source.ends[call.end]
+    before = source.tokens[first - 1].text.upper() if first else ""
+    following = [token.text.upper() for token in source.tokens[after : after + 2]]
+    return before == "AS" or following == ["AS", "("]
+
+
+def _as_coalesce(call: sql.Call) -> tuple[Splice, ...]:
+    if call.name not in _AS_COALESCE or len(call.arguments) != len(("value", "default")):
+        return ()
+    return (Splice(start=call.start, end=call.start + len(call.name), text="COALESCE"),)
+
+
+def _as_dbt_datediff(source: Source, call: sql.Call) -> tuple[Splice, ...]:
+    """Return the call through dbt's own macro where the first of three arguments is the unit."""
+    if call.name != "DATEDIFF" or len(call.arguments) != len(("unit", "start", "end")):
+        return ()
+    if call.end - call.start > _LONGEST:
+        return ()
+    texts = [source.content[start:end].decode("utf-8", "replace") for start, end in call.arguments]
+    unit = texts[0].strip("'").lower()
+    if unit not in _UNITS or any(_hard_to_quote(text) for text in texts[1:]):
+        return ()
+    text = f"{{{{ dbt.datediff('{texts[1]}', '{texts[2]}', '{unit}') }}}}"
+    return (Splice(start=call.start, end=call.end, text=text),)
+
+
+def _hard_to_quote(text: str) -> bool:
+    return any(mark in text for mark in ("'", "\\", "{{", "{%", "\n", "--", "/*"))
+
+
+def unknown_clauses(source: Source) -> Iterator[Place]:
+    """Yield QUALIFY where it starts a clause, and INSERT OVERWRITE."""
+    words = [token.text.upper() for token in source.tokens]
+    for index, word in enumerate(words):
+        if word == "QUALIFY" and _is_clause(source, words, index):
+            yield Place(
+                offset=source.tokens[index].start,
+                message="PostgreSQL has no QUALIFY",
+                advice="give the window function a name in a subquery, and filter around it.",
+            )
+        if word == "OVERWRITE" and index and words[index - 1] == "INSERT":
+            yield Place(
+                offset=source.tokens[index - 1].start,
+                message="PostgreSQL has no INSERT OVERWRITE",
+                advice="delete the rows, then insert them, in one transaction.",
+            )
+
+
+def _is_clause(source: Source, words: list[str], index: int) -> bool:
+    """Tell whether a value ends before the word and a condition starts after it."""
+    if not index or index + 1 >= len(words):
+        return False
+    before, after = source.tokens[index - 1], source.tokens[index + 1]
+    ends = before.text in {")", "]"} or (
+        before.kind != "symbol" and words[index - 1] not in _OPENERS
+    )
+    ends = ends or before.text[:1].isdigit()
+    starts = after.text == "(" or (after.kind != "symbol" and words[index + 1] not in _CLAUSE_WORDS)
+    return ends and starts
+
+
+def strategies(source: Source) -> Iterator[Place]:
+    """Yield the incremental strategy of a model's config where PostgreSQL lacks it."""
+    for call in jinja.calls(source.content):
+        span = call.keywords.get("incremental_strategy") if call.name == ("config",) else None
+        literal = _LITERAL.fullmatch(source.content, *span) if span else None
+        if span is None or literal is None:
+            continue
+        name = (literal[1] or literal[2] or b"").decode("utf-8", "replace")
+        if not _is_unknown_strategy(name, source.project):
+            continue
+        mend: tuple[Splice, ...] = ()
+        if name == "insert_overwrite" and "unique_key" in call.keywords:
+            mend = (Splice(start=span[0] + 1, end=span[1] - 1, text="delete+insert"),)
+        yield Place(
+            offset=span[0],
+            message=_told(name),
+            mend=mend,
+            advice="give the model a unique_key and use delete+insert or merge.",
+        )
+
+
+def declared_strategies(content: bytes, project: Project) -> Iterator[Place]:
+    """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
+    if b"incremental_strategy" not in content:
+        return
+    for node in mappings(composed(content)):
+        for key, value in node.value:
+            if str(key.value).lstrip("+") != "incremental_strategy":
+                continue
+            name = str(value.value)
+            if "{{" not in name and _is_unknown_strategy(name, project):
+                yield Place(
+                    offset=offset_of(content, value),
+                    message=_told(name),
+                    advice="use delete+insert or merge, and give each such model a unique_key.",
+                )
+
+
+def _is_unknown_strategy(name: str, project: Project) -> bool:
+    own = project.packages.macros.get(project.name, frozenset())
+    return name not in _STRATEGIES and f"get_incremental_{name}_sql" not in own
+
+
+def _told(name: str) -> str:
+    return f"dbt has no incremental strategy {name!r} for PostgreSQL"

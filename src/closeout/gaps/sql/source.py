@@ -1,0 +1,84 @@
+"""One model, read for PostgreSQL: its tokens and calls, and the project it stands in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors import jinja, sql
+from closeout.gaps.sql.places import Place
+from closeout.gaps.sql.project import Project
+
+_TYPE = re.compile(r"target\.type\s*(==|!=|in|not in)\s*(.+)")
+_QUOTED = re.compile(r"['\"](\w+)['\"]")
+_POSTGRES = "postgres"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One model's bytes, its tokens, and the project it stands in.
+
+    Branches for other databases and Jinja that does not close give no tokens.
+    """
+
+    path: PurePosixPath
+    content: bytes
+    tokens: tuple[sql.Token, ...]
+    calls: tuple[sql.Call, ...]
+    project: Project
+    starts: Mapping[int, int]
+    """Byte where a token starts, to the token's index."""
+    ends: Mapping[int, int]
+    """Byte where a token ends, to the next token's index."""
+    faults: tuple[jinja.Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One kind of defect and the criterion it keeps open."""
+
+    id: str
+    criterion: str
+    locate: Callable[[Source], Iterator[Place]]
+
+
+def read(path: PurePosixPath, content: bytes, project: Project) -> Source:
+    """Return `content` cut into tokens. Raises UnreadableSqlError where that cannot be done."""
+    faults = jinja.faults(content)
+    tokens = () if faults else sql.tokens(for_postgres(content))
+    return Source(
+        path=path,
+        content=content,
+        tokens=tokens,
+        calls=tuple(sql.calls(tokens)),
+        project=project,
+        starts={token.start: index for index, token in enumerate(tokens)},
+        ends={token.end: index + 1 for index, token in enumerate(tokens)},
+        faults=faults,
+    )
+
+
+def for_postgres(content: bytes) -> bytes:
+    """Return `content` with blanks where a condition on `target.type` leaves PostgreSQL out."""
+    if b"target.type" not in content:
+        return content
+    dropped = []
+    for branches in jinja.alternatives(content):
+        taken = False
+        for branch in branches:
+            answer = _is_postgres(branch.condition) if branch.condition else True
+            if taken or answer is False:
+                dropped.append((branch.start, branch.end))
+            taken = taken or (answer is True and bool(branch.condition))
+    return jinja.blank(content, dropped)
+
+
+def _is_postgres(condition: str) -> bool | None:
+    """Return what a lone condition on `target.type` gives on PostgreSQL, None for another one."""
+    match = _TYPE.fullmatch(condition)
+    names = _QUOTED.findall(match[2]) if match else []
+    if match is None or not names or " and " in condition or " or " in condition:
+        return None
+    return (_POSTGRES in names) == (match[1] in {"==", "in"})
