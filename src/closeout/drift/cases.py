@@ -13,7 +13,7 @@ and changes it step by step:
           - {replace: '["*"]', by: "['*']"}        # must be there; every occurrence
           - {write: app/origins.py, text: ...}     # a new file, or the whole of an old one
           - {rename: app/main.py, to: app/server.py}
-          - {spell: crlf}                          # crlf, lf, tabs, bom, no-final-newline
+          - {spell: crlf}                          # crlf, lf, tabs, bom, latin-1, no-final-newline
         settings: {target: app.server}             # what the gap's judge wants to know
 """
 
@@ -152,6 +152,7 @@ _SPELLINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "crlf": lambda content: _lf(content).replace(b"\n", b"\r\n"),
     "lf": _lf,
     "tabs": _tabs,
+    "latin-1": lambda content: content.decode().encode("latin-1"),
     "bom": lambda content: _BOM + content,
     "no-final-newline": lambda content: content.rstrip(b"\r\n"),
 }

@@ -16,7 +16,7 @@ from closeout.probes import postgres
 
 LAYERS = ("cloud-layer", "edge-layer")
 
-_PYTHON_SETTINGS = {
+PYTHON_SETTINGS = {
     "APP_ENV": "development",
     "TESTING": "true",
     "DATABASE_URL": "postgresql://probe:probe@127.0.0.1:9/probe",
@@ -81,7 +81,7 @@ def fleets(
                 if folder is None:
                     made[label].down[name] = f"the tree has no service folder {name}"
                 elif (folder / "app" / "main.py").is_file():
-                    launch = boot.python_launch(folder, python, _PYTHON_SETTINGS)
+                    launch = boot.python_launch(folder, python, PYTHON_SETTINGS)
                     starts += _start(stack, made[label], label, launch, scratch)
                 elif (folder / "package.json").is_file():
                     express.append((label, folder))

@@ -27,7 +27,7 @@ def _preflight(origin: str) -> Request:
     return Request(method="OPTIONS", path="/__closeout__/200", headers=asked)
 
 
-_KINDS = {
+KINDS = {
     "200": Request(path="/__closeout__/200"),
     "accepted-preflight": _preflight(_OWN),
     "refused-preflight": _preflight("http://evil.com"),
@@ -39,6 +39,7 @@ _KINDS = {
     "500": Request(path="/__closeout__/500"),
     "head": Request(method="HEAD", path="/__closeout__/200"),
 }
+"""One request for every kind of answer, by the kind's name."""
 _SAMPLES = ("200", "accepted-preflight", "404", "500")
 
 
@@ -73,7 +74,8 @@ _FRAME = _equals("x-frame-options", "DENY")
 _SNIFF = _equals("x-content-type-options", "nosniff")
 
 
-def _complete(answer: Answer) -> Sequence[str]:
+def complete(answer: Answer) -> Sequence[str]:
+    """Fault an answer that lacks one of the order's headers, or has it twice."""
     return [fault for judge in (_FRAME, _SNIFF, _hsts, _referrer, _once) for fault in judge(answer)]
 
 
@@ -109,9 +111,9 @@ def _silent(answer: Answer) -> Sequence[str]:
 
 def _content(service: str) -> Iterator[tuple[str, str, str, Sequence[tuple[Request, Judge]]]]:
     del service
-    for kind, request in _KINDS.items():
-        yield "7.1", f"on-{kind}", "all four headers, each once", [(request, _complete)]
-    samples = [_KINDS[kind] for kind in _SAMPLES]
+    for kind, request in KINDS.items():
+        yield "7.1", f"on-{kind}", "all four headers, each once", [(request, complete)]
+    samples = [KINDS[kind] for kind in _SAMPLES]
     yield "7.2", "frame-options", "X-Frame-Options: DENY", [(one, _FRAME) for one in samples]
     yield "7.3", "nosniff", "X-Content-Type-Options: nosniff", [(one, _SNIFF) for one in samples]
     yield (
@@ -120,14 +122,14 @@ def _content(service: str) -> Iterator[tuple[str, str, str, Sequence[tuple[Reque
         "HSTS of a year or more, with subdomains",
         [(one, _hsts) for one in samples],
     )
-    plain = _KINDS["200"]
-    yield "M.6", "present", "all four headers on an ordinary answer", [(plain, _complete)]
+    plain = KINDS["200"]
+    yield "M.6", "present", "all four headers on an ordinary answer", [(plain, complete)]
     yield "7.1", "content-policy", "frame-ancestors, object-src, base-uri", [(plain, _policy)]
     yield "7.1", "isolation", "CORP and COOP", [(plain, _isolated)]
     yield "7.1", "no-store", "Cache-Control: no-store on an API answer", [(plain, _uncached)]
     yield "7.1", "no-xss-filter", "X-XSS-Protection 0 or absent", [(plain, _no_filter)]
-    yield "7.1", "no-banner", "no Server header", [(plain, _no_banner), (_KINDS["404"], _no_banner)]
-    yield "7.1", "silent-500", "a 500 that tells nothing", [(_KINDS["500"], _silent)]
+    yield "7.1", "no-banner", "no Server header", [(plain, _no_banner), (KINDS["404"], _no_banner)]
+    yield "7.1", "silent-500", "a 500 that tells nothing", [(KINDS["500"], _silent)]
 
 
 def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
@@ -140,7 +142,7 @@ def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
         return judged(
             expected="all four headers, each once",
             command=request.command(service),
-            faults=_complete(answer),
+            faults=complete(answer),
             seen=summary(answer),
         )
 
