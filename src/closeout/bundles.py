@@ -12,7 +12,15 @@ from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 
 _SEAL = "digests.json"
-_SEALED = ("report.json", "report.md", "plan.json", "evidence/*.json", "patches/*.patch")
+_SEALED = (
+    "report.json",
+    "report.md",
+    "plan.json",
+    "claims.json",
+    "order-audit.json",
+    "evidence/*.json",
+    "patches/*.patch",
+)
 
 
 def seal(folder: Path) -> None:

@@ -21,7 +21,7 @@ from closeout import (
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Gap, Means
+from closeout.model import Gap
 from closeout.records import Record
 from closeout.rulings import Evidence
 from closeout.tree import DiskTree, Overlay, Tree, digest
@@ -53,13 +53,13 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     print(space.title)
     for run in runs.recover(space.reports, space.root):
         print(f"rolled back the interrupted run {run.id}")
-    tree = _readable(space)
+    tree = readable(space)
     plan = _plan(gaps, tree)
     run = write(space, plan)
     after = DiskTree(space.root)
-    seen = _static_evidence(space, after, plan.before)
+    seen = static_evidence(space, after, plan.before)
     evidence.write(run.evidence, _STATIC, seen)
-    return _conclude(run, _report(space, run.id, after, records.of_plan(plan)))
+    return conclude(run, ruled(space, run.id, after, records.of_plan(plan)))
 
 
 def write(space: Workspace, plan: engine.Plan) -> runs.Run:
@@ -77,12 +77,12 @@ def write(space: Workspace, plan: engine.Plan) -> runs.Run:
 def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print what `fix` would write and how the gaps would stand; write nothing."""
     print(space.title)
-    tree = _readable(space)
+    tree = readable(space)
     plan = _plan(gaps, tree)
     for patch in (patch for item in plan.proposals for patch in item.patches):
         if patch.origin == "derived":
             print(patch.diff.decode("utf-8", "replace"))
-    made = _report(space, "dry-run", Overlay(tree, plan.edits), records.of_plan(plan))
+    made = ruled(space, "dry-run", Overlay(tree, plan.edits), records.of_plan(plan))
     print(report.to_terminal(made))
     print("\ndry run: nothing was written")
     return made.exit_code
@@ -103,7 +103,7 @@ def undo(space: Workspace, run_id: str) -> ExitCode:
 def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print every open place; write nothing."""
     print(space.title)
-    found = engine.detect(gaps, _readable(space))
+    found = engine.detect(gaps, readable(space))
     places = [place for checks in found.values() for place in engine.findings(checks)]
     for place in places:
         told = "named" if place.named else "unnamed"
@@ -115,20 +115,12 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
 
 
-def audit(space: Workspace) -> ExitCode:
-    """Rule on every criterion of the tree as it is; the tree is not changed."""
-    print(space.title)
-    tree = _readable(space)
-    run = runs.start(space.reports, space.root, "audit")
-    return _conclude(run, _report(space, run.id, tree, _remembered(space)))
-
-
 def build_report(space: Workspace) -> ExitCode:
     """Merge all evidence about the tree into the latest run's report."""
     print(space.title)
-    tree = _readable(space)
+    tree = readable(space)
     run = runs.latest(space.reports, space.root)
-    return _conclude(run, _report(space, run.id, tree, _remembered(space)))
+    return conclude(run, ruled(space, run.id, tree, remembered(space)))
 
 
 def build_lenient_report(space: Workspace) -> ExitCode:
@@ -143,23 +135,25 @@ def _plan(gaps: Sequence[Gap], tree: Tree) -> engine.Plan:
     return plan
 
 
-def _report(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
+def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
+    """Return the rulings on `tree`: detected now, proven by what the runs about it gathered."""
     tree_digest = digest(tree)
     found = engine.detect(GAPS, tree)
     now = datetime.now(UTC)
     proven = [
         item
         for item in evidence.gather(space.reports, space.root)
-        if item.means is not Means.STATIC
+        if not item.probe.startswith(judging.DETECTOR)
     ]
+    register = waivers.load(tree, now.date())
     case = judging.Case(
         tree_digest=tree_digest,
         detection=found,
         unresolved=record.unresolved,
-        evidence=(*_static_evidence(space, tree, found), *proven),
-        waivers=waivers.load(tree, now.date()),
-        today=now.date(),
+        evidence=(*static_evidence(space, tree, found), *proven),
+        waivers=register.in_force,
     )
+    rulings = judging.judge(WO_004, case)
     open_now = report.open_places(found)
     return report.Report(
         work_order=WO_004,
@@ -167,17 +161,17 @@ def _report(space: Workspace, run_id: str, tree: Tree, record: Record) -> report
         root=space.root.name,
         tree_digest=tree_digest,
         run_id=run_id,
-        rulings=judging.judge(WO_004, case),
+        rulings=rulings,
         before={**open_now, **record.before},
         after=open_now,
         unresolved=record.unresolved,
         changes=record.changes,
+        findings=tuple(place for checks in found.values() for place in engine.findings(checks)),
+        notices=(*register.notices, *waivers.unused(register, rulings)),
     )
 
 
-def _static_evidence(
-    space: Workspace, tree: Tree, before: engine.Detection
-) -> tuple[Evidence, ...]:
+def static_evidence(space: Workspace, tree: Tree, before: engine.Detection) -> tuple[Evidence, ...]:
     """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
     found = engine.detect(GAPS, tree)
     tree_digest = digest(tree)
@@ -195,13 +189,13 @@ def _static_evidence(
     )
 
 
-def _remembered(space: Workspace) -> Record:
+def remembered(space: Workspace) -> Record:
     """Return what the runs that still stand wrote, merged, the newest one's refusals last."""
     standing = runs.undoable(space.reports, space.root)
     return records.merged([records.read(run.folder) for run in reversed(standing)])
 
 
-def _readable(space: Workspace) -> DiskTree:
+def readable(space: Workspace) -> DiskTree:
     """Return the workspace's tree; raises CloseoutError where not one file can be read."""
     tree = DiskTree(space.root)
     if not any(tree.read(path) is not None for path in tree.paths()):
@@ -214,7 +208,8 @@ def _readable(space: Workspace) -> DiskTree:
     return tree
 
 
-def _conclude(run: runs.Run, made: report.Report) -> ExitCode:
+def conclude(run: runs.Run, made: report.Report) -> ExitCode:
+    """Write the report into the run's folder, seal it, print it; returns the report's code."""
     report.write(run.folder, made)
     bundles.seal(run.folder)
     print(report.to_terminal(made))

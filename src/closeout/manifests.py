@@ -23,7 +23,8 @@ class ManifestProblem:
     """One reason why an API server or a reviewer would refuse a document.
 
     `rule` is one of unparsable, duplicate-key, not-an-object, unserved-version, unknown-kind,
-    unknown-field, schema, enum, duplicate-name; `pointer` is the field, dot-separated.
+    unknown-field, schema, enum, missing-volume, duplicate-name; `pointer` is the field,
+    dot-separated.
     """
 
     rule: str
@@ -152,6 +153,7 @@ def _judge(document: Document) -> Iterator[ManifestProblem]:
         yield from _violations(document, error)
     if served is None:
         yield from _vocabulary(document, value, (), in_job=False)
+        yield from _mounts(document, value, ())
 
 
 def _violations(document: Document, error: Any) -> Iterator[ManifestProblem]:  # noqa: ANN401 - untyped
@@ -183,6 +185,33 @@ def _vocabulary(
                 message = f"{word!r} is not one of {', '.join(allowed)}"
                 yield _problem(document, "enum", (*path, str(key)), message)
         yield from _vocabulary(document, item, (*path, str(key)), in_job=inside)
+
+
+def _mounts(
+    document: Document, value: object, path: tuple[str | int, ...]
+) -> Iterator[ManifestProblem]:
+    """Yield every mount of a volume that its pod does not have; no schema can tell."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _mounts(document, item, (*path, index))
+    if not isinstance(value, dict):
+        return
+    if isinstance(value.get("containers"), list):
+        volumes = {item.get("name") for item in _mappings(value.get("volumes"))}
+        for group in ("initContainers", "containers"):
+            for container in _mappings(value.get(group)):
+                for mount in _mappings(container.get("volumeMounts")):
+                    if mount.get("name") not in volumes:
+                        message = f"the pod has no volume {mount.get('name')!r} to mount"
+                        place = (*path, group, value[group].index(container), "volumeMounts")
+                        yield _problem(document, "missing-volume", place, message)
+        return
+    for key, item in value.items():
+        yield from _mounts(document, item, (*path, str(key)))
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _allowed(field: str, *, in_job: bool) -> tuple[str, ...]:

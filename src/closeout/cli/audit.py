@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from invoke import Collection, Context, task
 
-from closeout import closing
+from closeout import auditing
 from closeout.cli.door import ROOT_HELP, on_monorepo
 
+_HELP = {
+    **ROOT_HELP,
+    "claims": "a file of ticked boxes, such as a completion report, to hold against it",
+    "quick": "leave out what has to run: suites, data pipeline, services",
+}
 
-@task(name="all", help=ROOT_HELP)
-def audit_all(context: Context, root: str = "") -> None:
-    """Rule on every criterion of the tree as it is. Example: invoke audit.all --root ../farmiq."""
-    on_monorepo(context, root, closing.audit)
+
+@task(name="all", help=_HELP)
+def audit_all(context: Context, root: str = "", claims: str = "", quick: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
+    """Judge every criterion, change nothing. Example: invoke audit.all --root X --claims FILE."""
+    act = auditing.quick if quick else auditing.full
+    on_monorepo(context, root, lambda space: act(space, claims))
 
 
 COLLECTION = Collection("audit", audit_all)
