@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from closeout.engine import Detection
 from closeout.model import (
@@ -32,15 +32,16 @@ class Case:
     unresolved: Mapping[str, tuple[Unresolved, ...]] = field(default_factory=dict)
     evidence: Sequence[Evidence] = ()
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
-    today: date = date.max
+    """The waivers in force, by what they accept: a criterion, a finding or a probe."""
 
 
 def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
     """Return a ruling for every criterion of the order, in its sequence."""
     rulings: dict[str, Ruling] = {}
     for criterion in order.criteria:
-        ruled = _resting(criterion, rulings) if criterion.rests_on else _own_ruling(criterion, case)
-        rulings[criterion.id] = _waived(ruled, case)
+        rulings[criterion.id] = (
+            _resting(criterion, rulings) if criterion.rests_on else _waived(criterion, case)
+        )
     return tuple(rulings.values())
 
 
@@ -122,9 +123,9 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
         if check.criterion == criterion.id
     ]
     fresh = _fresh(criterion, case)
-    for slug, check in checks:
-        if check.findings:
-            return _open_places(criterion, check.findings, case.unresolved.get(slug, ()), fresh)
+    found = [(slug, item) for slug, check in checks for item in check.findings]
+    if found:
+        return _open_places(criterion, found, case, fresh)
     refused = [item for _, check in checks for item in check.unresolved]
     if refused:
         return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
@@ -142,15 +143,16 @@ def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
 
 def _open_places(
     criterion: Criterion,
-    found: Sequence[Finding],
-    unresolved: Sequence[Unresolved],
+    found: Sequence[tuple[str, Finding]],
+    case: Case,
     fresh: Sequence[Evidence],
 ) -> Ruling:
-    refused = {item.path: item for item in unresolved}
-    if all(item.path in refused for item in found):
-        left = [refused[item.path] for item in found]
-        return _ruled(criterion, _worst_reason(left), _places(left), fresh)
-    told = "; ".join(f"{item.path}:{item.line} {item.message}" for item in found[:3])
+    refused = {(slug, item.path): item for slug, items in case.unresolved.items() for item in items}
+    left = [refused.get((slug, item.path)) for slug, item in found]
+    known = [item for item in left if item is not None]
+    if len(known) == len(found):
+        return _ruled(criterion, _worst_reason(known), _places(known), fresh)
+    told = "; ".join(f"{item.path}:{item.line} {item.message}" for _, item in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
     return _ruled(criterion, Verdict.OPEN, f"{len(found)} open: {told}{more}", fresh)
 
@@ -191,14 +193,69 @@ def _ruled(
     return Ruling(criterion=criterion, verdict=verdict, because=because, evidence=tuple(evidence))
 
 
-def _waived(ruling: Ruling, case: Case) -> Ruling:
-    waiver = case.waivers.get(ruling.criterion.id)
-    if waiver is None or ruling.verdict is Verdict.CLOSED or waiver.until < case.today:
-        return ruling
+def _waived(criterion: Criterion, case: Case) -> Ruling:
+    """Return the ruling with what is waived in force left out of its ground."""
+    reduced, waivers = _without_waived(criterion, case)
+    ruling = _own_ruling(criterion, reduced)
+    whole = case.waivers.get(criterion.id)
+    if whole is not None and ruling.verdict is not Verdict.CLOSED:
+        return _accepted(ruling, whole)
+    settled = ruling.verdict is Verdict.CLOSED or (
+        ruling.verdict is Verdict.UNPROVEN and not ruling.evidence
+    )
+    return _accepted(ruling, waivers[0]) if waivers and settled else ruling
+
+
+def _without_waived(criterion: Criterion, case: Case) -> tuple[Case, list[Waiver]]:
+    """Return the case without the criterion's waived findings and failing probes."""
+    used: list[Waiver] = []
+
+    def stands(subject: str) -> bool:
+        if subject in case.waivers:
+            used.append(case.waivers[subject])
+        return subject not in case.waivers
+
+    detection = {
+        slug: tuple(
+            replace(
+                check, findings=tuple(item for item in check.findings if stands(waivable(item)))
+            )
+            if check.criterion == criterion.id
+            else check
+            for check in checks
+        )
+        for slug, checks in case.detection.items()
+    }
+    evidence = tuple(
+        item
+        for item in case.evidence
+        if item.criterion != criterion.id or item.passed is not False or stands(item.probe)
+    )
+    # A detector fails for its findings alone: where all of those are waived, so is its answer.
+    clean = {
+        f"{DETECTOR}{slug}.{check.rule}"
+        for slug, checks in detection.items()
+        for check in checks
+        if not check.findings
+    }
+    evidence = tuple(
+        item
+        for item in evidence
+        if item.criterion != criterion.id or item.passed is not False or item.probe not in clean
+    )
+    return replace(case, detection=detection, evidence=evidence), used
+
+
+def waivable(item: Finding) -> str:
+    """Return the name by which `waivers.toml` accepts a finding: gap, rule and path."""
+    return f"{item.gap}/{item.rule} {item.path}"
+
+
+def _accepted(ruling: Ruling, waiver: Waiver) -> Ruling:
     return Ruling(
         criterion=ruling.criterion,
         verdict=Verdict.WAIVED,
-        because=f"{waiver.who} accepted it until {waiver.until}: {waiver.why}",
+        because=f"{waiver.who} accepted {waiver.subject} until {waiver.until}: {waiver.why}",
         evidence=ruling.evidence,
         waiver=waiver,
     )

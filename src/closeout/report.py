@@ -34,6 +34,8 @@ class Report:
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     """The places that are still open."""
+    notices: tuple[str, ...] = ()
+    """What there is to say of the waivers: lapsed, soon to end, not needed."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -94,6 +96,7 @@ def to_json(report: Report) -> dict[str, object]:
             for gap in report.gaps
         ],
         "criteria": [_criterion(ruling) for ruling in report.rulings],
+        "notices": list(report.notices),
         "findings": [_finding(item) for item in report.findings],
         "changes": [
             {"path": str(item.path), "gap": item.gap, "origin": item.origin}
@@ -173,7 +176,8 @@ def to_terminal(report: Report) -> str:
     ]
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
     left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
-    return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *_left(left)])
+    told = [f"notice: {notice}" for notice in report.notices]
+    return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *told, *_left(left)])
 
 
 def _left(left: Sequence[Ruling]) -> list[str]:

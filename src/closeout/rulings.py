@@ -39,9 +39,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A criterion somebody accepts as it is, until a date."""
+    """A criterion, a finding or a probe that somebody accepts as it is, until a date."""
 
-    criterion: str
+    subject: str
     who: str
     when: date
     why: str
@@ -50,7 +50,7 @@ class Waiver:
     def __post_init__(self) -> None:
         """Refuse a waiver without a person or a reason."""
         if not self.who.strip() or not self.why.strip():
-            message = f"waiver of {self.criterion} needs who and why"
+            message = f"waiver of {self.subject} needs who and why"
             raise ValueError(message)
 
 

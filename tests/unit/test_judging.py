@@ -130,13 +130,43 @@ def test_judge_gives_a_resting_criterion_the_worst_verdict() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("until", "verdict"),
-    [(date(2026, 3, 1), Verdict.WAIVED), (date(2026, 1, 1), Verdict.OPEN)],
-    ids=["in force", "lapsed"],
-)
-def test_judge_waives_until_the_date_and_not_after(until: date, verdict: Verdict) -> None:
-    """A lapsed waiver is no waiver."""
-    given = Waiver(criterion="1.1", who="Mali", when=date(2026, 1, 1), why="next week", until=until)
-    ruling = _rule(criterion(), tree=OPEN, waivers={"1.1": given}, today=date(2026, 2, 1))
-    assert ruling.verdict is verdict
+def _waiver(subject: str) -> Waiver:
+    day = date(2026, 1, 1)
+    return Waiver(subject=subject, who="Mali", when=day, why="next week", until=date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("subject", ["1.1", "toy/word a.txt"], ids=["criterion", "finding"])
+def test_judge_waives_an_open_place(subject: str) -> None:
+    """A criterion or the one finding in it can be accepted; the ruling says by whom."""
+    items = judging.static_evidence(found := engine.detect([toy_gap()], OPEN), found, "tree", NOW)
+    ruling = _rule(criterion(), *items, tree=OPEN, waivers={subject: _waiver(subject)})
+    assert ruling.verdict is Verdict.WAIVED
+    assert "Mali accepted" in ruling.because
+
+
+def test_judge_waives_no_finding_that_is_not_named() -> None:
+    """A waiver of one place leaves its neighbour open."""
+    tree = MemoryTree({"a.txt": b"OPEN\n", "b.txt": b"OPEN\n"})
+    subject = "toy/word a.txt"
+    ruling = _rule(criterion(), tree=tree, waivers={subject: _waiver(subject)})
+    assert ruling.verdict is Verdict.OPEN
+    assert "b.txt:1" in ruling.because
+    assert "a.txt" not in ruling.because
+
+
+def test_judge_waives_a_failing_probe_beside_passing_ones() -> None:
+    """An accepted probe is left out; what remains must still hold."""
+    bad = evidence(probe="toy.bad", passed=False)
+    waived = {"toy.bad": _waiver("toy.bad")}
+    asked = criterion(means=Means.LIVE)
+    assert _rule(asked, evidence(), bad, waivers=waived).verdict is Verdict.WAIVED
+    worse = evidence(probe="toy.worse", passed=False)
+    assert _rule(asked, evidence(), bad, worse, waivers=waived).verdict is Verdict.OPEN
+
+
+def test_judge_takes_the_worst_of_open_and_refused_places() -> None:
+    """A refusal in one place does not hide an open one in another."""
+    tree = MemoryTree({"a.txt": b"OPEN\n", "b.txt": b"OPEN\n"})
+    left = Unresolved(path=tree.paths()[0], reason=Reason.DRIFTED, detail="moved on")
+    ruling = _rule(criterion(), tree=tree, unresolved={"toy": (left,)})
+    assert ruling.verdict is Verdict.OPEN

@@ -40,7 +40,7 @@ def test_waiver_refuses_a_blank_person() -> None:
     """Nobody in particular cannot accept a risk."""
     day = date(2026, 1, 1)
     with pytest.raises(ValueError, match="needs who and why"):
-        Waiver(criterion="1.1", who=" ", when=day, why="x", until=day)
+        Waiver(subject="1.1", who=" ", when=day, why="x", until=day)
 
 
 @pytest.mark.parametrize(
