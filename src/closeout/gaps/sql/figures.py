@@ -69,6 +69,9 @@ def integer_divisions(source: Source) -> Iterator[Place]:
         divisor = by_start.get(following[1].start)
         if divisor is None or not _may_start(source, source.starts[call.start]):
             continue
+        after = source.ends[_with_window(source, divisor, by_start)]
+        if [token.text for token in source.tokens[after : after + 1]] == ["::"]:
+            continue
         if _is_integer(source, call, by_start) and _is_integer(source, divisor, by_start):
             yield Place(
                 offset=call.start,

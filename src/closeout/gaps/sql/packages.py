@@ -74,7 +74,7 @@ def missing_macros(content: bytes, held: Packages) -> Iterator[Place]:
         told = _missing(held, *call.name)
         if told is not None:
             message, advice = told
-            yield Place(offset=call.start, message=message, advice=advice)
+            yield Place(offset=call.start, message=message, advice=f"{advice}.")
 
 
 def _missing(held: Packages, package: str, macro: str) -> tuple[str, str] | None:
