@@ -136,7 +136,7 @@ def _end(
     if claimed:
         reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
         _write(run, "claims.json", claims.to_json(reading))
-    closing.conclude(run, made)
+    closing.conclude(space, run, made)
     print(f"\n{ordercheck.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
     if reading is not None:
         print(f"\n{claims.told(reading)}")

@@ -59,7 +59,7 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     after = DiskTree(space.root)
     seen = static_evidence(space, after, plan.before)
     evidence.write(run.evidence, _STATIC, seen)
-    return conclude(run, ruled(space, run.id, after, records.of_plan(plan)))
+    return conclude(space, run, ruled(space, run.id, after, records.of_plan(plan)))
 
 
 def write(space: Workspace, plan: engine.Plan) -> runs.Run:
@@ -120,7 +120,7 @@ def build_report(space: Workspace) -> ExitCode:
     print(space.title)
     tree = readable(space)
     run = runs.latest(space.reports, space.root)
-    return conclude(run, ruled(space, run.id, tree, remembered(space)))
+    return conclude(space, run, ruled(space, run.id, tree, remembered(space)))
 
 
 def build_lenient_report(space: Workspace) -> ExitCode:
@@ -208,10 +208,9 @@ def readable(space: Workspace) -> DiskTree:
     return tree
 
 
-def conclude(run: runs.Run, made: report.Report) -> ExitCode:
-    """Write the report into the run's folder, seal it, print it; returns the report's code."""
-    report.write(run.folder, made)
-    bundles.seal(run.folder)
+def conclude(space: Workspace, run: runs.Run, made: report.Report) -> ExitCode:
+    """Write the run's bundle and print its report; returns the report's code."""
+    bundles.build(space, run, made)
     print(report.to_terminal(made))
-    print(f"\nreport: reports/{run.id}/report.json and report.md")
+    print(f"\nreport: reports/{run.id}/report.html, report.md, report.json")
     return made.exit_code

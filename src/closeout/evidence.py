@@ -49,6 +49,20 @@ def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
     return tuple(newest[key] for key in sorted(newest))
 
 
+def collect(reports: Path, run: runs.Run, tree_digest: str) -> None:
+    """Copy into `run` the newest file of every session that is about the tree as it is.
+
+    A run's folder then holds the single proofs of its report, whichever run made them.
+    """
+    for other in runs.of_root(reports, run.root):
+        for place in sorted(other.evidence.glob("*.json")):
+            target = run.evidence / place.name
+            if not target.exists() and any(
+                item.subject_digest == tree_digest for item in read(place)
+            ):
+                writer.durable_write(target, place.read_bytes())
+
+
 def kinds(items: Iterable[Evidence]) -> dict[str, int]:
     """Return how many items each kind of proof has, by the kind's name."""
     counts: dict[str, int] = {}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from closeout import evidence, writer
+from closeout import evidence
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
 from closeout.model import Deviation, Finding, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
@@ -62,13 +60,6 @@ class Report:
 def open_places(detection: Detection) -> dict[str, int]:
     """Return the number of open places of each gap, by slug."""
     return {slug: len(findings(checks)) for slug, checks in detection.items()}
-
-
-def write(folder: Path, report: Report) -> None:
-    """Write `report.json` and `report.md` into a run's folder."""
-    document = json.dumps(to_json(report), indent=1, ensure_ascii=False)
-    writer.durable_write(folder / "report.json", document.encode() + b"\n")
-    writer.durable_write(folder / "report.md", to_markdown(report).encode())
 
 
 def to_json(report: Report) -> dict[str, object]:

@@ -22,7 +22,7 @@ LAYERS = (
     {"gaps"},
     {"workorders"},
     {"prepared", "engine", "judging", "waivers"},
-    {"records", "workspace", "runs", "evidence", "report", "battery", "ordercheck", "claims"},
+    {"records", "workspace", "runs", "evidence", "report", "battery", "outputs", "ordercheck", "claims"},
     {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary"},
     {"stocktaking", "drills", "benchmarks", "auditing", "drift"},
     {"cli"},
