@@ -14,7 +14,7 @@ from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
-from closeout.probes import cluster, coverage, dbt, postgres
+from closeout.probes import cluster, coverage, dbt, offline
 from closeout.rulings import Evidence
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
@@ -83,7 +83,7 @@ def billing_gate(space: Workspace) -> ExitCode:
     """Run the billing suite before and after the fix, on copies, and judge its files."""
 
     def run(root: Path, scratch: Path) -> Rows:
-        with _database(scratch) as dsn:
+        with offline.database(scratch / "postgres") as dsn:
             return coverage.run_billing(root, scratch, cache=space.cache, dsn=dsn)
 
     return _judged(space, "billing_jest", run, Means.SUITE)
@@ -237,13 +237,3 @@ def _scratch(name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f"closeout-{name}-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
-
-
-@contextmanager
-def _database(scratch: Path) -> Iterator[str | None]:
-    """Yield the address of a throw-away PostgreSQL, None where no server can be had."""
-    if postgres.binaries() is None:
-        yield None
-        return
-    with postgres.server(scratch / "postgres") as server:
-        yield server.dsn("postgres")

@@ -9,7 +9,7 @@ from closeout.bundle import BUNDLE
 from closeout.gaps.billing_tests import GAP
 from closeout.gaps.billing_tests.derive import SUITE
 from closeout.model import Reason, Source, Unresolved
-from closeout.probes.coverage import BILLING_SERVICE
+from closeout.probes.service_copy import BILLING_SERVICE
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
 SERVICE = str(BILLING_SERVICE)

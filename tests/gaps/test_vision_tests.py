@@ -7,7 +7,7 @@ from closeout.bundle import BUNDLE
 from closeout.gaps.vision_tests import GAP
 from closeout.gaps.vision_tests.derive import SUITE
 from closeout.model import Reason, Source, Unresolved
-from closeout.probes.coverage import VISION_SERVICE
+from closeout.probes.service_copy import VISION_SERVICE
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
 SERVICE = str(VISION_SERVICE)

@@ -13,13 +13,13 @@ from closeout.gaps.cors import GAP as CORS_GAP
 from closeout.gaps.headers import GAP as HEADERS_GAP
 from closeout.gaps.vision_tests import GAP as VISION_GAP
 from closeout.gates import Floors, Rows
-from closeout.probes import coverage, postgres
+from closeout.probes import coverage, offline, service_copy
 from closeout.tree import DiskTree, Overlay
 
 pytestmark = pytest.mark.live
 
 OURS = Floors(statements=90, branches=85)
-SERVICES = (coverage.BILLING_SERVICE, coverage.VISION_SERVICE)
+SERVICES = (service_copy.BILLING_SERVICE, service_copy.VISION_SERVICE)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,9 @@ def after(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a throw-away PostgreSQL."""
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server.dsn()
+    with offline.database(tmp_path_factory.mktemp("postgres")) as address:
+        assert address is not None
+        yield address
 
 
 def verdicts(rows: Rows) -> dict[str, bool | None]:
@@ -109,7 +110,7 @@ def cheated(after: Path, root: Path, edits: list[tuple[str, str, str]]) -> Path:
     """Return a copy of the fixed tree with one text of each named billing file replaced."""
     writer.copy_tree(DiskTree(after), root)
     for file, old, new in edits:
-        place = root / coverage.BILLING_SERVICE / file
+        place = root / service_copy.BILLING_SERVICE / file
         text = place.read_text()
         assert old in text
         place.write_text(text.replace(old, new, 1))
@@ -249,7 +250,7 @@ def test_vision_gate_is_not_fooled_when_a_suite_cheats(
     tmp_path: Path, files: dict[str, str | None], criterion: str, seen: str
 ) -> None:
     """The gate brings its own configuration and flags, and counts for itself."""
-    service = tmp_path / "root" / coverage.VISION_SERVICE
+    service = tmp_path / "root" / service_copy.VISION_SERVICE
     for name, text in {**SMALL, **files}.items():
         if text is not None:
             (service / name).parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +265,7 @@ def test_vision_gate_is_not_fooled_when_a_suite_cheats(
 @pytest.mark.needs("vision-env")
 def test_vision_gate_says_not_run_when_its_environment_lacks_a_module(tmp_path: Path) -> None:
     """A service that needs more than the environment has is not called failed."""
-    service = tmp_path / "root" / coverage.VISION_SERVICE
+    service = tmp_path / "root" / service_copy.VISION_SERVICE
     for name, text in {**SMALL, "app/a.py": "import torch\n"}.items():
         (service / name).parent.mkdir(parents=True, exist_ok=True)
         (service / name).write_text(text)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from closeout import gates, shell, writer
+from closeout import gates, shell
 from closeout.anchors import testcases
 from closeout.errors import CloseoutError
 from closeout.gates import BILLING, VISION, Demand, Ran, Report, Rows
 from closeout.model import Observation
-from closeout.probes import node, runner_output
-from closeout.tree import DiskTree
-
-BILLING_SERVICE = PurePosixPath("cloud-layer/cloud-billing-service")
-VISION_SERVICE = PurePosixPath("edge-layer/edge-vision-inference")
+from closeout.probes import node, runner_output, service_copy
+from closeout.probes.offline import offline
+from closeout.probes.service_copy import BILLING_SERVICE, TEST_FILE, VISION_SERVICE, ServiceCopy
 
 DEADLINE = 300.0
 """Seconds a suite may take."""
@@ -25,48 +23,22 @@ DEADLINE = 300.0
 _ENTRY_POINT = "src/index.ts"
 """The only source that is not measured: it reads the environment and listens."""
 
-_HINT = re.compile(rb"(istanbul|c8|v8)(\s+)ignore")
+_HINT = re.compile(rb"(istanbul|c8|v8)\s+ignore")
 _MISSING_MODULE = re.compile(r"No module named '([A-Za-z0-9_]+)")
-_TEST_FILE = re.compile(r"(\.test|\.spec)\.tsx?$|(^|/)test_[^/]*\.py$")
 _COVERAGE_CONFIGURATION = (
     "[run]\nbranch = true\n[report]\nexclude_lines =\n    ^no line is left out$\n"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Service:
-    """A copy of a service and the folder beside it that the runner writes to."""
-
-    folder: Path
-    output: Path
-
-    def paths(self) -> Iterable[str]:
-        """Return the copy's files, relative to it."""
-        return (str(path) for path in DiskTree(self.folder).paths())
-
-    def suites(self) -> dict[str, testcases.Suite]:
-        """Return every test file as it reads."""
-        found = {}
-        for path in self.paths():
-            if _TEST_FILE.search(path):
-                read = testcases.read_python if path.endswith(".py") else testcases.read_typescript
-                found[path] = read((self.folder / path).read_bytes())
-        return found
-
-    def written(self, name: str) -> bytes:
-        """Return what the runner wrote to `name`; nothing where it did not."""
-        place = self.output / name
-        return place.read_bytes() if place.is_file() else b""
 
 
 def run_billing(root: Path, scratch: Path, *, cache: Path, dsn: str | None = None) -> Rows:
     """Run the billing service's jest suite on a copy and return one row a criterion.
 
     `cache` keeps installed packages between runs. `dsn` is a PostgreSQL that tests may use, as
-    TEST_DATABASE_URL; a test skipped for want of it makes its rows "not run", never green.
+    TEST_DATABASE_URL, at a Unix socket: the suite has no network. A test skipped for want of it
+    makes its rows "not run", never green.
     """
     command = "nox -s billing_jest"
-    service = _copy(root, BILLING_SERVICE, scratch)
+    service = service_copy.copy(root, BILLING_SERVICE, scratch)
     if service is None:
         return gates.unproven(BILLING, f"there is no {BILLING_SERVICE}", command)
     try:
@@ -77,16 +49,19 @@ def run_billing(root: Path, scratch: Path, *, cache: Path, dsn: str | None = Non
     if not jest.exists():
         return gates.unproven(BILLING, "package-lock.json does not install jest", command)
     (service.folder / "node_modules").symlink_to(packages)
-    lifted = _lift_hints(service.folder / "src")
+    lifted = service.disarm(_HINT, "src/**/*.ts")
+    alone = offline()
+    argv = _jest_argv(jest, service.output)
     environment = {"TEST_DATABASE_URL": dsn} if dsn else {}
     result = shell.run(
-        _jest_argv(jest, service.output),
+        (*alone.argv, *argv),
         cwd=service.folder,
-        env={**environment, "CI": "true"},
+        env={**environment, **alone.env, "CI": "true"},
         deadline=DEADLINE,
     )
+    hidden = f"{lifted} comments that hide code from coverage lifted; " if lifted else ""
     report = Report(
-        command=_shown(result.argv, service, {str(jest): "node_modules/.bin/jest"}),
+        command=service.shown(argv, {str(jest): "node_modules/.bin/jest"}),
         ran=runner_output.jest_results(service.written("results.json"), service.folder),
         measured=runner_output.jest_coverage(
             service.written("coverage-summary.json"), service.folder
@@ -94,7 +69,7 @@ def run_billing(root: Path, scratch: Path, *, cache: Path, dsn: str | None = Non
         sources=_typescript_sources(service),
         suites=service.suites(),
         excuse="" if dsn else "tests that need PostgreSQL were skipped: there is no server here",
-        note=f"{lifted} comments that hide code from coverage lifted" if lifted else "",
+        note=f"{hidden}{alone.told}",
     )
     return _judged(BILLING, report, result)
 
@@ -104,22 +79,25 @@ def run_vision(root: Path, scratch: Path, *, python: Path) -> Rows:
 
     `python` is the interpreter of an environment made from requirements/vision.txt.
     """
-    service = _copy(root, VISION_SERVICE, scratch)
+    service = service_copy.copy(root, VISION_SERVICE, scratch)
     if service is None:
         reason = f"there is no {VISION_SERVICE}"
         return gates.unproven(VISION, reason, "nox -s vision_pytest")
     (service.output / "coverage.ini").write_text(_COVERAGE_CONFIGURATION)
+    alone = offline()
+    argv = _pytest_argv(python, service.output)
     result = shell.run(
-        _pytest_argv(python, service.output),
+        (*alone.argv, *argv),
         cwd=service.folder,
         env={
+            **alone.env,
             "COVERAGE_FILE": str(service.output / "coverage.data"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "random",
         },
         deadline=DEADLINE,
     )
-    command = _shown(result.argv, service, {str(python): "python"})
+    command = service.shown(argv, {str(python): "python"})
     ran = runner_output.pytest_results(service.written("results.xml"))
     missing = _missing_modules(ran)
     if missing:
@@ -133,17 +111,9 @@ def run_vision(root: Path, scratch: Path, *, python: Path) -> Rows:
             path for path in service.paths() if path.startswith("app/") and path.endswith(".py")
         ],
         suites=service.suites(),
+        note=alone.told,
     )
     return (*_vision_setting(service, result, command), *_judged(VISION, report, result))
-
-
-def _copy(root: Path, service: PurePosixPath, scratch: Path) -> _Service | None:
-    if not (root / service).is_dir():
-        return None
-    made = _Service(folder=scratch / service.name, output=scratch / f"{service.name}-output")
-    writer.copy_tree(DiskTree(root / service), made.folder)
-    made.output.mkdir(parents=True)
-    return made
 
 
 def _jest_argv(jest: Path, output: Path) -> Sequence[str | Path]:
@@ -202,7 +172,7 @@ def _judged(demand: Demand, report: Report, result: shell.Result) -> Rows:
     return gates.judge(demand, report)
 
 
-def _typescript_sources(service: _Service) -> list[str]:
+def _typescript_sources(service: ServiceCopy) -> list[str]:
     """Return what has to be measured; a file of types alone holds nothing that could run."""
     return [
         path
@@ -210,21 +180,10 @@ def _typescript_sources(service: _Service) -> list[str]:
         if path.startswith("src/")
         and path.endswith(".ts")
         and not path.endswith(".d.ts")
-        and not _TEST_FILE.search(path)
+        and not TEST_FILE.search(path)
         and path != _ENTRY_POINT
         and not testcases.is_types_only((service.folder / path).read_bytes())
     ]
-
-
-def _lift_hints(folder: Path) -> int:
-    """Disarm comments that hide code from coverage, in the copy; return how many there were."""
-    lifted = 0
-    for path in folder.rglob("*.ts"):
-        content, count = _HINT.subn(rb"\1\2counts", path.read_bytes())
-        if count:
-            path.write_bytes(content)
-            lifted += count
-    return lifted
 
 
 def _missing_modules(ran: Iterable[Ran]) -> list[str]:
@@ -233,7 +192,7 @@ def _missing_modules(ran: Iterable[Ran]) -> list[str]:
     return sorted(found - {"app", "tests", "conftest"})
 
 
-def _vision_setting(service: _Service, result: shell.Result, command: str) -> Rows:
+def _vision_setting(service: ServiceCopy, result: shell.Result, command: str) -> Rows:
     configured = re.findall(r"^configfile: (\S+)", result.out, re.MULTILINE)
     shared = [
         path
@@ -255,8 +214,3 @@ def _found(places: Sequence[str], wanted: str, command: str) -> Observation:
         observed=f"it reads {', '.join(places) or 'none'}",
         command=command,
     )
-
-
-def _shown(argv: Sequence[str], service: _Service, names: Mapping[str, str]) -> str:
-    """Return the command as a person would type it, without this machine's folders."""
-    return " ".join(names.get(word, word.replace(str(service.output), "OUT")) for word in argv)

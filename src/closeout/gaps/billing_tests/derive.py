@@ -8,7 +8,7 @@ from closeout import suites
 from closeout.gaps.billing_tests import package
 from closeout.gaps.billing_tests.detect import PACKAGE, detect, jest_configurations
 from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.probes.coverage import BILLING_SERVICE
+from closeout.probes.service_copy import BILLING_SERVICE
 from closeout.splicing import splice
 from closeout.suites import Needs, Shipped
 from closeout.tree import Tree

@@ -8,7 +8,7 @@ from closeout.anchors import testcases
 from closeout.gaps.billing_tests import package
 from closeout.gates import BILLING, Minimum
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.probes.coverage import BILLING_SERVICE
+from closeout.probes.service_copy import BILLING_SERVICE
 from closeout.tree import Tree
 
 SLUG = "billing-tests"

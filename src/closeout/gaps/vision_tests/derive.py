@@ -5,7 +5,7 @@ from __future__ import annotations
 from closeout import suites
 from closeout.gaps.vision_tests.detect import detect, pytest_configurations
 from closeout.model import Changeset
-from closeout.probes.coverage import VISION_SERVICE
+from closeout.probes.service_copy import VISION_SERVICE
 from closeout.suites import Needs, Shipped
 from closeout.tree import Tree
 

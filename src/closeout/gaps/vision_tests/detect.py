@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from closeout.anchors import testcases
 from closeout.gates import VISION, Minimum
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.probes.coverage import VISION_SERVICE
+from closeout.probes.service_copy import VISION_SERVICE
 from closeout.tree import Tree
 
 SLUG = "vision-tests"
