@@ -56,6 +56,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
         {
             "report": report,
             "headline": _headline(counts, len(report["criteria"])),
+            "strip": _strip(counts),
             "strip_label": ", ".join(f"{count} {name}" for name, count in counts.items()),
             "style": Markup(style),  # noqa: S704 - our own stylesheet
             "script": Markup(script),  # noqa: S704 - our own script
@@ -96,6 +97,16 @@ def _headline(counts: Mapping[str, int], total: int) -> str:
     if closed == total:
         return f"all {total} criteria are closed"
     return f"{closed} of {total} criteria closed, none open, the rest not proven here"
+
+
+def _strip(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return each verdict's place on a strip that is 100 wide, with a gap between them."""
+    total, start, parts = sum(counts.values()), 0.0, []
+    for name, count in counts.items():
+        width = 100 * count / total
+        parts.append({"name": name, "start": round(start, 2), "width": round(width - 0.3, 2)})
+        start += width
+    return parts
 
 
 def _source_hash(text: str) -> str:
