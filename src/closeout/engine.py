@@ -102,12 +102,14 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 
 
 def _lay_patch(stage: Overlay, patch: Patch) -> bool:
-    # git would edit a file that does not parse; the detector tells such a file by its line.
-    if any(syntax.trouble(path, stage.read(path) or b"") for path in patch.targets):
-        return False
+    broken = {path for path in patch.targets if syntax.trouble(path, stage.read(path) or b"")}
     if patching.state(stage, patch) is not PatchState.APPLIES:
         return False
-    for edit in patching.stage(stage, patch):
+    edits = patching.stage(stage, patch)
+    # git would edit a file that does not parse; only a patch that mends it may.
+    if any(edit.path in broken and syntax.trouble(edit.path, edit.after) for edit in edits):
+        return False
+    for edit in edits:
         stage.lay(edit)
     return True
 

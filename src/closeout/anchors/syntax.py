@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.splicing import line_number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -20,7 +22,8 @@ class Trouble:
 def trouble(path: PurePosixPath, content: bytes) -> Trouble | None:
     """Return why `content` does not parse as what `path`'s suffix says, None where it does.
 
-    Python, TypeScript, JSON, YAML and TOML are parsed; other suffixes are not judged.
+    Python, TypeScript, JSON, YAML and TOML are parsed, dbt models read for what does not close;
+    other files are not judged.
     """
     judge = {
         ".py": _python,
@@ -29,6 +32,7 @@ def trouble(path: PurePosixPath, content: bytes) -> Trouble | None:
         ".yml": _yaml,
         ".yaml": _yaml,
         ".ts": _typescript,
+        ".sql": _model if "models" in path.parts else None,
     }.get(path.suffix)
     if judge is None or ("templates" in path.parts and path.suffix in {".yml", ".yaml"}):
         return None
@@ -80,3 +84,17 @@ def _typescript(content: bytes) -> Trouble | None:
 
     line = typescript.syntax_error(content)
     return None if line is None else Trouble(line=line, message="syntax error")
+
+
+def _model(content: bytes) -> Trouble | None:
+    from closeout.anchors import jinja, sql  # noqa: PLC0415 - only trees with such edits pay for it
+
+    for fault in jinja.faults(content):
+        return Trouble(line=line_number(content, fault.offset), message=fault.message)
+    try:
+        for lone in sql.imbalances(content):
+            told = f"a parenthesis lacks its {lone.missing.value!r}"
+            return Trouble(line=line_number(content, lone.offset), message=told)
+    except sql.UnreadableSqlError as error:
+        return Trouble(line=1, message=" ".join(str(error).split()))
+    return None

@@ -173,7 +173,8 @@ class _Reading:
     def _read(self, source: sql_selects.Source) -> frozenset[str] | None:
         token = self._tokens[source.token]
         if source.is_query:
-            return self.outputs(self._by_opening[source.token])
+            query = self._by_opening.get(source.token)
+            return self.outputs(query) if query is not None else None
         text = self._content[token.start : token.end]
         ref = _REF.search(text) if text.startswith(b"{{") else None
         if ref is not None:

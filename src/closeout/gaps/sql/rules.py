@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors import jinja, sql
+from closeout.anchors import jinja
 from closeout.gaps.sql import figures, foreign, packages, profiles, queries
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.project import Project
@@ -27,7 +27,7 @@ class ProjectRule:
 
 
 def _parentheses(source: Source) -> Iterator[Place]:
-    for lone in sql.imbalances(source.content) if source.tokens else ():
+    for lone in source.imbalances:
         mend: tuple[Splice, ...] = ()
         if lone.insert_at is not None:
             mend = (Splice(start=lone.insert_at, end=lone.insert_at, text=lone.missing.value),)

@@ -33,6 +33,7 @@ class Source:
     ends: Mapping[int, int]
     """Byte where a token ends, to the next token's index."""
     faults: tuple[jinja.Fault, ...]
+    imbalances: tuple[sql.Imbalance, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Rule:
 def read(path: PurePosixPath, content: bytes, project: Project) -> Source:
     """Return `content` cut into tokens. Raises UnreadableSqlError where that cannot be done."""
     faults = jinja.faults(content)
-    tokens = () if faults else sql.tokens(for_postgres(content))
+    judged = b"" if faults else for_postgres(content)
+    tokens = sql.tokens(judged)
     return Source(
         path=path,
         content=content,
@@ -57,6 +59,7 @@ def read(path: PurePosixPath, content: bytes, project: Project) -> Source:
         starts={token.start: index for index, token in enumerate(tokens)},
         ends={token.end: index + 1 for index, token in enumerate(tokens)},
         faults=faults,
+        imbalances=sql.imbalances(judged),
     )
 
 
