@@ -7,7 +7,8 @@ import pytest
 
 from closeout.bundle import BUNDLE
 from closeout.gaps.rate_limit import GAP
-from closeout.gaps.rate_limit.limiters import limiters, number
+from closeout.gaps.rate_limit.constants import Expression, number, scope_of
+from closeout.gaps.rate_limit.limiters import limiters
 from closeout.model import Edit, Reason, Verdict
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
@@ -209,12 +210,22 @@ def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None
 
 def test_number_reads_constants_and_defaults() -> None:
     """Products, separators and environment defaults are read, unknown names are not guessed."""
-    from closeout.anchors import typescript  # noqa: PLC0415 - only this test reads a bare source
-
-    source = typescript.read(b"const M = 60 * 1_000")
-    assert number(source, "15 * M") == 900_000
-    assert number(source, "parseInt(process.env.MAX || '7', 10)") == 7
-    assert number(source, "settings.max") is None
+    config = b"export const limits = { login: { max: 5 } };\n"
+    source = b"import { limits } from './config';\nconst M = 60 * 1_000\n"
+    tree = MemoryTree({"a.ts": source, "config.ts": config})
+    scope = scope_of(tree, PurePosixPath("a.ts"))
+    assert scope is not None
+    read = {
+        text: number(tree, Expression(scope=scope, text=text))
+        for text in (
+            "15 * M",
+            "parseInt(process.env.MAX || '7', 10)",
+            "settings.max",
+            "limits.login.max",
+            "Number(process.env.MAX)",
+        )
+    }
+    assert list(read.values()) == [900_000, 7, None, 5, None]
 
 
 def test_limiters_stops_at_a_circle() -> None:

@@ -3,139 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout import npm
-from closeout.anchors import typescript
-from closeout.anchors import typescript_imports as imports
 from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
+from closeout.gaps.rate_limit.handlers import template_values
+from closeout.gaps.rate_limit.modules import Language, free_module, language, misread, written
+from closeout.gaps.rate_limit.placing import guarded, imported, obstacles
 from closeout.gaps.rate_limit.routes import AuthRoute, auth_routes
-from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.gaps.rate_limit.wiring import chart_edits, compose_edits, example_edits, limited
+from closeout.model import Changeset, Edit, Unresolved
 from closeout.rendering import render
-from closeout.splicing import Splice, indentation, splice
+from closeout.splicing import splice
 from closeout.tree import Tree
 
-LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
-_MODULES = ("authRateLimiter", "authAttemptLimiter")
-_STORE = "authFailureStore"
-_FOLDERS = ("src/middleware", "src/middlewares")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A service's routes that are still open, and its places that are left alone."""
+
+    routes: list[AuthRoute]
+    left: list[Unresolved]
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:
-    """Return one changeset a service with an auth route that is still open."""
-    routes, broken = auth_routes(tree)
-    still_open: dict[PurePosixPath, list[AuthRoute]] = {}
-    unresolved: dict[PurePosixPath, list[Unresolved]] = {}
-    for item in broken:
-        unresolved.setdefault(_service(tree, item.path), []).append(item)
+    """Return one changeset a service with an auth route that is still open, and one for compose."""
+    routes, hidden = auth_routes(tree)
+    services: dict[PurePosixPath, _Open] = {}
+    for item in hidden:
+        _at(services, tree, item.path).left.append(item)
     for route in routes:
-        service = _service(tree, route.path)
+        here = _at(services, tree, route.path)
         judged = [judge(tree, route, rule) for rule in RULES if rule.endpoint == route.endpoint]
         unknown = next((item.unknown for item in judged if item.unknown), "")
         if unknown:
-            unresolved.setdefault(service, []).append(unread_limiter(route, unknown))
+            here.left.append(unread_limiter(route, unknown))
         elif any(item.problem for item in judged):
-            still_open.setdefault(service, []).append(route)
-    return tuple(
-        _changeset(tree, service, still_open.get(service, []), unresolved.get(service, []))
-        for service in sorted({*still_open, *unresolved})
-    )
+            here.routes.append(route)
+    changes = [_changeset(tree, service, services[service]) for service in sorted(services)]
+    pairs = zip(sorted(services), changes, strict=True)
+    mended = {service for service, change in pairs if change.edits}
+    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
+    settled = limited(tree, known) - mended
+    for service in sorted(settled):
+        of_service = [route for route in routes if service in route.path.parents]
+        changes.append(_settled(tree, service, of_service))
+    wiring = tuple(compose_edits(tree, frozenset(mended) | settled))
+    if wiring:
+        changes.append(Changeset(name="compose", edits=wiring))
+    return tuple(change for change in changes if change.edits or change.unresolved)
 
 
-def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath:
-    return npm.service_of(tree, path) or path.parent
+def _settled(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> Changeset:
+    """Return what limiters that are in place still lack: settings, and the handler's own fields."""
+    edits = [*example_edits(tree, service), *chart_edits(tree, frozenset([service]))]
+    for path, content, after in misread(tree, service, template_values(tree, routes)):
+        edits.append(Edit(path=path, before=content, after=after, mode=tree.mode(path)))
+    return Changeset(name=f"{service.name}-settings", edits=tuple(edits))
 
 
-def _changeset(
-    tree: Tree, service: PurePosixPath, routes: list[AuthRoute], unresolved: list[Unresolved]
-) -> Changeset:
+def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -> _Open:
+    service = npm.service_of(tree, path) or path.parent
+    return services.setdefault(service, _Open(routes=[], left=[]))
+
+
+def _changeset(tree: Tree, service: PurePosixPath, here: _Open) -> Changeset:
+    name = service.name or "routes"
+    left = list(here.left)
     edits: list[Edit] = []
-    left = list(unresolved)
-    if routes:
-        module = _free_module(tree, service)
+    if here.routes:
+        spoken = language(tree, service, [route.path for route in here.routes])
+        module = None if spoken is None else free_module(tree, service, spoken)
         wanted = npm.dependencies(render("rate-limit/npm.json.j2", {}))
         dependency_edits, problems = npm.add(tree, service, wanted)
-        problems += tuple(_obstacles(tree, routes, module))
-        if problems or module is None:
-            left += problems
-        else:
-            edits += dependency_edits
-            edits += _routers(tree, routes, module)
-            edits += _modules(tree, module, _extension(tree, routes))
-            edits += _environment(tree, service)
-    return Changeset(name=service.name or "routes", edits=tuple(edits), unresolved=tuple(left))
+        problems += tuple(obstacles(tree, here.routes, spoken, module))
+        if problems or module is None or spoken is None:
+            return Changeset(name=name, edits=(), unresolved=(*left, *problems))
+        edits += dependency_edits
+        edits += _routers(tree, here.routes, module, spoken)
+        edits += written(tree, module, spoken, template_values(tree, here.routes))
+        edits += example_edits(tree, service)
+        edits += chart_edits(tree, frozenset([service]))
+    return Changeset(name=name, edits=tuple(edits), unresolved=tuple(left))
 
 
-def _free_module(tree: Tree, service: PurePosixPath) -> PurePosixPath | None:
-    """Return where the limiters go: no file of the service is overwritten."""
-    paths = tree.paths()
-    folders = [service / folder for folder in _FOLDERS]
-    used = [folder for folder in folders if any(folder in path.parents for path in paths)]
-    folder = (used or folders)[0]
-    taken = {path for path in paths if path.parent == folder}
-    if folder / f"{_STORE}.ts" in taken:
-        return None
-    free = (folder / f"{name}.ts" for name in _MODULES)
-    return next((path for path in free if path not in taken), None)
-
-
-def _obstacles(
-    tree: Tree, routes: list[AuthRoute], module: PurePosixPath | None
-) -> Iterator[Unresolved]:
-    for route in routes:
-        content = tree.read(route.path) or b""
-        source = typescript.read(content)
-        detail = ""
-        if module is None:
-            detail = "the names of the limiter's modules are taken"
-        elif route.path.suffix != ".ts" or not imports.statements(source):
-            detail = "only TypeScript routers with import statements are edited"
-        elif LIMITERS[route.endpoint].encode() in content:
-            detail = f"{LIMITERS[route.endpoint]} is there already, but does not limit as it must"
-        if detail:
-            line = route.call.place.line
-            yield Unresolved(path=route.path, reason=Reason.AMBIGUOUS, line=line, detail=detail)
-
-
-def _routers(tree: Tree, routes: list[AuthRoute], module: PurePosixPath) -> Iterator[Edit]:
+def _routers(
+    tree: Tree, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
+) -> Iterator[Edit]:
     for path in sorted({route.path for route in routes}):
         content = tree.read(path) or b""
         here = [route for route in routes if route.path == path]
-        names = sorted({LIMITERS[route.endpoint] for route in here})
-        splices = [imports.insertion(content, path.parent, names, module)]
-        splices += [_guarded(content, route) for route in here]
+        splices = [imported(content, here, module, spoken)]
+        splices += [guarded(tree, content, route) for route in here]
         yield Edit(path=path, before=content, after=splice(content, splices), mode=tree.mode(path))
-
-
-def _guarded(content: bytes, route: AuthRoute) -> Splice:
-    first = route.handlers[0]
-    is_alone = first.line != route.call.place.line
-    gap = "\n" + indentation(content, first.start) if is_alone else " "
-    return Splice(start=first.start, end=first.start, text=f"{LIMITERS[route.endpoint]},{gap}")
-
-
-def _modules(tree: Tree, module: PurePosixPath, extension: str) -> Iterator[Edit]:
-    values = {"store_module": _STORE + extension, "account_field": "email"}
-    for path, template in (
-        (module, "rate-limit/authRateLimiter.ts.j2"),
-        (module.with_name(f"{_STORE}.ts"), "rate-limit/authFailureStore.ts.j2"),
-    ):
-        yield Edit(path=path, before=tree.read(path), after=render(template, values))
-
-
-def _environment(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
-    """Name the new settings in the service's example, where it has one."""
-    for name in (".env.example", "env.example"):
-        content = tree.read(service / name)
-        if content is None or b"TRUST_PROXY_HOPS" in content:
-            continue
-        start = "" if content.endswith(b"\n") or not content else "\n"
-        text = start + render("rate-limit/env.example.j2", {}).decode()
-        after = splice(content, [Splice(start=len(content), end=len(content), text=text)])
-        path = service / name
-        yield Edit(path=path, before=content, after=after, mode=tree.mode(path))
-
-
-def _extension(tree: Tree, routes: list[AuthRoute]) -> str:
-    sources = (typescript.read(tree.read(route.path) or b"") for route in routes)
-    return max((imports.extension(source) for source in sources), default="")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from closeout import npm
+from closeout.gaps.rate_limit.handlers import answers_too_many, template_values
 from closeout.gaps.rate_limit.limiters import Limiter, limiters
+from closeout.gaps.rate_limit.modules import misread
 from closeout.gaps.rate_limit.routes import NAMED, AuthRoute, auth_routes
+from closeout.gaps.rate_limit.wiring import Unwired, limited, unwired, wired
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.tree import Tree
 
@@ -17,6 +22,8 @@ LOGIN_WINDOW_MS = 15 * 60 * 1000
 REFRESH_LIMIT = 100
 REFRESH_WINDOW_MS = 60 * 1000
 _LIMITER_NAME = re.compile(r"limit|throttl", re.IGNORECASE)
+_OPTIONS = re.compile(r"\{.*\}", re.DOTALL)
+_CHOICE = re.compile(r"\s\?\s|&&|\|\|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +42,11 @@ class Judgement:
 def detect(tree: Tree) -> tuple[Check, ...]:
     """Return one check for the login limit, the refresh limit and the login key."""
     routes, broken = auth_routes(tree)
-    return tuple(
+    checks = tuple(
         _check(tree, rule, [item for item in routes if item.endpoint == rule.endpoint], broken)
         for rule in RULES
     )
+    return (*checks, *_settings(tree, routes), *_fields(tree, routes))
 
 
 def login_limit(found: tuple[Limiter, ...]) -> str:
@@ -80,11 +88,16 @@ def judge(tree: Tree, route: AuthRoute, rule: Rule) -> Judgement:
     unread = ""
     for guard in route.guards:
         reached = limiters(tree, guard.path, guard.text)
+        if reached and (guard.is_conditional or _CHOICE.search(guard.text)):
+            unread = unread or guard.text
+            continue
         found += [item for item in reached if not item.is_skipped]
-        is_unread = not reached and _LIMITER_NAME.search(guard.text)
+        is_unread = not reached and _LIMITER_NAME.search(_OPTIONS.sub("", guard.text))
         unread = unread or (guard.text if is_unread else "")
         unread = unread or next((item.name for item in reached if item.limit is None), "")
     problem = rule.judge(tuple(found))
+    if problem and not unread and answers_too_many(tree, route):
+        return Judgement(unknown="whether the handler's own limit holds cannot be read")
     if problem and unread:
         return Judgement(unknown=f"what {unread[:60]} allows cannot be read from the code")
     return Judgement(problem=problem)
@@ -124,6 +137,64 @@ def _check(
         examined=tuple(sorted({route.path for route in routes})),
         findings=tuple(findings),
         unresolved=tuple(unresolved),
+    )
+
+
+def _settings(tree: Tree, routes: tuple[AuthRoute, ...]) -> Iterator[Check]:
+    """Yield the check that limited services are handed their settings, where a file could."""
+    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
+    services = limited(tree, known)
+    files = wired(tree, services)
+    if files:
+        yield Check(
+            rule="limiter-gets-its-settings",
+            criterion="2.1",
+            examined=files,
+            findings=tuple(_unwired(item) for item in unwired(tree, services)),
+        )
+
+
+def _fields(tree: Tree, routes: tuple[AuthRoute, ...]) -> Iterator[Check]:
+    """Yield the check that our limiters read the fields that the service's handlers read."""
+    services: dict[PurePosixPath, list[AuthRoute]] = {}
+    for route in routes:
+        service = npm.service_of(tree, route.path)
+        if service is not None:
+            services.setdefault(service, []).append(route)
+    for service in limited(tree, frozenset(services)):
+        misreading = tuple(misread(tree, service, template_values(tree, services[service])))
+        if misreading:
+            yield Check(
+                rule="limiter-reads-the-fields",
+                criterion="2.1",
+                examined=tuple(path for path, _, _ in misreading),
+                findings=tuple(_misread(path) for path, _, _ in misreading),
+            )
+
+
+def _misread(path: PurePosixPath) -> Finding:
+    return Finding(
+        gap=GAP,
+        rule="limiter-reads-the-fields",
+        criterion="2.1",
+        path=path,
+        line=1,
+        message="the limiter reads other fields of the body than the handler does",
+        excerpt=path.name,
+        named=False,
+    )
+
+
+def _unwired(item: Unwired) -> Finding:
+    return Finding(
+        gap=GAP,
+        rule="limiter-gets-its-settings",
+        criterion="2.1",
+        path=item.path,
+        line=item.line,
+        message=f"{item.service.name} is not handed {' and '.join(item.missing)}",
+        excerpt=item.service.name,
+        named=item.service == NAMED.parents[2],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,24 +10,31 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
-from closeout.gaps.rate_limit.limiters import target
+from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, is_source, root
 from closeout.model import Reason, Unresolved
+from closeout.splicing import line_start
 from closeout.tree import Tree
 
 NAMED = PurePosixPath("cloud-layer/cloud-identity-access/src/routes/authRoutes.ts")
-_ENDPOINT = re.compile(r"(?:^|/)(login|refresh|refresh-token)/?$")
-_ROUTE_OF = re.compile(r"\.route\(\s*(['\"`])(/[^'\"`]*)\1\s*\)$")
-_LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})
-_SUFFIXES = (".ts", ".js")
-_NO_SOURCE = (".d.ts", ".test.ts", ".spec.ts", ".test.js", ".spec.js", ".min.js")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
-    """An expression that a request passes before the handler, and the file it stands in."""
-
-    path: PurePosixPath
-    text: str
+_LOGIN = r"log[-_]?in|sign[-_]?in"
+_REFRESH = r"refresh(?:[-_]?(?:access[-_]?)?tokens?)?|renew(?:[-_]?tokens?)?"
+_ENDPOINT = re.compile(
+    rf"(?:^|/)(?:(?P<login>{_LOGIN})(?:/password)?|(?P<refresh>{_REFRESH}))(?:/:\w+)*/?$",
+    re.IGNORECASE,
+)
+_HANDLER = re.compile(
+    rf"(?<![\w$])(?:(?P<login>(?:do|handle|post|user)?_?(?:{_LOGIN}))"
+    rf"|(?P<refresh>(?:do|handle|post)?_?(?:{_REFRESH})))(?:User|Handler|Controller|Action)?(?![\w$])",
+    re.IGNORECASE,
+)
+_SIGNS = re.compile(rb"log[-_]?in|sign[-_]?in|refresh|renew", re.IGNORECASE)
+_REGISTERING = re.compile(rb"post|\.all\s*\(|\.use\s*\(", re.IGNORECASE)
+_ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
+_METHODS = frozenset({"all", "post"})
+_FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
+_SESSION = re.compile(r"auth|token|session|identity", re.IGNORECASE)
+_QUOTED = re.compile(r"(['\"`]).*?\1")
+_LONGEST_WRAPPER = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,98 +49,147 @@ class AuthRoute:
 
 
 def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ...]]:
-    """Return every auth route of the tree's Express routers, and candidates that do not parse."""
+    """Return every auth route of the tree's Express routers, and what hides one.
+
+    That is a router that does not parse, and one whose paths are not written in the code.
+    """
+    mounts = Mounts(tree)
     found: list[AuthRoute] = []
     broken: list[Unresolved] = []
     for path in tree.paths():
-        content = tree.read(path) if _is_source(path) else None
-        if content is None or not _is_candidate(content):
+        content = tree.read(path) if is_source(path) else None
+        if content is None or not _SIGNS.search(content) or not _REGISTERING.search(content):
             continue
         source = typescript.read(content)
-        routes = tuple(_routes(tree, path, source))
+        if not _is_express(tree, path, source):
+            continue
         if source.error_line is not None:
-            broken.append(_unparsable(path, source.error_line))
-        else:
-            found += routes
+            if _registers(content, source):
+                broken.append(_unparsable(path, source.error_line))
+            continue
+        routes = tuple(_routes(mounts, path, content, source))
+        found += routes
+        if not routes:
+            broken += _hidden(mounts, path, content, source)
     return tuple(found), tuple(broken)
 
 
-def _is_source(path: PurePosixPath) -> bool:
-    return (
-        path.suffix in _SUFFIXES
-        and not path.name.endswith(_NO_SOURCE)
-        and not _LEFT_OUT.intersection(path.parts)
-    )
+def _is_express(tree: Tree, path: PurePosixPath, source: typescript.Source) -> bool:
+    """Return whether the file is handed routers, or makes them."""
+    if any(item.source == "express" for item in source.imports):
+        return True
+    service = npm.service_of(tree, path)
+    manifest = None if service is None else tree.read(service / "package.json")
+    if manifest is None or b'"express"' not in manifest:
+        return False
+    try:
+        listed = json.loads(manifest).get("dependencies", {})
+    except (AttributeError, ValueError):
+        return False
+    receivers = (root(call.receiver) for call in source.calls if call.method in _METHODS)
+    return "express" in listed and any(_ROUTERS.match(name) for name in receivers)
 
 
-def _is_candidate(content: bytes) -> bool:
-    asked = b"/login" in content or b"/refresh" in content
-    return asked and b".post(" in content and b"express" in content
+def _registers(content: bytes, source: typescript.Source) -> bool:
+    return any(call.method in _METHODS for call in source.calls) or b".post(" in content
 
 
-def _routes(tree: Tree, path: PurePosixPath, source: typescript.Source) -> Iterator[AuthRoute]:
-    if not any(item.source == "express" for item in source.imports):
+def _routes(
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> Iterator[AuthRoute]:
+    ways: tuple[Mount, ...] | None = None
+    for call in source.calls:
+        if call.method not in _METHODS:
+            continue
+        paths, handlers, earlier = _registration(mounts, path, source, call)
+        if not handlers or handlers[-1].kind == "object" or not _is_statement(content, call):
+            continue
+        ways = mounts.of(path) if ways is None else ways
+        full = [way.prefix.rstrip("/") + route for way in ways for route in paths]
+        endpoint = _endpoint([*paths, *full], handlers[-1])
+        if endpoint:
+            route = next((item for item in paths if _ENDPOINT.search(item)), "".join(paths[:1]))
+            yield AuthRoute(
+                path=path,
+                endpoint=endpoint,
+                call=call,
+                handlers=handlers,
+                guards=(
+                    *(Guard(path=path, text=place.text) for place in (*earlier, *handlers[:-1])),
+                    *mounts.before(path, source, call, route),
+                    *(_shared(ways)),
+                ),
+            )
+
+
+def _shared(ways: tuple[Mount, ...]) -> tuple[Guard, ...]:
+    """Return the guards that stand on every way to the router."""
+    if not ways:
+        return ()
+    others = [set(way.guards) for way in ways[1:]]
+    return tuple(guard for guard in ways[0].guards if all(guard in way for way in others))
+
+
+def _registration(
+    mounts: Mounts, path: PurePosixPath, source: typescript.Source, call: typescript.Call
+) -> tuple[tuple[str, ...], tuple[typescript.Place, ...], tuple[typescript.Place, ...]]:
+    """Return the route's paths, its handlers, and what its chain puts before them."""
+    chain = [
+        item
+        for item in source.calls
+        if item.place.start == call.place.start and item.place.end < call.place.end
+    ]
+    routed = next((item for item in chain if item.method == "route" and item.arguments), None)
+    if routed is not None:
+        earlier = [place for item in chain if item.method == "all" for place in item.arguments]
+        return mounts.texts(path, routed.arguments[0]), call.arguments, tuple(earlier)
+    if not call.arguments:
+        return (), (), ()
+    return mounts.texts(path, call.arguments[0]), call.arguments[1:], ()
+
+
+def _is_statement(content: bytes, call: typescript.Call) -> bool:
+    """Return whether nobody waits for what the call returns, as for a client's answer."""
+    ahead = content[line_start(content, call.place.start) : call.place.start].rstrip()
+    return not ahead.endswith((b"await", b"return", b"=", b"(", b"yield"))
+
+
+def _endpoint(paths: list[str], handler: typescript.Place) -> str:
+    found = next((match for item in paths if (match := _ENDPOINT.search(item))), None)
+    is_function = handler.kind in _FUNCTIONS and len(handler.text) > _LONGEST_WRAPPER
+    if found is None and not is_function:
+        found = _HANDLER.search(_QUOTED.sub("", handler.text))
+    if found is None:
+        return ""
+    if found["login"]:
+        return "login"
+    # Much is refreshed and renewed; only a plain /refresh is a session's without saying so.
+    is_plain = found.re is _ENDPOINT and found["refresh"].lower() == "refresh"
+    about = " ".join([*paths, handler.text])
+    return "refresh" if is_plain or _SESSION.search(about) else ""
+
+
+def _hidden(
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> Iterator[Unresolved]:
+    """Yield the registrations whose path is not written, beside a sign-in path that is."""
+    written = [place for place in source.strings if _ENDPOINT.search(place.text.strip("'\"`"))]
+    if not any(place.text.strip("'\"`").startswith("/") for place in written):
         return
     for call in source.calls:
-        route, handlers = _route_and_handlers(call)
-        endpoint = _ENDPOINT.search(route)
-        if call.method != "post" or endpoint is None or not handlers:
+        is_computed = not call.method and "[" in call.callee and len(call.arguments) > 1
+        if call.method not in _METHODS and not is_computed:
             continue
-        if handlers[-1].kind == "object":
-            continue
-        yield AuthRoute(
-            path=path,
-            endpoint="login" if endpoint[1] == "login" else "refresh",
-            call=call,
-            handlers=handlers,
-            guards=(
-                *(Guard(path=path, text=place.text) for place in handlers[:-1]),
-                *_used_before(path, source, call, route),
-                *_mounted_with(tree, path),
-            ),
-        )
-
-
-def _route_and_handlers(call: typescript.Call) -> tuple[str, tuple[typescript.Place, ...]]:
-    chained = _ROUTE_OF.search(call.receiver)
-    if chained:
-        return chained[2], call.arguments
-    return call.path or "", call.arguments[1:]
-
-
-def _used_before(
-    path: PurePosixPath, source: typescript.Source, call: typescript.Call, route: str
-) -> Iterator[Guard]:
-    receiver = call.receiver.split(".route(")[0]
-    for mount in source.mounts():
-        is_earlier = mount.place.start < call.place.start and mount.receiver == receiver
-        if is_earlier and route.startswith((mount.path or "").rstrip("/")):
-            places = mount.arguments[1:] if mount.path is not None else mount.arguments
-            yield from (Guard(path=path, text=place.text) for place in places)
-
-
-def _mounted_with(tree: Tree, path: PurePosixPath) -> Iterator[Guard]:
-    """Return what other files of the service put before this router when they mount it."""
-    service = npm.service_of(tree, path)
-    if service is None:
-        return
-    for other in tree.paths():
-        if other == path or service not in other.parents or not _is_source(other):
-            continue
-        content = tree.read(other) or b""
-        if b".use(" not in content or path.stem.encode() not in content:
-            continue
-        source = typescript.read(content)
-        names = {
-            name
-            for item in source.imports
-            if item.source.startswith(".") and target(tree, other, item.source) == path
-            for name in item.names
-        }
-        for mount in source.mounts():
-            texts = [place.text for place in mount.arguments if place.kind != "string"]
-            if names.intersection(texts):
-                yield from (Guard(path=other, text=text) for text in texts if text not in names)
+        is_written = call.arguments and mounts.texts(path, call.arguments[0])
+        if not is_written and len(call.arguments) > 1 and _is_statement(content, call):
+            yield Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                line=call.place.line,
+                detail="this route's path is not written here, but a sign-in path is",
+                hint="write the auth routes one by one, or limit them where they are registered.",
+            )
+            return
 
 
 def _unparsable(path: PurePosixPath, line: int) -> Unresolved:

@@ -1,0 +1,72 @@
+"""Locate the compose services that are built from given folders, and what they hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors.yaml import Kind, Node, YamlError, append, find
+from closeout.splicing import Splice
+from closeout.tree import Tree
+
+FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The `environment` of one compose service that is built from the folder `service`."""
+
+    path: PurePosixPath
+    service: PurePosixPath
+    content: bytes
+    node: Node
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the variables that it sets or hands on."""
+        if self.node.kind is Kind.MAPPING:
+            return frozenset(str(entry.key) for entry in self.node.entries)
+        return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in self.node.entries)
+
+    def added(self, name: str, value: str) -> Splice:
+        """Return the splice that sets `name` to `value`, a text, in the block's own manner."""
+        is_mapping = self.node.kind is Kind.MAPPING
+        text = f"{name}: {value}" if is_mapping else f"- {name}={value}"
+        if self.node.flow:
+            text = f'{name}: "{value}"' if is_mapping else f'"{name}={value}"'
+        return append(self.content, self.node).splice(text)
+
+
+def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Environment]:
+    """Yield the environments of the compose services that are built from `services`.
+
+    One that is taken from a file or from another place of the document is left out.
+    """
+    for path in tree.paths():
+        content = tree.read(path) if path.name in FILES else None
+        if content is None or not any(item.name.encode() in content for item in services):
+            continue
+        for name, block in blocks(content):
+            node = block.get("environment")
+            folder = _built_from(path, name, block)
+            if node is None or node.kind is Kind.SCALAR or node.alias or folder not in services:
+                continue
+            if block.get("env_file") is None:
+                yield Environment(path=path, service=folder, content=content, node=node)
+
+
+def blocks(content: bytes) -> Iterator[tuple[str, Node]]:
+    """Yield every service of a compose file with its name; nothing where it is no YAML."""
+    try:
+        top = find(content, "services")
+    except YamlError:
+        return
+    for entry in top.entries if top is not None else ():
+        yield str(entry.key), entry.value
+
+
+def _built_from(path: PurePosixPath, name: str, block: Node) -> PurePosixPath:
+    build = block.get("build")
+    context = build if build is None or build.kind is Kind.SCALAR else build.get("context")
+    return path.parent / PurePosixPath(context.text if context is not None else name)

@@ -1,0 +1,132 @@
+"""Hand the limiters' settings from env example, compose and chart to the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors.compose import blocks, environments
+from closeout.anchors.yaml import Kind, Node, YamlError, append, find
+from closeout.gaps.rate_limit.mounts import is_source
+from closeout.model import Edit
+from closeout.rendering import render
+from closeout.splicing import Splice, splice
+from closeout.tree import Tree
+
+HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
+_READ = re.compile(rb"process\.env\.TRUST_PROXY_HOPS")
+_EXAMPLES = (".env.example", "env.example")
+_DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwired:
+    """A file that does not hand some settings on to a limited service."""
+
+    path: PurePosixPath
+    service: PurePosixPath
+    line: int
+    missing: tuple[str, ...]
+
+
+def limited(tree: Tree, services: frozenset[PurePosixPath]) -> frozenset[PurePosixPath]:
+    """Return those of `services` whose code reads the limiters' settings."""
+    found: set[PurePosixPath] = set()
+    for path in tree.paths() if services else ():
+        here = services.intersection(path.parents) - found
+        if here and is_source(path) and _READ.search(tree.read(path) or b""):
+            found |= here
+    return frozenset(found)
+
+
+def wired(tree: Tree, services: frozenset[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    """Return the files that could hand settings on to `services`."""
+    files = {item.path for item in environments(tree, services)}
+    return tuple(sorted(files | {path for path, _ in _charts(tree, services)}))
+
+
+def unwired(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]:
+    """Yield the compose services and charts of `services` that do not hand every setting on."""
+    for item in environments(tree, services):
+        missing = tuple(name for name in (HOPS, REDIS) if name not in item.names)
+        if missing:
+            yield Unwired(
+                path=item.path, service=item.service, line=item.node.line, missing=missing
+            )
+    for path, node in _charts(tree, services):
+        missing = tuple(name for name in (HOPS, REDIS) if not _is_named(tree, path, name))
+        if missing:
+            service = path.parents[1]
+            yield Unwired(path=path, service=service, line=node.line, missing=missing)
+
+
+def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
+    """Yield the edits of compose files: no proxy is trusted unless told, one Redis for all."""
+    splices: dict[PurePosixPath, list[Splice]] = {}
+    for item in environments(tree, services):
+        values = {HOPS: f"${{{HOPS}:-0}}", REDIS: _redis(item.content)}
+        missing = [name for name in values if name not in item.names]
+        added = splices.setdefault(item.path, [])
+        added += [item.added(name, values[name]) for name in missing]
+    for path, items in sorted(splices.items()):
+        if items:
+            before = tree.read(path) or b""
+            yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+
+
+def chart_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
+    """Yield the edits of charts: values that change nothing until an operator sets them."""
+    for path, node in _charts(tree, services):
+        missing = [name for name in (HOPS, REDIS) if not _is_named(tree, path, name)]
+        if not missing:
+            continue
+        before = tree.read(path) or b""
+        text = render("rate-limit/values.yaml.j2", {"missing": missing}).decode().rstrip("\n")
+        after = splice(before, [append(before, node).splice(text)])
+        yield Edit(path=path, before=before, after=after, mode=tree.mode(path))
+
+
+def example_edits(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
+    """Yield the edit that names the settings in the service's example, where it has one."""
+    for name in _EXAMPLES:
+        content = tree.read(service / name)
+        if content is None or HOPS.encode() in content:
+            continue
+        start = "" if content.endswith(b"\n") or not content else "\n"
+        text = start + render("rate-limit/env.example.j2", {}).decode()
+        after = splice(content, [Splice(start=len(content), end=len(content), text=text)])
+        path = service / name
+        yield Edit(path=path, before=content, after=after, mode=tree.mode(path))
+
+
+def _redis(content: bytes) -> str:
+    """Return the URL of the file's own Redis, in a database that nobody uses yet."""
+    names = (name for name, block in blocks(content) if _is_redis(block))
+    name = next(names, "")
+    if not name:
+        return f"${{{REDIS}:-}}"
+    used = {int(found) for found in _DATABASE.findall(content)}
+    return f"redis://{name}:6379/{max(used, default=-1) + 1}"
+
+
+def _is_redis(block: Node) -> bool:
+    image = block.get("image")
+    return image is not None and image.text.rpartition("/")[2].split(":")[0] == "redis"
+
+
+def _is_named(tree: Tree, path: PurePosixPath, name: str) -> bool:
+    return name.encode() in (tree.read(path) or b"")
+
+
+def _charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[tuple[PurePosixPath, Node]]:
+    """Yield the services' chart values that list plain variables under `env`."""
+    for service in sorted(services):
+        path = service / "helm" / "values.yaml"
+        try:
+            node = find(tree.read(path) or b"", "env")
+        except YamlError:
+            continue
+        if node is not None and node.kind is Kind.MAPPING and not node.flow and node.entries:
+            yield path, node
