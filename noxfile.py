@@ -13,6 +13,7 @@ OURS = "requirements/closeout.txt"
 LINT = "requirements/lint.txt"
 LIVE = "requirements/live.txt"
 VISION = "requirements/vision.txt"
+MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
 EMULATORS = "requirements/emulators.txt"
 
@@ -91,6 +92,14 @@ def coverage_gates(session: nox.Session) -> None:
     _install_ours(session)
     python = _environment(session, "vision", VISION)
     session.run("python", "-m", "closeout", "gate", "all", "--python", python, *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Score both suites by mutation: change the services a little, see which change is seen."""
+    _install_ours(session)
+    python = _environment(session, "mutation", MUTATION)
+    session.run("python", "-m", "closeout", "mutation", "--python", python, *session.posargs)
 
 
 @nox.session

@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("suite", choices=["billing", "vision", "all"])
     gate.add_argument("--python", type=Path)
     gate.set_defaults(act=_gate)
+    score = _on_monorepo(commands.add_parser("mutation", help="score both suites by mutation"))
+    score.add_argument("--python", type=Path, required=True)
+    score.set_defaults(act=_mutation)
     probe = _on_monorepo(commands.add_parser("probe", help="boot the services and probe them"))
     probe.add_argument("--python", type=Path, required=True)
     probe.add_argument("--only", default="", help="keep the probes whose id starts with this")
@@ -106,6 +109,12 @@ def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
     if options.suite in {"vision", "all"}:
         codes.append(sessions.vision_gate(space, _python(options)))
     return sessions.judge_gates(space) if options.suite == "all" else max(codes)
+
+
+def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+
+    return sessions.mutation_gate(_space(options, home), _python(options))
 
 
 def _probe(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -14,7 +14,7 @@ from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
-from closeout.probes import cluster, coverage, dbt, offline
+from closeout.probes import cluster, coverage, dbt, mutation, offline
 from closeout.rulings import Evidence
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
@@ -96,6 +96,22 @@ def vision_gate(space: Workspace, python: Path) -> ExitCode:
         return coverage.run_vision(root, scratch, python=python)
 
     return _judged(space, "vision_pytest", run, Means.SUITE)
+
+
+def mutation_gate(space: Workspace, python: Path) -> ExitCode:
+    """Score both suites by mutation, before and after the fix; `python` has mutmut.
+
+    What became of each change is kept beside the packages, for the next run.
+    """
+    kept = space.cache / "mutation"
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return (
+            *mutation.run_billing(root, scratch, cache=space.cache, kept=kept),
+            *mutation.run_vision(root, scratch, python=python, kept=kept),
+        )
+
+    return _judged(space, "mutation", run, Means.SUITE)
 
 
 def dbt_gate(space: Workspace, program: Path) -> ExitCode:

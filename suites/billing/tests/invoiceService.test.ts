@@ -36,6 +36,12 @@ describe('InvoiceService', () => {
   });
 
   describe('createInvoice', () => {
+    it('takes an item that costs nothing', async () => {
+      const invoice = await service.createInvoice('tenant-1', [...line(0), ...line(10)]);
+
+      expect(invoice.total).toBe(10);
+    });
+
     it('bills a year in advance with ten per cent off', async () => {
       const invoice = await service.createInvoice('tenant-1', items, { billingCycle: 'annual' });
 

@@ -7,6 +7,7 @@ describe('PaymentService', () => {
   let invoices: InvoiceService;
   let service: PaymentService;
   let invoiceId: string;
+  let store: MemoryStore;
 
   function baht(amount: number) {
     return { amount, currency: 'THB' };
@@ -21,7 +22,7 @@ describe('PaymentService', () => {
   }
 
   beforeEach(async () => {
-    const store = new MemoryStore();
+    store = new MemoryStore();
     const clock = new FixedClock('2025-01-30T09:00:00Z');
     invoices = new InvoiceService(store, clock);
     service = new PaymentService(store, clock);
@@ -144,6 +145,14 @@ describe('PaymentService', () => {
       await service.handleWebhook(event('evt-2', 107, 'payment.refunded'));
 
       await expect(status()).resolves.toBe('refunded');
+    });
+
+    it('enters what kind of event it was', async () => {
+      await service.handleWebhook(event('evt-1', 107));
+      await service.handleWebhook(event('evt-2', 7, 'payment.refunded'));
+
+      const kinds = (await store.ledger(invoiceId)).map((entry) => entry.kind);
+      expect(kinds).toEqual(['payment', 'refund']);
     });
 
     it('does not apply an event to a second invoice', async () => {

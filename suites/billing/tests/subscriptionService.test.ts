@@ -227,6 +227,9 @@ describe('SubscriptionService', () => {
       ]);
 
       expect(attempts.map((attempt) => attempt.status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect(attempts.find((attempt) => attempt.status === 'rejected')).toMatchObject({
+        reason: { code: 'CONFLICT' },
+      });
     });
 
     it('says where there is none', async () => {

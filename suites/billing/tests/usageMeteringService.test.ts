@@ -52,6 +52,7 @@ describe('UsageMeteringService', () => {
   it('reads a gauge by when it was taken, not by when it came', async () => {
     await service.record(event('new', 9, '2025-03-20T00:00:00Z', 'active_devices'));
     await service.record(event('old', 30, '2025-03-10T00:00:00Z', 'active_devices'));
+    await service.record(event('older', 2, '2025-03-05T00:00:00Z', 'active_devices'));
 
     await expect(service.quantity('t', 'active_devices', from, to)).resolves.toBe(9);
   });
@@ -126,6 +127,16 @@ describe('UsageMeteringService', () => {
       await expect(service.charge('t', 'api_calls', from, to)).resolves.toMatchObject({
         overage: 0,
         amount: 0,
+      });
+    });
+
+    it('bills the devices that were there at the end', async () => {
+      await service.record(event('1', 20, '2025-03-02T00:00:00Z', 'active_devices'));
+      await service.record(event('2', 9, '2025-03-30T00:00:00Z', 'active_devices'));
+
+      await expect(service.charge('t', 'active_devices', from, to)).resolves.toMatchObject({
+        overage: 4,
+        amount: 48,
       });
     });
 
