@@ -13,7 +13,11 @@ from closeout.anchors.python_values import Values
 from closeout.model import Reason, Unresolved
 from closeout.tree import Tree
 
-_SIGNS = (b"FastAPI(", b"Starlette(", b"CORSMiddleware")
+_SIGNS = (
+    *(b"FastAPI(", b"(FastAPI", b"import FastAPI", b"FastAPI as "),
+    *(b"Starlette(", b"(Starlette", b"import Starlette", b"Starlette as "),
+    b"CORSMiddleware",
+)
 _MANIFESTS = ("requirements.txt", "pyproject.toml", "Dockerfile", "setup.py")
 _TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 _VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "trace"])
@@ -40,10 +44,23 @@ class Service:
     modules: Mapping[PurePosixPath, Module]
     unparsable: tuple[Unresolved, ...]
 
-    @property
+    @cached_property
     def apps(self) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
         """Return every application the service creates, with its file."""
-        return tuple((path, app) for path, module in self.modules.items() for app in module.apps)
+        own = frozenset(name for module in self.modules.values() for name in module.app_classes)
+        return tuple(
+            (path, app) for path, module in self.modules.items() for app in module.applications(own)
+        )
+
+    def received(self, app: AppCreation) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
+        """Return where modules take the application that `app`'s function creates, by a name."""
+        factory = app.scope.name if app.scope is not None else ""
+        return tuple(
+            (path, AppCreation(name=name, line=node.lineno, statement=node, scope=None))
+            for path, module in self.modules.items()
+            if factory and factory.encode() in module.content
+            for name, node in module.taken_from(factory)
+        )
 
     @property
     def cors_calls(self) -> tuple[tuple[PurePosixPath, CorsCall], ...]:

@@ -21,9 +21,8 @@ def package_of(module: Module, path: PurePosixPath, folder: PurePosixPath) -> st
         return "."
     dotted = [node.module or "" for node in origins]
     for depth in range(len(parts)):
-        prefix = ".".join(parts[depth:])
-        if any(name == prefix or name.startswith(f"{prefix}.") for name in dotted):
-            return f"{prefix}."
+        if any(name.split(".")[0] == parts[depth] for name in dotted):
+            return f"{'.'.join(parts[depth:])}."
     return f"{parts[-1]}." if parts and parts[-1] not in {"src", "."} else ""
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from closeout.anchors.python_walk import Scope, entries, expressions, statements
+
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _APP_CLASSES = frozenset(
     ["fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette"]
 )
 _ORIGIN_OPTIONS = frozenset(["allow_origins", "allow_origin_regex"])
-
-Scope = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppCreation:
-    """A statement that creates an application and gives it a name."""
+    """A statement that creates an application."""
 
     name: str
-    """How code beside it refers to the application, such as `app` or `self.app`."""
+    """How code beside it refers to the application, such as `app` or `self.app`; may be empty."""
     line: int
     statement: ast.stmt
     scope: Scope | None
@@ -49,6 +49,8 @@ class CorsCall:
     """The application's name where this is a statement `name.add_middleware(…)`, else None."""
     options: Mapping[str, ast.expr]
     scope: Scope | None
+    unread: tuple[ast.expr, ...] = ()
+    """What stands behind `**` and is no dictionary of this module."""
 
 
 class Module:
@@ -106,23 +108,42 @@ class Module:
     @cached_property
     def statements(self) -> tuple[tuple[ast.stmt, Scope | None], ...]:
         """Return every statement with the innermost function it stands in."""
-        return tuple(_statements(self.tree.body, None))
+        return tuple(statements(self.tree.body))
+
+    @cached_property
+    def app_classes(self) -> frozenset[str]:
+        """Return the names of the module's classes that derive from an application's."""
+        found: set[str] = set()
+        for statement, _ in self.statements:
+            if isinstance(statement, ast.ClassDef) and any(
+                self.qualified(base) in _APP_CLASSES | found for base in statement.bases
+            ):
+                found.add(statement.name)
+        return frozenset(found)
 
     @cached_property
     def apps(self) -> tuple[AppCreation, ...]:
-        """Return every named FastAPI or Starlette application, in source order."""
-        found: list[AppCreation] = []
-        for statement, scope in self.statements:
-            if not isinstance(statement, ast.Assign | ast.AnnAssign):
-                continue
-            call = statement.value
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            if isinstance(call, ast.Call) and self.qualified(call.func) in _APP_CLASSES:
-                name = ast.unparse(targets[0])
-                found.append(
-                    AppCreation(name=name, line=call.lineno, statement=statement, scope=scope)
-                )
-        return tuple(found)
+        """Return every FastAPI or Starlette application, in source order."""
+        return self.applications(self.app_classes)
+
+    def applications(self, own: frozenset[str]) -> tuple[AppCreation, ...]:
+        """Return the applications where `own` names the service's classes that derive from one."""
+        return tuple(
+            AppCreation(
+                name=_target(statement, call), line=call.lineno, statement=statement, scope=scope
+            )
+            for call, statement, scope in self.calls
+            if (name := self.qualified(call.func)) in _APP_CLASSES or name.rsplit(".", 1)[-1] in own
+        )
+
+    def taken_from(self, factory: str) -> Iterator[tuple[str, ast.stmt]]:
+        """Yield name and statement of every `name = factory(…)` at the top level."""
+        for node in self.tree.body:
+            call = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+            if isinstance(call, ast.Call):
+                name = self.qualified(call.func).rsplit(".", 1)[-1]
+                if name == factory:
+                    yield _target(node, call), node
 
     @cached_property
     def cors_calls(self) -> tuple[CorsCall, ...]:
@@ -134,9 +155,14 @@ class Module:
                 receiver=_receiver(statement, call),
                 options=self._options(call),
                 scope=scope,
+                unread=tuple(
+                    keyword.value
+                    for keyword in call.keywords
+                    if keyword.arg is None and self._unpacked(keyword.value) is None
+                ),
             )
             for call, statement, scope in self.calls
-            if self._sets_up_cors(call)
+            if self._sets_up_cors(call) and not self._is_unpacked(call, statement)
         )
 
     @cached_property
@@ -145,7 +171,7 @@ class Module:
         return tuple(
             (node, statement, scope)
             for statement, scope in self.statements
-            for node in _expressions(statement)
+            for node in expressions(statement)
             if isinstance(node, ast.Call)
         )
 
@@ -159,21 +185,27 @@ class Module:
         options = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         for keyword in call.keywords:
             if keyword.arg is None:
-                options |= self._unpacked(keyword.value)
+                options |= self._unpacked(keyword.value) or {}
         positional = [node for node in call.args[1:] if not isinstance(node, ast.Starred)]
         if positional:
             options.setdefault("allow_origins", positional[0])
         return options
 
-    def _unpacked(self, value: ast.expr) -> dict[str, ast.expr]:
+    def _unpacked(self, value: ast.expr) -> Mapping[str, ast.expr] | None:
         for node in (value, *self.assigned(value.id if isinstance(value, ast.Name) else "")):
-            if isinstance(node, ast.Dict):
-                return {
-                    key.value: entry
-                    for key, entry in zip(node.keys, node.values, strict=True)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
-                }
-        return {}
+            found = entries(node)
+            if found is not None:
+                return found
+        return None
+
+    def _is_unpacked(self, call: ast.Call, statement: ast.stmt) -> bool:
+        """Tell whether `call` is a dictionary of options that another call unpacks."""
+        name = _target(statement, call)
+        return entries(call) is not None and any(
+            keyword.arg is None and ast.unparse(keyword.value) == name
+            for other, _, _ in self.calls
+            for keyword in other.keywords
+        )
 
     def assigned(self, name: str) -> tuple[ast.expr, ...]:
         """Return every value that the plain name is assigned anywhere in the module."""
@@ -258,33 +290,11 @@ def _refusal(detail: str, line: int) -> SyntaxError:
     return error
 
 
-def _statements(
-    body: list[ast.stmt], scope: Scope | None
-) -> Iterator[tuple[ast.stmt, Scope | None]]:
-    # A stack of our own: a long chain of `elif` nests deeper than the interpreter lets us recurse.
-    waiting: list[tuple[ast.stmt, Scope | None]] = [(item, scope) for item in reversed(body)]
-    while waiting:
-        statement, owner = waiting.pop()
-        yield statement, owner
-        inner = statement if isinstance(statement, Scope) else owner
-        waiting.extend((item, inner) for item in reversed(list(_blocks(statement))))
-
-
-def _blocks(statement: ast.stmt) -> Iterator[ast.stmt]:
-    yield from getattr(statement, "body", ())
-    for branch in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        yield from branch.body
-    yield from getattr(statement, "orelse", ())
-    yield from getattr(statement, "finalbody", ())
-
-
-def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        for child in ast.iter_child_nodes(waiting.pop()):
-            if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
-                yield child
-                waiting.append(child)
+def _target(statement: ast.stmt, call: ast.Call) -> str:
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is not call:
+        return ""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return ast.unparse(targets[0])
 
 
 def _receiver(statement: ast.stmt, call: ast.Call) -> str | None:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.anchors.python import Module
+from closeout.anchors.python_walk import entries
 
 _READERS = frozenset(["getenv", "get", "pop", "setdefault"])
 _WRAPPERS = frozenset(
     ["list", "tuple", "set", "frozenset", "sorted", "str", "cast", "filter", "map", "loads"]
 )
+_GROWING = frozenset(["append", "extend", "insert", "add", "update"])
 _STRING_METHODS = frozenset(["split", "strip", "lower", "rstrip", "lstrip", "replace", "copy"])
 
 
@@ -25,10 +27,32 @@ class Values:
     def __init__(self, modules: Mapping[PurePosixPath, Module]) -> None:
         """Look things up in `modules`."""
         self._modules = modules
+        self._asked: set[ast.AST] = set()
 
     def strings(self, node: ast.expr, module: Module) -> frozenset[str]:
         """Return every literal string that `node` of `module` can hold or contain."""
-        found: set[str] = set()
+        return frozenset(
+            item.value
+            for item, _ in self._reached(node, module)
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        )
+
+    def dictionaries(
+        self, node: ast.expr, module: Module
+    ) -> tuple[tuple[Mapping[str, ast.expr], Module], ...]:
+        """Return the entries of every literal dictionary that `node` can be, with its module."""
+        if node in self._asked:
+            return ()
+        self._asked.add(node)
+        found = tuple(
+            (held, home)
+            for item, home in self._reached(node, module)
+            if (held := entries(item)) is not None
+        )
+        self._asked.discard(node)
+        return found
+
+    def _reached(self, node: ast.expr, module: Module) -> Iterator[tuple[ast.AST, Module]]:
         seen: set[ast.AST] = set()
         waiting: list[tuple[ast.AST, Module]] = [(node, module)]
         while waiting:
@@ -36,11 +60,8 @@ class Values:
             if item in seen:
                 continue
             seen.add(item)
-            if isinstance(item, ast.Constant):
-                found |= {item.value} if isinstance(item.value, str) else set()
-            else:
-                waiting.extend(self._sources(item, home))
-        return frozenset(found)
+            yield item, home
+            waiting.extend(self._sources(item, home))
 
     def _sources(self, node: ast.AST, module: Module) -> Iterator[tuple[ast.AST, Module]]:
         if isinstance(node, ast.Name):
@@ -49,11 +70,14 @@ class Values:
             yield from self._attribute(node.attr)
         elif isinstance(node, ast.Call):
             yield from self._called(node, module)
+        elif isinstance(node, ast.Subscript):
+            yield node.value, module
+            yield from self._entry(node.value, node.slice, module)
         else:
             yield from ((part, module) for part in _parts(node))
 
     def _named(self, name: str, module: Module) -> Iterator[tuple[ast.AST, Module]]:
-        yield from ((value, module) for value in module.assigned(name))
+        yield from ((value, module) for value in (*module.assigned(name), *_added(name, module)))
         dotted = module.imports.get(name, "")
         if "." in dotted:
             origin, _, original = dotted.rpartition(".")
@@ -61,6 +85,14 @@ class Values:
             for path, other in self._modules.items():
                 if stem in {path.stem, path.parent.name} and other is not module:
                     yield from ((value, other) for value in other.assigned(original))
+
+    def _entry(
+        self, owner: ast.expr, key: ast.expr, module: Module
+    ) -> Iterator[tuple[ast.AST, Module]]:
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            for held, home in self.dictionaries(owner, module):
+                if key.value in held:
+                    yield held[key.value], home
 
     def _attribute(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
         for module in self._modules.values():
@@ -78,6 +110,8 @@ class Values:
         if name in _READERS:
             yield from ((node, module) for node in call.args[1:])
             yield from ((item.value, module) for item in call.keywords if item.arg == "default")
+            if call.args and isinstance(call.func, ast.Attribute):
+                yield from self._entry(call.func.value, call.args[0], module)
         elif name == "Field":
             yield from ((node, module) for node in call.args[:1])
             defaults = [
@@ -98,6 +132,16 @@ class Values:
                     yield from ((node, module) for node in [statement.value] if node)
 
 
+def _added(name: str, module: Module) -> Iterator[ast.expr]:
+    """Yield what is put into the list `name` after it was made."""
+    for statement, _ in module.statements:
+        if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == name:
+            yield statement.value
+    for call, _, _ in module.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _GROWING:
+            yield from call.args[-1:] if ast.unparse(call.func.value) == name else ()
+
+
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         yield from node.elts
@@ -109,7 +153,7 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
         yield from (node.left, node.right)
     elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
         yield from (generator.iter for generator in node.generators)
-    elif isinstance(node, ast.Starred | ast.Subscript | ast.Await | ast.NamedExpr):
+    elif isinstance(node, ast.Starred | ast.Await | ast.NamedExpr):
         yield node.value
     elif isinstance(node, ast.Lambda):
         yield node.body

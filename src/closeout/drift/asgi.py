@@ -85,13 +85,9 @@ def _one(
 ) -> Judgement:
     is_open, is_closed = words
     before = _faults(item, item.before, scratch / "before", python, questions)
-    if item.case.settings.get("boots") is False:
-        told = (
-            f"does not start before the fix: {before}" if isinstance(before, str) else "it starts"
-        )
-        return Judgement(passed=isinstance(before, str), told=told[:160])
     if isinstance(before, str):
-        return Judgement(passed=False, told=f"does not start before the fix: {before}")
+        told = f"does not start before the fix: {before}"
+        return Judgement(passed=item.case.settings.get("boots") is False, told=told[:160])
     asked = f"{len(questions)} requests"
     if item.case.expect is Outcome.LEFT_ALONE:
         told = "; ".join(before[:2]) or f"live: {is_closed} as it was ({asked})"
@@ -123,14 +119,17 @@ def _faults(
     with booted(launch, scratch / "service.log") as service:
         if not isinstance(service, Booted):
             return service.reason
-        return [fault for request, judge in questions for fault in _asked(service, request, judge)]
+        if service.told.get("stubbed"):
+            # An import from the wrong place would pass as a package that is not installed.
+            return f"imports what is not there: {service.manner}"
+        told = (_asked(service, request, judge) for request, judge in questions)
+        return [fault for fault in told if fault]
 
 
-def _asked(service: Booted, request: Request, judge: Judge) -> Iterable[str]:
+def _asked(service: Booted, request: Request, judge: Judge) -> str:
+    """Return what is wrong with one answer, nothing where it is as it must be."""
     try:
-        answer = send(service.url, request)
+        faults = judge(send(service.url, request))
     except NoAnswerError as error:
-        yield str(error)
-        return
-    for fault in judge(answer):
-        yield f"{request.label}: {fault}"
+        return str(error)
+    return f"{request.label}: {', '.join(faults)}" if faults else ""

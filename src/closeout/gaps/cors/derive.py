@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 from closeout.anchors.fastapi import Service, request_headers, services
 from closeout.anchors.placement import after_creation, import_line, package_of
 from closeout.anchors.python import CorsCall, Module
+from closeout.anchors.python_walk import entries
 from closeout.gaps.cors import express
+from closeout.gaps.cors.constructor import creation_with, taken_out
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
@@ -96,13 +98,26 @@ def _refusals(service: Service, place: Flawed) -> tuple[Unresolved, ...]:
     detail = ""
     if place.flaw is Flaw.HEADER:
         detail = "writes the header by hand; remove it, the policy answers for it"
-    elif place.call is not None and place.call.receiver is None:
+    elif place.flaw is Flaw.UNREADABLE or (place.call is not None and place.call.unread):
+        detail = "the policy's options come from elsewhere; list the origins in the call itself"
+    elif place.call is not None and not _is_movable(service, place.path, place.call):
         detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
     elif place.flaw is Flaw.NOT_CONFIGURABLE and _declared(service, place) is None:
         detail = "the origins come from another source; read ALLOWED_ORIGINS there"
+    elif place.flaw is Flaw.MISSING and not _name(service, place):
+        detail = "the application has no name here; give it one, then add the policy to it"
     if not detail:
         return ()
     return (Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line),)
+
+
+def _is_movable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+    return call.receiver is not None or creation_with(service, path, call) is not None
+
+
+def _name(service: Service, place: Flawed) -> str:
+    at = (place.path, place.line)
+    return next(app.name for path, app in service.apps if (path, app.line) == at)
 
 
 def _module_edits(
@@ -115,9 +130,9 @@ def _module_edits(
     splices += _dead_wildcards(service, module, calls)
     for place in places:
         if place.call is not None:
-            splices.append(_replacement(service, place, module, place.call))
+            splices += _replacement(service, place, module, place.call)
         else:
-            app = next(app for app in module.apps if app.line == place.line)
+            app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
             indent = indentation(module.content, module.span(app.statement).start)
             splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
     main = Edit(
@@ -159,25 +174,38 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int)
 
 
 def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
-    """Yield the splices that drop a list of origins that only a replaced call read."""
-    for call in calls:
-        origins = call.options.get("allow_origins")
-        name = origins.id if isinstance(origins, ast.Name) else ""
+    """Yield the splices that drop a list or options that only a replaced call read."""
+    for name in {name for call in calls for name in _read_names(module, call)}:
         uses = [node for node in ast.walk(module.tree) if getattr(node, "id", None) == name]
         imported = any(
             dotted.endswith(f".{name}")
             for other in service.modules.values()
             for dotted in other.imports.values()
         )
-        if not name or imported or len(uses) != len(("written", "read")):
+        if imported or len(uses) != len(("written", "read")):
             continue
         for statement in module.tree.body:
-            is_list = isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(
-                statement.value, ast.List | ast.Tuple | ast.Set
+            value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+            is_literal = isinstance(value, ast.List | ast.Tuple | ast.Set) or (
+                value is not None and entries(value) is not None
             )
-            if is_list and uses[0] in set(ast.walk(statement)):
+            if is_literal and uses[0] in set(ast.walk(statement)):
                 start = line_start(module.content, module.span(statement).start)
                 yield Splice(start=start, end=module.next_line(statement), text="")
+
+
+def _read_names(module: Module, call: CorsCall) -> Iterator[str]:
+    """Yield the plain names that the call takes its origins or all its options from."""
+    unpacked = (
+        keyword.value
+        for node, _, _ in module.calls
+        if module.span(node) == call.span
+        for keyword in node.keywords
+        if keyword.arg is None
+    )
+    for node in (call.options.get("allow_origins"), *unpacked):
+        if isinstance(node, ast.Name):
+            yield node.id
 
 
 def _middleware_import(module: Module) -> ast.ImportFrom | None:
@@ -189,14 +217,23 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
     return None
 
 
-def _replacement(service: Service, place: Flawed, module: Module, call: CorsCall) -> Splice:
-    indent = indentation(module.content, call.span.start)
+def _replacement(
+    service: Service, place: Flawed, module: Module, call: CorsCall
+) -> Iterator[Splice]:
     options = {name: module.source(node) for name, node in _kept(call).items()}
     declared = _declared(service, place)
     if declared:
         options["declared"] = _tuple(declared)
-    text = _call(service, call.receiver or "app", options, indent, call)
-    return Splice(start=call.span.start, end=call.span.end, text=text)
+    app = creation_with(service, place.path, call)
+    start = call.span.start if app is None else module.span(app.statement).start
+    indent = indentation(module.content, start)
+    if app is None:
+        text = _call(service, call.receiver or "app", options, indent, call)
+        yield Splice(start=start, end=call.span.end, text=text)
+    else:
+        yield from taken_out(module, app, call)
+        text = _call(service, app.name, options, indent, call)
+        yield after_creation(module, app, text)
 
 
 def _kept(call: CorsCall) -> dict[str, ast.expr]:

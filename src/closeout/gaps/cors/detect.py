@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from closeout.anchors.fastapi import Service, missing_services, services
 from closeout.anchors.python import CorsCall, Module
 from closeout.gaps.cors import express
+from closeout.gaps.cors.handwritten import open_headers
 from closeout.gaps.cors.wiring import (
     missing_compose,
     missing_examples,
@@ -41,7 +42,8 @@ class Flaw(Enum):
 
     WILDCARD = "trusts every origin"
     PATTERN = "trusts every origin by a regular expression"
-    HEADER = "writes Access-Control-Allow-Origin: * by hand"
+    HEADER = "answers any origin with an Access-Control-Allow-Origin written by hand"
+    UNREADABLE = "takes its policy from options that cannot be read"
     NOT_CONFIGURABLE = f"does not take its origins from {VARIABLE}"
     MISSING = "has no cross-origin policy, so no list of trusted origins"
 
@@ -132,16 +134,42 @@ def _excerpt(tree: Tree, place: Flawed) -> str:
 def open_policies(service: Service) -> Iterator[Flawed]:
     """Yield the service's places that let any origin in."""
     for path, call in service.cors_calls:
-        module = service.modules[path]
-        origins = call.options.get("allow_origins")
-        pattern = call.options.get("allow_origin_regex")
-        if origins is not None and _has_wildcard(service.values.strings(origins, module)):
-            yield Flawed(path=path, line=origins.lineno, flaw=Flaw.WILDCARD, call=call)
-        elif pattern is not None and _admits_strangers(service.values.strings(pattern, module)):
-            yield Flawed(path=path, line=pattern.lineno, flaw=Flaw.PATTERN, call=call)
+        for option, admits, flaw in (
+            ("allow_origins", _has_wildcard, Flaw.WILDCARD),
+            ("allow_origin_regex", _admits_strangers, Flaw.PATTERN),
+        ):
+            lines = [
+                node.lineno if module is service.modules[path] else call.line
+                for node, module in _given(service, path, call, option)
+                if admits(service.values.strings(node, module))
+            ]
+            if lines:
+                yield Flawed(path=path, line=lines[0], flaw=flaw, call=call)
+                break
+        else:
+            if not _is_readable(service, path, call):
+                yield Flawed(path=path, line=call.line, flaw=Flaw.UNREADABLE, call=call)
     for path, module in service.modules.items():
-        for line in _handwritten_wildcards(module):
+        for line in open_headers(module):
             yield Flawed(path=path, line=line, flaw=Flaw.HEADER)
+
+
+def _given(
+    service: Service, path: PurePosixPath, call: CorsCall, option: str
+) -> Iterator[tuple[ast.expr, Module]]:
+    """Yield what the call's option may be, each with the module that says so."""
+    module = service.modules[path]
+    if option in call.options:
+        yield call.options[option], module
+    for value in call.unread:
+        for held, home in service.values.dictionaries(value, module):
+            if option in held:
+                yield held[option], home
+
+
+def _is_readable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+    module = service.modules[path]
+    return all(service.values.dictionaries(value, module) for value in call.unread)
 
 
 def unconfigurable(service: Service) -> Iterator[Flawed]:
@@ -192,20 +220,6 @@ def _admits_strangers(patterns: frozenset[str]) -> bool:
         if any(compiled.fullmatch(stranger) for stranger in _STRANGERS):
             return True
     return False
-
-
-def _handwritten_wildcards(module: Module) -> Iterator[int]:
-    if b"ccess-" not in module.content:
-        return
-    for node in ast.walk(module.tree):
-        pairs: list[tuple[ast.AST | None, ast.AST]] = []
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-            pairs = [(node.targets[0].slice, node.value)]
-        elif isinstance(node, ast.Dict):
-            pairs = list(zip(node.keys, node.values, strict=True))
-        for key, value in pairs:
-            if _text(key).lower() == "access-control-allow-origin" and _text(value) == "*":
-                yield value.lineno if isinstance(value, ast.expr) else 1
 
 
 def _text(node: ast.AST | None) -> str:

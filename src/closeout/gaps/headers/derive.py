@@ -35,26 +35,35 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
 def _changeset(tree: Tree, service: Service) -> Changeset:
     edits: list[Edit] = []
     unresolved: list[Unresolved] = list(service.unparsable)
-    open_ones = [item for item in applications_of(service) if is_open(item)]
-    for path in dict.fromkeys(item.path for item in open_ones):
+    wanted: dict[PurePosixPath, list[Splice]] = {}
+    for item in applications_of(service):
+        if is_open(item):
+            places = _places(service, item)
+            unresolved += [] if places else [_no_place(item)]
+            for path, splices in places:
+                wanted.setdefault(path, []).extend(splices)
+    for path, installs in wanted.items():
         module = service.modules[path]
         content, beside = _layer(tree, path)
         package = package_of(module, path, service.folder)
-        splices = [import_line(module, f"from {package}{beside.stem} import {_INSTALL}")]
-        for item in (item for item in open_ones if item.path == path):
-            places = before_serving(module, item.creation, f"{_INSTALL}({item.creation.name})")
-            splices += places
-            unresolved += [] if places else [_no_place(item)]
-        if len(splices) == 1:
-            continue
-        splices += _without_banner(module)
+        line = import_line(module, f"from {package}{beside.stem} import {_INSTALL}")
         if tree.read(beside) is None:
             edits.append(Edit(path=beside, before=None, after=content))
-        after = splice(module.content, splices)
+        after = splice(module.content, [line, *installs, *_without_banner(module)])
         edits.append(Edit(path=path, before=module.content, after=after, mode=tree.mode(path)))
     if edits:
         edits += _launch_edits(tree, service)
     return Changeset(name=service.folder.name, edits=tuple(edits), unresolved=tuple(unresolved))
+
+
+def _places(service: Service, item: Application) -> list[tuple[PurePosixPath, tuple[Splice, ...]]]:
+    """Return the splices that install the headers: where it is made, else where it is taken."""
+    for path, app in ((item.path, item.creation), *service.received(item.creation)):
+        module = service.modules[path]
+        found = before_serving(module, app, f"{_INSTALL}({app.name})") if app.name else ()
+        if found:
+            return [(path, found)]
+    return []
 
 
 def _layer(tree: Tree, path: PurePosixPath) -> tuple[bytes, PurePosixPath]:
@@ -68,9 +77,9 @@ def _no_place(item: Application) -> Unresolved:
     return Unresolved(
         path=item.path,
         reason=Reason.AMBIGUOUS,
-        detail=f"the function that creates {item.creation.name} does not return it by that name",
+        detail="the application is neither returned nor taken by a name of its own",
         line=item.creation.line,
-        hint=f"call {_INSTALL}({item.creation.name}) as the last step that sets the app up.",
+        hint="give it a name, and wrap it as the last step that sets it up.",
     )
 
 

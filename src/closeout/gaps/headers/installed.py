@@ -52,13 +52,15 @@ def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Instal
 
 
 def _layers(service: Service, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
-    module = service.modules[path]
-    yield from _called_layers(service, module, app)
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
-            _is_http_middleware(decorator, app.name) for decorator in node.decorator_list
-        ):
-            yield _Layer(module=module, nodes=(node,), outermost=False)
+    for home, known in ((path, app), *service.received(app)):
+        module = service.modules[home]
+        if known.name:
+            yield from _called_layers(service, module, known)
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+                _is_http_middleware(decorator, known.name) for decorator in node.decorator_list
+            ):
+                yield _Layer(module=module, nodes=(node,), outermost=False)
 
 
 def _is_http_middleware(decorator: ast.expr, name: str) -> bool:

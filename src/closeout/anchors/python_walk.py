@@ -1,0 +1,50 @@
+"""Walk a parsed module's statements and expressions without recursion; read its literals."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+Scope = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def statements(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, Scope | None]]:
+    """Yield every statement below `body` with the innermost function it stands in."""
+    # A stack of our own: a long chain of `elif` nests deeper than the interpreter lets us recurse.
+    waiting: list[tuple[ast.stmt, Scope | None]] = [(item, None) for item in reversed(body)]
+    while waiting:
+        statement, owner = waiting.pop()
+        yield statement, owner
+        inner = statement if isinstance(statement, Scope) else owner
+        waiting.extend((item, inner) for item in reversed(list(_blocks(statement))))
+
+
+def _blocks(statement: ast.stmt) -> Iterator[ast.stmt]:
+    yield from getattr(statement, "body", ())
+    for branch in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield from branch.body
+    yield from getattr(statement, "orelse", ())
+    yield from getattr(statement, "finalbody", ())
+
+
+def expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield what stands in `statement` itself, without the statements inside it."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+                yield child
+                waiting.append(child)
+
+
+def entries(node: ast.AST) -> Mapping[str, ast.expr] | None:
+    """Return what a literal dictionary, or `dict(...)`, holds by text key; None for all else."""
+    if isinstance(node, ast.Dict):
+        return {
+            key.value: value
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    return None
