@@ -63,36 +63,75 @@ def check(
     """
     at = clock(now)
     anchor = folder / "authority" / "ca.crt"
-    try:
-        authority = x509.read_certificate(anchor)
-    except CloseoutError:
-        authority = None
     if not (folder / "broker").is_dir() and not anchor.exists():
         return ()
+    view = _View(
+        folder=folder,
+        now=at,
+        due=due,
+        authority=_read(anchor),
+        before=_read(folder / "authority" / "old.crt"),
+    )
     leaves = [folder / "broker" / "server.crt", *sorted((folder / "clients").glob("*.crt"))]
-    return tuple(_judge(folder, path, authority, at, due) for path in [anchor, *leaves])
+    return (
+        _judge(view, anchor),
+        *(_judge(view, path) for path in leaves),
+        *_bundle(view),
+    )
 
 
-def _judge(
-    folder: Path, path: Path, authority: x509.Certificate | None, now: datetime, due: timedelta
-) -> CertificateStatus:
-    made = partial(CertificateStatus, path=path.relative_to(folder).as_posix())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What every certificate is judged by; `before` is the authority that is being replaced."""
+
+    folder: Path
+    now: datetime
+    due: timedelta
+    authority: x509.Certificate | None
+    before: x509.Certificate | None
+
+
+def _judge(view: _View, path: Path) -> CertificateStatus:
+    made = partial(CertificateStatus, path=path.relative_to(view.folder).as_posix())
     try:
         certificate = x509.read_certificate(path)
         key = x509.read_key(path.with_suffix(".key"))
     except CloseoutError as error:
         return made(state=State.BROKEN, until=None, days=0, detail=error.message)
     until = certificate.not_valid_after_utc
-    timed = partial(made, until=until, days=(until - now).days)
+    timed = partial(made, until=until, days=(until - view.now).days)
     exposed = exposure(path.with_suffix(".key"))
     if exposed or not x509.belongs(certificate, key):
         detail = exposed or "its key is another certificate's"
         return timed(state=State.BROKEN, detail=detail)
-    if authority is None or not x509.signed_by(certificate, authority):
+    ours = view.authority is not None and x509.signed_by(certificate, view.authority)
+    leaving = view.before is not None and x509.signed_by(certificate, view.before)
+    if not ours and not leaving:
         return timed(state=State.BROKEN, detail="not signed by this folder's authority")
-    if until <= now:
+    if until <= view.now:
         return timed(state=State.EXPIRED, detail="")
-    return timed(state=State.DUE if until - now < due else State.VALID, detail="")
+    if not ours:
+        return timed(state=State.DUE, detail="signed by the authority that is being replaced")
+    return timed(state=State.DUE if until - view.now < view.due else State.VALID, detail="")
+
+
+def _bundle(view: _View) -> tuple[CertificateStatus, ...]:
+    """Return the trouble with what broker and clients trust, nothing where there is none."""
+    path = view.folder / "broker" / "ca.crt"
+    made = partial(CertificateStatus, path="broker/ca.crt", until=None, days=0)
+    try:
+        trusted = x509.read_bundle(path)
+    except CloseoutError as error:
+        return (made(state=State.BROKEN, detail=error.message),)
+    if view.authority is not None and view.authority not in trusted:
+        return (made(state=State.BROKEN, detail="it lacks this folder's authority"),)
+    return ()
+
+
+def _read(path: Path) -> x509.Certificate | None:
+    with suppress(CloseoutError):
+        return x509.read_certificate(path)
+    return None
 
 
 def exposure(path: Path) -> str:

@@ -1,16 +1,30 @@
-"""Make, check and renew the broker's development certificates, and say what to do next."""
+"""Make, check, renew and rotate the broker's development certificates; say what to do next."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
-from closeout import expiry, writer
-from closeout.certificates import IssueReport, issue, reissue, renew
-from closeout.errors import ExitCode
+from closeout import certificates, expiry, rotation, writer
+from closeout.certificates import BROKER_NAMES, CLIENT_NAMES, IssueReport
+from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps.mqtt_tls import rendered
+from closeout.secretfiles import Rehearsal
 
 _OURS = Path("edge-mqtt-broker") / "certs"
 _THEIRS = Path("edge-layer") / "edge-mqtt-broker" / "certs"
+_LONGEST_NAME = 200
+"""Characters of a fleet file's line that are looked at: one line must not fill the memory."""
+
+_NEXT = {
+    rotation.Step.TRUST: "restart the broker, give every client broker/ca.crt, "
+    "then run invoke certs.rotate --step sign",
+    rotation.Step.SIGN: "send the broker SIGHUP, give every client its new certificate, "
+    "then run invoke certs.rotate --step retire",
+    rotation.Step.RETIRE: "restart the broker, and give every client broker/ca.crt",
+}
 
 
 def folder_of(home: Path, root: str) -> Path:
@@ -18,41 +32,127 @@ def folder_of(home: Path, root: str) -> Path:
     return Path(root).resolve() / _THEIRS if root else home / _OURS
 
 
-def make(folder: Path) -> ExitCode:
+def names_from(text: str) -> tuple[str, ...]:
+    """Return the names of a comma-separated list, the default ones for an empty text."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) or BROKER_NAMES
+
+
+def make(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
     """Issue what is missing or expired into `folder`; valid files stay."""
-    _instructions(folder)
-    return _told(issue(folder))
+    _instructions(folder, names)
+    return _told(certificates.issue(folder, names))
 
 
-def make_anew(folder: Path) -> ExitCode:
+def make_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
     """Replace authority, keys and certificates in `folder`."""
-    _instructions(folder)
-    return _told(reissue(folder))
+    _instructions(folder, names)
+    return _told(certificates.reissue(folder, names))
+
+
+def rehearse(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
+    """Print what `make` would write, and write nothing."""
+    return _rehearsed(certificates.issue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
+
+
+def rehearse_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
+    """Print what `make_anew` would write, and write nothing."""
+    return _rehearsed(certificates.reissue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
+
+
+def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
+    """Issue one client certificate a line of `source`; what stands is kept, so run it again."""
+    _instructions(folder, names)
+    certificates.issue(folder, names, ())
+    return _counted(folder, source, "written", certificates.issue_clients(folder, _lines(source)))
+
+
+def rehearse_fleet(folder: Path, source: Path) -> ExitCode:
+    """Count what `make_fleet` would write, and write nothing."""
+    served = certificates.issue_clients(folder, _lines(source), pen=Rehearsal())
+    return _counted(folder, source, "would be written", served)
 
 
 def extend(folder: Path) -> ExitCode:
-    """Sign again what is about to expire, over the same keys."""
-    return _told(renew(folder))
+    """Sign again what is about to expire, over the same keys and names."""
+    return _told(certificates.renew(folder))
 
 
-def look(folder: Path) -> ExitCode:
+def turn(folder: Path, step: str) -> ExitCode:
+    """Take one step of a rotation of the authority."""
+    known = {item.value: item for item in rotation.Step}
+    if step not in known:
+        raise CloseoutError(
+            "rotation-step-unknown",
+            f"{step!r} is no step of a rotation.",
+            hint=f"--step {', then '.join(known)}; each one once the clients are ready for it.",
+        )
+    made = rotation.rotate(folder, known[step])
+    for name in made.written:
+        print(f"wrote {name}")
+    print(f"next: {_NEXT[known[step]]}.")
+    return ExitCode.SETTLED
+
+
+def look(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
     """Print every certificate's state; GAPS_LEFT where one is not valid, UNPROVEN without any."""
-    found = expiry.check(folder)
+    found = expiry.check(folder, due=timedelta(days=days))
     print("\n".join(str(item) for item in found) or f"{folder} holds no certificate")
     if not found:
         print("hint: invoke certs.dev makes them.")
+    return _judged(found)
+
+
+def look_as_json(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
+    """Print the same as one JSON document, with the same code."""
+    found = expiry.check(folder, due=timedelta(days=days))
+    document = {"folder": str(folder), "certificates": [item.as_dict() for item in found]}
+    print(json.dumps(document, indent=2))
+    return _judged(found)
+
+
+def _judged(found: tuple[expiry.CertificateStatus, ...]) -> ExitCode:
+    if not found:
         return ExitCode.UNPROVEN
     bad = [item for item in found if item.state is not expiry.State.VALID]
     return ExitCode.GAPS_LEFT if bad else ExitCode.SETTLED
 
 
-def _instructions(folder: Path) -> None:
+def _lines(source: Path) -> Iterator[str]:
+    """Yield the names of a fleet file, one a line; empty lines and comments are none."""
+    try:
+        with source.open(encoding="utf-8", errors="replace") as stream:
+            while line := stream.readline(_LONGEST_NAME):
+                name = line.strip()
+                if name and not name.startswith("#"):
+                    yield name
+    except OSError as error:
+        raise CloseoutError(
+            "fleet-unreadable",
+            f"{source} cannot be read: {error.strerror}.",
+            hint="name a text file with one device a line.",
+        ) from error
+
+
+def _counted(
+    folder: Path, source: Path, verb: str, served: Iterator[certificates.Served]
+) -> ExitCode:
+    total = written = 0
+    try:
+        for client in served:
+            total += 1
+            written += bool(client.written)
+    finally:
+        print(f"{folder}: {total} clients of {source.name}, {written} {verb}")
+    return ExitCode.SETTLED
+
+
+def _instructions(folder: Path, names: tuple[str, ...]) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
     folder.mkdir(parents=True, exist_ok=True)
     access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
     topics = rendered.access_list(example.read_bytes() if example.is_file() else None)
     topics = access.read_bytes() if access.is_file() else topics
-    made = {"README.md": rendered.instructions(topics), ".gitignore": rendered.ignored()}
+    made = {"README.md": rendered.instructions(topics, names), ".gitignore": rendered.ignored()}
     for name, content in made.items():
         if not (folder / name).exists():
             writer.durable_write(folder / name, content)
@@ -63,4 +163,11 @@ def _told(made: IssueReport) -> ExitCode:
         print(f"wrote {name}")
     print(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
     print("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
+    return ExitCode.SETTLED
+
+
+def _rehearsed(made: IssueReport) -> ExitCode:
+    for name in made.written:
+        print(f"would write {name}")
+    print(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
     return ExitCode.SETTLED

@@ -47,9 +47,14 @@ def new_key() -> PrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def authority(key: PrivateKey, *, now: datetime) -> Certificate:
-    """Return a self-signed CA certificate that may sign leaves and nothing below them."""
-    name = _name("FarmIQ development MQTT authority")
+def authority(key: PrivateKey, *, now: datetime, subject: x509.Name | None = None) -> Certificate:
+    """Return a self-signed CA certificate that may sign leaves and nothing below them.
+
+    Without a subject it gets one of its key's own: two authorities of one name, as a rotation
+    would have, mislead verifiers that look issuers up by name.
+    """
+    digest = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()[:8]
+    name = subject or _name(f"FarmIQ development MQTT authority {digest}")
     return _sign(
         subject=name,
         issuer=name,
@@ -101,6 +106,16 @@ def covers(certificate: Certificate, names: Sequence[str]) -> bool:
     return all(_general_name(name) in held for name in names)
 
 
+def names_of(certificate: Certificate) -> tuple[str, ...]:
+    """Return the DNS names and addresses of the subject alternative name."""
+    try:
+        held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    known = (x509.DNSName, x509.IPAddress)
+    return tuple(str(name.value) for name in held if isinstance(name, known))
+
+
 def belongs(certificate: Certificate, key: PrivateKey) -> bool:
     """Return whether the certificate is about this key."""
     return certificate.public_key() == key.public_key()
@@ -133,6 +148,14 @@ def read_certificate(path: Path) -> Certificate:
     """Return the file's first certificate; raises CloseoutError where there is none."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, "certificate") from error
+
+
+def read_bundle(path: Path) -> tuple[Certificate, ...]:
+    """Return every certificate of the file; raises CloseoutError where there is none."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise _unreadable(path, "certificate") from error
 

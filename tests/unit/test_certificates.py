@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 import stat
+import sys
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from tests.support.folders import everything, killed
 
-from closeout import certificates
+from closeout import certificates, issuing, shell
 from closeout.certificates import State
-from closeout.errors import CloseoutError
+from closeout.errors import CloseoutError, ExitCode
+from closeout.secretfiles import Rehearsal
+from closeout.x509 import names_of, read_certificate, signed_by
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -24,11 +30,6 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "certs"
     certificates.issue(path, now=NOW)
     return path
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    """Return every file's bytes."""
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_issue_writes_a_strict_leaf_when_the_folder_is_new(folder: Path) -> None:
@@ -172,10 +173,14 @@ def test_issue_clients_takes_up_where_it_stopped_when_run_again(folder: Path) ->
     """A fleet is streamed, and what stands is kept."""
     fleet = (f"barn-{number}" for number in range(50))
     stream = certificates.issue_clients(folder, fleet, now=NOW)
-    assert [next(stream) for _ in range(2)] == ["barn-0", "barn-1"]
+    assert [next(stream).name for _ in range(2)] == ["barn-0", "barn-1"]
+    stream.close()
     first = (folder / "clients" / "barn-0.crt").read_bytes()
     again = certificates.issue_clients(folder, ["barn-0", "barn-49"], now=NOW)
-    assert list(again) == ["barn-0", "barn-49"]
+    assert [(item.name, bool(item.written)) for item in again] == [
+        ("barn-0", False),
+        ("barn-49", True),
+    ]
     assert (folder / "clients" / "barn-0.crt").read_bytes() == first
 
 
@@ -190,3 +195,148 @@ def test_check_names_expiry_when_time_is_up(folder: Path) -> None:
     assert status.state is State.EXPIRED
     assert str(status).startswith("expired  broker/server.crt")
     assert status.as_dict()["state"] == "expired"
+
+
+def test_issue_writes_nothing_when_it_is_rehearsed(folder: Path) -> None:
+    """A dry run names what would be written, and no byte changes."""
+    (folder / "clients" / "probe-device.crt").unlink()
+    before = everything(folder)
+    report = certificates.issue(folder, now=NOW, pen=Rehearsal())
+    assert report.written == ("clients/probe-device.crt",)
+    assert everything(folder) == before
+    forced = certificates.reissue(folder, now=NOW, pen=Rehearsal())
+    assert len(forced.written) == 9
+    assert everything(folder) == before
+    assert not (folder / ".stage").exists()
+
+
+def test_renew_keeps_names_that_were_asked_for_when_it_signs_again(tmp_path: Path) -> None:
+    """Names that are not the default ones outlive a renewal."""
+    folder = tmp_path / "certs"
+    certificates.issue(folder, ["broker.example", "10.1.2.3"], now=NOW)
+    later = NOW + timedelta(days=350)
+    assert "broker/server.crt" in certificates.renew(folder, now=later).written
+    made = read_certificate(folder / "broker" / "server.crt")
+    assert names_of(made) == ("broker.example", "10.1.2.3")
+
+
+def test_renew_extends_the_authority_over_its_key_when_it_is_due(folder: Path) -> None:
+    """Clients that know the old certificate of the authority go on trusting its leaves."""
+    known = read_certificate(folder / "broker" / "ca.crt")
+    later = NOW + timedelta(days=1810)
+    certificates.renew(folder, now=later)
+    assert signed_by(read_certificate(folder / "broker" / "server.crt"), known)
+    assert {status.state for status in certificates.check(folder, now=later)} == {State.VALID}
+
+
+def test_check_names_the_bundle_when_it_lacks_the_authority(folder: Path, tmp_path: Path) -> None:
+    """What clients trust must hold the authority that signs."""
+    certificates.issue(tmp_path / "other", now=NOW)
+    foreign = (tmp_path / "other" / "broker" / "ca.crt").read_bytes()
+    (folder / "broker" / "ca.crt").write_bytes(foreign)
+    broken = [item for item in certificates.check(folder, now=NOW) if item.state is State.BROKEN]
+    assert [item.path for item in broken] == ["broker/ca.crt"]
+    with pytest.raises(CloseoutError, match="another authority's"):
+        certificates.issue(folder, now=NOW)
+
+
+@pytest.mark.parametrize("part", ["broker/server", "clients/probe-device"])
+def test_issue_refuses_when_a_leaf_is_another_authoritys(
+    folder: Path, tmp_path: Path, part: str
+) -> None:
+    """A foreign certificate is named, and nothing is overwritten."""
+    certificates.issue(tmp_path / "other", now=NOW)
+    for suffix in (".crt", ".key"):
+        content = (tmp_path / "other" / f"{part}{suffix}").read_bytes()
+        (folder / f"{part}{suffix}").write_bytes(content)
+    before = everything(folder)
+    with pytest.raises(CloseoutError, match="signed by another authority"):
+        certificates.renew(folder, now=NOW + timedelta(days=350))
+    assert everything(folder) == before
+
+
+@pytest.mark.parametrize("act", ["renew", "reissue"])
+def test_full_disk_leaves_everything_as_it_was(folder: Path, act: str) -> None:
+    """A write that is cut short is an error with a hint; old keys and certificates stand."""
+    before = everything(folder)
+    script = (
+        "import resource, sys; from datetime import timedelta; from pathlib import Path\n"
+        "from closeout import certificates, errors\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
+        "more = {'within': timedelta(days=4000)} if sys.argv[2] == 'renew' else {}\n"
+        "try: getattr(certificates, sys.argv[2])(Path(sys.argv[1]), **more)\n"
+        "except errors.CloseoutError as error: sys.exit(f'{error.reference}: {error.hint}')"
+    )
+    ended = shell.run([sys.executable, "-c", script, folder, act])
+    assert ended.code == 1, ended.err
+    assert ended.err.startswith("certificates-unwritable: free the disk")
+    assert everything(folder) == before
+    assert not list(folder.rglob(".*"))
+
+
+def test_renew_leaves_every_certificate_good_when_it_is_killed(folder: Path) -> None:
+    """At every write: old or new, never half; and the next run finishes and clears away."""
+    later = NOW + timedelta(days=350)
+    keys = {path: content for path, content in everything(folder).items() if path.endswith("key")}
+    point = 1
+    while killed(lambda: certificates.renew(folder, now=later), point):
+        states = {status.state for status in certificates.check(folder, now=later)}
+        assert states <= {State.VALID, State.DUE}
+        certificates.issue(folder, now=NOW)
+        assert not list(folder.rglob(".*"))
+        certificates.reissue(folder, now=NOW)
+        keys = {name: content for name, content in everything(folder).items() if "key" in name}
+        point += 1
+    assert point == 7
+    assert keys.items() <= everything(folder).items()
+
+
+def test_issue_refuses_when_another_run_is_at_work(folder: Path) -> None:
+    """Two runs never write one folder at a time."""
+    fleet = certificates.issue_clients(folder, ["barn-1"], now=NOW)
+    next(fleet)
+    with pytest.raises(CloseoutError, match="another run"):
+        certificates.issue(folder, now=NOW)
+    fleet.close()
+    assert certificates.issue(folder, now=NOW).written == ()
+
+
+def test_fleet_needs_the_memory_of_one_client_when_it_is_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten times the names take no more memory; comments and empty lines are no names."""
+    peaks = []
+    for size in (20, 200):
+        source = tmp_path / f"fleet-{size}"
+        source.write_text("# barns\n\n" + "".join(f"barn-{n}\n" for n in range(size)))
+        tracemalloc.start()
+        assert issuing.make_fleet(tmp_path / str(size), source) is ExitCode.SETTLED
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert f"{size} clients of fleet-{size}, {size} written" in capsys.readouterr().out
+    assert peaks[1] < peaks[0] * 1.5 + 64 * 1024
+
+
+def test_fleet_is_taken_up_where_a_bad_name_stopped_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was issued stands, and is not issued again."""
+    source = tmp_path / "fleet"
+    source.write_text("barn-1\nbarn/2\nbarn-3\n")
+    with pytest.raises(CloseoutError, match="'barn/2' cannot name"):
+        issuing.make_fleet(tmp_path / "certs", source)
+    source.write_text("barn-1\nbarn-2\nbarn-3\n")
+    issuing.make_fleet(tmp_path / "certs", source)
+    assert "3 clients of fleet, 2 written" in capsys.readouterr().out
+
+
+def test_look_as_json_tells_what_the_table_tells(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same certificates, the same code."""
+    codes = {issuing.look_as_json(folder, days=9999)}
+    told = json.loads(capsys.readouterr().out)["certificates"]
+    codes.add(issuing.look(folder, days=9999))
+    lines = capsys.readouterr().out.splitlines()
+    assert codes == {ExitCode.GAPS_LEFT}
+    assert [item["path"] for item in told] == [line.split()[1] for line in lines]

@@ -15,7 +15,7 @@ LAYERS = (
     {"model"},
     {"rulings"},
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
-    {"rendering", "writer", "patching", "certificates", "manifests"},
+    {"rendering", "writer", "patching", "certdesk", "certificates", "manifests", "rotation"},
     {"anchors"},
     {"inventory", "environments", "npm", "gates", "suites", "compose", "inspection"},
     {"probes", "launchers", "drill"},

@@ -1,8 +1,9 @@
-"""`certs.dev`, `certs.check` and `certs.renew`."""
+"""`certs.dev`, `certs.check`, `certs.renew` and `certs.rotate`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from invoke import Collection, Context, task
@@ -11,22 +12,52 @@ from closeout.cli.door import at_home
 from closeout.errors import ExitCode
 
 _HELP = {"root": "a monorepo; without it the project's own edge-mqtt-broker/certs/"}
+_NAMES = "what clients dial, comma-separated; without it compose, localhost and the cluster"
 
 
-@task(help={**_HELP, "force": "replace authority, keys and certificates"})
-def dev(context: Context, root: str = "", force: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
+@task(
+    help={
+        **_HELP,
+        "force": "replace authority, keys and certificates",
+        "names": _NAMES,
+        "fleet": "a file with one device a line; run it again to take it up",
+        "dry-run": "print what would be written",
+    }
+)
+def dev(  # noqa: PLR0913, PLR0917 - each is a command-line option
+    context: Context,
+    root: str = "",
+    names: str = "",
+    fleet: str = "",
+    force: bool = False,  # noqa: FBT001, FBT002 - a command-line flag
+    dry_run: bool = False,  # noqa: FBT001, FBT002 - a command-line flag
+) -> None:
     """Make a development CA, server and client certificates. Example: invoke certs.dev."""
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
 
-    _on_folder(context, root, issuing.make_anew if force else issuing.make)
+    wanted = issuing.names_from(names)
+    if fleet and dry_run:
+        _on_folder(context, root, partial(issuing.rehearse_fleet, source=Path(fleet)))
+    elif fleet:
+        _on_folder(context, root, partial(issuing.make_fleet, source=Path(fleet), names=wanted))
+    else:
+        acts = (issuing.make, issuing.make_anew, issuing.rehearse, issuing.rehearse_anew)
+        _on_folder(context, root, partial(acts[2 * dry_run + force], names=wanted))
 
 
-@task(help=_HELP)
-def check(context: Context, root: str = "") -> None:
+@task(
+    help={
+        **_HELP,
+        "json": "one JSON document in place of the table",
+        "days": "what has fewer days left is due",
+    }
+)
+def check(context: Context, root: str = "", json: bool = False, days: int = 30) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Say what is about to expire. Example: invoke certs.check."""
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
 
-    _on_folder(context, root, issuing.look)
+    act = issuing.look_as_json if json else issuing.look
+    _on_folder(context, root, partial(act, days=days))
 
 
 @task(help=_HELP)
@@ -37,10 +68,18 @@ def renew(context: Context, root: str = "") -> None:
     _on_folder(context, root, issuing.extend)
 
 
+@task(help={**_HELP, "step": "trust, then sign, then retire"})
+def rotate(context: Context, step: str, root: str = "") -> None:
+    """Replace the authority, one step at a time. Example: invoke certs.rotate --step trust."""
+    from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
+
+    _on_folder(context, root, partial(issuing.turn, step=step))
+
+
 def _on_folder(context: Context, root: str, action: Callable[[Path], ExitCode]) -> None:
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
 
     at_home(context, lambda home: action(issuing.folder_of(home, root)))
 
 
-COLLECTION = Collection("certs", dev, check, renew)
+COLLECTION = Collection("certs", dev, check, renew, rotate)
