@@ -129,6 +129,27 @@ def drift(session: nox.Session) -> None:
 
 
 @nox.session
+def negative_control(session: nox.Session) -> None:
+    """Put the whole battery to the order carried out by the letter, and name every red probe."""
+    _install_ours(session)
+    python = _environment(session, "live", LIVE)
+    session.run(
+        "pytest",
+        "tests/live/test_negative_control.py",
+        *session.posargs,
+        env={"CLOSEOUT_LIVE_PYTHON": python, "CLOSEOUT_WHOLE_BATTERY": "1"},
+    )
+
+
+@nox.session
+def mutation_of_fixes(session: nox.Session) -> None:
+    """Take every hunk of our fixes back, alone, and see that a probe notices."""
+    _install_ours(session)
+    python = _environment(session, "live", LIVE)
+    session.run("python", "-m", "closeout", "mutate", "--python", python, *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, beside a peer in the same run; never a pass or a fail."""
     _install_ours(session)

@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     drift.add_argument("--python", type=Path, help="has the FastAPI services' packages")
     drift.add_argument("--dbt", type=Path, help="the Python that has dbt")
     drift.set_defaults(act=_drift)
+    mutate = commands.add_parser("mutate", help="take every hunk of our fixes back, alone")
+    mutate.add_argument("--python", type=Path, required=True)
+    mutate.add_argument("--only", default="", help="keep the files whose path contains this")
+    mutate.set_defaults(act=_mutate)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
     return parser
@@ -153,6 +157,12 @@ def _drift(options: argparse.Namespace, home: Path) -> ExitCode:
         cache=home / "build" / "cache",
     )
     return matrix.judge(options.gap or drift.GAPS, tools, home)
+
+
+def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import mutation  # noqa: PLC0415 - one subcommand needs it
+
+    return mutation.judge(home, _python(options), options.only)
 
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -67,7 +67,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     services = sorted({need for probe in probes for need in probe.needs if _is_service(need)})
     with fleets(running, services, python=python, cache=cache, scratch=scratch) as made:
         benches = {
-            label: _Bench(fleet=made[label], root=copies[label][1], scratch=scratch / label)
+            label: Bench(fleet=made[label], root=copies[label][1], scratch=scratch / label)
             for label in trees
         }
         answers = _ask_everything(probes, benches)
@@ -83,7 +83,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class Bench:
     """Where the probes of one tree are put: its services, its files and a scratch folder."""
 
     fleet: Fleet
@@ -101,7 +101,7 @@ Numbered = tuple[int, Probe]
 
 
 def _ask_everything(
-    probes: Sequence[Probe], benches: Mapping[str, _Bench]
+    probes: Sequence[Probe], benches: Mapping[str, Bench]
 ) -> dict[tuple[str, int], _Answer]:
     """Return every answer by tree and probe number.
 
@@ -113,7 +113,7 @@ def _ask_everything(
         [item for item in numbered if not any(map(_is_service, item[1].needs))],
         [item for item in numbered if any(map(_is_service, item[1].needs))],
     )
-    tools = _missing_tools(probes)
+    tools = missing_tools(probes)
     stop = Event()
     with ThreadPoolExecutor(max_workers=len(benches) + 1) as askers:
         try:
@@ -146,23 +146,39 @@ def _is_service(need: str) -> bool:
 
 
 def _ask_all(
-    lot: Sequence[Numbered], bench: _Bench, tools: Mapping[str, str], stop: Event
+    lot: Sequence[Numbered], bench: Bench, tools: Mapping[str, str], stop: Event
 ) -> dict[int, _Answer]:
     answers = {}
-    fleet = bench.fleet
     for number, probe in lot:
-        place = bench.scratch / "probes" / str(number)
-        place.mkdir(parents=True)
-        context = ProbeContext(
-            root=bench.root, scratch=place, services=fleet.urls, settings=fleet.settings
-        )
         began = time.monotonic()
-        seen = _unmet(probe, fleet, tools, stop) or _asked(probe, context, fleet)
+        if stop.is_set():
+            seen = _not_run(probe, "the run was interrupted")
+        else:
+            seen = ask(probe, bench, bench.scratch / "probes" / str(number), tools)
         answers[number] = _Answer(seen=seen, seconds=time.monotonic() - began)
     return answers
 
 
-def _missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
+def ask(probe: Probe, bench: Bench, scratch: Path, tools: Mapping[str, str]) -> Observation:
+    """Return the probe's answer on one tree; `tools` are the missing ones, from `missing_tools`.
+
+    `scratch` is made for it. A probe whose need is not met, or that fails by itself, did not run.
+    """
+    scratch.mkdir(parents=True)
+    fleet = bench.fleet
+    reasons = [
+        f"{need} is not up: {fleet.down[need]}" for need in probe.needs if need in fleet.down
+    ]
+    reasons += [tools[need] for need in probe.needs if need in tools]
+    if reasons:
+        return _not_run(probe, "; ".join(reasons))
+    context = ProbeContext(
+        root=bench.root, scratch=scratch, services=fleet.urls, settings=fleet.settings
+    )
+    return _asked(probe, context, fleet)
+
+
+def missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
     """Return every needed tool that is not on this machine, with the reason."""
     wanted = {need for probe in probes for need in probe.needs if not _is_service(need)}
     missing = {}
@@ -174,16 +190,6 @@ def _missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
         if not found:
             missing[tool] = f"{tool} is not installed"
     return missing
-
-
-def _unmet(probe: Probe, fleet: Fleet, tools: Mapping[str, str], stop: Event) -> Observation | None:
-    reasons = [
-        f"{need} is not up: {fleet.down[need]}" for need in probe.needs if need in fleet.down
-    ]
-    reasons += [tools[need] for need in probe.needs if need in tools]
-    if stop.is_set():
-        reasons.append("the run was interrupted")
-    return _not_run(probe, "; ".join(reasons)) if reasons else None
 
 
 def _asked(probe: Probe, context: ProbeContext, fleet: Fleet) -> Observation:

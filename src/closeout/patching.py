@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from closeout import shell
@@ -131,6 +132,25 @@ def diff(edits: Sequence[Edit]) -> bytes:
         )
     # Where a side is absent, git writes the other side's folder twice.
     return re.sub(rb"^diff --git b/", b"diff --git a/", result.raw, flags=re.MULTILINE)
+
+
+def hunks(patch: Patch) -> tuple[Patch, ...]:
+    """Return the patch's hunks, each as a patch of its own; a new file is one hunk."""
+    single = []
+    for path, section in zip(patch.targets, _sections(patch.diff), strict=True):
+        starts = [hunk.start() for hunk in _HUNK.finditer(section)]
+        ends = [*starts[1:], len(section)]
+        single += [
+            replace(patch, diff=_head(section) + section[start:end], targets=(path,))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    return tuple(single)
+
+
+def revert(folder: Path, patch: Patch) -> bool:
+    """Take the patch out of a private copy in `folder` again; return whether it could be."""
+    # Fewer lines of context are enough where another patch changed the neighbourhood.
+    return any(_apply(folder, patch, "--reverse", f"-C{lines}") for lines in (3, 2, 1))
 
 
 def first_line(patch: Patch) -> int:

@@ -16,3 +16,5 @@ SIBLINGS = ("cloud-weather-service", "cloud-feed-planner")
 
 IDENTITY = "cloud-identity-access"
 TENANT_REGISTRY = "cloud-tenant-registry"
+INGESTION = "cloud-ingestion"
+"""An Express service with the same defect that the order does not list."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from closeout.gaps.cors.origins import ALLOWED, EVIL, LOOKALIKES, get, not_shared, preflight
@@ -18,19 +19,40 @@ from closeout.probes.http import (
     summary,
     unproven,
 )
-from closeout.probes.services import IDENTITY
+from closeout.probes.services import IDENTITY, INGESTION
 
 _COOKIE = ("Cookie", "session=1")
-_HEALTH = "/api/health"
-_LOGIN = "/api/v1/auth/login"
 _NOWHERE = "/api/nowhere"
 _FIRST = "https://farm.example"
 _SECOND = "https://office.example:8443"
 _FORBIDDEN = "no Access-Control-Allow-Origin"
 _HEADERS = "Access-Control-Request-Headers"
 
-_ask = partial(preflight, path=_LOGIN)
-_read = partial(get, path=_HEALTH)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Door:
+    """An Express service, and the paths at which it reads, takes a POST and refuses."""
+
+    service: str
+    read: str
+    write: str
+    refused: str
+
+
+_DOORS = (
+    _Door(
+        service=IDENTITY,
+        read="/api/health",
+        write="/api/v1/auth/login",
+        refused="/api/v1/auth/me",
+    ),
+    _Door(
+        service=INGESTION,
+        read="/api/health",
+        write="/api/v1/readings",
+        refused="/api/v1/readings",
+    ),
+)
 
 Cases = Sequence[tuple[Request, Judge]]
 
@@ -65,79 +87,99 @@ def _works(answer: Answer) -> Sequence[str]:
     return shared if answer.status == 200 else [f"status {answer.status}", *shared]  # noqa: PLR2004 - HTTP's own number
 
 
-def _closed(*origins: str) -> Cases:
-    return [(make(origin), not_shared) for origin in origins for make in (_ask, _read)]
-
-
-def _open(*origins: str) -> Cases:
+def _closed(door: _Door, *origins: str) -> Cases:
     return [
-        (make(origin), partial(_shared_with, origin))
+        case
         for origin in origins
-        for make in (_ask, _read)
+        for case in (
+            (preflight(origin, path=door.write), not_shared),
+            (get(origin, path=door.read), not_shared),
+        )
     ]
 
 
-_QUESTIONS: tuple[tuple[str, str, Cases], ...] = (
-    ("evil-origin-preflight", _FORBIDDEN, [(_ask(EVIL), not_shared)]),
-    ("evil-origin-get", _FORBIDDEN, [(_read(EVIL), not_shared)]),
-    ("evil-origin-get-with-cookie", _FORBIDDEN, [(_read(EVIL, _COOKIE), not_shared)]),
-    ("null-origin", _FORBIDDEN, _closed("null")),
-    ("lookalike-origins", f"{_FORBIDDEN} for any of {len(LOOKALIKES)}", _closed(*LOOKALIKES)),
-    (
-        "evil-origin-on-errors",
-        f"{_FORBIDDEN} on 401 and 404",
-        [
-            (get(EVIL, path="/api/v1/auth/me"), not_shared),
-            (get(EVIL, path=_NOWHERE), not_shared),
-        ],
-    ),
-    ("allowed-origin", "that exact origin and Vary: Origin", _open(ALLOWED)),
-    (
-        "allowed-origin-reads-refusals",
-        "401 and 404 carry the allowed origin",
-        [
-            (get(ALLOWED, path="/api/v1/auth/me"), partial(_shared_with, ALLOWED)),
-            (get(ALLOWED, path=_NOWHERE), partial(_shared_with, ALLOWED)),
-        ],
-    ),
-    ("own-methods", "POST and no TRACE", [(_ask(ALLOWED), _method_allowed)]),
-    (
-        "named-headers-allowed",
-        "authorization and content-type may be sent",
-        [(_ask(ALLOWED, (_HEADERS, "authorization,content-type")), _headers_allowed)],
-    ),
-    (
-        "arbitrary-header-refused",
-        "a header that the service does not read is not allowed",
-        [(_ask(ALLOWED, (_HEADERS, "x-arbitrary")), _header_refused)],
-    ),
-    ("no-origin", "works, without `*`", [(Request(path=_HEALTH), _works)]),
-)
+def _open(door: _Door, *origins: str) -> Cases:
+    return [
+        case
+        for origin in origins
+        for case in (
+            (preflight(origin, path=door.write), partial(_shared_with, origin)),
+            (get(origin, path=door.read), partial(_shared_with, origin)),
+        )
+    ]
+
+
+def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
+    ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
+    return (
+        ("evil-origin-preflight", _FORBIDDEN, [(ask(EVIL), not_shared)]),
+        ("evil-origin-get", _FORBIDDEN, [(read(EVIL), not_shared)]),
+        ("evil-origin-get-with-cookie", _FORBIDDEN, [(read(EVIL, _COOKIE), not_shared)]),
+        ("null-origin", _FORBIDDEN, _closed(door, "null")),
+        (
+            "lookalike-origins",
+            f"{_FORBIDDEN} for any of {len(LOOKALIKES)}",
+            _closed(door, *LOOKALIKES),
+        ),
+        (
+            "evil-origin-on-errors",
+            f"{_FORBIDDEN} on refusals",
+            [
+                (get(EVIL, path=door.refused), not_shared),
+                (get(EVIL, path=_NOWHERE), not_shared),
+            ],
+        ),
+        ("allowed-origin", "that exact origin and Vary: Origin", _open(door, ALLOWED)),
+        (
+            "allowed-origin-reads-refusals",
+            "refusals carry the allowed origin",
+            [
+                (get(ALLOWED, path=door.refused), partial(_shared_with, ALLOWED)),
+                (get(ALLOWED, path=_NOWHERE), partial(_shared_with, ALLOWED)),
+            ],
+        ),
+        ("own-methods", "POST and no TRACE", [(ask(ALLOWED), _method_allowed)]),
+        (
+            "named-headers-allowed",
+            "authorization and content-type may be sent",
+            [(ask(ALLOWED, (_HEADERS, "authorization,content-type")), _headers_allowed)],
+        ),
+        (
+            "arbitrary-header-refused",
+            "a header that the service does not read is not allowed",
+            [(ask(ALLOWED, (_HEADERS, "x-arbitrary")), _header_refused)],
+        ),
+        ("no-origin", "works, without `*`", [(Request(path=door.read), _works)]),
+    )
+
 
 _PRODUCTION = {"NODE_ENV": "production"}
+_CONFIGURED = _DOORS[0]
+"""The service that is started again with every configuration; all share one template."""
+
 _SETTINGS: tuple[tuple[str, Mapping[str, str], Cases, bool], ...] = (
     (
         "configured-origins",
         {"ALLOWED_ORIGINS": f" {_FIRST}/ , HTTPS://Office.Example:8443 ,"},
-        [*_open(_FIRST, _SECOND), *_closed(ALLOWED, EVIL, "")],
+        [*_open(_CONFIGURED, _FIRST, _SECOND), *_closed(_CONFIGURED, ALLOWED, EVIL, "")],
         False,
     ),
     (
         "configured-in-production",
         {**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
-        [*_open(_FIRST), *_closed(ALLOWED, EVIL)],
+        [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, ALLOWED, EVIL)],
         False,
     ),
-    ("wildcard-configured", {"ALLOWED_ORIGINS": "*"}, _closed(EVIL, "*"), True),
-    ("null-configured", {"ALLOWED_ORIGINS": f"null,{_FIRST}"}, _closed("null"), True),
-    ("empty-configured", {"ALLOWED_ORIGINS": ""}, _closed("", ALLOWED, EVIL), True),
+    ("wildcard-configured", {"ALLOWED_ORIGINS": "*"}, _closed(_CONFIGURED, EVIL, "*"), True),
+    ("null-configured", {"ALLOWED_ORIGINS": f"null,{_FIRST}"}, _closed(_CONFIGURED, "null"), True),
+    ("empty-configured", {"ALLOWED_ORIGINS": ""}, _closed(_CONFIGURED, "", ALLOWED, EVIL), True),
     (
         "wildcard-in-production",
         {**_PRODUCTION, "ALLOWED_ORIGINS": f"{_FIRST},*"},
-        _closed(EVIL, "*", ""),
+        _closed(_CONFIGURED, EVIL, "*", ""),
         True,
     ),
-    ("unset-in-production", _PRODUCTION, _closed(ALLOWED, EVIL), True),
+    ("unset-in-production", _PRODUCTION, _closed(_CONFIGURED, ALLOWED, EVIL), True),
 )
 """Name, environment, questions, and whether not to boot is right too."""
 
@@ -178,20 +220,24 @@ def _judge(service_up: Booted, cases: Cases, expected: str, command: str) -> Obs
     return judged(expected=expected, command=command, faults=faults, seen=seen)
 
 
-def _probe(name: str, run: Callable[[ProbeContext], Observation]) -> Probe:
+def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) -> Probe:
     return Probe(
-        id=f"cors.{name}@{IDENTITY}",
+        id=f"cors.{name}@{service}",
         criterion="1.3",
-        needs=(IDENTITY,),
+        needs=(service,),
         run=run,
-        subject=IDENTITY,
+        subject=service,
     )
 
 
 EXPRESS_PROBES = (
-    *(_probe(name, exchanges(IDENTITY, expected, cases)) for name, expected, cases in _QUESTIONS),
     *(
-        _probe(name, _configured(environment, cases, refusable=refusable))
+        _probe(door.service, name, exchanges(door.service, expected, cases))
+        for door in _DOORS
+        for name, expected, cases in _questions(door)
+    ),
+    *(
+        _probe(IDENTITY, name, _configured(environment, cases, refusable=refusable))
         for name, environment, cases, refusable in _SETTINGS
     ),
 )

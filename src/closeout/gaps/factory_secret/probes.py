@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from closeout.launchers.boot import Booted, booted, launch_of, log_of
 from closeout.model import Observation, Probe, ProbeContext
 from closeout.probes.http import Answer, Request, ask, json_headers, judged, send, summary, tally
-from closeout.probes.services import TENANT_REGISTRY
+from closeout.probes.services import IDENTITY, TENANT_REGISTRY
 
 CLAIM = "/api/v1/provisioning/claim"
 OLD_LITERAL = "FACTORY-SECRET"
@@ -173,6 +173,24 @@ def _configured(
     return run
 
 
+def _no_fallback(context: ProbeContext) -> Observation:
+    """Start the service that signs tokens without the secret that it signs them with."""
+    variable = "JWT_REFRESH_SECRET"
+    launch = launch_of(context, IDENTITY).without(variable)
+    with booted(launch, context.scratch / "service.log") as service:
+        if isinstance(service, Booted):
+            faults, seen = ["it starts, and signs with a literal of the source"], "it listens"
+        else:
+            faults = [] if variable in service.reason else ["it ended for another reason"]
+            seen = service.reason
+    return judged(
+        expected=f"it does not start without {variable}",
+        command=f"unset {variable}; start {IDENTITY}",
+        faults=faults,
+        seen=seen,
+    )
+
+
 PROBES = (
     _probe("old-literal", "4.1", _answered(lambda _: OLD_LITERAL, "401", [_REFUSED])),
     _probe("right-secret", "4.2", _answered(lambda secret: secret, "200 or 201", _ACCEPTED)),
@@ -203,4 +221,11 @@ PROBES = (
         ),
     ),
     _probe("old-literal-configured", "4.1", _configured({_VARIABLE: OLD_LITERAL}, [OLD_LITERAL])),
+    Probe(
+        id=f"factory-secret.no-fallback@{IDENTITY}",
+        criterion="4.1",
+        needs=(IDENTITY,),
+        run=_no_fallback,
+        subject=IDENTITY,
+    ),
 )
