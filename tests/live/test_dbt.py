@@ -42,7 +42,8 @@ def test_run_dbt_is_red_before_the_fix_although_compiling_passes(
     """Compiling exits 0 on both defects; PostgreSQL and the figures tell."""
     seen = _seen(dbt.run_dbt(root, tmp_path / "scratch", _program()))
     assert seen["sql.dbt-compile"].passed is True
-    for probe in ("compiled-sql-parses", "dbt-run-empty", "dbt-build", "cohort-values"):
+    red = ("compiled-sql-parses", "dbt-run-empty", "dbt-build", "cohort-values")
+    for probe in (*red, "cohort-values-on-timestamps"):
         assert seen[f"sql.{probe}"].passed is False, probe
     assert "holds 'now()'" in seen["sql.farm-summary-values"].observed
     assert "syntax error" in seen["sql.dbt-run-empty"].observed
@@ -53,10 +54,11 @@ def test_run_dbt_is_green_after_the_fix(root: Path, tmp_path: Path) -> None:
     writer.commit(root, [edit for change in GAP.derive(DiskTree(root)) for edit in change.edits])
     seen = _seen(dbt.run_dbt(root, tmp_path / "scratch", _program()))
     assert {probe: item.passed for probe, item in seen.items()} == dict.fromkeys(seen, True)
-    assert len(seen) == 8
+    assert len(seen) == 9
     told = seen["sql.cohort-values"].observed
     assert "1 of one day, 2 with NULL counts" in told
     assert "gives 0.9785; of the animals placed, 0.8400 survived" in told
+    assert "all equal: 5 batches" in seen["sql.cohort-values-on-timestamps"].observed
 
 
 def test_compile_only_refuses_the_order_s_own_repair(root: Path, tmp_path: Path) -> None:
@@ -73,13 +75,18 @@ def test_compile_only_refuses_the_order_s_own_repair(root: Path, tmp_path: Path)
     assert "does not exist" in seen["sql.dbt-run-empty"].observed
 
 
-def test_run_dbt_names_a_package_that_it_cannot_reach(root: Path, tmp_path: Path) -> None:
-    """Without a hub such a project is unproven, never green, and the package is named."""
+def test_run_dbt_names_a_package_that_it_cannot_reach(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a hub such a project is unproven, never green; reading its models still works."""
+    monkeypatch.setenv("DBT_PACKAGE_HUB_URL", "http://127.0.0.1:9/")
     packages = root / _PIPELINE / "packages.yml"
     packages.write_text("packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.3.0\n")
     seen = _seen(dbt.run_dbt(root, tmp_path / "scratch", _program()))
     assert {item.passed for item in seen.values()} == {None}
     assert all("dbt-labs/dbt_utils" in item.observed for item in seen.values())
+    found = {item.rule for check in GAP.detect(DiskTree(root)) for item in check.findings}
+    assert {"unbalanced-parenthesis", "unknown-function"} <= found
 
 
 def test_run_dbt_without_dbt_is_unproven(root: Path, tmp_path: Path) -> None:

