@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout import patching
 from closeout.anchors import syntax
+from closeout.errors import CloseoutError
 from closeout.model import (
     Changeset,
     Check,
@@ -15,7 +16,6 @@ from closeout.model import (
     Finding,
     Gap,
     Patch,
-    PatchState,
     Proposal,
     Reason,
     Unresolved,
@@ -69,7 +69,7 @@ def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]
             overlay.lay(edit)
         proposals.append(proposal)
     for gap in gaps:
-        after[gap.slug] = gap.detect(overlay)
+        after[gap.slug] = gap.detect(overlay) if overlay.edits else before[gap.slug]
     return Plan(before=before, after=after, proposals=tuple(proposals), edits=overlay.edits)
 
 
@@ -102,10 +102,13 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 
 
 def _lay_patch(stage: Overlay, patch: Patch) -> bool:
-    broken = {path for path in patch.targets if syntax.trouble(path, stage.read(path) or b"")}
-    if patching.state(stage, patch) is not PatchState.APPLIES:
+    if not patching.may_apply(stage, patch):
         return False
-    edits = patching.stage(stage, patch)
+    broken = {path for path in patch.targets if syntax.trouble(path, stage.read(path) or b"")}
+    try:
+        edits = patching.stage(stage, patch)
+    except CloseoutError:
+        return False
     # git would edit a file that does not parse; only a patch that mends it may.
     if any(edit.path in broken and syntax.trouble(edit.path, edit.after) for edit in edits):
         return False

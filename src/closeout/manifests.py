@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.schemas import SERVED_VERSIONS, validator_of, vocabulary
+from closeout.yamlloading import safe_loader
 
 _JOB_RESTARTS = ("OnFailure", "Never")
 _FREE_TEXT = frozenset({"data", "stringData", "binaryData", "labels", "annotations", "matchLabels"})
@@ -75,6 +77,7 @@ class Document:
         return line
 
 
+@lru_cache(maxsize=1024)
 def documents(content: bytes) -> tuple[Document, ...]:
     """Return the YAML documents of `content`, empty ones left out.
 
@@ -82,7 +85,7 @@ def documents(content: bytes) -> tuple[Document, ...]:
     """
     import yaml  # noqa: PLC0415 - only manifests need the parser
 
-    loader = yaml.SafeLoader(content.decode("utf-8-sig", "replace"))
+    loader = safe_loader()(content.decode("utf-8-sig", "replace"))
     found = []
     try:
         while loader.check_node():
@@ -97,6 +100,7 @@ def documents(content: bytes) -> tuple[Document, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
 def validate(content: bytes) -> tuple[ManifestProblem, ...]:
     """Return every problem of the manifests in one file, by line."""
     import yaml  # noqa: PLC0415 - only manifests need the parser

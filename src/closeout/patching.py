@@ -75,6 +75,33 @@ def state(tree: Tree, patch: Patch) -> PatchState:
     return PatchState.DRIFTED
 
 
+def may_apply(tree: Tree, patch: Patch) -> bool:
+    """Return False where `git apply` cannot succeed, told without starting it.
+
+    A hunk fits only where all of its old lines stand together, and a new file only where none is.
+    """
+    for path, section in zip(patch.targets, _sections(patch.diff), strict=True):
+        content = tree.read(path)
+        makes = _NEW_FILE.search(_head(section)) is not None
+        if makes is (content is not None):
+            return False
+        if content is not None and any(old not in content for old in _old_lines(section)):
+            return False
+    return True
+
+
+def _old_lines(section: bytes) -> list[bytes]:
+    starts = [match.end() for match in _HUNK.finditer(section)]
+    ends = [*(match.start() for match in _HUNK.finditer(section)), len(section)][1:]
+    return [_before(section[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _before(hunk: bytes) -> bytes:
+    lines = hunk.split(b"\n")[1:]  # what stands beside the second @@ is no line of the file
+    old = b"\n".join(line[1:] for line in lines if line[:1] in {b" ", b"-"})
+    return old.rstrip(b"\n")  # the last line of a file may lack its newline
+
+
 def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
     """Return the edits that `patch` makes on `tree`; raises CloseoutError where it does not fit."""
     modes = {path: made for path, made in _kinds(patch) if made}

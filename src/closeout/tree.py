@@ -16,6 +16,7 @@ from typing import Protocol
 
 from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
+from closeout.opening import behind_link, open_below
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
@@ -85,6 +86,12 @@ def clean_path(text: str) -> PurePosixPath:
     return path
 
 
+def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
+    """Return the paths of the files below `folder`, sorted."""
+    parts = folder.parts
+    return [path for path in tree.paths() if path.parts[: len(parts)] == parts]
+
+
 class DiskTree:
     """The monorepo at `root`, read once a file."""
 
@@ -96,21 +103,22 @@ class DiskTree:
 
     @cached_property
     def _listing(self) -> tuple[PurePosixPath, ...]:
-        return tuple(sorted(self._walk(self.root, PurePosixPath())))
+        return tuple(self._walk(str(self.root), PurePosixPath()))
 
-    def _walk(self, folder: Path, prefix: PurePosixPath) -> Iterator[PurePosixPath]:
+    def _walk(self, folder: str, prefix: PurePosixPath) -> Iterator[PurePosixPath]:
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    path = prefix / entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.name not in SKIPPED_FOLDERS:
-                            yield from self._walk(Path(entry.path), path)
-                    elif entry.is_file(follow_symlinks=False):
-                        if not entry.name.endswith(TEMPORARY_SUFFIX):
-                            yield path
-                    elif not entry.is_symlink():
-                        self._refuse(path, "not a regular file")
+                found = sorted(entries, key=lambda entry: entry.name)
+            for entry in found:  # by name, folder by folder: that is the order of sorted paths
+                path = prefix / entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in SKIPPED_FOLDERS:
+                        yield from self._walk(entry.path, path)
+                elif entry.is_file(follow_symlinks=False):
+                    if not entry.name.endswith(TEMPORARY_SUFFIX):
+                        yield path
+                elif not entry.is_symlink():
+                    self._refuse(path, "not a regular file")
         except OSError as error:
             self._refuse(prefix, f"folder cannot be listed: {error.strerror}")
 
@@ -123,19 +131,19 @@ class DiskTree:
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
+        if path in self._bytes:  # only clean paths are ever remembered
+            return self._bytes[path]
         clean = clean_path(str(path))
         if clean not in self._bytes:
             self._bytes[clean] = self._read(clean)
         return self._bytes[clean]
 
     def _read(self, path: PurePosixPath) -> bytes | None:
-        place = self.root / path
-        if _behind_link(self.root, path):
-            self._refuse(path, "behind a symbolic link")
-            return None
         try:
-            handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
+            handle = open_below(self.root, path)
+        except (FileNotFoundError, NotADirectoryError):
+            if behind_link(self.root, path):
+                self._refuse(path, "behind a symbolic link")
             return None
         except OSError as error:
             self._refuse(path, f"cannot be opened: {error.strerror}")
@@ -157,10 +165,6 @@ class DiskTree:
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what could not be read so far, sorted by path."""
         return tuple(self._unreadable[path] for path in sorted(self._unreadable))
-
-
-def _behind_link(root: Path, path: PurePosixPath) -> bool:
-    return any((root / parent).is_symlink() for parent in path.parents if parent.parts)
 
 
 def _trouble(status: os.stat_result) -> str | None:
@@ -192,6 +196,7 @@ class Overlay:
         """Lay `edits` over `base`, later edits over earlier ones."""
         self.base = base
         self._edits: dict[PurePosixPath, Edit] = {}
+        self._listing: tuple[PurePosixPath, ...] | None = None
         for edit in edits:
             self.lay(edit)
 
@@ -200,6 +205,7 @@ class Overlay:
         if edit.before != self.read(edit.path):
             message = f"stale edit of {edit.path}"
             raise ValueError(message)
+        self._listing = None
         original = self.base.read(edit.path)
         if original == edit.after:
             self._edits.pop(edit.path, None)
@@ -215,11 +221,17 @@ class Overlay:
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return every file's path, new ones included, sorted."""
-        return tuple(sorted({*self.base.paths(), *self._edits}))
+        if self._listing is None:
+            below = self.base.paths()
+            new = self._edits.keys() - set(below)
+            # Sorting parts is sorting paths, and several times faster.
+            everything = sorted((*below, *new), key=lambda path: path.parts)
+            self._listing = tuple(everything) if new else below
+        return self._listing
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the edited bytes where there is an edit, else the base's."""
-        edit = self._edits.get(clean_path(str(path)))
+        edit = self._edits.get(path if isinstance(path, PurePosixPath) else clean_path(path))
         return self.base.read(path) if edit is None else edit.after
 
     def mode(self, path: PurePosixPath | str) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.splicing import line_number
+from closeout.yamlloading import safe_loader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,11 @@ def trouble(path: PurePosixPath, content: bytes) -> Trouble | None:
     }.get(path.suffix)
     if judge is None or ("templates" in path.parts and path.suffix in {".yml", ".yaml"}):
         return None
+    return _judged(judge, content)
+
+
+@lru_cache(maxsize=1024)
+def _judged(judge: Callable[[bytes], Trouble | None], content: bytes) -> Trouble | None:
     return judge(content)
 
 
@@ -71,7 +79,7 @@ def _yaml(content: bytes) -> Trouble | None:
     import yaml  # noqa: PLC0415 - only trees with YAML edits pay for it
 
     try:
-        for _ in yaml.compose_all(content):
+        for _ in yaml.compose_all(content, Loader=safe_loader()):
             pass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

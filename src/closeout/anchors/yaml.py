@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from closeout.splicing import Splice, line_end
+from closeout.yamlloading import safe_loader
 
 
 class YamlError(Exception):
@@ -147,7 +148,7 @@ def _insertion(content: bytes, node: Node, entry: Entry | None) -> Insertion:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _documents(content: bytes) -> tuple[Node, ...]:
     import yaml  # noqa: PLC0415 - slow to import, and most runs ask for it late
 
@@ -157,7 +158,7 @@ def _documents(content: bytes) -> tuple[Node, ...]:
         line = content.count(b"\n", 0, error.start) + 1
         raise YamlError("not UTF-8", line=line) from error
     try:
-        tops = [top for top in yaml.compose_all(text, Loader=yaml.SafeLoader) if top is not None]
+        tops = [top for top in yaml.compose_all(text, Loader=safe_loader()) if top is not None]
         reader = _Reader(content, text)
         return tuple(reader.node(top) for top in tops)
     except yaml.MarkedYAMLError as error:

@@ -7,7 +7,7 @@ shape of values; no value is kept, so nothing that prints an inventory can leak 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -86,14 +86,15 @@ def services(tree: Tree) -> frozenset[str]:
 
 
 def _is_in_service(path: PurePosixPath) -> bool:
-    return path.parts[0] in LAYERS and path.parent.parent != PurePosixPath()
+    parts = path.parts
+    return len(parts) > 2 and parts[0] in LAYERS  # noqa: PLR2004 - layer, service and a file
 
 
 def _order(place: Place) -> tuple[str, int, str]:
     return (str(place.path), place.line, place.origin.value)
 
 
-_Reader = Callable[[bytes], Iterator[tuple[str, Mention]]]
+_Reader = Callable[[bytes], Iterable[tuple[str, Mention]]]
 
 
 def _reader(path: PurePosixPath, known: frozenset[str]) -> _Reader | None:
@@ -113,7 +114,7 @@ def _owner(path: PurePosixPath, known: frozenset[str]) -> str | None:
     return named[-1] if named and path.name.startswith("values") else None
 
 
-def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterator[Mention]] | None:
+def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]] | None:
     if path.suffix in {".yml", ".yaml"}:
         return _yaml_reader(path)
     if "env" in path.name and path.suffix in {".example", ".sample", ".template"}:
@@ -126,7 +127,7 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterator[Mention]]
     return {".py": in_python, ".prisma": in_schema}.get(path.suffix)
 
 
-def _yaml_reader(path: PurePosixPath) -> Callable[[bytes], Iterator[Mention]] | None:
+def _yaml_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]] | None:
     if path.name.startswith("values") and "templates" not in path.parts:
         return in_chart
     return in_schema if path.stem == "profiles" else None

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from closeout.anchors import python
 from closeout.inventory.names import NAME, Mention, Origin, is_secret, is_usable
+from closeout.prefilters import holds
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _PROCESS_ENV = re.compile(rb"\bprocess\s*\.\s*env\b")
+_PYTHON_SIGNS = (b"environ", b"getenv", b"BaseSettings")
+_SETTINGS = b"BaseSettings"
+_NAMES = re.compile(rb"\b[A-Z][A-Z0-9_]+\b")
+_ANY_URL = "amqp://user:password@host"
+"""A value with which every variable that may be a secret is one."""
 _QUOTED = re.compile(rb"""\(\s*(['"`])([A-Z][A-Z0-9_]*)\1""")
 _SCHEMA_CALL = re.compile(rb"""\benv(?:_var)?\(\s*(['"])([A-Z][A-Z0-9_]*)\1""")
 _WRAPPERS = {"parenthesized_expression", "non_null_expression", "as_expression"}
@@ -29,16 +37,25 @@ def in_schema(content: bytes) -> Iterator[Mention]:
                 yield Mention(name=name, line=number, origin=Origin.CODE)
 
 
-def in_python(content: bytes) -> Iterator[Mention]:
-    """Yield the secrets that a module reads with os.getenv, os.environ or a settings class."""
-    if not any(word in content for word in (b"environ", b"getenv", b"BaseSettings")):
+def in_python(content: bytes) -> Iterable[Mention]:
+    """Return the secrets that a module reads with os.getenv, os.environ or a settings class."""
+    return _mentions(_in_python, content)
+
+
+@lru_cache(maxsize=4096)
+def _mentions(read: Callable[[bytes], Iterator[Mention]], content: bytes) -> tuple[Mention, ...]:
+    return tuple(read(content))
+
+
+def _in_python(content: bytes) -> Iterator[Mention]:
+    if not holds(content, _PYTHON_SIGNS) or not (_names_a_secret(content) or _SETTINGS in content):
         return
     try:
-        module = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError):
+        nodes = tuple(ast.walk(python.parse(content).tree))
+    except SyntaxError:
         return
-    wrapped = any(_asks(node) and not _constant(_argument(node)) for node in ast.walk(module))
-    for node in ast.walk(module):
+    wrapped = any(_asks(node) and not _constant(_argument(node)) for node in nodes)
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             yield from _settings(node)
             continue
@@ -53,13 +70,24 @@ def in_python(content: bytes) -> Iterator[Mention]:
             yield _code(name, getattr(node, "lineno", 1), _constant(default))
 
 
-def in_typescript(suffix: str) -> Callable[[bytes], Iterator[Mention]]:
+def in_typescript(suffix: str) -> Callable[[bytes], Iterable[Mention]]:
     """Return the reader of `process.env` in files with `suffix`."""
-    return lambda content: _in_typescript(content, suffix)
+    reader = _in_plain_typescript if suffix == ".ts" else _in_jsx
+    return partial(_mentions, reader)
+
+
+def _in_plain_typescript(content: bytes) -> Iterator[Mention]:
+    return _in_typescript(content, ".ts")
+
+
+def _in_jsx(content: bytes) -> Iterator[Mention]:
+    return _in_typescript(content, ".tsx")
 
 
 def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
-    if b"process" not in content or not _PROCESS_ENV.search(content):
+    if not holds(content, (b"process",)) or not _PROCESS_ENV.search(content):
+        return
+    if not _names_a_secret(content):
         return
     root = _parse(content, suffix)
     wrapped = False
@@ -74,6 +102,11 @@ def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
                 yield _code(name, line, default)
     if wrapped:
         yield from _wrapped(content, root)
+
+
+@lru_cache(maxsize=4096)
+def _names_a_secret(content: bytes) -> bool:
+    return any(is_secret(word.decode(), _ANY_URL) for word in set(_NAMES.findall(content)))
 
 
 def _parse(content: bytes, suffix: str) -> Node:

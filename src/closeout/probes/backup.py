@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from closeout import drill
 from closeout.errors import CloseoutError
 from closeout.model import Observation, ProbeContext
@@ -154,6 +152,8 @@ def uploads(bench: Bench) -> Observation:
     try:
         with s3_emulator(bench.scratch) as endpoint:
             run = bench.back_up(upload_settings(endpoint) | {"BACKUP_DATABASES": _DATABASE})
+            import httpx  # noqa: PLC0415 - slow to import, and only this probe asks a bucket
+
             stored = httpx.get(f"{endpoint}/{BUCKET}", params={"list-type": "2"}, timeout=10.0).text
     except CloseoutError as error:
         return Observation(

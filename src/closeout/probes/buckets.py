@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from closeout import shell
 from closeout.errors import CloseoutError
 from closeout.probes import postgres
@@ -51,6 +49,8 @@ def s3_emulator(scratch: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind((postgres.HOST, 0))
         port = free.getsockname()[1]
+    import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
+
     url = f"http://{postgres.HOST}:{port}"
     argv = [program, "-H", postgres.HOST, "-p", str(port)]
     with shell.running(argv, log=scratch / "s3-emulator.log"):

@@ -9,7 +9,7 @@ from closeout.gaps.billing_tests import package
 from closeout.gates import BILLING, Minimum
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.probes.service_copy import BILLING_SERVICE
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 SLUG = "billing-tests"
 PACKAGE = BILLING_SERVICE / "package.json"
@@ -18,7 +18,7 @@ CONFIGURATION = BILLING_SERVICE / "jest.config.js"
 
 def detect(tree: Tree) -> tuple[Check, ...]:
     """Return a check for each service's test file, one for the runner and its configuration."""
-    paths = [path for path in tree.paths() if path.is_relative_to(BILLING_SERVICE)]
+    paths = below(tree, BILLING_SERVICE)
     if not paths:
         rules = [*(item.criterion for item in BILLING.minimums), BILLING.coverage_criterion]
         return tuple(Check(rule="tests", criterion=rule, examined=()) for rule in rules)

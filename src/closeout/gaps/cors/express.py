@@ -14,6 +14,7 @@ from closeout.anchors.typescript_names import SUFFIXES
 from closeout.anchors.typescript_values import FUNCTIONS, Leaf, Values
 from closeout.gaps.cors.express_openings import Opening, delegated, opening_of
 from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.prefilters import holds_in_any_case, matches
 from closeout.tree import Tree
 
 RULE = "express-no-wildcard"
@@ -25,6 +26,7 @@ _NO_SOURCE = (".d", ".test", ".spec", ".min")
 _SIGNS = re.compile(
     rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
 )
+_CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
 _SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
 _READ = re.compile(rb"process\.env(?:\.|\[['\"])ALLOWED_ORIGINS\b")
@@ -83,10 +85,10 @@ def look(tree: Tree) -> Survey:
     values = Values(tree)
     for path in tree.paths():
         content = tree.read(path) if is_source(path) else None
-        if content is None or not (_SERVER.search(content) or _SIGNS.search(content)):
+        if content is None or not (matches(content, _SERVER) or _has_signs(content)):
             continue
         examined.append(path)
-        if not _SIGNS.search(content):
+        if not _has_signs(content):
             continue
         source = typescript.read(content)
         calls = list(cors_calls(source))
@@ -112,13 +114,17 @@ def look(tree: Tree) -> Survey:
     )
 
 
+def _has_signs(content: bytes) -> bool:
+    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
+
+
 def configurable_folders(tree: Tree, survey: Survey) -> tuple[PurePosixPath, ...]:
     """Return the folders of the services with a policy that reads the variable."""
     with_policy = {service_of(tree, path) for path in survey.policies}
     reading = {
         service_of(tree, path)
         for path in tree.paths()
-        if is_source(path) and _READ.search(tree.read(path) or b"")
+        if is_source(path) and matches(tree.read(path) or b"", _READ)
     }
     return tuple(sorted(with_policy & reading))
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
 from closeout.model import Reason, Unresolved
+from closeout.prefilters import holds_in_any_case
 from closeout.tree import Tree
 
 NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
@@ -23,8 +24,9 @@ _SECRET_TAIL = re.compile(
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
 _VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
 _WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")
-_PREFILTER = re.compile(
-    rb"secret|password|passcode|claim_?code|key|token|access_?code", re.IGNORECASE
+_SIGNS = (
+    *(b"secret", b"password", b"passcode", b"claimcode", b"claim_code", b"key", b"token"),
+    *(b"accesscode", b"access_code"),
 )
 _SHORTEST = 4
 
@@ -74,7 +76,7 @@ def sources(tree: Tree) -> Sources:
     broken: list[Unresolved] = []
     for path in tree.paths():
         content = tree.read(path) if _is_source(path) else None
-        if content is None or not _PREFILTER.search(content):
+        if content is None or not holds_in_any_case(content, _SIGNS):
             continue
         examined.append(path)
         source = typescript.read(content)

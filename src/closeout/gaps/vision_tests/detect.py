@@ -10,7 +10,7 @@ from closeout.anchors import testcases
 from closeout.gates import VISION, Minimum
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.probes.service_copy import VISION_SERVICE
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 SLUG = "vision-tests"
 
@@ -25,7 +25,7 @@ _FIXTURE = re.compile(rb"^@(pytest\.)?fixture\b", re.MULTILINE)
 
 def detect(tree: Tree) -> tuple[Check, ...]:
     """Return a check for the configuration, the fixtures and each service's test file."""
-    paths = [path for path in tree.paths() if path.is_relative_to(VISION_SERVICE)]
+    paths = below(tree, VISION_SERVICE)
     if not paths:
         rules = ("6.1", "6.2", *(item.criterion for item in VISION.minimums))
         return tuple(Check(rule="tests", criterion=rule, examined=()) for rule in rules)

@@ -1,0 +1,1 @@
+"""Measure how the work grows with a monorepo's size, beside other people's tools."""

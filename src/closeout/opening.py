@@ -1,0 +1,34 @@
+"""Open a foreign file for reading without following one link on the way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
+"""Opens a folder for what is below it; only Linux knows a handle that cannot list it."""
+
+
+def open_below(root: Path, path: PurePosixPath) -> int:
+    """Open the file for reading, each folder on the way from the one above it.
+
+    No link is followed at any step, so a folder that is swapped for a link under our hands leads
+    nowhere. A link on the way raises NotADirectoryError, as a file there does.
+    """
+    above: int | None = None
+    try:
+        for part in (str(root), *path.parts[:-1]):
+            folder = os.open(part, _FOLDER | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+            if above is not None:
+                os.close(above)
+            above = folder
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.open(path.name, flags, dir_fd=above)
+    finally:
+        if above is not None:
+            os.close(above)
+
+
+def behind_link(root: Path, path: PurePosixPath) -> bool:
+    """Return whether a folder on the way to `path` is a link."""
+    return any((root / parent).is_symlink() for parent in path.parents if parent.parts)
