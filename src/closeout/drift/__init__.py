@@ -92,6 +92,7 @@ def table(rows: Sequence[Row]) -> str:
         outcome = item.outcome.value
         if item.unresolved:
             outcome += f" ({', '.join(sorted({place.reason.value for place in item.unresolved}))})"
+            outcome += ", the rest mended" if item.edits else ""
         if row.verdict is not True:
             outcome = f"**{'FAILED' if row.verdict is False else 'NOT JUDGED'}**: {outcome}"
         told = "; ".join([*item.faults, row.judgement.told]).replace("|", "\\|")

@@ -5,6 +5,7 @@ and changes it step by step:
 
     service: cloud-layer/cloud-inference-server    # the cases' default; a case may name another
     file: app/main.py                              # what a step is about, unless it says `in:`
+    steps: []                                      # taken in every case, before its own
     cases:
       - name: another quote style
         expect: fixed                              # or: left alone, refused
@@ -13,6 +14,7 @@ and changes it step by step:
           - {replace: '["*"]', by: "['*']"}        # must be there; every occurrence
           - {write: app/origins.py, text: ...}     # a new file, or the whole of an old one
           - {rename: app/main.py, to: app/server.py}
+          - {remove: app/other.py}
           - {spell: crlf}                          # crlf, lf, tabs, bom, latin-1, no-final-newline
         settings: {target: app.server}             # what the gap's judge wants to know
 """
@@ -92,7 +94,7 @@ def _case(slug: str, document: Mapping[str, Any], entry: Mapping[str, Any]) -> C
         file=PurePosixPath(entry.get("file", document["file"])),
         expect=Outcome(entry["expect"]),
         reason=None if reason is None else Reason(reason),
-        steps=tuple(entry["steps"]),
+        steps=(*document.get("steps", ()), *entry["steps"]),
         settings=entry.get("settings", {}),
     )
 
@@ -116,6 +118,8 @@ def _take(step: Mapping[str, Any], case: Case, files: dict[str, bytes]) -> None:
     place = str(case.service / step.get("in", case.file))
     if "rename" in step:
         files[str(case.service / step["to"])] = files.pop(str(case.service / step["rename"]))
+    elif "remove" in step:
+        del files[str(case.service / step["remove"])]
     elif "write" in step:
         files[str(case.service / step["write"])] = step["text"].encode()
     elif "spell" in step:

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from closeout import drift
-from closeout.drift import Judge, Tools, asgi
+from closeout.drift import Judge, Tools, asgi, pipeline
 from closeout.errors import ExitCode
 
-JUDGES: Mapping[str, Judge] = {"cors": asgi.judge_cors, "headers": asgi.judge_headers}
+JUDGES: Mapping[str, Judge] = {
+    "cors": asgi.judge_cors,
+    "headers": asgi.judge_headers,
+    "sql": pipeline.judge,
+}
 """Who asks the cases of each gap."""
 
 PAGE = Path("docs/drift.md")

@@ -18,7 +18,7 @@ from closeout.anchors import syntax
 from closeout.bundle import BUNDLE
 from closeout.drift.cases import Case, Outcome, variant
 from closeout.gaps import GAPS
-from closeout.model import Edit, Gap, Patch, Unresolved
+from closeout.model import Edit, Gap, Patch, Reason, Unresolved
 from closeout.prepared import PreparedSet
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 from closeout.workspace import REFERENCE
@@ -65,9 +65,10 @@ def stage(case: Case) -> Staged:
     plan = engine.plan((gap,), before, _prepared)
     after = Overlay(before, plan.edits)
     proposal = plan.proposals[0]
-    outcome = _outcome(gap, plan)
+    refused = _refused(gap, plan)
+    outcome = _outcome(gap, plan, refused)
     faults = [
-        *_outcome_faults(case, outcome, proposal.unresolved),
+        *_outcome_faults(case, outcome, refused),
         *(fault for edit in plan.edits for fault in _spelling_faults(edit)),
         *_repeat_faults(gap, after),
         *_patch_faults(before, plan.edits),
@@ -80,15 +81,21 @@ def stage(case: Case) -> Staged:
         outcome=outcome,
         edits=plan.edits,
         patches=proposal.patches,
-        unresolved=proposal.unresolved,
+        unresolved=refused,
         faults=tuple(faults),
     )
 
 
-def _outcome(gap: Gap, plan: engine.Plan) -> Outcome:
+def _refused(gap: Gap, plan: engine.Plan) -> tuple[Unresolved, ...]:
+    """Return what was refused; the order's other services are not in the tree, and do not count."""
+    unread = [item for check in plan.after[gap.slug] for item in check.unresolved]
+    every = dict.fromkeys((*plan.unresolved[gap.slug], *unread))
+    return tuple(item for item in every if item.reason is not Reason.MISSING)
+
+
+def _outcome(gap: Gap, plan: engine.Plan, refused: tuple[Unresolved, ...]) -> Outcome:
     open_before = engine.findings(plan.before[gap.slug])
     open_after = engine.findings(plan.after[gap.slug])
-    refused = plan.unresolved[gap.slug]
     if refused:
         return Outcome.REFUSED
     if open_after:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from closeout.anchors.sql import UnreadableSqlError
+from closeout.anchors.sql import UnreadableSqlError, imbalances
 from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
 from closeout.gaps.sql.rules import PROJECT_RULES, RULES
@@ -53,6 +53,9 @@ def _changeset(
                 left += [_left(path, after, place) for place in places if not place.mend]
                 break
             after = splice(after, chosen)
+        if path in project.models and before != after and imbalances(after):
+            # What does not parse is never edited, not even where the rest could be mended.
+            after = before
     except UnreadableSqlError:
         return None
     edits: tuple[Edit, ...] = ()
