@@ -27,6 +27,7 @@ _AT_ONCE = 2
 _REASONS = {
     ".env.example": "an example for people: no process reads it",
     "env.example": "an example for people: no process reads it",
+    "values.yaml": "charts are not installed here: what they hand over is read",
     "docker-compose.yml": "compose is not run here: what it hands over is read, not started",
     "package.json": "the lock file alone decides what is installed",
     "package-lock.json": "`npm ci` installs by the packages' own entries, which stay",
@@ -44,6 +45,11 @@ class Hunk:
     service: str
 
     @property
+    def excuse(self) -> str:
+        """Return why no probe can notice that it is missing, empty where that is not known."""
+        return _REASONS.get(self.path.name, "")
+
+    @property
     def path(self) -> PurePosixPath:
         """Return the one file that the hunk changes."""
         return self.patch.targets[0]
@@ -59,14 +65,9 @@ class Verdict:
     detector: str
 
     @property
-    def excuse(self) -> str:
-        """Return why no probe can notice, empty where that is not known."""
-        return _REASONS.get(self.hunk.path.name, "")
-
-    @property
     def holds(self) -> bool:
         """Return whether a probe noticed, or it is known why none can."""
-        return bool(self.probe or self.excuse)
+        return bool(self.probe or self.hunk.excuse)
 
 
 def judge(home: Path, python: Path, only: str) -> ExitCode:
@@ -137,7 +138,7 @@ def page(verdicts: Sequence[Verdict]) -> str:
             "| gap | hunk | why | what notices instead |",
             "| --- | --- | --- | --- |",
             *(
-                f"| {one.hunk.patch.slug} | {one.hunk.place} | {one.excuse or 'not known'} "
+                f"| {one.hunk.patch.slug} | {one.hunk.place} | {one.hunk.excuse or 'not known'} "
                 f"| {one.detector or 'nothing'} |"
                 for one in others
             ),
