@@ -67,22 +67,22 @@ def full(space: Workspace, claimed: str = "") -> ExitCode:
 
 def audit(space: Workspace, pythons: Interpreters, claimed: str = "") -> ExitCode:
     """Judge everything, with the given interpreters; `claimed` is a file of ticked boxes."""
-    run = _begin(space, claimed)
+    run, tree = _begin(space, claimed)
     _part(run, "billing_jest", lambda: sessions.billing_gate(space))
     _part(run, "vision_pytest", lambda: sessions.vision_gate(space, pythons.vision()))
     _part(run, "dbt", lambda: sessions.dbt_gate(space, pythons.dbt().with_name("dbt")))
     _part(run, "live_probes", lambda: sessions.live_probes(space, pythons.live()))
     with _sql() as ask:
-        return _end(space, run, claimed, ask)
+        return _end(space, run, tree, claimed, ask)
 
 
 def quick(space: Workspace, claimed: str = "") -> ExitCode:
     """Judge what reading alone can tell; what has to run keeps the evidence of earlier sessions."""
-    run = _begin(space, claimed)
-    return _end(space, run, claimed, None)
+    run, tree = _begin(space, claimed)
+    return _end(space, run, tree, claimed, None)
 
 
-def _begin(space: Workspace, claimed: str) -> runs.Run:
+def _begin(space: Workspace, claimed: str) -> tuple[runs.Run, DiskTree]:
     """Read the tree, and record what reading it tells."""
     print(space.title)
     if claimed:
@@ -96,7 +96,7 @@ def _begin(space: Workspace, claimed: str) -> runs.Run:
     items = _recorded(tree, seen)
     evidence.write(run.evidence, "inspection", items)
     _tell("files", items, time.monotonic() - began)
-    return run
+    return run, tree
 
 
 def _part(run: runs.Run, name: str, session: Callable[[], ExitCode]) -> None:
@@ -123,9 +123,12 @@ def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
 
 
 def _end(
-    space: Workspace, run: runs.Run, claimed: str, ask_sql: ordercheck.AskSql | None
+    space: Workspace,
+    run: runs.Run,
+    tree: DiskTree,
+    claimed: str,
+    ask_sql: ordercheck.AskSql | None,
 ) -> ExitCode:
-    tree = closing.readable(space)
     made = closing.ruled(space, run.id, tree, closing.remembered(space))
     remarks = ordercheck.compare(
         tree, engine.detect(GAPS, tree), FACTS, _fresh(space, made), ask_sql
