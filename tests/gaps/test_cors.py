@@ -200,6 +200,19 @@ def test_detect_does_not_fire_on_a_near_miss(near_miss: str) -> None:
     assert not wildcards(service(near_miss))
 
 
+def test_wildcard_beside_a_module_that_reads_the_variable_is_not_configurable() -> None:
+    """A reader that nobody asks configures nothing; a default that it falls back to is one."""
+    dead = {"app/origins.py": 'import os\nORIGINS = os.getenv("ALLOWED_ORIGINS", "*")\n'}
+    literal = service('app.add_middleware(CORSMiddleware, allow_origins=["*"])', **dead)
+    assert [item.line for item in check(literal, "1.2").findings if item.path.suffix == ".py"]
+    asked = service(
+        "app.add_middleware(CORSMiddleware, allow_origins=ORIGINS)",
+        "from app.origins import ORIGINS",
+        **dead,
+    )
+    assert not [item for item in check(asked, "1.2").findings if item.path.suffix == ".py"]
+
+
 def test_pattern_of_one_domain_is_no_wildcard() -> None:
     """A pattern that only admits the platform's own hosts is left alone."""
     cors = (

@@ -173,11 +173,21 @@ def _is_readable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
 
 
 def unconfigurable(service: Service) -> Iterator[Flawed]:
-    """Yield the service's policies where nothing in it reads the variable."""
-    if any(_reads_variable(module) for module in service.modules.values()):
-        return
+    """Yield the policies with a wildcard of their own, and all where nothing reads the variable.
+
+    A module that reads it beside such a policy, and that nobody asks, configures nothing.
+    """
+    read = any(_reads_variable(module) for module in service.modules.values())
     for path, call in service.cors_calls:
-        yield Flawed(path=path, line=call.line, flaw=Flaw.NOT_CONFIGURABLE, call=call)
+        own = [node for node, _ in _given(service, path, call, "allow_origins")]
+        if not read or any(_is_own_wildcard(node) for node in own):
+            yield Flawed(path=path, line=call.line, flaw=Flaw.NOT_CONFIGURABLE, call=call)
+
+
+def _is_own_wildcard(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Tuple | ast.Set) and any(
+        isinstance(item, ast.Constant) and item.value == "*" for item in node.elts
+    )
 
 
 def absent_policies(service: Service) -> Iterator[Flawed]:
