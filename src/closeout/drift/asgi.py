@@ -86,8 +86,9 @@ def _one(
     is_open, is_closed = words
     before = _faults(item, item.before, scratch / "before", python, questions)
     if isinstance(before, str):
-        told = f"does not start before the fix: {before}"
-        return Judgement(passed=item.case.settings.get("boots") is False, told=told[:160])
+        meant = item.case.settings.get("boots") is False and "SyntaxError" in before
+        told = "live: does not start, as the refusal says" if meant else f"does not start: {before}"
+        return Judgement(passed=meant, told=told)
     asked = f"{len(questions)} requests"
     if item.case.expect is Outcome.LEFT_ALONE:
         told = "; ".join(before[:2]) or f"live: {is_closed} as it was ({asked})"

@@ -24,8 +24,8 @@ row is planned with the prepared patches, staged, written, repeated and undone, 
 service before the fix and the service after it. Made by `nox -s drift`; do not edit.
 
 "prepared": the reviewed patch still fits. "derived": it does not, and the fix was computed on the
-tree. "refused": nothing was written, and the run names file, line and reason. "left alone": it was
-closed already, in another way.
+tree. "refused": the place was left as it is, and the run names file, line and reason. "left alone":
+it was closed already, in another way.
 """
 
 
