@@ -1,4 +1,4 @@
-"""Both suites run for real on the reference monorepo, and no small tree cheats the gate."""
+"""Both suites run for real on the reference monorepo, and no edit of them cheats the gate."""
 
 import os
 from collections.abc import Iterator
@@ -20,12 +20,6 @@ pytestmark = pytest.mark.live
 
 OURS = Floors(statements=90, branches=85)
 SERVICES = (service_copy.BILLING_SERVICE, service_copy.VISION_SERVICE)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder where Node packages are installed once for all tests."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +74,20 @@ def vision_python() -> Path:
 
 
 @pytest.mark.needs("npm")
-def test_billing_gate_is_red_before_the_fix_and_green_after_it(
+def test_billing_gate_is_red_before_the_fix_and_green_thrice_after_it(
     before: Path, after: Path, cache: Path, dsn: str, tmp_path: Path
 ) -> None:
-    """The very suite that is installed passes, above the floors we set ourselves."""
+    """The very suite that is installed passes in three random orders, above our own floors."""
     red = coverage.run_billing(before, tmp_path / "before", cache=cache, dsn=dsn)
-    green = coverage.run_billing(after, tmp_path / "after", cache=cache, dsn=dsn)
+    thrice = [
+        coverage.run_billing(after, tmp_path / str(turn), cache=cache, dsn=dsn) for turn in range(3)
+    ]
 
     assert set(verdicts(red).values()) == {False}
     assert "no test was collected" in told(red, "M.4")
-    assert set(verdicts(green).values()) == {True}
-    statements, branches = shares(green, "5.5")
+    assert {passed for green in thrice for passed in verdicts(green).values()} == {True}
+    assert len({green[0][2].command for green in thrice}) == 3
+    statements, branches = shares(thrice[0], "5.5")
     assert statements > OURS.statements
     assert branches > OURS.branches
 
@@ -160,120 +157,23 @@ def test_billing_gate_tells_every_test_that_proves_nothing_when_a_suite_has_some
 
 
 @pytest.mark.needs("vision-env")
-def test_vision_gate_is_red_before_the_fix_and_green_after_it(
+def test_vision_gate_is_red_before_the_fix_and_green_thrice_after_it(
     before: Path, after: Path, tmp_path: Path
 ) -> None:
-    """The very suite that is installed passes, above the floors we set ourselves."""
+    """The very suite that is installed passes in three random orders, above our own floors."""
     red = coverage.run_vision(before, tmp_path / "before", python=vision_python())
-    green = coverage.run_vision(after, tmp_path / "after", python=vision_python())
+    thrice = [
+        coverage.run_vision(after, tmp_path / str(turn), python=vision_python())
+        for turn in range(3)
+    ]
 
     assert set(verdicts(red).values()) == {False}
     assert "No module named 'app'" in told(red, "M.5")
-    assert set(verdicts(green).values()) == {True}
-    statements, branches = shares(green, "6.5")
+    assert {passed for green in thrice for passed in verdicts(green).values()} == {True}
+    assert len({green[0][2].command for green in thrice}) == 3
+    statements, branches = shares(thrice[0], "6.5")
     assert statements > OURS.statements
     assert branches > OURS.branches
-
-
-HONEST = "from app.a import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
-LONG = "".join(f"    x = {number}\n" for number in range(9))
-SMALL = {
-    "pytest.ini": "[pytest]\npythonpath = .\n",
-    "app/__init__.py": "",
-    "app/a.py": "def f(x):\n    return x + 1\n",
-    "app/b.py": f"def g():\n{LONG}    return x\n",
-    "tests/test_a.py": HONEST,
-}
-
-
-@pytest.mark.needs("vision-env")
-@pytest.mark.parametrize(
-    ("files", "criterion", "seen"),
-    [
-        ({".coveragerc": "[run]\nomit = app/b.py\n"}, "6.5", "3 of 3 files"),
-        ({"pytest.ini": SMALL["pytest.ini"] + "addopts = --no-cov\n"}, "6.5", "3 of 3 files"),
-        ({"app/b.py": f"def g():  # pragma: no cover\n{LONG}"}, "6.5", "3 of 3 files"),
-        ({"tests/test_a.py": HONEST.replace("def", "async def")}, "M.5", "failed"),
-        ({"tests/test_a.py": HONEST + "\n\ndef test_g():\n    f(1)\n"}, "M.5", "asserts nothing"),
-        (
-            {
-                "tests/test_a.py": "import pytest\n"
-                + HONEST.replace("def", "@pytest.mark.xfail\ndef")
-            },
-            "M.5",
-            "failed",
-        ),
-        (
-            {
-                "tests/test_a.py": "import pytest\n"
-                + HONEST.replace("def", "@pytest.mark.skip\ndef")
-            },
-            "M.5",
-            "1 skipped",
-        ),
-        (
-            {
-                "tests/test_a.py": HONEST
-                + "\n\nasync def g():\n    assert f(1) == 9\n"
-                + "\n\ndef test_g():\n    g()\n    assert f\n"
-            },
-            "M.5",
-            "failed",
-        ),
-        ({"tests/test_a.py": None}, "M.5", "no test was collected"),
-        (
-            {"conftest.py": "collect_ignore = ['tests/test_b.py']\n", "tests/test_b.py": HONEST},
-            "M.5",
-            "not collected: tests/test_b.py",
-        ),
-        (
-            {"pytest.ini": "[pytest]\npythonpath = .\naddopts = -k nothing\n"},
-            "6.5",
-            "3 of 3 files",
-        ),
-    ],
-    ids=[
-        "omit",
-        "no-cov",
-        "pragma",
-        "async-test",
-        "hollow",
-        "xfail",
-        "skip",
-        "un-awaited",
-        "no-tests",
-        "ignored-file",
-        "deselected",
-    ],
-)
-def test_vision_gate_is_not_fooled_when_a_suite_cheats(
-    tmp_path: Path, files: dict[str, str | None], criterion: str, seen: str
-) -> None:
-    """The gate brings its own configuration and flags, and counts for itself."""
-    service = tmp_path / "root" / service_copy.VISION_SERVICE
-    for name, text in {**SMALL, **files}.items():
-        if text is not None:
-            (service / name).parent.mkdir(parents=True, exist_ok=True)
-            (service / name).write_text(text)
-
-    rows = coverage.run_vision(tmp_path / "root", tmp_path / "run", python=vision_python())
-
-    assert verdicts(rows)[criterion] is False
-    assert seen in told(rows, criterion)
-
-
-@pytest.mark.needs("vision-env")
-def test_vision_gate_says_not_run_when_its_environment_lacks_a_module(tmp_path: Path) -> None:
-    """A service that needs more than the environment has is not called failed."""
-    service = tmp_path / "root" / service_copy.VISION_SERVICE
-    for name, text in {**SMALL, "app/a.py": "import torch\n"}.items():
-        (service / name).parent.mkdir(parents=True, exist_ok=True)
-        (service / name).write_text(text)
-
-    rows = coverage.run_vision(tmp_path / "root", tmp_path / "run", python=vision_python())
-
-    assert set(verdicts(rows).values()) == {None}
-    assert "lacks torch" in told(rows, "M.5")
 
 
 def test_gates_say_not_run_when_the_service_is_not_there(tmp_path: Path) -> None:

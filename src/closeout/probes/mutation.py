@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ def run_vision(root: Path, scratch: Path, *, python: Path, kept: Path) -> Rows:
     told = [*_lifted(lifted), alone.told]
     if memory.is_file():
         mutants = read_mutmut(json.loads(memory.read_bytes()))
-        return _judged(VISION, mutants, None, command, [*told, "kept from an equal service"])
+        return judge(VISION, mutants, command=command, told=[*told, "kept from an equal service"])
     _configure_mutmut(service)
     result = shell.run(
         (*alone.argv, python, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1)),
@@ -155,31 +155,36 @@ def read_mutmut(left: Mapping[str, Mapping[str, Any]]) -> Mutants:
     return Mutants(seen=len(codes) - len(missed), missed=tuple(missed), files=changed)
 
 
-def _judged(
-    demand: Demand, mutants: Mutants, result: shell.Result | None, command: str, told: list[str]
+def judge(
+    demand: Demand, mutants: Mutants, *, command: str, told: Sequence[str], output: str = ""
 ) -> Rows:
-    if result is not None and result.code is None:
-        return _unproven(demand, f"the score did not end within {DEADLINE:g} s", command)
-    if not mutants.total:
-        # No change was tried: there are no services, no tests, or tests that fail as they are.
-        words = "" if result is None else result.out + result.err
-        told = ["nothing was scored", *_first_words(words), *told]
-    else:
+    """Return the row of a score; `told` is what the run did, `output` the tool's own words."""
+    if mutants.total:
         share = 100 * mutants.seen / mutants.total
         missed = ", ".join(mutants.missed[:_SHOWN])
-        told = [
+        score = [
             f"{mutants.seen} of {mutants.total} changes seen ({share:.2f} %)",
             f"{mutants.files} files changed",
             *([f"not seen among others: {missed}"] if missed else []),
-            *told,
         ]
+    else:
+        # No change was tried: there are no services, no tests, or tests that fail as they are.
+        score = ["nothing was scored", *_first_words(output)]
     seen = Observation(
         passed=mutants.total > 0 and mutants.seen * 100 >= FLOOR * mutants.total,
         expected=f"the suite sees at least {FLOOR} % of the changes made to the services",
-        observed="; ".join(told),
+        observed="; ".join([*score, *told]),
         command=command,
     )
     return ((f"{demand.slug}.mutation-score", demand.coverage_criterion, seen),)
+
+
+def _judged(
+    demand: Demand, mutants: Mutants, result: shell.Result, command: str, told: Sequence[str]
+) -> Rows:
+    if result.code is None:
+        return _unproven(demand, f"the score did not end within {DEADLINE:g} s", command)
+    return judge(demand, mutants, command=command, told=told, output=result.out + result.err)
 
 
 def _unproven(demand: Demand, reason: str, command: str) -> Rows:
