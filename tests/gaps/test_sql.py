@@ -170,13 +170,27 @@ def test_detect_reports_a_model_that_cannot_be_read_with_its_reason() -> None:
     assert GAP.derive(tree) == ()
 
 
-def test_detect_finds_a_python_package_among_the_models() -> None:
-    """A marker counts as a model; deleting it is for a person to decide."""
-    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, "d/models/__init__.py": b""})
-    assert [finding.rule for finding in _findings(tree)] == ["package-beside-models"]
-    (change,) = GAP.derive(tree)
-    assert change.edits == ()
-    assert "__init__.py" in change.unresolved[0].hint
+@pytest.mark.parametrize(
+    "markers",
+    [
+        {"d/models/__init__.py": b'"""Models."""\n'},
+        {"d/models/__init__.py": b"", "d/models/marts/__init__.py": b""},
+    ],
+)
+def test_detect_finds_python_packages_among_the_models(markers: dict[str, bytes]) -> None:
+    """One with a statement, or two of any kind, stop dbt; deleting is for a person to decide."""
+    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, **markers})
+    assert [item.rule for item in _findings(tree)] == ["package-beside-models"] * len(markers)
+    for change in GAP.derive(tree):
+        assert change.edits == ()
+        assert "__init__.py" in change.unresolved[0].hint
+
+
+@pytest.mark.parametrize("content", [b"", b"# models\n\n"])
+def test_detect_leaves_a_lone_empty_marker_alone(content: bytes) -> None:
+    """Such a file is skipped by dbt; measured with 1.11."""
+    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, "d/models/__init__.py": content})
+    assert _findings(tree) == []
 
 
 def test_detect_examines_nothing_without_a_dbt_project() -> None:

@@ -67,7 +67,9 @@ def rendered(case: Case) -> str:
     texts = files(case)
     library = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - SQL, no HTML
     packages = {
-        "tools": library.from_string(texts.get("dbt_packages/tools/macros/double.sql", "")).module,
+        "tools": library.from_string(
+            texts.get("local_packages/tools/macros/double.sql", "")
+        ).module,
         "corpus": library.from_string(texts.get("macros/treble.sql", "")).module,
     }
     return library.from_string(texts[MODEL]).render(

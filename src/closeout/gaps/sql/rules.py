@@ -59,16 +59,17 @@ def _missing_macros(tree: Tree, project: Project) -> Found:
 
 
 def _markers(tree: Tree, project: Project) -> Found:
-    del tree
+    """Yield the markers that dbt refuses; a lone one without a statement does no harm."""
     for path in project.markers:
-        yield (
-            path,
-            Place(
-                offset=0,
-                message="dbt reads this file as a Python model and refuses to parse",
-                advice=f"delete {path} if nothing imports it.",
-            ),
-        )
+        content = tree.read(path) or b""
+        lines = [line.strip() for line in content.splitlines()]
+        if len(project.markers) == 1 and all(line[:1] in {b"", b"#"} for line in lines):
+            continue
+        told = "dbt reads this file as a Python model and finds no model in it"
+        if len(project.markers) > 1:
+            told = f"dbt finds {len(project.markers)} models with the name __init__"
+        advice = f"delete {path} if nothing imports it."
+        yield path, Place(offset=0, message=told, advice=advice)
 
 
 def _declared_strategies(tree: Tree, project: Project) -> Found:
