@@ -80,7 +80,7 @@ def _kinds(outcomes: Iterable[Outcome], slug: str) -> dict[str, ProofKind]:
 
 
 @pytest.mark.live
-@pytest.mark.needs("services-env")
+@pytest.mark.needs("services-env", "chromium")
 def test_service_is_red_before_the_fix_and_green_after_it(fixed: Path, tmp_path: Path) -> None:
     """The hostile questions are proofs, what worked before is a guard, and nothing regresses."""
     outcomes = run_battery(
@@ -103,5 +103,6 @@ def test_service_is_red_before_the_fix_and_green_after_it(fixed: Path, tmp_path:
     assert cors["cors.unset-in-production"] is ProofKind.PROOF
     headers = _kinds(outcomes, "headers.")
     assert headers["headers.on-500"] is ProofKind.PROOF
+    assert headers["headers.docs-policy"] is ProofKind.GUARD
     assert headers["headers.docs-render"] is ProofKind.GUARD
     assert headers["headers.transparent"] is ProofKind.GUARD

@@ -99,7 +99,7 @@ def _names(items: list[Evidence], kind: ProofKind) -> set[str]:
 
 
 @pytest.mark.live
-@pytest.mark.needs("services-env", "node", "redis-server")
+@pytest.mark.needs("services-env", "node", "redis-server", "chromium")
 def test_order_by_the_letter_is_found_wanting_and_each_red_probe_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,14 +23,14 @@ _SPREAD = 0.3
 
 def behaviour(service: str) -> Iterator[tuple[str, Callable[[ProbeContext], Observation]]]:
     """Yield the name and the function of each probe of `service`."""
-    yield "docs-render", _docs_render(service)
+    yield "docs-policy", _docs_policy(service)
     yield "streaming", _streaming(service)
     yield "background-task", _background(service)
     if service in _TRANSPARENT:
         yield "transparent", _transparent(service)
 
 
-def _docs_render(service: str) -> Callable[[ProbeContext], Observation]:
+def _docs_policy(service: str) -> Callable[[ProbeContext], Observation]:
     """Hold the page's scripts against its own policy, as a browser would."""
 
     def run(context: ProbeContext) -> Observation:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from closeout.gaps.headers.behaviour import behaviour
+from closeout.gaps.headers.documentation import docs_render
 from closeout.model import Observation, Probe, ProbeContext
+from closeout.probes import chromium
 from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
 from closeout.probes.services import NAMED, SIBLINGS
 
@@ -171,6 +173,14 @@ def _probes_of(service: str) -> Iterator[Probe]:
             run=run,
             subject=service,
         )
+
+    yield Probe(
+        id=f"headers.docs-render@{service}",
+        criterion="7.1",
+        needs=(service, chromium.PROGRAM),
+        run=docs_render(service),
+        subject=service,
+    )
 
 
 PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in _probes_of(service))
