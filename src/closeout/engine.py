@@ -83,7 +83,7 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
     withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
     withheld = tuple(item for item in withheld if item.path in open_paths)
     held = {item.path for item in prepared.withheld} if withheld else set()
-    used = [patch for patch in prepared.patches if _lay_patch(stage, patch)]
+    used = _lay_patches(stage, prepared.patches)
     unresolved = list(withheld)
     for changeset in gap.derive(stage):
         unresolved += changeset.unresolved
@@ -99,6 +99,16 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
     return Proposal(
         gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
     )
+
+
+def _lay_patches(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
+    """Lay the patches that fit, and return them; one git process does it where all of them do."""
+    targets = [path for patch in patches for path in patch.targets]
+    apart = len(set(targets)) == len(targets)
+    likely = [patch for patch in patches if not apart or patching.may_apply(stage, patch)]
+    if apart and likely and _lay_patch(stage, patching.joined(likely)):
+        return likely
+    return [patch for patch in likely if _lay_patch(stage, patch)]
 
 
 def _lay_patch(stage: Overlay, patch: Patch) -> bool:

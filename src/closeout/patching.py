@@ -102,6 +102,17 @@ def _before(hunk: bytes) -> bytes:
     return old.rstrip(b"\n")  # the last line of a file may lack its newline
 
 
+def joined(patches: Sequence[Patch]) -> Patch:
+    """Return the patches of one gap, each with targets of its own, as one."""
+    return Patch(
+        slug=patches[0].slug,
+        name=patches[0].name,
+        diff=b"".join(patch.diff for patch in patches),
+        targets=tuple(path for patch in patches for path in patch.targets),
+        origin=patches[0].origin,
+    )
+
+
 def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
     """Return the edits that `patch` makes on `tree`; raises CloseoutError where it does not fit."""
     modes = {path: made for path, made in _kinds(patch) if made}

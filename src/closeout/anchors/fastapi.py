@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from closeout.anchors.python import AppCreation, CorsCall, Module, parse
 from closeout.anchors.python_values import Values
 from closeout.model import Reason, Unresolved
+from closeout.prefilters import holds
 from closeout.tree import Tree
 
 _SIGNS = (
@@ -18,6 +20,8 @@ _SIGNS = (
     *(b"Starlette(", b"(Starlette", b"import Starlette", b"Starlette as "),
     b"CORSMiddleware",
 )
+_APP_SIGNS = (b"FastAPI", b"Starlette")
+_CORS_SIGNS = (b"CORSMiddleware", b"allow_origin")
 _MANIFESTS = ("requirements.txt", "pyproject.toml", "Dockerfile", "setup.py")
 _TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 _VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "trace"])
@@ -36,20 +40,48 @@ _NOT_FROM_BROWSERS = frozenset(
 _ROUTE_CALLS = frozenset(["api_route", "add_api_route", "route", "add_route"])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Service:
-    """One service's folder and the modules in it that are not tests."""
+    """One service's folder and the modules in it that are not tests.
+
+    While the sources stay the same it is the same object, so what it found out is kept.
+    """
 
     folder: PurePosixPath
-    modules: Mapping[PurePosixPath, Module]
-    unparsable: tuple[Unresolved, ...]
+    sources: Mapping[PurePosixPath, bytes]
+
+    @cached_property
+    def modules(self) -> Mapping[PurePosixPath, Module]:
+        """Return every module that parses."""
+        return dict(self._parsed(self.sources))
+
+    @cached_property
+    def unparsable(self) -> tuple[Unresolved, ...]:
+        """Return the files that name an application or CORS and do not parse."""
+        return tuple(
+            refusal
+            for path, content in self.sources.items()
+            if _looks_like_one(content) and (refusal := _refusal(path, content))
+        )
+
+    def _parsed(self, paths: Iterable[PurePosixPath]) -> Iterator[tuple[PurePosixPath, Module]]:
+        for path in paths:
+            with suppress(SyntaxError):
+                yield path, parse(self.sources[path])
+
+    def _holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+        held = (path for path, content in self.sources.items() if holds(content, signs))
+        return self._parsed(held)
 
     @cached_property
     def apps(self) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
         """Return every application the service creates, with its file."""
-        own = frozenset(name for module in self.modules.values() for name in module.app_classes)
+        own = frozenset(
+            name for _, module in self._holding(_APP_SIGNS) for name in module.app_classes
+        )
+        signs = (*_APP_SIGNS, *sorted(name.encode() for name in own))
         return tuple(
-            (path, app) for path, module in self.modules.items() for app in module.applications(own)
+            (path, app) for path, module in self._holding(signs) for app in module.applications(own)
         )
 
     def received(self, app: AppCreation) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
@@ -62,12 +94,11 @@ class Service:
             for name, node in module.taken_from(factory)
         )
 
-    @property
+    @cached_property
     def cors_calls(self) -> tuple[tuple[PurePosixPath, CorsCall], ...]:
         """Return every call that sets up CORS, with its file."""
-        return tuple(
-            (path, call) for path, module in self.modules.items() for call in module.cors_calls
-        )
+        held = self._holding(_CORS_SIGNS)
+        return tuple((path, call) for path, module in held for call in module.cors_calls)
 
     @cached_property
     def values(self) -> Values:
@@ -98,9 +129,10 @@ def services(tree: Tree) -> tuple[Service, ...]:
     A file that does not parse counts where its bytes name an application or CORS.
     """
     paths = tree.paths()
-    files = frozenset(paths)
     sources = [path for path in paths if path.suffix == ".py" and not _is_test(path)]
-    folders = {_folder(path, files) for path in sources if _looks_like_one(tree.read(path))}
+    candidates = [path for path in sources if _looks_like_one(tree.read(path))]
+    files = frozenset(paths) if candidates else frozenset()
+    folders = {_folder(path, files) for path in candidates}
     found = (_service(tree, folder, sources) for folder in sorted(folders))
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
 
@@ -121,7 +153,7 @@ def missing_services(tree: Tree, named: Iterable[PurePosixPath]) -> tuple[Unreso
 
 
 def _looks_like_one(content: bytes | None) -> bool:
-    return content is not None and any(sign in content for sign in _SIGNS)
+    return content is not None and holds(content, _SIGNS)
 
 
 def _is_test(path: PurePosixPath) -> bool:
@@ -140,33 +172,34 @@ def _folder(path: PurePosixPath, files: frozenset[PurePosixPath]) -> PurePosixPa
 
 
 def _service(tree: Tree, folder: PurePosixPath, sources: list[PurePosixPath]) -> Service:
-    modules: dict[PurePosixPath, Module] = {}
-    unparsable: list[Unresolved] = []
-    for path in sources:
-        content = tree.read(path) if path.is_relative_to(folder) else None
-        if content is None:
-            continue
-        try:
-            modules[path] = parse(content)
-        except SyntaxError as error:
-            if _looks_like_one(content):
-                unparsable.append(_refused(path, error))
-    return Service(folder=folder, modules=modules, unparsable=tuple(unparsable))
+    depth = len(folder.parts)
+    below = (path for path in sources if path.parts[:depth] == folder.parts)
+    read = ((path, tree.read(path)) for path in below)
+    return _remembered(folder, tuple((path, held) for path, held in read if held is not None))
 
 
-def _refused(path: PurePosixPath, error: SyntaxError) -> Unresolved:
-    line = error.lineno or 1
-    return Unresolved(
-        path=path,
-        reason=Reason.UNPARSABLE,
-        detail=f"does not parse: {error.msg} (line {line})",
-        line=line,
-    )
+@lru_cache(maxsize=256)
+def _remembered(folder: PurePosixPath, sources: tuple[tuple[PurePosixPath, bytes], ...]) -> Service:
+    return Service(folder=folder, sources=dict(sources))
+
+
+def _refusal(path: PurePosixPath, content: bytes) -> Unresolved | None:
+    try:
+        parse(content)
+    except SyntaxError as error:
+        line = error.lineno or 1
+        return Unresolved(
+            path=path,
+            reason=Reason.UNPARSABLE,
+            detail=f"does not parse: {error.msg} (line {line})",
+            line=line,
+        )
+    return None
 
 
 def _route_methods(module: Module) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for decorator in getattr(node, "decorator_list", ()):
             if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
                 found |= {decorator.func.attr.upper()} & {verb.upper() for verb in _VERBS}
@@ -189,7 +222,7 @@ def request_headers(service: Service) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()
     for module in service.modules.values():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             found |= _header_read(node)
     return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
 

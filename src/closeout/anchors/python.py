@@ -81,10 +81,15 @@ class Module:
         return _NEWLINE.sub(b"\n", self.content[span.start : span.end]).decode()
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Return every node of the module, as `ast.walk` yields them."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def imports(self) -> Mapping[str, str]:
         """Return every imported local name and the dotted name it stands for."""
         names: dict[str, str] = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for item in node.names:
                     names[item.asname or item.name.split(".")[0]] = (

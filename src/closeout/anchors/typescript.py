@@ -84,6 +84,7 @@ def properties(place: Place) -> dict[str, Place]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def identifiers(text: str) -> tuple[str, ...]:
     """Return the identifiers that the expression `text` reads, property names left out."""
     root = _parser().parse(f"({text})".encode()).root_node

@@ -51,7 +51,7 @@ def _in_python(content: bytes) -> Iterator[Mention]:
     if not holds(content, _PYTHON_SIGNS) or not (_names_a_secret(content) or _SETTINGS in content):
         return
     try:
-        nodes = tuple(ast.walk(python.parse(content).tree))
+        nodes = python.parse(content).nodes
     except SyntaxError:
         return
     wrapped = any(_asks(node) and not _constant(_argument(node)) for node in nodes)

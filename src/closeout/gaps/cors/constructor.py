@@ -75,9 +75,7 @@ def _without(module: Module, siblings: Sequence[Node], place: int) -> Splice:
 
 def _dead_import(module: Module) -> Iterator[Splice]:
     """Yield the splice that drops the import of `Middleware` where only the policy used it."""
-    uses = sum(
-        isinstance(node, ast.Name) and node.id == "Middleware" for node in ast.walk(module.tree)
-    )
+    uses = sum(isinstance(node, ast.Name) and node.id == "Middleware" for node in module.nodes)
     for node in module.import_statements:
         names = [item.asname or item.name for item in node.names]
         if isinstance(node, ast.ImportFrom) and names == ["Middleware"] and uses == 1:

@@ -165,9 +165,7 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int)
     if old is None:
         return import_line(module, text)
     span = module.span(old)
-    uses = sum(
-        isinstance(node, ast.Name) and node.id == "CORSMiddleware" for node in ast.walk(module.tree)
-    )
+    uses = sum(isinstance(node, ast.Name) and node.id == "CORSMiddleware" for node in module.nodes)
     if len(old.names) == 1 and uses == replaced:
         return Splice(start=span.start, end=span.end, text=text)
     return Splice(start=span.end, end=span.end, text=f"\n{text}")
@@ -176,7 +174,7 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int)
 def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
     """Yield the splices that drop a list or options that only a replaced call read."""
     for name in {name for call in calls for name in _read_names(module, call)}:
-        uses = [node for node in ast.walk(module.tree) if getattr(node, "id", None) == name]
+        uses = [node for node in module.nodes if getattr(node, "id", None) == name]
         imported = any(
             dotted.endswith(f".{name}")
             for other in service.modules.values()

@@ -207,7 +207,7 @@ def _is_in_force(service: Service, call: CorsCall) -> bool:
     owners = [
         node.name
         for module in service.modules.values()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and call.scope in set(ast.walk(node))
     ]
@@ -239,7 +239,7 @@ def _text(node: ast.AST | None) -> str:
 def _reads_variable(module: Module) -> bool:
     if VARIABLE.lower().encode() not in module.content.lower():
         return False
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
             if any(_text(value) == VARIABLE for value in given):

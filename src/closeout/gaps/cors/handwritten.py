@@ -18,7 +18,7 @@ def open_headers(module: Module) -> Iterator[int]:
     """Yield the line of every header that lets any origin read the answer."""
     if _HEADER.encode() not in module.content.lower():
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for key, value in _pairs(node):
             if _text(key).lower() != _HEADER or not isinstance(value, ast.expr):
                 continue
@@ -49,7 +49,7 @@ def _repeats(value: ast.expr, module: Module) -> bool:
     if not any(_ASKING.search(ast.unparse(origin)) for origin in origins):
         return False
     spellings = {ast.unparse(origin) for origin in origins}
-    return not any(_weighs(node, spellings) for node in ast.walk(module.tree))
+    return not any(_weighs(node, spellings) for node in module.nodes)
 
 
 def _weighs(node: ast.AST, spellings: set[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.anchors.fastapi import Service
@@ -31,6 +32,7 @@ class _Layer:
     outermost: bool
 
 
+@lru_cache(maxsize=256)
 def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Installed:
     """Return what the layers around `app` set on every answer.
 
@@ -56,7 +58,7 @@ def _layers(service: Service, path: PurePosixPath, app: AppCreation) -> Iterator
         module = service.modules[home]
         if known.name:
             yield from _called_layers(service, module, known)
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
                 _is_http_middleware(decorator, known.name) for decorator in node.decorator_list
             ):

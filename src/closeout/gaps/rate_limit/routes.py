@@ -12,6 +12,7 @@ from closeout import npm
 from closeout.anchors import typescript
 from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, is_source, root
 from closeout.model import Reason, Unresolved
+from closeout.prefilters import holds_in_any_case, matches
 from closeout.splicing import line_start
 from closeout.tree import Tree
 
@@ -27,7 +28,10 @@ _HANDLER = re.compile(
     rf"|(?P<refresh>(?:do|handle|post)?_?(?:{_REFRESH})))(?:User|Handler|Controller|Action)?(?![\w$])",
     re.IGNORECASE,
 )
-_SIGNS = re.compile(rb"log[-_]?in|sign[-_]?in|refresh|renew", re.IGNORECASE)
+_SIGNS = (
+    *(b"login", b"log-in", b"log_in", b"signin", b"sign-in", b"sign_in"),
+    *(b"refresh", b"renew"),
+)
 _REGISTERING = re.compile(rb"post|\.all\s*\(|\.use\s*\(", re.IGNORECASE)
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
@@ -58,7 +62,9 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     broken: list[Unresolved] = []
     for path in tree.paths():
         content = tree.read(path) if is_source(path) else None
-        if content is None or not _SIGNS.search(content) or not _REGISTERING.search(content):
+        if content is None or not holds_in_any_case(content, _SIGNS):
+            continue
+        if not matches(content, _REGISTERING):
             continue
         source = typescript.read(content)
         if not _is_express(tree, path, source):

@@ -11,12 +11,13 @@ from closeout.anchors.compose import blocks, environments
 from closeout.anchors.yaml import Kind, Node, YamlError, append, find
 from closeout.gaps.rate_limit.mounts import is_source
 from closeout.model import Edit
+from closeout.prefilters import holds
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
-_READ = re.compile(rb"process\.env\.TRUST_PROXY_HOPS")
+_READ = (b"process.env.TRUST_PROXY_HOPS",)
 _EXAMPLES = (".env.example", "env.example")
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
@@ -35,9 +36,8 @@ def limited(tree: Tree, services: frozenset[PurePosixPath]) -> frozenset[PurePos
     """Return those of `services` whose code reads the limiters' settings."""
     found: set[PurePosixPath] = set()
     for path in tree.paths() if services else ():
-        here = services.intersection(path.parents) - found
-        if here and is_source(path) and _READ.search(tree.read(path) or b""):
-            found |= here
+        if is_source(path) and holds(tree.read(path) or b"", _READ):
+            found |= services.intersection(path.parents)
     return frozenset(found)
 
 

@@ -12,7 +12,7 @@ from closeout.gaps.sql.columns import Columns
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
 _INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")
@@ -45,10 +45,9 @@ class Project:
 
 def projects(tree: Tree) -> tuple[Project, ...]:
     """Return every dbt project of `tree`, installed packages left out."""
-    paths = tree.paths()
     return tuple(
-        _project(tree, path.parent, [item for item in paths if item.is_relative_to(path.parent)])
-        for path in paths
+        _project(tree, path.parent, below(tree, path.parent))
+        for path in tree.paths()
         if path.name == "dbt_project.yml" and not _FOREIGN.intersection(path.parts)
     )
 
