@@ -1,84 +1,89 @@
-"""A suite's score counts whole changes: what was hidden or not reached was not seen."""
+"""Every hunk of our own fixes can be taken back alone, and the page says who would notice."""
 
-import json
+from pathlib import Path, PurePosixPath
 
-import pytest
+from closeout import mutation, patching
+from closeout.bundle import BUNDLE
+from closeout.model import Edit, Patch
+from closeout.mutation import Hunk, Verdict
 
-from closeout.gates import BILLING, VISION
-from closeout.probes import mutation
-
-STATUSES = ("Killed", "Timeout", "Survived", "NoCoverage", "Ignored", "CompileError")
-
-
-def report(*statuses: str) -> bytes:
-    """Return a Stryker report of one file whose changes ended so."""
-    mutants = [
-        {"status": status, "mutatorName": "Xor", "location": {"start": {"line": line}}}
-        for line, status in enumerate(statuses, start=1)
-    ]
-    return json.dumps({"files": {"src/services/a.ts": {"mutants": mutants}}}).encode()
+BEFORE = b"".join(b"line %d\n" % number for number in range(40))
+AFTER = BEFORE.replace(b"line 3\n", b"three\n").replace(b"line 30\n", b"thirty\n")
 
 
-def test_stryker_report_counts_as_missed_what_was_hidden_or_not_reached() -> None:
-    """A change that does not compile is none; an ignored one is not taken out of the score."""
-    mutants = mutation.read_stryker(report(*STATUSES))
-
-    assert (mutants.seen, mutants.total, mutants.files) == (2, 5, 1)
-    assert mutants.missed[-1] == "src/services/a.ts:5 Xor"
-
-
-@pytest.mark.parametrize("written", [b"", b"{", b"{}"])
-def test_stryker_report_counts_nothing_when_it_cannot_be_read(written: bytes) -> None:
-    """No report is no score."""
-    assert mutation.read_stryker(written).total == 0
+def _patch() -> Patch:
+    edits = (
+        Edit(path=PurePosixPath("cloud-layer/s/a.txt"), before=BEFORE, after=AFTER),
+        Edit(path=PurePosixPath("cloud-layer/s/new.txt"), before=None, after=b"new\n"),
+    )
+    return patching.read_patch("cors", "two files", patching.diff(edits), "prepared")
 
 
-def test_mutmut_results_count_as_missed_what_no_test_failed_on() -> None:
-    """Survived, without tests, skipped, suspicious, crashed and not checked are not seen."""
-    codes = [1, 3, 24, -24, 36, 152, 255, 0, 5, 33, 34, 35, 37, 2, -11, None]
-    left = {
-        "a.py.meta": {"exit_code_by_key": {str(n): code for n, code in enumerate(codes)}},
-        "b.py.meta": {"exit_code_by_key": {}},
-    }
-
-    mutants = mutation.read_mutmut(left)
-
-    assert (mutants.seen, mutants.total, mutants.files) == (7, 16, 1)
+def _fixed(folder: Path) -> Path:
+    place = folder / "cloud-layer" / "s"
+    place.mkdir(parents=True)
+    (place / "a.txt").write_bytes(AFTER)
+    (place / "new.txt").write_bytes(b"new\n")
+    return place
 
 
-@pytest.mark.parametrize(
-    ("seen", "missed", "passed"),
-    [(80, 20, True), (799, 201, False), (7999, 2001, False), (1, 0, True), (0, 0, False)],
-)
-def test_score_passes_when_whole_changes_reach_the_floor(
-    seen: int, missed: int, passed: bool
-) -> None:
-    """79.99 percent is not 80, and a score of nothing is none."""
-    found = mutation.Mutants(seen=seen, missed=("x",) * missed, files=1)
-
-    (row,) = mutation.judge(VISION, found, command="mutmut", told=())
-
-    assert (row[0], row[1]) == ("vision-tests.mutation-score", "6.5")
-    assert row[2].passed is passed
+def test_hunks_of_a_patch_are_taken_back_one_by_one(tmp_path: Path) -> None:
+    """A hunk goes without its neighbours, and a new file goes whole."""
+    first, second, new = patching.hunks(_patch())
+    place = _fixed(tmp_path)
+    assert patching.revert(tmp_path, second)
+    assert (place / "a.txt").read_bytes() == BEFORE.replace(b"line 3\n", b"three\n")
+    assert patching.revert(tmp_path, new)
+    assert not (place / "new.txt").exists()
+    assert patching.revert(tmp_path, first)
+    assert (place / "a.txt").read_bytes() == BEFORE
 
 
-def test_score_names_places_that_nothing_saw_when_there_are_some() -> None:
-    """Who wants to raise the score is told where to begin."""
-    found = mutation.Mutants(seen=9, missed=("src/services/a.ts:5 Xor",), files=1)
+def test_hunk_is_not_taken_back_where_it_is_not(tmp_path: Path) -> None:
+    """A hunk whose lines are gone changes nothing and says so."""
+    place = _fixed(tmp_path)
+    (place / "a.txt").write_bytes(b"something else\n")
+    assert not patching.revert(tmp_path, patching.hunks(_patch())[0])
+    assert (place / "a.txt").read_bytes() == b"something else\n"
 
-    (row,) = mutation.judge(BILLING, found, command="stryker", told=("no network",))
 
-    assert row[2].observed == (
-        "9 of 10 changes seen (90.00 %); 1 files changed; "
-        "not seen among others: src/services/a.ts:5 Xor; no network"
+def test_hunks_are_all_hunks_of_the_four_prepared_gaps() -> None:
+    """None of the prepared patches is left out, and each is tied to one service."""
+    found = mutation.hunks()
+    written = sum(
+        place.read_bytes().count(b"\n@@ ")
+        for slug in mutation.SLUGS
+        for place in (BUNDLE / "patches" / slug).glob("*.patch")
+    )
+    assert len(found) == written
+    assert len({(hunk.patch.slug, hunk.place) for hunk in found}) == len(found)
+    assert all(
+        hunk.service == hunk.path.parts[1]
+        for hunk in found
+        if hunk.path.name != "docker-compose.yml"
     )
 
 
-def test_score_says_why_when_nothing_could_be_scored() -> None:
-    """A suite that fails as it is has no score; the tool's own words tell why."""
-    found = mutation.Mutants(seen=0, missed=(), files=0)
+def test_page_tells_hunks_that_a_probe_notices_from_the_others() -> None:
+    """A hunk that no probe can notice is listed with the reason, or as not known."""
+    single, _, new = (
+        Hunk(patch=one, place=str(one.targets[0]), service="s") for one in patching.hunks(_patch())
+    )
+    noticed = Verdict(hunk=single, probe="cors.evil-origin-get@s", detector="")
+    survivor = Verdict(hunk=new, probe="", detector="")
+    assert noticed.holds
+    assert not survivor.holds
+    text = mutation.page([noticed, survivor])
+    assert "2 hunks; a probe notices 1 of them." in text
+    assert "| cors | cloud-layer/s/a.txt | cors.evil-origin-get@s |" in text
+    assert "| cors | cloud-layer/s/new.txt | not known | nothing |" in text
 
-    (row,) = mutation.judge(BILLING, found, command="s", told=(), output="ok\nERROR: it broke\n")
 
-    assert row[2].passed is False
-    assert row[2].observed == "nothing was scored; ERROR: it broke"
+def test_kept_page_lists_every_hunk_that_a_probe_is_to_notice() -> None:
+    """A patch that gained code since the hunks were last taken back shows."""
+    kept = (BUNDLE / "docs" / "hunks.md").read_text()
+    assert [
+        hunk.place
+        for hunk in mutation.hunks()
+        if not hunk.excuse and f"{hunk.patch.slug} | {hunk.place} |" not in kept
+    ] == []
