@@ -93,6 +93,27 @@ def turn(folder: Path, step: str) -> ExitCode:
     return ExitCode.SETTLED
 
 
+def manifests(root: Path, out: Path, namespace: str) -> ExitCode:
+    """Write the broker's manifests for a cluster into `out`, with the access list of `root`."""
+    broker = root / _THEIRS.parent
+    access, example = (broker / name for name in ("aclfile", "aclfile.example"))
+    known = access.read_bytes() if access.is_file() else None
+    acl = known or rendered.access_list(example.read_bytes() if example.is_file() else None)
+    made = rendered.cluster_manifests(_OURS.parts[0], namespace, acl)
+    taken = [name for name in made if (out / name).exists()]
+    if taken:
+        raise CloseoutError(
+            "manifests-there",
+            f"{out} has {', '.join(taken)} already; nothing was overwritten.",
+            hint="name another folder with --out.",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in made.items():
+        writer.durable_write(out / name, content)
+        print(f"wrote {out / name}")
+    return ExitCode.SETTLED
+
+
 def look(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
     """Print every certificate's state; GAPS_LEFT where one is not valid, UNPROVEN without any."""
     found = expiry.check(folder, due=timedelta(days=days))

@@ -201,7 +201,9 @@ def _mounts(
     if not isinstance(value, dict):
         return
     if isinstance(value.get("containers"), list):
+        claims = _mappings(document.field("spec", "volumeClaimTemplates"))
         volumes = {item.get("name") for item in _mappings(value.get("volumes"))}
+        volumes |= {Document(value=item, node=None).field("metadata", "name") for item in claims}
         for group in ("initContainers", "containers"):
             for container in _mappings(value.get(group)):
                 for mount in _mappings(container.get("volumeMounts")):

@@ -13,7 +13,8 @@ from closeout import certificates
 from closeout.bundle import BUNDLE
 from closeout.gaps.mqtt_tls import GAP, rendered
 from closeout.gaps.mqtt_tls.broker_conf import parse, production_problems, tls_problems
-from closeout.model import Finding, Reason, Unresolved
+from closeout.manifests import validate_together
+from closeout.model import Edit, Finding, Reason, Unresolved
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
 COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -296,6 +297,80 @@ def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
     after = parse(text(stage, PurePosixPath(path)).encode())
     assert (after.value("max_packet_size"), after.value("max_connections")) == ("99", "7")
     assert production_problems(after) == ()
+
+
+def test_derive_leaves_valid_manifests_when_it_closes_the_cluster(reference: DiskTree) -> None:
+    """Whatever is written for a cluster holds against the strict schemas, cert-manager's too."""
+    stage, _ = fixed(reference)
+    paths = [path for path in stage.paths() if path.parts[:2] == ("k8s", "edge-mqtt-broker")]
+    assert PurePosixPath("k8s/edge-mqtt-broker/certificate.yaml") in paths
+    assert validate_together({path: stage.read(path) or b"" for path in paths}) == ()
+
+
+def test_derive_makes_no_certificate_when_something_else_fills_the_secret(
+    reference: DiskTree,
+) -> None:
+    """An ExternalSecret, a Secret or a Certificate of that name is somebody's answer."""
+    folder = PurePosixPath("k8s/edge-mqtt-broker")
+    answers = {
+        "ExternalSecret": "spec: {target: {name: edge-mqtt-broker-tls}}",
+        "Certificate": "spec: {secretName: edge-mqtt-broker-tls}",
+        "Secret": "metadata: {name: edge-mqtt-broker-tls}",
+    }
+    for kind, body in answers.items():
+        other = Edit(
+            path=folder / "own.yaml", before=None, after=f"kind: {kind}\n{body}\n".encode()
+        )
+        stage, left = fixed(Overlay(reference, [other]))
+        assert left == ()
+        assert stage.read(folder / "certificate.yaml") is None
+
+
+def test_derive_lists_the_certificate_when_the_folder_has_a_kustomization(
+    reference: DiskTree,
+) -> None:
+    """A file that no kustomization names would never reach the cluster."""
+    path = PurePosixPath("k8s/edge-mqtt-broker/kustomization.yaml")
+    listed = Edit(path=path, before=None, after=b"resources:\n  - configmap.yaml\n")
+    stage, _ = fixed(Overlay(reference, [listed]))
+    assert yaml.safe_load(text(stage, path)) == {
+        "resources": ["configmap.yaml", "certificate.yaml"]
+    }
+
+
+def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
+    """Everything is held strictly; secrets are named, and filled by cert-manager alone."""
+    made = rendered.cluster_manifests("broker", "farm", rendered.access_list(None))
+    assert set(made) == {"configmap.yaml", "statefulset.yaml", "service.yaml", "certificate.yaml"}
+    assert validate_together({PurePosixPath(name): body for name, body in made.items()}) == ()
+    documents = [top for body in made.values() for top in yaml.safe_load_all(body)]
+    assert "Secret" not in {top["kind"] for top in documents}
+    (config,) = (top for top in documents if top["kind"] == "ConfigMap")
+    assert production_problems(parse(config["data"]["mosquitto.conf"].encode())) == ()
+    (workload,) = (top for top in documents if top["kind"] == "StatefulSet")
+    (volume,) = (
+        item for item in workload["spec"]["template"]["spec"]["volumes"] if "secret" in item
+    )
+    held = {top["spec"]["secretName"] for top in documents if top["kind"] == "Certificate"}
+    assert volume["secret"]["secretName"] in held
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("    size: 256", "    size: 2048"),
+        ("  usages:", "  uses:"),
+        ("apiVersion: cert-manager.io/v1\n", "apiVersion: cert-manager.io/v1alpha2\n"),
+        ("    - server auth", "    - serverAuth"),
+        ("  duration: 2160h", "  duration: 90d"),
+        ("  selfSigned: {}", "  selfSigned: {}\n  ca: {secretName: x}"),
+    ],
+)
+def test_validation_refuses_when_a_certificate_is_wrong(before: str, after: str) -> None:
+    """The schemas are strict: what cert-manager would refuse is refused here."""
+    good = rendered.cluster_certificate("broker", "farm", "broker-tls", b"").decode()
+    assert before in good
+    assert validate_together({PurePosixPath("a.yaml"): good.replace(before, after).encode()}) != ()
 
 
 def test_derive_refuses_when_the_map_is_mounted_file_by_file(reference: DiskTree) -> None:

@@ -1,4 +1,4 @@
-"""`certs.dev`, `certs.check`, `certs.renew` and `certs.rotate`."""
+"""`certs.dev`, `certs.check`, `certs.renew`, `certs.rotate` and `certs.cluster`."""
 
 from __future__ import annotations
 
@@ -76,10 +76,24 @@ def rotate(context: Context, step: str, root: str = "") -> None:
     _on_folder(context, root, partial(issuing.turn, step=step))
 
 
+@task(
+    help={
+        "out": "the folder that they go to",
+        "root": "a monorepo whose access list they carry",
+        "namespace": "where the broker will run",
+    }
+)
+def cluster(context: Context, out: str, root: str = "", namespace: str = "farmiq-edge") -> None:
+    """Write the broker's manifests for a cluster. Example: invoke certs.cluster --out k8s/mqtt."""
+    from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
+
+    at_home(context, lambda home: issuing.manifests(Path(root or home), Path(out), namespace))
+
+
 def _on_folder(context: Context, root: str, action: Callable[[Path], ExitCode]) -> None:
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
 
     at_home(context, lambda home: action(issuing.folder_of(home, root)))
 
 
-COLLECTION = Collection("certs", dev, check, renew, rotate)
+COLLECTION = Collection("certs", dev, check, renew, rotate, cluster)

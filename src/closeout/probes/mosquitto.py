@@ -11,18 +11,20 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from closeout import shell
 
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin")
-_START = 5.0
+_START = 20.0
 """Seconds until the broker listens."""
 _LISTENER = re.compile(r"(?m)^(listener|port)[ \t]+(\d+)[^\n]*$")
 _PATH_VALUE = re.compile(r"(?m)^(\w+[ \t]+(?:file[ \t]+)?)(/\S*)")
@@ -32,6 +34,10 @@ _BRIDGE = re.compile(
     r"|keepalive_interval)\b[^\n]*$"
 )
 _FILE_NAMES = {"cafile": "ca.crt", "certfile": "server.crt", "keyfile": "server.key"}
+
+
+def _nothing() -> None:
+    """Do nothing: what a broker of another process can be asked for."""
 
 
 class BrokerDownError(Exception):
@@ -50,6 +56,8 @@ class Container:
     `broker`; empty text means the folder as a whole."""
     clients: tuple[str, ...]
     """Users that get a client certificate, the first one being the publisher."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The container's variables; a value that is a path in it is mapped too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,10 @@ class Running:
     inside: tuple[str, ...]
     """Every file of the container that came from a mounted certificate folder."""
     log: Path
+    hang_up: Callable[[], None] = _nothing
+    """Bring the certificate folder into the container again and send the broker SIGHUP."""
+    restart: Callable[[], None] = _nothing
+    """Bring the certificate folder into the container again and start the broker anew."""
 
     @property
     def ca(self) -> Path:
@@ -109,10 +121,72 @@ def serving(container: Container) -> Iterator[Running]:
         conf.write_text(text)
         if user is not None:
             _hand_over(home, user)
-        log = home / "log"
-        with shell.running([program, "-c", conf], log=log, user=user) as process:
-            _await_ports(process.poll, ports, log)
-            yield Running(ports=ports, certs=certs, stranger=stranger, inside=inside, log=log)
+        engine = _Engine(
+            argv=(program, "-c", str(conf)),
+            env=_variables(container, home / "container"),
+            log=home / "log",
+            user=user,
+            ports=ports,
+            furnish=lambda: _refurnish(home, container, certs, user),
+        )
+        try:
+            engine.start()
+            yield Running(
+                ports=ports,
+                certs=certs,
+                stranger=stranger,
+                inside=inside,
+                log=engine.log,
+                hang_up=engine.hang_up,
+                restart=engine.restart,
+            )
+        finally:
+            engine.stop()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Engine:
+    """The broker's process, which can be started more than once in one container."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    user: int | None
+    ports: Mapping[int, int]
+    furnish: Callable[[], None]
+    life: ExitStack = field(default_factory=ExitStack)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        run = shell.running(self.argv, log=self.log, env=self.env, user=self.user)
+        self.process = self.life.enter_context(run)
+        _await_ports(self.process.poll, self.ports, self.log)
+
+    def stop(self) -> None:
+        self.life.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.furnish()
+        self.start()
+
+    def hang_up(self) -> None:
+        self.furnish()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
+
+def _variables(container: Container, root: Path) -> dict[str, str]:
+    return {
+        name: f"{root}{value}" if value.startswith("/") else value
+        for name, value in container.environment.items()
+    }
+
+
+def _refurnish(home: Path, container: Container, certs: Path, user: int | None) -> None:
+    _furnish(home / "container", container, certs)
+    if user is not None:
+        _hand_over(home, user)
 
 
 def log_tail(log: Path) -> str:

@@ -14,6 +14,7 @@ KUBERNETES_VERSION = "1.34.0"
 SERVED_VERSIONS: Mapping[str, tuple[str, ...]] = {
     "external-secrets.io": ("external-secrets.io/v1",),
     "monitoring.coreos.com": ("monitoring.coreos.com/v1",),
+    "cert-manager.io": ("cert-manager.io/v1",),
     "kustomize.config.k8s.io": ("kustomize.config.k8s.io/v1beta1",),
 }
 """API group to the versions that current releases of its operator still serve."""
@@ -25,6 +26,8 @@ _SCHEMAS: Mapping[tuple[str, str], str] = {
     ("monitoring.coreos.com", "ServiceMonitor"): "service-monitor.json",
     ("monitoring.coreos.com", "PodMonitor"): "pod-monitor.json",
     ("monitoring.coreos.com", "PrometheusRule"): "prometheus-rule.json",
+    ("cert-manager.io", "Certificate"): "certificate.json",
+    ("cert-manager.io", "Issuer"): "issuer.json",
     ("kustomize.config.k8s.io", "Kustomization"): "kustomization.json",
 }
 

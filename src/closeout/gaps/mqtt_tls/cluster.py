@@ -20,6 +20,7 @@ class ConfigMap:
 
     path: PurePosixPath
     name: str
+    namespace: str
     data: Node
     entry: Entry
     conf: BrokerConf
@@ -58,6 +59,10 @@ class Manifests:
     config: ConfigMap
     workloads: tuple[Workload, ...]
     plain_ports: tuple[PlainPort, ...]
+    promised: frozenset[str]
+    """Secrets that a manifest beside it makes, fetches or holds."""
+    resources: tuple[PurePosixPath, Node] | None
+    """The list of files in the folder's kustomization."""
 
 
 def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]]:
@@ -66,7 +71,7 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
     unresolved = []
     for path in tree.paths():
         content = tree.read(path) if path.suffix in {".yml", ".yaml"} else None
-        if content is None or b"kind:" not in content or not _speaks_of_mqtt(content):
+        if content is None or not _speaks_of_mqtt(path, content):
             continue
         try:
             tops += [(path, top) for top in documents(content)]
@@ -80,8 +85,11 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
     return tuple(_gather(item, tops) for item in maps), tuple(unresolved)
 
 
-def _speaks_of_mqtt(content: bytes) -> bool:
-    return b"mosquitto" in content or b"1883" in content
+def _speaks_of_mqtt(path: PurePosixPath, content: bytes) -> bool:
+    if path.stem == "kustomization":
+        return b"mqtt" in path.as_posix().encode() or b"mqtt" in content
+    words = (b"mosquitto", b"mqtt", b"1883")
+    return b"kind:" in content and any(word in content for word in words)
 
 
 def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
@@ -92,7 +100,10 @@ def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
         conf = parse(entry.value.text.encode())
         if str(entry.key).endswith(".conf") and conf.is_broker:
             name = _text(top, "metadata", "name")
-            return ConfigMap(path=path, name=name, data=data, entry=entry, conf=conf)
+            namespace = _text(top, "metadata", "namespace")
+            return ConfigMap(
+                path=path, name=name, namespace=namespace, data=data, entry=entry, conf=conf
+            )
     return None
 
 
@@ -108,7 +119,29 @@ def _gather(config: ConfigMap, tops: list[tuple[PurePosixPath, Node]]) -> Manife
         ports = top.get("spec", "ports") if _text(top, "kind") == "Service" else None
         for entry in ports.entries if ports else ():
             plain += _plain_ports(path, entry.value, "port", "targetPort")
-    return Manifests(config=config, workloads=tuple(workloads), plain_ports=tuple(plain))
+    lists = [(path, found) for path, top in near if (found := _resources(path, top))]
+    return Manifests(
+        config=config,
+        workloads=tuple(workloads),
+        plain_ports=tuple(plain),
+        promised=frozenset(name for _, top in near if (name := _promised(top))),
+        resources=lists[0] if lists else None,
+    )
+
+
+def _promised(top: Node) -> str:
+    """Return the secret that a manifest brings about, empty where it brings none."""
+    places = {
+        "Secret": ("metadata", "name"),
+        "Certificate": ("spec", "secretName"),
+        "ExternalSecret": ("spec", "target", "name"),
+    }
+    return _text(top, *places.get(_text(top, "kind"), ("",)))
+
+
+def _resources(path: PurePosixPath, top: Node) -> Node | None:
+    found = top.get("resources") if path.stem == "kustomization" else None
+    return found if found is not None and found.kind is Kind.SEQUENCE else None
 
 
 def _plain_ports(path: PurePosixPath, port: Node, *keys: str) -> list[PlainPort]:

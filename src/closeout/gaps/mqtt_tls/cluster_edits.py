@@ -10,12 +10,9 @@ from closeout.anchors.yaml import append
 from closeout.gaps.mqtt_tls import rendered
 from closeout.gaps.mqtt_tls.broker_conf import production_problems
 from closeout.gaps.mqtt_tls.cluster import ConfigMap, Manifests, Workload
-from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
-
-_CERTS = "/mosquitto/certs"
-"""Beside the configuration folder: nothing can be mounted inside a mounted configuration map."""
 
 _GROUP = 1883
 """The group of the broker's user in the eclipse-mosquitto image."""
@@ -48,6 +45,7 @@ def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Cha
         name = f"{config.name}-cluster"
         try:
             yield Changeset(name=name, edits=_edits(tree, item))
+            yield from _certificate(tree, item)
         except ValueError as error:
             left = Unresolved(
                 path=config.path,
@@ -67,10 +65,41 @@ def _edits(tree: Tree, item: Manifests) -> tuple[Edit, ...]:
             raise ValueError(message)
         workload = item.workloads[0]
         _configure(tree, pages, item.config, workload)
-        _mount(tree, pages, workload, item.config.name.removesuffix("-config") + "-tls")
+        _mount(tree, pages, workload, _secret(item))
+        if item.resources and _wants_certificate(tree, item):
+            path, node = item.resources
+            pages.add(path, append(tree.read(path) or b"", node).splice("- certificate.yaml"))
     for port in item.plain_ports:
         pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
     return pages.edits(tree)
+
+
+def _certificate(tree: Tree, item: Manifests) -> Iterator[Changeset]:
+    """Yield what makes the secret that the workload now mounts, unless something does already."""
+    if not production_problems(item.config.conf) or not _wants_certificate(tree, item):
+        return
+    path = item.config.path.with_name("certificate.yaml")
+    config = item.config
+    acl = config.data.get("aclfile")
+    text = acl.text.encode() if acl else rendered.access_list(_example(tree))
+    after = rendered.cluster_certificate(
+        _broker(item), config.namespace or "default", _secret(item), text
+    )
+    edit = Edit(path=path, before=None, after=after)
+    yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)
+
+
+def _wants_certificate(tree: Tree, item: Manifests) -> bool:
+    path = item.config.path.with_name("certificate.yaml")
+    return _secret(item) not in item.promised and tree.read(path) is None
+
+
+def _broker(item: Manifests) -> str:
+    return item.config.name.removesuffix("-config")
+
+
+def _secret(item: Manifests) -> str:
+    return f"{_broker(item)}-tls"
 
 
 def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload) -> None:
@@ -80,16 +109,24 @@ def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload)
         message = "the configuration is not written as a literal block"
         raise ValueError(message)
     place = rendered.Placement(
-        certs=_CERTS, certificate="tls.crt", key="tls.key", acl=f"{workload.mount}/aclfile"
+        certs=rendered.CLUSTER_CERTS,
+        certificate="tls.crt",
+        key="tls.key",
+        acl=f"{workload.mount}/aclfile",
     )
     text = rendered.production_conf(place, config.conf).decode()
     pages.add(
         config.path,
         Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
     )
-    if config.data.get("aclfile") is None:
-        acl = _literal(rendered.access_list(_example(tree)).decode(), 0)
-        pages.add(config.path, append(content, config.data).splice(f"aclfile: {acl}"))
+    added = {"aclfile": rendered.access_list(_example(tree)), "openssl.cnf": rendered.curves()}
+    lines = [
+        f"{name}: {_literal(made.decode(), 0)}"
+        for name, made in added.items()
+        if config.data.get(name) is None
+    ]
+    if lines:
+        pages.add(config.path, append(content, config.data).splice("\n".join(lines)))
 
 
 def _example(tree: Tree) -> bytes | None:
@@ -105,10 +142,17 @@ def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
         message = "the workload's volumes are not written as lists"
         raise ValueError(message)
     for node, text in (
-        (mounts, f"- name: mqtt-tls\n  mountPath: {_CERTS}\n  readOnly: true"),
+        (mounts, f"- name: mqtt-tls\n  mountPath: {rendered.CLUSTER_CERTS}\n  readOnly: true"),
         (volumes, f"- name: mqtt-tls\n  secret:\n    secretName: {secret}\n    defaultMode: 0440"),
     ):
         pages.add(workload.path, append(content, node).splice(text))
+    variable = f"- name: OPENSSL_CONF\n  value: {workload.mount}/openssl.cnf"
+    given = workload.container.get("env")
+    if given is None:
+        text = "env:\n" + "\n".join(f"  {line}" for line in variable.splitlines())
+        pages.add(workload.path, append(content, workload.container).splice(text))
+    elif not given.flow and b"OPENSSL_CONF" not in content[given.start : given.end]:
+        pages.add(workload.path, append(content, given).splice(variable))
     context = workload.pod.get("securityContext")
     note = "# The broker's group reads the key."
     if context is None:

@@ -154,10 +154,12 @@ def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
         base=broker.compose.name,
         name=path.name,
         service=broker.name,
-        config=f"./{relative}/mosquitto.prod.conf",
+        folder=f"./{relative}",
         target=str(CONFIG),
     )
-    return _missing(tree, path, after)
+    override = _missing(tree, path, after)
+    curves = _missing(tree, broker.folder / "openssl.cnf", rendered.curves()) if override else ()
+    return (*override, *curves)
 
 
 def _acl(tree: Tree, folder: PurePosixPath) -> bytes:

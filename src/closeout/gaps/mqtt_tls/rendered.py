@@ -13,6 +13,10 @@ CERTS = "/mosquitto/config/certs"
 """Where compose mounts `certs/broker`, and what the listener names."""
 
 ACL = "/mosquitto/config/aclfile"
+OPENSSL = "/mosquitto/config/openssl.cnf"
+
+CLUSTER_CERTS = "/mosquitto/certs"
+"""Beside the configuration folder: nothing can be mounted inside a mounted configuration map."""
 
 NAMES = (
     "edge-mqtt-broker",
@@ -29,6 +33,7 @@ _DEFAULTS = {
     "persistence": "true",
     "persistence_location": "/mosquitto/data/",
     "autosave_interval": "60",
+    "max_connections": "1000",
     "max_packet_size": "262144",
     "max_inflight_messages": "50",
     "max_queued_messages": "5000",
@@ -61,6 +66,7 @@ class Placement:
 
 
 COMPOSE = Placement()
+CLUSTER = Placement(certs=CLUSTER_CERTS, certificate="tls.crt", key="tls.key")
 
 
 def tls_listener(place: Placement) -> str:
@@ -136,10 +142,64 @@ def ignored() -> bytes:
     return render("mqtt-tls/gitignore.j2", {})
 
 
-def production_override(base: str, name: str, service: str, config: str, target: str) -> bytes:
+def curves() -> bytes:
+    """Return the OpenSSL configuration that says which curves the listener offers."""
+    return render("mqtt-tls/openssl.cnf.j2", {})
+
+
+def production_override(base: str, name: str, service: str, folder: str, target: str) -> bytes:
     """Return the compose file that runs `service` on the production configuration alone."""
-    values = {"base": base, "name": name, "service": service, "config": config, "target": target}
+    values = {
+        "base": base,
+        "name": name,
+        "service": service,
+        "config": f"{folder}/mosquitto.prod.conf",
+        "target": target,
+        "curves": f"{folder}/openssl.cnf",
+        "openssl": OPENSSL,
+    }
     return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
+
+
+def cluster_certificate(name: str, namespace: str, secret: str, acl: bytes) -> bytes:
+    """Return what cert-manager needs to keep `secret`, and a secret for each user of `acl`."""
+    users = [item.value for item in parse(acl).directives if item.name == "user"]
+    hosts = [name, *(f"{name}.{rest}" for rest in _domains(namespace))]
+    values = {
+        "name": name,
+        "namespace": namespace,
+        "secret": secret,
+        "names": hosts,
+        "users": users,
+    }
+    return render("mqtt-tls/cluster-certificate.yaml.j2", values)
+
+
+def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]:
+    """Return every manifest of a broker, by file name; secrets are cert-manager's to fill."""
+    files = {
+        "mosquitto.conf": production_conf(CLUSTER, parse(b"")).decode(),
+        "aclfile": acl.decode(),
+        "openssl.cnf": curves().decode(),
+    }
+    values = {
+        "name": name,
+        "namespace": namespace,
+        "secret": f"{name}-tls",
+        "certs": CLUSTER_CERTS,
+        "openssl": OPENSSL,
+        "files": files,
+    }
+    made = {
+        f"{kind}.yaml": render(f"mqtt-tls/cluster-{kind}.yaml.j2", values)
+        for kind in ("configmap", "statefulset", "service")
+    }
+    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", acl)
+    return made
+
+
+def _domains(namespace: str) -> tuple[str, ...]:
+    return (namespace, f"{namespace}.svc", f"{namespace}.svc.cluster.local")
 
 
 def _alternative(name: str) -> str:
