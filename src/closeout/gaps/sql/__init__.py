@@ -15,8 +15,14 @@ After:
     1.0 - (SUM(COALESCE(died, 0) + COALESCE(culled, 0))::FLOAT / NULLIF(SUM(stock), 0)) as ...
     {{ dbt.datediff('started_on', 'ended_on', 'day') }} as duration_days
 
-A column keeps its name. `invoke detect.all --only sql` reads the models without running them;
-`nox -s dbt` compiles, runs and builds them on a throw-away PostgreSQL and compares the figures.
+A column keeps its name. `invoke detect.all --only sql` reads the models without running them
+and names each place by line and column: lone parentheses, unclosed Jinja, functions and
+clauses of other databases, incremental strategies, aliases beside their own definition,
+branches of unequal width, cut fractions, lost counts, quoted calls, macros that no package
+gives, values that dbt refuses in a profile. What has one right answer is mended, the rest gets
+advice. A project for another database is not judged so. `nox -s dbt` compiles, runs and builds
+the models on a throw-away PostgreSQL, or in a scratch database of the server that
+CLOSEOUT_PG_DSN names, on dates and on timestamps, and compares the figures.
 """
 
 from __future__ import annotations

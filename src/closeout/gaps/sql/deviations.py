@@ -26,7 +26,8 @@ DEVIATIONS = (
             "gives 2, where the dates are 3 apart."
         ),
         decision=(
-            "dbt's own datediff macro, which casts both ends to dates and is right for both types."
+            "dbt's own datediff macro, which casts both ends to dates and is right for both types; "
+            "`nox -s dbt` builds the model on dates and again on timestamps and compares both."
         ),
     ),
     Deviation(
