@@ -142,6 +142,22 @@ def negative_control(session: nox.Session) -> None:
 
 
 @nox.session
+def audit_selftest(session: nox.Session) -> None:
+    """Audit the fixed tree, the order by the letter, and each planted false claim alone."""
+    _install_ours(session, EMULATORS)
+    session.run(
+        "pytest",
+        "tests/audit_selftest.py",
+        *session.posargs,
+        env={
+            "CLOSEOUT_LIVE_PYTHON": _environment(session, "live", LIVE),
+            "CLOSEOUT_DBT_PYTHON": _environment(session, "dbt", DBT),
+            "CLOSEOUT_VISION_PYTHON": _environment(session, "vision", VISION),
+        },
+    )
+
+
+@nox.session
 def mutation_of_fixes(session: nox.Session) -> None:
     """Take every hunk of our fixes back, alone, and see that a probe notices."""
     _install_ours(session)

@@ -39,7 +39,7 @@ def test_valid_file_has_no_problem() -> None:
         (b"networks:\n  inner:", b"network:\n  inner:", "no top-level 'network'"),
         (b"  store:\n", b"  web:\n", "'web' stands twice"),
         (b"services:", b"serivces:", "it declares no services"),
-        (b"    ports: [\"127", b"   ports: [\"127", "did not find expected key"),
+        (b'    ports: ["127', b'   ports: ["127', "did not find expected key"),
     ],
 )
 def test_what_compose_refuses_is_a_problem(old: bytes, new: bytes, told: str) -> None:

@@ -1,0 +1,55 @@
+"""The audit's long self-test, for `nox -s audit_selftest`: full audits, each plant alone.
+
+Its name keeps it out of `nox -s tests`, which takes `test_*.py`.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.live.test_audit import OPERATOR, audited
+from tests.support import false_claims
+from tests.support.false_claims import READ, RUNNING, Plant
+from tests.support.monorepos import reference_copy, space_for
+from tests.support.naive import naive_copy
+
+from closeout import closing
+from closeout.gaps import GAPS
+
+LEFT_BY_THE_LETTER = {"1.1", "1.2", "1.3", "2.1", "2.2", "4.2", "7.1"}
+"""What the order's own snippets carry out, and what running them shows to be open still."""
+
+
+@pytest.fixture(scope="session")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a fixed tree, without the runs that made it."""
+    home = tmp_path_factory.mktemp("fixing")
+    root = reference_copy(home / "farmiq")
+    closing.fix(space_for(home, root), GAPS)
+    return root
+
+
+def test_fixed_tree_is_closed_but_for_what_a_cluster_tells(fixed: Path, tmp_path: Path) -> None:
+    """Nothing is refuted, and nothing waits that could have been asked here."""
+    tmp_path.chmod(0o755)
+    seen = audited(tmp_path / "home", fixed, "full")
+    assert seen.refuted == set()
+    assert seen.unproven == OPERATOR
+
+
+def test_order_by_the_letter_is_refuted_by_running_it(tmp_path: Path) -> None:
+    """The negative control: even what its snippets carry out does not hold."""
+    tmp_path.chmod(0o755)
+    seen = audited(tmp_path / "home", naive_copy(tmp_path / "farmiq"), "full")
+    assert seen.refuted >= LEFT_BY_THE_LETTER
+    assert {"7.2", "7.3", "7.4"}.isdisjoint(seen.refuted)
+
+
+@pytest.mark.parametrize("plant", [*RUNNING, *READ], ids=lambda item: item.name)
+def test_plant_alone_falsifies_its_criteria(fixed: Path, tmp_path: Path, plant: Plant) -> None:
+    """Each is found without the others' help."""
+    tmp_path.chmod(0o755)
+    root = false_claims.plant(Path(shutil.copytree(fixed, tmp_path / "farmiq")), (plant,))
+    seen = audited(tmp_path / "home", root, "full")
+    assert set(plant.criteria) <= seen.refuted
+    assert all(name in seen.grounds(plant) for name in plant.names)
