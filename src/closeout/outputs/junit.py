@@ -24,7 +24,8 @@ def render(report: Mapping[str, Any]) -> bytes:
     for means, items in sorted(by_means.items()):
         _suite(root, means, items)
     _unspoken(root, [row for row in owned if not row["evidence"]])
-    return tostring(root, encoding="utf-8", xml_declaration=True)
+    rendered: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return rendered
 
 
 def _suite(root: Element, means: str, items: Iterable[Mapping[str, Any]]) -> None:
