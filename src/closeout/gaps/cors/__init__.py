@@ -39,8 +39,9 @@ The options are filled in where they stand::
 with the new module `corsOrigins.ts` (or `.js`), which reads `ALLOWED_ORIGINS` by the same rules.
 
 Left alone: a policy without a wildcard that reads `ALLOWED_ORIGINS`, however it is written. Not
-mended, but reported: a policy that is no `app.add_middleware(…)` statement of its own, a header
-written by hand, options of `cors(…)` that cannot be read, and a file that does not parse.
+mended, but reported: a policy that is neither an `app.add_middleware(…)` statement of its own nor
+in the application's own list of middleware, options that come from another module or a file, a
+header written by hand, options of `cors(…)` that cannot be read, and a file that does not parse.
 """
 
 from __future__ import annotations
