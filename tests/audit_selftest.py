@@ -42,7 +42,8 @@ def test_order_by_the_letter_is_refuted_by_running_it(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     seen = audited(tmp_path / "home", naive_copy(tmp_path / "farmiq"), "full")
     assert seen.refuted >= LEFT_BY_THE_LETTER
-    assert {"7.2", "7.3", "7.4"}.isdisjoint(seen.refuted)
+    # Its limiter does answer 429 after five failures: what holds is not called false.
+    assert "M.2" not in seen.refuted
 
 
 @pytest.mark.parametrize("plant", [*RUNNING, *READ], ids=lambda item: item.name)

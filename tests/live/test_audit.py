@@ -180,16 +180,16 @@ def test_quick_audit_invents_nothing(fixed: Path, read: Audited, tmp_path: Path)
 
 def test_quick_audit_of_the_order_by_the_letter_refutes_what_it_left(tmp_path: Path) -> None:
     """The order's own snippets, and nothing else, leave most of the order open."""
-    audited = audited(tmp_path / "home", naive_copy(tmp_path / "farmiq"), "quick")
-    assert {"1.3", "3.1", "7.1", "8.1", "9.1", "9.2", "10.2", "10.3"} <= audited.refuted
-    assert audited.code is ExitCode.GAPS_LEFT
+    seen = audited(tmp_path / "home", naive_copy(tmp_path / "farmiq"), "quick")
+    assert {"1.3", "3.1", "7.1", "8.1", "9.1", "9.2", "10.2", "10.3"} <= seen.refuted
+    assert seen.code is ExitCode.GAPS_LEFT
 
 
 def test_audit_holds_the_order_against_the_unfixed_tree(tmp_path: Path) -> None:
     """Its lines are right there; its ports, its checks and some of its fixes are not."""
-    audited = audited(tmp_path / "home", reference_copy(tmp_path / "farmiq"), "quick")
+    seen = audited(tmp_path / "home", reference_copy(tmp_path / "farmiq"), "quick")
     rows: dict[str, list[dict]] = {}
-    for row in audited.order:
+    for row in seen.order:
         rows.setdefault(row["matter"], []).append(row)
     assert all(row["holds"] for row in rows["stale line"])
     assert any("cloud-weather-service" in row["subject"] for row in rows["missed place"])
@@ -207,8 +207,8 @@ def test_audit_finds_a_stale_line_where_the_file_moved_on(tmp_path: Path) -> Non
     root = reference_copy(tmp_path / "farmiq")
     main = root / "cloud-layer/cloud-inference-server/app/main.py"
     main.write_bytes(b"# moved\n" + main.read_bytes())
-    audited = audited(tmp_path / "home", root, "quick")
-    row = next(row for row in audited.order if "inference-server/app/main.py:116" in row["subject"])
+    seen = audited(tmp_path / "home", root, "quick")
+    row = next(row for row in seen.order if "inference-server/app/main.py:116" in row["subject"])
     assert row["holds"] is False
     assert "117" in row["found"]
 
