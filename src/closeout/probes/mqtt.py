@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+import warnings
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
 from closeout.probes.mosquitto import Running
 
-_ANSWER = 3.0
+_ANSWER = 10.0
 """Seconds for one answer."""
 
 _CONNACK = 4
@@ -42,6 +43,29 @@ def connect(port: int, context: ssl.SSLContext | None, name: str = "localhost") 
         return f"refused: {_reason(error)}"
 
 
+def served(port: int, context: ssl.SSLContext) -> bytes:
+    """Return the certificate that the broker shows now, empty where there is no handshake."""
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=_ANSWER) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as line,
+        ):
+            return line.getpeercert(binary_form=True) or b""
+    except OSError:
+        return b""
+
+
+def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """Return the context, able to speak this version alone, however old it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = version
+        context.minimum_version = version
+    return context
+
+
 def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
     broker: Running, port: int, *, sender: str, receiver: str, topic: str, denied: str
 ) -> str:
@@ -53,7 +77,7 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
 
     got: Queue[str] = Queue()
     ready: Queue[str] = Queue()
-    made = [_paho(broker, name) for name in (receiver, sender)]
+    made = [paho_client(broker, name) for name in (receiver, sender)]
     listening, telling = made
     listening.on_message = lambda _client, _data, message: got.put(message.topic)
     listening.on_subscribe = lambda *_rest: ready.put("subscribed")
@@ -79,7 +103,8 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
     return "received" if first == topic else f"received a message on {first}"
 
 
-def _paho(broker: Running, name: str) -> Any:  # noqa: ANN401 - the type is imported late
+def paho_client(broker: Running, name: str) -> Any:  # noqa: ANN401 - the type is imported late
+    """Return an unconnected client of this name with its own certificate."""
     from paho.mqtt import client as paho  # noqa: PLC0415 - only here
 
     made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=f"closeout-{name}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -70,6 +72,14 @@ class Broker:
         return self.conf.parent if self.conf else self.compose.parent / self.name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """What a further compose file gives a broker."""
+
+    mounts: tuple[Mount, ...]
+    environment: Mapping[str, str]
+
+
 def compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
     """Return every compose file's path."""
     return tuple(path for path in tree.paths() if _COMPOSE.fullmatch(path.name))
@@ -96,6 +106,29 @@ def brokers(tree: Tree, path: PurePosixPath) -> tuple[Broker, ...] | Unresolved:
         if broker is not None:
             found.append(broker)
     return tuple(found)
+
+
+def additions(tree: Tree, broker: Broker, conf: PurePosixPath) -> Additions:
+    """Return what the compose file adds that lets `broker` read `conf` in place of its own."""
+    for path in compose_files(tree):
+        if path == broker.compose or path.parent != broker.compose.parent:
+            continue
+        with suppress(YamlError):
+            node = find(tree.read(path) or b"", "services", broker.name)
+            mounts = tuple(_mounts(path, node.get("volumes"))) if node else ()
+            if node and any(item.source == conf and item.target == CONFIG for item in mounts):
+                return Additions(mounts=mounts, environment=_environment(node))
+    return Additions(mounts=(), environment={})
+
+
+def _environment(service: Node) -> dict[str, str]:
+    node = service.get("environment")
+    if node is None:
+        return {}
+    if node.kind is Kind.MAPPING:
+        return {str(entry.key): entry.value.text for entry in node.entries}
+    pairs = (entry.value.text.partition("=") for entry in node.entries)
+    return {name: value for name, _, value in pairs}
 
 
 def _broker(tree: Tree, path: PurePosixPath, entry: Entry) -> Broker | None:

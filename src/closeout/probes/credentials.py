@@ -1,0 +1,55 @@
+"""Make certificates that a broker must refuse, from its own authority or from none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from closeout.probes.mosquitto import Running
+
+Pair = tuple[Path, Path]
+"""A certificate and its key."""
+
+
+def expired(broker: Running, name: str) -> Pair:
+    """Return a pair of the broker's own authority that ended a month ago."""
+    return _signed(broker, name, "expired", -timedelta(days=395))
+
+
+def not_yet_valid(broker: Running, name: str) -> Pair:
+    """Return a pair of the broker's own authority that begins in a month."""
+    return _signed(broker, name, "early", timedelta(days=30))
+
+
+def self_signed(broker: Running, name: str) -> Pair:
+    """Return a pair that nobody but itself vouches for."""
+    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+
+    key = x509.new_key()
+    itself = x509.Authority(certificate=x509.authority(key, now=_now()), key=key)
+    made = x509.client(itself, key, name=name, now=_now())
+    return _kept(broker, f"{name}-self", x509.pem(made), x509.key_pem(key))
+
+
+def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
+    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+
+    folder = broker.certs / "authority"
+    signer = x509.Authority(
+        certificate=x509.read_certificate(folder / "ca.crt"), key=x509.read_key(folder / "ca.key")
+    )
+    key = x509.new_key()
+    made = x509.client(signer, key, name=name, now=_now() + shift)
+    return _kept(broker, f"{name}-{kind}", x509.pem(made), x509.key_pem(key))
+
+
+def _kept(broker: Running, name: str, certificate: bytes, key: bytes) -> Pair:
+    places = (broker.stranger / f"{name}.crt", broker.stranger / f"{name}.key")
+    for place, content in zip(places, (certificate, key), strict=True):
+        place.write_bytes(content)
+        place.chmod(0o600)
+    return places
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
