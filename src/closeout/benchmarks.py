@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import sys
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout import shell
+from closeout import environments, shell
+from closeout.bench import headers
 from closeout.errors import ExitCode
 from closeout.workspace import REFERENCE
 
@@ -70,7 +72,17 @@ def run() -> ExitCode:
             theirs = statistics.median(each[number] for each in peer)
             ratio = f"{mine / theirs:.2f}" if theirs else "-"
             print(f"  {name:<4} ours {mine:.3f} s, peer {theirs:.3f} s, ratio {ratio}")
+    print(_headers())
     return ExitCode.SETTLED
+
+
+def _headers() -> str:
+    """Return what the security headers cost beside a bare service and beside the order's."""
+    home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd())
+    live = home / "build" / "cache" / "environments" / "live"
+    python = environments.ensure(live, "requirements/live.txt")
+    with tempfile.TemporaryDirectory(prefix="closeout-bench-") as scratch:
+        return headers.table(headers.measure(python, Path(scratch)))
 
 
 def _spent(argv: Sequence[str]) -> tuple[float, float]:
