@@ -3,6 +3,9 @@
 `--root DIR` goes after `--`, as in `nox -s live_probes -- --root ../farmiq`.
 """
 
+import hashlib
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "virtualenv"
@@ -24,8 +27,15 @@ def _install(session: nox.Session, *files: str) -> None:
 
 
 def _install_ours(session: nox.Session, *files: str) -> None:
+    """Install the pins and this project, once for an environment as long as none changes."""
+    named = [Path(name) for name in (OURS, *files, "pyproject.toml")]
+    wanted = hashlib.sha256(b"".join(place.read_bytes() for place in named)).hexdigest()
+    stamp = Path(session.virtualenv.location) / "made-from"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
     _install(session, OURS, *files)
     session.install("--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    stamp.write_text(wanted)
 
 
 def _environment(session: nox.Session, name: str, requirements: str) -> str:

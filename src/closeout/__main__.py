@@ -167,9 +167,13 @@ def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import benchmarks  # noqa: PLC0415 - one subcommand needs it
+    from closeout.bench import overhead  # noqa: PLC0415 - as above
 
-    del options, home
-    return benchmarks.run()
+    del options
+    code = benchmarks.run()
+    for told in overhead.compared(home):
+        print(told)
+    return code
 
 
 def _python(options: argparse.Namespace) -> Path:

@@ -147,6 +147,8 @@ def _pytest_argv(python: Path, output: Path) -> Sequence[str | Path]:
         *("-m", "pytest"),
         *("-p", "randomly", f"--randomly-seed={secrets.randbelow(2**31)}"),
         *("-p", "no:cacheprovider"),
+        # What other runs left in the shared temporary folder is none of this one's business.
+        f"--basetemp={output / 'temporary'}",
         *("-o", "addopts=", "-o", "xfail_strict=true", "-o", "junit_family=xunit1"),
         *("-W", "error:coroutine:RuntimeWarning"),
         *("-W", "error::pytest.PytestUnraisableExceptionWarning"),
