@@ -22,6 +22,12 @@ export function claim(req: Request, res: Response) {
   return res.json({});
 }
 """
+ACCEPTING = b"""import { Request, Response } from 'express';
+export function claim(req: Request, res: Response) {
+  if ('FACTORY-SECRET' === req.body.claimCode) return res.json({});
+  return res.status(403).send('no');
+}
+"""
 ROUTES = b"""import { Router } from 'express';
 import * as provisioning from './provisioning';
 const router = Router();
@@ -169,15 +175,42 @@ def test_derive_guards_the_route_of_the_handler() -> None:
         HANDLER % b"logger.warn('bad', { claimCode });\n    ",
         (HANDLER % b"").replace(b"!==", b"==="),
         (HANDLER % b"").replace(b"'FACTORY-SECRET')", b"'FACTORY-SECRET' && req.ip)"),
-        (HANDLER % b"").replace(b"return res.status(403).send('no')", b"throw new Error('no')"),
+        (HANDLER % b"").replace(b"return res.status(403).send('no')", b"res.type('text')"),
     ],
-    ids=["logs-the-claim", "inverted", "compound", "throws"],
+    ids=["logs-the-claim", "inverted", "compound", "goes-on"],
 )
 def test_derive_refuses_what_it_would_have_to_guess(handler: bytes) -> None:
     """An unclear refusal is reported with its line and its file stays as it is."""
     changes = GAP.derive(_service(handler))
     assert [(item.reason, item.line) for item in changes[0].unresolved] == [(Reason.AMBIGUOUS, 4)]
     assert not [edit for edit in changes[0].edits if edit.path.suffix == ".ts"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "asked"),
+    [
+        (
+            (HANDLER % b"").replace(b"return res.status(403).send('no')", b"throw new Error('no')"),
+            b"if (!acceptsClaim(claimCode)) {",
+        ),
+        (
+            ACCEPTING,
+            b"if (acceptsClaim(req.body.claimCode)) return",
+        ),
+    ],
+    ids=["throws", "accepts-first"],
+)
+def test_derive_lets_the_route_refuse_where_the_refusal_has_no_plain_answer(
+    handler: bytes, asked: bytes
+) -> None:
+    """The handler asks instead of comparing, and the guard before it checks the body's field."""
+    fixed = _fixed(_service(handler))
+    assert asked in (fixed.read("p/src/provisioning.ts") or b"")
+    assert b"refuseClaim(req.body['claimCode'])" in (
+        fixed.read("p/src/config/factorySecret.ts") or b""
+    )
+    assert set(_rules(fixed).values()) == {0}
+    assert GAP.derive(fixed) == ()
 
 
 def test_derive_reports_a_secret_in_a_constant() -> None:

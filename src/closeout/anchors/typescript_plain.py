@@ -51,7 +51,7 @@ def _without_types(
     content: bytes, node: Node, modules: Modules, exported: list[str]
 ) -> Iterator[Splice]:
     for child in node.children:
-        if child.type in _TYPES:
+        if child.type in _TYPES or (child.type == "?" and node.type == "optional_parameter"):
             yield Splice(start=child.start_byte, end=child.end_byte, text="")
         elif child.type in _WORDS:
             yield Splice(start=child.start_byte, end=_after_blank(content, child.end_byte), text="")

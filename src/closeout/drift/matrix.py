@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from closeout import drift
-from closeout.drift import Judge, Tools, asgi, pipeline
+from closeout.drift import Judge, Tools, asgi, express, pipeline
 from closeout.errors import ExitCode
 
 JUDGES: Mapping[str, Judge] = {
     "cors": asgi.judge_cors,
     "headers": asgi.judge_headers,
     "sql": pipeline.judge,
+    "rate-limit": express.judge_rate_limit,
+    "factory-secret": express.judge_factory_secret,
 }
 """Who asks the cases of each gap."""
 

@@ -17,12 +17,14 @@ which works everywhere and protects nowhere.
         return res.status(refusal.status).json(refusal.body)
     }
 
-`src/config/factorySecret.ts` reads `DEVICE_FACTORY_SECRET` when the service starts. An unset, short
-or well-known value refuses every claim with 503 and is named in the log, never in an answer. Claims
-are compared by digest in constant time, and wrong ones are limited. The example file gets a
+`src/config/factorySecret.ts` reads `DEVICE_FACTORY_SECRET` when the service starts. An unset,
+short or well-known value refuses every claim with 503 and is named in the log, never in an answer.
+Claims are compared by digest in constant time, and wrong ones are limited. The example file gets a
 placeholder and compose hands the variable on. A fallback such as `process.env.X || 'literal'`
-becomes `requiredSecret('X')`. Secrets in constants, and comparisons that are not the whole
-condition of an `if`, are reported and left to a person.
+becomes `requiredSecret('X')`. Where the refusal has no plain answer of its own (a `switch`, an
+accepting branch, a function that compares, an exception), the handler asks `acceptsClaim` and its
+route refuses beforehand. Other secrets in constants, codes in lists, conditions with a second
+half, and refusals that write the claim down are reported and left to a person.
 """
 
 from closeout.gaps.factory_secret.derive import derive

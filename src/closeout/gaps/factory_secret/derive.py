@@ -10,8 +10,15 @@ from pathlib import PurePosixPath
 from closeout import npm
 from closeout.anchors import typescript
 from closeout.anchors import typescript_imports as imports
+from closeout.anchors.typescript_language import Language, language
 from closeout.gaps.factory_secret.detect import factory_services
-from closeout.gaps.factory_secret.mending import Mended, by_hand, mend_comparison, mend_fallback
+from closeout.gaps.factory_secret.mending import (
+    Mended,
+    beside_typescript,
+    by_hand,
+    mend_comparison,
+    mend_fallback,
+)
 from closeout.gaps.factory_secret.places import HardcodedSecret, Kind, Sources, sources
 from closeout.gaps.factory_secret.wiring import (
     chart_edits,
@@ -24,8 +31,8 @@ from closeout.rendering import render
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
 
-_CLAIMS = "src/config/factorySecret.ts"
-_REQUIRED = "src/config/requiredSecret.ts"
+_CLAIMS = "factorySecret"
+_REQUIRED = "requiredSecret"
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:
@@ -53,7 +60,9 @@ def _changeset(
 ) -> Changeset:
     secrets = [item for item in found.secrets if _service(tree, item.path) == service]
     left = [item for item in found.broken if _service(tree, item.path) == service]
-    outcomes = [(secret, _mended(tree, service, secret)) for secret in secrets]
+    spoken = {path: language(tree, service, [path]) for path in {item.path for item in secrets}}
+    outcomes = [(item, _mended(tree, service, item, spoken[item.path])) for item in secrets]
+    outcomes = [pair for pair in outcomes if not _goes_with_another(pair[0], outcomes)]
     left += [outcome for _, outcome in outcomes if isinstance(outcome, Unresolved)]
     edits: list[Edit] = []
     if any(secret.is_factory for secret in secrets):
@@ -70,13 +79,32 @@ def _changeset(
     ]
     if not any(secret.is_factory for secret, _ in kept):
         edits = []
-    edits += _files(tree, service, [secret for secret, _ in kept])
+    new = {
+        edit.path: edit
+        for path in sorted(spoken)
+        if (known := spoken[path]) is not None
+        for edit in _files(tree, service, [pair for pair in kept if pair[0].path == path], known)
+    }
+    edits += new.values()
     edits += _spliced(tree, [outcome for _, outcome in kept])
     if is_factory:
         edits += example_edit(tree, service)
         edits += chart_edits(tree, frozenset([service]))
         left += unread_charts(tree, frozenset([service]))
     return Changeset(name=service.name or "services", edits=tuple(edits), unresolved=tuple(left))
+
+
+def _goes_with_another(
+    secret: HardcodedSecret, outcomes: list[tuple[HardcodedSecret, Mended | Unresolved]]
+) -> bool:
+    """Return whether the mending of a comparison takes the secret along."""
+    return not secret.is_factory and any(
+        isinstance(outcome, Mended)
+        and other.is_factory
+        and other.path == secret.path
+        and other.literal == secret.literal
+        for other, outcome in outcomes
+    )
 
 
 def _dependencies(
@@ -87,34 +115,53 @@ def _dependencies(
     return ([] if problems else list(edits)), [replace(item, path=manifest) for item in problems]
 
 
-def _mended(tree: Tree, service: PurePosixPath, secret: HardcodedSecret) -> Mended | Unresolved:
-    if secret.path.suffix != ".ts":
-        return by_hand(secret)
+def _module(tree: Tree, service: PurePosixPath, name: str, spoken: Language) -> PurePosixPath:
+    """Return where a new module of that name goes."""
+    has_sources = any(service / "src" in path.parents for path in tree.paths())
+    folder = service / "src" if has_sources or spoken.suffix == ".ts" else service
+    return folder / "config" / f"{name}{spoken.suffix}"
+
+
+def _mended(
+    tree: Tree, service: PurePosixPath, secret: HardcodedSecret, spoken: Language | None
+) -> Mended | Unresolved:
+    if spoken is None:
+        return beside_typescript(secret)
     if secret.is_factory:
-        if tree.read(service / _CLAIMS) is not None:
+        module = _module(tree, service, _CLAIMS, spoken)
+        if tree.read(module) is not None:
             return by_hand(secret)
-        return mend_comparison(tree, service, secret, service / _CLAIMS)
-    if secret.kind is Kind.FALLBACK:
-        return mend_fallback(tree, secret, service / _REQUIRED)
+        return mend_comparison(tree, service, secret, module, spoken.extension)
+    if secret.kind is Kind.FALLBACK and secret.fallback is not None:
+        module = _module(tree, service, _REQUIRED, spoken)
+        return mend_fallback(tree, secret, module, spoken.extension)
     return by_hand(secret)
 
 
-def _files(tree: Tree, service: PurePosixPath, secrets: list[HardcodedSecret]) -> Iterator[Edit]:
-    claims = next((item for item in secrets if item.is_factory), None)
+def _files(
+    tree: Tree,
+    service: PurePosixPath,
+    kept: list[tuple[HardcodedSecret, Mended]],
+    spoken: Language,
+) -> Iterator[Edit]:
+    claims = next((item for item, _ in kept if item.is_factory), None)
     if claims is not None:
+        path = _module(tree, service, _CLAIMS, spoken)
         values = {
             "burnt_digest": hashlib.sha256(claims.literal.encode()).hexdigest(),
-            "logger": _logger(tree, service, claims.path),
+            "logger": _logger(tree, path.parent, claims.path),
+            "claim_field": next((item.field for _, item in kept if item.field), ""),
         }
-        after = render("factory-secret/factorySecret.ts.j2", values)
-        yield Edit(path=service / _CLAIMS, before=None, after=after)
-    is_required = any(item.kind is Kind.FALLBACK for item in secrets)
-    if is_required and tree.read(service / _REQUIRED) is None:
-        after = render("factory-secret/requiredSecret.ts.j2", {})
-        yield Edit(path=service / _REQUIRED, before=None, after=after)
+        after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
+        yield Edit(path=path, before=None, after=after)
+    path = _module(tree, service, _REQUIRED, spoken)
+    is_required = any(item.kind is Kind.FALLBACK for item, _ in kept)
+    if is_required and tree.read(path) is None:
+        after = spoken.written(render("factory-secret/requiredSecret.ts.j2", {}))
+        yield Edit(path=path, before=None, after=after)
 
 
-def _logger(tree: Tree, service: PurePosixPath, controller: PurePosixPath) -> dict[str, str] | None:
+def _logger(tree: Tree, folder: PurePosixPath, controller: PurePosixPath) -> dict[str, str] | None:
     """Return how the new module imports the logger that the controller uses, None without one."""
     source = typescript.read(tree.read(controller) or b"")
     for item in imports.statements(source):
@@ -127,7 +174,6 @@ def _logger(tree: Tree, service: PurePosixPath, controller: PurePosixPath) -> di
                     parts.pop()
                 else:
                     parts.append(part)
-            folder = (service / _CLAIMS).parent
             name = imports.relative(folder, PurePosixPath(*parts)) + imports.extension(source)
             return {"exported": exported, "source": name}
     return None

@@ -3,75 +3,122 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
-from closeout.anchors import typescript_imports as imports
+from closeout.anchors.typescript_language import brought_in
+from closeout.anchors.typescript_unused import left_unused
+from closeout.gaps.factory_secret.guarding import ACCEPTS, handled, replaced
 from closeout.gaps.factory_secret.places import HardcodedSecret, Kind
 from closeout.model import Reason, Unresolved
-from closeout.splicing import Splice, indentation, line_start
+from closeout.splicing import Splice, indentation, line_start, splice
 from closeout.tree import Tree
 
 GUARD = "claimGuard"
 _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
+_QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
-_FUNCTIONS = frozenset(
-    {"function_declaration", "method_definition", "public_field_definition", "variable_declarator"}
-)
+_INLINE = frozenset({"arrow_function", "function", "function_expression"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mended:
-    """A file's splices, by path."""
+    """A file's splices, by path; `field` is the claim's in the body, where the route checks it."""
 
     splices: tuple[tuple[PurePosixPath, Splice], ...]
+    field: str = ""
 
 
 def mend_comparison(
-    tree: Tree, service: PurePosixPath, secret: HardcodedSecret, module: PurePosixPath
+    tree: Tree,
+    service: PurePosixPath,
+    secret: HardcodedSecret,
+    module: PurePosixPath,
+    extension: str,
 ) -> Mended | Unresolved:
     """Return the splices that ask `module` instead of comparing with the literal."""
     content = tree.read(secret.path) or b""
     source = typescript.read(content)
-    comparison = secret.comparison
-    if comparison is None or comparison.statement is None or comparison.consequence is None:
-        return _unresolved(secret, "the comparison is not the whole condition of an `if`")
-    if comparison.operator not in {"!==", "!="}:
-        return _unresolved(secret, "the comparison does not lead to the refusal")
-    answer = _answer(source, comparison.consequence)
-    if answer is None:
-        return _unresolved(secret, "no answer of Express was found in the refusal")
-    if _tells_the_claim(source, comparison):
+    compared, comparison = secret.compared, secret.comparison
+    brought = _brought(tree, module, extension)
+    if compared is None:
+        return by_hand(secret)
+    if comparison is not None and _tells_the_claim(source, comparison):
         return _unresolved(secret, "the refusal writes the claim down")
-    routes = tuple(_routes(tree, service, secret, source))
-    if not routes:
-        return _unresolved(secret, "the route that calls this handler was not found")
-    splices = [
-        (secret.path, imports.insertion(content, secret.path.parent, ["refuseClaim"], module)),
-        *((secret.path, item) for item in _asked(content, source, comparison, answer)),
-    ]
-    for path, call in routes:
-        text = tree.read(path) or b""
-        handler = call.arguments[1]
-        splices += [
-            (path, imports.insertion(text, path.parent, [GUARD], module)),
-            (path, Splice(start=handler.start, end=handler.start, text=f"{GUARD}, ")),
-        ]
-    return Mended(splices=tuple(dict.fromkeys(splices)))
+    outcome = handled(tree, service, secret.path, compared.value)
+    if isinstance(outcome, str):
+        return _unresolved(secret, outcome)
+    splices = _refused(content, source, comparison)
+    name, field = "refuseClaim", ""
+    if not splices:
+        asked = replaced(compared)
+        if isinstance(asked, str):
+            return _unresolved(secret, asked)
+        splices, name, field = asked, ACCEPTS, outcome.field
+    unused = left_unused(content, splices)
+    splices = (*splices, *unused.splices)
+    if _stays(splice(content, splices), secret.literal):
+        return _unresolved(secret, "the literal is used elsewhere in the file too")
+    ask = brought(secret.path, name, compared.node.start_byte)
+    places = [(secret.path, item) for item in (ask, *splices)]
+    for path, call in outcome.routes:
+        places += [(path, brought(path, GUARD, call.place.start)), (path, _guarded(call))]
+    return Mended(splices=tuple(dict.fromkeys(places)), field=field)
 
 
-def mend_fallback(tree: Tree, secret: HardcodedSecret, module: PurePosixPath) -> Mended:
+def _refused(
+    content: bytes, source: typescript.Source, comparison: typescript.Comparison | None
+) -> tuple[Splice, ...]:
+    """Return the splices that give the plain refusal its answer, none where it is not plain."""
+    if comparison is None or comparison.consequence is None:
+        return ()
+    answer = _answer(source, comparison.consequence)
+    if comparison.operator not in {"!==", "!="} or answer is None:
+        return ()
+    return tuple(_asked(content, comparison, answer))
+
+
+def _brought(
+    tree: Tree, module: PurePosixPath, extension: str
+) -> Callable[[PurePosixPath, str, int], Splice]:
+    """Return how a file gets a name of `module`, ahead of a byte of it."""
+
+    def brought(path: PurePosixPath, name: str, before: int) -> Splice:
+        content, names = tree.read(path) or b"", [(name, name)]
+        return brought_in(content, path.parent, names, module, extension=extension, before=before)
+
+    return brought
+
+
+def _guarded(call: typescript.Call) -> Splice:
+    """Return the splice that puts the guard right before the handler, the body being parsed."""
+    handler = call.arguments[-1]
+    # An array beside a function would cost that function the types of its parameters.
+    is_inline = any(item.kind in _INLINE for item in call.arguments)
+    text = f"{'...' if is_inline else ''}{GUARD}, "
+    return Splice(start=handler.start, end=handler.start, text=text)
+
+
+def _stays(content: bytes, literal: str) -> bool:
+    text = re.escape(literal.encode())
+    return re.search(rb"(['\"`])" + text + rb"\1", content) is not None
+
+
+def mend_fallback(
+    tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
+) -> Mended:
     """Return the splices that require the variable instead of falling back to the literal."""
-    content = tree.read(secret.path) or b""
     quote = '"' if secret.place.text.rstrip().endswith('"') else "'"
     text = f"requiredSecret({quote}{secret.name}{quote})"
     return Mended(
         splices=(
             (
                 secret.path,
-                imports.insertion(content, secret.path.parent, ["requiredSecret"], module),
+                _brought(tree, module, extension)(
+                    secret.path, "requiredSecret", secret.place.start
+                ),
             ),
             (secret.path, Splice(start=secret.place.start, end=secret.place.end, text=text)),
         )
@@ -80,20 +127,26 @@ def mend_fallback(tree: Tree, secret: HardcodedSecret, module: PurePosixPath) ->
 
 def by_hand(secret: HardcodedSecret) -> Unresolved:
     """Return a secret whose right replacement only its owner knows."""
-    where = "is kept in a constant" if secret.kind is Kind.CONSTANT else "is compared with"
-    return _unresolved(secret, f"{secret.name} {where}: which variable holds it is not known")
+    where = {
+        Kind.CONSTANT: "is kept in a constant: which variable holds it is not known",
+        Kind.COMPARED: "is compared with a literal: which variable holds it is not known",
+        Kind.FALLBACK: "falls back to a literal in a way that is not mended here",
+    }[secret.kind]
+    return _unresolved(secret, f"{secret.name} {where}")
+
+
+def beside_typescript(secret: HardcodedSecret) -> Unresolved:
+    """Return a secret in a file that cannot import what replaces it."""
+    detail = "only .ts and .js files are edited, and .js beside .ts where tsc allows it"
+    return _unresolved(secret, detail)
 
 
 def _asked(
-    content: bytes,
-    source: typescript.Source,
-    comparison: typescript.Comparison,
-    answer: typescript.Call,
+    content: bytes, comparison: typescript.Comparison, answer: typescript.Call
 ) -> Iterator[Splice]:
     statement, consequence = comparison.statement, comparison.consequence
     if statement is None or consequence is None:
         return
-    del source
     name = "claimRefusal" if re.search(rb"\brefusal\b", content) else "refusal"
     end = ";" if content.count(b";\n") + content.count(b";\r\n") else ""
     blank = indentation(content, statement.start)
@@ -129,35 +182,12 @@ def _tells_the_claim(source: typescript.Source, comparison: typescript.Compariso
     inside = comparison.consequence
     name = re.findall(r"\w+", comparison.other.text)[-1]
     return inside is not None and any(
-        re.search(rf"\b{name}\b", argument.text)
+        re.search(rf"\b{name}\b(?!\s*:)", _QUOTED.sub("", argument.text))
         for call in source.calls
         if inside.start <= call.place.start < inside.end
         for argument in call.arguments
         if argument.kind != "string"
     )
-
-
-def _routes(
-    tree: Tree, service: PurePosixPath, secret: HardcodedSecret, source: typescript.Source
-) -> Iterator[tuple[PurePosixPath, typescript.Call]]:
-    """Yield the routes of the service whose handler is the function around the comparison."""
-    around = [
-        item
-        for item in source.definitions
-        if item.kind in _FUNCTIONS and item.place.start < secret.place.start < item.place.end
-    ]
-    if not around:
-        return
-    name = min(around, key=lambda item: item.place.end - item.place.start).name
-    for path in tree.paths():
-        if path.suffix != ".ts" or service not in path.parents or path.name.endswith(".test.ts"):
-            continue
-        content = tree.read(path) or b""
-        if name.encode() not in content or secret.path.stem.encode() not in content:
-            continue
-        for call in typescript.read(content).routes():
-            if re.search(rf"\b{name}\b", call.arguments[-1].text):
-                yield path, call
 
 
 def _unresolved(secret: HardcodedSecret, detail: str) -> Unresolved:

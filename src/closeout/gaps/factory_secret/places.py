@@ -8,6 +8,9 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
+from closeout.anchors.typescript_values import Values
+from closeout.gaps.factory_secret.comparing import Compared, comparisons
+from closeout.gaps.factory_secret.expressions import environment_defaults
 from closeout.model import Reason, Unresolved
 from closeout.prefilters import holds_in_any_case
 from closeout.tree import Tree
@@ -18,7 +21,7 @@ _LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__
 _NO_SOURCE = (".d.ts", ".test.ts", ".spec.ts", ".test.js", ".spec.js", ".min.js")
 _SECRET_TAIL = re.compile(
     r"(?:secret|password|passcode|claim_?code|api_?key|private_?key|service_?key|token"
-    r"|access_?code|factory_?key)$",
+    r"|access_?code|factory_?key|factory_?code|provision\w*?_?code)$",
     re.IGNORECASE,
 )
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
@@ -48,6 +51,7 @@ class HardcodedSecret:
     name: str
     literal: str
     place: typescript.Place
+    compared: Compared | None = None
     comparison: typescript.Comparison | None = None
     fallback: typescript.Fallback | None = None
 
@@ -70,6 +74,7 @@ class Sources:
 
 def sources(tree: Tree) -> Sources:
     """Return what the tree's TypeScript says about secrets."""
+    values = Values(tree)
     found: list[HardcodedSecret] = []
     examined: list[PurePosixPath] = []
     readers: list[PurePosixPath] = []
@@ -82,7 +87,7 @@ def sources(tree: Tree) -> Sources:
         source = typescript.read(content)
         if source.error_line is not None and _is_about_the_factory(content):
             broken.append(_unparsable(path, source.error_line))
-        found += _secrets(path, source)
+        found += _secrets(values, path, content, source)
         if f"process.env.{VARIABLE}".encode() in content:
             readers.append(path)
     return Sources(
@@ -105,20 +110,27 @@ def _is_about_the_factory(content: bytes) -> bool:
     return b"claimCode" in content or b"FACTORY" in content
 
 
-def _secrets(path: PurePosixPath, source: typescript.Source) -> list[HardcodedSecret]:
+def _secrets(
+    values: Values, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> list[HardcodedSecret]:
+    root = typescript.parsed(content)
     compared = [
         HardcodedSecret(
             path=path,
             kind=Kind.COMPARED,
-            name=_tail(item.other.text),
-            literal=literal,
+            name=item.name,
+            literal=item.literal,
             place=item.place,
-            comparison=item,
+            compared=item,
+            comparison=item.equality,
         )
-        for item in source.comparisons
-        if (literal := typescript.string_value(item.literal)) is not None
-        and not item.other.text.startswith("typeof")
-        and _is_secret(_tail(item.other.text), literal)
+        for item in comparisons(values, path, root)
+        if _is_secret(item.name, item.literal)
+    ]
+    defaults = [
+        HardcodedSecret(path=path, kind=Kind.FALLBACK, name=name, literal=literal, place=place)
+        for name, literal, place in environment_defaults(root)
+        if _SECRET_TAIL.search(name) and literal
     ]
     constants = [
         HardcodedSecret(
@@ -141,12 +153,7 @@ def _secrets(path: PurePosixPath, source: typescript.Source) -> list[HardcodedSe
         for item in source.fallbacks
         if _SECRET_TAIL.search(item.variable) and item.literal
     ]
-    return [*compared, *constants, *fallbacks]
-
-
-def _tail(expression: str) -> str:
-    words = re.findall(r"\w+", expression)
-    return words[-1] if words else ""
+    return [*compared, *constants, *fallbacks, *defaults]
 
 
 def _is_secret(name: str, literal: str) -> bool:

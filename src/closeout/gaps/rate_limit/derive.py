@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout import npm
+from closeout.anchors.typescript_language import Language, language
 from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
 from closeout.gaps.rate_limit.handlers import template_values
-from closeout.gaps.rate_limit.modules import Language, free_module, language, misread, written
+from closeout.gaps.rate_limit.modules import free_module, misread, written
 from closeout.gaps.rate_limit.placing import guarded, imported, obstacles
 from closeout.gaps.rate_limit.routes import AuthRoute, auth_routes
 from closeout.gaps.rate_limit.wiring import chart_edits, compose_edits, example_edits, limited

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from closeout.anchors import typescript
-from closeout.anchors import typescript_imports as imports
-from closeout.anchors.typescript_plain import Modules, plain
+from closeout.anchors.typescript_language import Language
 from closeout.model import Edit
 from closeout.rendering import render
 from closeout.tree import Tree
@@ -25,40 +21,6 @@ COMMON: Mapping[str, object] = {
 }
 """What most handlers read, and what the prepared patch was made for."""
 _FOLDERS = ("src/middleware", "src/middlewares", "middleware", "middlewares")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
-    """What a service's sources are written in."""
-
-    suffix: str
-    extension: str
-    """What relative imports end with."""
-    modules: Modules
-
-
-def language(
-    tree: Tree, service: PurePosixPath, routers: Sequence[PurePosixPath]
-) -> Language | None:
-    """Return the language that the routers can import from, None where there is none known."""
-    suffixes = {path.suffix for path in routers}
-    sources = [typescript.read(tree.read(path) or b"") for path in routers]
-    extension = max((imports.extension(source) for source in sources), default="")
-    if suffixes == {".ts"}:
-        return Language(suffix=".ts", extension=extension, modules=Modules.ES)
-    if not suffixes <= {".ts", ".js"}:
-        return None
-    configuration = tree.read(service / "tsconfig.json")
-    if configuration is not None or ".ts" in suffixes:
-        is_allowed = b'"allowJs": true' in (configuration or b"").replace(b'":true', b'": true')
-        return (
-            Language(suffix=".ts", extension=extension, modules=Modules.ES) if is_allowed else None
-        )
-    if any(imports.statements(source) for source in sources):
-        is_module = _is_module(tree.read(service / "package.json") or b"{}")
-        ending = extension or (".js" if is_module else "")
-        return Language(suffix=".js", extension=ending, modules=Modules.ES)
-    return Language(suffix=".js", extension="", modules=Modules.COMMONJS)
 
 
 def free_module(tree: Tree, service: PurePosixPath, spoken: Language) -> PurePosixPath | None:
@@ -85,8 +47,7 @@ def written(
         (module.with_name(f"{_STORE}{spoken.suffix}"), "rate-limit/authFailureStore.ts.j2"),
     ):
         text = render(template, known)
-        after = text if spoken.suffix == ".ts" else plain(text, spoken.modules)
-        yield Edit(path=path, before=tree.read(path), after=after)
+        yield Edit(path=path, before=tree.read(path), after=spoken.written(text))
 
 
 def misread(
@@ -107,10 +68,3 @@ def misread(
                 wanted = render(_LIMITERS, {**values, **given})
                 if wanted != content:
                     yield path, content, wanted
-
-
-def _is_module(manifest: bytes) -> bool:
-    try:
-        return bool(json.loads(manifest).get("type") == "module")
-    except (AttributeError, ValueError):
-        return False

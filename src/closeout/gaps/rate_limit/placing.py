@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
-from closeout.anchors import typescript_imports as imports
+from closeout.anchors.typescript_language import Language, brought_in
 from closeout.gaps.rate_limit.constants import lookup, scope_of
-from closeout.gaps.rate_limit.modules import Language
 from closeout.gaps.rate_limit.routes import AuthRoute
 from closeout.model import Reason, Unresolved
 from closeout.splicing import Splice, indentation
@@ -17,6 +16,7 @@ from closeout.tree import Tree
 
 LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
 _OTHERWISE = {"login": "loginFailureLimiter", "refresh": "refreshFailureLimiter"}
+_FUNCTIONS = frozenset({"arrow_function", "function", "function_expression"})
 _PARSER = re.compile(r"\.(?:json|urlencoded|text|raw)\(|\bmulter\b|\bbodyParser\b|\bformidable\b")
 
 
@@ -53,17 +53,15 @@ def imported(
     content: bytes, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
 ) -> Splice:
     """Return the splice that brings the limiters into the router."""
-    folder = routes[0].path.parent
-    is_required = not imports.statements(typescript.read(content))
-    between = ": " if is_required else " as "
-    names = []
-    for endpoint in sorted({route.endpoint for route in routes}):
-        exported, local = LIMITERS[endpoint], _name(content, endpoint)
-        names.append(exported if local == exported else f"{exported}{between}{local}")
-    if is_required:
-        before = min(route.call.place.start for route in routes)
-        return imports.requirement(content, folder, names, module, before)
-    return imports.insertion(content, folder, names, module, spoken.extension)
+    endpoints = sorted({route.endpoint for route in routes})
+    return brought_in(
+        content,
+        routes[0].path.parent,
+        [(LIMITERS[endpoint], _name(content, endpoint)) for endpoint in endpoints],
+        module,
+        extension=spoken.extension,
+        before=min(route.call.place.start for route in routes),
+    )
 
 
 def guarded(tree: Tree, content: bytes, route: AuthRoute) -> Splice:
@@ -72,7 +70,9 @@ def guarded(tree: Tree, content: bytes, route: AuthRoute) -> Splice:
     first = route.handlers[max(parsers, default=-1) + 1]
     is_alone = first.line != route.call.place.line
     gap = "\n" + indentation(content, first.start) if is_alone else " "
-    name = _name(content, route.endpoint)
+    # An array beside a function would cost that function the types of its parameters.
+    is_inline = any(place.kind in _FUNCTIONS for place in route.handlers)
+    name = ("..." if is_inline else "") + _name(content, route.endpoint)
     return Splice(start=first.start, end=first.start, text=f"{name},{gap}")
 
 
