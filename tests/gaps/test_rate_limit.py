@@ -232,3 +232,69 @@ def test_limiters_stops_at_a_circle() -> None:
     """Names that lead to each other end the search."""
     tree = MemoryTree({"a.ts": b"const a = () => b();\nconst b = () => a();\n"})
     assert limiters(tree, PurePosixPath("a.ts"), "a") == ()
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        b"r.post('/subscriptions/renew', billing.renew)",
+        b"r.post('/logout', (req, res) => res.redirect('/login'))",
+        b"r.post('/cache', cache.refresh)",
+        b"r.post('/login-attempts', audit.record)",
+        b"r.get('/login', page.login)",
+        b"const answer = await api.post('/auth/login', body)",
+    ],
+)
+def test_detect_ignores_routes_that_sign_nobody_in(route: bytes) -> None:
+    """Renewing a subscription, leaving, refreshing a cache and calling a service are no sign-in."""
+    router = b"import { Router } from 'express'\nconst r = Router()\n" + route + b"\n"
+    checks = GAP.detect(MemoryTree({"svc/src/api.ts": router, "svc/package.json": MANIFEST}))
+    assert all(not check.examined and not check.findings for check in checks)
+
+
+COMPOSE = b"""services:
+  cache:
+    image: redis:7-alpine
+  p:
+    build: ./p
+    environment:
+      - PORT=1
+  other:
+    image: other
+    environment:
+      REDIS_URL: redis://cache:6379/3
+"""
+
+
+def test_derive_hands_the_settings_on_through_compose_and_chart() -> None:
+    """The service gets a database of the file's own Redis, and a chart values to set."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/login', login)\n"
+    tree = MemoryTree(
+        {
+            "docker-compose.yml": COMPOSE,
+            "p/helm/values.yaml": b"env:\n  LOG_LEVEL: info\n",
+            "p/src/api.ts": router,
+            "p/package.json": MANIFEST,
+        }
+    )
+    fixed = Overlay(tree, _edits(tree))
+    assert (
+        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}\n"
+        b"      - REDIS_URL=redis://cache:6379/4\n" in (fixed.read("docker-compose.yml") or b"")
+    )
+    assert b'  TRUST_PROXY_HOPS: "0"\n' in (fixed.read("p/helm/values.yaml") or b"")
+    assert GAP.derive(fixed) == ()
+
+
+def test_detect_finds_a_limited_service_that_compose_keeps_its_settings_from() -> None:
+    """Limiters that trust no proxy behind one take all clients for one: that is a finding."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/login', login)\n"
+    tree = MemoryTree({"p/src/api.ts": router, "p/package.json": MANIFEST})
+    half = Overlay(tree, _edits(tree))
+    files = {str(path): half.read(path) or b"" for path in half.paths()}
+    again = MemoryTree({**files, "docker-compose.yml": COMPOSE})
+    found = [item for check in GAP.detect(again) for item in check.findings]
+    assert [(str(item.path), item.message) for item in found] == [
+        ("docker-compose.yml", "p is not handed TRUST_PROXY_HOPS and REDIS_URL")
+    ]
+    assert [edit.path.name for edit in _edits(again)] == ["docker-compose.yml"]
