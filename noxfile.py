@@ -18,6 +18,7 @@ LIVE = "requirements/live.txt"
 VISION = "requirements/vision.txt"
 MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
+SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
 
 
@@ -126,6 +127,14 @@ def dbt(session: nox.Session) -> None:
     _install_ours(session)
     python = _environment(session, "dbt", DBT)
     session.run("python", "-m", "closeout", "dbt", "--python", python, *session.posargs)
+
+
+@nox.session
+def mqtt_tls(session: nox.Session) -> None:
+    """Scan the production broker, and meet it as strict clients do."""
+    _install_ours(session, EMULATORS)
+    python = _environment(session, "sslyze", SSLYZE)
+    session.run("python", "-m", "closeout", "mqtt", "--python", python, *session.posargs)
 
 
 @nox.session

@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     dbt = _on_monorepo(commands.add_parser("dbt", help="run the data pipeline and check it"))
     dbt.add_argument("--python", type=Path, required=True)
     dbt.set_defaults(act=_dbt)
+    mqtt = _on_monorepo(commands.add_parser("mqtt", help="scan the production broker"))
+    mqtt.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
+    mqtt.set_defaults(act=_mqtt)
     docs = commands.add_parser("docs", help="make or compare the generated documents")
     docs.add_argument("what", choices=["make", "check"])
     docs.set_defaults(act=_docs)
@@ -133,6 +136,12 @@ def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:
     return sessions.dbt_gate(_space(options, home), _python(options).with_name("dbt"))
 
 
+def _mqtt(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+
+    return sessions.mqtt_gate(_space(options, home), _python(options).with_name("sslyze"))
+
+
 def _docs(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import handbook  # noqa: PLC0415 - one subcommand needs it
 
@@ -167,11 +176,11 @@ def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import benchmarks  # noqa: PLC0415 - one subcommand needs it
-    from closeout.bench import overhead  # noqa: PLC0415 - as above
+    from closeout.bench import fleets, overhead  # noqa: PLC0415 - as above
 
     del options
     code = benchmarks.run()
-    for told in overhead.compared(home):
+    for told in (*overhead.compared(home), *fleets.compared()):
         print(told)
     return code
 

@@ -124,6 +124,16 @@ def dbt_gate(space: Workspace, program: Path) -> ExitCode:
     return _judged(space, "dbt", run, Means.LIVE)
 
 
+def mqtt_gate(space: Workspace, scanner: Path) -> ExitCode:
+    """Put a scanner and strict clients in front of the production broker; `scanner` is sslyze."""
+    from closeout.gaps.mqtt_tls import probe_clients  # noqa: PLC0415 - one session needs it
+
+    def run(root: Path, scratch: Path) -> Rows:
+        return probe_clients.run_gate(root, scratch, scanner)
+
+    return _judged(space, "mqtt_tls", run, Means.LIVE)
+
+
 def compile_models(space: Workspace) -> ExitCode:
     """Compile the data pipeline and make the checks that compiling cannot make."""
     python = environments.ensure(space.cache / "environments" / "dbt", "requirements/dbt.txt")

@@ -80,6 +80,12 @@ def server(
     return _leaf(signer, key, names[0], now, [(usage, False), (alternative, False)])
 
 
+def nameless_server(signer: Authority, key: PrivateKey, *, name: str, now: datetime) -> Certificate:
+    """Return a server certificate with a common name alone, which current clients must refuse."""
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    return _leaf(signer, key, name, now, [(usage, False)])
+
+
 def client(signer: Authority, key: PrivateKey, *, name: str, now: datetime) -> Certificate:
     """Return a client certificate whose common name is the broker's user name."""
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])

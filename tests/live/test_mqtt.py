@@ -13,6 +13,8 @@ from closeout import shell
 from closeout.bundle import BUNDLE
 from closeout.gaps.mqtt_tls import GAP, rendered
 from closeout.gaps.mqtt_tls.broker_conf import parse
+from closeout.gaps.mqtt_tls.probe_clients import run_gate
+from closeout.gaps.mqtt_tls.probe_stage import production_stage
 from closeout.model import Probe, ProbeContext
 from closeout.probes import mosquitto, mqtt
 from closeout.tree import DiskTree, Overlay
@@ -147,3 +149,36 @@ def test_serving_says_why_when_the_broker_ends() -> None:
         mosquitto.serving(container),
     ):
         pass
+
+
+@pytest.mark.needs("node")
+def test_gate_is_red_before_and_green_after_for_strict_clients(
+    before: Path, after: Path, tmp_path: Path
+) -> None:
+    """Python, Node and a client without common names agree; without a scanner, it is unproven."""
+    absent = tmp_path / "sslyze"
+    rows = [run_gate(root, tmp_path, absent) for root in (before, after)]
+    assert [{seen.passed for _, _, seen in rows[0]}] == [{False}]
+    answers = {probe: seen.passed for probe, _, seen in rows[1]}
+    assert answers == {
+        "mqtt-tls.scanner-intermediate": None,
+        "mqtt-tls.python-client": True,
+        "mqtt-tls.node-client": True,
+        "mqtt-tls.go-like-client": True,
+    }, rows[1]
+
+
+def test_gate_is_unproven_when_the_broker_is_absent(
+    after: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No broker, no answer, whatever scanner there is."""
+    monkeypatch.setattr(mosquitto, "binary", lambda: None)
+    rows = run_gate(after, tmp_path, tmp_path / "sslyze")
+    assert [seen.passed for _, _, seen in rows] == [None] * 4
+
+
+def test_stage_brings_what_the_production_compose_file_adds(after: Path, tmp_path: Path) -> None:
+    """The curves reach the broker as compose would bring them: by a mount and a variable."""
+    stage = production_stage(ProbeContext(root=after, scratch=tmp_path))
+    place = stage.container.environment["OPENSSL_CONF"]
+    assert stage.container.files[place] == rendered.curves()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from closeout.probes.mosquitto import Running
+
+if TYPE_CHECKING:
+    from closeout.x509 import Authority
 
 Pair = tuple[Path, Path]
 """A certificate and its key."""
@@ -31,16 +35,31 @@ def self_signed(broker: Running, name: str) -> Pair:
     return _kept(broker, f"{name}-self", x509.pem(made), x509.key_pem(key))
 
 
+def serve_common_name(broker: Running, name: str) -> None:
+    """Replace the server's certificate by one that carries `name` as its common name alone."""
+    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+
+    signer = _authority(broker)
+    place = broker.certs / "broker" / "server.crt"
+    key = x509.read_key(place.with_suffix(".key"))
+    place.write_bytes(x509.pem(x509.nameless_server(signer, key, name=name, now=_now())))
+
+
 def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
     from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
 
+    key = x509.new_key()
+    made = x509.client(_authority(broker), key, name=name, now=_now() + shift)
+    return _kept(broker, f"{name}-{kind}", x509.pem(made), x509.key_pem(key))
+
+
+def _authority(broker: Running) -> Authority:
+    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+
     folder = broker.certs / "authority"
-    signer = x509.Authority(
+    return x509.Authority(
         certificate=x509.read_certificate(folder / "ca.crt"), key=x509.read_key(folder / "ca.key")
     )
-    key = x509.new_key()
-    made = x509.client(signer, key, name=name, now=_now() + shift)
-    return _kept(broker, f"{name}-{kind}", x509.pem(made), x509.key_pem(key))
 
 
 def _kept(broker: Running, name: str, certificate: bytes, key: bytes) -> Pair:

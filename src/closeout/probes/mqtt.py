@@ -129,4 +129,5 @@ def _read_answer(line: socket.socket) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "reason", "") or error or type(error).__name__)
+    found = (getattr(error, name, "") for name in ("verify_message", "reason"))
+    return str(next(filter(None, found), "") or error or type(error).__name__)

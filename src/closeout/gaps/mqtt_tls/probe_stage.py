@@ -125,7 +125,7 @@ def probe(
         try:
             stage = prepare(context)
             command = f"mosquitto -c <{stage.origin}>"
-            with _tls(stage) as broker:
+            with tls(stage) as broker:
                 passed, observed = question(stage, broker)
         except (NotThereError, mosquitto.BrokerDownError, mqtt_session.SessionError) as error:
             return seen(passed=False, observed=str(error), command=command)
@@ -135,7 +135,8 @@ def probe(
 
 
 @contextmanager
-def _tls(stage: Stage) -> Iterator[mosquitto.Running]:
+def tls(stage: Stage) -> Iterator[mosquitto.Running]:
+    """Keep the stage's broker up for the block; raises NotThereError without a TLS listener."""
     with mosquitto.serving(stage.container) as broker:
         if TLS_PORT not in broker.ports:
             message = f"nothing listens on {TLS_PORT} with {stage.origin}"
