@@ -17,6 +17,9 @@ OUTPUT_CAP = 256 * 1024
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
 
+_WATCH = 'read -r _; kill -s TERM -- "-$1"; sleep 3; kill -s KILL -- "-$1"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """A finished program: `code` is None where the deadline ended it."""
@@ -119,9 +122,31 @@ def running(
             group=user,
         )
     try:
-        yield process
+        with _outlived_by_nothing(process):
+            yield process
     finally:
         end_group(process)
+
+
+@contextmanager
+def _outlived_by_nothing(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have `process` ended too where this one is killed and cannot do it itself.
+
+    A watcher waits for the end of a pipe that only this process holds open.
+    """
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", _WATCH, "watch", str(process.pid)],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        watcher.kill()
+        watcher.communicate()
 
 
 def end_group(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:

@@ -1,6 +1,7 @@
 """The battery joins two answers, says why one is missing, and leaves nothing behind."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -238,3 +239,14 @@ def test_booted_gives_up_when_the_deadline_passes(tmp_path: Path) -> None:
     with booted(launch, tmp_path / "own.log", deadline=0.5) as service:
         assert isinstance(service, NotBooted)
         assert "did not listen within 0.5 s" in service.reason
+
+
+def test_booted_says_so_when_the_port_is_taken(tmp_path: Path) -> None:
+    """The reason is the system's own, from the log."""
+    folder = tiny_service(tmp_path, SERVICE, "fixed")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        launch = python_launch(folder, Path(sys.executable), {}).with_arguments("--port", port)
+        with booted(launch, tmp_path / "own.log") as service:
+            assert isinstance(service, NotBooted)
+            assert "Address already in use" in service.reason

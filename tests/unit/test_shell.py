@@ -1,6 +1,8 @@
 """Processes get an argv list, a scrubbed environment, a deadline, and end with their children."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -46,3 +48,36 @@ def test_running_ends_the_server_with_the_block(tmp_path: Path) -> None:
     with shell.running(["sleep", "60"], log=tmp_path / "log") as process:
         assert process.poll() is None
     assert process.poll() is not None
+
+
+_SERVES = """
+import sys, time
+from pathlib import Path
+from closeout import shell
+with shell.running(["sleep", "600"], log=Path(sys.argv[1])) as server:
+    print(server.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_running_leaves_no_server_behind_when_this_process_is_killed(tmp_path: Path) -> None:
+    """A kill that nobody can catch ends the server too."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVES, tmp_path / "log"], stdout=subprocess.PIPE
+    ) as owner:
+        assert owner.stdout is not None
+        server = int(owner.stdout.readline())
+        assert _is_alive(server)
+        owner.kill()
+    deadline = time.monotonic() + 30.0
+    while _is_alive(server) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _is_alive(server)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
