@@ -64,7 +64,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     trees = {"after": after} if before is None else {"before": before, "after": after}
     copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
     running = {label: served for label, (served, _) in copies.items()}
-    services = sorted({need for probe in probes for need in probe.needs if _is_service(need)})
+    services = sorted({need for probe in probes for need in _services(probe)})
     with fleets(running, services, python=python, cache=cache, scratch=scratch) as made:
         benches = {
             label: Bench(fleet=made[label], root=copies[label][1], scratch=scratch / label)
@@ -110,8 +110,8 @@ def _ask_everything(
     """
     numbered = list(enumerate(probes))
     lots = (
-        [item for item in numbered if not any(map(_is_service, item[1].needs))],
-        [item for item in numbered if any(map(_is_service, item[1].needs))],
+        [item for item in numbered if not _services(item[1])],
+        [item for item in numbered if _services(item[1])],
     )
     tools = missing_tools(probes)
     stop = Event()
@@ -141,8 +141,10 @@ def _copies(tree: Path, folder: Path) -> tuple[Path, Path]:
     return served, asked
 
 
-def _is_service(need: str) -> bool:
-    return need.startswith(tuple(layer.removesuffix("layer") for layer in LAYERS))
+def _services(probe: Probe) -> list[str]:
+    """Return the services among the probe's needs; the others are tools."""
+    prefixes = tuple(layer.removesuffix("layer") for layer in LAYERS)
+    return [need for need in probe.needs if need == probe.subject or need.startswith(prefixes)]
 
 
 def _ask_all(
@@ -180,7 +182,7 @@ def ask(probe: Probe, bench: Bench, scratch: Path, tools: Mapping[str, str]) -> 
 
 def missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
     """Return every needed tool that is not on this machine, with the reason."""
-    wanted = {need for probe in probes for need in probe.needs if not _is_service(need)}
+    wanted = {need for probe in probes for need in probe.needs if need not in _services(probe)}
     missing = {}
     for tool in sorted(wanted):
         if tool == "postgres":

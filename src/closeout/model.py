@@ -263,6 +263,8 @@ class Gap:
     detect: Callable[[Tree], tuple[Check, ...]]
     derive: Callable[[Tree], tuple[Changeset, ...]]
     probes: tuple[Probe, ...] = ()
+    probes_of: Callable[[str], tuple[Probe, ...]] | None = None
+    """The probes of a FastAPI service that the order does not list, by its name."""
     deviations: tuple[Deviation, ...] = ()
     guide: str = ""
     """The gap's user documentation: problem, before, after (the folder's docstring)."""

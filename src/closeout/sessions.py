@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
+from closeout.launchers import roster
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.probes import cluster, coverage, dbt, mutation, offline
 from closeout.rulings import Evidence
-from closeout.tree import DiskTree, digest
+from closeout.tree import DiskTree, Tree, digest
 from closeout.workspace import Workspace
 
 _CLUSTER = "cluster"
@@ -43,13 +45,27 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
+    listed = [probe for gap in GAPS for probe in gap.probes]
+    others = _unlisted({probe.subject for probe in listed}, DiskTree(space.root))
+    further = [
+        probe for gap in GAPS if gap.probes_of for name in others for probe in gap.probes_of(name)
+    ]
     probes = tuple(
         probe
-        for gap in GAPS
-        for probe in gap.probes
+        for probe in (*listed, *further)
         if probe.id.startswith(only) and _CLUSTER not in probe.needs
     )
     return ask_battery(space, python, probes)
+
+
+def _unlisted(asked: AbstractSet[str], tree: Tree) -> tuple[str, ...]:
+    """Return the names of the tree's FastAPI services that no probe is about yet."""
+    found = roster.roster(tree).values()
+    return tuple(
+        member.name
+        for member in found
+        if member.kind == roster.FASTAPI and member.name not in asked
+    )
 
 
 def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:

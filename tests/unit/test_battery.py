@@ -250,3 +250,39 @@ def test_booted_says_so_when_the_port_is_taken(tmp_path: Path) -> None:
         with booted(launch, tmp_path / "own.log") as service:
             assert isinstance(service, NotBooted)
             assert "Address already in use" in service.reason
+
+
+def test_battery_boots_a_service_as_closeout_toml_declares_it(trees: Path) -> None:
+    """Another name, folder, module, environment and stub than the usual ones."""
+    folder = importing_service(trees / "after", SERVICE, "uninstallable_engine")
+    (trees / "after" / "services").mkdir()
+    moved = folder.rename(trees / "after" / "services" / "barn")
+    (moved / "app").rename(moved / "core")
+    (trees / "after" / "closeout.toml").write_text(
+        """
+[[service]]
+name = "barn-api"
+folder = "services/barn"
+kind = "fastapi"
+app = "core.main"
+env = { BARN_MODE = "dummy" }
+stubs = ["uninstallable_engine"]
+"""
+    )
+
+    def asks(context: ProbeContext) -> Observation:
+        launch = launch_of(context, "barn-api")
+        answer = ask(context, "barn-api", Request(path="/"))
+        return Observation(
+            passed=answer.status == 200 and launch.environment["BARN_MODE"] == "dummy",
+            expected="up",
+            observed=answer.body.decode(),
+            command="curl",
+        )
+
+    probe = Probe(
+        id="tiny.declared", criterion="1.1", needs=("barn-api",), run=asks, subject="barn-api"
+    )
+    (outcome,) = _run(trees, probe, before=None)
+    assert outcome.after.passed, outcome.after.observed
+    assert "stubbed: uninstallable_engine" in outcome.after.observed

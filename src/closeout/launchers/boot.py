@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -100,15 +100,26 @@ def launch_of(context: ProbeContext, service: str) -> Launch:
     return Launch(**json.loads(context.settings[f"launch.{service}"]))
 
 
-def python_launch(folder: Path, python: Path, environment: Mapping[str, str]) -> Launch:
-    """Return how to start the ASGI application of `folder` with the interpreter `python`."""
+def python_launch(
+    folder: Path,
+    python: Path,
+    environment: Mapping[str, str],
+    *,
+    app: str = "app.main",
+    stubs: Sequence[str] = (),
+) -> Launch:
+    """Return how to start the ASGI application `app` of `folder` with the interpreter `python`.
+
+    `stubs` are modules to stand in for, beside those that are not installed.
+    """
     return Launch(
         service=folder.name,
         argv=(
             str(python),
             str(_PYTHON_LAUNCHER),
             *("--app-dir", str(folder)),
-            *("--target", "app.main"),
+            *("--target", app),
+            *(word for name in stubs for word in ("--stub", name)),
             *("--parent", str(os.getpid())),
             *("--server-header", _banner(folder)),
         ),

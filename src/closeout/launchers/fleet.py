@@ -6,13 +6,15 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError
 from closeout.launchers import boot, databases
 from closeout.launchers.boot import Booted, Launch, NotBooted, Started
+from closeout.launchers.roster import EXPRESS, FASTAPI, Member, roster
 from closeout.probes import postgres
+from closeout.tree import DiskTree
 
 LAYERS = ("cloud-layer", "edge-layer")
 
@@ -51,10 +53,28 @@ class Fleet:
         return shared
 
 
-def service_folder(tree: Path, name: str) -> Path | None:
-    """Return the folder of the service `name` in `tree`, or None."""
-    folders = (tree / layer / name for layer in LAYERS)
-    return next((folder for folder in folders if folder.is_dir()), None)
+def _usual(tree: Path, name: str) -> Member | str:
+    """Return the service of the usual folder, by its files alone, or why there is none."""
+    folders = (PurePosixPath(layer) / name for layer in LAYERS)
+    folder = next((folder for folder in folders if (tree / folder).is_dir()), None)
+    if folder is None:
+        return f"the tree has no service folder {name}"
+    if (tree / folder / "app" / "main.py").is_file():
+        return Member(name=name, folder=folder, kind=FASTAPI)
+    if (tree / folder / "package.json").is_file():
+        return Member(name=name, folder=folder, kind=EXPRESS)
+    return f"{name} is neither an ASGI nor a Node service"
+
+
+def _python_launch(tree: Path, member: Member, python: Path) -> Launch:
+    launch = boot.python_launch(
+        tree / member.folder,
+        python,
+        {**PYTHON_SETTINGS, **member.env},
+        app=member.app,
+        stubs=member.stubs,
+    )
+    return replace(launch, service=member.name)
 
 
 @contextmanager
@@ -74,19 +94,18 @@ def fleets(
     made = {label: Fleet() for label in trees}
     with ExitStack() as stack:
         starts: list[tuple[str, Started]] = []
-        express: list[tuple[str, Path]] = []
+        express: list[tuple[str, Path, Member]] = []
         for label, tree in trees.items():
+            known = roster(DiskTree(tree)) if services else {}
             for name in services:
-                folder = service_folder(tree, name)
-                if folder is None:
-                    made[label].down[name] = f"the tree has no service folder {name}"
-                elif (folder / "app" / "main.py").is_file():
-                    launch = boot.python_launch(folder, python, PYTHON_SETTINGS)
+                member = known.get(name) or _usual(tree, name)
+                if isinstance(member, str):
+                    made[label].down[name] = member
+                elif member.kind == FASTAPI:
+                    launch = _python_launch(tree, member, python)
                     starts += _start(stack, made[label], label, launch, scratch)
-                elif (folder / "package.json").is_file():
-                    express.append((label, folder))
                 else:
-                    made[label].down[name] = f"{name} is neither an ASGI nor a Node service"
+                    express.append((label, tree, member))
         for label, launch in _express_launches(stack, made, express, cache, scratch):
             starts += _start(stack, made[label], label, launch, scratch)
         for label, start in starts:
@@ -118,7 +137,7 @@ def _wait(fleet: Fleet, start: Started) -> None:
 def _express_launches(
     stack: ExitStack,
     made: Mapping[str, Fleet],
-    express: Sequence[tuple[str, Path]],
+    express: Sequence[tuple[str, Path, Member]],
     cache: Path,
     scratch: Path,
 ) -> Iterator[tuple[str, Launch]]:
@@ -126,19 +145,23 @@ def _express_launches(
     if not express:
         return
     with ThreadPoolExecutor(max_workers=2) as builders:
-        builds = [builders.submit(boot.build, folder, cache) for _, folder in express]
+        builds = [
+            builders.submit(boot.build, tree / member.folder, cache) for _, tree, member in express
+        ]
         server = _server(stack, scratch)
         results = [build.exception() for build in builds]
-    for (label, folder), failure in zip(express, results, strict=True):
+    for (label, tree, member), failure in zip(express, results, strict=True):
+        folder = tree / member.folder
         if isinstance(failure, CloseoutError):
-            made[label].down[folder.name] = failure.message
+            made[label].down[member.name] = failure.message
         elif failure is not None:
             raise failure
         elif isinstance(server, str):
-            made[label].down[folder.name] = server
+            made[label].down[member.name] = server
         else:
-            dsn = databases.create(server, f"{label}_{folder.name}", folder)
-            yield label, boot.node_launch(folder, _node_settings(dsn))
+            dsn = databases.create(server, f"{label}_{member.name}", folder)
+            launch = boot.node_launch(folder, {**_node_settings(dsn), **member.env})
+            yield label, replace(launch, service=member.name)
 
 
 def _server(stack: ExitStack, scratch: Path) -> postgres.Server | str:

@@ -50,7 +50,7 @@ from closeout.gaps.cors.derive import derive
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.express_probes import EXPRESS_PROBES
-from closeout.gaps.cors.probes import PROBES
+from closeout.gaps.cors.probes import PROBES, probes_of
 from closeout.model import Gap
 
 GAP = Gap(
@@ -62,6 +62,7 @@ GAP = Gap(
     detect=detect,
     derive=derive,
     probes=(*PROBES, *EXPRESS_PROBES),
+    probes_of=probes_of,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -133,7 +133,12 @@ def _own_methods(service: str) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def _probes_of(service: str) -> Iterator[Probe]:
+def probes_of(service: str) -> tuple[Probe, ...]:
+    """Return what a FastAPI service is asked, by its folder's name."""
+    return tuple(_questions(service))
+
+
+def _questions(service: str) -> Iterator[Probe]:
     criterion = "1.1" if service in NAMED else "1.3"
     for name, expected, cases in (*_evil(service), *_own_pages(service)):
         yield Probe(
@@ -181,7 +186,7 @@ _AS_THE_ORDER_ASKS = Probe(
 )
 
 PROBES = (
-    *(probe for service in (*NAMED, *SIBLINGS) for probe in _probes_of(service)),
+    *(probe for service in (*NAMED, *SIBLINGS) for probe in probes_of(service)),
     _AS_THE_ORDER_ASKS,
     *CONFIGURATION_PROBES,
 )

@@ -35,7 +35,7 @@ from __future__ import annotations
 from closeout.gaps.headers.derive import derive
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
-from closeout.gaps.headers.probes import PROBES
+from closeout.gaps.headers.probes import PROBES, probes_of
 from closeout.model import Gap
 
 GAP = Gap(
@@ -47,6 +47,7 @@ GAP = Gap(
     detect=detect,
     derive=derive,
     probes=PROBES,
+    probes_of=probes_of,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -151,7 +151,12 @@ def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def _probes_of(service: str) -> Iterator[Probe]:
+def probes_of(service: str) -> tuple[Probe, ...]:
+    """Return what a FastAPI service is asked, by its folder's name."""
+    return tuple(_questions(service))
+
+
+def _questions(service: str) -> Iterator[Probe]:
     for criterion, name, expected, cases in _content(service):
         yield Probe(
             id=f"headers.{name}@{service}",
@@ -183,4 +188,4 @@ def _probes_of(service: str) -> Iterator[Probe]:
     )
 
 
-PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in _probes_of(service))
+PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in probes_of(service))
