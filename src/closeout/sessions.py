@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +14,9 @@ from closeout import battery, environments, evidence, runs, writer
 from closeout.errors import ExitCode
 from closeout.launchers import roster
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
-from closeout.probes import cluster, coverage, dbt, mutation, offline
+from closeout.probes import cluster, coverage, dbt, mutation, offline, services
 from closeout.rulings import Evidence
-from closeout.tree import DiskTree, Tree, digest
+from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 
 _CLUSTER = "cluster"
@@ -45,8 +44,15 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
-    listed = [probe for gap in GAPS for probe in gap.probes]
-    others = _unlisted({probe.subject for probe in listed}, DiskTree(space.root))
+    found = roster.roster(DiskTree(space.root))
+    absent = services.UNLISTED - set(found)
+    listed = [probe for gap in GAPS for probe in gap.probes if probe.subject not in absent]
+    asked = {probe.subject for probe in listed}
+    others = [
+        member.name
+        for member in found.values()
+        if member.kind == roster.FASTAPI and member.name not in asked
+    ]
     further = [
         probe for gap in GAPS if gap.probes_of for name in others for probe in gap.probes_of(name)
     ]
@@ -56,16 +62,6 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         if probe.id.startswith(only) and _CLUSTER not in probe.needs
     )
     return ask_battery(space, python, probes)
-
-
-def _unlisted(asked: AbstractSet[str], tree: Tree) -> tuple[str, ...]:
-    """Return the names of the tree's FastAPI services that no probe is about yet."""
-    found = roster.roster(tree).values()
-    return tuple(
-        member.name
-        for member in found
-        if member.kind == roster.FASTAPI and member.name not in asked
-    )
 
 
 def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:

@@ -18,3 +18,6 @@ IDENTITY = "cloud-identity-access"
 TENANT_REGISTRY = "cloud-tenant-registry"
 INGESTION = "cloud-ingestion"
 """An Express service with the same defect that the order does not list."""
+
+UNLISTED = frozenset([*SIBLINGS, INGESTION])
+"""Services that the order does not list: a monorepo without one lacks nothing."""

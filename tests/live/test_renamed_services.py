@@ -1,0 +1,28 @@
+"""A monorepo whose services have other names is asked all the same."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.support.monorepos import reference_copy, space_for
+
+from closeout import evidence, sessions
+from closeout.errors import ExitCode
+
+
+@pytest.mark.live
+@pytest.mark.needs("services-env")
+def test_service_of_another_name_and_folder_is_asked(tmp_path: Path) -> None:
+    """It is found by its code; a service that the order does not list is not missed."""
+    tmp_path.chmod(0o755)
+    root = reference_copy(tmp_path / "farmiq")
+    (root / "cloud-layer" / "cloud-weather-service").rename(root / "barn-forecast")
+    space = space_for(tmp_path, root)
+    python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
+    assert sessions.live_probes(space, python, "headers.on-200") is ExitCode.GAPS_LEFT
+    seen = {
+        item.probe.partition("@")[2]: item.passed for item in evidence.gather(space.reports, root)
+    }
+    assert seen["barn-forecast"] is False
+    assert "cloud-weather-service" not in seen
+    assert None not in seen.values()
