@@ -132,6 +132,8 @@ def build_lenient_report(space: Workspace) -> ExitCode:
 def _plan(gaps: Sequence[Gap], tree: Tree) -> engine.Plan:
     plan = engine.plan(gaps, tree, lambda slug: prepared.load(PATCHES, slug))
     print(records.told(records.of_plan(plan)))
+    for item in tree.unreadable():
+        print(f"not read: {item.path}: {item.detail}")
     return plan
 
 

@@ -70,6 +70,15 @@ def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]
         proposals.append(proposal)
     for gap in gaps:
         after[gap.slug] = gap.detect(overlay) if overlay.edits else before[gap.slug]
+    made = {edit.path for edit in overlay.edits if edit.before is None}
+    for number, gap in enumerate(gaps):
+        # A later gap may have made a file that this one has something to say in.
+        if any(finding.path in made for finding in findings(after[gap.slug])):
+            proposal = propose(gap, overlay, after[gap.slug], prepared(gap.slug))
+            for edit in proposal.edits:
+                overlay.lay(edit)
+            proposals[number] = _both(proposals[number], proposal)
+            after[gap.slug] = gap.detect(overlay)
     return Plan(before=before, after=after, proposals=tuple(proposals), edits=overlay.edits)
 
 
@@ -98,6 +107,15 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
         return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *spoiled))
     return Proposal(
         gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
+    )
+
+
+def _both(first: Proposal, second: Proposal) -> Proposal:
+    return Proposal(
+        gap=first.gap,
+        edits=(*first.edits, *second.edits),
+        patches=(*first.patches, *second.patches),
+        unresolved=second.unresolved,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.schemas import SERVED_VERSIONS, validator_of, vocabulary
-from closeout.yamlloading import safe_loader
+from closeout.yamlloading import bounded, safe_loader
 
 _JOB_RESTARTS = ("OnFailure", "Never")
 _FREE_TEXT = frozenset({"data", "stringData", "binaryData", "labels", "annotations", "matchLabels"})
@@ -89,7 +89,7 @@ def documents(content: bytes) -> tuple[Document, ...]:
     found = []
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node = bounded(loader.get_node())
             value = loader.construct_document(node)
             if value is not None:
                 found.append(Document(value=value, node=node))

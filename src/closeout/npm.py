@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from closeout import jsonloading
 from closeout.anchors import typescript
 from closeout.model import Edit, Reason, Unresolved
 from closeout.splicing import Splice, indentation, splice
@@ -50,7 +51,7 @@ def add(
         return (), (
             _unresolved(manifest, Reason.UNPARSABLE if content else Reason.MISSING, detail),
         )
-    listed = json.loads(content).get("dependencies", {})
+    listed = jsonloading.loads(content).get("dependencies", {})
     older = [name for name in wanted.versions if _is_older(listed.get(name), wanted.versions[name])]
     if older:
         detail = f"depends on an older {', '.join(older)} than the fixed code needs"
@@ -82,7 +83,7 @@ def _lock(
         if other is None:
             return (), ()
         return (), (_unresolved(other, Reason.DRIFTED, "only package-lock.json is kept in step"),)
-    packages = json.loads(content).get("packages") if _is_object(content) else None
+    packages = jsonloading.loads(content).get("packages") if _is_object(content) else None
     if not packages or "" not in packages:
         return (), (_unresolved(path, Reason.DRIFTED, "a lock without the packages section"),)
     section = typescript.properties(_whole(content))["packages"]
@@ -178,7 +179,7 @@ def _whole(content: bytes) -> typescript.Place:
 
 def _is_object(content: bytes) -> bool:
     try:
-        return isinstance(json.loads(content), dict)
+        return isinstance(jsonloading.loads(content), dict)
     except ValueError:
         return False
 

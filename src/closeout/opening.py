@@ -32,3 +32,16 @@ def open_below(root: Path, path: PurePosixPath) -> int:
 def behind_link(root: Path, path: PurePosixPath) -> bool:
     """Return whether a folder on the way to `path` is a link."""
     return any((root / parent).is_symlink() for parent in path.parents if parent.parts)
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a file's name can be shown, put in a patch and read back.
+
+    Control characters, bytes that are no UTF-8, backslashes and drive letters can not.
+    """
+    return name.isprintable() and "\\" not in name and name[1:2] != ":"
+
+
+def printable(path: PurePosixPath) -> PurePosixPath:
+    """Return the path with everything escaped that a terminal or a report could stumble over."""
+    return PurePosixPath(*(ascii(part)[1:-1] for part in path.parts))

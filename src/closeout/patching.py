@@ -26,6 +26,8 @@ _FORBIDDEN = re.compile(
     re.MULTILINE,
 )
 
+_SIDE = re.compile(rb"^(?:---|\+\+\+) (.*)$", re.MULTILINE)
+
 _GIT_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -43,7 +45,7 @@ def read_patch(slug: str, name: str, diff: bytes, origin: str) -> Patch:
     targets = []
     for section in _sections(diff):
         header = _HEADER.match(section)
-        if header is None or header[1] != header[2] or _FORBIDDEN.search(_head(section)):
+        if header is None or not _is_plain(header, _head(section)):
             raise CloseoutError(
                 "patch-unusable",
                 f"{name} holds something other than edits and new files.",
@@ -59,6 +61,13 @@ def read_patch(slug: str, name: str, diff: bytes, origin: str) -> Patch:
             exit_code=ExitCode.GAPS_LEFT,
         )
     return Patch(slug=slug, name=name, diff=diff, targets=tuple(targets), origin=origin)
+
+
+def _is_plain(header: re.Match[bytes], head: bytes) -> bool:
+    """Tell whether a section edits or makes the one file that its header names."""
+    sides = {b"a/" + header[1], b"b/" + header[1], b"/dev/null"}
+    named = (side[1].split(b"\t")[0] for side in _SIDE.finditer(head))
+    return header[1] == header[2] and not _FORBIDDEN.search(head) and sides.issuperset(named)
 
 
 def state(tree: Tree, patch: Patch) -> PatchState:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
-from closeout.opening import behind_link, open_below
+from closeout.opening import behind_link, is_plain_name, open_below, printable
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
@@ -103,24 +103,35 @@ class DiskTree:
 
     @cached_property
     def _listing(self) -> tuple[PurePosixPath, ...]:
-        return tuple(self._walk(str(self.root), PurePosixPath()))
+        return tuple(self._walk())
 
-    def _walk(self, folder: str, prefix: PurePosixPath) -> Iterator[PurePosixPath]:
+    def _walk(self) -> Iterator[PurePosixPath]:
+        # By name, folder by folder: that is the order of sorted paths. A stack of our own, since
+        # folders may nest deeper than the interpreter recurses.
+        waiting = self._entries(str(self.root), PurePosixPath())
+        while waiting:
+            path, entry = waiting.pop()
+            if not is_plain_name(entry.name):
+                self._refuse(printable(path), "its name is not plain text")
+            elif entry.is_dir(follow_symlinks=False):
+                if entry.name not in SKIPPED_FOLDERS:
+                    waiting += self._entries(entry.path, path)
+            elif entry.is_file(follow_symlinks=False):
+                if not entry.name.endswith(TEMPORARY_SUFFIX):
+                    yield path
+            elif not entry.is_symlink():
+                self._refuse(path, "not a regular file")
+
+    def _entries(
+        self, folder: str, prefix: PurePosixPath
+    ) -> list[tuple[PurePosixPath, os.DirEntry[str]]]:
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-            for entry in found:  # by name, folder by folder: that is the order of sorted paths
-                path = prefix / entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in SKIPPED_FOLDERS:
-                        yield from self._walk(entry.path, path)
-                elif entry.is_file(follow_symlinks=False):
-                    if not entry.name.endswith(TEMPORARY_SUFFIX):
-                        yield path
-                elif not entry.is_symlink():
-                    self._refuse(path, "not a regular file")
+                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             self._refuse(prefix, f"folder cannot be listed: {error.strerror}")
+            return []
+        return [(prefix / entry.name, entry) for entry in found]
 
     def _refuse(self, path: PurePosixPath, detail: str) -> None:
         self._unreadable[path] = Unresolved(path=path, reason=Reason.UNREADABLE, detail=detail)

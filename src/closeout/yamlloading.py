@@ -4,9 +4,70 @@ from __future__ import annotations
 
 from typing import Any
 
+_MOST_NODES = 200_000
+"""Nodes of a document with its aliases followed; the largest real manifest has a tenth of it."""
+
+
+_MERGE = b"<<"
+
 
 def safe_loader() -> Any:  # noqa: ANN401 - PyYAML ships no types
     """Return the class that reads plain data only; its marks count characters either way."""
     import yaml  # noqa: PLC0415 - slow to import, and many runs never ask for it
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def bounded(top: Any) -> Any:  # noqa: ANN401 - PyYAML ships no types
+    """Return the node `top`; raises yaml.YAMLError where its aliases blow it up, or never end.
+
+    A document of a few lines can stand for more values than there are atoms, and every reader
+    that follows its aliases would follow them all.
+    """
+    _measure(top, endless=_MOST_NODES)
+    return top
+
+
+def _measure(top: Any, *, endless: int) -> None:  # noqa: ANN401 - as above
+    """Refuse what is too large; `endless` is what a node counts that contains itself."""
+    import yaml  # noqa: PLC0415 - as above
+
+    sizes: dict[int, int] = {}
+    entered: set[int] = set()
+    waiting = [(top, False)]
+    while waiting:
+        node, seen = waiting.pop()
+        parts = _parts(node)
+        if seen:
+            sizes[id(node)] = 1 + sum(sizes.get(id(part), endless) for part in parts)
+            if sizes[id(node)] > _MOST_NODES:
+                mark = node.start_mark
+                raise yaml.MarkedYAMLError(problem="aliases without end", problem_mark=mark)
+        elif id(node) not in entered:
+            entered.add(id(node))
+            waiting.append((node, True))
+            waiting += [(part, False) for part in parts if id(part) not in entered]
+
+
+def plain(content: bytes) -> Any:  # noqa: ANN401 - as above
+    """Return the value of the first document, None for an empty file; raises yaml.YAMLError.
+
+    A value may contain itself, and hold one part many times: look at each part once. What merge
+    keys blow up while it is read is refused.
+    """
+    loader = safe_loader()(content)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _MERGE in content:
+            _measure(node, endless=0)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _parts(node: Any) -> list[Any]:  # noqa: ANN401 - as above
+    if isinstance(node.value, str):
+        return []
+    return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]

@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "bundle", "__init__"},
     {"model"},
     {"rulings"},
-    {"prefilters", "yamlloading", "opening"},
+    {"prefilters", "yamlloading", "jsonloading", "opening"},
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
     {"rendering", "writer", "patching", "certdesk", "certificates", "manifests", "rotation"},
     {"anchors"},

@@ -148,3 +148,22 @@ def test_plan_applies_no_patch_to_a_file_that_does_not_parse(tmp_path: Path) -> 
     assert len(_plan(MemoryTree({"a.py": good, "a.txt": b""}), given=given).edits) == 1
     broken = MemoryTree({"a.py": good + b"y = (\n", "a.txt": b""})
     assert _plan(broken, given=given).edits == ()
+
+
+def test_plan_returns_to_a_gap_whose_business_a_later_gap_made() -> None:
+    """What one gap makes is closed for the others in the same run: twice is once."""
+
+    def create(tree: Tree) -> tuple[Changeset, ...]:
+        if tree.read("new.txt") is not None:
+            return ()
+        edit = Edit(path=PurePosixPath("new.txt"), before=None, after=b"OPEN\n")
+        return (Changeset(name="new", edits=(edit,)),)
+
+    gaps = (toy_gap(), toy_gap(slug="maker", detect=lambda _: (), derive=create))
+    tree = MemoryTree({"a.txt": b"OPEN\n"})
+    plan = engine.plan(gaps, tree, lambda _: PreparedSet(patches=(), withheld=()))
+    assert {str(edit.path): edit.after for edit in plan.edits} == {
+        "a.txt": b"SHUT\n",
+        "new.txt": b"SHUT\n",
+    }
+    assert engine.findings(plan.after["toy"]) == ()

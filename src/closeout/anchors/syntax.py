@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import tomllib
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from closeout import jsonloading
+from closeout.anchors import python
 from closeout.splicing import line_number
 from closeout.yamlloading import safe_loader
 
@@ -49,20 +50,18 @@ def _judged(judge: Callable[[bytes], Trouble | None], content: bytes) -> Trouble
 
 def _python(content: bytes) -> Trouble | None:
     try:
-        ast.parse(content)
+        python.parse(content)
     except SyntaxError as error:
         return Trouble(line=error.lineno or 1, message=error.msg)
-    except ValueError as error:
-        return Trouble(line=1, message=str(error))
     return None
 
 
 def _json(content: bytes) -> Trouble | None:
     try:
-        json.loads(content)
+        jsonloading.loads(content)
     except json.JSONDecodeError as error:
         return Trouble(line=error.lineno, message=error.msg)
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         return Trouble(line=1, message=str(error))
     return None
 
@@ -70,7 +69,7 @@ def _json(content: bytes) -> Trouble | None:
 def _toml(content: bytes) -> Trouble | None:
     try:
         tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         return Trouble(line=1, message=str(error))
     return None
 

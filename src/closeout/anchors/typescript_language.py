@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout import jsonloading
 from closeout.anchors import typescript
 from closeout.anchors import typescript_imports as imports
 from closeout.anchors.typescript_plain import Modules, plain
@@ -79,6 +79,6 @@ def _is_es(content: bytes) -> bool:
 
 def _is_module(manifest: bytes) -> bool:
     try:
-        return bool(json.loads(manifest).get("type") == "module")
+        return bool(jsonloading.loads(manifest).get("type") == "module")
     except (AttributeError, ValueError):
         return False

@@ -81,18 +81,23 @@ def _entries(node: anchors.Node | None, *keys: str) -> tuple[anchors.Entry, ...]
 
 
 def _variables(environment: anchors.Node | None) -> Iterator[tuple[str, str, int]]:
-    if environment is None:
-        return
-    for entry in environment.entries:
-        if entry.key == "<<":
-            yield from _variables(entry.value)
-        elif environment.kind is anchors.Kind.SEQUENCE and not entry.value.entries:
-            name, _, value = entry.value.text.partition("=")
-            yield name.strip(), value, entry.value.line
-        elif environment.kind is anchors.Kind.SEQUENCE:
-            yield from _variables(entry.value)
-        else:
-            yield str(entry.key), entry.value.text, entry.value.line
+    # Each mapping once: merged into each other nine times over, a few lines are endless.
+    waiting = [] if environment is None else [environment]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node.entries) in seen:
+            continue
+        seen.add(id(node.entries))
+        is_list = node.kind is anchors.Kind.SEQUENCE
+        for entry in node.entries:
+            if entry.key == "<<" or (is_list and entry.value.entries):
+                waiting.append(entry.value)
+            elif is_list:
+                name, _, value = entry.value.text.partition("=")
+                yield name.strip(), value, entry.value.line
+            else:
+                yield str(entry.key), entry.value.text, entry.value.line
 
 
 def _service(key: str, node: anchors.Node, path: PurePosixPath, known: frozenset[str]) -> str:

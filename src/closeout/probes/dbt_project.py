@@ -13,6 +13,7 @@ from closeout import shell
 from closeout.probes import cohort
 from closeout.probes.databases import Database
 from closeout.tree import DiskTree
+from closeout.yamlloading import plain
 
 DEADLINE = 180.0
 _HUB_DEADLINE = 60.0
@@ -94,7 +95,7 @@ def absent_packages(tree: DiskTree, home: PurePosixPath) -> tuple[str, ...]:
     absent = []
     for name in ("packages.yml", "dependencies.yml"):
         try:
-            listed = yaml.safe_load(tree.read(home / name) or b"")
+            listed = plain(tree.read(home / name) or b"")
         except yaml.YAMLError:
             continue
         entries = listed.get("packages") if isinstance(listed, dict) else None
@@ -142,7 +143,7 @@ def _write_profile(folder: Path, profiles: Path, database: Database) -> None:
     import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
 
     try:
-        settings = yaml.safe_load((folder / "dbt_project.yml").read_bytes())
+        settings = plain((folder / "dbt_project.yml").read_bytes())
     except yaml.YAMLError:
         settings = None
     name = settings.get("profile", "default") if isinstance(settings, dict) else "default"

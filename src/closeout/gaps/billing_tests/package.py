@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from closeout import jsonloading
 from closeout.splicing import Splice, indentation, line_number
 
 _SCRIPTS = re.compile(rb'"scripts"\s*:\s*\{(?P<body>(?:\s*"(?:[^"\\]|\\.)*"\s*[:,]?)*\s*)\}')
@@ -28,7 +29,7 @@ class Package:
 def read(content: bytes) -> Package | None:
     """Return what `content` says, None where it is not a JSON object."""
     try:
-        parsed = json.loads(content)
+        parsed = jsonloading.loads(content)
     except ValueError:
         return None
     if not isinstance(parsed, dict):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from closeout import jsonloading
 from closeout.anchors import typescript
 from closeout.anchors import typescript_imports as imports
 from closeout.anchors.typescript_unused import left_unused
@@ -210,7 +210,7 @@ def _ending(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> str:
     if path.suffix not in {".ts", ".js"}:
         return path.suffix.replace("t", "j")
     try:
-        manifest = json.loads(tree.read(folder / "package.json") or b"{}")
+        manifest = jsonloading.loads(tree.read(folder / "package.json") or b"{}")
     except ValueError:
         return ""
     is_module = isinstance(manifest, dict) and manifest.get("type") == "module"

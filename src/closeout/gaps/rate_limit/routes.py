@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout import npm
+from closeout import jsonloading, npm
 from closeout.anchors import typescript
 from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, is_source, root
 from closeout.model import Reason, Unresolved
@@ -89,7 +88,7 @@ def _is_express(tree: Tree, path: PurePosixPath, source: typescript.Source) -> b
     if manifest is None or b'"express"' not in manifest:
         return False
     try:
-        listed = json.loads(manifest).get("dependencies", {})
+        listed = jsonloading.loads(manifest).get("dependencies", {})
     except (AttributeError, ValueError):
         return False
     receivers = (root(call.receiver) for call in source.calls if call.method in _METHODS)

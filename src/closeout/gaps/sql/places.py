@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closeout.splicing import Splice, line_offset, line_start
+from closeout.yamlloading import plain
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node
@@ -32,7 +33,7 @@ def loaded(content: bytes) -> object:
     import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
 
     try:
-        return yaml.safe_load(content)
+        return plain(content)
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
 

@@ -82,7 +82,8 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
 
 
 def _name(settings: object) -> str:
-    return str(settings.get("name", "")) if isinstance(settings, dict) else ""
+    name = settings.get("name") if isinstance(settings, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _seeds(settings: object, root: PurePosixPath, own: list[PurePosixPath]) -> list[PurePosixPath]:
@@ -93,8 +94,12 @@ def _seeds(settings: object, root: PurePosixPath, own: list[PurePosixPath]) -> l
 
 def _paths(settings: object, key: str, default: str) -> list[str]:
     found = settings.get(key) if isinstance(settings, dict) else None
-    names = [str(name) for name in found] if isinstance(found, list) else [default]
-    return [name for name in names if ".." not in name and not name.startswith("/")]
+    names = found if isinstance(found, list) else [default]
+    return [name for name in names if isinstance(name, str) and _stays_inside(name)]
+
+
+def _stays_inside(name: str) -> bool:
+    return ".." not in name and not name.startswith("/")
 
 
 def _types(document: object) -> Iterator[tuple[str, str]]:
