@@ -11,7 +11,7 @@ import pytest
 from closeout.bundle import BUNDLE
 from closeout.gaps.cors.derive import derive
 from closeout.gaps.cors.detect import NAMED, detect
-from closeout.model import Changeset, Check, Reason
+from closeout.model import Changeset, Check, Edit, Reason
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
 REFERENCE = BUNDLE / "reference" / "farmiq"
@@ -87,7 +87,23 @@ def test_derive_gives_each_service_a_changeset_and_the_compose_files_one(
     """Services stand or fall alone; what they share is a changeset of its own."""
     names = [change.name for change in derive(reference)]
 
-    assert sorted(names) == sorted([*LINES, *SIBLINGS, *EXPRESS, "compose"])
+    assert sorted(names) == sorted([*LINES, *SIBLINGS, *EXPRESS, "charts", "compose"])
+
+
+def test_derive_names_the_origins_in_a_chart(reference: DiskTree, mended: Overlay) -> None:
+    """A chart gets an empty list, with which a service in production refuses to boot."""
+    path = "cloud-layer/cloud-identity-access/helm/values.yaml"
+    before, after = reference.read(path) or b"", mended.read(path) or b""
+
+    assert [line for line in after.splitlines() if line not in before.splitlines()] == [
+        b"  # Browser origins that may call this service, separated by commas.",
+        b"  # In production it has to be set, or the service does not start.",
+        b'  ALLOWED_ORIGINS: ""',
+    ]
+    taken_back = Overlay(mended)
+    taken_back.lay(Edit(path=PurePosixPath(path), before=after, after=before))
+    findings = [finding for check in detect(taken_back) for finding in check.findings]
+    assert [str(finding.path) for finding in findings] == [path]
 
 
 def test_derive_writes_python_that_parses_and_keeps_other_lines(mended: Overlay) -> None:

@@ -115,18 +115,39 @@ def test_derive_keeps_mixed_line_endings_of_the_example(reference: DiskTree) -> 
     before = reference.read(EXAMPLE) or b"-"
     after = _fixed(reference).read(EXAMPLE) or b""
     assert after.startswith(before)
-    assert after[len(before) :].count(b"\n") == 2
+    added = [line for line in after[len(before) :].splitlines() if not line.startswith(b"#")]
+    assert [line.split(b"=")[0] for line in added] == [
+        b"TRUST_PROXY_HOPS",
+        b"DEVICE_FACTORY_SECRET",
+    ]
     assert b"DEVICE_FACTORY_SECRET=<" in after
 
 
-def test_derive_hands_the_variable_through_compose(reference: DiskTree) -> None:
-    """Compose gets one line for the registry, without a value of its own."""
+def test_derive_hands_the_settings_through_compose(reference: DiskTree) -> None:
+    """Compose gets the secret without a value of its own, and trusts no proxy unless told."""
     compose = "cloud-layer/docker-compose.yml"
     before = (reference.read(compose) or b"").splitlines()
     after = (_fixed(reference).read(compose) or b"").splitlines()
     assert [line for line in after if line not in before] == [
-        b"      - DEVICE_FACTORY_SECRET=${DEVICE_FACTORY_SECRET}"
+        b"      - DEVICE_FACTORY_SECRET=${DEVICE_FACTORY_SECRET}",
+        b"      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}",
     ]
+
+
+def test_detect_leaves_compose_alone_when_no_code_counts_proxies() -> None:
+    """A service that takes its secret another way is not told of proxies it never asks about."""
+    tree = MemoryTree(
+        {
+            "p/package.json": b"{}",
+            "p/src/claim.ts": b"if (!same(claimCode, process.env.DEVICE_FACTORY_SECRET)) stop();\n",
+            "p/.env.example": b"DEVICE_FACTORY_SECRET=\n",
+            "docker-compose.yml": b"services:\n  p:\n    build: ./p\n    environment:\n"
+            b"      DEVICE_FACTORY_SECRET: ${DEVICE_FACTORY_SECRET}\n",
+        }
+    )
+    reaching = [item for item in GAP.detect(tree) if item.rule == "secret-reaches-service"]
+    assert [path.name for item in reaching for path in item.examined] == ["docker-compose.yml"]
+    assert not any(item.findings for item in reaching)
 
 
 def test_detect_ignores_what_only_looks_like_a_secret() -> None:

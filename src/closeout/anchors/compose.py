@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,9 +15,10 @@ FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.ya
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The `environment` of one compose service that is built from the folder `service`."""
+    """The `environment` of the compose service `name` that is built from the folder `service`."""
 
     path: PurePosixPath
+    name: str
     service: PurePosixPath
     content: bytes
     node: Node
@@ -29,13 +30,26 @@ class Environment:
             return frozenset(str(entry.key) for entry in self.node.entries)
         return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in self.node.entries)
 
-    def added(self, name: str, value: str) -> Splice:
-        """Return the splice that sets `name` to `value`, a text, in the block's own manner."""
-        is_mapping = self.node.kind is Kind.MAPPING
-        text = f"{name}: {value}" if is_mapping else f"- {name}={value}"
-        if self.node.flow:
-            text = f'{name}: "{value}"' if is_mapping else f'"{name}={value}"'
+    def added(self, settings: Mapping[str, str | None]) -> Splice:
+        """Return the splice that adds the settings in the block's own manner.
+
+        A value is text; None hands on what the caller's environment says, and nothing where it
+        says nothing.
+        """
+        written = [self._written(name, value) for name, value in settings.items()]
+        text = (", " if self.node.flow else "\n").join(written)
         return append(self.content, self.node).splice(text)
+
+    def _written(self, name: str, value: str | None) -> str:
+        if self.node.kind is Kind.MAPPING:
+            quoted = f'"{value}"' if self.node.flow else value
+            return f"{name}: {quoted}" if value is not None else f"{name}:" + " " * self.node.flow
+        text = name if value is None else f"{name}={value}"
+        return f'"{text}"' if self.node.flow and value is not None else f"{self._dash}{text}"
+
+    @property
+    def _dash(self) -> str:
+        return "" if self.node.flow else "- "
 
 
 def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Environment]:
@@ -53,7 +67,7 @@ def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Env
             if node is None or node.kind is Kind.SCALAR or node.alias or folder not in services:
                 continue
             if block.get("env_file") is None:
-                yield Environment(path=path, service=folder, content=content, node=node)
+                yield Environment(path=path, name=name, service=folder, content=content, node=node)
 
 
 def blocks(content: bytes) -> Iterator[tuple[str, Node]]:

@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.anchors import typescript
+from closeout.anchors.node_sources import SUFFIXES
 from closeout.tree import Tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-SUFFIXES = (".ts", ".js", ".mts", ".cts", ".mjs", ".cjs")
 _SCOPES = frozenset({"program", "statement_block", "class_body", "for_statement"})
 _DECLARING = frozenset({"function_declaration", "variable_declarator"})
 _PATTERNS = frozenset({"object_assignment_pattern", "pair_pattern"})

@@ -23,6 +23,7 @@ from closeout.gaps.cors.detect import (
 from closeout.gaps.cors.express_derive import express_changes
 from closeout.gaps.cors.wiring import (
     LOCAL_ORIGINS,
+    chart_edits,
     compose_edits,
     example_edits,
     policy_folders,
@@ -56,9 +57,13 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
     )
     overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
     node = express.configurable_folders(overlay, express.look(overlay))
-    wiring = compose_edits(tree, (*policy_folders(services(overlay)), *node))
-    if wiring:
-        kept.append(Changeset(name="compose", edits=wiring))
+    folders = (*policy_folders(services(overlay)), *node)
+    for name, edits in (
+        ("compose", tuple(compose_edits(tree, folders))),
+        ("charts", tuple(chart_edits(tree, folders))),
+    ):
+        if edits:
+            kept.append(Changeset(name=name, edits=edits))
     return tuple(kept)
 
 

@@ -14,6 +14,7 @@ from closeout.anchors.python import CorsCall, Module
 from closeout.gaps.cors import express
 from closeout.gaps.cors.handwritten import open_headers
 from closeout.gaps.cors.wiring import (
+    missing_charts,
     missing_compose,
     missing_examples,
     policy_folders,
@@ -68,7 +69,11 @@ def detect(tree: Tree) -> tuple[Check, ...]:
     examined = tuple(dict.fromkeys(path for item in found for path, _ in item.apps))
     node = express.look(tree)
     folders = [*policy_folders(found), *express.configurable_folders(tree, node)]
-    wiring = [*missing_examples(tree, folders), *missing_compose(tree, folders)]
+    wiring = [
+        *missing_examples(tree, folders),
+        *missing_compose(tree, folders),
+        *missing_charts(tree, folders),
+    ]
     return (
         Check(
             rule="explicit-origins",

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
+from closeout.anchors.node_sources import is_source, readers
 from closeout.anchors.typescript_flow import is_guarded
-from closeout.anchors.typescript_names import SUFFIXES
 from closeout.anchors.typescript_values import FUNCTIONS, Leaf, Values
 from closeout.gaps.cors.express_openings import Opening, delegated, opening_of
 from closeout.model import Check, Finding, Reason, Unresolved
@@ -19,17 +19,12 @@ from closeout.tree import Tree
 
 RULE = "express-no-wildcard"
 _HEADER = "access-control-allow-origin"
-_LEFT_OUT = frozenset(
-    {"dist", "build", "test", "tests", "__tests__", "__mocks__", "e2e", "node_modules"}
-)
-_NO_SOURCE = (".d", ".test", ".spec", ".min")
 _SIGNS = re.compile(
     rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
 )
 _CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
 _SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
-_READ = re.compile(rb"process\.env(?:\.|\[['\"])ALLOWED_ORIGINS\b")
 _REFLECTING = re.compile(
     r"""^\w+\.(?:headers\??(?:\.origin|\[['"`]origin['"`]\])|(?:get|header)\(['"`]origin['"`]\))$""",
     re.IGNORECASE,
@@ -121,26 +116,13 @@ def _has_signs(content: bytes) -> bool:
 def configurable_folders(tree: Tree, survey: Survey) -> tuple[PurePosixPath, ...]:
     """Return the folders of the services with a policy that reads the variable."""
     with_policy = {service_of(tree, path) for path in survey.policies}
-    reading = {
-        service_of(tree, path)
-        for path in tree.paths()
-        if is_source(path) and matches(tree.read(path) or b"", _READ)
-    }
-    return tuple(sorted(with_policy & reading))
+    reading = readers(tree, frozenset(with_policy), "ALLOWED_ORIGINS")
+    return tuple(sorted(reading))
 
 
 def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     """Return the folder of the service that the file belongs to."""
     return npm.service_of(tree, path) or path.parent
-
-
-def is_source(path: PurePosixPath) -> bool:
-    """Return whether the file is Node source that runs in the service, not a test or a build."""
-    return (
-        path.suffix in SUFFIXES
-        and not path.stem.endswith(_NO_SOURCE)
-        and _LEFT_OUT.isdisjoint(path.parts)
-    )
 
 
 def cors_calls(source: typescript.Source) -> Iterator[typescript.Call]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
+from closeout.anchors.node_sources import is_source
 from closeout.anchors.typescript_source import ROUTE_METHODS
-from closeout.gaps.cors.express import is_source
 from closeout.tree import Tree
 
 _ALL = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")

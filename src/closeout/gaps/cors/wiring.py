@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.anchors.charts import PLAIN, variables
+from closeout.anchors.compose import FILES, environments
 from closeout.anchors.fastapi import Service
-from closeout.anchors.yaml import Kind, Node, YamlError, append, find
 from closeout.model import Edit
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
@@ -19,7 +20,10 @@ LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 _VARIABLE = "ALLOWED_ORIGINS"
 _STAGES = frozenset(["APP_ENV", "ENVIRONMENT", "NODE_ENV"])
 _EXAMPLES = frozenset([".env.example", "env.example", ".env.sample"])
-_COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_WHAT_FOR = (
+    "# Browser origins that may call this service, separated by commas.\n"
+    "# In production it has to be set, or the service does not start."
+)
 _PORT = re.compile(rb"^PORT=[^\r\n]*", re.MULTILINE)
 _SET = re.compile(rb"^(export )?ALLOWED_ORIGINS=", re.MULTILINE)
 
@@ -41,7 +45,10 @@ def policy_folders(found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
 
 def wiring_files(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     """Return the files that carry variables to the services."""
-    return (*_examples(tree, folders), *_compose_files(tree))
+    wanted = tuple(folders)
+    compose = (path for path in tree.paths() if path.name in FILES)
+    charts = (item.path for item in variables(tree, frozenset(wanted), PLAIN))
+    return (*_examples(tree, wanted), *compose, *charts)
 
 
 def missing_examples(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unwired]:
@@ -54,10 +61,19 @@ def missing_examples(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[U
 
 def missing_compose(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unwired]:
     """Yield the compose services with an environment of their own that lack the variable."""
-    for path, content, name, environment in _environments(tree, folders):
-        del content
-        if _VARIABLE not in _names(environment):
-            yield Unwired(path=path, line=environment.line, service=name, excerpt=f"{name}:")
+    for item in environments(tree, frozenset(folders)):
+        if _VARIABLE not in item.names:
+            yield Unwired(
+                path=item.path, line=item.node.line, service=item.name, excerpt=f"{item.name}:"
+            )
+
+
+def missing_charts(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unwired]:
+    """Yield the charts that list variables and leave this one out."""
+    for listed in variables(tree, frozenset(folders), PLAIN):
+        if _VARIABLE.encode() not in listed.content:
+            name, line = listed.service.name, listed.node.line
+            yield Unwired(path=listed.path, line=line, service=name, excerpt=f"{PLAIN}:")
 
 
 def example_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
@@ -77,11 +93,7 @@ def _example(content: bytes) -> Splice:
 
     At the end, the fixes of two gaps would meet in the same lines.
     """
-    text = (
-        "# Browser origins that may call this service, separated by commas.\n"
-        "# In production it has to be set, or the service does not start.\n"
-        f"{_VARIABLE}={','.join(LOCAL_ORIGINS)}"
-    )
+    text = f"{_WHAT_FOR}\n{_VARIABLE}={','.join(LOCAL_ORIGINS)}"
     port = _PORT.search(content)
     if port is not None:
         return Splice(start=port.end(), end=port.end(), text=f"\n{text}")
@@ -90,83 +102,32 @@ def _example(content: bytes) -> Splice:
     return Splice(start=len(content), end=len(content), text=text)
 
 
-def compose_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[Edit, ...]:
-    """Return the edits that hand the variable, and the stage, through to the services.
+def compose_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
+    """Yield the edits that hand the variable, and the stage, through to the services.
 
     Both are named without a value: compose then passes on what the caller's environment says,
     and an unset variable stays unset, so that production fails instead of trusting localhost.
     """
     splices: dict[PurePosixPath, list[Splice]] = {}
-    for path, content, _, environment in _environments(tree, folders):
-        names = _names(environment)
-        if _VARIABLE in names:
-            continue
-        wanted = [_VARIABLE, *(["APP_ENV"] if _STAGES.isdisjoint(names) else [])]
-        place = append(content, environment)
-        if environment.flow:
-            joined = ", ".join(_flow(environment, name) for name in wanted)
-            splices.setdefault(path, []).append(place.splice(joined))
-        else:
-            text = "\n".join(_block(environment, name) for name in wanted)
-            splices.setdefault(path, []).append(place.splice(text))
-    return tuple(_edit(tree, path, items) for path, items in splices.items())
+    for item in environments(tree, frozenset(folders)):
+        if _VARIABLE not in item.names:
+            stage = {} if _STAGES & item.names else {"APP_ENV": None}
+            splices.setdefault(item.path, []).append(item.added({_VARIABLE: None, **stage}))
+    for path, items in splices.items():
+        before = tree.read(path) or b""
+        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
 
 
-def _edit(tree: Tree, path: PurePosixPath, items: list[Splice]) -> Edit:
-    content = tree.read(path) or b""
-    return Edit(path=path, before=content, after=splice(content, items), mode=tree.mode(path))
-
-
-def _block(environment: Node, name: str) -> str:
-    return f"{name}:" if environment.kind is Kind.MAPPING else f"- {name}"
-
-
-def _flow(environment: Node, name: str) -> str:
-    return f"{name}: " if environment.kind is Kind.MAPPING else name
-
-
-def _names(environment: Node) -> frozenset[str]:
-    if environment.kind is Kind.MAPPING:
-        return frozenset(str(entry.key) for entry in environment.entries)
-    return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in environment.entries)
+def chart_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
+    """Yield the edits that name the variable, still empty, in the services' charts."""
+    text = f'{_WHAT_FOR}\n{_VARIABLE}: ""'
+    for listed in variables(tree, frozenset(folders), PLAIN):
+        if _VARIABLE.encode() not in listed.content:
+            path, before = listed.path, listed.content
+            after = splice(before, [listed.added(text)])
+            yield Edit(path=path, before=before, after=after, mode=tree.mode(path))
 
 
 def _examples(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     wanted = frozenset(folders)
     return tuple(path for path in tree.paths() if path.name in _EXAMPLES and path.parent in wanted)
-
-
-def _compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
-    return tuple(path for path in tree.paths() if path.name in _COMPOSE)
-
-
-def _environments(
-    tree: Tree, folders: Iterable[PurePosixPath]
-) -> Iterator[tuple[PurePosixPath, bytes, str, Node]]:
-    wanted = frozenset(folders)
-    for path in _compose_files(tree):
-        content = tree.read(path)
-        if content is None or not any(folder.name.encode() in content for folder in wanted):
-            continue
-        for name, block in _blocks(content):
-            environment = block.get("environment")
-            if environment is None or environment.kind is Kind.SCALAR or environment.alias:
-                continue
-            if _built_from(path, name, block) in wanted and block.get("env_file") is None:
-                yield path, content, name, environment
-
-
-def _blocks(content: bytes) -> Iterator[tuple[str, Node]]:
-    try:
-        top = find(content, "services")
-    except YamlError:
-        return
-    for entry in top.entries if top is not None else ():
-        yield str(entry.key), entry.value
-
-
-def _built_from(path: PurePosixPath, name: str, block: Node) -> PurePosixPath:
-    build = block.get("build")
-    context = build if build is None or build.kind is Kind.SCALAR else build.get("context")
-    folder = PurePosixPath(context.text if context is not None else name)
-    return path.parent / folder

@@ -29,7 +29,7 @@ from closeout.gaps.factory_secret.wiring import (
 from closeout.model import Changeset, Edit, Unresolved
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
-from closeout.tree import Tree
+from closeout.tree import Overlay, Tree
 
 _CLAIMS = "factorySecret"
 _REQUIRED = "requiredSecret"
@@ -45,7 +45,8 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
         _changeset(tree, service, found, is_factory=service in factory)
         for service in sorted(services | factory)
     ]
-    wiring = tuple(compose_edits(tree, factory))
+    overlay = Overlay(tree, (edit for change in changes for edit in change.edits))
+    wiring = tuple(compose_edits(overlay, factory))
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from closeout import npm
+from closeout.anchors.charts import values_files
 from closeout.gaps.factory_secret.places import (
     NAMED,
     VARIABLE,
@@ -15,7 +16,6 @@ from closeout.gaps.factory_secret.places import (
 )
 from closeout.gaps.factory_secret.wiring import (
     Unwired,
-    charts,
     compose_files,
     example_of,
     unread_charts,
@@ -88,7 +88,7 @@ def _reaches_service(tree: Tree, services: frozenset[PurePosixPath]) -> Check:
     return Check(
         rule=rule,
         criterion="4.2",
-        examined=(*compose_files(tree, services), *charts(tree, services)),
+        examined=(*compose_files(tree, services), *values_files(tree, services)),
         findings=tuple(_unwired(rule, "4.2", item) for item in unwired),
         unresolved=tuple(unread_charts(tree, services)),
     )

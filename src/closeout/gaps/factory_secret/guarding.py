@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.anchors import typescript
-from closeout.anchors.typescript_names import SUFFIXES
+from closeout.anchors.node_sources import is_source
 from closeout.gaps.factory_secret.comparing import Compared, Form
 from closeout.gaps.factory_secret.expressions import name_of, peeled, source_of, text_of
 from closeout.splicing import Splice
@@ -206,8 +206,7 @@ def _calls(
 
 def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:
     for path in tree.paths():
-        is_test = ".test." in path.name or ".spec." in path.name
-        if path.suffix in SUFFIXES and service in path.parents and not is_test:
+        if is_source(path) and service in path.parents:
             yield path
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
+from closeout.anchors.node_sources import is_source
 from closeout.anchors.typescript_values import Values
 from closeout.gaps.factory_secret.comparing import Compared, comparisons
 from closeout.gaps.factory_secret.expressions import environment_defaults
@@ -17,8 +18,6 @@ from closeout.tree import Tree
 
 NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
 VARIABLE = "DEVICE_FACTORY_SECRET"
-_LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})
-_NO_SOURCE = (".d.ts", ".test.ts", ".spec.ts", ".test.js", ".spec.js", ".min.js")
 _SECRET_TAIL = re.compile(
     r"(?:secret|password|passcode|claim_?code|api_?key|private_?key|service_?key|token"
     r"|access_?code|factory_?key|factory_?code|provision\w*?_?code)$",
@@ -80,7 +79,7 @@ def sources(tree: Tree) -> Sources:
     readers: list[PurePosixPath] = []
     broken: list[Unresolved] = []
     for path in tree.paths():
-        content = tree.read(path) if _is_source(path) else None
+        content = tree.read(path) if is_source(path) else None
         if content is None or not holds_in_any_case(content, _SIGNS):
             continue
         examined.append(path)
@@ -95,14 +94,6 @@ def sources(tree: Tree) -> Sources:
         examined=tuple(examined),
         readers=tuple(readers),
         broken=tuple(broken),
-    )
-
-
-def _is_source(path: PurePosixPath) -> bool:
-    return (
-        path.suffix in {".ts", ".js"}
-        and not path.name.endswith(_NO_SOURCE)
-        and not _LEFT_OUT.intersection(path.parts)
     )
 
 

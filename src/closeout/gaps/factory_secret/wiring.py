@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.yaml import Kind, Node, YamlError, append, find
+from closeout.anchors.charts import SECRET, Variables, values_files, variables
+from closeout.anchors.compose import Environment, environments
+from closeout.anchors.node_sources import readers
 from closeout.gaps.factory_secret.places import VARIABLE
 from closeout.model import Edit, Reason, Unresolved
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
 
-COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _EXAMPLES = (".env.example", "env.example", ".env.sample")
+_HOPS = "TRUST_PROXY_HOPS"
+"""How many proxies the guard's limiter may believe, where a service's code reads it."""
 _ASSIGNED = re.compile(rb"^(?:export )?DEVICE_FACTORY_SECRET=([^\r\n]*)", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]", re.IGNORECASE)
 
@@ -56,7 +59,8 @@ def example_edit(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
     path = example_of(tree, service)
     content = tree.read(path)
     before = content or b""
-    text = render("factory-secret/env.example.j2", {}).decode()
+    values = {"is_hops_named": _HOPS.encode() in before}
+    text = render("factory-secret/env.example.j2", values).decode()
     assigned = _ASSIGNED.search(before)
     if assigned is not None:
         placeholder = text.strip().rpartition("=")[2].encode()
@@ -70,55 +74,53 @@ def example_edit(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
 
 
 def unwired_compose(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]:
-    """Yield the compose services that do not hand the variable to their process."""
-    for path, _, environment in _environments(tree, services):
-        if VARIABLE not in _names(environment):
-            yield Unwired(path=path, line=environment.line, problem=f"does not hand {VARIABLE} on")
+    """Yield the compose services that do not hand every setting to their process."""
+    for item, missing in _unwired(tree, services):
+        names = " and ".join(missing)
+        yield Unwired(path=item.path, line=item.node.line, problem=f"does not hand {names} on")
 
 
 def compose_files(tree: Tree, services: frozenset[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     """Return the compose files that build one of the services."""
-    return tuple(sorted({path for path, _, _ in _environments(tree, services)}))
+    return tuple(sorted({item.path for item in environments(tree, services)}))
 
 
 def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
-    """Yield the edits that hand the variable on; compose warns where it is not set."""
+    """Yield the edits that hand the settings on; compose warns where the secret is not set."""
     splices: dict[PurePosixPath, list[Splice]] = {}
-    for path, content, environment in _environments(tree, services):
-        if VARIABLE in _names(environment):
-            continue
-        value = f"${{{VARIABLE}}}"
-        is_mapping = environment.kind is Kind.MAPPING
-        text = f"{VARIABLE}: {value}" if is_mapping else f"- {VARIABLE}={value}"
-        if environment.flow:
-            text = f'{VARIABLE}: "{value}"' if is_mapping else f'"{VARIABLE}={value}"'
-        splices.setdefault(path, []).append(append(content, environment).splice(text))
+    for item, missing in _unwired(tree, services):
+        splices.setdefault(item.path, []).append(item.added(missing))
     for path, items in sorted(splices.items()):
         before = tree.read(path) or b""
         yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
 
 
-def charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[PurePosixPath]:
-    """Yield the values of the services' charts."""
-    for service in sorted(services):
-        path = service / "helm" / "values.yaml"
-        if tree.read(path) is not None:
-            yield path
+def _unwired(
+    tree: Tree, services: frozenset[PurePosixPath]
+) -> Iterator[tuple[Environment, dict[str, str | None]]]:
+    limiting = readers(tree, services, _HOPS)
+    for item in environments(tree, services):
+        wanted: dict[str, str | None] = {VARIABLE: f"${{{VARIABLE}}}"}
+        if item.service in limiting:
+            wanted[_HOPS] = f"${{{_HOPS}:-0}}"
+        missing = {name: value for name, value in wanted.items() if name not in item.names}
+        if missing:
+            yield item, missing
 
 
 def unwired_charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]:
     """Yield the charts whose list of secret variables lacks this one."""
-    for path in charts(tree, services):
-        listed = _secret_variables(tree.read(path) or b"")
-        if listed is not None and VARIABLE not in _names(listed):
-            yield Unwired(path=path, line=listed.line, problem=f"does not name {VARIABLE}")
+    for listed in _secrets(tree, services):
+        if VARIABLE not in listed.names:
+            line = listed.node.line
+            yield Unwired(path=listed.path, line=line, problem=f"does not name {VARIABLE}")
 
 
 def unread_charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unresolved]:
     """Yield the charts that name the variable nowhere and list secrets in no way known here."""
-    for path in charts(tree, services):
-        content = tree.read(path) or b""
-        if VARIABLE.encode() not in content and _secret_variables(content) is None:
+    known = {listed.path for listed in _secrets(tree, services)}
+    for path in values_files(tree, services):
+        if VARIABLE.encode() not in (tree.read(path) or b"") and path not in known:
             yield Unresolved(
                 path=path,
                 reason=Reason.AMBIGUOUS,
@@ -129,60 +131,18 @@ def unread_charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Un
 
 def chart_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
     """Yield the edits that take the variable from the secret its neighbour comes from."""
-    for item in unwired_charts(tree, services):
-        before = tree.read(item.path) or b""
-        listed = _secret_variables(before)
-        if listed is None:
+    for listed in _secrets(tree, services):
+        secret = listed.node.entries[-1].value.get("secret")
+        if VARIABLE in listed.names or secret is None:
             continue
-        secret = listed.entries[-1].value.get("secret")
-        name = secret.text if secret is not None else ""
-        text = f"{VARIABLE}:\n  secret: {name}\n  key: {VARIABLE}"
-        after = splice(before, [append(before, listed).splice(text)])
-        yield Edit(path=item.path, before=before, after=after, mode=tree.mode(item.path))
+        text = f"{VARIABLE}:\n  secret: {secret.text}\n  key: {VARIABLE}"
+        after = splice(listed.content, [listed.added(text)])
+        mode = tree.mode(listed.path)
+        yield Edit(path=listed.path, before=listed.content, after=after, mode=mode)
 
 
-def _secret_variables(content: bytes) -> Node | None:
-    """Return the mapping of secret variables to the secret and key that they come from."""
-    try:
-        listed = find(content, "secretEnv")
-    except YamlError:
-        return None
-    if listed is None or listed.kind is not Kind.MAPPING or listed.flow or not listed.entries:
-        return None
-    return listed if listed.entries[-1].value.get("secret") is not None else None
-
-
-def _environments(
-    tree: Tree, services: frozenset[PurePosixPath]
-) -> Iterator[tuple[PurePosixPath, bytes, Node]]:
-    for path in tree.paths():
-        content = tree.read(path) if path.name in COMPOSE else None
-        if content is None or not any(item.name.encode() in content for item in services):
-            continue
-        for name, block in _blocks(content):
-            environment = block.get("environment")
-            if environment is None or environment.kind is Kind.SCALAR or environment.alias:
-                continue
-            if _built_from(path, name, block) in services and block.get("env_file") is None:
-                yield path, content, environment
-
-
-def _blocks(content: bytes) -> Iterator[tuple[str, Node]]:
-    try:
-        top = find(content, "services")
-    except YamlError:
-        return
-    for entry in top.entries if top is not None else ():
-        yield str(entry.key), entry.value
-
-
-def _built_from(path: PurePosixPath, name: str, block: Node) -> PurePosixPath:
-    build = block.get("build")
-    context = build if build is None or build.kind is Kind.SCALAR else build.get("context")
-    return path.parent / PurePosixPath(context.text if context is not None else name)
-
-
-def _names(environment: Node) -> frozenset[str]:
-    if environment.kind is Kind.MAPPING:
-        return frozenset(str(entry.key) for entry in environment.entries)
-    return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in environment.entries)
+def _secrets(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Variables]:
+    """Yield the mappings of secret variables to the secret and key that they come from."""
+    for listed in variables(tree, services, SECRET):
+        if listed.node.entries[-1].value.get("secret") is not None:
+            yield listed

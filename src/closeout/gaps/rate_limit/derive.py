@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout import npm
+from closeout.anchors.node_sources import readers
 from closeout.anchors.typescript_language import Language, language
 from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
 from closeout.gaps.rate_limit.handlers import template_values
 from closeout.gaps.rate_limit.modules import free_module, misread, written
 from closeout.gaps.rate_limit.placing import guarded, imported, obstacles
 from closeout.gaps.rate_limit.routes import AuthRoute, auth_routes
-from closeout.gaps.rate_limit.wiring import chart_edits, compose_edits, example_edits, limited
+from closeout.gaps.rate_limit.wiring import HOPS, chart_edits, compose_edits, example_edits
 from closeout.model import Changeset, Edit, Unresolved
 from closeout.rendering import render
 from closeout.splicing import splice
@@ -46,7 +47,7 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
     pairs = zip(sorted(services), changes, strict=True)
     mended = {service for service, change in pairs if change.edits}
     known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
-    settled = limited(tree, known) - mended
+    settled = readers(tree, known, HOPS) - mended
     for service in sorted(settled):
         of_service = [route for route in routes if service in route.path.parents]
         changes.append(_settled(tree, service, of_service))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout import npm
+from closeout.anchors.node_sources import readers
 from closeout.gaps.rate_limit.handlers import answers_too_many, template_values
 from closeout.gaps.rate_limit.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.modules import misread
 from closeout.gaps.rate_limit.routes import NAMED, AuthRoute, auth_routes
-from closeout.gaps.rate_limit.wiring import Unwired, limited, unwired, wired
+from closeout.gaps.rate_limit.wiring import HOPS, Unwired, unwired, wired
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.tree import Tree
 
@@ -143,7 +144,7 @@ def _check(
 def _settings(tree: Tree, routes: tuple[AuthRoute, ...]) -> Iterator[Check]:
     """Yield the check that limited services are handed their settings, where a file could."""
     known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
-    services = limited(tree, known)
+    services = readers(tree, known, HOPS)
     files = wired(tree, services)
     if files:
         yield Check(
@@ -161,7 +162,7 @@ def _fields(tree: Tree, routes: tuple[AuthRoute, ...]) -> Iterator[Check]:
         service = npm.service_of(tree, route.path)
         if service is not None:
             services.setdefault(service, []).append(route)
-    for service in limited(tree, frozenset(services)):
+    for service in readers(tree, frozenset(services), HOPS):
         misreading = tuple(misread(tree, service, template_values(tree, services[service])))
         if misreading:
             yield Check(

@@ -10,13 +10,11 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
+from closeout.anchors.node_sources import is_source
 from closeout.anchors.typescript_values import Values
 from closeout.gaps.rate_limit.constants import target
 from closeout.tree import Tree
 
-LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})
-_SUFFIXES = (".ts", ".js", ".mts", ".cts", ".mjs", ".cjs")
-_NO_SOURCE = re.compile(r"\.(?:d|test|spec|min)\.[cm]?[jt]s$")
 _REQUIRED = re.compile(r"require\(\s*['\"`](\.[^'\"`]*)['\"`]\s*\)")
 _ROOT = re.compile(r"(?:this\.)?[\w$]+")
 _SUBSTITUTION = re.compile(r"\$\{[^}]*\}")
@@ -40,15 +38,6 @@ class Mount:
 
     prefix: str
     guards: tuple[Guard, ...] = ()
-
-
-def is_source(path: PurePosixPath) -> bool:
-    """Return whether `path` is a service's own TypeScript or JavaScript."""
-    return (
-        path.suffix in _SUFFIXES
-        and not _NO_SOURCE.search(path.name)
-        and not LEFT_OUT.intersection(path.parts)
-    )
 
 
 def root(receiver: str) -> str:

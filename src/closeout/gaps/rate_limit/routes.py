@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from closeout import jsonloading, npm
 from closeout.anchors import typescript
-from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, is_source, root
+from closeout.anchors.node_sources import is_source
+from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, root
 from closeout.model import Reason, Unresolved
 from closeout.prefilters import holds_in_any_case, matches
 from closeout.splicing import line_start

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.anchors.charts import PLAIN, variables
 from closeout.anchors.compose import blocks, environments
-from closeout.anchors.yaml import Kind, Node, YamlError, append, find
-from closeout.gaps.rate_limit.mounts import is_source
+from closeout.anchors.yaml import Node
 from closeout.model import Edit
-from closeout.prefilters import holds
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
 from closeout.tree import Tree
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
-_READ = (b"process.env.TRUST_PROXY_HOPS",)
 _EXAMPLES = (".env.example", "env.example")
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
@@ -32,19 +30,10 @@ class Unwired:
     missing: tuple[str, ...]
 
 
-def limited(tree: Tree, services: frozenset[PurePosixPath]) -> frozenset[PurePosixPath]:
-    """Return those of `services` whose code reads the limiters' settings."""
-    found: set[PurePosixPath] = set()
-    for path in tree.paths() if services else ():
-        if is_source(path) and holds(tree.read(path) or b"", _READ):
-            found |= services.intersection(path.parents)
-    return frozenset(found)
-
-
 def wired(tree: Tree, services: frozenset[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     """Return the files that could hand settings on to `services`."""
     files = {item.path for item in environments(tree, services)}
-    return tuple(sorted(files | {path for path, _ in _charts(tree, services)}))
+    return tuple(sorted(files | {item.path for item in variables(tree, services, PLAIN)}))
 
 
 def unwired(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]:
@@ -55,11 +44,12 @@ def unwired(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]
             yield Unwired(
                 path=item.path, service=item.service, line=item.node.line, missing=missing
             )
-    for path, node in _charts(tree, services):
-        missing = tuple(name for name in (HOPS, REDIS) if not _is_named(tree, path, name))
+    for listed in variables(tree, services, PLAIN):
+        missing = tuple(name for name in (HOPS, REDIS) if name.encode() not in listed.content)
         if missing:
-            service = path.parents[1]
-            yield Unwired(path=path, service=service, line=node.line, missing=missing)
+            yield Unwired(
+                path=listed.path, service=listed.service, line=listed.node.line, missing=missing
+            )
 
 
 def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
@@ -67,25 +57,23 @@ def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Ed
     splices: dict[PurePosixPath, list[Splice]] = {}
     for item in environments(tree, services):
         values = {HOPS: f"${{{HOPS}:-0}}", REDIS: _redis(item.content)}
-        missing = [name for name in values if name not in item.names]
-        added = splices.setdefault(item.path, [])
-        added += [item.added(name, values[name]) for name in missing]
+        missing = {name: value for name, value in values.items() if name not in item.names}
+        if missing:
+            splices.setdefault(item.path, []).append(item.added(missing))
     for path, items in sorted(splices.items()):
-        if items:
-            before = tree.read(path) or b""
-            yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+        before = tree.read(path) or b""
+        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
 
 
 def chart_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
     """Yield the edits of charts: values that change nothing until an operator sets them."""
-    for path, node in _charts(tree, services):
-        missing = [name for name in (HOPS, REDIS) if not _is_named(tree, path, name)]
-        if not missing:
-            continue
-        before = tree.read(path) or b""
-        text = render("rate-limit/values.yaml.j2", {"missing": missing}).decode().rstrip("\n")
-        after = splice(before, [append(before, node).splice(text)])
-        yield Edit(path=path, before=before, after=after, mode=tree.mode(path))
+    for listed in variables(tree, services, PLAIN):
+        path, before = listed.path, listed.content
+        missing = [name for name in (HOPS, REDIS) if name.encode() not in before]
+        if missing:
+            text = render("rate-limit/values.yaml.j2", {"missing": missing}).decode().rstrip("\n")
+            after = splice(before, [listed.added(text)])
+            yield Edit(path=path, before=before, after=after, mode=tree.mode(path))
 
 
 def example_edits(tree: Tree, service: PurePosixPath) -> Iterator[Edit]:
@@ -114,19 +102,3 @@ def _redis(content: bytes) -> str:
 def _is_redis(block: Node) -> bool:
     image = block.get("image")
     return image is not None and image.text.rpartition("/")[2].split(":")[0] == "redis"
-
-
-def _is_named(tree: Tree, path: PurePosixPath, name: str) -> bool:
-    return name.encode() in (tree.read(path) or b"")
-
-
-def _charts(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[tuple[PurePosixPath, Node]]:
-    """Yield the services' chart values that list plain variables under `env`."""
-    for service in sorted(services):
-        path = service / "helm" / "values.yaml"
-        try:
-            node = find(tree.read(path) or b"", "env")
-        except YamlError:
-            continue
-        if node is not None and node.kind is Kind.MAPPING and not node.flow and node.entries:
-            yield path, node

@@ -1,0 +1,36 @@
+"""Tell the sources of Node services from their tests and builds, and what variables they read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from closeout.prefilters import matches
+from closeout.tree import Tree
+
+SUFFIXES = (".ts", ".js", ".mts", ".cts", ".mjs", ".cjs")
+LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})
+"""Folders that hold no code a service runs."""
+
+_NO_SOURCE = (".d", ".test", ".spec", ".min")
+
+
+def is_source(path: PurePosixPath) -> bool:
+    """Return whether `path` is TypeScript or JavaScript that runs in a service."""
+    return (
+        path.suffix in SUFFIXES
+        and not path.stem.endswith(_NO_SOURCE)
+        and LEFT_OUT.isdisjoint(path.parts)
+    )
+
+
+def readers(
+    tree: Tree, services: frozenset[PurePosixPath], variable: str
+) -> frozenset[PurePosixPath]:
+    """Return those of the folders `services` whose code reads `variable` from its environment."""
+    read = re.compile(rb"process\.env(?:\.|\[['\"])" + re.escape(variable).encode() + rb"\b")
+    found: set[PurePosixPath] = set()
+    for path in tree.paths() if services else ():
+        if is_source(path) and matches(tree.read(path) or b"", read):
+            found |= services.intersection(path.parents)
+    return frozenset(found)
