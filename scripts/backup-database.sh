@@ -31,6 +31,8 @@ Server
   PGPASSWORD              password; or POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, PGPASSFILE
   PGBIN                   folder of pg_dump and psql, where they are not on PATH
   BACKUP_MAINTENANCE_DB   database to connect to first (default postgres)
+  BACKUP_MAX_CLOCK_SKEW   seconds by which this clock may differ from the server's (default 300)
+  PGCONNECT_TIMEOUT       seconds to wait for the server (default 10)
 
 What and where
   BACKUP_DIR              folder of the backups; required, made where it is missing
@@ -49,7 +51,10 @@ Upload (the bucket's own lifecycle rules prune there)
   BACKUP_UPLOAD_TOOL      rclone, aws or gcloud (default: the first that is installed)
   BACKUP_ENDPOINT_URL     another endpoint than the cloud's own, for S3-compatible stores
   BACKUP_UPLOAD_TIMEOUT   seconds for one file or folder (default 3600)
-  AWS_ACCESS_KEY_ID and so on are read by the tool itself
+  AWS_ACCESS_KEY_ID and so on are read by the tool itself. Taken over or given a default here:
+  AWS_REGION, AWS_DEFAULT_REGION, AWS_CA_BUNDLE, RCLONE_S3_ENV_AUTH, RCLONE_S3_PROVIDER,
+  RCLONE_S3_REGION, RCLONE_GCS_ENV_AUTH, RCLONE_GCS_BUCKET_POLICY_ONLY, RCLONE_GCS_ENDPOINT,
+  RCLONE_CA_CERT
 
 Reporting
   BACKUP_METRICS_FILE     Prometheus text file to write
@@ -59,7 +64,7 @@ Exit codes
   0 every database backed up, verified and, where asked, uploaded
   1 at least one database failed; the others are published, nothing is pruned
   2 a setting is missing or wrong, or a program is not installed
-  3 the server, its credentials, its version or the free space forbid a backup
+  3 the server, its credentials, its version, a clock or the free space forbid a backup
   4 another run holds the lock
   5 an upload failed; the local backups stay, nothing is pruned
   130, 143 interrupted; nothing half-done is published
@@ -157,11 +162,13 @@ read_settings() {
   KEEP_DAYS=${BACKUP_RETENTION_DAYS:-7}
   KEEP_VERIFIED=${BACKUP_KEEP_VERIFIED:-7}
   MIN_FREE_MB=${BACKUP_MIN_FREE_MB:-256}
+  MAX_CLOCK_SKEW=${BACKUP_MAX_CLOCK_SKEW:-300}
   UPLOAD_TIMEOUT=${BACKUP_UPLOAD_TIMEOUT:-3600}
   require_number BACKUP_JOBS "${JOBS}"
   require_number BACKUP_RETENTION_DAYS "${KEEP_DAYS}"
   require_number BACKUP_KEEP_VERIFIED "${KEEP_VERIFIED}"
   require_number BACKUP_MIN_FREE_MB "${MIN_FREE_MB}"
+  require_number BACKUP_MAX_CLOCK_SKEW "${MAX_CLOCK_SKEW}"
   require_number BACKUP_UPLOAD_TIMEOUT "${UPLOAD_TIMEOUT}"
   ((JOBS > 0)) || stop "${EXIT_USAGE}" 'BACKUP_JOBS must be at least 1.'
   ((KEEP_VERIFIED > 0)) ||
@@ -250,6 +257,20 @@ check_server() {
   CLIENT_VERSION=${answer##*) }
   ((BASH_REMATCH[1] >= SERVER_VERSION / 10000)) || stop "${EXIT_PREFLIGHT}" \
     "pg_dump ${CLIENT_VERSION} is older than the server ($((SERVER_VERSION / 10000))); install a newer client."
+}
+
+check_clock() { # a wrong one misnames backups, and prunes what it takes for old
+  local there apart folder REPLY
+  there=$(query "${MAINTENANCE}" 'SELECT floor(extract(epoch FROM clock_timestamp()))::bigint') ||
+    stop "${EXIT_PREFLIGHT}" "the server's clock cannot be read."
+  apart=$((EPOCH - there))
+  ((${apart#-} <= MAX_CLOCK_SKEW)) || stop "${EXIT_PREFLIGHT}" \
+    "the clock here and the server's differ by ${apart#-} s; set the wrong one (NTP) and run again."
+  for folder in "${BACKUP_DIR}"/*/*/; do
+    is_verified "${folder%/}"
+    ((${REPLY:-0} <= EPOCH + MAX_CLOCK_SKEW)) || stop "${EXIT_PREFLIGHT}" \
+      "${folder%/} is of a time to come: a clock was set back, or was wrong then; set the clock, or move that backup away."
+  done
 }
 
 choose_compression() {
@@ -501,9 +522,10 @@ report() { # database, folder name, seconds
   json_text "${path}"
   printf '{"event": "backup", "database": %s, "status": "%s", "path": %s, "bytes": %s, "tables": %s, "rows": %s, "seconds": %s, "error": %s}\n' \
     "${database}" "${state}" "${REPLY}" "${bytes}" "${tables}" "${rows}" "$3" "${reason}"
-  METRICS+=("closeout_backup_success{database=${database}} $((STATUS == 0))")
-  METRICS+=("closeout_backup_bytes{database=${database}} ${bytes}")
-  METRICS+=("closeout_backup_seconds{database=${database}} $3")
+  json_text "${1//$'\t'/ }" # a label knows no escape for a tab
+  METRICS+=("closeout_backup_success{database=${REPLY}} $((STATUS == 0))")
+  METRICS+=("closeout_backup_bytes{database=${REPLY}} ${bytes}")
+  METRICS+=("closeout_backup_seconds{database=${REPLY}} $3")
 }
 
 is_verified() { # backup folder: the epoch of the backup in REPLY, empty where it is not verified
@@ -637,7 +659,9 @@ write_metrics() {
   done
   METRICS+=("closeout_backup_last_run_timestamp_seconds ${EPOCH}" "closeout_backup_exit_code $1")
   {
-    printf '%s\n' "${METRICS[@]}" >"${BACKUP_METRICS_FILE}.new"
+    # The samples of one metric stand together, below its type.
+    printf '%s\n' "${METRICS[@]}" | sort --stable --field-separator='{' --key=1,1 | awk -F '[{ ]' \
+      '$1 != name {name = $1; print "# TYPE " name " gauge"} {print}' >"${BACKUP_METRICS_FILE}.new"
     mv "${BACKUP_METRICS_FILE}.new" "${BACKUP_METRICS_FILE}"
   } || say "warning: BACKUP_METRICS_FILE ${BACKUP_METRICS_FILE} cannot be written."
 }
@@ -685,6 +709,7 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   check_server
+  check_clock
   choose_compression
   list_databases
   check_free_space

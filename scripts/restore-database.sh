@@ -9,7 +9,8 @@ shopt -s inherit_errexit nullglob
 umask 077
 export LC_ALL=C
 
-readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_DAMAGED=6 EXIT_DIFFERS=7 EXIT_OCCUPIED=8
+readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_FETCH=5 EXIT_DAMAGED=6 EXIT_DIFFERS=7
+readonly EXIT_OCCUPIED=8 EXIT_CORRUPT=9
 readonly GLOBALS='@globals'
 
 usage() {
@@ -17,20 +18,22 @@ usage() {
 usage: restore-database.sh BACKUP [--into NAME] [--replace]
        restore-database.sh --newest DATABASE [--into NAME] [--replace]
        restore-database.sh --globals
-       restore-database.sh --drill
+       restore-database.sh --drill [BACKUP]
        restore-database.sh --help
 
-BACKUP is a folder BACKUP_DIR/<database>/<time>. Its sums are checked first. The dump goes into a
-new database beside the target, its content is compared with the manifest table by table, and
-only then do the names change: whatever happens before, the target stays as it was.
+BACKUP is a folder BACKUP_DIR/<database>/<time>, or its address in a bucket, BACKUP_BUCKET/
+<database>/<time>. Its sums are checked first. The dump goes into a new database beside the
+target, its content is compared with the manifest table by table, and only then do the names
+change: whatever happens before, the target stays as it was.
 
-  --newest DATABASE  the newest verified backup of DATABASE below BACKUP_DIR
+  --newest DATABASE  the newest verified backup of DATABASE below BACKUP_DIR, or in the bucket
   --into NAME        name of the restored database (default: the name that was backed up)
   --replace          where the target holds something: keep it as before_<time>_<name>
   --globals          restore roles and tablespaces of the newest verified backup; existing
                      ones stay and take the attributes of the backup
-  --drill            restore the newest verified backup of every database below BACKUP_DIR into
-                     a throw-away server, compare, and report age and duration
+  --drill            restore BACKUP, or the newest verified backup of every database, into a
+                     throw-away server, compare, let pg_amcheck read every index and heap,
+                     and report age (RPO) and duration (RTO)
 
 Server (not for --drill)
   POSTGRES_HOST           host name or socket folder (or PGHOST); required
@@ -38,24 +41,39 @@ Server (not for --drill)
   POSTGRES_USER           role (or PGUSER); required; must be allowed to create databases
   PGPASSWORD              password; or POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, PGPASSFILE
   PGBIN                   folder of pg_restore and psql (for --drill: and of the server)
+  PGCONNECT_TIMEOUT       seconds to wait for the server (default 10)
   RESTORE_MAINTENANCE_DB  database to connect to first (default postgres)
 
 What and how
   BACKUP_DIR              folder of the backups, for --newest, --globals and --drill
+  BACKUP_BUCKET           s3://bucket[/prefix] or gs://bucket[/prefix] to take them from instead,
+                          where BACKUP_DIR is not set
+  BACKUP_DOWNLOAD_TOOL    rclone, aws or gcloud (default: the first that is installed)
+  BACKUP_ENDPOINT_URL     another endpoint than the cloud's own, for S3-compatible stores
+  BACKUP_DOWNLOAD_TIMEOUT seconds for one backup (default 14400)
   RESTORE_JOBS            parallel workers (default 2)
   RESTORE_OWNERSHIP       keep (default: the roles must exist) or ignore
   RESTORE_AGE_IDENTITY    file with the age key, for an encrypted dump
-  RESTORE_SCRATCH         folder for what is decrypted and for the drill's server (default TMPDIR)
+  RESTORE_SCRATCH         folder for what is decrypted or fetched and for the drill's server
+                          (default TMPDIR, else /tmp)
+  RESTORE_SERVER_USER     account of the drill's server where root runs the drill (default postgres)
   RESTORE_METRICS_FILE    Prometheus text file for the drill to write
+
+Read by the tool that downloads, and taken over or given a default here
+  AWS_ACCESS_KEY_ID and so on, AWS_REGION, AWS_DEFAULT_REGION, AWS_CA_BUNDLE,
+  RCLONE_S3_ENV_AUTH, RCLONE_S3_PROVIDER, RCLONE_S3_REGION, RCLONE_GCS_ENV_AUTH,
+  RCLONE_GCS_ENDPOINT, RCLONE_CA_CERT
 
 Exit codes
   0 restored, and the content is what the manifest says
   1 the restore failed; the target is as it was
   2 an argument or a setting is missing or wrong, or a program is not installed
   3 the server or its credentials forbid a restore, or there is no verified backup
+  5 the bucket cannot be listed, or the backup not be fetched whole
   6 the backup is damaged: a sum, the manifest or the key does not fit
   7 the restored content differs from the manifest; the target is as it was
   8 the target holds something and --replace was not given
+  9 pg_amcheck found the restored database corrupt (only a drill asks it)
 TEXT
 }
 
@@ -113,13 +131,33 @@ read_settings() {
     *) stop "${EXIT_USAGE}" "RESTORE_OWNERSHIP is keep or ignore, not '${RESTORE_OWNERSHIP}'." ;;
   esac
   local program
-  for program in psql pg_restore sha256sum diff sort; do
-    require_program "${program}" 'install the PostgreSQL client and coreutils, or set PGBIN'
+  for program in psql pg_restore flock sha256sum diff sort; do
+    require_program "${program}" 'install the PostgreSQL client, util-linux and coreutils, or set PGBIN'
   done
   unset PGDATABASE PGOPTIONS
   export PGAPPNAME=restore-database PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-10}
-  SCRATCH=$(mktemp -d "${RESTORE_SCRATCH:-${TMPDIR:-/tmp}}/restore.XXXXXXXX") ||
-    stop "${EXIT_USAGE}" 'RESTORE_SCRATCH is not a folder that can be written to.'
+  make_scratch "${RESTORE_SCRATCH:-${TMPDIR:-/tmp}}"
+}
+
+make_scratch() { # parent folder; a run that was killed left its own there, which goes first
+  local folder server=''
+  for folder in "$1"/restore.*/; do
+    [[ -O ${folder} && ! -L ${folder%/} && -f ${folder}.lock ]] || continue
+    exec {LOCK}<"${folder}.lock"
+    if flock --nonblock "${LOCK}"; then
+      read -r server 2>/dev/null <"${folder}server/data/postmaster.pid" || true
+      # The number may be another program's by now; a server works in its data folder.
+      if [[ -n ${server} && /proc/${server}/cwd -ef ${folder}server/data ]]; then
+        kill -QUIT "${server}" || true
+      fi
+      rm -rf "${folder%/}" || true
+    fi
+    exec {LOCK}<&-
+  done
+  SCRATCH=$(mktemp -d "$1/restore.XXXXXXXX") ||
+    stop "${EXIT_USAGE}" "RESTORE_SCRATCH $1 is not a folder that can be written to."
+  exec {LOCK}>"${SCRATCH}/.lock"
+  flock --nonblock "${LOCK}"
 }
 
 read_server() {
@@ -148,9 +186,120 @@ is_verified() { # backup folder: the epoch of the backup in REPLY, empty where i
   if [[ ${epoch} =~ ^[0-9]+$ && -n ${sum} && ${actual%% *} == "${sum}" ]]; then REPLY=${epoch}; fi
 }
 
-newest() { # folder of one database: its newest verified backup in REPLY
-  local folder best='' found=0
-  for folder in "$1"/*/; do
+# Where backups come from: BACKUP_DIR, or a bucket whose folders are fetched one by one.
+
+choose_download_tool() {
+  local -a fitting
+  case ${BACKUP_BUCKET} in
+    s3://?*) fitting=(rclone aws) ;;
+    gs://?*) fitting=(rclone gcloud) ;;
+    *) stop "${EXIT_USAGE}" 'BACKUP_BUCKET must begin with s3:// or gs:// and name a bucket.' ;;
+  esac
+  BACKUP_BUCKET=${BACKUP_BUCKET%/}
+  DOWNLOAD_TIMEOUT=${BACKUP_DOWNLOAD_TIMEOUT:-14400}
+  [[ ${DOWNLOAD_TIMEOUT} =~ ^[1-9][0-9]*$ ]] || stop "${EXIT_USAGE}" \
+    "BACKUP_DOWNLOAD_TIMEOUT must be a whole number above 0, not '${DOWNLOAD_TIMEOUT}'."
+  local tool
+  for tool in "${fitting[@]}"; do
+    [[ -z ${BACKUP_DOWNLOAD_TOOL:-} || ${BACKUP_DOWNLOAD_TOOL} == "${tool}" ]] || continue
+    command -v "${tool}" >/dev/null || continue
+    DOWNLOAD_TOOL=${tool}
+    break
+  done
+  [[ -n ${DOWNLOAD_TOOL} ]] ||
+    stop "${EXIT_USAGE}" "no tool for ${BACKUP_BUCKET}: install one of ${fitting[*]}."
+  require_program timeout 'install coreutils'
+  REMOTE=:s3:${BACKUP_BUCKET#*://}
+  [[ ${BACKUP_BUCKET} == s3://* ]] || REMOTE=:gcs:${BACKUP_BUCKET#*://}
+  export RCLONE_S3_ENV_AUTH=${RCLONE_S3_ENV_AUTH:-true}
+  export RCLONE_S3_PROVIDER=${RCLONE_S3_PROVIDER:-AWS}
+  export RCLONE_S3_REGION=${RCLONE_S3_REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-}}}
+  export RCLONE_GCS_ENV_AUTH=${RCLONE_GCS_ENV_AUTH:-true}
+  if [[ ${DOWNLOAD_TOOL} == rclone && -n ${AWS_CA_BUNDLE:-} ]]; then
+    # rclone takes a trust store by a name of its own and fails on this one.
+    export RCLONE_CA_CERT=${RCLONE_CA_CERT:-${AWS_CA_BUNDLE}}
+    unset AWS_CA_BUNDLE
+  fi
+  if [[ -n ${BACKUP_ENDPOINT_URL:-} ]]; then
+    export AWS_ENDPOINT_URL=${BACKUP_ENDPOINT_URL} RCLONE_S3_PROVIDER=Other
+    export RCLONE_S3_ENDPOINT=${BACKUP_ENDPOINT_URL}
+    export RCLONE_GCS_ENDPOINT=${RCLONE_GCS_ENDPOINT:-${BACKUP_ENDPOINT_URL%/}/storage/v1/}
+    export CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=${BACKUP_ENDPOINT_URL%/}/
+  fi
+}
+
+list_bucket() { # <database>/<time> of every backup whose upload was finished: VERIFIED goes last
+  local bucket=${BACKUP_BUCKET#*://} prefix=''
+  case ${DOWNLOAD_TOOL} in
+    rclone)
+      rclone lsf --config= --retries=1 --low-level-retries=3 --recursive --files-only \
+        --max-depth=3 --include='/*/*/VERIFIED' "${REMOTE}" | sort
+      ;;
+    aws)
+      [[ ${bucket} != */* ]] || prefix=${bucket#*/}/
+      aws s3api list-objects-v2 --bucket "${bucket%%/*}" --prefix "${prefix}" \
+        --query 'Contents[].[Key]' --output text | sed -n "s|^${prefix}\\([^/]*/[^/]*/VERIFIED\\)\$|\\1|p" | sort
+      ;;
+    *)
+      gcloud storage ls "${BACKUP_BUCKET}/*/*/VERIFIED" | sed "s|^${BACKUP_BUCKET}/||" | sort
+      ;;
+  esac
+}
+
+fetch() { # <database>/<time>: the folder it was fetched into, in REPLY
+  local to=${SCRATCH}/fetched/$1
+  rm -rf "${SCRATCH}/fetched"
+  mkdir -p "${to}"
+  case ${DOWNLOAD_TOOL} in
+    rclone)
+      set -- rclone copy --config= --retries=1 --low-level-retries=3 --checksum --quiet "${REMOTE}/$1" "${to}"
+      ;;
+    aws) set -- aws s3 cp --recursive --only-show-errors "${BACKUP_BUCKET}/$1" "${to}" ;;
+    *) set -- gcloud storage cp --recursive --quiet "${BACKUP_BUCKET}/$1/*" "${to}" ;;
+  esac
+  timeout "${DOWNLOAD_TIMEOUT}" "$@" >&2 || stop "${EXIT_FETCH}" \
+    "${to#"${SCRATCH}/fetched/"} was not fetched whole; check the bucket, its permissions and the network, and run again."
+  [[ -f ${to}/VERIFIED ]] || stop "${EXIT_FETCH}" \
+    "${BACKUP_BUCKET}/${to#"${SCRATCH}/fetched/"} is no finished backup; take another."
+  REPLY=${to}
+}
+
+open_source() { # FOLDERS: the folder name of every database that has a backup
+  local folder='' line
+  FOLDERS=()
+  if [[ -n ${BACKUP_DIR:-} || -z ${BACKUP_BUCKET:-} ]]; then
+    BACKUP_BUCKET=''
+    [[ -n ${BACKUP_DIR:-} && -d ${BACKUP_DIR} ]] || stop "${EXIT_USAGE}" \
+      "BACKUP_DIR '${BACKUP_DIR:-}' is not a folder; name one, or set BACKUP_BUCKET."
+    for folder in "${BACKUP_DIR}"/*/; do
+      folder=${folder%/}
+      FOLDERS+=("${folder##*/}")
+    done
+    return 0
+  fi
+  choose_download_tool
+  REMOTE_LIST=$(list_bucket) || stop "${EXIT_FETCH}" \
+    "${BACKUP_BUCKET} cannot be listed; check the bucket, its permissions and the network."
+  while IFS= read -r line; do
+    [[ -n ${line} ]] || continue
+    [[ ${line%%/*} != "${folder}" ]] || continue
+    folder=${line%%/*}
+    FOLDERS+=("${folder}")
+  done <<<"${REMOTE_LIST}"
+}
+
+newest() { # folder name of one database: the folder of its newest verified backup in REPLY
+  local folder best='' found=0 line
+  if [[ -n ${BACKUP_BUCKET:-} ]]; then
+    while IFS= read -r line; do
+      # The names are times and the list is in order, so the last is the newest.
+      [[ ${line%%/*} != "$1" ]] || best=${line%/VERIFIED}
+    done <<<"${REMOTE_LIST}"
+    REPLY=''
+    [[ -z ${best} ]] || fetch "${best}"
+    return 0
+  fi
+  for folder in "${BACKUP_DIR}/$1"/*/; do
     is_verified "${folder%/}"
     if ((${REPLY:-0} > found)); then
       found=${REPLY}
@@ -160,15 +309,32 @@ newest() { # folder of one database: its newest verified backup in REPLY
   REPLY=${best}
 }
 
+open_named() { # folder or address as the user gave it; checked before a server is asked
+  local relative=${1%/*}
+  if [[ $1 != *://* ]]; then
+    [[ -d $1 ]] || stop "${EXIT_USAGE}" "$1 is not a folder."
+    BACKUP_BUCKET=''
+    return 0
+  fi
+  relative=${relative##*/}/${1##*/}
+  BACKUP_DIR='' BACKUP_BUCKET=${1%/"${relative}"}
+  [[ ${relative} =~ ^[^/]+/[0-9]{8}T[0-9]{6}Z$ && ${BACKUP_BUCKET} == *://?* ]] || stop "${EXIT_USAGE}" \
+    "'$1' names no backup; an address ends in <database>/<time>, and BACKUP_BUCKET holds what is before."
+  choose_download_tool
+}
+
+named_backup() { # what open_named saw: the backup's folder in REPLY
+  if [[ $1 == *://* ]]; then
+    fetch "${1#"${BACKUP_BUCKET}/"}"
+  else
+    REPLY=$(cd "$1" && pwd -P)
+  fi
+}
+
 recorded_name() { # backup folder: the database's own name in REPLY, decoded from the folder's
   local name=${1%/*}
   name=${name##*/}
   printf -v REPLY '%b' "${name//%/\\x}"
-}
-
-require_backup_folder() {
-  [[ -n ${BACKUP_DIR:-} && -d ${BACKUP_DIR} ]] ||
-    stop "${EXIT_USAGE}" "BACKUP_DIR '${BACKUP_DIR:-}' is not a folder."
 }
 
 check_sums() { # backup folder: nothing missing, nothing added, nothing changed
@@ -286,8 +452,26 @@ take_name() { # target name: both names change in one transaction
   fi
 }
 
+check_corruption() { # database: AMCHECK tells what pg_amcheck made of it
+  local complaint status=0 REPLY
+  if ! command -v pg_amcheck >/dev/null; then
+    AMCHECK='not run: pg_amcheck is not installed'
+  elif complaint=$(session "$1" --command="SELECT 1 / count(*) FROM pg_available_extensions
+      WHERE name = 'amcheck'" 2>&1 >/dev/null); then
+    conninfo "$1"
+    complaint=$(pg_amcheck --no-password --install-missing --heapallindexed --parent-check \
+      --jobs="${JOBS}" "${REPLY}" 2>&1) || status=$?
+    ((status == 0)) || stop "${EXIT_CORRUPT}" \
+      "pg_amcheck finds the restored database $1 corrupt: ${complaint//$'\n'/ }; drill another backup and look at the server it came from."
+    AMCHECK=ok
+  else
+    AMCHECK='not run: this server has no extension amcheck'
+  fi
+  [[ ${AMCHECK} == ok ]] || say "warning: pg_amcheck was ${AMCHECK}."
+}
+
 restore() { # backup folder, target name, 1 to replace
-  local started=${SECONDS} restored=0 epoch tables REPLY
+  local started=${SECONDS} restored=0 epoch tables amcheck='' REPLY
   check_sums "$1"
   is_verified "$1"
   epoch=${REPLY}
@@ -306,19 +490,24 @@ restore() { # backup folder, target name, 1 to replace
   compare_content "$1" "${BESIDE}"
   tables=$(grep -cv '^large objects' "$1/content.tsv") || tables=0
   take_name "$2"
+  if [[ -n ${SERVER} ]]; then
+    check_corruption "$2"
+    json_text "${AMCHECK}"
+    amcheck=", \"amcheck\": ${REPLY}"
+  fi
   rm -rf "${SCRATCH}/plain"
   local database
   json_text "$2"
   database=${REPLY}
-  json_text "$1"
-  printf '{"event": "restore", "database": %s, "status": "ok", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s}\n' \
-    "${database}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))"
+  json_text "${1/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
+  printf '{"event": "restore", "database": %s, "status": "ok", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s%s}\n' \
+    "${database}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))" "${amcheck}"
 }
 
 restore_globals() {
   local REPLY
-  newest "${BACKUP_DIR}/${GLOBALS}"
-  [[ -n ${REPLY} ]] || stop "${EXIT_PREFLIGHT}" "no verified backup of the roles in ${BACKUP_DIR}."
+  newest "${GLOBALS}"
+  [[ -n ${REPLY} ]] || stop "${EXIT_PREFLIGHT}" "no verified backup of the roles in ${BACKUP_DIR:-${BACKUP_BUCKET}}."
   local folder=${REPLY}
   check_sums "${folder}"
   # A role that is there already is no error; its attributes become those of the backup.
@@ -327,24 +516,42 @@ restore_globals() {
     "${folder}/globals.sql" >"${SCRATCH}/globals.sql"
   session "${MAINTENANCE}" --file="${SCRATCH}/globals.sql" >/dev/null ||
     stop "${EXIT_FAILED}" 'the roles could not be restored.'
-  json_text "${folder}"
+  json_text "${folder/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
   printf '{"event": "restore", "database": "%s", "status": "ok", "backup": %s}\n' "${GLOBALS}" "${REPLY}"
 }
 
 # The drill.
 
+as_server() { # program, arguments: as the account of the throw-away server, and without our lock
+  if ((UID == 0)); then
+    # PostgreSQL refuses to run as root.
+    set -- setpriv --reuid="${SERVER_UID}" --regid="${SERVER_GID}" --clear-groups -- "$@"
+  fi
+  (cd "${SCRATCH}/server" && exec "$@") {LOCK}>&-
+}
+
 start_throw_away_server() { # fast and not durable: fit for a drill and for nothing else
-  ((UID != 0)) || stop "${EXIT_USAGE}" 'PostgreSQL refuses to run as root; run the drill as another user.'
   require_program initdb 'install the PostgreSQL server, or set PGBIN'
   require_program pg_ctl 'install the PostgreSQL server, or set PGBIN'
-  initdb --pgdata="${SCRATCH}/server" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
+  local user=${RESTORE_SERVER_USER:-postgres} told
+  mkdir "${SCRATCH}/server"
+  if ((UID == 0)); then
+    require_program setpriv 'install util-linux, or run the drill as another user than root'
+    SERVER_UID=$(id -u "${user}") || stop "${EXIT_USAGE}" \
+      "PostgreSQL refuses to run as root and there is no account ${user}; set RESTORE_SERVER_USER."
+    SERVER_GID=$(id -g "${user}")
+    chown "${SERVER_UID}:${SERVER_GID}" "${SCRATCH}/server"
+    chmod 711 "${SCRATCH}" # what else is in there is open to root alone
+  fi
+  local data=${SCRATCH}/server/data
+  as_server initdb --pgdata="${data}" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
     --no-sync >"${SCRATCH}/initdb.log" 2>&1 ||
     stop "${EXIT_FAILED}" "initdb failed: $(<"${SCRATCH}/initdb.log")"
   # Only a socket in a folder of ours: nothing else on the machine can reach it. No parallel
   # queries: they need more shared memory than a container has.
-  cat >>"${SCRATCH}/server/postgresql.conf" <<CONF
+  cat >>"${data}/postgresql.conf" <<CONF
 listen_addresses = ''
-unix_socket_directories = '${SCRATCH}'
+unix_socket_directories = '${SCRATCH}/server'
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -356,36 +563,55 @@ maintenance_work_mem = '256MB'
 max_parallel_maintenance_workers = 0
 max_parallel_workers_per_gather = 0
 CONF
-  pg_ctl start --pgdata="${SCRATCH}/server" --wait --silent --log="${SCRATCH}/server.log" >/dev/null ||
-    stop "${EXIT_FAILED}" "the throw-away server does not start: $(<"${SCRATCH}/server.log")"
-  SERVER=${SCRATCH}/server
-  export PGHOST=${SCRATCH} PGPORT=5432 PGUSER=postgres
+  SERVER=${data}
+  as_server pg_ctl start --pgdata="${data}" --wait --silent --log="${SCRATCH}/server/log" >/dev/null || {
+    told=$(tail -n 5 "${SCRATCH}/server/log" 2>&1) || true
+    stop "${EXIT_FAILED}" "the throw-away server does not start: ${told//$'\n'/ }"
+  }
+  export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=postgres
   unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE
 }
 
-drill() {
-  local place folder started=${SECONDS} restored=0 oldest=0 epoch REPLY
+drill_one() { # backup folder
+  local epoch REPLY
+  is_verified "$1"
+  epoch=${REPLY:-${NOW}}
+  ((NOW - epoch <= OLDEST)) || OLDEST=$((NOW - epoch))
+  recorded_name "$1"
+  restore "$1" "${REPLY}" 0
+  DRILLED=$((DRILLED + 1))
+  rm -rf "${SCRATCH}/fetched"
+}
+
+drill() { # one backup, or nothing for the newest of every database
+  local name started=${SECONDS} amcheck REPLY
+  DRILLED=0 OLDEST=0 AMCHECK=''
   start_throw_away_server
-  restore_globals
-  for place in "${BACKUP_DIR}"/*/; do
-    [[ ${place} != */"${GLOBALS}"/ ]] || continue
-    newest "${place%/}"
-    [[ -n ${REPLY} ]] || stop "${EXIT_PREFLIGHT}" "no verified backup in ${place}"
-    folder=${REPLY}
-    is_verified "${folder}"
-    epoch=${REPLY}
-    ((NOW - epoch <= oldest)) || oldest=$((NOW - epoch))
-    recorded_name "${folder}"
-    restore "${folder}" "${REPLY}" 0
-    restored=$((restored + 1))
-  done
-  ((restored > 0)) || stop "${EXIT_PREFLIGHT}" "there is no backup in ${BACKUP_DIR}."
-  printf '{"event": "drill", "status": "ok", "databases": %s, "rto_seconds": %s, "rpo_seconds": %s}\n' \
-    "${restored}" "$((SECONDS - started))" "${oldest}"
+  if [[ -n $1 ]]; then
+    OWNERSHIP=(--no-owner --no-privileges) # the roles are another backup's
+    named_backup "$1"
+    drill_one "${REPLY}"
+  else
+    restore_globals
+    for name in "${FOLDERS[@]}"; do
+      [[ ${name} != "${GLOBALS}" ]] || continue
+      newest "${name}"
+      [[ -n ${REPLY} ]] || stop "${EXIT_PREFLIGHT}" "no verified backup of ${name} in ${BACKUP_DIR}."
+      drill_one "${REPLY}"
+    done
+  fi
+  ((DRILLED > 0)) ||
+    stop "${EXIT_PREFLIGHT}" "there is no backup of a database in ${BACKUP_DIR:-${BACKUP_BUCKET}}."
+  json_text "${AMCHECK}"
+  amcheck=${REPLY}
+  printf '{"event": "drill", "status": "ok", "databases": %s, "rto_seconds": %s, "rpo_seconds": %s, "amcheck": %s}\n' \
+    "${DRILLED}" "$((SECONDS - started))" "${OLDEST}" "${amcheck}"
   if [[ -n ${RESTORE_METRICS_FILE:-} ]]; then
-    printf '%s\n' "closeout_restore_drill_timestamp_seconds ${NOW}" \
-      "closeout_restore_drill_rto_seconds $((SECONDS - started))" \
-      "closeout_restore_drill_databases ${restored}" >"${RESTORE_METRICS_FILE}.new"
+    printf '# TYPE %s gauge\n%s %s\n' \
+      closeout_restore_drill_timestamp_seconds{,} "${NOW}" \
+      closeout_restore_drill_rto_seconds{,} "$((SECONDS - started))" \
+      closeout_restore_drill_rpo_seconds{,} "${OLDEST}" \
+      closeout_restore_drill_databases{,} "${DRILLED}" >"${RESTORE_METRICS_FILE}.new"
     mv "${RESTORE_METRICS_FILE}.new" "${RESTORE_METRICS_FILE}"
   fi
 }
@@ -398,7 +624,8 @@ leave() {
     wait "${CHILD}" || true
   fi
   drop_beside || true
-  [[ -z ${SERVER} ]] || pg_ctl stop --pgdata="${SERVER}" --mode=immediate --silent >/dev/null || true
+  [[ -z ${SERVER} ]] ||
+    as_server pg_ctl stop --pgdata="${SERVER}" --mode=immediate --silent >/dev/null 2>&1 || true
   [[ -z ${SCRATCH} ]] || rm -rf "${SCRATCH}"
   exit "${code}"
 }
@@ -418,41 +645,39 @@ main() {
         if [[ $1 == --into ]]; then target=$2; else action=newest database=$2; fi
         shift
         ;;
-      s3://* | gs://*)
-        stop "${EXIT_USAGE}" "copy $1 into a folder first (rclone, aws s3 or gcloud storage)." ;;
       -*) stop "${EXIT_USAGE}" "unknown argument '$1'; see --help." ;;
       *) action=${action:-folder} backup=${1%/} ;;
     esac
     shift
   done
   [[ -n ${action} ]] || stop "${EXIT_USAGE}" 'say what to restore; see --help.'
-  SCRATCH='' BESIDE='' SERVER='' CHILD=''
+  SCRATCH='' BESIDE='' SERVER='' CHILD='' LOCK='' DOWNLOAD_TOOL='' REMOTE_LIST=''
   STAMP=$(date -u +%Y%m%dT%H%M%SZ)
   NOW=$(date -u +%s)
   trap leave EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   read_settings
-  if [[ ${action} != folder ]]; then require_backup_folder; fi
+  if [[ -n ${backup} ]]; then open_named "${backup}"; else open_source; fi
   if [[ ${action} != drill ]]; then read_server; fi
   case ${action} in
-    drill) drill ;;
+    drill) drill "${backup}" ;;
     globals) restore_globals ;;
     newest)
       local folder
-      for folder in "${BACKUP_DIR}"/*/; do
-        recorded_name "${folder}newest"
-        [[ ${REPLY} == "${database}" ]] || continue
-        newest "${folder%/}"
+      for folder in "${FOLDERS[@]}"; do
+        recorded_name "${folder}/newest"
+        [[ ${REPLY} == "${database}" && ${folder} != "${GLOBALS}" ]] || continue
+        newest "${folder}"
         backup=${REPLY}
       done
-      [[ -n ${backup} ]] ||
-        stop "${EXIT_PREFLIGHT}" "no verified backup of ${database} in ${BACKUP_DIR}."
+      [[ -n ${backup} ]] || stop "${EXIT_PREFLIGHT}" \
+        "no verified backup of ${database} in ${BACKUP_DIR:-${BACKUP_BUCKET}}."
       restore "${backup}" "${target:-${database}}" "${replace}"
       ;;
     *)
-      [[ -d ${backup} ]] || stop "${EXIT_USAGE}" "${backup} is not a folder."
-      backup=$(cd "${backup}" && pwd -P)
+      named_backup "${backup}"
+      backup=${REPLY}
       recorded_name "${backup}"
       restore "${backup}" "${target:-${REPLY}}" "${replace}"
       ;;

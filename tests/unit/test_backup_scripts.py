@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,28 @@ def programs(tmp_path: Path) -> str:
         (folder / name).write_text("#!/bin/bash\nexit 2\n")
         (folder / name).chmod(0o755)
     return str(folder)
+
+
+def settings_read_by(script: Path) -> set[str]:
+    """Return every variable that comes from outside: by its prefix, or since nothing makes it."""
+    text = script.read_text()
+    code = re.sub(r"(?s)<<'(TEXT|SQL)'.*?^\1$", "", text, flags=re.MULTILINE)
+    read = set(re.findall(r"\$\{[#!]?([A-Z][A-Z0-9_]*)", code))
+    made = set(re.findall(r"(?<![\w${])([A-Z][A-Z0-9_]*)(?:\[[^]]*\])?\+?=", code))
+    made |= set(re.findall(r"\b(?:coproc|read -r -d '' -a|mapfile -t) ([A-Z]+)", code))
+    made |= {f"{name}_PID" for name in re.findall(r"\bcoproc ([A-Z]+)", code)}
+    made |= {name for names in re.findall(r"\blocal ([^\n]*)", code) for name in names.split()}
+    made |= set(re.findall(r"(?:exec |\s)\{([A-Z]+)\}[<>]", code))
+    kept = set(re.findall(r"\b([A-Z][A-Z0-9_]*)=[^\n]*\$\{\1\b", code))
+    kept |= {name for name in read if name.startswith(("BACKUP_", "RESTORE_", "POSTGRES_"))}
+    return ((read - made) | (kept & read)) - {
+        "PATH",
+        "PWD",
+        "SECONDS",
+        "UID",
+        "BASH_REMATCH",
+        "REPLY",
+    }
 
 
 def verified(folder: Path, files: dict[str, bytes]) -> Path:
@@ -53,16 +76,23 @@ def test_script_is_executable_and_explains_itself(script: Path) -> None:
     told = shell.run([script, "--help"])
     assert told.ok
     assert "Exit codes" in told.out
-    own = {"BACKUP_", "RESTORE_", "POSTGRES_"}
-    words = script.read_text().replace("${", "\n").splitlines()
-    read = {
-        word.split(":")[0].split("}")[0].split("/")[0].split("%")[0]
-        for word in words
-        if any(word.startswith(prefix) for prefix in own)
-    }
-    missing = sorted(name for name in read if name.isupper() and name not in told.out)
-    assert len(read) > 5
+    missing = sorted(name for name in settings_read_by(script) if name not in told.out)
     assert missing == []
+
+
+@pytest.mark.parametrize(("script", "known"), [(BACKUP, "BACKUP_DIR"), (RESTORE, "RESTORE_JOBS")])
+def test_settings_are_told_from_the_scripts_own_names(script: Path, known: str) -> None:
+    """What the comparison with `--help` reads: settings of every kind, and no name of our own."""
+    read = settings_read_by(script)
+    assert {
+        known,
+        "BACKUP_DIR",
+        "PGBIN",
+        "PGCONNECT_TIMEOUT",
+        "POSTGRES_HOST",
+        "AWS_REGION",
+    } <= read
+    assert not {"REPLY", "STAMP", "JOBS", "LOCK", "MAINTENANCE"} & read
 
 
 @pytest.mark.parametrize(
@@ -115,7 +145,9 @@ def test_backup_clears_what_a_killed_run_left_and_nothing_else(
     assert (kept / "dump/toc.dat").is_file()
 
 
-@pytest.mark.parametrize("arguments", [[], ["--nonsense"], ["--into"], ["s3://bucket/daily"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--nonsense"], ["--into"], ["s3://bucket/daily"], ["--drill", "x"]]
+)
 def test_restore_refuses_arguments_it_does_not_know(arguments: list[str]) -> None:
     """Nothing is guessed: status 2, and a hint at what to type."""
     run = drill.restore(arguments, HEALTHY, deadline=20)
