@@ -176,12 +176,13 @@ def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import benchmarks  # noqa: PLC0415 - one subcommand needs it
-    from closeout.bench import fleets, overhead  # noqa: PLC0415 - as above
+    from closeout.bench import fleets, monorepos, overhead  # noqa: PLC0415 - as above
 
     del options
     code = benchmarks.run()
-    for told in (*overhead.compared(home), *fleets.compared()):
-        print(told)
+    for lines in (monorepos.compared(home), overhead.compared(home), fleets.compared()):
+        for told in lines:
+            print(told, flush=True)
     return code
 
 
