@@ -82,7 +82,7 @@ class Contender:
     """Exit statuses of a run that did its work."""
 
 
-OURS = (
+OURS: tuple[Contender, ...] = (
     Contender(name="closeout: detect", argv=(sys.executable, "-c", _DETECT, "{tree}")),
     Contender(name="closeout: plan", argv=(sys.executable, "-c", _PLAN, "{tree}")),
 )
