@@ -235,6 +235,15 @@ class ProbeContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service of a monorepo, in `folder` below its top; `kind` is `fastapi` or `express`."""
+
+    name: str
+    folder: PurePosixPath
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """One question put to running parts. `needs` names tools or services it cannot do without.
 
@@ -263,8 +272,8 @@ class Gap:
     detect: Callable[[Tree], tuple[Check, ...]]
     derive: Callable[[Tree], tuple[Changeset, ...]]
     probes: tuple[Probe, ...] = ()
-    probes_of: Callable[[str], tuple[Probe, ...]] | None = None
-    """The probes of a FastAPI service that the order does not list, by its name."""
+    probes_of: Callable[[Tree, Service], tuple[Probe, ...]] | None = None
+    """The probes of a service of the tree that the order does not list."""
     deviations: tuple[Deviation, ...] = ()
     guide: str = ""
     """The gap's user documentation: problem, before, after (the folder's docstring)."""

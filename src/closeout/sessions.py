@@ -44,17 +44,18 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
-    found = roster.roster(DiskTree(space.root))
+    tree = DiskTree(space.root)
+    found = roster.roster(tree)
     absent = services.UNLISTED - set(found)
     listed = [probe for gap in GAPS for probe in gap.probes if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
-    others = [
-        member.name
-        for member in found.values()
-        if member.kind == roster.FASTAPI and member.name not in asked
-    ]
     further = [
-        probe for gap in GAPS if gap.probes_of for name in others for probe in gap.probes_of(name)
+        probe
+        for member in found.values()
+        if member.name not in asked
+        for gap in GAPS
+        if gap.probes_of
+        for probe in gap.probes_of(tree, member)
     ]
     probes = tuple(
         probe

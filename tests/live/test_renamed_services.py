@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.support.monorepos import reference_copy, space_for
 
-from closeout import evidence, sessions
+from closeout import closing, evidence, sessions
 from closeout.errors import ExitCode
+from closeout.model import ProofKind
 
 
 @pytest.mark.live
@@ -26,3 +27,20 @@ def test_service_of_another_name_and_folder_is_asked(tmp_path: Path) -> None:
     assert seen["barn-forecast"] is False
     assert "cloud-weather-service" not in seen
     assert None not in seen.values()
+
+
+@pytest.mark.live
+@pytest.mark.needs("services-env")
+def test_unlisted_express_service_is_asked_before_and_after(tmp_path: Path) -> None:
+    """Its open policy is seen red before the fix and green after; one without a policy is not."""
+    tmp_path.chmod(0o755)
+    root = reference_copy(tmp_path / "farmiq")
+    (root / "cloud-layer" / "cloud-ingestion").rename(root / "cloud-layer" / "grain-intake")
+    space = space_for(tmp_path, root)
+    python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
+    closing.fix(space, closing.select("cors"))
+    assert sessions.live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
+    seen = {item.probe: item for item in evidence.gather(space.reports, root)}
+    assert seen["cors.evil-origin-get@grain-intake"].kind is ProofKind.PROOF
+    assert seen["cors.evil-origin-get-with-cookie@grain-intake"].passed is True
+    assert not any(probe.endswith(("@cloud-ingestion", "@cloud-tenant-registry")) for probe in seen)

@@ -12,6 +12,7 @@ from typing import Any
 
 from closeout.anchors import fastapi
 from closeout.errors import CloseoutError
+from closeout.model import Service
 from closeout.tree import Tree, clean_path
 
 FILE = "closeout.toml"
@@ -21,12 +22,9 @@ _USUAL = "app.main"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One service and how it is started; `folder` is below the monorepo's top."""
+class Member(Service):
+    """One service and how it is started."""
 
-    name: str
-    folder: PurePosixPath
-    kind: str
     app: str = _USUAL
     """The ASGI application as `module` or `module:name`."""
     env: Mapping[str, str] = field(default_factory=dict)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from closeout.gaps.cors.express import look, service_of
 from closeout.gaps.cors.origins import ALLOWED, EVIL, LOOKALIKES, get, not_shared, preflight
 from closeout.launchers.boot import Booted, booted, launch_of
-from closeout.model import Observation, Probe, ProbeContext
+from closeout.model import Observation, Probe, ProbeContext, Service
 from closeout.probes.http import (
     Answer,
     Judge,
@@ -20,6 +21,7 @@ from closeout.probes.http import (
     unproven,
 )
 from closeout.probes.services import IDENTITY, INGESTION
+from closeout.tree import Tree
 
 _COOKIE = ("Cookie", "session=1")
 _NOWHERE = "/api/nowhere"
@@ -227,6 +229,32 @@ def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) 
         needs=(service,),
         run=run,
         subject=service,
+    )
+
+
+_HOLDING_ANYWHERE = frozenset(
+    [
+        "evil-origin-preflight",
+        "evil-origin-get",
+        "evil-origin-get-with-cookie",
+        "null-origin",
+        "lookalike-origins",
+        "evil-origin-on-errors",
+        "arbitrary-header-refused",
+    ]
+)
+"""What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
+
+
+def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    """Return what an Express service that the order does not list is asked, if it has a policy."""
+    if service.folder not in {service_of(tree, path) for path in look(tree).policies}:
+        return ()
+    door = _Door(service=service.name, read="/", write="/", refused="/")
+    return tuple(
+        _probe(service.name, name, exchanges(service.name, expected, cases))
+        for name, expected, cases in _questions(door)
+        if name in _HOLDING_ANYWHERE
     )
 
 

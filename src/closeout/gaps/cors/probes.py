@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from closeout.gaps.cors.configuration import CONFIGURATION_PROBES
+from closeout.gaps.cors.express_probes import express_probes_of
 from closeout.gaps.cors.origins import (
     ALLOWED,
     EVIL,
@@ -14,9 +15,11 @@ from closeout.gaps.cors.origins import (
     preflight,
     readable,
 )
-from closeout.model import Observation, Probe, ProbeContext
+from closeout.launchers.roster import FASTAPI
+from closeout.model import Observation, Probe, ProbeContext, Service
 from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.probes.services import NAMED, SIBLINGS
+from closeout.tree import Tree
 
 _COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")
@@ -133,9 +136,11 @@ def _own_methods(service: str) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def probes_of(service: str) -> tuple[Probe, ...]:
-    """Return what a FastAPI service is asked, by its folder's name."""
-    return tuple(_questions(service))
+def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    """Return what a service is asked that the order does not list."""
+    if service.kind == FASTAPI:
+        return tuple(_questions(service.name))
+    return express_probes_of(tree, service)
 
 
 def _questions(service: str) -> Iterator[Probe]:
@@ -186,7 +191,7 @@ _AS_THE_ORDER_ASKS = Probe(
 )
 
 PROBES = (
-    *(probe for service in (*NAMED, *SIBLINGS) for probe in probes_of(service)),
+    *(probe for service in (*NAMED, *SIBLINGS) for probe in _questions(service)),
     _AS_THE_ORDER_ASKS,
     *CONFIGURATION_PROBES,
 )

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from closeout.gaps.headers.behaviour import behaviour
 from closeout.gaps.headers.documentation import docs_render
-from closeout.model import Observation, Probe, ProbeContext
+from closeout.launchers.roster import FASTAPI
+from closeout.model import Observation, Probe, ProbeContext, Service
 from closeout.probes import chromium
 from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
 from closeout.probes.services import NAMED, SIBLINGS
+from closeout.tree import Tree
 
 _YEAR = 31_536_000
 _OWN = "http://localhost:5135"
@@ -151,9 +153,10 @@ def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def probes_of(service: str) -> tuple[Probe, ...]:
-    """Return what a FastAPI service is asked, by its folder's name."""
-    return tuple(_questions(service))
+def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    """Return what a FastAPI service is asked; an Express service sends its headers by Helmet."""
+    del tree
+    return tuple(_questions(service.name)) if service.kind == FASTAPI else ()
 
 
 def _questions(service: str) -> Iterator[Probe]:
@@ -188,4 +191,4 @@ def _questions(service: str) -> Iterator[Probe]:
     )
 
 
-PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in probes_of(service))
+PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in _questions(service))
