@@ -315,8 +315,16 @@ check_free_space() { # half a database's size is more than its compressed dump t
 # One database; runs in a process group of its own and ends at the first error.
 
 fail() {
-  printf '%s' "$*" >reason
-  say "error: $*"
+  local message=$* advice=''
+  case ${message} in
+    *'No space left'* | *'File too large'*) advice="; make room in ${BACKUP_DIR}" ;;
+    *'database "'*'" does not exist'*) advice='; check BACKUP_DATABASES' ;;
+    *'ermission denied'*) advice="; grant ${PGUSER} pg_read_all_data and BYPASSRLS" ;;
+    *) ;;
+  esac
+  message=${message//$'\n'/ }${advice}
+  printf '%s' "${message}" 2>/dev/null >reason || true
+  say "error: ${message}"
   exit 1
 }
 
@@ -496,7 +504,8 @@ isolated() { # folder name, function, arguments...: STATUS and REASON tell how i
   CHILD=''
   REASON=''
   if ((STATUS != 0)); then
-    REASON=$(cat "${folder}/reason" 2>/dev/null) || REASON="ended with ${STATUS}"
+    REASON=$(cat "${folder}/reason" 2>/dev/null) || true
+    REASON=${REASON:-ended with ${STATUS}} # a full disk takes no reason either
   fi
   rm -rf "${folder}"
 }
@@ -733,7 +742,7 @@ main() {
     prune_all
     beat
   else
-    say 'nothing was pruned, since not everything succeeded.'
+    say 'nothing was pruned, since not everything succeeded: mend what the errors above name and run again.'
   fi
   write_metrics "${code}"
   exit "${code}"

@@ -13,7 +13,7 @@ import pytest
 from closeout import drill, shell
 from closeout.errors import CloseoutError
 from closeout.model import ProbeContext
-from closeout.probes import backup, postgres
+from closeout.probes import backup, bucket_questions, postgres
 from closeout.probes.backup import Bench
 
 pytestmark = [pytest.mark.live]
@@ -84,6 +84,8 @@ def test_drill_restores_every_table_and_sees_one_changed_cell() -> None:
     assert report.ok, list(report.lines())
     assert {item.name for item in report.databases} == set(drill.SEEDS)
     assert report.rto_seconds > 0
+    assert report.rpo_seconds >= 0
+    assert report.amcheck == "ok"
 
 
 def test_restore_matches_the_manifest_while_writers_are_active(bench: Bench) -> None:
@@ -215,8 +217,17 @@ def test_probe_fails_on_a_tree_without_scripts(tmp_path: Path) -> None:
     assert backup.restore_drill(context).passed is False
 
 
-@pytest.mark.needs("moto_server")
-@pytest.mark.parametrize("question", [backup.uploads, backup.upload_refused])
+@pytest.mark.needs("moto_server", "rclone")
+@pytest.mark.parametrize(
+    "question",
+    [
+        bucket_questions.uploads,
+        bucket_questions.uploads_to_gcs,
+        bucket_questions.upload_refused,
+        bucket_questions.drills_from_s3,
+        bucket_questions.drills_from_gcs,
+    ],
+)
 def test_upload_probe_names_its_emulator(bench: Bench, question: backup.Question) -> None:
     """An upload to an emulator passes as what it is."""
     seen = question(bench)

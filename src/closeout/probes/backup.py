@@ -12,7 +12,6 @@ from closeout import drill
 from closeout.errors import CloseoutError
 from closeout.model import Observation, ProbeContext
 from closeout.probes import postgres
-from closeout.probes.buckets import BUCKET, EMULATED, s3_emulator, upload_settings
 
 _DATABASE = "cloud_telemetry"
 _DEADLINE = 180.0
@@ -88,7 +87,7 @@ def makes_verified_backup(bench: Bench) -> Observation:
         for name, folders in found.items()
         if folders and all((folders[-1] / part).is_file() for part in ("SHA256SUMS", "content.tsv"))
     ]
-    return _judged(
+    return judged(
         run,
         passed=run.ok and len(whole) == len(drill.SEEDS),
         expected=f"exit code 0 and a verified backup of {len(drill.SEEDS)} databases",
@@ -114,7 +113,7 @@ def missing_database(bench: Bench) -> Observation:
     run = bench.back_up({"BACKUP_DATABASES": f"no_such_database {_DATABASE}"})
     made = len(drill.backups_of(bench.folder, _DATABASE))
     wrong = len(drill.backups_of(bench.folder, "no_such_database"))
-    return _judged(
+    return judged(
         run,
         passed=run.code not in {0, None} and made == 1 and wrong == 0,
         expected="a status that is not 0, the good database published, the missing one not",
@@ -137,66 +136,12 @@ def failed_dump_prunes_nothing(bench: Bench) -> Observation:
     )
     kept = set(before) <= set(bench.published())
     made = len(drill.backups_of(bench.folder, _DATABASE))
-    return _judged(
+    return judged(
         run,
         passed=first.ok and run.code not in {0, None} and kept and made == 1,
         expected="a status that is not 0, and the earlier backup as it was",
         observed=f"exit code {run.code}, earlier files {'kept' if kept else 'LOST'}, "
         f"{made} backup published",
-    )
-
-
-def uploads(bench: Bench) -> Observation:
-    """Ask for an upload to an S3 emulator; it says nothing of a real bucket."""
-    command = "bash scripts/backup-database.sh"
-    try:
-        with s3_emulator(bench.scratch) as endpoint:
-            run = bench.back_up(upload_settings(endpoint) | {"BACKUP_DATABASES": _DATABASE})
-            import httpx  # noqa: PLC0415 - slow to import, and only this probe asks a bucket
-
-            stored = httpx.get(f"{endpoint}/{BUCKET}", params={"list-type": "2"}, timeout=10.0).text
-    except CloseoutError as error:
-        return Observation(
-            passed=None,
-            expected=f"an upload to an {EMULATED}",
-            observed=error.message,
-            command=command,
-        )
-    files = drill.backups_of(bench.folder, _DATABASE)
-    wanted = [
-        f"{_DATABASE}/{folder.name}/{path.relative_to(folder)}"
-        for folder in files
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "UPLOADED"
-    ]
-    there = [key for key in wanted if f"<Key>daily/{key}</Key>" in stored]
-    return _judged(
-        run,
-        passed=run.ok and bool(wanted) and there == wanted,
-        expected=f"exit code 0 and every file of the backup in the bucket; {EMULATED}",
-        observed=f"exit code {run.code}, {len(there)} of {len(wanted)} files; {EMULATED}",
-    )
-
-
-def upload_refused(bench: Bench) -> Observation:
-    """Ask what a bucket that is not there does to the run and to the local backup."""
-    try:
-        with s3_emulator(bench.scratch) as endpoint:
-            settings = upload_settings(endpoint) | {"BACKUP_BUCKET": "s3://no-such-bucket/daily"}
-            run = bench.back_up(settings | {"BACKUP_DATABASES": _DATABASE})
-    except CloseoutError as error:
-        return Observation(
-            passed=None,
-            expected=f"a refused upload; {EMULATED}",
-            observed=error.message,
-            command="bash scripts/backup-database.sh",
-        )
-    made = len(drill.backups_of(bench.folder, _DATABASE))
-    return _judged(
-        run,
-        passed=run.code not in {0, None} and made == 1,
-        expected=f"a status that is not 0, and the local backup kept; {EMULATED}",
-        observed=f"exit code {run.code}, {made} local backup; {EMULATED}",
     )
 
 
@@ -244,7 +189,7 @@ exit 1
 
 def _refused(bench: Bench, run: drill.Run) -> Observation:
     left = bench.published() if bench.folder.exists() else ()
-    return _judged(
+    return judged(
         run,
         passed=run.code not in {0, None} and not left and bool(run.message),
         expected="a status that is not 0, a message, and nothing published",
@@ -252,11 +197,19 @@ def _refused(bench: Bench, run: drill.Run) -> Observation:
     )
 
 
-def _judged(run: drill.Run, *, passed: bool, expected: str, observed: str) -> Observation:
+def judged(
+    run: drill.Run,
+    *,
+    passed: bool,
+    expected: str,
+    observed: str,
+    script: str = "backup-database.sh",
+) -> Observation:
+    """Return what was seen, with the script's last word where it is not what was expected."""
     last = run.message.splitlines()[-1:] or ["no message"]
     return Observation(
         passed=passed,
         expected=expected,
         observed=observed if passed else f"{observed}; {last[0][:300]}",
-        command="bash scripts/backup-database.sh",
+        command=f"bash scripts/{script}",
     )

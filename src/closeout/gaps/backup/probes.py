@@ -7,7 +7,7 @@ from collections.abc import Callable
 from closeout.gaps.backup.detect import faults
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes import backup
+from closeout.probes import backup, bucket_questions
 from closeout.tree import DiskTree
 
 _NEEDS = ("bash",)
@@ -47,13 +47,16 @@ PROBES = (
     _script("wrong-password", "9.1", backup.wrong_password),
     _script("missing-database", "9.1", backup.missing_database),
     _script("failed-dump-prunes-nothing", "9.1", backup.failed_dump_prunes_nothing),
-    _script("upload-to-emulator", "9.3", backup.uploads),
-    _script("upload-refused-by-emulator", "9.3", backup.upload_refused),
+    _script("upload-to-emulator", "9.3", bucket_questions.uploads),
+    _script("upload-to-gcs-emulator", "9.3", bucket_questions.uploads_to_gcs),
+    _script("upload-refused-by-emulator", "9.3", bucket_questions.upload_refused),
+    _script("drill-from-s3-emulator", "9.4", bucket_questions.drills_from_s3),
+    _script("drill-from-gcs-emulator", "9.4", bucket_questions.drills_from_gcs),
     Probe(
         id="backup.restore-drill",
         criterion="9.4",
         needs=_NEEDS,
         run=_guarded(backup.restore_drill),
     ),
-    _script("backup-reaches-storage-emulator", "M.8", backup.uploads),
+    _script("backup-reaches-storage-emulator", "M.8", bucket_questions.uploads),
 )
