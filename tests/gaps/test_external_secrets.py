@@ -11,10 +11,11 @@ import pytest
 
 from closeout import shell
 from closeout.bundle import BUNDLE
+from closeout.gaps import factory_secret
 from closeout.gaps.external_secrets import GAP
 from closeout.inventory import inventory
 from closeout.manifests import validate_together
-from closeout.model import Changeset, Finding, ProbeContext, Source
+from closeout.model import Changeset, Finding, Gap, ProbeContext, Source
 from closeout.probes import cluster
 from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
 
@@ -23,7 +24,7 @@ COMPOSE = b"""services:
   cloud-api-gateway-bff:
     environment:
       JWT_SECRET: ${JWT_SECRET}
-      DATABASE_URL: postgresql://farmiq:farmiq_dev@postgres/bff
+      DATABASE_URL: postgresql://farmiq:${POSTGRES_PASSWORD:?}@postgres/bff
       TOKEN_TTL: 15m
   cloud-tenant-registry:
     environment:
@@ -86,9 +87,9 @@ def _unresolved(tree: Tree) -> list[str]:
     return [item.detail for check in GAP.detect(tree) for item in check.unresolved]
 
 
-def _fixed(tree: Tree) -> Overlay:
+def _fixed(tree: Tree, gap: Gap = GAP) -> Overlay:
     overlay = Overlay(tree)
-    for changeset in GAP.derive(tree):
+    for changeset in gap.derive(tree):
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay
@@ -110,19 +111,24 @@ def reference() -> DiskTree:
 
 @pytest.fixture(scope="module")
 def fixed(reference: DiskTree) -> Overlay:
-    """Return the reference monorepo with this gap's edits laid over it."""
-    return _fixed(reference)
+    """Return the reference monorepo with the edits of this gap over those of the secrets' one.
+
+    That one, earlier in the order, takes the fallbacks out of the code.
+    """
+    return _fixed(_fixed(reference, factory_secret.GAP))
 
 
 def test_detect_names_what_the_order_lists_when_nothing_is_there() -> None:
     """No operator, no store, and each variable without an entry; the BFF's two are named."""
-    found = _findings(_tree())
+    written = COMPOSE.replace(b"${POSTGRES_PASSWORD:?}", b"farmiq_dev")
+    found = _findings(_tree(**{"cloud-layer/docker-compose.yml": written}))
     assert [(item.criterion, item.named) for item in found[:2]] == [("10.1", True), ("10.2", True)]
     assert [(item.message.split()[0], item.named) for item in found[2:]] == [
         ("JWT_SECRET", True),
         ("DATABASE_URL", True),
         ("DEVICE_FACTORY_SECRET", False),
         ("JWT_SECRET", False),
+        ("DATABASE_URL", False),
     ]
     assert "farmiq_dev" not in repr(found)
 

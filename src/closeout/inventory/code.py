@@ -48,7 +48,7 @@ def _mentions(read: Callable[[bytes], Iterator[Mention]], content: bytes) -> tup
 
 
 def _in_python(content: bytes) -> Iterator[Mention]:
-    if not holds(content, _PYTHON_SIGNS) or not (_names_a_secret(content) or _SETTINGS in content):
+    if not holds(content, _PYTHON_SIGNS) or not (names_a_secret(content) or _SETTINGS in content):
         return
     try:
         nodes = python.parse(content).nodes
@@ -87,7 +87,7 @@ def _in_jsx(content: bytes) -> Iterator[Mention]:
 def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
     if not holds(content, (b"process",)) or not _PROCESS_ENV.search(content):
         return
-    if not _names_a_secret(content):
+    if not names_a_secret(content):
         return
     root = _parse(content, suffix)
     wrapped = False
@@ -105,7 +105,8 @@ def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
 
 
 @lru_cache(maxsize=4096)
-def _names_a_secret(content: bytes) -> bool:
+def names_a_secret(content: bytes) -> bool:
+    """Return whether any word in capitals may be a secret variable."""
     return any(is_secret(word.decode(), _ANY_URL) for word in set(_NAMES.findall(content)))
 
 

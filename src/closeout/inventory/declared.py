@@ -49,7 +49,8 @@ def in_chart(content: bytes) -> Iterator[Mention]:
         if name is not None and NAME.match(name.text) and is_secret(name.text):
             value = node.get("value")
             text = value.text if value is not None else ""
-            yield _mention(name.text, text, name.line, Origin.CHART)
+            line = name.line if value is None else value.line
+            yield _mention(name.text, text, line, Origin.CHART)
         for entry in node.entries:
             value = entry.value
             if is_secret(str(entry.key), value.text):

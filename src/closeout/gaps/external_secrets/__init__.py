@@ -16,6 +16,11 @@ After
     account read the secrets; `create-remote-secrets.sh` creates the remote ones and prints none.
     A variable that is added later without an entry is a finding.
 
+    A secret that is written out is a finding too, wherever it stands: compose, env files, charts,
+    code, manifests, images, keys. Compose files then require each from the `.env` beside them
+    (`${JWT_SECRET:?set it in .env}`), env examples keep the name without the value, and what
+    stands in code, charts, manifests or images is named and left to a person.
+
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:
     `invoke secrets.verify`.

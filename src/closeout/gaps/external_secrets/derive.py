@@ -13,7 +13,9 @@ from closeout.gaps.external_secrets.declared import Declared, Found, declared
 from closeout.gaps.external_secrets.detect import account_of, missing_entries
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.mending import mended_commands, mended_manifests
+from closeout.gaps.external_secrets.written import unwritten
 from closeout.inventory import SecretVariable, inventory
+from closeout.inventory.literals import literals
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.rendering import render
 from closeout.splicing import splice
@@ -34,7 +36,7 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
     mended = (*mended_commands(tree), *mended_manifests(tree, state, services, wanted))
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
-    changesets = list(mended)
+    changesets = [*mended, *unwritten(tree, literals(tree, variables))]
     if rendered or blocked:
         changesets.append(
             Changeset(

@@ -12,6 +12,7 @@ from closeout.gaps.external_secrets.declared import Declared, Found, chart, decl
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
 from closeout.inventory import SecretVariable, inventory
+from closeout.inventory.literals import literals
 from closeout.manifests import validate
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.tree import Tree
@@ -21,7 +22,7 @@ _NO_VALUE = re.compile(r"([A-Z][A-Z0-9_]*['\"\]]?\s*)([:=]|\|\||\?\?|,).*")
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return the checks of the installation, the store, the entries and their references."""
+    """Return the checks of installation, store, entries, references and written-out secrets."""
     state = declared(tree)
     variables = inventory(tree)
     return (
@@ -30,6 +31,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         _coverage(tree, state, variables),
         _references(tree, state),
         _listing(tree, state),
+        _literals(tree, variables),
     )
 
 
@@ -225,6 +227,25 @@ def _listing(tree: Tree, state: Declared) -> Check:
             message = f"{name} is not listed, so it is never applied"
             findings.append(_finding(tree, "listing", "10.3", kustomization.path, line, message))
     return _check("listing", "10.3", examined, findings)
+
+
+def _literals(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
+    """Return where a secret can be read; an excerpt is its name, since a line holds its value."""
+    findings = [
+        Finding(
+            gap="external-secrets",
+            rule="external-secrets.literals",
+            criterion="10.3",
+            path=item.path,
+            line=item.line,
+            message=f"{item.name} {item.form.value}, so whoever reads the tree has it",
+            excerpt=item.name,
+            named=False,
+        )
+        for item in literals(tree, variables)
+    ]
+    examined = {place.path for item in variables for place in item.places}
+    return _check("literals", "10.3", examined | {item.path for item in findings}, findings)
 
 
 def _check(

@@ -47,4 +47,12 @@ DEVIATIONS = (
         finding="A plain YAML parse lets an unknown field pass, and the cluster may drop it.",
         decision="Validate against strict schemas, offline, in every run.",
     ),
+    Deviation(
+        id="D-external-secrets-7",
+        claim="Nothing is asked about secrets that stand in files already.",
+        finding="An ExternalSecret protects no value that anyone with the repository can read, and "
+        "compose files and examples give away 31 in the reference monorepo.",
+        decision="A usable secret anywhere in the tree keeps the gap open. Compose files require "
+        "it from .env, examples lose the value; the rest is named for a person (ADR 8).",
+    ),
 )

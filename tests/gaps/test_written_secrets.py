@@ -1,0 +1,165 @@
+"""Gap 10: secrets that are written out leave compose files and env examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from closeout.anchors import yaml as anchors
+from closeout.compose import problems
+from closeout.gaps.external_secrets import GAP
+from closeout.inventory import inventory
+from closeout.inventory.literals import literals
+from closeout.model import Changeset
+from closeout.tree import MemoryTree, Overlay
+
+COMPOSE = "cloud-layer/docker-compose.yml"
+EXAMPLE = "cloud-layer/.env.example"
+
+
+def _taken_out(files: dict[str, bytes]) -> tuple[Overlay, tuple[Changeset, ...]]:
+    tree = MemoryTree(files)
+    overlay = Overlay(tree)
+    made = tuple(item for item in GAP.derive(tree) if item.name.startswith("literals-"))
+    for changeset in made:
+        for edit in changeset.edits:
+            overlay.lay(edit)
+    return overlay, made
+
+
+def _service(environment: bytes, name: bytes = b"a") -> bytes:
+    return b"services:\n  %s:\n    image: a\n    environment:\n%s" % (name, environment)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"      JWT_SECRET: abc1\n", b"      JWT_SECRET: ${JWT_SECRET:?set it in .env}\n"),
+        (
+            b"      - JWT_SECRET=abc1 # why\n",
+            b"      - JWT_SECRET=${JWT_SECRET:?set it in .env} # why\n",
+        ),
+        (
+            b'      - "JWT_SECRET=abc1"\r\n',
+            b'      - "JWT_SECRET=${JWT_SECRET:?set it in .env}"\r\n',
+        ),
+        (b"      JWT_SECRET: 'abc1'\n", b"      JWT_SECRET: '${JWT_SECRET:?set it in .env}'\n"),
+        (b"      JWT_SECRET: ${KEY:-abc1}\n", b"      JWT_SECRET: ${KEY:?set it in .env}\n"),
+        (
+            b"      {JWT_SECRET: abc1, PORT: 1}\n",
+            b'      {JWT_SECRET: "${JWT_SECRET:?set it in .env}", PORT: 1}\n',
+        ),
+        (
+            b"      DATABASE_URL: postgresql+asyncpg://u:abc1@db:5432/x?a=b\n",
+            (
+                b"      DATABASE_URL: postgresql+asyncpg://u:${POSTGRES_PASSWORD:?set it in .env}"
+                b"@db:5432/x?a=b\n"
+            ),
+        ),
+        (
+            b"      RABBITMQ_URL: amqps://u:abc1@mq\n",
+            b"      RABBITMQ_URL: amqps://u:${RABBITMQ_PASSWORD:?set it in .env}@mq\n",
+        ),
+    ],
+)
+def test_derive_requires_the_variable_when_compose_holds_its_value(
+    line: bytes, expected: bytes
+) -> None:
+    """Maps, lists, quotes, brackets, defaults and addresses each keep their manner."""
+    fixed, _ = _taken_out({COMPOSE: _service(line)})
+    after = fixed.read(COMPOSE) or b""
+    assert after == _service(expected)
+    assert problems(after) == ()
+    assert b"abc1" not in after
+    assert literals(fixed, inventory(fixed)) == ()
+    assert not [item for item in GAP.derive(fixed) if item.name.startswith("literals-")]
+
+
+def test_derive_reads_a_store_and_its_clients_from_one_variable() -> None:
+    """A client's password is the one that the store itself is given, and both keep working."""
+    content = (
+        b"services:\n"
+        b"  db:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: one}\n"
+        b"  mq:\n    image: rabbitmq\n    environment:\n      - RABBITMQ_DEFAULT_PASS=${MQ:-two}\n"
+        b"  a:\n    image: a\n    environment:\n"
+        b"      DATABASE_URL: postgres://u:one@db/a\n      RABBITMQ_URL: amqp://u:two@mq\n"
+        b"      DBT_PASSWORD: one\n"
+    )
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = (fixed.read(COMPOSE) or b"").decode().replace(":?set it in .env", "")
+    assert "DATABASE_URL: postgres://u:${POSTGRES_PASSWORD}@db/a" in after
+    assert "RABBITMQ_URL: amqp://u:${MQ}@mq" in after
+    assert (fixed.read(EXAMPLE) or b"").decode().splitlines()[2:] == [
+        "DBT_PASSWORD=",
+        "MQ=",
+        "# Was the same as DBT_PASSWORD: keep them equal where one opens what the other guards.",
+        "POSTGRES_PASSWORD=",
+    ]
+
+
+def test_derive_keeps_two_secrets_apart_when_they_share_a_name() -> None:
+    """Two services with one variable and two values get two variables, never one value for both."""
+    content = _service(b"      API_TOKEN: one1\n") + (
+        b"  cloud-b:\n    image: b\n    environment:\n      - API_TOKEN=two2\n"
+    )
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = fixed.read(COMPOSE) or b""
+    assert b"API_TOKEN: ${API_TOKEN:?" in after
+    assert b"- API_TOKEN=${CLOUD_B_API_TOKEN:?" in after
+    assert b"\nAPI_TOKEN=\nCLOUD_B_API_TOKEN=\n" in (fixed.read(EXAMPLE) or b"")
+
+
+def test_derive_edits_a_shared_block_once_when_services_merge_it() -> None:
+    """An anchor is edited where it stands; the services that merge it follow."""
+    content = (
+        b"x-env: &env\n  JWT_SECRET: ${JWT_SECRET:-dev}\nservices:\n"
+        b"  a:\n    image: a\n    environment:\n      <<: *env\n"
+        b"  b:\n    image: b\n    environment:\n      <<: *env\n      PORT: 1\n"
+    )
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = fixed.read(COMPOSE) or b""
+    assert after == content.replace(b":-dev}", b":?set it in .env}")
+    assert anchors.find(after, "x-env", "JWT_SECRET") is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"PORT=1\r\nJWT_SECRET=abc1\r\nA=b\n", b"PORT=1\r\nJWT_SECRET=\r\nA=b\n"),
+        (b"export JWT_SECRET='abc1' # why\n", b"export JWT_SECRET='' # why\n"),
+        (b"DATABASE_URL=postgresql://u:abc1@h/d", b"DATABASE_URL=postgresql://u:<password>@h/d"),
+    ],
+)
+def test_derive_empties_an_example_when_it_holds_a_value(before: bytes, after: bytes) -> None:
+    """Line endings, quotes, comments and a missing final newline stay as they are."""
+    path = "cloud-layer/a/.env.example"
+    fixed, _ = _taken_out({path: before})
+    assert fixed.read(path) == after
+    assert literals(fixed, inventory(fixed)) == ()
+
+
+def test_derive_adds_to_an_example_that_is_there() -> None:
+    """Variables that the layer's example names already are not named again."""
+    lines = b"      JWT_SECRET: abc1\n      API_TOKEN: abc2\n"
+    fixed, _ = _taken_out({COMPOSE: _service(lines), EXAMPLE: b"PORT=1\r\nJWT_SECRET=\r\n"})
+    after = fixed.read(EXAMPLE) or b""
+    assert after.startswith(b"PORT=1\r\nJWT_SECRET=\r\n\r\n#")
+    assert after.endswith(b"\r\nAPI_TOKEN=\r\n")
+    assert after.count(b"JWT_SECRET=") == 1
+
+
+def test_derive_leaves_it_to_a_person_when_code_or_a_manifest_holds_the_value() -> None:
+    """What closeout cannot take out safely is named with its line, and its value never printed."""
+    files = {
+        "cloud-layer/a/app.py": b"import os\nA = os.getenv('JWT_SECRET', 'abc1')\n",
+        "cloud-layer/a/Dockerfile": b"FROM a\nENV API_TOKEN=abc2\n",
+        "k8s/a.yaml": b"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {k: abc3}\n",
+        COMPOSE: _service(b"      JWT_SECRET: abc4\n"),
+    }
+    _, made = _taken_out(files)
+    left = {(str(item.path), item.line) for each in made for item in each.unresolved}
+    assert left == {
+        ("cloud-layer/a/app.py", 2),
+        ("cloud-layer/a/Dockerfile", 2),
+        ("k8s/a.yaml", 4),
+    }
+    assert "abc" not in repr([item for each in made for item in each.unresolved])
