@@ -185,6 +185,13 @@ def mutation_of_fixes(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Spoil what is read, five minutes or `-- --seconds N --seed S`: every run must end well."""
+    _install_ours(session)
+    session.run("python", "-m", "closeout", "fuzz", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, beside a peer in the same run; never a pass or a fail."""
     _install_ours(session)

@@ -70,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     mutate.add_argument("--python", type=Path, required=True)
     mutate.add_argument("--only", default="", help="keep the files whose path contains this")
     mutate.set_defaults(act=_mutate)
+    fuzz = commands.add_parser("fuzz", help="spoil what is read, and see every run end well")
+    fuzz.add_argument("--seconds", type=float, default=300.0)
+    fuzz.add_argument("--seed", type=int, default=1)
+    fuzz.add_argument("--case", type=int, help="this one case only")
+    fuzz.set_defaults(act=_fuzz)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
     return parser
@@ -172,6 +177,12 @@ def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import mutation  # noqa: PLC0415 - one subcommand needs it
 
     return mutation.judge(home, _python(options), options.only)
+
+
+def _fuzz(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout.fuzzing import campaign  # noqa: PLC0415 - one subcommand needs it
+
+    return campaign.run(home, options.seed, options.seconds, options.case)
 
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -54,6 +54,7 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     for run in runs.recover(space.reports, space.root):
         print(f"rolled back the interrupted run {run.id}")
     tree = readable(space)
+    _assert_usable(space, tree)
     plan = _plan(gaps, tree)
     run = write(space, plan)
     after = DiskTree(space.root)
@@ -208,6 +209,13 @@ def readable(space: Workspace) -> DiskTree:
             hint="make the files readable, then run the command again.",
         )
     return tree
+
+
+def _assert_usable(space: Workspace, tree: Tree) -> None:
+    """Raise now what judging would raise of waivers, evidence and records: nothing is written."""
+    waivers.load(tree, datetime.now(UTC).date())
+    evidence.gather(space.reports, space.root)
+    remembered(space)
 
 
 def conclude(space: Workspace, run: runs.Run, made: report.Report) -> ExitCode:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from closeout import runs, writer
+from closeout import jsonloading, runs, writer
 from closeout.errors import CloseoutError
 from closeout.model import Means
 from closeout.rulings import Evidence
@@ -24,8 +24,8 @@ def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
 def read(place: Path) -> tuple[Evidence, ...]:
     """Return the evidence of one file; raises CloseoutError("evidence-unusable")."""
     try:
-        return tuple(_from_json(item) for item in json.loads(place.read_bytes())["evidence"])
-    except (ValueError, KeyError, TypeError) as error:
+        return tuple(_from_json(item) for item in jsonloading.loads(place.read_bytes())["evidence"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CloseoutError(
             "evidence-unusable",
             f"{place.name} is no evidence file: {error}",

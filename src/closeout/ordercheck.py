@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from closeout import compose, manifests
+from closeout import compose, jsonloading, manifests
 from closeout.engine import Detection, findings
 from closeout.rulings import Evidence
 from closeout.tree import Tree
@@ -221,7 +220,7 @@ def _fix(item: Fix, ask_sql: AskSql | None) -> Remark:
 def _package(tree: Tree, item: Package) -> Remark:
     content = tree.read(item.manifest)
     try:
-        declared = {} if content is None else json.loads(content).get("dependencies", {})
+        declared = {} if content is None else jsonloading.loads(content).get("dependencies", {})
         holds: bool | None = content is not None and item.name in declared
         found = "it is declared" if holds else f"{item.manifest} does not declare it"
     except (ValueError, AttributeError):

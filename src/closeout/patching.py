@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from closeout import shell
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit, Patch, PatchState
+from closeout.opening import is_plain_name
 from closeout.tree import Tree, clean_path
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
@@ -45,7 +46,7 @@ def read_patch(slug: str, name: str, diff: bytes, origin: str) -> Patch:
     targets = []
     for section in _sections(diff):
         header = _HEADER.match(section)
-        if header is None or not _is_plain(header, _head(section)):
+        if header is None or not _is_plain(header, _head(section)) or not _is_text(header[1]):
             raise CloseoutError(
                 "patch-unusable",
                 f"{name} holds something other than edits and new files.",
@@ -61,6 +62,14 @@ def read_patch(slug: str, name: str, diff: bytes, origin: str) -> Patch:
             exit_code=ExitCode.GAPS_LEFT,
         )
     return Patch(slug=slug, name=name, diff=diff, targets=tuple(targets), origin=origin)
+
+
+def _is_text(name: bytes) -> bool:
+    """Tell whether a path can be shown, and is not in the quotes that git gives odd ones."""
+    try:
+        return is_plain_name(name.decode()) and not name.endswith(b'"')
+    except UnicodeDecodeError:
+        return False
 
 
 def _is_plain(header: re.Match[bytes], head: bytes) -> bool:

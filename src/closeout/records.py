@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from closeout import writer
+from closeout import jsonloading, runs, writer
 from closeout.engine import Plan, findings
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Proposal, Reason, Unresolved
+from closeout.tree import clean_path
 
 _PLAN = "plan.json"
 
@@ -117,12 +118,22 @@ def read(folder: Path) -> Record:
     place = folder / _PLAN
     if not place.is_file():
         return Record()
-    document: dict[str, Any] = json.loads(place.read_bytes())
+    try:
+        return _from_json(jsonloading.loads(place.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise runs.unusable(folder, _PLAN, error) from error
+
+
+def _from_json(document: dict[str, Any]) -> Record:
     return Record(
-        before=document["before"],
-        unnamed=document["unnamed"],
+        before=_counts(document["before"]),
+        unnamed=_counts(document["unnamed"]),
         changes=tuple(
-            Change(path=PurePosixPath(item["path"]), gap=item["gap"], origin=item["origin"])
+            Change(
+                path=clean_path(str(item["path"])),
+                gap=str(item["gap"]),
+                origin=str(item["origin"]),
+            )
             for item in document["changes"]
         ),
         unresolved={
@@ -130,6 +141,10 @@ def read(folder: Path) -> Record:
             for slug, items in document["unresolved"].items()
         },
     )
+
+
+def _counts(read: dict[str, Any]) -> dict[str, int]:
+    return {slug: int(count) for slug, count in read.items()}
 
 
 def place_json(item: Unresolved) -> dict[str, object]:
@@ -145,9 +160,9 @@ def place_json(item: Unresolved) -> dict[str, object]:
 
 def _place(item: dict[str, Any]) -> Unresolved:
     return Unresolved(
-        path=PurePosixPath(item["path"]),
-        line=item["line"],
+        path=PurePosixPath(str(item["path"])),
+        line=int(item["line"]),
         reason=Reason(item["reason"]),
-        detail=item["detail"],
-        hint=item["hint"],
+        detail=str(item["detail"]),
+        hint=str(item["hint"]),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from closeout import writer
+from closeout import jsonloading, writer
 from closeout.errors import CloseoutError
 
 LATEST = "latest"
@@ -58,8 +58,7 @@ def of_root(reports: Path, root: Path) -> Iterator[Run]:
     places = (place for place in reports.iterdir() if not place.is_symlink() and _is_run(place))
     names = sorted((place.name for place in places), reverse=True)
     for name in names[:_REMEMBERED]:
-        document = json.loads((reports / name / "run.json").read_bytes())
-        if document["root"] == str(root):
+        if _root(reports / name) == str(root):
             yield Run(id=name, folder=reports / name, root=root)
 
 
@@ -78,8 +77,7 @@ def find(reports: Path, name: str) -> Run:
             hint="list the folder, or leave --run out for the latest one.",
         )
     folder = place.resolve()
-    root = Path(json.loads((folder / "run.json").read_bytes())["root"])
-    return Run(id=folder.name, folder=folder, root=root)
+    return Run(id=folder.name, folder=folder, root=Path(_root(folder)))
 
 
 def undoable(reports: Path, root: Path) -> tuple[Run, ...]:
@@ -121,6 +119,26 @@ def newest_undoable(reports: Path, root: Path) -> Run:
 
 def _is_run(place: Path) -> bool:
     return (place / "run.json").is_file()
+
+
+def unusable(folder: Path, name: str, error: Exception) -> CloseoutError:
+    """Return the error that a damaged file of a run's folder asks for."""
+    return CloseoutError(
+        "run-unusable",
+        f"{folder.name}/{name} is damaged: {error}",
+        hint=f"move {folder.name} out of the folder of runs, then run the command again.",
+    )
+
+
+def _root(folder: Path) -> str:
+    """Return the monorepo that a run was about."""
+    try:
+        root = jsonloading.loads((folder / "run.json").read_bytes())["root"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unusable(folder, "run.json", error) from error
+    if not isinstance(root, str) or "\0" in root:
+        raise unusable(folder, "run.json", TypeError("its root is no path"))
+    return root
 
 
 def _point_latest(reports: Path, name: str) -> None:

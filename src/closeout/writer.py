@@ -10,19 +10,24 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from closeout import jsonloading
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit
+from closeout.opening import behind_link
 from closeout.tree import TEMPORARY_SUFFIX, Tree, clean_path
 
 _JOURNAL = "journal.json"
 _COMMITTED = "committed"
 _UNDONE = "undone"
+_SHA = re.compile("[0-9a-f]{64}")
+_MOST_MODE = 0o7777
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +99,7 @@ def is_undoable(journal: Path) -> bool:
 
 def touched(journal: Path) -> tuple[Touched, ...]:
     """Return the files that the journal's run touched, in writing order."""
-    return tuple(
-        Touched(
-            path=clean_path(item["path"]),
-            before=item["before"],
-            after=item["after"],
-            before_mode=item["before_mode"],
-            after_mode=item["after_mode"],
-        )
-        for item in _document(journal)["files"]
-    )
+    return _read_journal(journal)[0]
 
 
 def undo(journal: Path, root: Path) -> tuple[PurePosixPath, ...]:
@@ -112,7 +108,8 @@ def undo(journal: Path, root: Path) -> tuple[PurePosixPath, ...]:
     Returns the restored paths. Raises CloseoutError("edited-since") before anything is written
     if a file holds neither the run's result nor what was there before it.
     """
-    files = touched(journal)
+    files, folders = _read_journal(journal)
+    blobs = {item.before: _blob(journal, item.before) for item in files if item.before}
     for item in files:
         found = _digest(root / item.path)
         if found not in {item.before, item.after}:
@@ -132,12 +129,11 @@ def undo(journal: Path, root: Path) -> tuple[PurePosixPath, ...]:
         if item.before is None:
             place.unlink()
         else:
-            blob = (journal / "blobs" / item.before).read_bytes()
-            _replace(root, item.path, blob, item.before_mode)
+            _replace(root, item.path, blobs[item.before], item.before_mode)
         restored.append(item.path)
-    for folder in reversed(_document(journal)["folders"]):
+    for folder in reversed(folders):
         with contextlib.suppress(OSError):
-            (root / clean_path(folder)).rmdir()
+            (root / folder).rmdir()
     return tuple(restored)
 
 
@@ -175,13 +171,7 @@ def _replace(root: Path, path: PurePosixPath, content: bytes, mode: int) -> None
     place = root / path
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        inside = place.parent.resolve().is_relative_to(root.resolve())
-        if not inside or place.is_symlink():
-            raise CloseoutError(
-                "unsafe-path",
-                f"{path} is behind a symbolic link.",
-                hint="replace the link by a folder or leave this place out with --only.",
-            )
+        _assert_inside(root, path)
         durable_write(place, content, mode)
     except OSError as error:
         raise CloseoutError(
@@ -192,7 +182,9 @@ def _replace(root: Path, path: PurePosixPath, content: bytes, mode: int) -> None
 
 
 def assert_writable(root: Path, edits: Sequence[Edit]) -> None:
-    """Raise CloseoutError("not-writable") if a folder that an edit needs refuses a new file."""
+    """Raise CloseoutError where a folder that an edit needs refuses a new file or leads away."""
+    for edit in edits:
+        _assert_inside(root, edit.path)
     folders = {_existing_parent(root, edit.path) for edit in edits}
     for folder in sorted(folders):
         if not folder.stat().st_mode & 0o222:  # root may write here all the same; it must not
@@ -202,6 +194,16 @@ def assert_writable(root: Path, edits: Sequence[Edit]) -> None:
                 pass
         except OSError as error:
             raise _not_writable(folder, str(error.strerror)) from error
+
+
+def _assert_inside(root: Path, path: PurePosixPath) -> None:
+    """Raise where the file, or a folder on the way to it, is a link: it may lead anywhere."""
+    if behind_link(root, path) or (root / path).is_symlink():
+        raise CloseoutError(
+            "unsafe-path",
+            f"{path} is behind a symbolic link.",
+            hint="replace the link by a folder or leave this place out with --only.",
+        )
 
 
 def _not_writable(folder: Path, why: str) -> CloseoutError:
@@ -228,9 +230,48 @@ def _temporary(place: Path) -> Path:
     return place.with_name(f".{place.name}{TEMPORARY_SUFFIX}")
 
 
-def _document(journal: Path) -> dict[str, list]:  # type: ignore[type-arg]  # our own JSON
-    loaded: dict[str, list] = json.loads((journal / _JOURNAL).read_bytes())  # type: ignore[type-arg]  # our own JSON
-    return loaded
+def _read_journal(journal: Path) -> tuple[tuple[Touched, ...], tuple[PurePosixPath, ...]]:
+    """Return the files that a journal tells of, and the folders that its run made."""
+    try:
+        document = jsonloading.loads((journal / _JOURNAL).read_bytes())
+        files = tuple(_touched(item) for item in document["files"])
+        return files, tuple(clean_path(str(folder)) for folder in document["folders"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(journal, f"{_JOURNAL} is damaged: {error}") from error
+
+
+def _touched(item: Mapping[str, object]) -> Touched:
+    """Return one entry of a journal; raises ValueError for what no run ever wrote."""
+    before, after = item["before"], str(item["after"])
+    modes = (item["before_mode"], item["after_mode"])
+    plain = all(isinstance(mode, int) and 0 <= mode <= _MOST_MODE for mode in modes)
+    if not plain or not all(_SHA.fullmatch(str(sha)) for sha in (after, before or after)):
+        message = "an entry is not as a run writes it"
+        raise ValueError(message)
+    return Touched(
+        path=clean_path(str(item["path"])),
+        before=None if before is None else str(before),
+        after=after,
+        before_mode=int(str(modes[0])),
+        after_mode=int(str(modes[1])),
+    )
+
+
+def _blob(journal: Path, sha: str) -> bytes:
+    content = _bytes(journal / "blobs" / sha)
+    if content is None or _sha(content) != sha:
+        raise _unusable(journal, f"the bytes {sha[:12]} from before the run are damaged")
+    return content
+
+
+def _unusable(journal: Path, what: str) -> CloseoutError:
+    return CloseoutError(
+        "journal-unusable",
+        f"run {journal.parent.name}: {what}.",
+        hint="restore the files from version control and move the run's folder away; "
+        "nothing was written.",
+        exit_code=ExitCode.GAPS_LEFT,
+    )
 
 
 def _bytes(place: Path) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -304,6 +305,115 @@ def spoiled_settings(root: Path, outside: Path) -> None:
     _put(root / ROUTES, imports + b"import c from './\0';\n" + EXPRESS)
 
 
+def unusable_waivers(root: Path, outside: Path) -> None:
+    """Leave a register of waivers that is no TOML: the run must refuse before it writes."""
+    del outside
+    _put(root / "waivers.toml", b'[[waiver]]\ncriterion = "9.2"\nwho = [\n')
+
+
+Damage = Callable[[Path], None]
+"""Spoils the folder of a run that closed gaps."""
+
+
+def damaged_run_document(run: Path) -> None:
+    """Cut off the file that says which monorepo a run was about."""
+    _cut(run / "run.json")
+
+
+def foreign_run_document(run: Path) -> None:
+    """Name a root that is no path."""
+    (run / "run.json").write_text('{"root": 7}')
+
+
+def damaged_record(run: Path) -> None:
+    """Cut off what a run planned."""
+    _cut(run / "plan.json")
+
+
+def record_of_another_shape(run: Path) -> None:
+    """Keep a plan that is JSON and no plan."""
+    (run / "plan.json").write_text("[[]]")
+
+
+def damaged_evidence(run: Path) -> None:
+    """Cut off what a run saw."""
+    _cut(run / "evidence/static.json")
+
+
+def deep_evidence(run: Path) -> None:
+    """Nest what a run saw deeper than a parser recurses."""
+    (run / "evidence/static.json").write_bytes(b'{"evidence":' + b"[" * 100_000)
+
+
+def damaged_journal(run: Path) -> None:
+    """Cut off what an undo needs."""
+    _cut(run / "undo/journal.json")
+
+
+def journal_that_leads_away(run: Path) -> None:
+    """Take the bytes from before a run from a file elsewhere."""
+    journal = json.loads((run / "undo/journal.json").read_bytes())
+    (entry, *_) = [item for item in journal["files"] if item["before"]]
+    (run / "elsewhere").write_bytes(b"from elsewhere")
+    entry["before"] = "../../elsewhere"
+    (run / "undo/journal.json").write_text(json.dumps(journal))
+
+
+def lost_bytes_of_the_journal(run: Path) -> None:
+    """Lose the bytes from before a run of the last file only."""
+    max((run / "undo/blobs").iterdir()).unlink()
+
+
+def altered_bytes_of_the_journal(run: Path) -> None:
+    """Change the bytes from before a run."""
+    max((run / "undo/blobs").iterdir()).write_bytes(b"altered")
+
+
+def _cut(place: Path) -> None:
+    content = place.read_bytes()
+    place.write_bytes(content[: len(content) // 2])
+
+
+DAMAGES: tuple[Damage, ...] = (
+    damaged_run_document,
+    foreign_run_document,
+    damaged_record,
+    record_of_another_shape,
+    damaged_evidence,
+    deep_evidence,
+    damaged_journal,
+    journal_that_leads_away,
+    lost_bytes_of_the_journal,
+    altered_bytes_of_the_journal,
+)
+
+
+def patch_with_a_name_that_is_no_text() -> bytes:
+    """Return a patch whose file name is no UTF-8."""
+    return _patch_of(b"caf\xe9")
+
+
+def patch_with_a_name_to_be_escaped() -> bytes:
+    """Return a patch whose file name ends a line of a report."""
+    return _patch_of(b"red\x1b[31m")
+
+
+def patch_with_a_quoted_name() -> bytes:
+    """Return a patch whose file name git takes for another one: quoted, with an escape."""
+    return _patch_of(b'x" "b/y"')
+
+
+def _patch_of(name: bytes) -> bytes:
+    lines = (b"diff --git a/%b b/%b", b"--- a/%b", b"+++ b/%b", b"@@ -1 +1 @@", b"-a", b"+b", b"")
+    return b"\n".join(lines).replace(b"%b", name)
+
+
+PATCHES = (
+    patch_with_a_name_that_is_no_text,
+    patch_with_a_name_to_be_escaped,
+    patch_with_a_quoted_name,
+)
+
 BUILDERS: tuple[Builder, ...] = (
     link_out_of_the_tree,
     link_loops,
@@ -323,4 +433,5 @@ BUILDERS: tuple[Builder, ...] = (
     yaml_bombs,
     deep_nesting,
     spoiled_settings,
+    unusable_waivers,
 )

@@ -35,7 +35,7 @@ LAYERS = (
         "claims",
     },
     {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary"},
-    {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift"},
+    {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift", "fuzzing"},
     {"cli"},
     {"handbook"},
     {"__main__"},

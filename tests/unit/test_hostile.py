@@ -4,17 +4,17 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import FrameType
 
 import pytest
 from tests.support import hostile
-from tests.support.builders import snapshot
+from tests.support.builders import snapshot, write_files
 from tests.support.monorepos import space_for
 
-from closeout import closing, patching
+from closeout import bundles, closing, patching
 from closeout.boundary import guarded
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
@@ -66,7 +66,7 @@ def test_fix_all_ends_well_on_a_hostile_monorepo(
     outside.mkdir()
     home.mkdir()
     build(root, outside)
-    before = snapshot(outside)
+    before, untouched = snapshot(outside), digest(DiskTree(root))
     space = space_for(home, root)
     with deadline():
         first = guarded(home, lambda: closing.fix(space, GAPS))
@@ -77,9 +77,41 @@ def test_fix_all_ends_well_on_a_hostile_monorepo(
     assert first in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN, ExitCode.UNUSABLE_INPUT}
     assert second in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN, ExitCode.UNUSABLE_INPUT}
     assert digest(DiskTree(root)) == once
+    assert first is not ExitCode.UNUSABLE_INPUT or once == untouched
     assert snapshot(outside) == before
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("damage", hostile.DAMAGES, ids=lambda damage: damage.__name__)
+def test_run_folder_that_was_damaged_is_refused(tmp_path: Path, damage: hostile.Damage) -> None:
+    """Each door says so and changes nothing, or can do without what is damaged."""
+    root = write_files(tmp_path / "root", {"cloud-layer/barn/app/main.py": hostile.WILDCARD})
+    space = space_for(tmp_path, root)
+    closing.fix(space, GAPS)
+    (run,) = (place for place in space.reports.iterdir() if not place.is_symlink())
+    damage(run)
+    fixed, refused = snapshot(root), 0
+    for door in (
+        lambda: closing.build_report(space),
+        lambda: bundles.verify(space, run.name),
+        lambda: closing.fix(space, GAPS),
+        lambda: closing.undo(space, ""),
+    ):
+        code = guarded(tmp_path, door)
+        assert code is not ExitCode.OWN_BUG, (space.reports / "bug.log").read_text()
+        refused += code is not ExitCode.UNPROVEN
+        if code is not ExitCode.SETTLED:
+            assert snapshot(root) == fixed
+    assert refused
+
+
+@pytest.mark.parametrize("build", hostile.PATCHES, ids=lambda build: build.__name__)
+def test_patch_that_cannot_be_shown_is_refused(build: Callable[[], bytes]) -> None:
+    """No such patch reaches git."""
+    with pytest.raises(CloseoutError) as caught:
+        patching.read_patch("toy", "odd.patch", build(), "prepared")
+    assert caught.value.reference in {"unsafe-path", "patch-unusable"}
 
 
 @pytest.mark.parametrize("path", ODD_PATHS)
