@@ -5,25 +5,60 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from closeout import telling
 from closeout.boundary import guarded
 from closeout.errors import CloseoutError, ExitCode
 from closeout.workspace import Workspace, choose
+
+_EXAMPLES = {
+    "order": "closeout order check WO-004.md",
+    "init": "closeout init --root ../farmiq",
+    "gate": "closeout gate billing --root ../farmiq",
+    "mutation": "closeout mutation --python PYTHON --root ../farmiq",
+    "probe": "closeout probe --python PYTHON --only cors. --root ../farmiq",
+    "dbt": "closeout dbt --python PYTHON --root ../farmiq",
+    "mqtt": "closeout mqtt --python PYTHON --root ../farmiq",
+    "docs": "closeout docs check",
+    "environment": "closeout environment build/live requirements/live.txt",
+    "drift": "closeout drift --gap cors --python PYTHON",
+    "mutate": "closeout mutate --python PYTHON --only cors.py",
+    "bench": "closeout bench",
+}
+"""One line a subcommand, shown by its --help."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends a usage error with the next step."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error as every door does, and leave with the code for unusable input."""
+        hint = f"{self.prog} --help has an example."
+        telling.warn(f"{self.format_usage()}{CloseoutError('usage', message, hint=hint)}")
+        sys.exit(int(ExitCode.UNUSABLE_INPUT))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd())
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # noqa: PLC0415 - only while a shell completes a line
+
+        argcomplete.autocomplete(parser)
+    options = parser.parse_args(argv)
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
-    return int(guarded(home, lambda: act(options, home)))
+    form = telling.Form.JSON if options.json else telling.Form.TEXT
+    with telling.turn(options.command, form):
+        return int(guarded(home, lambda: act(options, home)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="closeout", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _Parser(prog="closeout", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     order = commands.add_parser("order", help="hold a work order's file against its data")
     order.add_argument("check", choices=["check"])
     order.add_argument("file", type=Path)
@@ -77,7 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.set_defaults(act=_fuzz)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
+    _share(commands.choices)
     return parser
+
+
+def _share(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Give every subcommand its example and `--json`."""
+    for name, command in commands.items():
+        command.epilog = f"example: {_EXAMPLES[name]}" if name in _EXAMPLES else None
+        command.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
 def _on_monorepo(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -100,7 +143,8 @@ def _order(options: argparse.Namespace, home: Path) -> ExitCode:
             hint="name the order's Markdown file.",
         )
     messages = reading.unclaimed(wo_004.WO_004, options.file.read_text())
-    print("\n".join(messages) or f"{options.file.name}: every checkbox has its one criterion")
+    telling.say("\n".join(messages) or f"{options.file.name}: every checkbox has its one criterion")
+    telling.give("unclaimed", messages)
     return ExitCode.GAPS_LEFT if messages else ExitCode.SETTLED
 
 
@@ -157,7 +201,9 @@ def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import environments  # noqa: PLC0415 - one subcommand needs it
 
     del home
-    print(environments.ensure(options.folder.absolute(), options.requirements))
+    python = environments.ensure(options.folder.absolute(), options.requirements)
+    telling.say(str(python))
+    telling.give("python", str(python))
     return ExitCode.SETTLED
 
 
@@ -193,7 +239,7 @@ def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
     code = benchmarks.run()
     for lines in (monorepos.compared(home), overhead.compared(home), fleets.compared()):
         for told in lines:
-            print(told, flush=True)
+            telling.say(told)
     return code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from closeout import rendering, writer
 from closeout.errors import ExitCode
 from closeout.model import Edit
+from closeout.telling import give, say
 from closeout.tree import DiskTree
 
 _FILES = ("tasks.py", "noxfile.py", "closeout.toml")
@@ -27,15 +28,17 @@ def adopt(root: str) -> ExitCode:
             edits.append(Edit(path=PurePosixPath(name), before=None, after=wanted))
         elif present != wanted:
             differing += 1
-            print(_difference(name, present, wanted))
+            say(_difference(name, present, wanted))
     writer.assert_writable(tree.root, edits)
     writer.commit(tree.root, edits)
     for edit in edits:
-        print(f"wrote {edit.path}")
+        say(f"wrote {edit.path}")
+    give("written", [str(edit.path) for edit in edits])
+    give("kept", differing)
     if differing:
-        print(f"hint: {differing} files exist and were kept; take over what you need by hand.")
+        say(f"hint: {differing} files exist and were kept; take over what you need by hand.")
         return ExitCode.GAPS_LEFT
-    print("next: invoke fix.all --dry-run")
+    say("next: invoke fix.all --dry-run")
     return ExitCode.SETTLED
 
 

@@ -22,6 +22,7 @@ from closeout import (
     evidence,
     inspection,
     ordercheck,
+    progress,
     report,
     runs,
     sessions,
@@ -33,6 +34,7 @@ from closeout.inspection import Inspected
 from closeout.model import Means
 from closeout.probes import postgres
 from closeout.rulings import Evidence
+from closeout.telling import give, say
 from closeout.tree import DiskTree, digest
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
@@ -84,7 +86,7 @@ def quick(space: Workspace, claimed: str = "") -> ExitCode:
 
 def _begin(space: Workspace, claimed: str) -> tuple[runs.Run, DiskTree]:
     """Read the tree, and record what reading it tells."""
-    print(space.title)
+    space.announce()
     if claimed:
         claims.read(_text(claimed), WO_004)
     tree = closing.readable(space)
@@ -101,13 +103,14 @@ def _begin(space: Workspace, claimed: str) -> tuple[runs.Run, DiskTree]:
 
 def _part(run: runs.Run, name: str, session: Callable[[], ExitCode]) -> None:
     """Run one session with its words in a file of the run; a part that cannot run is told."""
-    print(f"  {name} ...", flush=True)
+    say(f"  {name} ...")
+    progress.step(name)
     began = time.monotonic()
     try:
         with (run.folder / f"{name}.log").open("w") as log, redirect_stdout(log):
             session()
     except CloseoutError as error:
-        print(f"  {name}: left out: {error.message}", flush=True)
+        say(f"  {name}: left out: {error.message}")
         return
     place = run.evidence / f"{name}.json"
     _tell(name, evidence.read(place) if place.is_file() else (), time.monotonic() - began)
@@ -116,9 +119,8 @@ def _part(run: runs.Run, name: str, session: Callable[[], ExitCode]) -> None:
 def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
     failed = sum(item.passed is False for item in items)
     missing = sum(item.passed is None for item in items)
-    print(
+    say(
         f"  {name}: {len(items)} answers, {failed} fail, {missing} not run, {seconds:.0f} s",
-        flush=True,
     )
 
 
@@ -134,15 +136,17 @@ def _end(
         tree, engine.detect(GAPS, tree), FACTS, _fresh(space, made), ask_sql
     )
     _write(run, "order-audit.json", ordercheck.to_json(remarks))
+    give("order_audit", ordercheck.to_json(remarks))
     code = made.exit_code
     reading = None
     if claimed:
         reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
         _write(run, "claims.json", claims.to_json(reading))
+        give("claims", claims.to_json(reading))
     closing.conclude(space, run, made)
-    print(f"\n{ordercheck.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
+    say(f"\n{ordercheck.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
     if reading is not None:
-        print(f"\n{claims.told(reading)}")
+        say(f"\n{claims.told(reading)}")
         code = ExitCode.GAPS_LEFT if reading.false else code
     return code
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from closeout import progress
 from closeout.launchers import boot
 from closeout.launchers.fleet import LAYERS, Fleet, fleets
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
@@ -65,6 +66,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
     running = {label: served for label, (served, _) in copies.items()}
     services = sorted({need for probe in probes for need in _services(probe)})
+    progress.step(f"booting {len(services)} services on {len(trees)} trees")
     with fleets(running, services, python=python, cache=cache, scratch=scratch) as made:
         benches = {
             label: Bench(fleet=made[label], root=copies[label][1], scratch=scratch / label)
@@ -153,6 +155,7 @@ def _ask_all(
     answers = {}
     for number, probe in lot:
         began = time.monotonic()
+        progress.step(f"probe {number + 1}: {probe.id}")
         if stop.is_set():
             seen = _not_run(probe, "the run was interrupted")
         else:

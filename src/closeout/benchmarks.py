@@ -14,6 +14,7 @@ from pathlib import Path
 from closeout import environments, shell
 from closeout.bench import headers
 from closeout.errors import ExitCode
+from closeout.telling import add, say
 from closeout.workspace import REFERENCE
 
 _ROUNDS = 5
@@ -66,13 +67,14 @@ def run() -> ExitCode:
         for _ in range(_ROUNDS):
             ours.append(_spent(contest.ours))
             peer.append(_spent(contest.peer))
-        print(contest.title)
+        say(contest.title)
         for number, name in enumerate(("CPU", "wall")):
             mine = statistics.median(each[number] for each in ours)
             theirs = statistics.median(each[number] for each in peer)
             ratio = f"{mine / theirs:.2f}" if theirs else "-"
-            print(f"  {name:<4} ours {mine:.3f} s, peer {theirs:.3f} s, ratio {ratio}")
-    print(_headers())
+            add("measured", {"title": contest.title, "of": name, "ours": mine, "peer": theirs})
+            say(f"  {name:<4} ours {mine:.3f} s, peer {theirs:.3f} s, ratio {ratio}")
+    say(_headers())
     return ExitCode.SETTLED
 
 

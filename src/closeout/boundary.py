@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from closeout import progress, telling
 from closeout.errors import CloseoutError, ExitCode
+from closeout.outputs import github
 
 BUG_LOG = Path("reports") / "bug.log"
 """Where a failure of our own leaves its traceback, below the home folder."""
@@ -15,21 +16,35 @@ BUG_LOG = Path("reports") / "bug.log"
 
 def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     """Run `action` and return its code; an expected error is printed, our own bug is logged."""
+    with progress.shown():
+        code, error = _attempted(home, action)
+    if error is not None:
+        telling.warn(str(error))
+    telling.finish(code, error)
+    github.tell(telling.given(), error)
+    return code
+
+
+def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError | None]:
     try:
-        return action()
+        return action(), None
     except CloseoutError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return error.exit_code, error
     except KeyboardInterrupt:
-        print("interrupted; run the command again, or invoke fix.undo", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED, CloseoutError(
+            "interrupted",
+            "the command was stopped.",
+            hint="run the command again, or invoke fix.undo.",
+            exit_code=ExitCode.INTERRUPTED,
+        )
     except Exception:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
         log = home / BUG_LOG
         log.parent.mkdir(exist_ok=True)
         log.write_text(traceback.format_exc())
         last = traceback.format_exc().strip().splitlines()[-1]
-        print(
-            f"error: bug-of-ours\n  {last}\nhint: the full log is {BUG_LOG}; please report it.",
-            file=sys.stderr,
+        return ExitCode.OWN_BUG, CloseoutError(
+            "bug-of-ours",
+            last,
+            hint=f"the full log is {BUG_LOG}; please report it.",
+            exit_code=ExitCode.OWN_BUG,
         )
-        return ExitCode.OWN_BUG

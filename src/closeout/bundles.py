@@ -14,6 +14,7 @@ from pathlib import Path
 from closeout import evidence, report, runs, writer
 from closeout.errors import ExitCode
 from closeout.outputs import attestation, junit, page, sarif
+from closeout.telling import give, say
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 
@@ -66,7 +67,7 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
     Returns GAPS_LEFT for a tampered, missing or unsealed file or a bad signature, UNPROVEN for
     stale evidence.
     """
-    print(space.title)
+    space.announce()
     run = runs.find(space.reports, run_id or runs.LATEST)
     sealed, found = _sealed(run.folder), _digests(run.folder)
     wrong = [
@@ -77,10 +78,11 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
     wrong += _signature_troubles(run.folder)
     stale = _stale(run)
     for line in wrong:
-        print(f"{run.id}/{line}")
+        say(f"{run.id}/{line}")
     for line in stale:
-        print(f"stale, the tree changed since: {line}")
-    print(f"run {run.id}: {len(sealed)} files sealed, {len(wrong)} wrong, {len(stale)} stale")
+        say(f"stale, the tree changed since: {line}")
+    say(f"run {run.id}: {len(sealed)} files sealed, {len(wrong)} wrong, {len(stale)} stale")
+    give("verified", {"run": run.id, "sealed": len(sealed), "wrong": wrong, "stale": stale})
     if wrong or not sealed:
         return ExitCode.GAPS_LEFT
     return ExitCode.UNPROVEN if stale else ExitCode.SETTLED

@@ -12,6 +12,7 @@ from closeout import (
     evidence,
     judging,
     prepared,
+    progress,
     records,
     report,
     runs,
@@ -21,9 +22,10 @@ from closeout import (
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
-from closeout.model import Gap
+from closeout.model import Check, Gap
 from closeout.records import Record
 from closeout.rulings import Evidence
+from closeout.telling import give, say
 from closeout.tree import DiskTree, Overlay, Tree, digest
 from closeout.workorders.wo_004 import WO_004
 from closeout.workspace import Workspace
@@ -50,12 +52,13 @@ def select(only: str) -> tuple[Gap, ...]:
 
 def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Close the gaps on the workspace's tree and rule on what is static."""
-    print(space.title)
+    space.announce()
     for run in runs.recover(space.reports, space.root):
-        print(f"rolled back the interrupted run {run.id}")
+        say(f"rolled back the interrupted run {run.id}")
     tree = readable(space)
     _assert_usable(space, tree)
     plan = _plan(gaps, tree)
+    progress.step(f"writing {len(plan.edits)} files")
     run = write(space, plan)
     after = DiskTree(space.root)
     seen = static_evidence(space, after, plan.before)
@@ -77,48 +80,58 @@ def write(space: Workspace, plan: engine.Plan) -> runs.Run:
 
 def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print what `fix` would write and how the gaps would stand; write nothing."""
-    print(space.title)
+    space.announce()
     tree = readable(space)
     plan = _plan(gaps, tree)
-    for patch in (patch for item in plan.proposals for patch in item.patches):
-        if patch.origin == "derived":
-            print(patch.diff.decode("utf-8", "replace"))
+    derived = [
+        patch.diff.decode("utf-8", "replace")
+        for item in plan.proposals
+        for patch in item.patches
+        if patch.origin == "derived"
+    ]
+    for diff in derived:
+        say(diff)
+    give("derived", derived)
     made = ruled(space, "dry-run", Overlay(tree, plan.edits), records.of_plan(plan))
-    print(report.to_terminal(made))
-    print("\ndry run: nothing was written")
+    say(report.to_terminal(made))
+    say("\ndry run: nothing was written")
+    give("report", report.to_json(made))
     return made.exit_code
 
 
 def undo(space: Workspace, run_id: str) -> ExitCode:
     """Put back the bytes from before a run, the latest one where `run_id` is empty."""
-    print(space.title)
+    space.announce()
     if run_id:
         run = runs.find(space.reports, run_id)
     else:
         run = runs.newest_undoable(space.reports, space.root)
     restored = runs.undo(run)
-    print(f"run {run.id} undone: {len(restored)} files restored")
+    say(f"run {run.id} undone: {len(restored)} files restored")
+    give("undone", {"run": run.id, "files": [str(path) for path in restored]})
     return ExitCode.SETTLED
 
 
 def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print every open place; write nothing."""
-    print(space.title)
-    found = engine.detect(gaps, readable(space))
+    space.announce()
+    found = _detect(gaps, readable(space))
     places = [place for checks in found.values() for place in engine.findings(checks)]
     for place in places:
         told = "named" if place.named else "unnamed"
-        print(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
+        say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
     refused = [item for checks in found.values() for check in checks for item in check.unresolved]
     for item in refused:
-        print(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
-    print(f"{len(places)} open, {len(refused)} not judged")
+        say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
+    say(f"{len(places)} open, {len(refused)} not judged")
+    give("places", [report.finding_json(place) for place in places])
+    give("not_judged", [records.place_json(item) for item in refused])
     return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
 
 
 def build_report(space: Workspace) -> ExitCode:
     """Merge all evidence about the tree into the latest run's report."""
-    print(space.title)
+    space.announce()
     tree = readable(space)
     run = runs.latest(space.reports, space.root)
     return conclude(space, run, ruled(space, run.id, tree, remembered(space)))
@@ -131,17 +144,32 @@ def build_lenient_report(space: Workspace) -> ExitCode:
 
 
 def _plan(gaps: Sequence[Gap], tree: Tree) -> engine.Plan:
-    plan = engine.plan(gaps, tree, lambda slug: prepared.load(PATCHES, slug))
-    print(records.told(records.of_plan(plan)))
+    plan = engine.plan(gaps, tree, _prepared)
+    kept = records.of_plan(plan)
+    say(records.told(kept))
+    give("plan", records.to_json(kept))
     for item in tree.unreadable():
-        print(f"not read: {item.path}: {item.detail}")
+        say(f"not read: {item.path}: {item.detail}")
     return plan
+
+
+def _prepared(slug: str) -> prepared.PreparedSet:
+    progress.step(f"planning {slug}")
+    return prepared.load(PATCHES, slug)
+
+
+def _detect(gaps: Sequence[Gap], tree: Tree) -> engine.Detection:
+    found: dict[str, tuple[Check, ...]] = {}
+    for gap in gaps:
+        progress.step(f"detecting {gap.slug}")
+        found |= engine.detect((gap,), tree)
+    return found
 
 
 def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
     """Return the rulings on `tree`: detected now, proven by what the runs about it gathered."""
     tree_digest = digest(tree)
-    found = engine.detect(GAPS, tree)
+    found = _detect(GAPS, tree)
     now = datetime.now(UTC)
     proven = [
         item
@@ -176,7 +204,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
 
 def static_evidence(space: Workspace, tree: Tree, before: engine.Detection) -> tuple[Evidence, ...]:
     """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
-    found = engine.detect(GAPS, tree)
+    found = _detect(GAPS, tree)
     tree_digest = digest(tree)
     made = judging.static_evidence({**found, **before}, found, tree_digest, datetime.now(UTC))
     earlier: Mapping[tuple[str, str], Evidence] = {
@@ -220,7 +248,10 @@ def _assert_usable(space: Workspace, tree: Tree) -> None:
 
 def conclude(space: Workspace, run: runs.Run, made: report.Report) -> ExitCode:
     """Write the run's bundle and print its report; returns the report's code."""
+    progress.step("writing the report")
     bundles.build(space, run, made)
-    print(report.to_terminal(made))
-    print(f"\nreport: reports/{run.id}/report.html, report.md, report.json")
+    say(report.to_terminal(made))
+    say(f"\nreport: reports/{run.id}/report.html, report.md, report.json")
+    give("run", {"id": run.id, "folder": str(run.folder)})
+    give("report", report.to_json(made))
     return made.exit_code

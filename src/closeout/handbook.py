@@ -9,6 +9,7 @@ from closeout import writer
 from closeout.cli import namespace
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
+from closeout.telling import give, say
 from closeout.workorders.wo_004 import WO_004
 
 _START, _END = "<!-- commands: generated -->", "<!-- end of commands -->"
@@ -18,7 +19,8 @@ def make(home: Path) -> ExitCode:
     """Write every generated document below `home`."""
     for name, text in _documents(home).items():
         writer.durable_write(home / name, text.encode())
-        print(f"wrote {name}")
+        say(f"wrote {name}")
+    give("written", list(_documents(home)))
     return ExitCode.SETTLED
 
 
@@ -30,7 +32,8 @@ def check(home: Path) -> ExitCode:
         if not (home / name).is_file() or (home / name).read_text() != text
     ]
     for name in differing:
-        print(f"{name} is not as generated\nhint: python -m closeout docs make")
+        say(f"{name} is not as generated\nhint: python -m closeout docs make")
+    give("wrong", differing)
     return ExitCode.GAPS_LEFT if differing else ExitCode.SETTLED
 
 

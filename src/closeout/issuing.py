@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from closeout.certificates import BROKER_NAMES, CLIENT_NAMES, IssueReport
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps.mqtt_tls import rendered
 from closeout.secretfiles import Rehearsal
+from closeout.telling import give, say
 
 _OURS = Path("edge-mqtt-broker") / "certs"
 _THEIRS = Path("edge-layer") / "edge-mqtt-broker" / "certs"
@@ -88,8 +88,10 @@ def turn(folder: Path, step: str) -> ExitCode:
         )
     made = rotation.rotate(folder, known[step])
     for name in made.written:
-        print(f"wrote {name}")
-    print(f"next: {_NEXT[known[step]]}.")
+        say(f"wrote {name}")
+    say(f"next: {_NEXT[known[step]]}.")
+    give("written", list(made.written))
+    give("next", _NEXT[known[step]])
     return ExitCode.SETTLED
 
 
@@ -110,24 +112,19 @@ def manifests(root: Path, out: Path, namespace: str) -> ExitCode:
     out.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
         writer.durable_write(out / name, content)
-        print(f"wrote {out / name}")
+        say(f"wrote {out / name}")
+    give("written", [str(out / name) for name in made])
     return ExitCode.SETTLED
 
 
 def look(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
     """Print every certificate's state; GAPS_LEFT where one is not valid, UNPROVEN without any."""
     found = expiry.check(folder, due=timedelta(days=days))
-    print("\n".join(str(item) for item in found) or f"{folder} holds no certificate")
+    say("\n".join(str(item) for item in found) or f"{folder} holds no certificate")
     if not found:
-        print("hint: invoke certs.dev makes them.")
-    return _judged(found)
-
-
-def look_as_json(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
-    """Print the same as one JSON document, with the same code."""
-    found = expiry.check(folder, due=timedelta(days=days))
-    document = {"folder": str(folder), "certificates": [item.as_dict() for item in found]}
-    print(json.dumps(document, indent=2))
+        say("hint: invoke certs.dev makes them.")
+    give("folder", str(folder))
+    give("certificates", [item.as_dict() for item in found])
     return _judged(found)
 
 
@@ -163,7 +160,8 @@ def _counted(
             total += 1
             written += bool(client.written)
     finally:
-        print(f"{folder}: {total} clients of {source.name}, {written} {verb}")
+        say(f"{folder}: {total} clients of {source.name}, {written} {verb}")
+        give("fleet", {"folder": str(folder), "clients": total, "written": written})
     return ExitCode.SETTLED
 
 
@@ -181,14 +179,22 @@ def _instructions(folder: Path, names: tuple[str, ...]) -> None:
 
 def _told(made: IssueReport) -> ExitCode:
     for name in made.written:
-        print(f"wrote {name}")
-    print(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
-    print("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
+        say(f"wrote {name}")
+    say(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
+    say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
+    _given(made)
     return ExitCode.SETTLED
 
 
 def _rehearsed(made: IssueReport) -> ExitCode:
     for name in made.written:
-        print(f"would write {name}")
-    print(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
+        say(f"would write {name}")
+    say(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
+    _given(made)
     return ExitCode.SETTLED
+
+
+def _given(made: IssueReport) -> None:
+    give("folder", str(made.folder))
+    give("written", [str(name) for name in made.written])
+    give("kept", len(made.kept))

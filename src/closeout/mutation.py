@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from closeout import battery, closing, engine, patching, prepared, writer
+from closeout import battery, closing, engine, patching, prepared, progress, writer
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
 from closeout.launchers.fleet import LAYERS, fleets
 from closeout.model import Gap, Patch, Probe
+from closeout.telling import give, say
 from closeout.tree import DiskTree, Overlay
 from closeout.workspace import REFERENCE
 
@@ -89,12 +90,20 @@ def judge(home: Path, python: Path, only: str) -> ExitCode:
             ]
             for job in jobs:
                 verdicts.append(job.result())
-                print(_line(verdicts[-1]))
+                say(_line(verdicts[-1]))
+                progress.step(f"hunk {len(verdicts)} of {len(jobs)}")
     survivors = [verdict for verdict in verdicts if not verdict.holds]
-    print(f"{len(verdicts)} hunks, {len(survivors)} that nothing notices")
+    say(f"{len(verdicts)} hunks, {len(survivors)} that nothing notices")
+    give(
+        "hunks",
+        [
+            {"place": one.hunk.place, "probe": one.probe, "detector": one.detector}
+            for one in verdicts
+        ],
+    )
     if not only:
         writer.durable_write(home / PAGE, page(verdicts).encode())
-        print(f"wrote {PAGE}")
+        say(f"wrote {PAGE}")
     return ExitCode.GAPS_LEFT if survivors or not verdicts else ExitCode.SETTLED
 
 

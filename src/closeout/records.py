@@ -92,9 +92,9 @@ def _refusal(item: Unresolved) -> CloseoutError:
     )
 
 
-def keep(folder: Path, record: Record, plan: Plan) -> None:
-    """Write the record as `plan.json`, and every diff of the plan below `patches/`."""
-    document = {
+def to_json(record: Record) -> dict[str, object]:
+    """Return the record as the JSON object that `plan.json` and results share."""
+    return {
         "before": dict(record.before),
         "unnamed": dict(record.unnamed),
         "changes": [
@@ -105,12 +105,16 @@ def keep(folder: Path, record: Record, plan: Plan) -> None:
             slug: [place_json(item) for item in items] for slug, items in record.unresolved.items()
         },
     }
+
+
+def keep(folder: Path, record: Record, plan: Plan) -> None:
+    """Write the record as `plan.json`, and every diff of the plan below `patches/`."""
     diffs = folder / "patches"
     diffs.mkdir()
     for number, patch in enumerate(patch for item in plan.proposals for patch in item.patches):
         name = f"{number:03d}-{patch.slug}-{PurePosixPath(patch.name).stem}.{patch.origin}.patch"
         writer.durable_write(diffs / name, patch.diff)
-    writer.durable_write(folder / _PLAN, json.dumps(document, indent=1).encode())
+    writer.durable_write(folder / _PLAN, json.dumps(to_json(record), indent=1).encode())
 
 
 def read(folder: Path) -> Record:

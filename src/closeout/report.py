@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def to_json(report: Report) -> dict[str, object]:
         ],
         "criteria": [_criterion(ruling) for ruling in report.rulings],
         "notices": list(report.notices),
-        "findings": [_finding(item) for item in report.findings],
+        "findings": [finding_json(item) for item in report.findings],
         "changes": [
             {"path": str(item.path), "gap": item.gap, "origin": item.origin}
             for item in report.changes
@@ -182,7 +183,7 @@ def _left(left: Sequence[Ruling]) -> list[str]:
         else:
             lines.append(f"  {ruling.criterion.id} {ruling.verdict.name}: {ruling.because}")
     unproven = [
-        f"  {command}\n      settles {', '.join(numbers)}"
+        f"  {command}\n{_wrapped('      settles ', ', '.join(numbers))}"
         for command, numbers in by_command.items()
     ]
     return [
@@ -191,6 +192,10 @@ def _left(left: Sequence[Ruling]) -> list[str]:
         *(["", "left unproven, and what settles it:"] if unproven else []),
         *unproven,
     ]
+
+
+def _wrapped(head: str, text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def _markdown_row(ruling: Ruling) -> str:
@@ -225,7 +230,8 @@ def _criterion(ruling: Ruling) -> dict[str, object]:
     }
 
 
-def _finding(item: Finding) -> dict[str, object]:
+def finding_json(item: Finding) -> dict[str, object]:
+    """Return an open place as the JSON object that reports and results share."""
     return {
         "gap": item.gap,
         "rule": item.rule,

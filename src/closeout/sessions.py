@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from closeout import battery, environments, evidence, runs, writer
+from closeout import battery, environments, evidence, progress, runs, writer
 from closeout.errors import ExitCode
 from closeout.launchers import roster
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.probes import cluster, coverage, dbt, mutation, offline, services
 from closeout.rulings import Evidence
+from closeout.telling import add, give, say
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 
@@ -70,7 +71,7 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
 
     A probe that was green before and is red now is a regression: it fails the session.
     """
-    print(space.title)
+    space.announce()
     with _scratch("live") as scratch:
         outcomes = battery.run_battery(
             _before(space, scratch / "before-tree"),
@@ -171,7 +172,7 @@ def ask_one(space: Workspace, probe_id: str) -> ExitCode:
 
 def ask_cluster(space: Workspace) -> ExitCode:
     """Ask the cluster that kubectl reaches, and record its answers."""
-    print(space.title)
+    space.announce()
     rows = [
         Row(probe=probe, criterion=criterion, seen=seen, before=None, seconds=0.0)
         for probe, criterion, seen in cluster.verify("kubectl")
@@ -181,7 +182,7 @@ def ask_cluster(space: Workspace) -> ExitCode:
 
 def judge_gates(space: Workspace) -> ExitCode:
     """Judge the evidence that the two coverage sessions left about the tree as it is."""
-    print(space.title)
+    space.announce()
     tree_digest = digest(DiskTree(space.root))
     seen = [
         item
@@ -189,6 +190,7 @@ def judge_gates(space: Workspace) -> ExitCode:
         if item.means is Means.SUITE and item.subject_digest == tree_digest
     ]
     _print_items(seen)
+    give("judged", [evidence.to_json(item) for item in seen])
     return _code(seen)
 
 
@@ -196,13 +198,15 @@ def _judged(
     space: Workspace, session: str, run: Callable[[Path, Path], Rows], means: Means
 ) -> ExitCode:
     """Run a session on the tree before the fix, where there was one, and on the tree as it is."""
-    print(space.title)
+    space.announce()
     with _scratch(session) as scratch:
         earlier = _before(space, scratch / "before-tree")
         before: dict[str, bool | None] = {}
         if earlier is not None:
+            progress.step(f"{session} on the tree before the fix")
             (scratch / "before").mkdir(mode=0o755)
             before = {name: seen.passed for name, _, seen in run(earlier, scratch / "before")}
+        progress.step(f"{session} on the tree as it is")
         began = time.monotonic()
         (scratch / "after").mkdir(mode=0o755)
         seen_after = tuple(run(space.root, scratch / "after"))
@@ -243,8 +247,19 @@ def _conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means)
     run = runs.latest(space.reports, space.root)
     place = evidence.write(run.evidence, session, items)
     _print_items(items)
-    told = ", ".join(f"{count} {kind}" for kind, count in evidence.kinds(items).items())
-    print(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
+    kinds = evidence.kinds(items)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    say(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
+    add(
+        "sessions",
+        {
+            "session": session,
+            "run": run.id,
+            "file": f"{run.id}/evidence/{place.name}",
+            "kinds": kinds,
+            "evidence": [evidence.to_json(item) for item in items],
+        },
+    )
     return _code(items)
 
 
@@ -258,9 +273,9 @@ def _code(items: Sequence[Evidence]) -> ExitCode:
 
 def _print_items(items: Sequence[Evidence]) -> None:
     for item in items:
-        print(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}")
+        say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}")
         if item.kind not in {ProofKind.PROOF, ProofKind.GUARD, ProofKind.OBSERVED}:
-            print(f"           expected {item.expected}\n           saw {item.observed}")
+            say(f"           expected {item.expected}\n           saw {item.observed}")
 
 
 def _before(space: Workspace, folder: Path) -> Path | None:

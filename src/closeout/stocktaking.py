@@ -7,24 +7,27 @@ import json
 from closeout import runs, writer
 from closeout.errors import ExitCode
 from closeout.inventory import SecretVariable, inventory
+from closeout.telling import give, say
 from closeout.tree import DiskTree
 from closeout.workspace import Workspace
 
 
 def list_secrets(space: Workspace) -> ExitCode:
     """Print every secret variable of every service with its places, and keep the list."""
-    print(space.title)
+    space.announce()
     found = inventory(DiskTree(space.root))
     for item in found:
         flags = [name for name, set_ in _flags(item) if set_]
-        print(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
+        say(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
         for place in item.places:
-            print(f"  {place.path}:{place.line} {place.origin.value}")
+            say(f"  {place.path}:{place.line} {place.origin.value}")
     run = runs.latest(space.reports, space.root)
-    document = json.dumps([_to_json(item) for item in found], indent=1)
+    listed = [_to_json(item) for item in found]
+    give("secrets", listed)
+    document = json.dumps(listed, indent=1)
     writer.durable_write(run.folder / "secrets.json", document.encode())
     literals = sum(item.literal or item.fallback for item in found)
-    print(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
+    say(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
     return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from closeout import prepared, writer
+from closeout import prepared, progress, writer
 from closeout.bundle import BUNDLE
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Changeset, Source
+from closeout.telling import add, give, say
 from closeout.tree import DiskTree, Overlay
 from closeout.workspace import REFERENCE
 
@@ -21,8 +22,11 @@ _OURS = ("k8s", "edge-mqtt-broker")
 
 def prepare_patches() -> ExitCode:
     """Write `patches/` anew from the reference monorepo."""
+    progress.step("deriving the patches")
     _write(PATCHES, _patch_files(), set(_present(PATCHES)))
-    print(f"patches/: {len(_patch_files())} files")
+    files = _patch_files()
+    say(f"patches/: {len(files)} files")
+    give("written", [f"patches/{path}" for path in files])
     return ExitCode.SETTLED
 
 
@@ -35,7 +39,8 @@ def render(home: Path) -> ExitCode:
     """Write the rendered manifests, broker configuration and instructions below `home`."""
     for top in _OURS:
         _write(home / top, _below(_rendered_files(), top), set())
-    print(f"rendered {len(_rendered_files())} files below {', '.join(_OURS)}")
+    say(f"rendered {len(_rendered_files())} files below {', '.join(_OURS)}")
+    give("written", [str(path) for path in _rendered_files()])
     return ExitCode.SETTLED
 
 
@@ -113,8 +118,9 @@ def _compare(name: str, folder: Path, files: Mapping[PurePosixPath, bytes], mend
             wrong.append(f"{name}/{path}: missing")
         elif place.read_bytes() != files[path]:
             wrong.append(f"{name}/{path}: differs from what its template or gap gives")
-    print("\n".join(wrong) or f"{name}/: {len(files)} files as generated")
+    say("\n".join(wrong) or f"{name}/: {len(files)} files as generated")
+    add("compared", {"what": name, "files": len(files), "wrong": wrong})
     if wrong:
-        print(f"hint: {mend} makes them anew; look at the difference first.")
+        say(f"hint: {mend} makes them anew; look at the difference first.")
         return ExitCode.GAPS_LEFT
     return ExitCode.SETTLED

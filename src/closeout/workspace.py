@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout import tree, writer
+from closeout import telling, tree, writer
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError
 
@@ -41,6 +41,11 @@ class Workspace:
     def title(self) -> str:
         """Return the line that every command prints first."""
         return f"monorepo: {self.root} ({self.origin})"
+
+    def announce(self) -> None:
+        """Tell which monorepo the command works on."""
+        telling.say(self.title)
+        telling.give("monorepo", {"root": str(self.root), "origin": self.origin})
 
 
 def choose(home: Path, named: str | None) -> Workspace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import ssl
 import stat
@@ -15,7 +14,7 @@ import pytest
 from cryptography import x509
 from tests.support.folders import everything, killed
 
-from closeout import certificates, issuing, shell
+from closeout import certificates, issuing, shell, telling
 from closeout.certificates import State
 from closeout.errors import CloseoutError, ExitCode
 from closeout.secretfiles import Rehearsal
@@ -330,13 +329,13 @@ def test_fleet_is_taken_up_where_a_bad_name_stopped_it(
     assert "3 clients of fleet, 2 written" in capsys.readouterr().out
 
 
-def test_look_as_json_tells_what_the_table_tells(
+def test_look_gives_as_data_what_its_lines_tell(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same certificates, the same code."""
-    codes = {issuing.look_as_json(folder, days=9999)}
-    told = json.loads(capsys.readouterr().out)["certificates"]
-    codes.add(issuing.look(folder, days=9999))
+    """The same certificates in both."""
+    with telling.turn("certs.check", telling.Form.TEXT):
+        assert issuing.look(folder, days=9999) is ExitCode.GAPS_LEFT
+        told = telling.given()["certificates"]
     lines = capsys.readouterr().out.splitlines()
-    assert codes == {ExitCode.GAPS_LEFT}
+    assert isinstance(told, list)
     assert [item["path"] for item in told] == [line.split()[1] for line in lines]

@@ -11,7 +11,7 @@ import closeout
 
 PACKAGE = Path(closeout.__file__).parent
 LAYERS = (
-    {"errors", "bundle", "__init__"},
+    {"errors", "bundle", "progress", "telling", "__init__"},
     {"model"},
     {"rulings"},
     {"prefilters", "yamlloading", "jsonloading", "opening"},

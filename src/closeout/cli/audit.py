@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
 from closeout import auditing
-from closeout.cli.door import ROOT_HELP, on_monorepo
+from closeout.cli.door import ROOT_HELP, command, on_monorepo
 
 _HELP = {
     **ROOT_HELP,
@@ -14,7 +14,7 @@ _HELP = {
 }
 
 
-@task(name="all", help=_HELP)
+@command(name="all", help=_HELP)
 def audit_all(context: Context, root: str = "", claims: str = "", quick: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Judge every criterion, change nothing. Example: invoke audit.all --root X --claims FILE."""
     act = auditing.quick if quick else auditing.full

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
 from closeout import drills
-from closeout.cli.door import ROOT_HELP, on_monorepo
+from closeout.cli.door import ROOT_HELP, command, on_monorepo
 
 
-@task(help=ROOT_HELP)
+@command(help=ROOT_HELP)
 def run(context: Context, root: str = "") -> None:
     """Back up by scripts/backup-database.sh. Example: BACKUP_DIR=/backups invoke backup.run."""
     on_monorepo(context, root, drills.run_backup)
 
 
-@task(help={**ROOT_HELP, "what": "words for scripts/restore-database.sh"})
+@command(help={**ROOT_HELP, "what": "words for scripts/restore-database.sh"})
 def restore(context: Context, root: str = "", what: str = "") -> None:
     """Restore a backup. Example: invoke backup.restore --what '--newest cloud_ingestion'."""
     on_monorepo(context, root, lambda space: drills.run_restore(space, what))
 
 
-@task(help=ROOT_HELP)
+@command(help=ROOT_HELP)
 def drill(context: Context, root: str = "") -> None:
     """Back up, restore elsewhere and compare, all thrown away. Example: invoke backup.drill."""
     on_monorepo(context, root, drills.rehearse)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
-from closeout.cli.door import at_home
+from closeout.cli.door import at_home, command
 from closeout.errors import ExitCode
 
 _HELP = {"root": "a monorepo; without it the project's own edge-mqtt-broker/certs/"}
 _NAMES = "what clients dial, comma-separated; without it compose, localhost and the cluster"
 
 
-@task(
+@command(
     help={
         **_HELP,
         "force": "replace authority, keys and certificates",
@@ -45,22 +45,20 @@ def dev(  # noqa: PLR0913, PLR0917 - each is a command-line option
         _on_folder(context, root, partial(acts[2 * dry_run + force], names=wanted))
 
 
-@task(
+@command(
     help={
         **_HELP,
-        "json": "one JSON document in place of the table",
         "days": "what has fewer days left is due",
     }
 )
-def check(context: Context, root: str = "", json: bool = False, days: int = 30) -> None:  # noqa: FBT001, FBT002 - a command-line flag
+def check(context: Context, root: str = "", days: int = 30) -> None:
     """Say what is about to expire. Example: invoke certs.check."""
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
 
-    act = issuing.look_as_json if json else issuing.look
-    _on_folder(context, root, partial(act, days=days))
+    _on_folder(context, root, partial(issuing.look, days=days))
 
 
-@task(help=_HELP)
+@command(help=_HELP)
 def renew(context: Context, root: str = "") -> None:
     """Sign again what is about to expire. Example: invoke certs.renew."""
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
@@ -68,7 +66,7 @@ def renew(context: Context, root: str = "") -> None:
     _on_folder(context, root, issuing.extend)
 
 
-@task(help={**_HELP, "step": "trust, then sign, then retire"})
+@command(help={**_HELP, "step": "trust, then sign, then retire"})
 def rotate(context: Context, step: str, root: str = "") -> None:
     """Replace the authority, one step at a time. Example: invoke certs.rotate --step trust."""
     from closeout import issuing  # noqa: PLC0415 - cryptography is slow to load
@@ -76,7 +74,7 @@ def rotate(context: Context, step: str, root: str = "") -> None:
     _on_folder(context, root, partial(issuing.turn, step=step))
 
 
-@task(
+@command(
     help={
         "out": "the folder that they go to",
         "root": "a monorepo whose access list they carry",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
 from closeout import closing
-from closeout.cli.door import ROOT_HELP, on_monorepo
+from closeout.cli.door import ROOT_HELP, command, on_monorepo
 
 
-@task(name="all", help={**ROOT_HELP, "only": "comma list of gap slugs"})
+@command(name="all", help={**ROOT_HELP, "only": "comma list of gap slugs"})
 def detect_all(context: Context, root: str = "", only: str = "") -> None:
     """Print every open place; write nothing. Example: invoke detect.all --only cors."""
     on_monorepo(context, root, lambda space: closing.detect(space, closing.select(only)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 
-from invoke import Context, Exit
+from invoke import Context, Exit, Task, task
 
+from closeout import telling
 from closeout.boundary import guarded
 from closeout.errors import ExitCode
 from closeout.workspace import Workspace, choose
@@ -15,6 +18,36 @@ ROOT_HELP = {
     "root": "the monorepo's top folder; without it CLOSEOUT_ROOT, the current folder, "
     "or a working copy of the bundled reference monorepo"
 }
+_JSON_HELP = {"json": "one JSON document on stdout; the lines for people go to stderr"}
+_JSON = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+
+Body = Callable[..., None]
+
+
+def command(
+    *,
+    name: str | None = None,
+    help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word
+) -> Callable[[Body], Task[Body]]:
+    """Make a task of a function, and give it `--json`."""
+
+    def made(body: Body) -> Task[Body]:
+        room = body.__module__.rpartition(".")[2]
+        full_name = f"{room}.{name or body.__name__}"
+
+        @wraps(body)
+        def spoken(context: Context, *words: object, json: bool = False, **options: object) -> None:
+            form = telling.Form.JSON if json else telling.Form.TEXT
+            with telling.turn(full_name, form):
+                body(context, *words, **options)
+
+        signature = inspect.signature(body)
+        parameters = [*signature.parameters.values(), _JSON]
+        spoken.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        done: Task[Body] = task(name=name, help={**(help or {}), **_JSON_HELP})(spoken)
+        return done
+
+    return made
 
 
 def home_of(context: Context) -> Path:

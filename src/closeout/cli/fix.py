@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from invoke import Collection, Context, Task, task
+from invoke import Collection, Context, Task
 
 from closeout import closing
-from closeout.cli.door import ROOT_HELP, on_monorepo
+from closeout.cli.door import ROOT_HELP, command, on_monorepo
 from closeout.gaps import GAPS
 
 _HELP = {**ROOT_HELP, "dry-run": "print the plan, write nothing"}
 
 
-@task(name="all", help={**_HELP, "only": "comma list of gap slugs"})
+@command(name="all", help={**_HELP, "only": "comma list of gap slugs"})
 def fix_all(context: Context, root: str = "", only: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Close every gap. Example: invoke fix.all --root ../farmiq --dry-run."""
     act = closing.show if dry_run else closing.fix
     on_monorepo(context, root, lambda space: act(space, closing.select(only)))
 
 
-@task(help={**ROOT_HELP, "run": "the run's id; without it the latest one that wrote"})
+@command(help={**ROOT_HELP, "run": "the run's id; without it the latest one that wrote"})
 def undo(context: Context, root: str = "", run: str = "") -> None:
     """Put back the exact bytes from before a run. Example: invoke fix.undo."""
     on_monorepo(context, root, lambda space: closing.undo(space, run))
@@ -32,8 +32,7 @@ def _fix_one(slug: str, title: str) -> Task[Callable[..., None]]:
         on_monorepo(context, root, lambda space: act(space, closing.select(slug)))
 
     fix_one.__doc__ = f"Close one gap: {title}. Example: invoke fix.{slug} --dry-run."
-    made: Task[Callable[..., None]] = task(name=slug, help=_HELP)(fix_one)
-    return made
+    return command(name=slug, help=_HELP)(fix_one)
 
 
 COLLECTION = Collection("fix", fix_all, undo, *(_fix_one(gap.slug, gap.title) for gap in GAPS))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
 from closeout import upkeep
-from closeout.cli.door import at_home
+from closeout.cli.door import at_home, command
 
 
-@task(name="all")
+@command(name="all")
 def render_all(context: Context) -> None:
     """Render manifests, broker configuration and README. Example: invoke render.all."""
     at_home(context, upkeep.render)
 
 
-@task
+@command()
 def check(context: Context) -> None:
     """Fail if a rendered file differs from its template. Example: invoke render.check."""
     at_home(context, upkeep.check_rendered)

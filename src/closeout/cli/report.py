@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
 from closeout import bundles, closing
-from closeout.cli.door import ROOT_HELP, on_monorepo
+from closeout.cli.door import ROOT_HELP, command, on_monorepo
 
 
-@task(help={**ROOT_HELP, "strict": "leave with 4 while something is unproven"})
+@command(help={**ROOT_HELP, "strict": "leave with 4 while something is unproven"})
 def build(context: Context, root: str = "", strict: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Merge the evidence into one report. Example: invoke report.build --strict."""
     act = closing.build_report if strict else closing.build_lenient_report
     on_monorepo(context, root, act)
 
 
-@task(help={**ROOT_HELP, "run": "the run's id; without it the latest one"})
+@command(help={**ROOT_HELP, "run": "the run's id; without it the latest one"})
 def verify(context: Context, root: str = "", run: str = "") -> None:
     """Check a run's digests and staleness again. Example: invoke report.verify."""
     on_monorepo(context, root, lambda space: bundles.verify(space, run))

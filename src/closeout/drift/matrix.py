@@ -8,6 +8,7 @@ from pathlib import Path
 from closeout import drift
 from closeout.drift import Judge, Tools, asgi, express, pipeline
 from closeout.errors import ExitCode
+from closeout.telling import give, say
 
 JUDGES: Mapping[str, Judge] = {
     "cors": asgi.judge_cors,
@@ -37,12 +38,25 @@ def judge(slugs: Sequence[str], tools: Tools, home: Path) -> ExitCode:
     sections = _sections(home / PAGE)
     for slug in slugs:
         sections[slug] = drift.table([row for row in rows if row.staged.case.gap == slug])
-        print(f"## {slug}\n\n{sections[slug]}\n")
+        say(f"## {slug}\n\n{sections[slug]}\n")
     texts = [f"## {slug}\n\n{sections[slug]}\n" for slug in drift.GAPS if slug in sections]
     (home / PAGE).write_text("\n".join([_HEAD, *texts]))
+    give(
+        "variants",
+        [
+            {
+                "gap": row.staged.case.gap,
+                "name": row.staged.case.name,
+                "passed": row.verdict,
+                "outcome": row.staged.outcome.value,
+                "told": "; ".join([*row.staged.faults, row.judgement.told]),
+            }
+            for row in rows
+        ],
+    )
     failed = sum(row.verdict is False for row in rows)
     unasked = sum(row.verdict is None for row in rows)
-    print(f"drift: {len(rows)} variants, {failed} failed, {unasked} not judged; {PAGE}")
+    say(f"drift: {len(rows)} variants, {failed} failed, {unasked} not judged; {PAGE}")
     return drift.code(rows)
 
 
