@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+from closeout.errors import CloseoutError
+
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 """Opens a folder for what is below it; only Linux knows a handle that cannot list it."""
 
@@ -45,3 +47,16 @@ def is_plain_name(name: str) -> bool:
 def printable(path: PurePosixPath) -> PurePosixPath:
     """Return the path with everything escaped that a terminal or a report could stumble over."""
     return PurePosixPath(*(ascii(part)[1:-1] for part in path.parts))
+
+
+def checked_root(root: Path) -> Path:
+    """Return where `root` is; raises CloseoutError for a missing, unsafe or closed folder."""
+    hint = "name the monorepo's top folder: --root DIR."
+    resolved = root.expanduser().resolve()
+    if not resolved.is_dir():
+        raise CloseoutError("root-missing", f"{root} is not a folder.", hint=hint)
+    if resolved == Path(resolved.anchor) or resolved == Path.home().resolve():
+        raise CloseoutError("root-unsafe", f"{resolved} is not a monorepo's folder.", hint=hint)
+    if not os.access(resolved, os.R_OK | os.X_OK):
+        raise CloseoutError("root-unreadable", f"{resolved} cannot be read.", hint=hint)
+    return resolved

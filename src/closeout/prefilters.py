@@ -1,31 +1,134 @@
-"""Answer cheap questions about a file's bytes, each once: most files never need a parser.
+"""Ask cheap questions about files' bytes: most files never need a parser.
 
-Every gap asks on the tree before the fix, on its own stage and after it, mostly of the same bytes.
+A question is made once, at the top of the module that asks it. A tree answers all questions
+about a file in the one go in which it reads it, and may forget the bytes of a file that no
+question is interested in.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-
-_REMEMBERED = 1 << 16
-"""Answers kept; more than every question that the gaps ask of a tree of 20,000 sources."""
+from pathlib import PurePosixPath
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Question:
+    """Something to know about every file with one of `suffixes`, or any, that it is asked of."""
+
+    suffixes: frozenset[str]
+    concerns: Callable[[PurePosixPath], bool]
+    """Decided by the path alone."""
+    holds: Callable[[bytes], bool]
+    bit: int
+    """The question's own bit in the answers about a file."""
+
+    def is_met_by(self, path: PurePosixPath, content: bytes) -> bool:
+        """Return the answer for one file."""
+        is_meant = not self.suffixes or path.suffix in self.suffixes
+        return is_meant and self.concerns(path) and self.holds(content)
+
+
+_questions: list[Question] = []
+_by_suffix: dict[str, list[Question]] = {}
+_of_every_file: list[Question] = []
+
+
+def question(
+    suffixes: Iterable[str],
+    holds: Callable[[bytes], bool],
+    concerns: Callable[[PurePosixPath], bool] = lambda _: True,
+) -> Question:
+    """Return a new question; make it where a module is loaded, not where it is asked.
+
+    Without suffixes it is asked of every file that it concerns.
+    """
+    made = Question(
+        suffixes=frozenset(suffixes), concerns=concerns, holds=holds, bit=1 << len(_questions)
+    )
+    _questions.append(made)
+    if not made.suffixes:
+        _of_every_file.append(made)
+    for suffix in made.suffixes:
+        _by_suffix.setdefault(suffix, []).append(made)
+    return made
+
+
+def asked() -> int:
+    """Return the bits of all questions there are so far."""
+    return (1 << len(_questions)) - 1
+
+
+def about(path: PurePosixPath) -> list[Question]:
+    """Return the questions that concern a file."""
+    told: dict[Callable[[PurePosixPath], bool], bool] = {}
+    found = []
+    for item in (*_by_suffix.get(path.suffix, ()), *_of_every_file):
+        if item.concerns not in told:
+            told[item.concerns] = item.concerns(path)
+        if told[item.concerns]:
+            found.append(item)
+    return found
+
+
+def answers(questions: Sequence[Question], content: bytes) -> int:
+    """Return the bits of those of `questions` that `content` meets."""
+    met = 0
+    for item in questions:
+        if item.holds(content):
+            met |= item.bit
+    return met
+
+
+class Answers:
+    """The answers about one tree's files, each asked for once."""
+
+    def __init__(self, ask: Callable[[PurePosixPath, Sequence[Question]], int]) -> None:
+        """Get the bits of a file from `ask`, which is given the questions that concern it."""
+        self._ask = ask
+        self._asked = 0
+        self._known: dict[PurePosixPath, int] = {}
+        self._candidates: dict[int, tuple[PurePosixPath, ...]] = {}
+
+    def candidates(
+        self, question: Question, paths: Iterable[PurePosixPath]
+    ) -> tuple[PurePosixPath, ...]:
+        """Return those of `paths`, all that the question may be asked of, that meet it."""
+        if self._asked != asked():  # a module that asks more was loaded meanwhile
+            self._asked = asked()
+            self._known, self._candidates = {}, {}
+        if question.bit not in self._candidates:
+            found = tuple(path for path in paths if self._of(path) & question.bit)
+            self._candidates[question.bit] = found
+        return self._candidates[question.bit]
+
+    def _of(self, path: PurePosixPath) -> int:
+        met = self._known.get(path)
+        if met is None:
+            questions = about(path)
+            met = self._known[path] = self._ask(path, questions) if questions else 0
+        return met
+
+
 def holds(content: bytes, signs: tuple[bytes, ...]) -> bool:
     """Return whether any of `signs` stands in `content`."""
     return any(sign in content for sign in signs)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def holds_in_any_case(content: bytes, signs: tuple[bytes, ...]) -> bool:
     """Return whether any of `signs`, written in lower case, stands in `content` in any case."""
-    lowered = content.lower()
+    lowered = _lowered(content)
     return any(sign in lowered for sign in signs)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def matches(content: bytes, pattern: re.Pattern[bytes]) -> bool:
     """Return whether `pattern` matches anywhere in `content`."""
     return pattern.search(content) is not None
+
+
+@lru_cache(maxsize=1)
+def _lowered(content: bytes) -> bytes:
+    # The questions about one file follow each other.
+    return content.lower()

@@ -9,42 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from closeout import prefilters
 from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
-from closeout.opening import behind_link, is_plain_name, open_below, printable
+from closeout.opening import behind_link, checked_root, open_below
+from closeout.prefilters import Answers, Question
+from closeout.walking import Listing, walk
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
 
-TEMPORARY_SUFFIX = ".closeout-tmp"
-"""Ends the name of a file being written; a walk leaves such leftovers out."""
-
-SKIPPED_FOLDERS = frozenset(
-    [
-        ".git",
-        ".hg",
-        ".svn",
-        "node_modules",
-        ".venv",
-        "venv",
-        "__pycache__",
-        ".nox",
-        ".tox",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".closeout",
-        "coverage",
-        "target",
-        ".next",
-    ]
-)
-"""Folders that hold no sources; dist and build are kept, since some trees commit them."""
+_SPARE = 8 * 1024 * 1024
+"""Bytes of files without interest that are kept all the same, should somebody ask again."""
 
 
 class Tree(Protocol):
@@ -52,6 +34,12 @@ class Tree(Protocol):
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return every file's path, sorted."""
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, sorted."""
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question, sorted."""
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, or None where it is absent or unreadable."""
@@ -88,8 +76,15 @@ def clean_path(text: str) -> PurePosixPath:
 
 def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
     """Return the paths of the files below `folder`, sorted."""
-    parts = folder.parts
-    return [path for path in tree.paths() if path.parts[: len(parts)] == parts]
+    parts, paths = folder.parts, tree.paths()
+    first = bisect_left(paths, parts, key=lambda path: path.parts)
+    end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
+    return list(paths[first:end])
+
+
+def stands_in(tree: Tree, path: PurePosixPath) -> bool:
+    """Return whether `path` is one of the tree's own files, which need not be readable."""
+    return path in below(tree, path)
 
 
 class DiskTree:
@@ -97,48 +92,40 @@ class DiskTree:
 
     def __init__(self, root: Path) -> None:
         """Open `root`; raises CloseoutError for a missing, unsafe or empty one."""
-        self.root = _checked_root(root)
+        self.root = checked_root(root)
         self._bytes: dict[PurePosixPath, bytes | None] = {}
         self._unreadable: dict[PurePosixPath, Unresolved] = {}
+        self._answers = Answers(self._ask)
+        self._spare = _SPARE
 
     @cached_property
-    def _listing(self) -> tuple[PurePosixPath, ...]:
-        return tuple(self._walk())
-
-    def _walk(self) -> Iterator[PurePosixPath]:
-        # By name, folder by folder: that is the order of sorted paths. A stack of our own, since
-        # folders may nest deeper than the interpreter recurses.
-        waiting = self._entries(str(self.root), PurePosixPath())
-        while waiting:
-            path, entry = waiting.pop()
-            if not is_plain_name(entry.name):
-                self._refuse(printable(path), "its name is not plain text")
-            elif entry.is_dir(follow_symlinks=False):
-                if entry.name not in SKIPPED_FOLDERS:
-                    waiting += self._entries(entry.path, path)
-            elif entry.is_file(follow_symlinks=False):
-                if not entry.name.endswith(TEMPORARY_SUFFIX):
-                    yield path
-            elif not entry.is_symlink():
-                self._refuse(path, "not a regular file")
-
-    def _entries(
-        self, folder: str, prefix: PurePosixPath
-    ) -> list[tuple[PurePosixPath, os.DirEntry[str]]]:
-        try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
-        except OSError as error:
-            self._refuse(prefix, f"folder cannot be listed: {error.strerror}")
-            return []
-        return [(prefix / entry.name, entry) for entry in found]
+    def _listing(self) -> Listing:
+        return Listing(walk(str(self.root), self._refuse))
 
     def _refuse(self, path: PurePosixPath, detail: str) -> None:
         self._unreadable[path] = Unresolved(path=path, reason=Reason.UNREADABLE, detail=detail)
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return every regular file below the root, sorted; links and devices are left out."""
-        return self._listing
+        return self._listing.paths
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, sorted."""
+        return self._listing.ending(suffixes)
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question; a file is read once for all."""
+        return self._answers.candidates(question, self.ending(question.suffixes))
+
+    def _ask(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
+        known = path in self._bytes
+        content = self._bytes[path] if known else self._read(path)
+        met = prefilters.answers(questions, content) if content is not None else 0
+        size = len(content or b"")
+        if met or size <= self._spare:
+            self._bytes[path] = content
+            self._spare -= 0 if met or known else size
+        return met
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
@@ -188,18 +175,6 @@ def _trouble(status: os.stat_result) -> str | None:
     return None
 
 
-def _checked_root(root: Path) -> Path:
-    hint = "name the monorepo's top folder: --root DIR."
-    resolved = root.expanduser().resolve()
-    if not resolved.is_dir():
-        raise CloseoutError("root-missing", f"{root} is not a folder.", hint=hint)
-    if resolved == Path(resolved.anchor) or resolved == Path.home().resolve():
-        raise CloseoutError("root-unsafe", f"{resolved} is not a monorepo's folder.", hint=hint)
-    if not os.access(resolved, os.R_OK | os.X_OK):
-        raise CloseoutError("root-unreadable", f"{resolved} cannot be read.", hint=hint)
-    return resolved
-
-
 class Overlay:
     """A tree with edits laid over it; the tree below is never changed."""
 
@@ -235,10 +210,24 @@ class Overlay:
         if self._listing is None:
             below = self.base.paths()
             new = self._edits.keys() - set(below)
-            # Sorting parts is sorting paths, and several times faster.
-            everything = sorted((*below, *new), key=lambda path: path.parts)
-            self._listing = tuple(everything) if new else below
+            self._listing = _sorted((*below, *new)) if new else below
         return self._listing
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, new ones included, sorted."""
+        below = self.base.ending(suffixes)
+        made = (path for path, edit in self._edits.items() if edit.before is None)
+        new = [path for path in made if not suffixes or path.suffix in suffixes]
+        return _sorted((*below, *new)) if new else below
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question with the edits, sorted."""
+        below = self.base.candidates(question)
+        if not self._edits:
+            return below
+        edits = self._edits.items()
+        met = [path for path, edit in edits if question.is_met_by(path, edit.after)]
+        return _sorted((*(path for path in below if path not in self._edits), *met))
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the edited bytes where there is an edit, else the base's."""
@@ -255,6 +244,11 @@ class Overlay:
         return self.base.unreadable()
 
 
+def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    # Sorting parts is sorting paths, and several times faster.
+    return tuple(sorted(paths, key=lambda path: path.parts))
+
+
 class MemoryTree:
     """A tree of given bytes: what a test or a case file describes."""
 
@@ -265,6 +259,14 @@ class MemoryTree:
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return the given paths, sorted."""
         return tuple(sorted(self._files))
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the given paths with one of these suffixes, sorted."""
+        return tuple(path for path in self.paths() if not suffixes or path.suffix in suffixes)
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the given files that meet the question, sorted."""
+        return tuple(path for path in self.paths() if question.is_met_by(path, self._files[path]))
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the given bytes, or None."""

@@ -21,7 +21,8 @@ from closeout import jsonloading
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit
 from closeout.opening import behind_link
-from closeout.tree import TEMPORARY_SUFFIX, Tree, clean_path
+from closeout.tree import Tree, clean_path
+from closeout.walking import TEMPORARY_SUFFIX
 
 _JOURNAL = "journal.json"
 _COMMITTED = "committed"

@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "bundle", "progress", "telling", "__init__"},
     {"model"},
     {"rulings"},
-    {"prefilters", "yamlloading", "jsonloading", "opening"},
+    {"prefilters", "yamlloading", "jsonloading", "opening", "walking"},
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
     {"rendering", "writer", "patching", "certdesk", "certificates", "manifests", "rotation"},
     {"anchors"},

@@ -11,6 +11,7 @@ from closeout.splicing import Splice
 from closeout.tree import Tree
 
 FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_YAML = frozenset({".yml", ".yaml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +53,18 @@ class Environment:
         return "" if self.node.flow else "- "
 
 
+def compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
+    """Return every compose file that stands by itself."""
+    return tuple(path for path in tree.ending(_YAML) if path.name in FILES)
+
+
 def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Environment]:
     """Yield the environments of the compose services that are built from `services`.
 
     One that is taken from a file or from another place of the document is left out.
     """
-    for path in tree.paths():
-        content = tree.read(path) if path.name in FILES else None
+    for path in compose_files(tree):
+        content = tree.read(path)
         if content is None or not any(item.name.encode() in content for item in services):
             continue
         for name, block in blocks(content):

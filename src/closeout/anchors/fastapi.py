@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from closeout.anchors.python import AppCreation, CorsCall, Module, parse
 from closeout.anchors.python_values import Values
 from closeout.model import Reason, Unresolved
-from closeout.prefilters import holds
-from closeout.tree import Tree
+from closeout.prefilters import holds, question
+from closeout.tree import Tree, below, stands_in
 
 _SIGNS = (
     *(b"FastAPI(", b"(FastAPI", b"import FastAPI", b"FastAPI as "),
@@ -76,13 +76,18 @@ class Service:
     @cached_property
     def apps(self) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
         """Return every application the service creates, with its file."""
-        own = frozenset(
-            name for _, module in self._holding(_APP_SIGNS) for name in module.app_classes
-        )
-        signs = (*_APP_SIGNS, *sorted(name.encode() for name in own))
+        signs = (*_APP_SIGNS, *sorted(name.encode() for name in self.own))
         return tuple(
-            (path, app) for path, module in self._holding(signs) for app in module.applications(own)
+            (path, app)
+            for path, module in self._holding(signs)
+            for app in module.applications(self.own)
         )
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Return the names of the service's classes that derive from an application's."""
+        held = self._holding(_APP_SIGNS)
+        return frozenset(name for _, module in held for name in module.app_classes)
 
     def received(self, app: AppCreation) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
         """Return where modules take the application that `app`'s function creates, by a name."""
@@ -128,18 +133,29 @@ def services(tree: Tree) -> tuple[Service, ...]:
 
     A file that does not parse counts where its bytes name an application or CORS.
     """
-    paths = tree.paths()
-    sources = [path for path in paths if path.suffix == ".py" and not _is_test(path)]
-    candidates = [path for path in sources if _looks_like_one(tree.read(path))]
-    files = frozenset(paths) if candidates else frozenset()
-    folders = {_folder(path, files) for path in candidates}
-    found = (_service(tree, folder, sources) for folder in sorted(folders))
+    folders = {_folder(tree, path) for path in tree.candidates(_APPLICATIONS)}
+    telling = tree.candidates(_TELLING)
+    found = (
+        _service(tree, folder, below(tree, folder))
+        for folder in sorted(folders)
+        if _is_worth_reading(_service(tree, folder, _inside(telling, folder)))
+    )
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
+
+
+def _inside(paths: Iterable[PurePosixPath], folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    depth = len(folder.parts)
+    return (path for path in paths if path.parts[:depth] == folder.parts)
+
+
+def _is_worth_reading(service: Service) -> bool:
+    """Return whether the modules that alone can make it a service do, or need the others for it."""
+    return bool(service.own or service.apps or service.cors_calls or service.unparsable)
 
 
 def missing_services(tree: Tree, named: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
     """Return the main modules of `named` whose service stands nowhere in the tree."""
-    present = {path.parent.parent.name for path in tree.paths() if path.suffix == ".py"}
+    present = {path.parent.parent.name for path in tree.ending(_PYTHON)}
     return tuple(
         Unresolved(
             path=path,
@@ -152,8 +168,20 @@ def missing_services(tree: Tree, named: Iterable[PurePosixPath]) -> tuple[Unreso
     )
 
 
-def _looks_like_one(content: bytes | None) -> bool:
-    return content is not None and holds(content, _SIGNS)
+def _looks_like_one(content: bytes) -> bool:
+    return holds(content, _SIGNS)
+
+
+def _is_no_test(path: PurePosixPath) -> bool:
+    return not _is_test(path)
+
+
+_PYTHON = frozenset({".py"})
+_APPLICATIONS = question(_PYTHON, _looks_like_one, _is_no_test)
+_TELLING = question(
+    _PYTHON, lambda content: holds(content, (*_APP_SIGNS, *_CORS_SIGNS)), _is_no_test
+)
+"""Only these can create an application or set up CORS, but for subclasses of the service's own."""
 
 
 def _is_test(path: PurePosixPath) -> bool:
@@ -161,20 +189,19 @@ def _is_test(path: PurePosixPath) -> bool:
     return named_so or not _TEST_FOLDERS.isdisjoint(path.parts)
 
 
-def _folder(path: PurePosixPath, files: frozenset[PurePosixPath]) -> PurePosixPath:
+def _folder(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     for parent in path.parents[:-1]:
-        if any(parent / name in files for name in _MANIFESTS):
+        if any(stands_in(tree, parent / name) for name in _MANIFESTS):
             return parent
     package = path.parent
-    while package / "__init__.py" in files:
+    while stands_in(tree, package / "__init__.py"):
         package = package.parent
     return package.parent if package.name in {"app", "src"} else package
 
 
-def _service(tree: Tree, folder: PurePosixPath, sources: list[PurePosixPath]) -> Service:
-    depth = len(folder.parts)
-    below = (path for path in sources if path.parts[:depth] == folder.parts)
-    read = ((path, tree.read(path)) for path in below)
+def _service(tree: Tree, folder: PurePosixPath, paths: Iterable[PurePosixPath]) -> Service:
+    modules = (path for path in paths if path.suffix == ".py" and not _is_test(path))
+    read = ((path, tree.read(path)) for path in modules)
     return _remembered(folder, tuple((path, held) for path, held in read if held is not None))
 
 

@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.inventory.code import in_python, in_schema, in_typescript
+from closeout.inventory.code import (
+    in_python,
+    in_schema,
+    in_typescript,
+    module_may_read,
+    script_may_read,
+)
 from closeout.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.inventory.names import Mention, Origin
+from closeout.prefilters import question
 from closeout.tree import Tree
 
 __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services"]
@@ -21,6 +28,7 @@ __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services"]
 LAYERS = ("cloud-layer", "edge-layer")
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
+_SETTINGS = frozenset({".yml", ".yaml", ".example", ".sample", ".template", ".prisma"})
 _SCRIPTS = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
 
 
@@ -60,7 +68,11 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
     """Return every secret variable of every service, sorted by service and name."""
     known = services(tree)
     found: dict[tuple[str, str], set[Place]] = defaultdict(set)
-    for path in tree.paths():
+    for path in (
+        *tree.ending(_SETTINGS),
+        *tree.candidates(_READING_SCRIPTS),
+        *tree.candidates(_READING_MODULES),
+    ):
         read = _reader(path, known)
         content = tree.read(path) if read else None
         if read is None or content is None:
@@ -119,12 +131,24 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]]
         return _yaml_reader(path)
     if "env" in path.name and path.suffix in {".example", ".sample", ".template"}:
         return in_env_example
-    tested = path.stem.endswith(_TEST_ENDINGS) or path.name.startswith(("test_", "conftest"))
-    if tested or _TEST_FOLDERS & set(path.parts):
+    if _is_test(path):
         return None
     if path.suffix in _SCRIPTS:
         return in_typescript(path.suffix)
     return {".py": in_python, ".prisma": in_schema}.get(path.suffix)
+
+
+def _is_test(path: PurePosixPath) -> bool:
+    tested = path.stem.endswith(_TEST_ENDINGS) or path.name.startswith(("test_", "conftest"))
+    return tested or not _TEST_FOLDERS.isdisjoint(path.parts)
+
+
+def _may_be_read(path: PurePosixPath) -> bool:
+    return (_is_in_service(path) or path.name.startswith("values")) and not _is_test(path)
+
+
+_READING_SCRIPTS = question(_SCRIPTS, script_may_read, _may_be_read)
+_READING_MODULES = question((".py",), module_may_read, _may_be_read)
 
 
 def _yaml_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]] | None:

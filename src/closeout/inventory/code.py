@@ -47,8 +47,19 @@ def _mentions(read: Callable[[bytes], Iterator[Mention]], content: bytes) -> tup
     return tuple(read(content))
 
 
+def module_may_read(content: bytes) -> bool:
+    """Return whether a module that holds these bytes may ask its environment for a secret."""
+    return holds(content, _PYTHON_SIGNS) and (_SETTINGS in content or names_a_secret(content))
+
+
+def script_may_read(content: bytes) -> bool:
+    """Return whether a script that holds these bytes may ask its environment for a secret."""
+    asks = b"process" in content and _PROCESS_ENV.search(content) is not None
+    return asks and names_a_secret(content)
+
+
 def _in_python(content: bytes) -> Iterator[Mention]:
-    if not holds(content, _PYTHON_SIGNS) or not (names_a_secret(content) or _SETTINGS in content):
+    if not module_may_read(content):
         return
     try:
         nodes = python.parse(content).nodes
@@ -85,9 +96,7 @@ def _in_jsx(content: bytes) -> Iterator[Mention]:
 
 
 def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
-    if not holds(content, (b"process",)) or not _PROCESS_ENV.search(content):
-        return
-    if not names_a_secret(content):
+    if not script_may_read(content):
         return
     root = _parse(content, suffix)
     wrapped = False
@@ -104,7 +113,6 @@ def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
         yield from _wrapped(content, root)
 
 
-@lru_cache(maxsize=4096)
 def names_a_secret(content: bytes) -> bool:
     """Return whether any word in capitals may be a secret variable."""
     return any(is_secret(word.decode(), _ANY_URL) for word in set(_NAMES.findall(content)))

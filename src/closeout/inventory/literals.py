@@ -16,7 +16,15 @@ from closeout.inventory.code import names_a_secret
 from closeout.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.inventory.ignored import ignoring
 from closeout.inventory.names import Mention
-from closeout.inventory.planted import in_constants, in_dockerfile, in_manifest, in_text
+from closeout.inventory.planted import (
+    in_constants,
+    in_dockerfile,
+    in_manifest,
+    in_text,
+    may_be_manifest,
+    may_hold_text,
+)
+from closeout.prefilters import question
 from closeout.tree import Tree
 
 _FIXTURES = frozenset(
@@ -60,8 +68,8 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     for item in _of_services(variables):
         if not (is_fixture(item.path) or is_ignored(item.path)):
             found.setdefault((item.path, item.line), item)
-    for path in tree.paths():
-        if not (_is_opaque(path) or is_fixture(path) or is_ignored(path)):
+    for path in sorted(set().union(*(tree.candidates(each) for each in _QUESTIONS))):
+        if not is_ignored(path):
             for item in _in_file(path, tree.read(path) or b""):
                 found.setdefault((path, item.line), item)
     return tuple(found[place] for place in sorted(found))
@@ -95,6 +103,26 @@ def _is_opaque(path: PurePosixPath) -> bool:
     return path.suffix in _OPAQUE or path.name in _LOCKFILES
 
 
+def _is_open(path: PurePosixPath) -> bool:
+    return not (_is_opaque(path) or is_fixture(path))
+
+
+def _is_image(path: PurePosixPath) -> bool:
+    return "dockerfile" in path.name.lower() or path.name == "Containerfile"
+
+
+def _is_read_anyway(path: PurePosixPath) -> bool:
+    return (_is_image(path) or is_environment(path)) and _is_open(path)
+
+
+_QUESTIONS = (
+    question((), may_hold_text, _is_open),
+    question(_CODE | _SETTINGS, lambda content: bool(in_constants(content)), _is_open),
+    question(_YAML, lambda content: may_be_manifest(content) or names_a_secret(content), _is_open),
+    question((), lambda _: True, _is_read_anyway),
+)
+
+
 def _in_file(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
     for name, line in _material(path, content):
         yield Literal(path=path, line=line, name=name, form=Form.MATERIAL)
@@ -109,7 +137,7 @@ def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
         yield from in_constants(content)
     elif path.suffix in _YAML:
         yield from in_manifest(content)
-    elif "dockerfile" in path.name.lower() or path.name == "Containerfile":
+    elif _is_image(path):
         yield from in_dockerfile(content)
 
 

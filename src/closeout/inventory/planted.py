@@ -21,6 +21,9 @@ _TOKEN_SIGNS = tuple(
     b"AKIA ASIA ghp_ gho_ ghs_ github_pat_ glpat- xoxb- xoxp- sk_live_ rk_live_ AIza npm_ "
     b"AGE-SECRET-KEY-1".split()
 )
+_CHEAP_TOKEN_SIGNS = tuple(
+    b"AKIA ASIA ghp_ gho_ ghs_ github_pat_ glpat- xox k_live_ AIza npm_ AGE-SECRET".split()
+)
 _TOKEN = re.compile(
     rb"\b(?:A[KS]IA[0-9A-Z]{16}|gh[pos]_[A-Za-z0-9]{36}|github_pat_\w{40,}|glpat-[\w-]{20,}"
     rb"|xox[bp]-[0-9]+-[0-9A-Za-z-]{10,}|[rs]k_live_[0-9A-Za-z]{16,}|AIza[\w-]{35}"
@@ -46,7 +49,16 @@ _MANY = 16
 """Characters that a generated secret has; shorter constants are names of headers and fields."""
 
 
-@lru_cache(maxsize=4096)
+def may_hold_text(content: bytes) -> bool:
+    """Return whether `in_text` may find something in these bytes."""
+    return holds(content, _KEY_SIGNS) or holds(content, _CHEAP_TOKEN_SIGNS)
+
+
+def may_be_manifest(content: bytes) -> bool:
+    """Return whether `in_manifest` may find something in these bytes."""
+    return matches(content, _MANIFEST) and holds_in_any_case(content, _TELLING)
+
+
 def in_text(content: bytes) -> tuple[tuple[str, int], ...]:
     """Return every private key, and every token whose issuer marks it as one."""
     found = []
@@ -81,7 +93,7 @@ def in_manifest(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield every value of a Secret, and every value of a ConfigMap that ought to be in one."""
     import yaml  # noqa: PLC0415 - only manifests need the parser
 
-    if not matches(content, _MANIFEST) or not holds_in_any_case(content, _TELLING):
+    if not may_be_manifest(content):
         return
     try:
         found = documents(content)
@@ -109,7 +121,7 @@ def _held(document: Document, place: tuple[str | int, ...]) -> Iterator[tuple[st
                 yield str(key), document.line_of((*place, part, str(key)))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def in_constants(content: bytes) -> tuple[tuple[str, int], ...]:
     """Return every generated-looking value that code or a settings file gives a secret's name."""
     lowered = content.lower()

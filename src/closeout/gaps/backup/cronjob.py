@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
 from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.prefilters import question
+from closeout.tree import stands_in
 
 if TYPE_CHECKING:
     from closeout.manifests import Document
@@ -76,12 +78,17 @@ def _file_faults(tree: Tree, content: bytes, made: tuple[Document, ...]) -> Iter
         yield from _faults(job, named)
 
 
+_JOBS = question(
+    (".yml", ".yaml"),
+    lambda content: b"CronJob" in content and b"backup" in content.lower(),
+    lambda path: "templates" not in path.parts,
+)
+
+
 def _candidates(tree: Tree) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for path in tree.paths():
-        if path.suffix in {".yaml", ".yml"} and "templates" not in path.parts:
-            content = tree.read(path) or b""
-            if path == CRONJOB or (b"CronJob" in content and b"backup" in content.lower()):
-                yield path, content
+    named = (CRONJOB,) if stands_in(tree, CRONJOB) else ()
+    for path in sorted({*tree.candidates(_JOBS), *named}):
+        yield path, tree.read(path) or b""
 
 
 def _unparsable(path: PurePosixPath, line: int) -> Iterator[Unresolved]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from closeout.gaps.backup.cronjob import cronjob_check
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
 from closeout.model import Check, Finding
+from closeout.prefilters import question
 
 if TYPE_CHECKING:
     from closeout.tree import Tree
@@ -77,13 +78,16 @@ def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
     return (*missing, *present)
 
 
+_DUMPING = question(
+    (".sh",), lambda content: b"pg_dump" in content and _DUMP.search(_code(content)) is not None
+)
+
+
 def sibling_scripts(tree: Tree) -> Iterator[PurePosixPath]:
     """Yield other shell scripts that dump a database, which the order does not name."""
-    for path in tree.paths():
-        if path.suffix == ".sh" and path not in {BACKUP_SCRIPT, RESTORE_SCRIPT}:
-            content = tree.read(path) or b""
-            if b"pg_dump" in content and _DUMP.search(_code(content)):
-                yield path
+    for path in tree.candidates(_DUMPING):
+        if path not in {BACKUP_SCRIPT, RESTORE_SCRIPT}:
+            yield path
 
 
 def _script_check(tree: Tree) -> Check:

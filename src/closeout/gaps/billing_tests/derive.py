@@ -11,7 +11,7 @@ from closeout.model import Changeset, Edit, Reason, Unresolved
 from closeout.probes.service_copy import BILLING_SERVICE
 from closeout.splicing import splice
 from closeout.suites import Needs, Shipped
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 _RUNNER = ("jest", "ts-jest")
 
@@ -111,7 +111,7 @@ def _suite(tree: Tree, open_paths: set[PurePosixPath], read: package.Package) ->
             hint=f"npm install --save-dev --save-exact {' '.join(absent)}, then run this again.",
         )
         return Changeset(name="billing-suite", edits=(), unresolved=(lost,))
-    configured = read.configures_jest or jest_configurations(list(tree.paths()))
+    configured = read.configures_jest or jest_configurations(below(tree, BILLING_SERVICE))
     return suites.propose(SUITE, tree, open_paths, {"jest.config.js"} if configured else set())
 
 

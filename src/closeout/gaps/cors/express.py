@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
-from closeout.anchors.node_sources import is_source, readers
+from closeout.anchors.node_sources import SUFFIXES, is_source, readers
 from closeout.anchors.typescript_flow import is_guarded
 from closeout.anchors.typescript_values import FUNCTIONS, Leaf, Values
 from closeout.gaps.cors.express_openings import Opening, delegated, opening_of
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.prefilters import holds_in_any_case, matches
+from closeout.prefilters import holds, holds_in_any_case, matches, question
 from closeout.tree import Tree
 
 RULE = "express-no-wildcard"
@@ -24,6 +24,21 @@ _SIGNS = re.compile(
 )
 _CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
+_SERVERS = (b"express", b"cors", b"http", b"fastify", b"koa")
+
+
+def _has_signs(content: bytes) -> bool:
+    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
+
+
+def _is_server(content: bytes) -> bool:
+    return holds(content, _SERVERS) and matches(content, _SERVER)
+
+
+_OPEN = question(SUFFIXES, _has_signs, is_source)
+_EXAMINED = question(
+    SUFFIXES, lambda content: _is_server(content) or _has_signs(content), is_source
+)
 _SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
 _REFLECTING = re.compile(
     r"""^\w+\.(?:headers\??(?:\.origin|\[['"`]origin['"`]\])|(?:get|header)\(['"`]origin['"`]\))$""",
@@ -73,18 +88,13 @@ def check(tree: Tree, survey: Survey) -> tuple[Check, ...]:
 
 def look(tree: Tree) -> Survey:
     """Return what the tree's Express services do with origins."""
-    examined: list[PurePosixPath] = []
     opened: dict[tuple[PurePosixPath, int], Opened] = {}
     unresolved: list[Unresolved] = []
     policies: list[PurePosixPath] = []
     values = Values(tree)
-    for path in tree.paths():
-        content = tree.read(path) if is_source(path) else None
-        if content is None or not (matches(content, _SERVER) or _has_signs(content)):
-            continue
-        examined.append(path)
-        if not _has_signs(content):
-            continue
+    examined = tree.candidates(_EXAMINED)
+    for path in tree.candidates(_OPEN):
+        content = tree.read(path) or b""
         source = typescript.read(content)
         calls = list(cors_calls(source))
         by_hand = list(_by_hand(values, path, source))
@@ -102,15 +112,11 @@ def look(tree: Tree) -> Survey:
         for place in by_hand:
             opened.setdefault((place.path, -place.line), place)
     return Survey(
-        examined=tuple(examined),
+        examined=examined,
         opened=tuple(opened.values()),
         unresolved=tuple(dict.fromkeys(unresolved)),
         policies=tuple(policies),
     )
-
-
-def _has_signs(content: bytes) -> bool:
-    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
 
 
 def configurable_folders(tree: Tree, survey: Survey) -> tuple[PurePosixPath, ...]:

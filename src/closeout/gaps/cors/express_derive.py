@@ -17,7 +17,7 @@ from closeout.gaps.cors.wiring import LOCAL_ORIGINS, example_edits
 from closeout.model import Changeset, Edit, Reason, Unresolved
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
-from closeout.tree import Overlay, Tree
+from closeout.tree import Overlay, Tree, below
 
 _ORIGINS, _HEADERS = "trustedOrigins", "REQUEST_HEADERS"
 _MODULES = ("corsOrigins", "corsPolicyOrigins", "crossOriginPolicy")
@@ -107,7 +107,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": LOCAL_ORIGINS}
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
-    has_config = any(config in item.parents for item in tree.paths())
+    has_config = below(tree, config)
     beside = config if has_config else path.parent
     for name in _MODULES:
         place = beside / f"{name}{path.suffix}"

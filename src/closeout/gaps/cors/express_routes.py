@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from closeout.anchors import typescript
 from closeout.anchors.node_sources import is_source
 from closeout.anchors.typescript_source import ROUTE_METHODS
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 _ALL = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _ROUTING = re.compile(rb"\.(?:all|delete|get|patch|post|put)\s*\(")
@@ -65,6 +65,6 @@ def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
 
 
 def _sources(tree: Tree, folder: PurePosixPath) -> Iterator[bytes]:
-    for path in tree.paths():
-        if folder in path.parents and is_source(path):
+    for path in below(tree, folder):
+        if is_source(path):
             yield tree.read(path) or b""

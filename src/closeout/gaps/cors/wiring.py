@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.charts import PLAIN, variables
-from closeout.anchors.compose import FILES, environments
+from closeout.anchors.compose import compose_files, environments
 from closeout.anchors.fastapi import Service
 from closeout.model import Edit
 from closeout.splicing import Splice, splice
@@ -20,6 +20,7 @@ LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 _VARIABLE = "ALLOWED_ORIGINS"
 _STAGES = frozenset(["APP_ENV", "ENVIRONMENT", "NODE_ENV"])
 _EXAMPLES = frozenset([".env.example", "env.example", ".env.sample"])
+_ENDINGS = frozenset([".example", ".sample"])
 _WHAT_FOR = (
     "# Browser origins that may call this service, separated by commas.\n"
     "# In production it has to be set, or the service does not start."
@@ -46,7 +47,7 @@ def policy_folders(found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
 def wiring_files(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     """Return the files that carry variables to the services."""
     wanted = tuple(folders)
-    compose = (path for path in tree.paths() if path.name in FILES)
+    compose = compose_files(tree)
     charts = (item.path for item in variables(tree, frozenset(wanted), PLAIN))
     return (*_examples(tree, wanted), *compose, *charts)
 
@@ -130,4 +131,6 @@ def chart_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
 
 def _examples(tree: Tree, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     wanted = frozenset(folders)
-    return tuple(path for path in tree.paths() if path.name in _EXAMPLES and path.parent in wanted)
+    return tuple(
+        path for path in tree.ending(_ENDINGS) if path.name in _EXAMPLES and path.parent in wanted
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from closeout.gaps.external_secrets.target import CLOUD_NAMESPACE, EDGE_NAMESPACE
 from closeout.manifests import Document, documents
 from closeout.model import Reason, Unresolved
+from closeout.prefilters import holds, question
 from closeout.tree import Tree
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
@@ -93,18 +94,21 @@ class Declared:
         return tuple(item for item in self.secrets if _owner(item.name, services) == service)
 
 
+_MARKED = question(
+    (".yml", ".yaml"),
+    lambda content: holds(content, _MARKS),
+    lambda path: "compose" not in path.name,
+)
+
+
 def declared(tree: Tree) -> Declared:
     """Return what the manifests of `tree` declare; a manifest that does not parse is unresolved."""
     import yaml  # noqa: PLC0415 - only trees with manifests need the parser
 
     found: list[Found] = []
     unresolved: list[Unresolved] = []
-    for path in tree.paths():
-        if path.suffix not in {".yaml", ".yml"} or "compose" in path.name:
-            continue
-        content = tree.read(path)
-        if content is None or not any(mark in content for mark in _MARKS):
-            continue
+    for path in tree.candidates(_MARKED):
+        content = tree.read(path) or b""
         try:
             found += [Found(path=path, document=item) for item in documents(content)]
         except yaml.YAMLError as error:

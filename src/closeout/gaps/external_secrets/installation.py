@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.gaps.external_secrets.target import CHART_VERSION
+from closeout.prefilters import question
 from closeout.splicing import Splice, line_number
 from closeout.tree import Tree
 
@@ -35,12 +36,8 @@ class Command:
 
 def commands(tree: Tree) -> Iterator[Command]:
     """Yield every command that installs the operator from a script, Makefile or workflow."""
-    for path in tree.paths():
-        if not _may_hold(path):
-            continue
-        content = tree.read(path)
-        if content is None or b"external-secrets" not in content or b"helm" not in content:
-            continue
+    for path in tree.candidates(_SPEAKING):
+        content = tree.read(path) or b""
         for match in _COMMAND.finditer(content):
             if _RELEASE.search(match["rest"]):
                 yield _command(path, content, match)
@@ -55,6 +52,13 @@ def _may_hold(path: PurePosixPath) -> bool:
     if path.suffix in {".sh", ".bash", ".mk"} or path.name == "Makefile":
         return True
     return path.suffix in {".yml", ".yaml"} and "workflows" in path.parts
+
+
+_SPEAKING = question(
+    (".sh", ".bash", ".mk", "", ".yml", ".yaml"),
+    lambda content: b"external-secrets" in content and b"helm" in content,
+    _may_hold,
+)
 
 
 def _command(path: PurePosixPath, content: bytes, match: re.Match[bytes]) -> Command:

@@ -29,7 +29,7 @@ from closeout.gaps.factory_secret.wiring import (
 from closeout.model import Changeset, Edit, Unresolved
 from closeout.rendering import render
 from closeout.splicing import Splice, splice
-from closeout.tree import Overlay, Tree
+from closeout.tree import Overlay, Tree, below
 
 _CLAIMS = "factorySecret"
 _REQUIRED = "requiredSecret"
@@ -118,7 +118,7 @@ def _dependencies(
 
 def _module(tree: Tree, service: PurePosixPath, name: str, spoken: Language) -> PurePosixPath:
     """Return where a new module of that name goes."""
-    has_sources = any(service / "src" in path.parents for path in tree.paths())
+    has_sources = below(tree, service / "src")
     folder = service / "src" if has_sources or spoken.suffix == ".ts" else service
     return folder / "config" / f"{name}{spoken.suffix}"
 

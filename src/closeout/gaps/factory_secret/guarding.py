@@ -13,7 +13,7 @@ from closeout.anchors.node_sources import is_source
 from closeout.gaps.factory_secret.comparing import Compared, Form
 from closeout.gaps.factory_secret.expressions import name_of, peeled, source_of, text_of
 from closeout.splicing import Splice
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -205,8 +205,8 @@ def _calls(
 
 
 def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:
-    for path in tree.paths():
-        if is_source(path) and service in path.parents:
+    for path in below(tree, service):
+        if is_source(path):
             yield path
 
 

@@ -8,12 +8,12 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.anchors import typescript
-from closeout.anchors.node_sources import is_source
+from closeout.anchors.node_sources import SUFFIXES, is_source
 from closeout.anchors.typescript_values import Values
 from closeout.gaps.factory_secret.comparing import Compared, comparisons
 from closeout.gaps.factory_secret.expressions import environment_defaults
 from closeout.model import Reason, Unresolved
-from closeout.prefilters import holds_in_any_case
+from closeout.prefilters import holds_in_any_case, question
 from closeout.tree import Tree
 
 NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
@@ -30,6 +30,7 @@ _SIGNS = (
     *(b"secret", b"password", b"passcode", b"claimcode", b"claim_code", b"key", b"token"),
     *(b"accesscode", b"access_code"),
 )
+_SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
 _SHORTEST = 4
 
 
@@ -75,14 +76,11 @@ def sources(tree: Tree) -> Sources:
     """Return what the tree's TypeScript says about secrets."""
     values = Values(tree)
     found: list[HardcodedSecret] = []
-    examined: list[PurePosixPath] = []
     readers: list[PurePosixPath] = []
     broken: list[Unresolved] = []
-    for path in tree.paths():
-        content = tree.read(path) if is_source(path) else None
-        if content is None or not holds_in_any_case(content, _SIGNS):
-            continue
-        examined.append(path)
+    examined = tree.candidates(_SECRETIVE)
+    for path in examined:
+        content = tree.read(path) or b""
         source = typescript.read(content)
         if source.error_line is not None and _is_about_the_factory(content):
             broken.append(_unparsable(path, source.error_line))
@@ -91,7 +89,7 @@ def sources(tree: Tree) -> Sources:
             readers.append(path)
     return Sources(
         secrets=tuple(found),
-        examined=tuple(examined),
+        examined=examined,
         readers=tuple(readers),
         broken=tuple(broken),
     )

@@ -16,6 +16,7 @@ from closeout.tree import Tree
 
 CONFIG = PurePosixPath("/mosquitto/config/mosquitto.conf")
 _COMPOSE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
+_YAML = frozenset({".yml", ".yaml"})
 _BASE = re.compile(r"(docker-)?compose\.ya?ml")
 _COPY = re.compile(rb"^(?:COPY|ADD)\s+(?:--\S+\s+)*(\S+)\s+(\S+)\s*$", re.MULTILINE)
 _SHORT_PORT = re.compile(r"(?:(?P<host>.+):)?(?P<published>[^:]+):(?P<target>\d+)(?:/tcp)?")
@@ -82,7 +83,7 @@ class Additions:
 
 def compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
     """Return every compose file's path."""
-    return tuple(path for path in tree.paths() if _COMPOSE.fullmatch(path.name))
+    return tuple(path for path in tree.ending(_YAML) if _COMPOSE.fullmatch(path.name))
 
 
 def is_base(path: PurePosixPath) -> bool:

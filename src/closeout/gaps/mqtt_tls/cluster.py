@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from closeout.anchors.yaml import Entry, Kind, Node, YamlError, documents
 from closeout.gaps.mqtt_tls.broker_conf import BrokerConf, parse
 from closeout.model import Reason, Unresolved
+from closeout.prefilters import holds, question
 from closeout.tree import Tree
 
 _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet"])
@@ -65,13 +66,26 @@ class Manifests:
     """The list of files in the folder's kustomization."""
 
 
+_WORDS = (b"mosquitto", b"mqtt", b"1883")
+
+
+def _may_speak(content: bytes) -> bool:
+    return b"kind:" in content and holds(content, _WORDS)
+
+
+_MAY_SPEAK = question((".yml", ".yaml"), _may_speak)
+_KUSTOMIZATION = question(
+    (".yml", ".yaml"), lambda _: True, lambda path: path.stem == "kustomization"
+)
+
+
 def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]]:
     """Return each broker's manifests, and the candidates that do not parse."""
     tops: list[tuple[PurePosixPath, Node]] = []
     unresolved = []
-    for path in tree.paths():
-        content = tree.read(path) if path.suffix in {".yml", ".yaml"} else None
-        if content is None or not _speaks_of_mqtt(path, content):
+    for path in sorted({*tree.candidates(_MAY_SPEAK), *tree.candidates(_KUSTOMIZATION)}):
+        content = tree.read(path) or b""
+        if not _speaks_of_mqtt(path, content):
             continue
         try:
             tops += [(path, top) for top in documents(content)]
@@ -88,8 +102,7 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
 def _speaks_of_mqtt(path: PurePosixPath, content: bytes) -> bool:
     if path.stem == "kustomization":
         return b"mqtt" in path.as_posix().encode() or b"mqtt" in content
-    words = (b"mosquitto", b"mqtt", b"1883")
-    return b"kind:" in content and any(word in content for word in words)
+    return _may_speak(content)
 
 
 def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:

@@ -131,7 +131,9 @@ def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload)
 
 def _example(tree: Tree) -> bytes | None:
     """Return the tree's one example of an access list: cluster and compose speak of one broker."""
-    found = [path for path in tree.paths() if path.name == "aclfile.example"]
+    found = [
+        path for path in tree.ending(frozenset({".example"})) if path.name == "aclfile.example"
+    ]
     return tree.read(found[0]) if len(found) == 1 else None
 
 

@@ -18,7 +18,7 @@ from closeout.gaps.mqtt_tls.broker_conf import (
 from closeout.gaps.mqtt_tls.brokers import Broker, brokers, compose_files
 from closeout.gaps.mqtt_tls.cluster import Manifests, manifests
 from closeout.model import Check, Finding, Unresolved
-from closeout.tree import Tree
+from closeout.tree import Tree, stands_in
 
 SLUG = "mqtt-tls"
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -69,10 +69,10 @@ def survey(tree: Tree) -> Survey:
         else:
             found += answer
     clusters, broken = manifests(tree)
-    mounted = {item.conf for item in found}
+    mounted = {item.conf for item in found if item.conf and stands_in(tree, item.conf)}
     confs = [
         (path, conf)
-        for path in tree.paths()
+        for path in sorted({*tree.ending(_CONF), *mounted})
         if (path in mounted or _is_conf(path))
         and (conf := parse(tree.read(path) or b""))
         and (conf.is_broker or path in mounted)
@@ -234,6 +234,9 @@ def _finding(
         excerpt=lines[0].decode("utf-8", "replace").strip() if lines else "",
         named=path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER),
     )
+
+
+_CONF = frozenset({".conf"})
 
 
 def _is_conf(path: PurePosixPath) -> bool:

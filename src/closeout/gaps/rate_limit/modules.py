@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from closeout.anchors.typescript_language import Language
 from closeout.model import Edit
 from closeout.rendering import render
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 _NAMES = ("authRateLimiter", "authAttemptLimiter")
 _STORE = "authFailureStore"
@@ -25,12 +25,11 @@ _FOLDERS = ("src/middleware", "src/middlewares", "middleware", "middlewares")
 
 def free_module(tree: Tree, service: PurePosixPath, spoken: Language) -> PurePosixPath | None:
     """Return where the limiters go: no file of the service is overwritten."""
-    paths = tree.paths()
     folders = [service / folder for folder in _FOLDERS]
-    used = [folder for folder in folders if any(folder in path.parents for path in paths)]
-    sources = any(service / "src" in path.parents for path in paths)
+    used = [folder for folder in folders if below(tree, folder)]
+    sources = below(tree, service / "src")
     folder = (used or (folders[:1] if sources or spoken.suffix == ".ts" else folders[2:]))[0]
-    taken = {path.stem for path in paths if path.parent == folder}
+    taken = {path.stem for path in below(tree, folder) if path.parent == folder}
     if _STORE in taken:
         return None
     free = (folder / f"{name}{spoken.suffix}" for name in _NAMES if name not in taken)
@@ -58,8 +57,8 @@ def misread(
     Each comes with its bytes and what they ought to be. Limiters that were edited are nobody's
     business but the service's.
     """
-    for path in tree.paths():
-        if path.stem not in _NAMES or service not in path.parents:
+    for path in below(tree, service):
+        if path.stem not in _NAMES:
             continue
         content = tree.read(path) or b""
         for ending in ("", ".js"):

@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 
 from closeout import npm
 from closeout.anchors import typescript
-from closeout.anchors.node_sources import is_source
+from closeout.anchors.node_sources import SUFFIXES, is_source
 from closeout.anchors.typescript_values import Values
 from closeout.gaps.rate_limit.constants import target
+from closeout.prefilters import question
 from closeout.tree import Tree
 
 _REQUIRED = re.compile(r"require\(\s*['\"`](\.[^'\"`]*)['\"`]\s*\)")
@@ -20,6 +21,7 @@ _ROOT = re.compile(r"(?:this\.)?[\w$]+")
 _SUBSTITUTION = re.compile(r"\$\{[^}]*\}")
 _QUOTED = re.compile(r"(['\"`])(.*?)\1")
 _DEEPEST = 4
+_MOUNTS = question(SUFFIXES, lambda content: b".use(" in content, is_source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,7 @@ class Mounts:
 
     @cached_property
     def _mounting(self) -> tuple[PurePosixPath, ...]:
-        paths = (path for path in self.tree.paths() if is_source(path))
-        return tuple(path for path in paths if b".use(" in (self.tree.read(path) or b""))
+        return self.tree.candidates(_MOUNTS)
 
     def texts(self, path: PurePosixPath, place: typescript.Place) -> tuple[str, ...]:
         """Return what a path argument can come to; unknown parts are left out of it."""

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 from closeout import jsonloading, npm
 from closeout.anchors import typescript
-from closeout.anchors.node_sources import is_source
+from closeout.anchors.node_sources import SUFFIXES, is_source
 from closeout.gaps.rate_limit.mounts import Guard, Mount, Mounts, root
 from closeout.model import Reason, Unresolved
-from closeout.prefilters import holds_in_any_case, matches
+from closeout.prefilters import holds_in_any_case, matches, question
 from closeout.splicing import line_start
 from closeout.tree import Tree
 
@@ -33,6 +33,11 @@ _SIGNS = (
     *(b"refresh", b"renew"),
 )
 _REGISTERING = re.compile(rb"post|\.all\s*\(|\.use\s*\(", re.IGNORECASE)
+_REGISTERS = question(
+    SUFFIXES,
+    lambda content: holds_in_any_case(content, _SIGNS) and matches(content, _REGISTERING),
+    is_source,
+)
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
 _FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
@@ -60,12 +65,8 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     mounts = Mounts(tree)
     found: list[AuthRoute] = []
     broken: list[Unresolved] = []
-    for path in tree.paths():
-        content = tree.read(path) if is_source(path) else None
-        if content is None or not holds_in_any_case(content, _SIGNS):
-            continue
-        if not matches(content, _REGISTERING):
-            continue
+    for path in tree.candidates(_REGISTERS):
+        content = tree.read(path) or b""
         source = typescript.read(content)
         if not _is_express(tree, path, source):
             continue

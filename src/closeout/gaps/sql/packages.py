@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.anchors import jinja
 from closeout.gaps.sql.places import Place, loaded
-from closeout.tree import Tree
+from closeout.tree import Tree, below
 
 _DEFINED = re.compile(rb"\{%[-+]?\s*(macro|test|data_test)\s+(\w+)")
 _PACKAGE_LIKE = re.compile(r"(dbt_(?!version$|metadata_envs$)\w+|elementary|codegen|audit_helper)")
@@ -43,8 +43,8 @@ class Packages:
 def packages(tree: Tree, root: PurePosixPath, name: str) -> Packages:
     """Return the packages of the project `name` below `root`."""
     macros = {name: _macros(tree, root)} if name else {}
-    for path in tree.paths():
-        inside = path.parts[len(root.parts) :] if path.is_relative_to(root) else ()
+    for path in below(tree, root):
+        inside = path.parts[len(root.parts) :]
         if len(inside) == 3 and inside[0] == "dbt_packages" and inside[2] == "dbt_project.yml":  # noqa: PLR2004 - folder, package, file
             macros[_name(tree, path.parent)] = _macros(tree, path.parent)
     waiting: dict[str, str] = {}
@@ -150,8 +150,8 @@ def _name(tree: Tree, folder: PurePosixPath) -> str:
 def _macros(tree: Tree, root: PurePosixPath) -> frozenset[str]:
     """Return what the SQL files of the package at `root` define; a test is a macro `test_name`."""
     found = set()
-    for path in tree.paths():
-        if path.suffix != ".sql" or not path.is_relative_to(root):
+    for path in below(tree, root):
+        if path.suffix != ".sql":
             continue
         if "dbt_packages" in path.relative_to(root).parts:
             continue

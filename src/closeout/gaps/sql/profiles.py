@@ -35,7 +35,7 @@ def is_for_postgres(tree: Tree, root: PurePosixPath, settings: object) -> bool:
         return _POSTGRES in kinds
     adapters = {
         name.lower()
-        for path in tree.paths()
+        for path in tree.ending(frozenset({".txt"}))
         if path.parent == root and path.name.startswith("requirements") and path.suffix == ".txt"
         for name in _ADAPTER.findall((tree.read(path) or b"").decode("utf-8", "replace"))
     } - _NO_ADAPTERS

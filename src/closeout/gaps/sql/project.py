@@ -47,7 +47,7 @@ def projects(tree: Tree) -> tuple[Project, ...]:
     """Return every dbt project of `tree`, installed packages left out."""
     return tuple(
         _project(tree, path.parent, below(tree, path.parent))
-        for path in tree.paths()
+        for path in tree.ending(frozenset({".yml"}))
         if path.name == "dbt_project.yml" and not _FOREIGN.intersection(path.parts)
     )
 
