@@ -315,7 +315,10 @@ check_free_space() { # half a database's size is more than its compressed dump t
 # One database; runs in a process group of its own and ends at the first error.
 
 fail() {
-  local message=$* advice=''
+  local message=$* advice='' free
+  free=$(df -Pk . 2>/dev/null | awk 'NR == 2 {print $4}') || free=''
+  # A disk that is full holds no log either.
+  if [[ ${free} =~ ^[0-9]+$ ]] && ((free < 1024)); then message+=": No space left on device"; fi
   case ${message} in
     *'No space left'* | *'File too large'*) advice="; make room in ${BACKUP_DIR}" ;;
     *'database "'*'" does not exist'*) advice='; check BACKUP_DATABASES' ;;
@@ -571,11 +574,21 @@ put_aws() { # file, object address: the server checks the sum and refuses to ove
   sum=$(sha256sum "$1") || return 1
   base64_of "${sum%% *}"
   sum=${REPLY}
-  timeout "${UPLOAD_TIMEOUT}" aws s3api put-object --bucket "${bucket}" --key "${key}" --body "$1" \
-    --checksum-sha256 "${sum}" --if-none-match '*' >/dev/null && return 0
-  present=$(aws s3api head-object --bucket "${bucket}" --key "${key}" --checksum-mode ENABLED \
-    --query ChecksumSHA256 --output text 2>/dev/null) || return 1
-  [[ ${present} == "${sum}" ]] # an upload that was interrupted had come this far
+  # Where the object is there already, an upload that was interrupted had come this far.
+  local -a asked=(--query '[ChecksumSHA256, ServerSideEncryption, ETag]' --output text)
+  asked+=(--bucket "${bucket}" --key "${key}")
+  present=$(timeout "${UPLOAD_TIMEOUT}" aws s3api put-object "${asked[@]}" --body "$1" \
+    --checksum-sha256 "${sum}" --if-none-match '*') ||
+    present=$(aws s3api head-object "${asked[@]}" --checksum-mode ENABLED 2>/dev/null) || return 1
+  if [[ ${present} == "${sum}"$'\t'* ]]; then
+    # A store that only repeats the sum we sent betrays itself here; with a key of KMS there is
+    # no MD5 to compare.
+    [[ ${present} != *$'\t'aws:kms* ]] || return 0
+    sum=$(md5sum "$1") || return 1
+    [[ ${present} != *"\"${sum%% *}\"" ]] || return 0
+  fi
+  say "error: $2 is there with another content; look who wrote it, and remove it."
+  return 1
 }
 
 put_gcloud() { # file, object address: generation 0 means that nothing is overwritten

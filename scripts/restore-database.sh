@@ -28,7 +28,7 @@ change: whatever happens before, the target stays as it was.
 
   --newest DATABASE  the newest verified backup of DATABASE below BACKUP_DIR, or in the bucket
   --into NAME        name of the restored database (default: the name that was backed up)
-  --replace          where the target holds something: keep it as before_<time>_<name>
+  --replace          where the target holds something: keep it as before_<time>_<process>_<name>
   --globals          restore roles and tablespaces of the newest verified backup; existing
                      ones stay and take the attributes of the backup
   --drill            restore BACKUP, or the newest verified backup of every database, into a
@@ -433,7 +433,7 @@ take_name() { # target name: both names change in one transaction
   identifier "${BESIDE}"
   beside=${REPLY}
   if ((PRESENT == 1)); then
-    old=before_${STAMP}_${target:0:40}
+    old=before_${STAMP}_$$_${target:0:32}
     identifier "${old}"
     aside=${REPLY}
     identifier "${target}"

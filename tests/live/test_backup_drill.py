@@ -9,6 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.backups import (
+    DATABASE,
+    back_up,
+    databases,
+    newest,
+    restore,
+    with_program,
+    writable,
+)
 
 from closeout import drill, shell
 from closeout.errors import CloseoutError
@@ -17,8 +26,6 @@ from closeout.probes import backup, bucket_questions, postgres
 from closeout.probes.backup import Bench
 
 pytestmark = [pytest.mark.live]
-
-DATABASE = "cloud_telemetry"
 
 
 @pytest.fixture(scope="module")
@@ -35,46 +42,6 @@ def bench(server: postgres.Server, tmp_path: Path) -> Bench:
     return Bench(
         server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
     )
-
-
-def back_up(bench: Bench, **extra: str) -> drill.Run:
-    """Back up one database."""
-    return bench.back_up({"BACKUP_DATABASES": DATABASE, **extra})
-
-
-def restore(bench: Bench, *arguments: str, **extra: str) -> drill.Run:
-    """Restore with the healthy settings and `extra` over them."""
-    settings = drill.connection(bench.server) | {"BACKUP_DIR": str(bench.folder)} | extra
-    return drill.restore(arguments, settings, deadline=60)
-
-
-def newest(bench: Bench) -> Path:
-    """Return the newest backup of the database."""
-    return drill.backups_of(bench.folder, DATABASE)[-1]
-
-
-def databases(bench: Bench) -> set[str]:
-    """Return the names of all databases of the server."""
-    rows = drill.ask(bench.server, "postgres", "SELECT datname FROM pg_database")
-    return set(rows.split("\n")) - {""}
-
-
-def writable(path: Path) -> Path:
-    """Return the path, opened for the damage that a test does to it."""
-    path.chmod(0o600)
-    return path
-
-
-def with_program(bench: Bench, name: str, text: str) -> Path:
-    """Make a folder of the server's programs in which one is another."""
-    folder = bench.scratch / "programs"
-    folder.mkdir()
-    for program in bench.server.bin.iterdir():
-        (folder / program.name).symlink_to(program)
-    (folder / name).unlink()
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
-    return folder
 
 
 def test_drill_restores_every_table_and_sees_one_changed_cell() -> None:

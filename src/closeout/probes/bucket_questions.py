@@ -59,7 +59,7 @@ def _with(
 
 def _uploads(bench: Bench, emulator: Emulator) -> Observation:
     run = bench.back_up(emulator.settings() | {"BACKUP_DATABASES": _DATABASE})
-    there = emulator.keys()
+    there = emulator.names()
     wanted = {name for name in bench.published() if name.startswith(f"{_DATABASE}/")}
     same = {
         name
@@ -81,7 +81,7 @@ def _refused(bench: Bench, emulator: Emulator) -> Observation:
     made = len(drill.backups_of(bench.folder, _DATABASE))
     return judged(
         run,
-        passed=run.code not in {0, None} and made == 1 and not emulator.keys(),
+        passed=run.code not in {0, None} and made == 1 and not emulator.names(),
         expected=f"a status that is not 0, and the local backup kept; {emulator.title}",
         observed=f"exit code {run.code}, {made} local backup; {emulator.title}",
     )

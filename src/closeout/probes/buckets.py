@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 BUCKET = "closeout-probe"
 
 _START_SECONDS = 30.0
-_UNREAD_SIGNATURE = (
+UNREAD_SIGNATURE = (
     "AWS4-HMAC-SHA256 Credential=emulator/20260101/us-east-1/s3/aws4_request, "
     "SignedHeaders=host, Signature=none"
 )
+"""What the emulator of S3 asks for and does not check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Emulator:
         """Return the same emulator as it is reached at another URL, such as a proxy's."""
         return replace(self, url=url)
 
-    def keys(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
         """Return the name of every object, without the prefix of the settings' bucket."""
         import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
 
@@ -72,8 +73,7 @@ class Emulator:
         place = f"{self.url}/{BUCKET}/{quote(name)}"
         if self.scheme == "gs":
             place = f"{self.url}/storage/v1/b/{BUCKET}/o/{quote(name, safe='')}?alt=media"
-        # The emulator of S3 wants a signature, and does not read it.
-        signed = {"Authorization": _UNREAD_SIGNATURE} if self.scheme == "s3" else {}
+        signed = {"Authorization": UNREAD_SIGNATURE} if self.scheme == "s3" else {}
         return httpx.get(place, headers=signed, timeout=10.0).raise_for_status().content
 
 

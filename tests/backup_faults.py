@@ -1,0 +1,44 @@
+"""The backup scripts killed at every step, for `nox -s backup_faults`: some 20 minutes.
+
+Its name keeps it out of `nox -s tests`, which takes `test_*.py` and a few of the steps.
+"""
+
+import pytest
+from tests.support import steps
+
+from closeout import drill
+from closeout.probes import postgres
+from closeout.probes.buckets import gcs_emulator, s3_emulator
+
+
+def test_scripts_killed_at_every_step_leave_whole_things_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every line that a scenario carries out is killed once, in the first that has it."""
+    known: dict[str, set[int]] = {}
+    faults: list[str] = []
+    missed: list[str] = []
+    table: list[str] = []
+    with (
+        drill.workplace() as shared,
+        postgres.server(shared) as server,
+        s3_emulator(shared) as s3,
+        gcs_emulator(shared) as gcs,
+    ):
+        drill.seed(server)
+        for scenario in steps.SCENARIOS:
+            lines = known.setdefault(scenario.script, set())
+            with drill.workplace() as place:
+                walked = steps.walk(
+                    scenario, server, place, {"s3": s3, "gs": gcs}, known=frozenset(lines)
+                )
+            lines |= set(walked.lines)
+            faults += walked.faults
+            missed += [f"{scenario.name}: line {line}" for line in walked.missed]
+            table.append(f"{scenario.name}: {len(walked.lines)} lines, {walked.killed} killed here")
+            with capsys.disabled():
+                print(table[-1])  # noqa: T201 - the session's only sign of life
+    killed = {script: len(lines) for script, lines in known.items()}
+    assert faults == []
+    assert missed == []
+    assert all(count > 150 for count in killed.values())
