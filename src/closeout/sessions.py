@@ -98,7 +98,7 @@ def billing_gate(space: Workspace) -> ExitCode:
     """Run the billing suite before and after the fix, on copies, and judge its files."""
 
     def run(root: Path, scratch: Path) -> Rows:
-        with offline.database(scratch / "postgres") as dsn:
+        with offline.database(scratch / "postgres", space.cache) as dsn:
             return coverage.run_billing(root, scratch, cache=space.cache, dsn=dsn)
 
     return _judged(space, "billing_jest", run, Means.SUITE)

@@ -50,6 +50,33 @@ def test_server_applies_given_settings_over_its_own(tmp_path: Path) -> None:
     assert shown.out.strip() == "on|9MB"
 
 
+def test_server_starts_from_a_kept_cluster_with_a_password_of_its_own(tmp_path: Path) -> None:
+    """What is kept is empty, and the first server's password opens no later one."""
+    kept = tmp_path / "kept"
+    with postgres.server(tmp_path / "one", templates=kept) as first:
+        assert _ask(first, "CREATE TABLE left_behind ()").ok
+    (template,) = kept.iterdir()
+    made = template.stat().st_ctime_ns
+    with postgres.server(tmp_path / "two", templates=kept) as second:
+        answer = _ask(second, "SELECT count(*) FROM pg_tables WHERE tablename = 'left_behind'")
+        refused = _ask(second, "SELECT 1", PGPASSWORD=first.password)
+    assert answer.out.strip() == "0"
+    assert "password authentication failed" in refused.err
+    assert [(place, place.stat().st_ctime_ns) for place in kept.iterdir()] == [(template, made)]
+
+
+def test_server_starts_anew_when_the_kept_cluster_is_broken(tmp_path: Path) -> None:
+    """A kept cluster that lost a file is made again, by the same call."""
+    kept = tmp_path / "kept"
+    with postgres.server(tmp_path / "one", templates=kept):
+        (template,) = kept.iterdir()
+    (template / "global" / "pg_control").unlink()
+    with postgres.server(tmp_path / "two", templates=kept) as server:
+        answer = _ask(server, "SELECT 1")
+    assert answer.out.strip() == "1"
+    assert (template / "global" / "pg_control").exists()
+
+
 def test_server_runs_from_the_wheel_below_a_folder_closed_to_others(tmp_path: Path) -> None:
     """The packaged server works where only root may enter the scratch folder."""
     packaged = postgres.packaged_binaries()

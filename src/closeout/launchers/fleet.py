@@ -148,7 +148,7 @@ def _express_launches(
         builds = [
             builders.submit(boot.build, tree / member.folder, cache) for _, tree, member in express
         ]
-        server = _server(stack, scratch)
+        server = _server(stack, scratch, cache)
         results = [build.exception() for build in builds]
     for (label, tree, member), failure in zip(express, results, strict=True):
         folder = tree / member.folder
@@ -164,10 +164,10 @@ def _express_launches(
             yield label, replace(launch, service=member.name)
 
 
-def _server(stack: ExitStack, scratch: Path) -> postgres.Server | str:
+def _server(stack: ExitStack, scratch: Path, cache: Path) -> postgres.Server | str:
     """Start PostgreSQL, or say why there is none."""
     try:
-        return stack.enter_context(postgres.server(scratch))
+        return stack.enter_context(postgres.server(scratch, templates=cache))
     except CloseoutError as error:
         return error.message
 

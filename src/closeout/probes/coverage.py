@@ -20,6 +20,7 @@ from closeout.probes.service_copy import BILLING_SERVICE, TEST_FILE, VISION_SERV
 DEADLINE = 300.0
 """Seconds a suite may take."""
 
+_BILLING_JEST = "nox -s billing_jest"
 _ENTRY_POINT = "src/index.ts"
 """The only source that is not measured: it reads the environment and listens."""
 
@@ -37,21 +38,24 @@ def run_billing(root: Path, scratch: Path, *, cache: Path, dsn: str | None = Non
     TEST_DATABASE_URL, at a Unix socket: the suite has no network. A test skipped for want of it
     makes its rows "not run", never green.
     """
-    command = "nox -s billing_jest"
-    service = service_copy.copy(root, BILLING_SERVICE, scratch)
-    if service is None:
-        return gates.unproven(BILLING, f"there is no {BILLING_SERVICE}", command)
+    with service_copy.steady_copy(root, BILLING_SERVICE, scratch) as service:
+        if service is None:
+            return gates.unproven(BILLING, f"there is no {BILLING_SERVICE}", _BILLING_JEST)
+        return _run_jest(service, cache, dsn)
+
+
+def _run_jest(service: ServiceCopy, cache: Path, dsn: str | None) -> Rows:
     try:
         packages = node.install(service.folder, cache)
     except CloseoutError as error:
-        return gates.unproven(BILLING, error.message, command)
+        return gates.unproven(BILLING, error.message, _BILLING_JEST)
     jest = packages / ".bin" / "jest"
     if not jest.exists():
-        return gates.unproven(BILLING, "package-lock.json does not install jest", command)
+        return gates.unproven(BILLING, "package-lock.json does not install jest", _BILLING_JEST)
     (service.folder / "node_modules").symlink_to(packages)
     lifted = service.disarm(_HINT, "src/**/*.ts")
     alone = offline()
-    argv = _jest_argv(jest, service.output)
+    argv = _jest_argv(jest, service)
     environment = {"TEST_DATABASE_URL": dsn} if dsn else {}
     result = shell.run(
         (*alone.argv, *argv),
@@ -116,7 +120,7 @@ def run_vision(root: Path, scratch: Path, *, python: Path) -> Rows:
     return (*_vision_setting(service, result, command), *_judged(VISION, report, result))
 
 
-def _jest_argv(jest: Path, output: Path) -> Sequence[str | Path]:
+def _jest_argv(jest: Path, service: ServiceCopy) -> Sequence[str | Path]:
     return (
         jest,
         "--ci",
@@ -127,15 +131,15 @@ def _jest_argv(jest: Path, output: Path) -> Sequence[str | Path]:
         "--coverage",
         "--coverageProvider=babel",
         "--coverageReporters=json-summary",
-        f"--coverageDirectory={output}",
+        f"--coverageDirectory={service.output}",
         "--coveragePathIgnorePatterns=/node_modules/",
         "--coverageThreshold={}",
         "--collectCoverageFrom=src/**/*.ts",
         "--collectCoverageFrom=!src/**/*.d.ts",
         f"--collectCoverageFrom=!{_ENTRY_POINT}",
-        f"--cacheDirectory={output / 'cache'}",
+        f"--cacheDirectory={service.kept}",
         "--json",
-        f"--outputFile={output / 'results.json'}",
+        f"--outputFile={service.output / 'results.json'}",
     )
 
 

@@ -59,11 +59,11 @@ def guarded() -> Offline:
 
 
 @contextmanager
-def database(scratch: Path) -> Iterator[str | None]:
+def database(scratch: Path, cache: Path | None = None) -> Iterator[str | None]:
     """Yield the address of a throw-away PostgreSQL that a suite reaches without a network.
 
     It is a Unix socket's, in the query as libpq and node-postgres read it. None is yielded where
-    no server can be had.
+    no server can be had. `cache` is a folder in which what is slow to make may be kept.
     """
     if postgres.binaries() is None:
         yield None
@@ -73,6 +73,6 @@ def database(scratch: Path) -> Iterator[str | None]:
     with tempfile.TemporaryDirectory(prefix="closeout-socket-") as folder:
         Path(folder).chmod(0o1777)
         settings = {"unix_socket_directories": folder}
-        with postgres.server(scratch, settings=settings) as server:
+        with postgres.server(scratch, settings=settings, templates=cache) as server:
             who = f"{server.user}:{server.password}"
             yield f"postgresql://{who}@/postgres?host={folder}&port={server.port}"

@@ -10,23 +10,27 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from closeout import shell
 from closeout.errors import CloseoutError, ExitCode
+from closeout.probes import clusters
 
 HOST = "127.0.0.1"
-USER = "closeout"
+USER = clusters.ROLE
 
 _PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql")
 _SYSTEM = Path("/usr/lib/postgresql")
 _START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 _ATTEMPTS = 3
 _THROW_AWAY = {
     "listen_addresses": HOST,
@@ -84,11 +88,13 @@ def server(
     *,
     settings: Mapping[str, str] | None = None,
     programs: Path | None = None,
+    templates: Path | None = None,
 ) -> Iterator[Server]:
     """Run a server for the block; its data is below `scratch`, or beside it where root runs us.
 
     `settings` are postgresql.conf names that add to or override the throw-away ones; `programs`
-    is the folder to take the server from instead of `binaries()`.
+    is the folder to take the server from instead of `binaries()`; `templates` is one in which an
+    empty cluster may be kept, so that the next start is faster.
     Raises CloseoutError("postgres-missing") without a server, ("postgres-failed") where it does
     not start.
     """
@@ -104,7 +110,11 @@ def server(
     try:
         chosen = _reachable(found, home, user)
         password = secrets.token_hex(16)
-        _initialise(chosen, home, password, user)
+        problem = clusters.initialise(
+            chosen, home / "data", password, user=user, templates=templates
+        )
+        if problem:
+            raise _failed("initdb", problem)
         with _listening(chosen, home, {**_THROW_AWAY, **(settings or {})}, user) as port:
             yield Server(
                 host=HOST,
@@ -186,28 +196,6 @@ def _reachable(found: Path, home: Path, user: pwd.struct_passwd | None) -> Path:
     return installation / found.name
 
 
-def _initialise(programs: Path, home: Path, password: str, user: pwd.struct_passwd | None) -> None:
-    secret = home / "password"
-    secret.touch(mode=0o600)
-    secret.write_text(password)
-    if user is not None:
-        os.chown(secret, user.pw_uid, user.pw_gid)
-    argv: Sequence[str | Path] = [
-        programs / "initdb",
-        f"--pgdata={home / 'data'}",
-        f"--username={USER}",
-        f"--pwfile={secret}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--no-sync",
-    ]
-    made = shell.run(argv, cwd=home, deadline=_START_SECONDS, user=_uid(user))
-    secret.unlink()
-    if not made.ok:
-        raise _failed("initdb", made.err or made.out)
-
-
 @contextmanager
 def _listening(
     programs: Path, home: Path, settings: Mapping[str, str], user: pwd.struct_passwd | None
@@ -229,19 +217,13 @@ def _listening(
                     try:
                         yield port
                     finally:
-                        _stop(programs, home, user)
+                        # At once; upon a plain TERM it would wait for every client to leave.
+                        process.send_signal(signal.SIGQUIT)
+                        with suppress(TimeoutExpired):
+                            process.wait(_STOP_SECONDS)
                     return
                 time.sleep(0.05)
     raise _failed("postgres", log.read_text(errors="replace"))
-
-
-def _stop(programs: Path, home: Path, user: pwd.struct_passwd | None) -> None:
-    """End the server at once; a plain TERM would wait for every client to leave."""
-    argv: Sequence[str | Path] = [
-        programs / "pg_ctl",
-        *("stop", "-D", home / "data", "-m", "immediate", "-t", "20"),
-    ]
-    shell.run(argv, cwd=home, deadline=30.0, user=_uid(user))
 
 
 def _is_ready(data: Path) -> bool:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from closeout import writer
 from closeout.anchors import testcases
-from closeout.tree import DiskTree
+from closeout.errors import CloseoutError
+from closeout.tree import DiskTree, digest
 
 BILLING_SERVICE = PurePosixPath("cloud-layer/cloud-billing-service")
 VISION_SERVICE = PurePosixPath("edge-layer/edge-vision-inference")
+
+_PLACES = 6
+"""Places kept, of about a megabyte each."""
 
 TEST_FILE = re.compile(r"(\.test|\.spec)\.tsx?$|(^|/)test_[^/]*\.py$")
 
@@ -23,6 +33,8 @@ class ServiceCopy:
 
     folder: Path
     output: Path
+    kept: Path
+    """Where the runner may keep what it has compiled."""
 
     def paths(self) -> Iterable[str]:
         """Return the copy's files, relative to it."""
@@ -58,14 +70,95 @@ class ServiceCopy:
     def shown(self, argv: Sequence[str | Path], names: Mapping[str, str]) -> str:
         """Return the command as a person would type it, without this machine's folders."""
         words = [str(word) for word in argv]
-        return " ".join(names.get(word, word.replace(str(self.output), "OUT")) for word in words)
+        return " ".join(names.get(word, self._short(word)) for word in words)
+
+    def _short(self, word: str) -> str:
+        return word.replace(str(self.output), "OUT").replace(str(self.kept), "KEPT")
 
 
 def copy(root: Path, service: PurePosixPath, scratch: Path) -> ServiceCopy | None:
     """Return a copy of `service` below `scratch`; None where `root` has no such folder."""
     if not (root / service).is_dir():
         return None
-    made = ServiceCopy(folder=scratch / service.name, output=scratch / f"{service.name}-output")
-    writer.copy_tree(DiskTree(root / service), made.folder)
+    return _made(root / service, scratch, kept=scratch / f"{service.name}-kept")
+
+
+@contextmanager
+def steady_copy(root: Path, service: PurePosixPath, scratch: Path) -> Iterator[ServiceCopy | None]:
+    """Yield a copy as `copy` does, for equal services at an equal place.
+
+    There a runner finds again what it compiled of these very bytes. The place is left to whoever
+    comes first; another run of the same service gets a copy below `scratch`. A suite that spoils
+    what is kept gains nothing: it could do the same to the run it is in, and one changed byte of
+    the service makes it another place.
+    """
+    if not (root / service).is_dir():
+        yield None
+        return
+    place = _places() / f"{service.name}-{digest(DiskTree(root / service))[:32]}"
+    with _taken(place) as is_ours:
+        if not is_ours:
+            yield copy(root, service, scratch)
+            return
+        _forget(place.parent, place)
+        made = _made(root / service, place, kept=place / "kept")
+        try:
+            yield made
+        finally:
+            _removed(made)
+
+
+def _made(service: Path, place: Path, *, kept: Path) -> ServiceCopy:
+    made = ServiceCopy(
+        folder=place / service.name, output=place / f"{service.name}-output", kept=kept
+    )
+    # Of a run that was killed.
+    _removed(made)
+    writer.copy_tree(DiskTree(service), made.folder)
     made.output.mkdir(parents=True)
     return made
+
+
+def _removed(made: ServiceCopy) -> None:
+    for folder in (made.folder, made.output):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _places() -> Path:
+    """Return this user's folder for such places, away from any project's packages.
+
+    Raises CloseoutError("place-unsafe") where somebody else could write to it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"closeout-suites-{os.geteuid()}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    seen = folder.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+        raise CloseoutError(
+            "place-unsafe",
+            f"{folder} is not a folder that only you may write to.",
+            hint="remove it, or set TMPDIR to a folder of your own.",
+        )
+    return folder
+
+
+@contextmanager
+def _taken(place: Path) -> Iterator[bool]:
+    """Hold the place for the block, if nobody else does; a lock ends with its process."""
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _forget(folder: Path, mine: Path) -> None:
+    """Remove all places but the newest few that nobody holds."""
+    mine.touch()
+    by_age = sorted(folder.iterdir(), key=lambda place: place.stat().st_mtime, reverse=True)
+    for place in by_age[_PLACES:]:
+        with _taken(place) as is_ours:
+            if is_ours:
+                shutil.rmtree(place, ignore_errors=True)
