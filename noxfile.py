@@ -48,7 +48,10 @@ def _environment(session: nox.Session, name: str, requirements: str) -> str:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the project's own tests."""
+    """Run the project's own tests.
+
+    Example: nox -s tests -- tests/unit
+    """
     _install_ours(session, EMULATORS)
     live = _environment(session, "live", LIVE)
     dbt = _environment(session, "dbt", DBT)
@@ -66,7 +69,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, and that every generated file is as its source gives it."""
+    """Check style, and that every generated file is as its source gives it.
+
+    Example: nox -s lint
+    """
     _install_ours(session, LINT)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -77,21 +83,30 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """Check types strictly."""
+    """Check types strictly.
+
+    Example: nox -s typecheck
+    """
     _install_ours(session, LINT)
     session.run("mypy")
 
 
 @nox.session
 def billing_jest(session: nox.Session) -> None:
-    """Run the billing suite and judge its files."""
+    """Run the billing suite and judge its files.
+
+    Example: nox -s billing_jest -- --root ../farmiq
+    """
     _install_ours(session)
     session.run("python", "-m", "closeout", "gate", "billing", *session.posargs)
 
 
 @nox.session
 def vision_pytest(session: nox.Session) -> None:
-    """Run the vision suite and judge its files."""
+    """Run the vision suite and judge its files.
+
+    Example: nox -s vision_pytest -- --root ../farmiq
+    """
     _install_ours(session)
     python = _environment(session, "vision", VISION)
     session.run("python", "-m", "closeout", "gate", "vision", "--python", python, *session.posargs)
@@ -99,7 +114,10 @@ def vision_pytest(session: nox.Session) -> None:
 
 @nox.session
 def coverage_gates(session: nox.Session) -> None:
-    """Run both suites, then judge what they left."""
+    """Run both suites, then judge what they left.
+
+    Example: nox -s coverage_gates -- --root ../farmiq
+    """
     _install_ours(session)
     python = _environment(session, "vision", VISION)
     session.run("python", "-m", "closeout", "gate", "all", "--python", python, *session.posargs)
@@ -107,7 +125,10 @@ def coverage_gates(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Score both suites by mutation: change the services a little, see which change is seen."""
+    """Score both suites by mutation: change the services a little, see which change is seen.
+
+    Example: nox -s mutation -- --root ../farmiq
+    """
     _install_ours(session)
     python = _environment(session, "mutation", MUTATION)
     session.run("python", "-m", "closeout", "mutation", "--python", python, *session.posargs)
@@ -115,7 +136,10 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def live_probes(session: nox.Session) -> None:
-    """Boot the services before and after the fix and run the probe battery."""
+    """Boot the services before and after the fix and run the probe battery.
+
+    Example: nox -s live_probes -- --root ../farmiq
+    """
     _install_ours(session, EMULATORS)
     python = _environment(session, "live", LIVE)
     session.run("python", "-m", "closeout", "probe", "--python", python, *session.posargs)
@@ -123,7 +147,10 @@ def live_probes(session: nox.Session) -> None:
 
 @nox.session
 def dbt(session: nox.Session) -> None:
-    """Compile, run and check the data pipeline on a real PostgreSQL."""
+    """Compile, run and check the data pipeline on a real PostgreSQL.
+
+    Example: nox -s dbt -- --root ../farmiq
+    """
     _install_ours(session)
     python = _environment(session, "dbt", DBT)
     session.run("python", "-m", "closeout", "dbt", "--python", python, *session.posargs)
@@ -131,7 +158,10 @@ def dbt(session: nox.Session) -> None:
 
 @nox.session
 def mqtt_tls(session: nox.Session) -> None:
-    """Scan the production broker, and meet it as strict clients do."""
+    """Scan the production broker, and meet it as strict clients do.
+
+    Example: nox -s mqtt_tls -- --root ../farmiq
+    """
     _install_ours(session, EMULATORS)
     python = _environment(session, "sslyze", SSLYZE)
     session.run("python", "-m", "closeout", "mqtt", "--python", python, *session.posargs)
@@ -139,7 +169,10 @@ def mqtt_tls(session: nox.Session) -> None:
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Fix services that drifted in every way we know, ask them, and keep the table."""
+    """Fix services that drifted in every way we know, ask them, and keep the table.
+
+    Example: nox -s drift -- --gap cors
+    """
     _install_ours(session)
     live = _environment(session, "live", LIVE)
     pipeline = _environment(session, "dbt", DBT)
@@ -149,7 +182,10 @@ def drift(session: nox.Session) -> None:
 
 @nox.session
 def negative_control(session: nox.Session) -> None:
-    """Put the whole battery to the order carried out by the letter, and name every red probe."""
+    """Put the whole battery to the order carried out by the letter, and name every red probe.
+
+    Example: nox -s negative_control
+    """
     _install_ours(session)
     python = _environment(session, "live", LIVE)
     session.run(
@@ -162,7 +198,10 @@ def negative_control(session: nox.Session) -> None:
 
 @nox.session
 def audit_selftest(session: nox.Session) -> None:
-    """Audit the fixed tree, the order by the letter, and each planted false claim alone."""
+    """Audit the fixed tree, the order by the letter, and each planted false claim alone.
+
+    Example: nox -s audit_selftest
+    """
     _install_ours(session, EMULATORS)
     session.run(
         "pytest",
@@ -178,7 +217,10 @@ def audit_selftest(session: nox.Session) -> None:
 
 @nox.session
 def mutation_of_fixes(session: nox.Session) -> None:
-    """Take every hunk of our fixes back, alone, and see that a probe notices."""
+    """Take every hunk of our fixes back, alone, and see that a probe notices.
+
+    Example: nox -s mutation_of_fixes -- --only cors.py
+    """
     _install_ours(session)
     python = _environment(session, "live", LIVE)
     session.run("python", "-m", "closeout", "mutate", "--python", python, *session.posargs)
@@ -186,13 +228,19 @@ def mutation_of_fixes(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Spoil what is read, five minutes or `-- --seconds N --seed S`: every run must end well."""
+    """Spoil what is read, five minutes or `-- --seconds N --seed S`: every run must end well.
+
+    Example: nox -s fuzz -- --seconds 60
+    """
     _install_ours(session)
     session.run("python", "-m", "closeout", "fuzz", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, beside a peer in the same run; never a pass or a fail."""
+    """Measure, beside a peer in the same run; never a pass or a fail.
+
+    Example: nox -s bench
+    """
     _install_ours(session)
     session.run("python", "-m", "closeout", "bench", *session.posargs)

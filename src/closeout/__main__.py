@@ -26,6 +26,7 @@ _EXAMPLES = {
     "environment": "closeout environment build/live requirements/live.txt",
     "drift": "closeout drift --gap cors --python PYTHON",
     "mutate": "closeout mutate --python PYTHON --only cors.py",
+    "fuzz": "closeout fuzz --seconds 60",
     "bench": "closeout bench",
 }
 """One line a subcommand, shown by its --help."""
@@ -44,21 +45,22 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd())
-    parser = _parser()
+    arguments = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete  # noqa: PLC0415 - only while a shell completes a line
 
-        argcomplete.autocomplete(parser)
-    options = parser.parse_args(argv)
+        argcomplete.autocomplete(arguments)
+    options = arguments.parse_args(argv)
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
     form = telling.Form.JSON if options.json else telling.Form.TEXT
     with telling.turn(options.command, form):
         return int(guarded(home, lambda: act(options, home)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="closeout", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands."""
+    made = _Parser(prog="closeout", description=__doc__)
+    commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     order = commands.add_parser("order", help="hold a work order's file against its data")
     order.add_argument("check", choices=["check"])
     order.add_argument("file", type=Path)
@@ -87,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     mqtt = _on_monorepo(commands.add_parser("mqtt", help="scan the production broker"))
     mqtt.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
     mqtt.set_defaults(act=_mqtt)
+    _add_upkeep(commands)
+    _share(commands.choices)
+    return made
+
+
+def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add what the project itself needs."""
     docs = commands.add_parser("docs", help="make or compare the generated documents")
     docs.add_argument("what", choices=["make", "check"])
     docs.set_defaults(act=_docs)
@@ -112,8 +121,6 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.set_defaults(act=_fuzz)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
-    _share(commands.choices)
-    return parser
 
 
 def _share(commands: Mapping[str, argparse.ArgumentParser]) -> None:
@@ -211,6 +218,13 @@ def _drift(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import drift  # noqa: PLC0415 - one subcommand needs it
     from closeout.drift import matrix  # noqa: PLC0415 - the same
 
+    unknown = [slug for slug in options.gap or () if slug not in drift.GAPS]
+    if unknown:
+        raise CloseoutError(
+            "gap-unknown",
+            f"no drifted services are known for {', '.join(unknown)}.",
+            hint=f"name some of {', '.join(drift.GAPS)}.",
+        )
     tools = drift.Tools(
         python=options.python.absolute() if options.python else None,
         dbt=options.dbt.absolute().with_name("dbt") if options.dbt else None,

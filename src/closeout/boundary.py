@@ -45,6 +45,6 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
         return ExitCode.OWN_BUG, CloseoutError(
             "bug-of-ours",
             last,
-            hint=f"the full log is {BUG_LOG}; please report it.",
+            hint=f"report it, please, with the full log: {BUG_LOG}.",
             exit_code=ExitCode.OWN_BUG,
         )

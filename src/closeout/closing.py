@@ -45,7 +45,7 @@ def select(only: str) -> tuple[Gap, ...]:
         raise CloseoutError(
             "gap-unknown",
             f"there is no gap {', '.join(sorted(asked - known))}.",
-            hint=f"the gaps are {', '.join(gap.slug for gap in GAPS)}.",
+            hint=f"name some of {', '.join(gap.slug for gap in GAPS)}.",
         )
     return tuple(gap for gap in GAPS if not asked or gap.slug in asked)
 

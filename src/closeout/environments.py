@@ -24,6 +24,12 @@ def ensure(folder: Path, requirements: str) -> Path:
     Raises CloseoutError("environment-failed") with the installer's last words.
     """
     source = BUNDLE / requirements
+    if not source.is_file():
+        raise CloseoutError(
+            "requirements-missing",
+            f"{requirements} is not a file of this installation.",
+            hint="name one of them, such as requirements/live.txt.",
+        )
     wanted = hashlib.sha256(source.read_bytes() + sys.version.encode()).hexdigest()
     stamp, python = folder / "made-from", folder / "bin" / "python"
     if python.exists() and stamp.is_file() and stamp.read_text() == wanted:

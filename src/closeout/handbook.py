@@ -41,8 +41,19 @@ def _documents(home: Path) -> dict[str, str]:
     return {
         "docs/gaps.md": _gaps(),
         "docs/deviations.md": _deviations(),
-        "README.md": _with_commands((home / "README.md").read_text(), home),
+        "README.md": _with_commands(_readme(home), home),
     }
+
+
+def _readme(home: Path) -> str:
+    try:
+        return (home / "README.md").read_text()
+    except OSError as error:
+        raise CloseoutError(
+            "readme-missing",
+            f"{home} holds no README.md of this project: {error.strerror}.",
+            hint="run it in the project's own folder, or name that by CLOSEOUT_HOME.",
+        ) from error
 
 
 def _gaps() -> str:

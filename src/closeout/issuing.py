@@ -84,7 +84,7 @@ def turn(folder: Path, step: str) -> ExitCode:
         raise CloseoutError(
             "rotation-step-unknown",
             f"{step!r} is no step of a rotation.",
-            hint=f"--step {', then '.join(known)}; each one once the clients are ready for it.",
+            hint=f"take --step {', then '.join(known)}; each once the clients are ready for it.",
         )
     made = rotation.rotate(folder, known[step])
     for name in made.written:

@@ -45,7 +45,7 @@ def load(tree: Tree, today: date) -> Register:
         raise CloseoutError(
             "waivers-unusable",
             f"{FILE}: {error}",
-            hint="each [[waiver]] needs one of criterion, finding, probe; and who, when, why and "
+            hint="give each [[waiver]] one of criterion, finding, probe; and who, when, why and "
             "until = YYYY-MM-DD.",
         ) from error
     return Register(

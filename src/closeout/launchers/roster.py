@@ -123,5 +123,5 @@ def _unusable(what: str) -> CloseoutError:
     return CloseoutError(
         "declaration-unusable",
         f"{FILE}: {what}",
-        hint="the entries are described in schemas/closeout.schema.json.",
+        hint="correct the entry; schemas/closeout.schema.json describes each.",
     )
