@@ -20,6 +20,7 @@ MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
 SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
+DOCS = "requirements/docs.txt"
 
 
 def _install(session: nox.Session, *files: str) -> None:
@@ -89,6 +90,18 @@ def typecheck(session: nox.Session) -> None:
     """
     _install_ours(session, LINT)
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site, every warning an error, no network asked.
+
+    Example: nox -s docs
+    """
+    _install_ours(session, DOCS)
+    quiet = ("-W", "--keep-going", "-n", "-q", "-E")
+    session.run("sphinx-build", *quiet, "-d", "build/doctrees", "docs", "build/site")
+    session.run("python", "-m", "closeout", "docs", "site")
 
 
 @nox.session

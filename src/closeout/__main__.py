@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
     """Add what the project itself needs."""
     docs = commands.add_parser("docs", help="make or compare the generated documents")
-    docs.add_argument("what", choices=["make", "check"])
+    docs.add_argument("what", choices=["make", "check", "site"])
     docs.set_defaults(act=_docs)
     environment = commands.add_parser("environment", help="make an environment from pins")
     environment.add_argument("folder", type=Path)
@@ -201,7 +201,10 @@ def _mqtt(options: argparse.Namespace, home: Path) -> ExitCode:
 def _docs(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import handbook  # noqa: PLC0415 - one subcommand needs it
 
-    return handbook.make(home) if options.what == "make" else handbook.check(home)
+    if options.what == "site":
+        return handbook.check_site(home)
+    act = handbook.make if options.what == "make" else handbook.check
+    return act(home, parser())
 
 
 def _environment(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -37,7 +37,7 @@ LAYERS = (
     {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary"},
     {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift", "fuzzing"},
     {"cli"},
-    {"handbook"},
+    {"handbook", "reference"},
     {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
