@@ -20,6 +20,7 @@ MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
 SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
+POLICY = "requirements/policy.txt"
 DOCS = "requirements/docs.txt"
 
 
@@ -178,6 +179,27 @@ def mqtt_tls(session: nox.Session) -> None:
     _install_ours(session, EMULATORS)
     python = _environment(session, "sslyze", SSLYZE)
     session.run("python", "-m", "closeout", "mqtt", "--python", python, *session.posargs)
+
+
+@nox.session
+def policy(session: nox.Session) -> None:
+    """Hold the manifests to checkov's policies; what fails is waived in policy-waivers.toml.
+
+    Example: nox -s policy
+    """
+    _install_ours(session)
+    python = _environment(session, "policy", POLICY)
+    session.run("python", "-m", "closeout", "policy", "--python", python, *session.posargs)
+
+
+@nox.session
+def backup_faults(session: nox.Session) -> None:
+    """Kill the backup scripts at every step, about half an hour; the suite takes a few steps.
+
+    Example: nox -s backup_faults
+    """
+    _install_ours(session, EMULATORS)
+    session.run("pytest", "tests/backup_faults.py", *session.posargs)
 
 
 @nox.session

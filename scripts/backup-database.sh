@@ -508,7 +508,7 @@ isolated() { # folder name, function, arguments...: STATUS and REASON tell how i
   REASON=''
   if ((STATUS != 0)); then
     REASON=$(cat "${folder}/reason" 2>/dev/null) || true
-    REASON=${REASON:-ended with ${STATUS}} # a full disk takes no reason either
+    [[ -n ${REASON} ]] || REASON="ended with ${STATUS}" # a full disk takes no reason either
   fi
   rm -rf "${folder}"
 }

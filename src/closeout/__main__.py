@@ -27,6 +27,7 @@ _EXAMPLES = {
     "drift": "closeout drift --gap cors --python PYTHON",
     "mutate": "closeout mutate --python PYTHON --only cors.py",
     "fuzz": "closeout fuzz --seconds 60",
+    "policy": "closeout policy --python PYTHON",
     "bench": "closeout bench",
 }
 """One line a subcommand, shown by its --help."""
@@ -119,6 +120,9 @@ def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
     fuzz.add_argument("--seed", type=int, default=1)
     fuzz.add_argument("--case", type=int, help="this one case only")
     fuzz.set_defaults(act=_fuzz)
+    policy = commands.add_parser("policy", help="hold the manifests to checkov's policies")
+    policy.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
+    policy.set_defaults(act=_policy)
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.set_defaults(act=_bench)
 
@@ -246,6 +250,12 @@ def _fuzz(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.fuzzing import campaign  # noqa: PLC0415 - one subcommand needs it
 
     return campaign.run(home, options.seed, options.seconds, options.case)
+
+
+def _policy(options: argparse.Namespace, home: Path) -> ExitCode:
+    from closeout import policy  # noqa: PLC0415 - one subcommand needs it
+
+    return policy.judge(home, _python(options).with_name("checkov"))
 
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:

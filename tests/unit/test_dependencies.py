@@ -34,7 +34,7 @@ LAYERS = (
         "ordercheck",
         "claims",
     },
-    {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary"},
+    {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary", "policy"},
     {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift", "fuzzing"},
     {"cli"},
     {"handbook", "reference"},
