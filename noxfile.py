@@ -251,6 +251,13 @@ def audit_selftest(session: nox.Session) -> None:
 
 
 @nox.session
+def adoption(session: nox.Session) -> None:
+    """Adopt a copy of the reference monorepo with nothing but the wheel, fix it and judge it."""
+    _install_ours(session)
+    session.run("pytest", "tests/adoption_selftest.py", *session.posargs)
+
+
+@nox.session
 def mutation_of_fixes(session: nox.Session) -> None:
     """Take every hunk of our fixes back, alone, and see that a probe notices.
 

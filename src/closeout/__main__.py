@@ -45,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
-    home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd())
+    home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd()).absolute()
     arguments = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete  # noqa: PLC0415 - only while a shell completes a line
@@ -66,9 +66,7 @@ def parser() -> argparse.ArgumentParser:
     order.add_argument("check", choices=["check"])
     order.add_argument("file", type=Path)
     order.set_defaults(act=_order)
-    init = commands.add_parser(
-        "init", help="give a monorepo its tasks.py, noxfile.py, closeout.toml"
-    )
+    init = commands.add_parser("init", help="give a monorepo its doors, a hook and a workflow")
     init.add_argument("--root", required=True)
     init.set_defaults(act=_init)
     gate = _on_monorepo(

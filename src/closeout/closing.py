@@ -251,7 +251,7 @@ def conclude(space: Workspace, run: runs.Run, made: report.Report) -> ExitCode:
     progress.step("writing the report")
     bundles.build(space, run, made)
     say(report.to_terminal(made))
-    say(f"\nreport: reports/{run.id}/report.html, report.md, report.json")
+    say(f"\nreport: {space.shown_reports}/{run.id}/report.html, report.md, report.json")
     give("run", {"id": run.id, "folder": str(run.folder)})
     give("report", report.to_json(made))
     return made.exit_code

@@ -146,12 +146,13 @@ class DiskTree:
         except OSError as error:
             self._refuse(path, f"cannot be opened: {error.strerror}")
             return None
+        trouble = _trouble(os.fstat(handle))
+        if trouble is not None:  # a folder cannot even be opened as a stream
+            os.close(handle)
+            self._refuse(path, trouble)
+            return None
         with os.fdopen(handle, "rb") as stream:
-            trouble = _trouble(os.fstat(stream.fileno()))
-            if trouble is None:
-                return stream.read(SIZE_CAP)
-        self._refuse(path, trouble)
-        return None
+            return stream.read(SIZE_CAP)
 
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the file's permission bits, 0o644 where it is absent."""

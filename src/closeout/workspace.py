@@ -33,6 +33,12 @@ class Workspace:
         return self.home / "reports"
 
     @property
+    def shown_reports(self) -> Path:
+        """Return the folder of all runs as somebody in the monorepo or in the home names it."""
+        inside = self.reports.is_relative_to(self.root)
+        return self.reports.relative_to(self.root if inside else self.home)
+
+    @property
     def cache(self) -> Path:
         """Return the folder for what sessions install and may use again."""
         return self.home / "build" / "cache"

@@ -112,7 +112,10 @@ def undo(journal: Path, root: Path) -> tuple[PurePosixPath, ...]:
     files, folders = _read_journal(journal)
     blobs = {item.before: _blob(journal, item.before) for item in files if item.before}
     for item in files:
-        found = _digest(root / item.path)
+        try:
+            found = _digest(root / item.path)
+        except OSError as error:
+            raise _unusable(journal, f"{item.path} cannot be read: {error.strerror}") from error
         if found not in {item.before, item.after}:
             raise CloseoutError(
                 "edited-since",
@@ -198,13 +201,16 @@ def assert_writable(root: Path, edits: Sequence[Edit]) -> None:
 
 
 def _assert_inside(root: Path, path: PurePosixPath) -> None:
-    """Raise where the file, or a folder on the way to it, is a link: it may lead anywhere."""
-    if behind_link(root, path) or (root / path).is_symlink():
+    """Raise where the file or a folder on the way is a link, which leads anywhere, or no file."""
+    place = root / path
+    if behind_link(root, path) or place.is_symlink():
         raise CloseoutError(
             "unsafe-path",
             f"{path} is behind a symbolic link.",
             hint="replace the link by a folder or leave this place out with --only.",
         )
+    if place.exists() and not place.is_file():
+        raise _not_writable(place, "a file belongs there, and it is none")
 
 
 def _not_writable(folder: Path, why: str) -> CloseoutError:

@@ -311,6 +311,31 @@ def unusable_waivers(root: Path, outside: Path) -> None:
     _put(root / "waivers.toml", b'[[waiver]]\ncriterion = "9.2"\nwho = [\n')
 
 
+def folder_where_a_new_file_goes(root: Path, outside: Path) -> None:
+    """Put folders where a fix writes files."""
+    del outside
+    for name in ("scripts/backup-database.sh", "k8s/backup-cronjob.yaml", f"{SERVICE}/app/cors.py"):
+        (root / name / "inside").mkdir(parents=True)
+
+
+def file_where_a_new_folder_goes(root: Path, outside: Path) -> None:
+    """Put files where a fix makes folders."""
+    del outside
+    _put(root / "scripts", b"")
+    _put(root / "k8s/external-secrets", b"")
+
+
+def endless_kinds(root: Path, outside: Path) -> None:
+    """Name kinds and versions that no file can be called after, or that lead elsewhere."""
+    del outside
+    manifest = "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: mosquitto}}\n"
+    odd = (("v1", "x" * 70_000), ("x" * 70_000, "Pod"), ("v1/../../x", "../../../etc/x"))
+    for number, (version, kind) in enumerate(odd):
+        text = manifest.format(version=version, kind=kind)
+        _put(root / f"k8s/edge-mqtt-broker/odd{number}.yaml", text.encode())
+        _put(root / f"k8s/external-secrets/odd{number}-external-secret.yaml", text.encode())
+
+
 Damage = Callable[[Path], None]
 """Spoils the folder of a run that closed gaps."""
 
@@ -359,6 +384,13 @@ def journal_that_leads_away(run: Path) -> None:
     (run / "undo/journal.json").write_text(json.dumps(journal))
 
 
+def journal_with_an_endless_path(run: Path) -> None:
+    """Name a file that no file system can hold."""
+    journal = json.loads((run / "undo/journal.json").read_bytes())
+    journal["files"][0]["path"] = "x" * 70_000
+    (run / "undo/journal.json").write_text(json.dumps(journal))
+
+
 def lost_bytes_of_the_journal(run: Path) -> None:
     """Lose the bytes from before a run of the last file only."""
     max((run / "undo/blobs").iterdir()).unlink()
@@ -383,6 +415,7 @@ DAMAGES: tuple[Damage, ...] = (
     deep_evidence,
     damaged_journal,
     journal_that_leads_away,
+    journal_with_an_endless_path,
     lost_bytes_of_the_journal,
     altered_bytes_of_the_journal,
 )
@@ -434,4 +467,7 @@ BUILDERS: tuple[Builder, ...] = (
     deep_nesting,
     spoiled_settings,
     unusable_waivers,
+    folder_where_a_new_file_goes,
+    file_where_a_new_folder_goes,
+    endless_kinds,
 )

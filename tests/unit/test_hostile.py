@@ -14,11 +14,13 @@ from tests.support import hostile
 from tests.support.builders import snapshot, write_files
 from tests.support.monorepos import space_for
 
-from closeout import bundles, closing, patching
+from closeout import bundles, closing, inspection, patching
 from closeout.boundary import guarded
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
+from closeout.inventory import inventory
 from closeout.tree import DiskTree, clean_path, digest
+from closeout.workorders.wo_004_checks import TOUCHED
 
 
 class Hang(BaseException):
@@ -81,6 +83,20 @@ def test_fix_all_ends_well_on_a_hostile_monorepo(
     assert snapshot(outside) == before
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
+
+
+def test_reading_ends_well_on_every_hostile_monorepo(place: Path) -> None:
+    """What an audit reads beside the gaps: manifests, scripts, settings, secrets."""
+    for build in hostile.BUILDERS:
+        root = hostile.small_monorepo(place / build.__name__)
+        (place / "outside").mkdir(exist_ok=True)
+        build(root, place / "outside")
+        with tempfile.TemporaryDirectory(dir=place) as scratch, deadline():
+            tree = DiskTree(root)
+            rows = inspection.inspect(tree, TOUCHED, Path(scratch))
+            assert all(row.seen.observed for row in rows)
+            assert inventory(tree) is not None
+            subprocess.run(["rm", "-rf", root], check=True)
 
 
 @pytest.mark.parametrize("damage", hostile.DAMAGES, ids=lambda damage: damage.__name__)

@@ -13,6 +13,7 @@ from closeout.errors import ExitCode
 from closeout.fuzzing.cases import Case, make
 from closeout.fuzzing.shrinking import shrunk
 from closeout.fuzzing.watch import Outcome, work_on
+from closeout.telling import say
 
 DEADLINE = 60.0
 """Seconds that one case may take on a busy machine; on a quiet one it takes about one."""
@@ -25,8 +26,8 @@ def run(home: Path, seed: int, seconds: float, case: int | None = None) -> ExitC
     if case is None:
         return campaign.run(seconds)
     outcome = campaign.run_case(case)
-    print("\n".join(make(seed, case).story))
-    print(f"{outcome.word} {outcome.trouble}\n{outcome.told}")
+    say("\n".join(make(seed, case).story))
+    say(f"{outcome.word} {outcome.trouble}\n{outcome.told}")
     return ExitCode.GAPS_LEFT if outcome.trouble else ExitCode.SETTLED
 
 
@@ -52,9 +53,9 @@ class Campaign:
         while time.monotonic() < end:
             self.run_case(number)
             number += 1
-        print(f"seed {self.seed}: cases {first} to {number - 1}, {self.seen.total()} in all")
-        print("ended: " + ", ".join(f"{count} {word}" for word, count in self.seen.most_common()))
-        print(f"{len(self.troubles)} findings")
+        say(f"seed {self.seed}: cases {first} to {number - 1}, {self.seen.total()} in all")
+        say("ended: " + ", ".join(f"{count} {word}" for word, count in self.seen.most_common()))
+        say(f"{len(self.troubles)} findings")
         return ExitCode.GAPS_LEFT if self.troubles else ExitCode.SETTLED
 
     def run_case(self, number: int) -> Outcome:
@@ -70,7 +71,7 @@ class Campaign:
 
     def _keep(self, number: int, case: Case, outcome: Outcome) -> None:
         place = self.folder / f"{self.seed}-{number}"
-        print(f"finding: {outcome.trouble}; --seed {self.seed} --case {number}", flush=True)
+        say(f"finding: {outcome.trouble}; --seed {self.seed} --case {number}")
         small = shrunk(
             case,
             lambda smaller: work_on(smaller, self.deadline).trouble == outcome.trouble,
@@ -92,4 +93,4 @@ class Campaign:
             "again": f"python -m closeout fuzz --seed {self.seed} --case {number}",
         }
         (place / "finding.json").write_text(json.dumps(document, indent=1) + "\n")
-        print(f"  kept in {place.name}: {len(small.root) + len(small.home)} files left", flush=True)
+        say(f"  kept in {place.name}: {len(small.root) + len(small.home)} files left")

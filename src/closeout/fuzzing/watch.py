@@ -26,6 +26,8 @@ from closeout.fuzzing.samples import ROOT
 
 _MEMORY = 2 * 1024**3
 _TICK = 0.005
+_LINES = 40
+_WIDTH = 300
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = frozenset(
     ["os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"]
@@ -148,7 +150,9 @@ def _outcome(case: Case, place: Place) -> Outcome:
         ]
         where = f"{Path(frames[-1].filename).name}:{frames[-1].name}" if frames else "nowhere"
         word = "escaped" if isinstance(error, PermissionError) else "crash"
-        return Outcome(word=word, trouble=f"{type(error).__name__} in {where}", told=told[-4000:])
+        lines = [line[:_WIDTH] for line in told.splitlines()[-_LINES:]]
+        trouble = f"{type(error).__name__} in {where}"
+        return Outcome(word=word, trouble=trouble, told="\n".join(lines))
 
 
 def _guard(place: Place) -> Callable[[str, tuple[object, ...]], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -30,6 +31,11 @@ _SCHEMAS: Mapping[tuple[str, str], str] = {
     ("cert-manager.io", "Issuer"): "issuer.json",
     ("kustomize.config.k8s.io", "Kustomization"): "kustomization.json",
 }
+
+
+_KIND = re.compile(r"[A-Za-z0-9]{1,63}")
+_VERSION = re.compile(r"([a-z0-9.-]{1,99}/)?[a-z0-9]{1,32}")
+"""What a schema's file may be called after: anything else is no kind of a core resource."""
 
 
 @cache
@@ -61,6 +67,8 @@ def _core_validator(version: str, kind: str) -> Any:  # noqa: ANN401 - jsonschem
     from kubernetes_validate import utils  # noqa: PLC0415 - heavy
     from referencing import Registry, Resource  # noqa: PLC0415 - heavy
 
+    if not _KIND.fullmatch(kind) or not _VERSION.fullmatch(version):
+        return None
     group, _, number = version.rpartition("/")
     stem = f"{group.partition('.')[0]}-{number}" if group else number
     folder = f"kubernetes-json-schema/v{KUBERNETES_VERSION}-local-strict"
