@@ -22,6 +22,7 @@ SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
 POLICY = "requirements/policy.txt"
 DOCS = "requirements/docs.txt"
+VALIDATORS = "requirements/validators.txt"
 
 
 def _install(session: nox.Session, *files: str) -> None:
@@ -54,7 +55,7 @@ def tests(session: nox.Session) -> None:
 
     Example: nox -s tests -- tests/unit
     """
-    _install_ours(session, EMULATORS)
+    _install_ours(session, EMULATORS, VALIDATORS)
     live = _environment(session, "live", LIVE)
     dbt = _environment(session, "dbt", DBT)
     vision = _environment(session, "vision", VISION)

@@ -174,6 +174,7 @@ def _recorded(tree: DiskTree, seen: Sequence[Inspected]) -> list[Evidence]:
             at=now,
             seconds=0.0,
             means=Means.STATIC,
+            measures=item.seen.measures,
         )
         for item in seen
     ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from closeout import evidence, report, runs, writer
+from closeout import evidence, records, report, runs, toolchain, writer
 from closeout.errors import ExitCode
 from closeout.outputs import attestation, junit, page, sarif
 from closeout.telling import give, say
@@ -25,34 +26,28 @@ SIGNING_KEY = "CLOSEOUT_SIGNING_KEY"
 VERIFYING_KEY = "CLOSEOUT_VERIFYING_KEY"
 """Names the PEM file of the public key that `verify` asks the signature for."""
 
-_SEALED = (
-    "report.json",
-    "report.md",
-    "report.html",
-    "*.xml",
-    "*.sarif",
-    "plan.json",
-    "claims.json",
-    "order-audit.json",
-    "evidence/*.json",
-    "patches/*.patch",
-)
+_SEALS = {STATEMENT, ENVELOPE}
+_AFTERWARDS = "undo/undone"
+"""Made when a run is undone, and so after its seal."""
 
 
 def build(space: Workspace, run: runs.Run, made: report.Report) -> None:
     """Write every form of the report into the run's folder, with its proofs, and seal it."""
     evidence.collect(space.reports, run, made.tree_digest)
-    document = report.to_json(made)
+    standing = [other.folder for other in reversed(runs.undoable(space.reports, space.root))]
+    folders = records.collect(run.folder, standing)
+    document = report.to_json(replace(made, tools=toolchain.versions()))
+    diffs = page.diffs_of(folders, [gap.slug for gap in made.gaps])
     forms = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n",
         "report.md": report.to_markdown(made).encode(),
-        "report.html": page.render(document, page.diffs_of(run.folder / "patches")),
+        "report.html": page.render(document, diffs),
         "junit.xml": junit.render(document),
         "findings.sarif": sarif.render(document),
     }
     for name, content in forms.items():
         writer.durable_write(run.folder / name, content)
-    statement = attestation.statement(document, _digests(run.folder))
+    statement = attestation.statement(document, digests(run.folder))
     writer.durable_write(run.folder / STATEMENT, statement)
     key = os.environ.get(SIGNING_KEY)
     if key:
@@ -69,14 +64,14 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
     """
     space.announce()
     run = runs.find(space.reports, run_id or runs.LATEST)
-    sealed, found = _sealed(run.folder), _digests(run.folder)
+    sealed, found = attestation.digests_of(_bytes(run.folder / STATEMENT)), digests(run.folder)
     wrong = [
         f"{name}: {_told(name, sealed, found)}"
         for name in sorted(sealed | found)
         if sealed.get(name) != found.get(name)
     ]
-    wrong += _signature_troubles(run.folder)
-    stale = _stale(run)
+    wrong += _seal_troubles(run.folder, found)
+    stale = _stale(run, {name for name in found if sealed.get(name) == found[name]})
     for line in wrong:
         say(f"{run.id}/{line}")
     for line in stale:
@@ -88,47 +83,59 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
     return ExitCode.UNPROVEN if stale else ExitCode.SETTLED
 
 
-def _sealed(folder: Path) -> dict[str, str]:
-    """Return the digests that the run's statement holds, none where there is no statement."""
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of everything in the run's folder but the seals; a link is no proof."""
+    return {
+        name: "link" if place.is_symlink() else hashlib.sha256(place.read_bytes()).hexdigest()
+        for place in sorted(folder.rglob("*"))
+        if place.is_symlink() or place.is_file()
+        if (name := str(place.relative_to(folder))) not in {*_SEALS, _AFTERWARDS}
+    }
+
+
+def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
+    """Return what is wrong with the statement and its signature themselves."""
+    statement, envelope = _bytes(folder / STATEMENT), _bytes(folder / ENVELOPE)
+    troubles = []
     try:
-        document = json.loads((folder / STATEMENT).read_bytes())
-        entries = document["predicate"]["configuration"]
-        return {str(entry["name"]): str(entry["digest"]["sha256"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _signature_troubles(folder: Path) -> list[str]:
+        follows = attestation.statement(json.loads(_bytes(folder / "report.json")), found)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        follows = b""
+    if statement != follows:
+        troubles.append(f"{STATEMENT}: is not what the report and the files of this run give")
+    if envelope and not attestation.holds(envelope, statement):
+        troubles.append(f"{ENVELOPE}: signs another statement")
     key = os.environ.get(VERIFYING_KEY)
-    if not key:
-        return []
-    envelope, statement = folder / ENVELOPE, folder / STATEMENT
-    if not envelope.is_file() or not statement.is_file():
-        return [f"{ENVELOPE}: a signature is asked for and there is none"]
-    if attestation.is_signed_by(envelope.read_bytes(), statement.read_bytes(), Path(key)):
-        return []
-    return [f"{ENVELOPE}: not a signature of this statement by that key"]
+    if key and not envelope:
+        troubles.append(f"{ENVELOPE}: a signature is asked for and there is none")
+    elif key and not attestation.is_signed_by(envelope, statement, Path(key)):
+        troubles.append(f"{ENVELOPE}: not a signature of this statement by that key")
+    return troubles
 
 
-def _stale(run: runs.Run) -> list[str]:
+def _stale(run: runs.Run, sound: set[str]) -> list[str]:
+    """Return the evidence about another tree, of those files that are as they were sealed."""
     tree_digest = digest(DiskTree(run.root))
-    return [
+    report_of = json.loads(_bytes(run.folder / "report.json")) if "report.json" in sound else {}
+    old = ["report.json"] if report_of.get("tree_digest", tree_digest) != tree_digest else []
+    return old + [
         f"{place.name}: {item.probe}"
         for place in sorted(run.evidence.glob("*.json"))
+        if str(place.relative_to(run.folder)) in sound
         for item in evidence.read(place)
         if item.subject_digest != tree_digest
     ]
+
+
+def _bytes(place: Path) -> bytes:
+    """Return a file's content, nothing where there is none to read; a link is no seal."""
+    try:
+        return b"" if place.is_symlink() else place.read_bytes()
+    except OSError:
+        return b""
 
 
 def _told(name: str, sealed: dict[str, str], found: dict[str, str]) -> str:
     if name not in found:
         return "missing"
     return "added after the report was built" if name not in sealed else "changed since"
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {
-        str(place.relative_to(folder)): hashlib.sha256(place.read_bytes()).hexdigest()
-        for pattern in _SEALED
-        for place in sorted(folder.glob(pattern))
-    }

@@ -17,6 +17,8 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.probes import postgres
 
 SCRIPTS = BUNDLE / "scripts"
+NIGHTLY_RPO_SECONDS = 24 * 3600
+"""What a nightly dump can lose: all that was written since the last one."""
 _DEADLINE = 4 * 3600.0
 _SETTINGS = ("BACKUP_", "RESTORE_", "POSTGRES_", "PG", "AWS_", "RCLONE_", "GOOGLE_", "CLOUDSDK_")
 _DRILL_SERVER = {"autovacuum": "off", "max_wal_size": "4GB", "maintenance_work_mem": "256MB"}

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from closeout import jsonloading, runs, writer
 from closeout.errors import CloseoutError
-from closeout.model import Means
+from closeout.legible import storable
+from closeout.model import Means, Measure
 from closeout.rulings import Evidence
 
 
 def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
     """Write one session's evidence as `<session>.json` into `folder`; returns the file."""
     place = folder / f"{session}.json"
-    document = {"session": session, "evidence": [to_json(item) for item in items]}
+    document = storable({"session": session, "evidence": [to_json(item) for item in items]})
     writer.durable_write(place, json.dumps(document, indent=1, ensure_ascii=False).encode())
     return place
 
@@ -86,6 +87,10 @@ def to_json(item: Evidence) -> dict[str, object]:
         "at": item.at.isoformat(),
         "seconds": round(item.seconds, 3),
         "means": item.means.value,
+        "measures": [
+            {"name": taken.name, "value": taken.value, "unit": taken.unit, "floor": taken.floor}
+            for taken in item.measures
+        ],
     }
 
 
@@ -102,6 +107,22 @@ def _from_json(item: dict[str, object]) -> Evidence:
         at=datetime.fromisoformat(str(item["at"])),
         seconds=float(str(item["seconds"])),
         means=Means(item["means"]),
+        measures=_measures(item.get("measures", [])),
+    )
+
+
+def _measures(given: object) -> tuple[Measure, ...]:
+    if not isinstance(given, list):
+        message = f"{given!r} is no list of measures"
+        raise TypeError(message)
+    return tuple(
+        Measure(
+            name=str(taken["name"]),
+            value=float(taken["value"]),
+            unit=str(taken["unit"]),
+            floor=None if taken["floor"] is None else float(taken["floor"]),
+        )
+        for taken in given
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from closeout.anchors.testcases import Suite
-from closeout.model import Observation
+from closeout.model import Measure, Observation
 
 Rows = tuple[tuple[str, str, Observation], ...]
 """Probe id, criterion id and what was seen."""
@@ -205,6 +205,10 @@ def _judge_coverage(floors: Floors, report: Report) -> Observation:
         ),
         observed="; ".join([*told, *([report.excuse] if excused else [])]),
         command=report.command,
+        measures=(
+            *_measured("statements", covered, statements, floors.statements),
+            *_measured("branches", taken, branches, floors.branches),
+        ),
     )
 
 
@@ -251,6 +255,12 @@ def _lost(path: str, suite: Suite, seen: set[str]) -> bool:
 
 def _names(mocked: str, module: str) -> bool:
     return mocked.removesuffix(".ts").endswith(module) or f"{module}." in f"{mocked}."
+
+
+def _measured(name: str, part: int, whole: int, floor: float) -> tuple[Measure, ...]:
+    if not whole:
+        return ()
+    return (Measure(name=name, value=round(100 * part / whole, 2), unit="%", floor=floor),)
 
 
 def _share(part: int, whole: int) -> str:

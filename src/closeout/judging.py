@@ -22,6 +22,9 @@ from closeout.rulings import Evidence, Ruling, Waiver
 DETECTOR = "detect."
 """Begins the name of what a detector saw: it is looked at anew for every report."""
 
+_SHOWN = 20
+"""Places that a detector's answer names; the report's findings hold all of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -85,7 +88,8 @@ def _check_passed(check: Check) -> bool | None:
 
 
 def _observed(check: Check) -> str:
-    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings)
+    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings[:_SHOWN])
+    places += f" and {len(check.findings) - _SHOWN} more" if len(check.findings) > _SHOWN else ""
     refused = ", ".join(f"{item.path} {item.reason.value}" for item in check.unresolved)
     parts = [
         f"examined {len(check.examined)}",

@@ -211,6 +211,16 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure that a probe took, in `unit`; `floor` is what it has to exceed, if anything."""
+
+    name: str
+    value: float
+    unit: str
+    floor: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a probe saw; `passed` None means it could not run, and `observed` says why."""
 
@@ -218,6 +228,7 @@ class Observation:
     expected: str
     observed: str
     command: str
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

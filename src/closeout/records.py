@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,8 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Proposal, Reason, Unresolved
 from closeout.tree import clean_path
 
+DIFFS = "patches"
+"""The folder of a run that holds its diffs, each named NNN-gap-name.origin.patch."""
 _PLAN = "plan.json"
 
 
@@ -109,12 +112,36 @@ def to_json(record: Record) -> dict[str, object]:
 
 def keep(folder: Path, record: Record, plan: Plan) -> None:
     """Write the record as `plan.json`, and every diff of the plan below `patches/`."""
-    diffs = folder / "patches"
+    diffs = folder / DIFFS
     diffs.mkdir()
     for number, patch in enumerate(patch for item in plan.proposals for patch in item.patches):
         name = f"{number:03d}-{patch.slug}-{PurePosixPath(patch.name).stem}.{patch.origin}.patch"
         writer.durable_write(diffs / name, patch.diff)
     writer.durable_write(folder / _PLAN, json.dumps(to_json(record), indent=1).encode())
+
+
+def collect(folder: Path, standing: Sequence[Path]) -> tuple[Path, ...]:
+    """Copy into a run's folder the diffs of the runs that still stand, under their runs' names.
+
+    Returns the folders of the diffs that stand, in the order given; copies of a run that was
+    undone since are dropped.
+    """
+    names = {other.name for other in standing}
+    for place in (folder / DIFFS).glob("*/"):
+        if place.is_dir() and place.name not in names:
+            shutil.rmtree(place)
+    return tuple(_collected(folder, other) for other in standing)
+
+
+def _collected(folder: Path, other: Path) -> Path:
+    if other == folder:
+        return folder / DIFFS
+    copies = folder / DIFFS / other.name
+    for diff in sorted((other / DIFFS).glob("*.patch")):
+        if not (copies / diff.name).exists():
+            copies.mkdir(parents=True, exist_ok=True)
+            writer.durable_write(copies / diff.name, diff.read_bytes())
+    return copies
 
 
 def read(folder: Path) -> Record:

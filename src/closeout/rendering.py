@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
+from closeout.legible import shown
 
 
 @cache
@@ -42,13 +43,20 @@ def render(template: str, values: Mapping[str, object]) -> bytes:
 def render_page(template: str, values: Mapping[str, object]) -> bytes:
     """Return `templates/<template>` as HTML, every value escaped unless it is marked as safe.
 
+    Characters that are not shown, or that turn their neighbours round, are written as escapes.
+
     Raises CloseoutError("template-broken") as `render` does.
     """
     try:
-        page = _environment().overlay(autoescape=True).get_template(template)
+        page = _environment().overlay(autoescape=True, finalize=_finalize).get_template(template)
         return page.render(values).encode()
     except TemplateError as error:
         raise _broken(template, error) from error
+
+
+def _finalize(value: object) -> object:
+    """Write hidden characters of a value as escapes; what is marked as safe is left as it is."""
+    return shown(value) if type(value) is str else value
 
 
 def verbatim(name: str) -> bytes:

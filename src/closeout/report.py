@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from closeout import evidence
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
+from closeout.legible import storable
 from closeout.model import Deviation, Finding, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
 from closeout.records import Change, place_json
 from closeout.rulings import Ruling
 
 _WIDTH = 80
+_SHOWN = 3
+"""Commands that a row names; the command that settles the criterion runs all of them."""
+_LONGEST = 400
+"""Characters of one cell of a Markdown table."""
+_ESCAPED = {char: f"\\{char}" for char in "\\|[]*~"} | {"&": "&amp;", "<": "&lt;", "`": "'"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Report:
     """The places that are still open."""
     notices: tuple[str, ...] = ()
     """What there is to say of the waivers: lapsed, soon to end, not needed."""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Name to version of what the run had."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -65,12 +73,14 @@ def open_places(detection: Detection) -> dict[str, int]:
 
 def to_json(report: Report) -> dict[str, object]:
     """Return the report as the object that `schemas/report.schema.json` describes."""
-    return {
+    document: dict[str, object] = {
         "work_order": report.work_order.id,
+        "title": report.work_order.title,
         "order_sha256": report.work_order.source_sha256,
         "root": report.root,
         "tree_digest": report.tree_digest,
         "run": report.run_id,
+        "tools": dict(report.tools),
         "exit_code": int(report.exit_code),
         "counts": report.counts,
         "gaps": [
@@ -80,6 +90,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "title": gap.title,
                 "priority": gap.priority,
                 "verdict": report.gap_verdict(gap).name,
+                "criteria": list(gap.criteria),
                 "open_before": report.before[gap.slug],
                 "open_after": report.after[gap.slug],
                 "unresolved": [place_json(item) for item in report.unresolved.get(gap.slug, ())],
@@ -95,6 +106,7 @@ def to_json(report: Report) -> dict[str, object]:
             for item in report.changes
         ],
     }
+    return {name: storable(value) for name, value in document.items()}
 
 
 def to_markdown(report: Report) -> str:
@@ -119,6 +131,7 @@ def to_markdown(report: Report) -> str:
         *(_markdown_row(ruling) for ruling in report.rulings),
         "",
         *_red_probes(report.rulings),
+        *([*(f"- {_cell(notice)}" for notice in report.notices), ""] if report.notices else []),
         "## Departures from the order",
         "",
         *(
@@ -199,10 +212,13 @@ def _wrapped(head: str, text: str) -> str:
 
 
 def _markdown_row(ruling: Ruling) -> str:
+    settling = _code(ruling.criterion.settled_by)
     commands = sorted({item.command for item in ruling.evidence if item.passed})
-    proven = "<br>".join(f"`{_cell(command)}`" for command in commands[:3])
+    ran = "<br>".join(_code(command) for command in commands[:_SHOWN])
+    more = f"<br>and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
+    proven = f"{settling} ran:<br>{ran}{more}" if ran else ""
     if ruling.verdict is Verdict.UNPROVEN:
-        proven = f"settle it by `{_cell(ruling.criterion.settled_by)}`"
+        proven = f"settle it by {settling}"
     return (
         f"| {ruling.criterion.id} {_cell(ruling.criterion.text)} | {ruling.verdict.name} "
         f"| {_cell(ruling.because)} | {proven} |"
@@ -210,11 +226,17 @@ def _markdown_row(ruling: Ruling) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text that stays text in a Markdown table: no pipes, HTML or control characters."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    for char, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
-        plain = plain.replace(char, escaped)
-    return plain[:400]
+    """Return text that stays text in a Markdown table: no pipes, links, HTML or hidden signs."""
+    return "".join(_ESCAPED.get(char, char) for char in _plain(text)[:_LONGEST])
+
+
+def _code(text: str) -> str:
+    """Return text as code in a Markdown table, where only a pipe needs an escape."""
+    return f"`{_plain(text).replace('`', chr(39))[:_LONGEST].replace('|', chr(92) + '|')}`"
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _criterion(ruling: Ruling) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from closeout.model import Criterion, Means, ProofKind, Verdict
+from closeout.model import Criterion, Means, Measure, ProofKind, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Evidence:
     at: datetime
     seconds: float
     means: Means
+    measures: tuple[Measure, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse evidence that says nothing."""

@@ -241,6 +241,7 @@ def _conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means)
             at=now,
             seconds=row.seconds,
             means=means,
+            measures=row.seen.measures,
         )
         for row in rows
     ]

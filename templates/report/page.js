@@ -39,6 +39,7 @@
     byId('fcount').textContent = hits.length
       ? `${page * size + 1} to ${page * size + rows.length} of ${hits.length}`
       : 'none open';
+    byId('ftable').hidden = hits.length === 0;
     byId('fprev').disabled = page === 0;
     byId('fnext').disabled = page >= last;
   };
@@ -47,18 +48,27 @@
   byId('fnext').addEventListener('click', () => { page += 1; list(); });
   list();
 
-  // A link to a criterion opens it, whatever the filter says.
-  const open = () => {
-    const target = byId(decodeURIComponent(location.hash.slice(1)));
+  // A link to a criterion opens it, whatever the filter says, and also when it is followed twice.
+  const open = (name) => {
+    const target = byId(decodeURIComponent(name));
     if (target instanceof HTMLDetailsElement) {
       target.hidden = false;
       target.open = true;
       target.querySelector('summary').focus();
     }
   };
-  addEventListener('hashchange', open);
-  open();
+  addEventListener('click', (event) => {
+    const link = event.target instanceof Element ? event.target.closest('a[href^="#"]') : null;
+    if (link) { open(link.hash.slice(1)); }
+  });
+  addEventListener('hashchange', () => open(location.hash.slice(1)));
+  open(location.hash.slice(1));
 
-  // Paper shows everything.
-  addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((item) => { item.open = true; }));
+  // Paper shows everything, and the screen is as it was afterwards.
+  let opened = [];
+  addEventListener('beforeprint', () => {
+    opened = [...document.querySelectorAll('details:not([open])')];
+    opened.forEach((item) => { item.open = true; });
+  });
+  addEventListener('afterprint', () => opened.forEach((item) => { item.open = false; }));
 })();

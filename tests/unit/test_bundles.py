@@ -1,56 +1,64 @@
 """A run's bundle is sealed: a tampered file, a lost proof and a forged signature are told."""
 
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.support import reports
+from tests.support.builders import WORD, toy_gap, write_files
 from tests.support.builders import evidence as item
-from tests.support.builders import write_files
 from tests.support.monorepos import space_for
 
-from closeout import bundles, closing, evidence, runs
+from closeout import bundles, closing, engine, evidence, runs
+from closeout.boundary import guarded
 from closeout.errors import CloseoutError, ExitCode
+from closeout.outputs import attestation
+from closeout.prepared import PreparedSet
 from closeout.records import Record
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
 
+NEWLINE = b"\n"
 FORMS = ("report.json", "report.md", "report.html", "junit.xml", "findings.sarif")
 
 
-@pytest.fixture
-def sealed(tmp_path: Path) -> tuple[Workspace, runs.Run]:
-    """Return a workspace and its run, built with one evidence file about the tree."""
-    root = write_files(tmp_path / "root", {"cloud-layer/a/app/main.py": b"x = 1\n"})
-    space = space_for(tmp_path, root)
-    run = runs.start(space.reports, root, "fix")
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, runs.Run]:
+    """Return a workspace and a run that wrote a file, with every kind of file that a run keeps."""
+    home = tmp_path_factory.mktemp("pristine")
+    root = write_files(home / "root", {"cloud-layer/a/a.txt": WORD + NEWLINE})
+    space = space_for(home, root)
+    nothing = PreparedSet(patches=(), withheld=())
+    run = closing.write(space, engine.plan((toy_gap(),), DiskTree(root), lambda _: nothing))
     seen = item(subject_digest=digest(DiskTree(root)))
     evidence.write(run.evidence, "live", [seen])
+    (run.folder / "live.log").write_text("what a session said")
     _build(space, run)
     return space, run
 
 
+@pytest.fixture
+def sealed(pristine: tuple[Workspace, runs.Run], tmp_path: Path) -> tuple[Workspace, runs.Run]:
+    """Return a copy of the sealed run, and of the tree that it is about."""
+    space, run = pristine
+    shutil.copytree(space.home, tmp_path, dirs_exist_ok=True, symlinks=True)
+    folder = tmp_path / "reports" / run.id
+    place = folder / "run.json"
+    place.write_text(place.read_text().replace(str(space.root), str(tmp_path / "root")))
+    copy = runs.find(tmp_path / "reports", run.id)
+    space = space_for(tmp_path, tmp_path / "root")
+    statement = attestation.statement(
+        json.loads((folder / "report.json").read_bytes()), bundles.digests(folder)
+    )
+    (folder / bundles.STATEMENT).write_bytes(statement)
+    return space, copy
+
+
 def _build(space: Workspace, run: runs.Run) -> None:
     bundles.build(space, run, closing.ruled(space, run.id, DiskTree(space.root), Record()))
-
-
-def _keys(folder: Path) -> tuple[Path, Path]:
-    """Write an Ed25519 key pair and return its private and public files."""
-    key = Ed25519PrivateKey.generate()
-    private, public = folder / "signing.key", folder / "signing.pub"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    public.write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    return private, public
 
 
 def test_build_writes_every_form_and_verify_settles_it(sealed: tuple[Workspace, runs.Run]) -> None:
@@ -60,27 +68,93 @@ def test_build_writes_every_form_and_verify_settles_it(sealed: tuple[Workspace, 
     assert bundles.verify(space, "") is ExitCode.SETTLED
 
 
-@pytest.mark.parametrize("name", [*FORMS, "evidence/live.json", bundles.STATEMENT])
-def test_verify_detects_a_tampered_file(sealed: tuple[Workspace, runs.Run], name: str) -> None:
-    """One changed byte is enough, in a report, in a proof or in the seal itself."""
-    space, run = sealed
-    place = run.folder / name
+KEPT = (
+    *FORMS,
+    bundles.STATEMENT,
+    "evidence/live.json",
+    "live.log",
+    "patches/000-toy-a.derived.patch",
+    "plan.json",
+    "run.json",
+    f"undo/blobs/{hashlib.sha256(WORD + NEWLINE).hexdigest()}",
+    "undo/committed",
+    "undo/journal.json",
+)
+"""Every file of the run's folder, by its path in it."""
+
+
+def test_the_run_keeps_the_files_that_are_tampered_with_below(
+    sealed: tuple[Workspace, runs.Run],
+) -> None:
+    """A file of a new kind has to be tried too."""
+    _, run = sealed
+    found = {str(place.relative_to(run.folder)) for place in run.folder.rglob("*")}
+    found = {name for name in found if (run.folder / name).is_file()}
+    assert found == set(KEPT)
+
+
+def _append(place: Path) -> None:
+    place.write_bytes(place.read_bytes() + b" ")
+
+
+def _flip(place: Path) -> None:
     content = place.read_bytes()
-    place.write_bytes(content.replace(b'"sha256": "', b'"sha256": "0', 2) + b" ")
+    place.write_bytes(bytes([(content or b"0")[0] ^ 1]) + content[1:])
+
+
+def _empty(place: Path) -> None:
+    place.write_bytes(b"" if place.read_bytes() else b"x")
+
+
+def _link(place: Path) -> None:
+    content = place.read_bytes()
+    place.unlink()
+    home = next(folder for folder in place.parents if folder.name == "reports").parent
+    elsewhere = home / "elsewhere"
+    elsewhere.write_bytes(content)
+    place.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("tamper", [_append, _flip, _empty, _link, Path.unlink])
+@pytest.mark.parametrize("name", KEPT)
+def test_verify_detects_a_tampered_file(
+    sealed: tuple[Workspace, runs.Run], name: str, tamper: Callable[[Path], None]
+) -> None:
+    """A changed bit, a missing file or a link in its place is enough, whatever file it is."""
+    space, run = sealed
+    tamper(run.folder / name)
+    code = guarded(space.home, lambda: bundles.verify(space, run.id))
+    assert code in {ExitCode.GAPS_LEFT, ExitCode.UNUSABLE_INPUT}
+    assert code is ExitCode.GAPS_LEFT or (name, tamper) == ("run.json", Path.unlink)
+
+
+@pytest.mark.parametrize(
+    "name", ["evidence/later.json", "new.sarif", "patches/9.derived.patch", "more/a.txt", "x.xml"]
+)
+def test_verify_detects_an_added_file(sealed: tuple[Workspace, runs.Run], name: str) -> None:
+    """What came after the report is not part of it, wherever it lies."""
+    space, run = sealed
+    write_files(run.folder, {name: b"{}"})
     assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
 
 
-def test_verify_detects_a_missing_file(sealed: tuple[Workspace, runs.Run]) -> None:
-    """Evidence that was taken away is missed."""
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"result": "FAILED"', b'"result": "PASSED"'),
+        (b'"failedTests"', b'"passedTests"'),
+        (b'"name": "root"', b'"name": "other"'),
+        (b"in-toto.io/attestation/test-result/v0.1", b"in-toto.io/attestation/vsa/v1"),
+    ],
+)
+def test_verify_detects_a_statement_that_says_something_else(
+    sealed: tuple[Workspace, runs.Run], old: bytes, new: bytes
+) -> None:
+    """The seal itself has to follow from the report, not only hold the right digests."""
     space, run = sealed
-    (run.evidence / "live.json").unlink()
-    assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
-
-
-def test_verify_detects_an_added_file(sealed: tuple[Workspace, runs.Run]) -> None:
-    """Evidence that came after the report is not part of it."""
-    space, run = sealed
-    evidence.write(run.evidence, "later", [])
+    place = run.folder / bundles.STATEMENT
+    assert old in place.read_bytes()
+    place.write_bytes(place.read_bytes().replace(old, new))
     assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
 
 
@@ -100,6 +174,31 @@ def test_verify_calls_evidence_stale_when_the_tree_changed(
     assert bundles.verify(space, run.id) is ExitCode.UNPROVEN
 
 
+def test_verify_tells_damage_and_not_a_parse_error_for_a_proof_that_is_no_json(
+    sealed: tuple[Workspace, runs.Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proof that was spoiled so that it cannot be read is tampered, and named."""
+    space, run = sealed
+    (run.evidence / "live.json").write_text("{")
+    assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
+    assert "evidence/live.json: changed since" in capsys.readouterr().out
+
+
+def test_build_brings_the_diffs_of_standing_runs_along_and_drops_those_undone(
+    sealed: tuple[Workspace, runs.Run],
+) -> None:
+    """A later report shows what earlier runs wrote, as long as it stands."""
+    space, first = sealed
+    later = runs.start(space.reports, space.root, "audit")
+    _build(space, later)
+    copy = later.folder / "patches" / first.id / "000-toy-a.derived.patch"
+    assert copy.is_file()
+    assert bundles.verify(space, later.id) is ExitCode.SETTLED
+    runs.undo(first)
+    _build(space, later)
+    assert not copy.exists()
+
+
 def test_build_brings_the_proofs_of_earlier_runs_along(sealed: tuple[Workspace, runs.Run]) -> None:
     """A run's folder holds what its report rests on, whichever run made it."""
     space, _ = sealed
@@ -114,15 +213,34 @@ def test_verify_asks_for_the_signature_of_the_given_key(
 ) -> None:
     """Signed by the key it verifies; unsigned, or signed by another, it does not."""
     space, run = sealed
-    private, public = _keys(tmp_path)
+    private, public = reports.key_pair(tmp_path)
     monkeypatch.setenv(bundles.VERIFYING_KEY, str(public))
     assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
     monkeypatch.setenv(bundles.SIGNING_KEY, str(private))
     _build(space, run)
     assert bundles.verify(space, run.id) is ExitCode.SETTLED
-    (tmp_path / "other").mkdir()
-    _, other = _keys(tmp_path / "other")
+    _, other = reports.key_pair(tmp_path / "other")
     monkeypatch.setenv(bundles.VERIFYING_KEY, str(other))
+    assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
+
+
+@pytest.mark.parametrize("part", ["payload", "payloadType", "sig"])
+def test_verify_detects_a_changed_signature(
+    sealed: tuple[Workspace, runs.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Each part of the envelope counts; another payload is told even without the public key."""
+    space, run = sealed
+    private, public = reports.key_pair(tmp_path)
+    monkeypatch.setenv(bundles.SIGNING_KEY, str(private))
+    _build(space, run)
+    place = run.folder / bundles.ENVELOPE
+    envelope = json.loads(place.read_bytes())
+    holder = envelope["signatures"][0] if part == "sig" else envelope
+    holder[part] = "text/x" if part == "payloadType" else reports.with_changed_byte(holder[part])
+    place.write_text(json.dumps(envelope))
+    if part == "payload":
+        assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
+    monkeypatch.setenv(bundles.VERIFYING_KEY, str(public))
     assert bundles.verify(space, run.id) is ExitCode.GAPS_LEFT
 
 

@@ -13,6 +13,8 @@ from closeout.errors import CloseoutError
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 PAYLOAD = "application/vnd.in-toto+json"
+TOOL = "tool:"
+"""Begins the name of a tool in the statement; the other names are files of the run's folder."""
 
 
 def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
@@ -34,8 +36,14 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
         "predicate": {
             "result": _result(report, failed),
             "configuration": [
-                {"name": name, "digest": {"sha256": digest}}
-                for name, digest in sorted(digests.items())
+                *(
+                    {"name": name, "digest": {"sha256": digest}}
+                    for name, digest in sorted(digests.items())
+                ),
+                *(
+                    {"name": f"{TOOL}{name}", "annotations": {"version": version}}
+                    for name, version in sorted(report["tools"].items())
+                ),
             ],
             "passedTests": by_verdict.get("CLOSED", []) + by_verdict.get("WAIVED", []),
             "warnedTests": by_verdict.get("UNPROVEN", []),
@@ -43,6 +51,27 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
         },
     }
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def digests_of(statement: bytes) -> dict[str, str]:
+    """Return file to SHA-256 as a statement holds them, nothing where it is no statement."""
+    try:
+        entries = json.loads(statement)["predicate"]["configuration"]
+        return {
+            str(entry["name"]): str(entry["digest"]["sha256"])
+            for entry in entries
+            if not str(entry["name"]).startswith(TOOL)
+        }
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def holds(envelope: bytes, payload: bytes) -> bool:
+    """Return whether the DSSE envelope is about `payload`; says nothing of who signed it."""
+    try:
+        return base64.b64decode(json.loads(envelope)["payload"], validate=True) == payload
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _result(report: Mapping[str, Any], failed: list[str]) -> str:

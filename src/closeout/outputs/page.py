@@ -8,27 +8,38 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from closeout import rendering
+from closeout.legible import shown
+from closeout.outputs import measures
 
 _MARKS = {
-    "proof": "●",
-    "guard": "○",
-    "observed": "○",
+    "proof": "✕ → ✓",
+    "guard": "✓ → ✓",
+    "observed": "✓",
     "open": "✕",
-    "regression": "✕",
+    "regression": "✓ → ✕",
     "not run": "?",
 }
-_RATIO = re.compile(r"(statements|branches) (\d+)/(\d+)")
-_FLOORS = {
-    "billing-tests.coverage": ("Billing suite", 70),
-    "vision-tests.coverage": ("Vision suite", 60),
+_TOLD = {
+    "proof": "red before, green now",
+    "guard": "green before and now",
+    "observed": "green now, not asked before",
+    "open": "red now",
+    "regression": "green before, red now",
+    "not run": "did not run",
 }
-_NOTED = {"backup.restore-drill": "Backup: RPO and RTO", "sql.cohort-values": "Survival figures"}
+_WHO = {
+    "operator": "an operator of the cluster or the bucket",
+    "live": "anyone with this checkout",
+    "suite": "anyone with this checkout",
+    "static": "anyone with this checkout",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +52,16 @@ class Diff:
     text: str
 
     @property
-    def lines(self) -> int:
-        """Return how many lines the diff has."""
-        return self.text.count("\n")
+    def parts(self) -> list[tuple[str, str]]:
+        """Return the diff's lines, neighbours of one kind together: add, del, at or neither."""
+        runs = groupby(self.text.split("\n"), key=_kind)
+        return [(kind, "\n".join(lines) + "\n") for kind, lines in runs]
+
+    @property
+    def size(self) -> str:
+        """Return how many lines the diff adds and takes away."""
+        kinds = [_kind(line) for line in self.text.split("\n")]
+        return f"+{kinds.count('add')} -{kinds.count('del')}"
 
 
 def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
@@ -51,6 +69,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
     style = rendering.verbatim("templates/report/page.css").decode()
     script = rendering.verbatim("templates/report/page.js").decode()
     counts = {name: count for name, count in report["counts"].items() if count}
+    items = measures.owned(report)
     return rendering.render_page(
         "report/page.html.j2",
         {
@@ -63,24 +82,38 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
             "style_hash": _source_hash(style),
             "script_hash": _source_hash(script),
             "unproven": _unproven(report),
-            "matrices": _matrices(report),
-            "bars": _bars(report),
-            "notes": _notes(report),
+            "who": _WHO,
+            "kinds": [(kind, _MARKS[kind], told) for kind, told in _TOLD.items()],
+            "most_open": max([1, *(gap["open_before"] for gap in report["gaps"])]),
+            "matrices": _matrices(items),
+            "bars": measures.bars(items),
+            "figures": measures.figures(items),
+            "grades": measures.grades(items),
             "findings_json": _findings(report),
-            "diffs": diffs,
+            "diffs": [
+                (gap, [diff for diff in diffs if diff.gap == gap["slug"]])
+                for gap in report["gaps"]
+                if any(diff.gap == gap["slug"] for diff in diffs)
+            ],
         },
     )
 
 
-def diffs_of(folder: Path) -> tuple[Diff, ...]:
-    """Return the diffs that a run kept below its `patches/`, named NNN-gap-title.origin.patch."""
+def diffs_of(folders: Sequence[Path], slugs: Sequence[str]) -> tuple[Diff, ...]:
+    """Return the diffs that runs kept, each named NNN-gap-name.origin.patch, of the given gaps."""
     made = []
-    for place in sorted(folder.glob("*.patch")):
-        number_and_title, origin = place.stem.rsplit(".", 1)
-        title = number_and_title.split("-", 1)[1]
+    for place in (place for folder in folders for place in sorted(folder.glob("*.patch"))):
+        title, origin = place.stem.split("-", 1)[1].rsplit(".", 1)
+        gap = max((slug for slug in slugs if title.startswith(f"{slug}-")), key=len, default="")
         text = place.read_bytes().decode("utf-8", "replace")
-        made.append(Diff(gap=title, title=_touched(text), origin=origin, text=text))
+        made.append(Diff(gap=gap, title=_touched(text), origin=origin, text=text))
     return tuple(made)
+
+
+def _kind(line: str) -> str:
+    if line.startswith(("--- a/", "--- /dev/null", "+++ b/", "+++ /dev/null")):
+        return "at"
+    return {"+": "add", "-": "del", "@": "at"}.get(line[:1], "")
 
 
 def _touched(text: str) -> str:
@@ -122,65 +155,54 @@ def _unproven(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, An
     return list(grouped.items())
 
 
-def _evidence(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [item for row in report["criteria"] if not row["rests_on"] for item in row["evidence"]]
-
-
-def _matrices(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _matrices(items: Sequence[measures.Item]) -> list[dict[str, Any]]:
     """Return a table a gap: probes by services, one column where a probe has no service."""
-    by_gap: dict[str, dict[str, dict[str, str]]] = {}
-    for item in _evidence(report):
+    by_gap: dict[str, dict[str, dict[str, measures.Item]]] = {}
+    for item in items:
         if item["means"] != "live":
             continue
         name, _, service = item["probe"].partition("@")
         gap, _, short = name.partition(".")
-        by_gap.setdefault(gap, {}).setdefault(short, {})[service] = item["kind"]
+        by_gap.setdefault(gap, {}).setdefault(short, {})[service] = item
     return [_matrix(gap, rows) for gap, rows in sorted(by_gap.items())]
 
 
-def _matrix(gap: str, rows: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _matrix(gap: str, rows: Mapping[str, Mapping[str, measures.Item]]) -> dict[str, Any]:
     services = sorted({service for cells in rows.values() for service in cells})
+    kinds = [item["kind"] for cells in rows.values() for item in cells.values()]
     return {
         "title": gap,
         "services": [service or "all" for service in services],
+        "asked": len(kinds),
+        "proofs": kinds.count("proof"),
+        "red": kinds.count("open") + kinds.count("regression"),
         "rows": [
-            (name, [_cell(cells.get(service, "")) for service in services])
+            (
+                name,
+                next(iter(cells.values()))["criterion"],
+                [_cell(cells.get(service)) for service in services],
+            )
             for name, cells in sorted(rows.items())
         ],
     }
 
 
-def _cell(kind: str) -> dict[str, str]:
-    return {"kind": kind, "mark": _MARKS.get(kind, "")}
-
-
-def _bars(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    bars = []
-    for item in _evidence(report):
-        title, floor = _FLOORS.get(item["probe"], ("", 0))
-        for what, hit, of in _RATIO.findall(item["observed"]) if title else ():
-            if int(of):
-                share = round(100 * int(hit) / int(of), 1)
-                bars.append({"title": f"{title}, {what}", "value": share, "floor": floor})
-    return bars
-
-
-def _notes(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (_NOTED[item["probe"]], item["observed"])
-        for item in _evidence(report)
-        if item["probe"] in _NOTED
-    ]
+def _cell(item: measures.Item | None) -> dict[str, str]:
+    if item is None:
+        return {"kind": "", "mark": "", "told": ""}
+    kind = item["kind"]
+    return {"kind": kind, "mark": _MARKS[kind], "told": _TOLD[kind]}
 
 
 def _findings(report: Mapping[str, Any]) -> Markup:
     rows = [
         [
-            f"{place['path']}:{place['line']}",
+            shown(f"{place['path']}:{place['line']}"),
             place["criterion"],
             f"{place['gap']}/{place['rule']}",
             "named" if place["named"] else "not named",
-            place["message"],
+            shown(place["message"]),
+            shown(place["excerpt"]),
         ]
         for place in report["findings"]
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from closeout import drill
 from closeout.errors import CloseoutError
-from closeout.model import Observation, ProbeContext
+from closeout.model import Measure, Observation, ProbeContext
 from closeout.probes import postgres
 
 _DATABASE = "cloud_telemetry"
@@ -161,7 +161,16 @@ def restore_drill(context: ProbeContext) -> Observation:
             passed=passed, expected=expected, observed=error.message, command=command
         )
     return Observation(
-        passed=report.ok, expected=expected, observed="; ".join(report.lines()), command=command
+        passed=report.ok,
+        expected=expected,
+        observed="; ".join(report.lines()),
+        command=command,
+        measures=(
+            Measure(name="RPO", value=drill.NIGHTLY_RPO_SECONDS, unit="s"),
+            Measure(name="RTO", value=round(report.rto_seconds, 2), unit="s"),
+            Measure(name="backup", value=round(report.backup_seconds, 2), unit="s"),
+            Measure(name="rows", value=sum(item.rows for item in report.databases), unit=""),
+        ),
     )
 
 

@@ -1,0 +1,110 @@
+"""What a report measured: coverage against floors, grades, and the times of a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Item = Mapping[str, Any]
+"""One piece of evidence, as in `schemas/report.schema.json`."""
+
+GRADED: Mapping[str, str] = {"headers": "Security headers", "mqtt-tls": "MQTT over TLS"}
+"""Gap to what its live probes grade."""
+
+_GRADES = ((1.0, "A"), (0.9, "B"), (0.75, "C"), (0.5, "D"))
+_NOTED = ("mqtt-tls.scanner-intermediate",)
+"""Graded probes whose own words tell more than a grade."""
+
+_HOUR, _MINUTE = 3600, 60
+
+
+def owned(report: Mapping[str, Any]) -> list[Item]:
+    """Return every piece of evidence once: not again where a criterion rests on others."""
+    return [item for row in report["criteria"] if not row["rests_on"] for item in row["evidence"]]
+
+
+def bars(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Return every measure that has a floor: what it is, its value, its floor, whether it holds."""
+    return [
+        {
+            "title": f"{item['probe'].partition('.')[0].replace('-', ' ')}: {taken['name']}",
+            "criterion": item["criterion"],
+            "value": taken["value"],
+            "floor": taken["floor"],
+            "holds": taken["value"] > taken["floor"],
+        }
+        for item in items
+        for taken in item["measures"]
+        if taken["floor"] is not None
+    ]
+
+
+def figures(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Return the measures without a floor, a probe at a time, as a person reads them."""
+    return [
+        {
+            "probe": item["probe"],
+            "criterion": item["criterion"],
+            "measures": [
+                (taken["name"], _told(taken["value"], taken["unit"])) for taken in item["measures"]
+            ],
+            "observed": item["observed"],
+        }
+        for item in items
+        if item["measures"] and all(taken["floor"] is None for taken in item["measures"])
+    ]
+
+
+def grades(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Return a table of grades for each gap of GRADED that was asked: a row a service."""
+    by_gap: dict[str, dict[str, list[Item]]] = {gap: {} for gap in GRADED}
+    for item in items:
+        name, _, service = item["probe"].partition("@")
+        gap = name.partition(".")[0]
+        if item["means"] == "live" and gap in by_gap:
+            by_gap[gap].setdefault(service, []).append(item)
+    return [
+        {
+            "title": GRADED[gap],
+            "rows": [
+                _graded(service or "all of it", asked) for service, asked in sorted(found.items())
+            ],
+            "notes": [
+                (item["probe"], item["expected"], item["observed"])
+                for asked in found.values()
+                for item in asked
+                if item["probe"] in _NOTED
+            ],
+        }
+        for gap, found in by_gap.items()
+        if found
+    ]
+
+
+def grade(answers: Sequence[bool]) -> str:
+    """Return A where every answer is good, B from 90 %, C from 75 %, D from half, F below."""
+    if not answers:
+        return "?"
+    share = sum(answers) / len(answers)
+    return next((letter for least, letter in _GRADES if share >= least), "F")
+
+
+def _graded(service: str, asked: Sequence[Item]) -> dict[str, Any]:
+    before = [item["before"] for item in asked if item["before"] is not None]
+    after = [item["passed"] for item in asked if item["passed"] is not None]
+    return {
+        "service": service,
+        "before": grade(before),
+        "after": grade(after),
+        "told_before": f"{sum(before)} of {len(before)}",
+        "told_after": f"{sum(after)} of {len(after)}",
+        "criteria": sorted({item["criterion"] for item in asked}),
+    }
+
+
+def _told(value: float, unit: str) -> str:
+    if unit != "s":
+        return f"{value:,.10g} {unit}".strip()
+    if value >= _HOUR and not value % _HOUR:
+        return f"{value / _HOUR:g} hours"
+    return f"{value / _MINUTE:.1f} minutes" if value > 2 * _MINUTE else f"{value:.1f} s"
