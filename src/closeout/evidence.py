@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -118,12 +119,20 @@ def _measures(given: object) -> tuple[Measure, ...]:
     return tuple(
         Measure(
             name=str(taken["name"]),
-            value=float(taken["value"]),
+            value=_figure(taken["value"]),
             unit=str(taken["unit"]),
-            floor=None if taken["floor"] is None else float(taken["floor"]),
+            floor=None if taken["floor"] is None else _figure(taken["floor"]),
         )
         for taken in given
     )
+
+
+def _figure(value: object) -> float:
+    figure = float(str(value))
+    if not math.isfinite(figure):
+        message = f"{value!r} is no figure"
+        raise ValueError(message)
+    return figure
 
 
 def _answer(value: object) -> bool | None:

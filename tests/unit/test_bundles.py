@@ -125,7 +125,7 @@ def test_verify_detects_a_tampered_file(
     tamper(run.folder / name)
     code = guarded(space.home, lambda: bundles.verify(space, run.id))
     assert code in {ExitCode.GAPS_LEFT, ExitCode.UNUSABLE_INPUT}
-    assert code is ExitCode.GAPS_LEFT or (name, tamper) == ("run.json", Path.unlink)
+    assert code is ExitCode.GAPS_LEFT or name == "run.json"
 
 
 @pytest.mark.parametrize(
