@@ -13,7 +13,7 @@ from pathlib import Path
 from closeout import shell
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps.mqtt_tls import rendered
-from closeout.telling import say
+from closeout.telling import give, say
 
 WAIVERS = "policy-waivers.toml"
 _BROKER = "edge-mqtt-broker"
@@ -69,6 +69,7 @@ def judge(home: Path, program: Path) -> ExitCode:
     say(f"policy: {passed} checks kept, {len(broken)} not, {len(lines)} of these without a waiver")
     for line in lines:
         say(f"  {line}")
+    give("policy", {"kept": passed, "broken": len(broken), "unwaived": list(lines)})
     return ExitCode.GAPS_LEFT if lines else ExitCode.SETTLED
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from invoke import Collection
 from invoke.parser import Argument
+
+from closeout.cli.door import OPTION_HELP
 
 _HEAD = (
     "Generated from the commands themselves. What `--json` writes, the exit codes and the lines "
@@ -70,15 +72,16 @@ def _tasks(tasks: Collection) -> Iterator[str]:
             "```",
             "",
         )
-        rows = [_option(argument) for argument in tasks[name].get_arguments()]
+        told = OPTION_HELP[name]
+        rows = [_option(argument, told) for argument in tasks[name].get_arguments()]
         yield from ("| option | what it does |", "| --- | --- |", *rows, "")
 
 
-def _option(argument: Argument) -> str:
+def _option(argument: Argument, told: Mapping[str, str]) -> str:
     name = str(argument.name).replace("_", "-")
     value = "" if argument.kind is bool else f" {name.upper()}"
     needed = " (needed)" if argument.positional else ""
-    return f"| `--{name}{value}` | {cell(argument.help or '')}{needed} |"
+    return f"| `--{name}{value}` | {cell(told.get(name, ''))}{needed} |"
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -276,6 +276,18 @@ def test_stray_prints_never_reach_the_document(
     assert shown.err.startswith("noise\n")
 
 
+def test_what_says_lines_gives_data_too() -> None:
+    """A command whose result only people can read would have an empty document."""
+    silent = [
+        str(module.relative_to(PACKAGE))
+        for module in PACKAGE.rglob("*.py")
+        if module.name not in {"telling.py", "workspace.py"}
+        and re.search(r"\bsay\(", text := module.read_text())
+        and not re.search(r"\b(give|add)\(", text)
+    ]
+    assert silent == []
+
+
 def test_only_one_module_prints() -> None:
     """Everything that people read goes through `telling`; ruff's T201 holds the same."""
     printing = {

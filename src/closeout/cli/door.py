@@ -23,6 +23,9 @@ _JSON = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
 
 Body = Callable[..., None]
 
+OPTION_HELP: dict[str, Mapping[str, str]] = {}
+"""What each task says of its options, by its full name; Invoke forgets it once it is shown."""
+
 
 def command(
     *,
@@ -44,7 +47,8 @@ def command(
         signature = inspect.signature(body)
         parameters = [*signature.parameters.values(), _JSON]
         spoken.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        done: Task[Body] = task(name=name, help={**(help or {}), **_JSON_HELP})(spoken)
+        OPTION_HELP[full_name] = {**(help or {}), **_JSON_HELP}
+        done: Task[Body] = task(name=name, help=OPTION_HELP[full_name])(spoken)
         return done
 
     return made

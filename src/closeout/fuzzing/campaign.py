@@ -13,7 +13,7 @@ from closeout.errors import ExitCode
 from closeout.fuzzing.cases import Case, make
 from closeout.fuzzing.shrinking import shrunk
 from closeout.fuzzing.watch import Outcome, work_on
-from closeout.telling import say
+from closeout.telling import give, say
 
 DEADLINE = 60.0
 """Seconds that one case may take on a busy machine; on a quiet one it takes about one."""
@@ -28,6 +28,7 @@ def run(home: Path, seed: int, seconds: float, case: int | None = None) -> ExitC
     outcome = campaign.run_case(case)
     say("\n".join(make(seed, case).story))
     say(f"{outcome.word} {outcome.trouble}\n{outcome.told}")
+    give("fuzzed", {"ended": dict(campaign.seen), "troubles": dict(campaign.troubles)})
     return ExitCode.GAPS_LEFT if outcome.trouble else ExitCode.SETTLED
 
 
@@ -56,6 +57,7 @@ class Campaign:
         say(f"seed {self.seed}: cases {first} to {number - 1}, {self.seen.total()} in all")
         say("ended: " + ", ".join(f"{count} {word}" for word, count in self.seen.most_common()))
         say(f"{len(self.troubles)} findings")
+        give("fuzzed", {"ended": dict(self.seen), "troubles": dict(self.troubles)})
         return ExitCode.GAPS_LEFT if self.troubles else ExitCode.SETTLED
 
     def run_case(self, number: int) -> Outcome:
