@@ -183,9 +183,9 @@ def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
 
 
 def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout import sessions  # noqa: PLC0415 - one subcommand needs it
+    from closeout import questioning  # noqa: PLC0415 - one subcommand needs it
 
-    return sessions.live_probes(_space(options, home), _python(options), options.only)
+    return questioning.live_probes(_space(options, home), _python(options), options.only)
 
 
 def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:

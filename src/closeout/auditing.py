@@ -23,6 +23,7 @@ from closeout import (
     inspection,
     ordercheck,
     progress,
+    questioning,
     report,
     runs,
     sessions,
@@ -73,7 +74,7 @@ def audit(space: Workspace, pythons: Interpreters, claimed: str = "") -> ExitCod
     _part(run, "billing_jest", lambda: sessions.billing_gate(space))
     _part(run, "vision_pytest", lambda: sessions.vision_gate(space, pythons.vision()))
     _part(run, "dbt", lambda: sessions.dbt_gate(space, pythons.dbt().with_name("dbt")))
-    _part(run, "live_probes", lambda: sessions.live_probes(space, pythons.live()))
+    _part(run, "live_probes", lambda: questioning.live_probes(space, pythons.live()))
     with _sql() as ask:
         return _end(space, run, tree, claimed, ask)
 

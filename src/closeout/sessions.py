@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from closeout import battery, environments, evidence, progress, runs, writer
+from closeout import environments, evidence, progress, runs, writer
 from closeout.errors import ExitCode
-from closeout.launchers import roster
-from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
-from closeout.probes import cluster, coverage, dbt, mutation, offline, services
+from closeout.model import Means, Observation, ProbeContext, ProofKind
+from closeout.probes import cluster, coverage, dbt, mutation, offline
 from closeout.rulings import Evidence
 from closeout.telling import add, give, say
 from closeout.tree import DiskTree, digest
 from closeout.workspace import Workspace
-
-_CLUSTER = "cluster"
 
 Rows = Iterable[tuple[str, str, Observation]]
 """Probe id, criterion id and what was seen."""
@@ -35,63 +32,6 @@ class Row:
     seen: Observation
     before: bool | None
     seconds: float
-
-
-def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
-    """Boot the services before and after the fix, run every probe and record the answers.
-
-    `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
-    a cluster can answer is left to `invoke secrets.verify`.
-    """
-    from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
-
-    tree = DiskTree(space.root)
-    found = roster.roster(tree)
-    absent = services.UNLISTED - set(found)
-    listed = [probe for gap in GAPS for probe in gap.probes if probe.subject not in absent]
-    asked = {probe.subject for probe in listed}
-    further = [
-        probe
-        for member in found.values()
-        if member.name not in asked
-        for gap in GAPS
-        if gap.probes_of
-        for probe in gap.probes_of(tree, member)
-    ]
-    probes = tuple(
-        probe
-        for probe in (*listed, *further)
-        if probe.id.startswith(only) and _CLUSTER not in probe.needs
-    )
-    return ask_battery(space, python, probes)
-
-
-def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:
-    """Put some probes to the tree before the fix and as it is, and record the answers.
-
-    A probe that was green before and is red now is a regression: it fails the session.
-    """
-    space.announce()
-    with _scratch("live") as scratch:
-        outcomes = battery.run_battery(
-            _before(space, scratch / "before-tree"),
-            space.root,
-            scratch,
-            python=python,
-            probes=probes,
-            cache=space.cache,
-        )
-    rows = [
-        Row(
-            probe=outcome.probe.id,
-            criterion=outcome.probe.criterion,
-            seen=outcome.after,
-            before=outcome.before.passed if outcome.before else None,
-            seconds=outcome.seconds,
-        )
-        for outcome in outcomes
-    ]
-    return _conclude(space, "live_probes", rows, Means.LIVE)
 
 
 def billing_gate(space: Workspace) -> ExitCode:
@@ -177,7 +117,7 @@ def ask_cluster(space: Workspace) -> ExitCode:
         Row(probe=probe, criterion=criterion, seen=seen, before=None, seconds=0.0)
         for probe, criterion, seen in cluster.verify("kubectl")
     ]
-    return _conclude(space, "cluster", rows, Means.OPERATOR)
+    return conclude(space, "cluster", rows, Means.OPERATOR)
 
 
 def judge_gates(space: Workspace) -> ExitCode:
@@ -199,17 +139,17 @@ def _judged(
 ) -> ExitCode:
     """Run a session on the tree before the fix, where there was one, and on the tree as it is."""
     space.announce()
-    with _scratch(session) as scratch:
-        earlier = _before(space, scratch / "before-tree")
+    with scratch(session) as folder:
+        earlier = before_fix(space, folder / "before-tree")
         before: dict[str, bool | None] = {}
         if earlier is not None:
             progress.step(f"{session} on the tree before the fix")
-            (scratch / "before").mkdir(mode=0o755)
-            before = {name: seen.passed for name, _, seen in run(earlier, scratch / "before")}
+            (folder / "before").mkdir(mode=0o755)
+            before = {name: seen.passed for name, _, seen in run(earlier, folder / "before")}
         progress.step(f"{session} on the tree as it is")
         began = time.monotonic()
-        (scratch / "after").mkdir(mode=0o755)
-        seen_after = tuple(run(space.root, scratch / "after"))
+        (folder / "after").mkdir(mode=0o755)
+        seen_after = tuple(run(space.root, folder / "after"))
         seconds = time.monotonic() - began
     rows = [
         Row(
@@ -221,10 +161,10 @@ def _judged(
         )
         for probe, criterion, seen in seen_after
     ]
-    return _conclude(space, session, rows, means)
+    return conclude(space, session, rows, means)
 
 
-def _conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) -> ExitCode:
+def conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) -> ExitCode:
     """Write a session's rows as evidence about the workspace's tree, print them, return a code."""
     tree_digest = digest(DiskTree(space.root))
     now = datetime.now(UTC)
@@ -279,7 +219,7 @@ def _print_items(items: Sequence[Evidence]) -> None:
             say(f"           expected {item.expected}\n           saw {item.observed}")
 
 
-def _before(space: Workspace, folder: Path) -> Path | None:
+def before_fix(space: Workspace, folder: Path) -> Path | None:
     """Return a copy of the tree as it was before the runs that still stand; None without one."""
     standing = runs.undoable(space.reports, space.root)
     if not standing:
@@ -291,7 +231,8 @@ def _before(space: Workspace, folder: Path) -> Path | None:
 
 
 @contextmanager
-def _scratch(name: str) -> Iterator[Path]:
+def scratch(name: str) -> Iterator[Path]:
+    """Yield a folder for the block that other users may enter, as a database server must."""
     with tempfile.TemporaryDirectory(prefix=f"closeout-{name}-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

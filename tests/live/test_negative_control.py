@@ -14,7 +14,7 @@ import pytest
 from tests.support.monorepos import reference_copy, space_for
 from tests.support.naive import naive_copy
 
-from closeout import closing, engine, evidence, sessions
+from closeout import closing, engine, evidence, questioning
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Edit, Probe, ProofKind
@@ -106,7 +106,7 @@ def test_order_by_the_letter_is_found_wanting_and_each_red_probe_is_named(
     """About a third is red, with regressions; every class that fails is found and reported."""
     tmp_path.chmod(0o755)
     space = _recorded(tmp_path)
-    code = sessions.ask_battery(space, Path(os.environ["CLOSEOUT_LIVE_PYTHON"]), _asked())
+    code = questioning.ask_battery(space, Path(os.environ["CLOSEOUT_LIVE_PYTHON"]), _asked())
     items = list(evidence.gather(space.reports, space.root))
     kinds = Counter(item.kind for item in items)
     red = [item for item in items if item.passed is False]

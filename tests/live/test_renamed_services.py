@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.monorepos import reference_copy, space_for
 
-from closeout import closing, evidence, sessions
+from closeout import closing, evidence, questioning
 from closeout.errors import ExitCode
 from closeout.model import ProofKind
 
@@ -20,7 +20,7 @@ def test_service_of_another_name_and_folder_is_asked(tmp_path: Path) -> None:
     (root / "cloud-layer" / "cloud-weather-service").rename(root / "barn-forecast")
     space = space_for(tmp_path, root)
     python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
-    assert sessions.live_probes(space, python, "headers.on-200") is ExitCode.GAPS_LEFT
+    assert questioning.live_probes(space, python, "headers.on-200") is ExitCode.GAPS_LEFT
     seen = {
         item.probe.partition("@")[2]: item.passed for item in evidence.gather(space.reports, root)
     }
@@ -39,7 +39,7 @@ def test_unlisted_express_service_is_asked_before_and_after(tmp_path: Path) -> N
     space = space_for(tmp_path, root)
     python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
     closing.fix(space, closing.select("cors"))
-    assert sessions.live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
+    assert questioning.live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
     seen = {item.probe: item for item in evidence.gather(space.reports, root)}
     assert seen["cors.evil-origin-get@grain-intake"].kind is ProofKind.PROOF
     assert seen["cors.evil-origin-get-with-cookie@grain-intake"].passed is True

@@ -35,7 +35,17 @@ LAYERS = (
         "ordercheck",
         "claims",
     },
-    {"bundles", "closing", "sessions", "upkeep", "issuing", "adoption", "boundary", "policy"},
+    {
+        "bundles",
+        "closing",
+        "sessions",
+        "questioning",
+        "upkeep",
+        "issuing",
+        "adoption",
+        "boundary",
+        "policy",
+    },
     {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift", "fuzzing"},
     {"cli"},
     {"handbook", "reference"},
@@ -129,7 +139,7 @@ def test_gaps_neither_import_each_other_nor_touch_files_or_processes() -> None:
 def test_importing_the_library_loads_neither_invoke_nor_nox() -> None:
     """The doors are thin; the library does not know them."""
     script = (
-        "import sys, closeout, closeout.closing, closeout.sessions\n"
+        "import sys, closeout, closeout.closing, closeout.questioning\n"
         "sys.exit(bool({'invoke', 'nox'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

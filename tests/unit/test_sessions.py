@@ -7,7 +7,7 @@ import pytest
 from tests.support.builders import write_files
 from tests.support.monorepos import space_for
 
-from closeout import closing, engine, evidence, sessions
+from closeout import closing, engine, evidence, questioning
 from closeout.errors import ExitCode
 from closeout.model import Edit, Observation, Probe, ProbeContext
 
@@ -42,7 +42,7 @@ def test_battery_session_ends_as_its_worst_answer_asks(
     space = space_for(tmp_path / "home", root)
     edit = Edit(path=PurePosixPath("state"), before=before, after=after)
     closing.write(space, engine.Plan(before={}, after={}, proposals=(), edits=(edit,)))
-    assert sessions.ask_battery(space, Path(sys.executable), [PROBE]) is code
+    assert questioning.ask_battery(space, Path(sys.executable), [PROBE]) is code
     (item,) = evidence.gather(space.reports, root)
     assert item.kind.value == kind
     assert f"{kind:<10} 1.1   toy.state" in capsys.readouterr().out
