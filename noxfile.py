@@ -253,7 +253,10 @@ def audit_selftest(session: nox.Session) -> None:
 
 @nox.session
 def adoption(session: nox.Session) -> None:
-    """Adopt a copy of the reference monorepo with nothing but the wheel, fix it and judge it."""
+    """Adopt a copy of the reference monorepo with nothing but the wheel, fix it and judge it.
+
+    Example: nox -s adoption
+    """
     _install_ours(session)
     session.run("pytest", "tests/adoption_selftest.py", *session.posargs)
 
