@@ -102,12 +102,16 @@ def ask_one(space: Workspace, probe_id: str) -> ExitCode:
     """Put one probe that needs no service to the tree as it is, and record its answer."""
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
-    probe = next(probe for gap in GAPS for probe in gap.probes if probe.id == probe_id)
+    return put(space, next(probe for gap in GAPS for probe in gap.probes if probe.id == probe_id))
+
+
+def put(space: Workspace, probe: Probe) -> ExitCode:
+    """Put any such probe to the tree as it is, and record its answer."""
 
     def run(root: Path, scratch: Path) -> Rows:
         return [(probe.id, probe.criterion, probe.run(ProbeContext(root=root, scratch=scratch)))]
 
-    return _judged(space, probe_id, run, Means.LIVE)
+    return _judged(space, probe.id, run, Means.LIVE)
 
 
 def ask_cluster(space: Workspace) -> ExitCode:

@@ -25,6 +25,7 @@ from tests.support.backups import (
     unverified,
     with_program,
 )
+from tests.support.monorepos import invoke
 from tests.support.wires import answering, wire_to
 
 from closeout import drill, shell
@@ -460,6 +461,40 @@ done
     assert bad.code == 9
     assert "herd_rank" in bad.message
     assert "drill another backup" in bad.message
+
+
+@pytest.mark.parametrize("what", ["folder", "backup", "bucket"])
+def test_drill_of_own_backups_is_kept_as_evidence(
+    bench: Bench, stores: Mapping[str, Emulator], tmp_path: Path, what: str
+) -> None:
+    """`invoke backup.drill --of` takes a folder, a backup or a bucket, and records RTO and RPO."""
+    _, settings = client(stores, "rclone to gs", "own")
+    run = back_up(bench, **(settings if what == "bucket" else {}))
+    assert run.ok, run.message
+    root = tmp_path / "farmiq"
+    (root / "cloud-layer").mkdir(parents=True)
+    shutil.copytree(drill.SCRIPTS, root / "scripts")
+    of = {
+        "folder": str(bench.folder),
+        "backup": str(bench.folder / DATABASE / backups.LONG_AGO[1][1]),
+        "bucket": settings["BACKUP_BUCKET"],
+    }[what]
+    with drill.workplace() as place:
+        told = invoke(
+            tmp_path / "home",
+            *("backup.drill", "--root", str(root), "--of", of),
+            **settings,
+            PGBIN=str(bench.server.bin),
+            RESTORE_SCRATCH=str(place),
+            RESTORE_OWNERSHIP="ignore",
+        )
+    assert told.returncode == 0, told.stdout + told.stderr
+    found = (tmp_path / "home" / "reports").glob("*/evidence/*.json")
+    (kept,) = {path.resolve() for path in found}
+    (item,) = json.loads(kept.read_text())["evidence"]
+    assert item["criterion"] == "9.4"
+    assert re.search(r"1 databases and 2 tables equal .* RTO \d+ s, RPO \d+ s", item["observed"])
+    assert ("EMULATOR" in item["observed"]) == (what == "bucket")
 
 
 def test_drill_says_that_it_could_not_ask_pg_amcheck(bench: Bench) -> None:

@@ -20,10 +20,10 @@ def restore(context: Context, root: str = "", what: str = "") -> None:
     on_monorepo(context, root, lambda space: drills.run_restore(space, what))
 
 
-@command(help=ROOT_HELP)
-def drill(context: Context, root: str = "") -> None:
-    """Back up, restore elsewhere and compare, all thrown away. Example: invoke backup.drill."""
-    on_monorepo(context, root, drills.rehearse)
+@command(help={**ROOT_HELP, "of": "a folder of backups, a bucket, or one backup in either"})
+def drill(context: Context, root: str = "", of: str = "") -> None:
+    """Restore elsewhere and compare, all thrown away. Example: invoke backup.drill --of DIR."""
+    on_monorepo(context, root, lambda space: drills.rehearse(space, of))
 
 
 COLLECTION = Collection("backup", run, restore, drill)
