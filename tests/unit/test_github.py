@@ -15,10 +15,13 @@ import yaml
 from tests.support.monorepos import TASKS, invoke, reference_copy, space_for
 
 from closeout import closing, telling
+from closeout.cli import namespace
 from closeout.errors import CloseoutError, ExitCode
 from closeout.outputs import github
 
 CI = Path(__file__).resolve().parents[2] / "docs" / "ci"
+SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+"""How the runner starts a step."""
 PLACE = {
     "gap": "toy",
     "rule": "toy-rule",
@@ -152,21 +155,41 @@ def test_workflow_is_narrow_and_every_command_in_it_exists() -> None:
         assert all(step.keys() & {"uses", "run"} for step in job["steps"])
     text = (CI / "closeout.yml").read_text()
     assert "pull_request_target" not in text
-    sessions = set(re.findall(r"nox -s ([\w ]+?) \|\|", text)[0].split())
-    known = set(
-        re.findall(r"^def (\w+)\(session", (CI.parents[1] / "noxfile.py").read_text(), re.MULTILINE)
+    assert not re.findall(r"uses: \S+@(?![0-9a-f]{40} )", text), "actions are pinned by digest"
+    tasks, subcommands = namespace(CI).task_names, set(re.findall(r"-m closeout (\w+)", text))
+    assert set(re.findall(r"invoke ([a-z.-]+)", text)) <= set(tasks)
+    assert subcommands == {"environment", "probe"}
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (4, 0), (1, 1), (2, 1), (3, 1)])
+def test_workflow_s_probe_step_takes_each_exit_code_for_what_it_is(
+    tmp_path: Path, code: int, expected: int
+) -> None:
+    """Unproven is no regression; a red probe, unusable input and a bug of ours are failures."""
+    workflow = yaml.safe_load((CI / "closeout.yml").read_text())
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f'#!/bin/sh\n[ "$3" = probe ] && exit {code}\necho python\n')
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        (*SHELL, _ran(workflow["jobs"]["probes"], "Probe")),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "RUNNER_TEMP": str(tmp_path)},
+        check=False,
     )
-    assert sessions <= known
+    assert done.returncode == expected
 
 
 def test_workflow_fails_on_a_regression_and_on_nothing_else(tmp_path: Path) -> None:
     """Its own step is run as the runner would: on a closed gap, and with one fix taken back."""
     workflow = yaml.safe_load((CI / "closeout.yml").read_text())
-    step = _ran(workflow["jobs"]["read"], "Detect")
+    step = _ran(workflow["jobs"]["places"], "Detect")
     root = reference_copy(tmp_path / "farmiq")
     touched = root / "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_farm_summary.sql"
     before = touched.read_bytes()
-    assert invoke(tmp_path / "home", "fix.all", "--root", str(root)).returncode == 4
+    told = tmp_path / "fixed.md"
+    fixed = invoke(tmp_path / "home", "fix.all", "--root", str(root), GITHUB_STEP_SUMMARY=str(told))
+    assert fixed.returncode == 4
+    assert re.search(r"^\| 3\. .+ \| \d+ \| 0 \| UNPROVEN \|$", told.read_text(), re.MULTILINE)
+    assert "| nox -s dbt |" in told.read_text()
     (root / "tasks.py").write_text(TASKS)
     summary = tmp_path / "summary.md"
     runner = {
@@ -176,17 +199,16 @@ def test_workflow_fails_on_a_regression_and_on_nothing_else(tmp_path: Path) -> N
         "GITHUB_WORKSPACE": str(root),
         "GITHUB_STEP_SUMMARY": str(summary),
     }
-    shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step)
 
     def step_code() -> tuple[int, str]:
         done = subprocess.run(
-            shell, cwd=root, env=runner, capture_output=True, text=True, check=False
+            (*SHELL, step), cwd=root, env=runner, capture_output=True, text=True, check=False
         )
         return done.returncode, done.stderr
 
     assert step_code()[0] == 0
     touched.write_bytes(before)
-    code, told = step_code()
+    code, shown = step_code()
     assert code == 1
-    assert f"::error file={touched.relative_to(root)},line=" in told
+    assert f"::error file={touched.relative_to(root)},line=" in shown
     assert "open places" in summary.read_text()

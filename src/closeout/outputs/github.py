@@ -28,8 +28,11 @@ def tell(given: Mapping[str, Any], error: CloseoutError | None) -> None:
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     text = summary(given, error)
     if place and text:
-        with Path(place).open("ab") as stream:
-            stream.write(text.encode()[: max(0, _MOST_SUMMARY - stream.tell())])
+        try:
+            with Path(place).open("ab") as stream:
+                stream.write(text.encode()[: max(0, _MOST_SUMMARY - stream.tell())])
+        except OSError as trouble:
+            telling.warn(f"notice: the job summary cannot be written: {trouble.strerror}")
 
 
 def commands(
