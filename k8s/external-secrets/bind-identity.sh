@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Let the operator's Kubernetes account read this project's secrets, through workload identity.
+# Let the operator's Kubernetes account read a project's secrets, through workload identity.
 # Run it once, by somebody who may change IAM in farmiq-prod; running it again changes nothing.
+# PROJECT names the project of another environment.
 set -euo pipefail
 
-project=farmiq-prod
-google_account=external-secrets@farmiq-prod.iam.gserviceaccount.com
-member="serviceAccount:farmiq-prod.svc.id.goog[external-secrets/external-secrets-sa]"
+project="${PROJECT:-farmiq-prod}"
+google_account="external-secrets@$project.iam.gserviceaccount.com"
+member="serviceAccount:$project.svc.id.goog[external-secrets/external-secrets-sa]"
 
 if ! gcloud iam service-accounts describe "$google_account" --project "$project" >/dev/null 2>&1; then
   gcloud iam service-accounts create "${google_account%%@*}" --project "$project" \

@@ -4,12 +4,12 @@
 #   create-remote-secrets.sh            ask for each value that is missing
 #   create-remote-secrets.sh --list     say which are there, and change nothing
 #
-# A value is read without echo, and goes to gcloud by a pipe: never into the process list, a file
-# or this script's output. An empty answer makes a random value, except for addresses. A secret
-# that has a version is left alone.
+# PROJECT names the project of another environment. A value is read without echo, and goes to
+# gcloud by a pipe: never into the process list, a file or this script's output. An empty answer
+# makes a random value, except for addresses. A secret that has a version is left alone.
 set -euo pipefail
 
-project=farmiq-prod
+project="${PROJECT:-farmiq-prod}"
 location=asia-southeast1
 here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 mode="${1:-create}"
@@ -22,6 +22,19 @@ case "$mode" in
     ;;
 esac
 
+is_there() {
+  [[ -n "$(gcloud secrets versions list "$1" --project "$project" --filter state=enabled \
+    --limit 1 --format 'value(name)' 2>/dev/null || true)" ]]
+}
+
+keep() {
+  if ! gcloud secrets describe "$1" --project "$project" >/dev/null 2>&1; then
+    gcloud secrets create "$1" --project "$project" \
+      --replication-policy user-managed --locations "$location" >/dev/null
+  fi
+  gcloud secrets versions add "$1" --project "$project" --data-file - >/dev/null
+}
+
 mapfile -t keys < <(sed -n 's/^ *key: *//p' "$here"/*-external-secret.yaml | sort -u)
 if [[ -z "${keys[*]:-}" ]]; then
   echo "error: no manifest in $here names a remote key" >&2
@@ -30,8 +43,7 @@ fi
 
 missing=0
 for key in "${keys[@]}"; do
-  if [[ -n "$(gcloud secrets versions list "$key" --project "$project" --filter state=enabled \
-    --limit 1 --format 'value(name)' 2>/dev/null || true)" ]]; then
+  if is_there "$key" </dev/null; then
     echo "there    $key"
     continue
   fi
@@ -49,12 +61,7 @@ for key in "${keys[@]}"; do
     fi
     value="$(openssl rand -base64 48 | tr -d '\n')"
   fi
-  if ! gcloud secrets describe "$key" --project "$project" >/dev/null 2>&1; then
-    gcloud secrets create "$key" --project "$project" \
-      --replication-policy user-managed --locations "$location" >/dev/null
-  fi
-  printf '%s' "$value" | gcloud secrets versions add "$key" --project "$project" \
-    --data-file - >/dev/null
+  printf '%s' "$value" | keep "$key"
   unset value
   echo "created  $key"
 done

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Install the External Secrets Operator, then apply this folder. Run it as often as you like.
 #
-#   k8s/external-secrets/install.sh
+#   k8s/external-secrets/install.sh [production | staging | dev]
 #
+# kubectl's context says which cluster; the environment says which of the overlays is applied.
 # Helm must know the chart's repository under the name external-secrets. Either add it once, or
 # give its address in EXTERNAL_SECRETS_REPOSITORY. EXTERNAL_SECRETS_CHART names another chart
 # reference, such as a mirror's.
@@ -12,6 +13,25 @@ version=1.3.2
 namespace=external-secrets
 chart="${EXTERNAL_SECRETS_CHART:-external-secrets/external-secrets}"
 here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+environment="${1:-production}"
+folder="$here/../overlays/external-secrets/$environment"
+
+case "$environment" in
+  production) store=gcp-secret-manager ;;
+  dev) store=gcp-secret-manager-dev ;;
+  staging) store=gcp-secret-manager-staging ;;
+  *)
+    echo "usage: ${BASH_SOURCE[0]##*/} [production | dev | staging]" >&2
+    exit 2
+    ;;
+esac
+if [[ "$environment" == production && ! -f "$folder/kustomization.yaml" ]]; then
+  folder="$here"
+fi
+if [[ ! -f "$folder/kustomization.yaml" ]]; then
+  echo "error: $folder has no kustomization.yaml" >&2
+  exit 2
+fi
 
 for tool in helm kubectl; do
   if ! command -v "$tool" >/dev/null; then
@@ -48,5 +68,5 @@ for attempt in {1..30}; do
   sleep 2
 done
 
-kubectl apply --kustomize "$here"
-kubectl wait --for=condition=Ready --timeout=120s clustersecretstore/gcp-secret-manager
+kubectl apply --kustomize "$folder"
+kubectl wait --for=condition=Ready --timeout=120s "clustersecretstore/$store"

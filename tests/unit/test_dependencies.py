@@ -17,7 +17,7 @@ LAYERS = (
     {"legible", "prefilters", "yamlloading", "jsonloading", "opening", "walking"},
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
     {"rendering", "writer", "patching", "certdesk", "certificates", "manifests", "rotation"},
-    {"anchors"},
+    {"anchors", "kustomize"},
     {"inventory", "environments", "npm", "gates", "suites", "compose", "inspection"},
     {"probes", "launchers", "drill"},
     {"gaps"},

@@ -38,7 +38,12 @@ def roster(tree: Tree) -> Mapping[str, Member]:
     that declares a service without saying where it is and what serves it.
     """
     found = {member.name: member for member in (*_fastapi(tree), *_express(tree))}
-    for entry in _entries(tree):
+    entries = declarations(tree).get("service", [])
+    names = [entry["name"] for entry in entries]
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise _unusable(f"the service {repeated[0]} is declared twice")
+    for entry in entries:
         found[entry["name"]] = _declared(tree, entry, found.get(entry["name"]))
     return found
 
@@ -79,10 +84,14 @@ def _creates_application(content: bytes) -> bool:
     return any(call.callee == "express" for call in source.calls)
 
 
-def _entries(tree: Tree) -> list[dict[str, Any]]:
+def declarations(tree: Tree) -> Mapping[str, Any]:
+    """Return what closeout.toml declares, held to its schema; nothing where there is none.
+
+    Raises CloseoutError("declaration-unusable") for a file that its schema refuses.
+    """
     content = tree.read(FILE)
     if content is None:
-        return []
+        return {}
     try:
         read = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -94,12 +103,7 @@ def _entries(tree: Tree) -> list[dict[str, Any]]:
     for problem in validator.iter_errors(read):
         place = ".".join(map(str, problem.absolute_path))
         raise _unusable(f"{place}: {problem.message}" if place else problem.message)
-    entries: list[dict[str, Any]] = read.get("service", [])
-    names = [entry["name"] for entry in entries]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise _unusable(f"the service {repeated[0]} is declared twice")
-    return entries
+    return read
 
 
 def _declared(tree: Tree, entry: Mapping[str, Any], found: Member | None) -> Member:

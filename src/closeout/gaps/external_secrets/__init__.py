@@ -16,6 +16,10 @@ After
     account read the secrets; `create-remote-secrets.sh` creates the remote ones and prints none.
     A variable that is added later without an entry is a finding.
 
+    `k8s/overlays/external-secrets/` holds dev, staging and production; `closeout.toml` may say that
+    Vault keeps the secrets. Charts hand every secret on and carry its version in their pods, so
+    an upgrade after a rotation rolls them out; `roll-out.sh` does it between upgrades.
+
     A secret that is written out is a finding too, wherever it stands: compose, env files, charts,
     code, manifests, images, keys. Compose files then require each from the `.env` beside them
     (`${JWT_SECRET:?set it in .env}`), env examples keep the name without the value, and what

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import PurePosixPath
 
 from closeout.anchors import yaml as anchors
 from closeout.gaps.external_secrets import target
+from closeout.gaps.external_secrets.charts import mended_charts
 from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, declared
 from closeout.gaps.external_secrets.detect import account_of, missing_entries
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.mending import mended_commands, mended_manifests
+from closeout.gaps.external_secrets.overlays import environments, overlay_files
+from closeout.gaps.external_secrets.settings import Settings, settings
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.inventory import SecretVariable, inventory
 from closeout.inventory.literals import literals
+from closeout.manifests import documents
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
 from closeout.rendering import render
 from closeout.splicing import splice
@@ -31,12 +36,20 @@ def derive(tree: Tree) -> tuple[Changeset, ...]:
     variables = inventory(tree)
     services = frozenset(item.service for item in variables)
     wanted = _wanted(state, variables)
-    store = state.stores[0] if state.stores else None
-    files = {**_entry_files(state, services, wanted, store), **_platform_files(tree, state, wanted)}
+    chosen = settings(tree)
+    files = {
+        **_entry_files(state, services, wanted, chosen),
+        **_platform_files(tree, state, wanted, chosen),
+    }
     mended = (*mended_commands(tree), *mended_manifests(tree, state, services, wanted))
+    files |= _overlays(tree, state, wanted, files, chosen)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
-    changesets = [*mended, *unwritten(tree, literals(tree, variables))]
+    changesets = [
+        *mended,
+        *unwritten(tree, literals(tree, variables)),
+        *mended_charts(tree, variables),
+    ]
     if rendered or blocked:
         changesets.append(
             Changeset(
@@ -57,8 +70,9 @@ def _entry_files(
     state: Declared,
     services: frozenset[str],
     wanted: Mapping[str, tuple[str, ...]],
-    store: Found | None,
+    chosen: Settings,
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
+    store = state.stores[0] if state.stores else None
     owed = {
         (target.secret_name(service), state.namespace_of(service)): (service, set(variables))
         for service, variables in wanted.items()
@@ -74,13 +88,14 @@ def _entry_files(
             render(
                 "external-secrets/external-secret.yaml.j2",
                 {
-                    "api_version": target.API_VERSION,
+                    "api_version": chosen.api_version,
                     "service": service,
                     "name": name,
                     "namespace": namespace,
-                    "refresh": target.REFRESH,
+                    "provider": _provider(store, chosen),
+                    "refresh": chosen.refresh,
                     "store_kind": store.document.kind if store else "ClusterSecretStore",
-                    "store": store.name if store else target.STORE,
+                    "store": store.name if store else chosen.store,
                     "entries": [
                         {"variable": item, "key": target.remote_key(service, item)}
                         for item in sorted(variables)
@@ -94,9 +109,9 @@ def _entry_files(
 
 
 def _platform_files(
-    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]]
+    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]], chosen: Settings
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    values = _values(state, _namespaces(state, wanted))
+    values = _values(state, _namespaces(state, wanted), chosen)
     names = []
     if not state.stores:
         names.append("cluster-secret-store.yaml")
@@ -107,7 +122,7 @@ def _platform_files(
     if signs_in and account not in state.accounts:
         names.append("service-account.yaml")
     if not state.releases and not any(True for _ in commands(tree)):
-        names += ["bind-identity.sh", "create-remote-secrets.sh", "install.sh"]
+        names += ["bind-identity.sh", "create-remote-secrets.sh", "install.sh", "roll-out.sh"]
     return {
         target.FOLDER / name: (
             render(f"external-secrets/{name}.j2", values),
@@ -124,25 +139,51 @@ def _namespaces(state: Declared, wanted: Mapping[str, tuple[str, ...]]) -> list[
     return sorted(used or {target.CLOUD_NAMESPACE})
 
 
-def _values(state: Declared, namespaces: list[str]) -> dict[str, object]:
+def _values(state: Declared, namespaces: list[str], chosen: Settings) -> dict[str, object]:
     named = [account_of(store) for store in state.stores]
     account, place = next(
         (each for each in named if each[0]), (target.ACCOUNT, target.ACCOUNT_NAMESPACE)
     )
-    return {
-        "api_version": target.API_VERSION,
-        "chart_version": target.CHART_VERSION,
-        "store": state.stores[0].name if state.stores else target.STORE,
-        "project": target.PROJECT,
-        "cluster": target.CLUSTER,
-        "location": target.LOCATION,
+    store = state.stores[0].name if state.stores else chosen.store
+    return asdict(chosen) | {
+        "store": store,
+        "environments": environments(store),
+        "overlays": target.OVERLAYS.relative_to(target.FOLDER.parent),
         "prefix": target.PREFIX,
-        "google_account": target.GOOGLE_ACCOUNT,
+        "google_account": chosen.google_account,
         "account": account,
         "account_namespace": place,
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
     }
+
+
+def _provider(store: Found | None, chosen: Settings) -> str:
+    """Return where entries are read from: a store that is there already decides."""
+    held = store.field("spec", "provider") if store else None
+    return next(iter(held)) if isinstance(held, dict) and held else chosen.provider
+
+
+def _overlays(
+    tree: Tree,
+    state: Declared,
+    wanted: Mapping[str, tuple[str, ...]],
+    files: Mapping[PurePosixPath, tuple[bytes, int]],
+    chosen: Settings,
+) -> dict[PurePosixPath, tuple[bytes, int]]:
+    """Return the overlays over a folder that is made now; another one has its owner's."""
+    fresh = target.FOLDER / "cluster-secret-store.yaml" in files
+    if not fresh or tree.read(target.FOLDER / "kustomization.yaml") is not None:
+        return {}
+    held = {
+        str(document.field("metadata", "namespace"))
+        for path, (content, _) in files.items()
+        if path.name.endswith("-external-secret.yaml")
+        for document in documents(content)
+    }
+    values = _values(state, _namespaces(state, wanted), chosen)
+    made = overlay_files(chosen, values, held)
+    return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 
 
 def _kustomization(

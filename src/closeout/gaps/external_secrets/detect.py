@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 
+from closeout import kustomize
+from closeout.gaps.external_secrets.charts import chart_files, unwired
 from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
+from closeout.gaps.external_secrets.findings import check, finding
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
 from closeout.inventory import SecretVariable, inventory
@@ -16,9 +17,6 @@ from closeout.inventory.literals import literals
 from closeout.manifests import validate
 from closeout.model import Check, Finding, Reason, Unresolved
 from closeout.tree import Tree
-
-_NO_VALUE = re.compile(r"([A-Z][A-Z0-9_]*['\"\]]?\s*)([:=]|\|\||\?\?|,).*")
-"""A line that names a secret may hold its value: an excerpt ends after the name."""
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:
@@ -32,6 +30,8 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         _references(tree, state),
         _listing(tree, state),
         _literals(tree, variables),
+        _wiring(tree, variables),
+        _kustomizations(tree, state),
     )
 
 
@@ -93,7 +93,7 @@ def allowed_namespaces(store: Found) -> frozenset[str] | None:
 def _installation(tree: Tree, state: Declared) -> Check:
     found = tuple(commands(tree))
     findings = [
-        _finding(tree, "installation", "10.1", item.path, item.line, reason)
+        finding(tree, "installation", "10.1", item.path, item.line, reason)
         for item in found
         for reason in item.missing
     ]
@@ -101,13 +101,13 @@ def _installation(tree: Tree, state: Declared) -> Check:
         if not is_pinned(chart(release)[1]):
             line = release.document.line
             message = "the operator's chart is not pinned to one version"
-            findings.append(_finding(tree, "installation", "10.1", release.path, line, message))
+            findings.append(finding(tree, "installation", "10.1", release.path, line, message))
     examined = {item.path for item in found} | {item.path for item in state.releases}
     if not examined:
         message = "nothing installs the External Secrets Operator"
         path = FOLDER / "install.sh"
-        findings.append(_finding(tree, "installation", "10.1", path, 1, message, named=True))
-    return _check("installation", "10.1", examined, findings)
+        findings.append(finding(tree, "installation", "10.1", path, 1, message, named=True))
+    return check("installation", "10.1", examined, findings)
 
 
 def _store(tree: Tree, state: Declared) -> Check:
@@ -115,13 +115,13 @@ def _store(tree: Tree, state: Declared) -> Check:
     for store in state.stores:
         for line, message in _store_problems(tree, state, store):
             named = store.document.kind == "ClusterSecretStore"
-            findings.append(_finding(tree, "store", "10.2", store.path, line, message, named=named))
+            findings.append(finding(tree, "store", "10.2", store.path, line, message, named=named))
     if not state.stores:
         path = FOLDER / "cluster-secret-store.yaml"
         message = "no manifest declares a secret store"
-        findings.append(_finding(tree, "store", "10.2", path, 1, message, named=True))
+        findings.append(finding(tree, "store", "10.2", path, 1, message, named=True))
     examined = {item.path for item in state.stores}
-    return _check("store", "10.2", examined, findings, state.unresolved)
+    return check("store", "10.2", examined, findings, state.unresolved)
 
 
 def _store_problems(tree: Tree, state: Declared, store: Found) -> Iterator[tuple[int, str]]:
@@ -144,14 +144,14 @@ def _coverage(tree: Tree, state: Declared, variables: tuple[SecretVariable, ...]
         message = f"{item.name} of {item.service} has no ExternalSecret entry"
         named = (item.service, item.name) in NAMED
         findings.append(
-            _finding(tree, "coverage", "10.3", place.path, place.line, message, named=named)
+            finding(tree, "coverage", "10.3", place.path, place.line, message, named=named)
         )
     unresolved = list(state.unresolved)
     for service in sorted(services):
         findings += _doubled(tree, service, state.secrets_of(service, services))
         unresolved += _opaque(state, service, services)
     examined = {item.path for item in state.secrets}
-    return _check("coverage", "10.3", examined, findings, tuple(unresolved))
+    return check("coverage", "10.3", examined, findings, tuple(unresolved))
 
 
 def _doubled(tree: Tree, service: str, secrets: tuple[Found, ...]) -> Iterator[Finding]:
@@ -161,7 +161,7 @@ def _doubled(tree: Tree, service: str, secrets: tuple[Found, ...]) -> Iterator[F
             count = counted[item.target, variable]
             if count > 1:
                 message = f"{variable} of {service} has {count} entries"
-                yield _finding(tree, "coverage", "10.3", item.path, line, message)
+                yield finding(tree, "coverage", "10.3", item.path, line, message)
 
 
 def _opaque(state: Declared, service: str, services: frozenset[str]) -> tuple[Unresolved, ...]:
@@ -182,12 +182,12 @@ def _references(tree: Tree, state: Declared) -> Check:
     findings = []
     for item in state.secrets:
         for line, message in _secret_problems(tree, state, item):
-            findings.append(_finding(tree, "references", "10.3", item.path, line, message))
+            findings.append(finding(tree, "references", "10.3", item.path, line, message))
     for need in unprovided(state):
         message = f"nothing provides {need.key} of the Secret {need.namespace}/{need.secret}"
         path = need.reader.path
-        findings.append(_finding(tree, "references", "10.3", path, need.line, message))
-    return _check("references", "10.3", {item.path for item in state.secrets}, findings)
+        findings.append(finding(tree, "references", "10.3", path, need.line, message))
+    return check("references", "10.3", {item.path for item in state.secrets}, findings)
 
 
 def _secret_problems(tree: Tree, state: Declared, item: Found) -> Iterator[tuple[int, str]]:
@@ -225,8 +225,8 @@ def _listing(tree: Tree, state: Declared) -> Check:
         line = kustomization.document.line_of(("resources",))
         for name in sorted({item.path.name for item in beside} - set(listed)):
             message = f"{name} is not listed, so it is never applied"
-            findings.append(_finding(tree, "listing", "10.3", kustomization.path, line, message))
-    return _check("listing", "10.3", examined, findings)
+            findings.append(finding(tree, "listing", "10.3", kustomization.path, line, message))
+    return check("listing", "10.3", examined, findings)
 
 
 def _literals(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
@@ -245,44 +245,24 @@ def _literals(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
         for item in literals(tree, variables)
     ]
     examined = {place.path for item in variables for place in item.places}
-    return _check("literals", "10.3", examined | {item.path for item in findings}, findings)
+    return check("literals", "10.3", examined | {item.path for item in findings}, findings)
 
 
-def _check(
-    rule: str,
-    criterion: str,
-    examined: set[PurePosixPath],
-    findings: Iterable[Finding],
-    unresolved: tuple[Unresolved, ...] = (),
-) -> Check:
-    ordered = sorted(findings, key=lambda item: (item.path, item.line, item.message))
-    return Check(
-        rule=f"external-secrets.{rule}",
-        criterion=criterion,
-        examined=tuple(sorted(examined)),
-        findings=tuple(ordered),
-        unresolved=unresolved,
-    )
+def _wiring(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
+    found = tuple(unwired(tree, variables))
+    findings = [
+        finding(tree, "wiring", "10.3", item.path, item.line, item.problem) for item in found
+    ]
+    return check("wiring", "10.3", {*chart_files(tree, variables)}, findings)
 
 
-def _finding(  # noqa: PLR0913, PLR0917 - one argument a column of a finding
-    tree: Tree,
-    rule: str,
-    criterion: str,
-    path: PurePosixPath,
-    line: int,
-    message: str,
-    *,
-    named: bool = False,
-) -> Finding:
-    lines = (tree.read(path) or b"").splitlines()[line - 1 : line]
-    return Finding(
-        gap="external-secrets",
-        rule=f"external-secrets.{rule}",
-        criterion=criterion,
-        path=path,
-        line=line,
-        message=message,
-        excerpt=_NO_VALUE.sub(r"\1\2 ...", b"".join(lines).decode("utf-8", "replace").strip()),
-        named=named,
-    )
+def _kustomizations(tree: Tree, state: Declared) -> Check:
+    """Return what kustomize would refuse or pass over where it builds what this gap is about."""
+    examined, findings = set(), []
+    for path in sorted({item.path for item in state.kustomizations}):
+        built = kustomize.read(tree, path)
+        if any("external-secrets.io/" in str(item.get("apiVersion")) for item in built.objects):
+            examined.add(path)
+            for line, message in built.problems:
+                findings.append(finding(tree, "kustomizations", "10.3", path, line, message))
+    return check("kustomizations", "10.3", examined, findings)

@@ -55,4 +55,12 @@ DEVIATIONS = (
         decision="A usable secret anywhere in the tree keeps the gap open. Compose files require "
         "it from .env, examples lose the value; the rest is named for a person (ADR 8).",
     ),
+    Deviation(
+        id="D-external-secrets-8",
+        claim="A Secret that syncs is a secret that is used.",
+        finding="A process keeps the values it started with: after a rotation the Secret is new, "
+        "and every pod holds the old value.",
+        decision="The Secret's version stands in the pod template: an upgrade or roll-out.sh makes "
+        "new pods exactly where it changed. No further controller is needed.",
+    ),
 )

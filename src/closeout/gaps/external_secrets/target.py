@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 FOLDER = PurePosixPath("k8s/external-secrets")
+OVERLAYS = PurePosixPath("k8s/overlays/external-secrets")
 API_VERSION = "external-secrets.io/v1"
 CHART_VERSION = "1.3.2"
 STORE = "gcp-secret-manager"
-PROJECT = "farmiq-prod"
-CLUSTER = "farmiq-prod"
-LOCATION = "asia-southeast1"
 ACCOUNT = "external-secrets-sa"
 ACCOUNT_NAMESPACE = "external-secrets"
-GOOGLE_ACCOUNT = f"external-secrets@{PROJECT}.iam.gserviceaccount.com"
 PREFIX = "farmiq-prod-"
-REFRESH = "1h"
 CLOUD_NAMESPACE = "farmiq-cloud-prod"
 EDGE_NAMESPACE = "farmiq-edge"
 

@@ -1,0 +1,142 @@
+"""Have charts hand every secret on to their service, and roll it out when one has changed.
+
+A process keeps the values it started with. The version of the Secret stands in the pod template, so
+an upgrade after a rotation makes new pods; `roll-out.sh` writes the same between upgrades.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.anchors.charts import SECRET, Variables, values_files, variables
+from closeout.gaps.external_secrets.target import secret_name
+from closeout.inventory import SecretVariable
+from closeout.model import Changeset, Edit, Reason, Source, Unresolved
+from closeout.splicing import Splice, line_number, splice
+from closeout.tree import Tree, below
+
+_WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
+_READS = re.compile(rb"secretKeyRef|secretRef")
+_ROLLS = re.compile(
+    rb"lookup[ \t]+\"v1\"[ \t]+\"Secret\"|reloader\.stakater\.com|checksum/\S*secret"
+)
+_POD = re.compile(
+    rb"^(?P<indent>[ \t]+)template:[ \t]*\r?\n(?P<deeper>[ \t]+)metadata:[ \t]*\r?\n"
+    rb"(?:(?P<inner>[ \t]+)annotations:[ \t]*\r?\n)?",
+    re.MULTILINE,
+)
+_STEP = "  "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwired:
+    """A chart's file that keeps a secret from its service, or a rotation from its pods."""
+
+    path: PurePosixPath
+    line: int
+    problem: str
+
+
+def chart_files(tree: Tree, found: Iterable[SecretVariable]) -> tuple[PurePosixPath, ...]:
+    """Return the values and workloads of the charts of services that have a secret."""
+    services = _folders(tree, found)
+    return (*values_files(tree, frozenset(services)), *_workloads(tree, services))
+
+
+def unwired(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Unwired]:
+    """Yield the charts that leave a secret out, and the workloads that no rotation reaches."""
+    services = _folders(tree, found)
+    for listed, missing in _incomplete(tree, services):
+        for name in missing:
+            line = listed.node.line
+            yield Unwired(path=listed.path, line=line, problem=f"does not hand {name} on")
+    for path in _workloads(tree, services):
+        content = tree.read(path) or b""
+        if not _ROLLS.search(content):
+            place = _WORKLOAD.search(content)
+            line = line_number(content, place.start()) if place else 1
+            problem = "its pods keep a secret's old value: nothing rolls them out when it changes"
+            yield Unwired(path=path, line=line, problem=problem)
+
+
+def mended_charts(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Changeset]:
+    """Yield one changeset a file that `unwired` names."""
+    services = _folders(tree, found)
+    for listed, missing in _incomplete(tree, services):
+        secret = secret_name(listed.service.name)
+        text = "\n".join(f"{name}:\n  secret: {secret}\n  key: {name}" for name in missing)
+        yield _changeset(tree, listed.path, splice(listed.content, [listed.added(text)]))
+    for path, service in _workloads(tree, services).items():
+        content = tree.read(path) or b""
+        if _ROLLS.search(content):
+            continue
+        pods = list(_POD.finditer(content))
+        if len(pods) == 1:
+            added = splice(content, [_annotation(pods[0], secret_name(service.name))])
+            yield _changeset(tree, path, added)
+        else:
+            yield Changeset(
+                name=f"roll-out-{service.name}", edits=(), unresolved=(_by_hand(path, service),)
+            )
+
+
+def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath, list[str]]:
+    """Return the secrets of every service that has a chart, by its folder."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for item in found:
+        names[item.service].append(item.name)
+    charts = {path.parents[1] for path in tree.paths() if path.match("helm/Chart.yaml")}
+    return {folder: names[folder.name] for folder in sorted(charts) if folder.name in names}
+
+
+def _incomplete(
+    tree: Tree, services: dict[PurePosixPath, list[str]]
+) -> Iterator[tuple[Variables, list[str]]]:
+    for listed in variables(tree, frozenset(services), SECRET):
+        missing = [name for name in services[listed.service] if name not in listed.names]
+        if missing and listed.node.entries[-1].value.get("secret") is not None:
+            yield listed, missing
+
+
+def _workloads(
+    tree: Tree, services: dict[PurePosixPath, list[str]]
+) -> dict[PurePosixPath, PurePosixPath]:
+    """Return the templates of workloads that read a Secret, each with its service."""
+    found = {}
+    for service in services:
+        for path in below(tree, service / "helm" / "templates"):
+            content = tree.read(path) or b""
+            if _WORKLOAD.search(content) and _READS.search(content):
+                found[path] = service
+    return found
+
+
+def _annotation(pod: re.Match[bytes], secret: str) -> Splice:
+    held = pod["inner"]
+    indent = (held or pod["deeper"] + (len(pod["deeper"]) - len(pod["indent"])) * b" ").decode()
+    looked_up = f'lookup "v1" "Secret" .Release.Namespace "{secret}"'
+    entry = (
+        f"{indent}{_STEP}secret-version/{secret}: "
+        f'{{{{ {looked_up} | dig "metadata" "resourceVersion" "absent" | quote }}}}\n'
+    )
+    text = entry if held else f"{indent}annotations:\n{entry}"
+    return Splice(start=pod.end(), end=pod.end(), text=text)
+
+
+def _by_hand(path: PurePosixPath, service: PurePosixPath) -> Unresolved:
+    return Unresolved(
+        path=path,
+        reason=Reason.AMBIGUOUS,
+        detail="its pod template is not written in a way that an annotation could be added to",
+        hint=f"add an annotation with the version of {secret_name(service.name)} to its pods.",
+    )
+
+
+def _changeset(tree: Tree, path: PurePosixPath, after: bytes) -> Changeset:
+    edit = Edit(path=path, before=tree.read(path), after=after, mode=tree.mode(path))
+    service = path.parts[-4] if path.parent.name == "templates" else path.parts[-3]
+    return Changeset(name=f"chart-{service}-{path.stem}", edits=(edit,), source=Source.CODE)
