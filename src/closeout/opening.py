@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError
@@ -60,3 +61,14 @@ def checked_root(root: Path) -> Path:
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise CloseoutError("root-unreadable", f"{resolved} cannot be read.", hint=hint)
     return resolved
+
+
+def unfit(status: os.stat_result, cap: int) -> str | None:
+    """Return why a file is not read, None where it is: `cap` is the most bytes it may have."""
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if not status.st_mode & 0o444:  # root could read it; its owner says nobody should
+        return "nobody may read it"
+    if status.st_size > cap:
+        return f"larger than {cap} bytes"
+    return None

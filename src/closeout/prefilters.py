@@ -61,6 +61,11 @@ def asked() -> int:
     return (1 << len(_questions)) - 1
 
 
+def askers() -> tuple[str, ...]:
+    """Return the module of each question so far: with the code, what its bit means."""
+    return tuple(item.holds.__module__ for item in _questions)
+
+
 def about(path: PurePosixPath) -> list[Question]:
     """Return the questions that concern a file."""
     told: dict[Callable[[PurePosixPath], bool], bool] = {}

@@ -18,8 +18,9 @@ from typing import Protocol
 from closeout import prefilters
 from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
-from closeout.opening import behind_link, checked_root, open_below
+from closeout.opening import behind_link, checked_root, open_below, unfit
 from closeout.prefilters import Answers, Question
+from closeout.recalling import Recall
 from closeout.walking import Listing, walk
 
 SIZE_CAP = 8 * 1024 * 1024
@@ -90,9 +91,13 @@ def stands_in(tree: Tree, path: PurePosixPath) -> bool:
 class DiskTree:
     """The monorepo at `root`, read once a file."""
 
-    def __init__(self, root: Path) -> None:
-        """Open `root`; raises CloseoutError for a missing, unsafe or empty one."""
+    def __init__(self, root: Path, kept: Path | None = None) -> None:
+        """Open `root`; raises CloseoutError for a missing, unsafe or empty one.
+
+        `kept` is a file of ours with what an earlier run learnt about it.
+        """
         self.root = checked_root(root)
+        self._recall = Recall(kept, self.root) if kept else None
         self._bytes: dict[PurePosixPath, bytes | None] = {}
         self._unreadable: dict[PurePosixPath, Unresolved] = {}
         self._answers = Answers(self._ask)
@@ -119,13 +124,24 @@ class DiskTree:
 
     def _ask(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
         known = path in self._bytes
+        recalled = self._recall.answers(path) if self._recall else None
+        if recalled is not None:
+            return recalled
+        entry = self._recall.asking(path) if self._recall and not known else None
         content = self._bytes[path] if known else self._read(path)
         met = prefilters.answers(questions, content) if content is not None else 0
         size = len(content or b"")
         if met or size <= self._spare:
             self._bytes[path] = content
             self._spare -= 0 if met or known else size
+        if self._recall and entry and content is not None:
+            self._recall.learn(path, entry, met)
         return met
+
+    def keep(self) -> None:
+        """Keep for the next run what was learnt about files that did not just change."""
+        if self._recall:
+            self._recall.keep()
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
@@ -146,7 +162,7 @@ class DiskTree:
         except OSError as error:
             self._refuse(path, f"cannot be opened: {error.strerror}")
             return None
-        trouble = _trouble(os.fstat(handle))
+        trouble = unfit(os.fstat(handle), SIZE_CAP)
         if trouble is not None:  # a folder cannot even be opened as a stream
             os.close(handle)
             self._refuse(path, trouble)
@@ -164,16 +180,6 @@ class DiskTree:
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what could not be read so far, sorted by path."""
         return tuple(self._unreadable[path] for path in sorted(self._unreadable))
-
-
-def _trouble(status: os.stat_result) -> str | None:
-    if not stat.S_ISREG(status.st_mode):
-        return "not a regular file"
-    if not status.st_mode & 0o444:  # root could read it; its owner says nobody should
-        return "nobody may read it"
-    if status.st_size > SIZE_CAP:
-        return f"larger than {SIZE_CAP} bytes"
-    return None
 
 
 class Overlay:

@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "bundle", "progress", "telling", "__init__"},
     {"model"},
     {"rulings"},
-    {"legible", "prefilters", "yamlloading", "jsonloading", "opening", "walking"},
+    {"legible", "prefilters", "yamlloading", "jsonloading", "opening", "walking", "recalling"},
     {"tree", "splicing", "shell", "schemas", "expiry", "secretfiles", "x509"},
     {"rendering", "writer", "patching", "certdesk", "certificates", "manifests", "rotation"},
     {"anchors", "kustomize"},

@@ -265,7 +265,7 @@ class Module:
         )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def parse(content: bytes) -> Module:
     """Return the parsed module, remembered by its bytes.
 

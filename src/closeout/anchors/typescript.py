@@ -54,13 +54,13 @@ def syntax_error(content: bytes) -> int | None:
     return read(content).error_line
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def read(content: bytes) -> Source:
     """Return everything this module can locate in `content`."""
     return _source(parsed(content))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=40)
 def parsed(content: bytes) -> Node:
     """Return the syntax tree's root, for the other anchors."""
     return _parser().parse(content).root_node

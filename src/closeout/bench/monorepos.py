@@ -33,6 +33,9 @@ _ASK = (
 )
 _DETECT = f"{_ASK}engine.detect(GAPS, tree)"
 _PLAN = f"{_ASK}engine.plan(GAPS, tree, lambda slug: prepared.load(closing.PATCHES, slug))"
+_AGAIN = _PLAN.replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), Path(sys.argv[2]))") + (
+    "; tree.keep()"
+)
 
 # Children hold the counts of all that they waited for, so a program's helpers count as well.
 _COUNTED = """
@@ -80,11 +83,18 @@ class Contender:
     argv: tuple[str, ...]
     endings: tuple[int, ...] = (0,)
     """Exit statuses of a run that did its work."""
+    is_again: bool = False
+    """Whether an earlier run on the same tree comes first, unmeasured."""
 
 
 OURS: tuple[Contender, ...] = (
     Contender(name="closeout: detect", argv=(sys.executable, "-c", _DETECT, "{tree}")),
     Contender(name="closeout: plan", argv=(sys.executable, "-c", _PLAN, "{tree}")),
+    Contender(
+        name="closeout: plan again",
+        argv=(sys.executable, "-c", _AGAIN, "{tree}", "{tree}.answers"),
+        is_again=True,
+    ),
 )
 
 
@@ -154,6 +164,8 @@ def measure(
     for _ in range(rounds):
         for contender in field:
             writer.copy_tree(DiskTree(REFERENCE), tree)
+            if contender.is_again:
+                _spent(contender, tree)
             cost = _spent(contender, tree)
             if cost is not None:
                 runs[contender.name].append(cost)

@@ -103,11 +103,14 @@ _MARKED = question(
 
 def declared(tree: Tree) -> Declared:
     """Return what the manifests of `tree` declare; a manifest that does not parse is unresolved."""
+    marked = tree.candidates(_MARKED)
+    if not marked:
+        return _sorted_out([], ())
     import yaml  # noqa: PLC0415 - only trees with manifests need the parser
 
     found: list[Found] = []
     unresolved: list[Unresolved] = []
-    for path in tree.candidates(_MARKED):
+    for path in marked:
         content = tree.read(path) or b""
         try:
             found += [Found(path=path, document=item) for item in documents(content)]

@@ -1,0 +1,109 @@
+"""Recall, from one run to the next, the answers about files that did not change in between.
+
+Only answers are kept, no content. An entry counts while size, times and inode of its file are the
+same and the code that asks is the same; everything that cannot be trusted is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from closeout import prefilters
+
+_Entry = tuple[int, int, int, int, int, int]
+"""Size, mtime, ctime, inode and device of a file, then its answers."""
+
+_SETTLED = 2_000_000_000
+"""Nanoseconds; a file that changed later than this before it was read may change again unseen."""
+
+
+class Recall:
+    """The answers about the files of one tree, kept in one file of ours."""
+
+    def __init__(self, place: Path, root: Path) -> None:
+        """Take up what `place` holds about the tree at `root`; nothing where that is unusable."""
+        self._place = place
+        self._root = str(root)
+        self._askers: tuple[str, ...] = ()
+        self._before: Mapping[str, _Entry] = {}
+        self._now: dict[str, _Entry] = {}
+
+    def answers(self, path: PurePosixPath) -> int | None:
+        """Return the answers about a file that is as it was, else None."""
+        if self._askers != prefilters.askers():
+            self._askers = prefilters.askers()
+            self._before, self._now = _loaded(self._place, self._root), {}
+        text = str(path)
+        known = self._before.get(text)
+        if known is None or known[:5] != self._signature(text):
+            return None
+        self._now[text] = known
+        return known[5]
+
+    def asking(self, path: PurePosixPath) -> _Entry | None:
+        """Return the entry for a file that is about to be read, None for one in motion."""
+        signature = self._signature(str(path))
+        if signature is None or max(signature[1:3]) > time.time_ns() - _SETTLED:
+            return None
+        return (*signature, 0)
+
+    def learn(self, path: PurePosixPath, entry: _Entry, answers: int) -> None:
+        """Take note of the answers about a file that was as `entry` says before it was read."""
+        self._now[str(path)] = (*entry[:5], answers)
+
+    def keep(self) -> None:
+        """Write the answers down for the next run, where that is possible."""
+        if self._now == self._before:
+            return
+        made = {"asked_by": _asker(), "root": self._root, "files": self._now}
+        body = json.dumps(made, separators=(",", ":")).encode()
+        content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+        temporary = self._place.with_name(f"{self._place.name}.{os.getpid()}")
+        try:
+            self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(self._place)
+        except OSError:  # the next run asks again
+            with suppress(OSError):
+                temporary.unlink()
+
+    def _signature(self, path: str) -> tuple[int, int, int, int, int] | None:
+        try:
+            seen = os.lstat(f"{self._root}/{path}")
+        except OSError:
+            return None
+        return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev)
+
+
+def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
+    try:
+        digest, _, body = place.read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            return {}
+        kept = json.loads(body)
+        if kept["asked_by"] != _asker() or kept["root"] != root:
+            return {}
+        return {path: tuple(entry) for path, entry in kept["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _asker() -> list[str]:
+    return [_ourselves(), *prefilters.askers()]
+
+
+@cache
+def _ourselves() -> str:
+    """Return a digest of all code that may have a part in an answer."""
+    total = hashlib.sha256(sys.version.encode())
+    for module in sorted(Path(__file__).parent.rglob("*.py")):
+        total.update(module.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,139 @@
+"""What one run learns about files is used by the next only while the files are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closeout import prefilters, tree
+from closeout.opening import open_below
+from closeout.tree import DiskTree
+
+if TYPE_CHECKING:
+    from pathlib import Path, PurePosixPath
+
+SIGN = prefilters.question((".recalled",), lambda content: b"yes" in content)
+AGO = 3600
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the paths that are opened, in sequence."""
+    seen: list[str] = []
+
+    def counted(root: Path, path: PurePosixPath) -> int:
+        seen.append(str(path))
+        return open_below(root, path)
+
+    monkeypatch.setattr(tree, "open_below", counted)
+    return seen
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a tree of two files that did not change for an hour."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    (folder / "a.recalled").write_bytes(b"yes")
+    (folder / "b.recalled").write_bytes(b"not")
+    # A file's ctime cannot be set, so the clock goes on instead.
+    later = time.time_ns() + AGO * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    return folder
+
+
+def found(root: Path, kept: Path) -> list[str]:
+    """Return what a run finds that may use, and keeps, an earlier one's answers."""
+    opened = DiskTree(root, kept)
+    paths = [str(path) for path in opened.candidates(SIGN)]
+    opened.keep()
+    return paths
+
+
+def test_unchanged_files_are_not_opened_again(
+    root: Path, tmp_path: Path, opened: list[str]
+) -> None:
+    """A second run knows the answers without one file being opened."""
+    assert found(root, tmp_path / "kept") == ["a.recalled"]
+    assert opened == ["a.recalled", "b.recalled"]
+    assert found(root, tmp_path / "kept") == ["a.recalled"]
+    assert len(opened) == 2
+
+
+def test_edit_of_the_same_size_and_time_is_seen(root: Path, tmp_path: Path) -> None:
+    """Whoever sets a file's time back still changes its ctime."""
+    assert found(root, tmp_path / "kept") == ["a.recalled"]
+    place = root / "b.recalled"
+    before = place.stat()
+    place.write_bytes(b"yes")
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert place.stat().st_mtime_ns == before.st_mtime_ns
+    assert found(root, tmp_path / "kept") == ["a.recalled", "b.recalled"]
+
+
+def test_file_that_just_changed_is_not_remembered(
+    root: Path, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may change again within the same tick of the clock, which nothing would show."""
+    now = (root / "b.recalled").stat().st_ctime_ns + 1
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    found(root, tmp_path / "kept")
+    found(root, tmp_path / "kept")
+    assert opened.count("b.recalled") == 2
+
+
+def test_replaced_lost_and_closed_files_are_asked_again(root: Path, tmp_path: Path) -> None:
+    """Another file under an old name, and one that may no longer be read, are noticed."""
+    found(root, tmp_path / "kept")
+    (tmp_path / "new").write_bytes(b"yes")
+    (tmp_path / "new").replace(root / "b.recalled")
+    (root / "a.recalled").chmod(0)
+    opened = DiskTree(root, tmp_path / "kept")
+    assert [str(path) for path in opened.candidates(SIGN)] == ["b.recalled"]
+    assert [str(item.path) for item in opened.unreadable()] == ["a.recalled"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\x00", b"cut"])
+def test_damaged_answers_are_not_used(root: Path, tmp_path: Path, damage: bytes) -> None:
+    """Whatever does not have its own digest counts as nothing."""
+    kept = tmp_path / "kept"
+    found(root, kept)
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-9] if damage == b"cut" else damage)
+    assert found(root, kept) == ["a.recalled"]
+    altered = bytearray(kept.read_bytes())
+    altered[-4] ^= 1
+    kept.write_bytes(altered)
+    assert found(root, kept) == ["a.recalled"]
+
+
+@pytest.mark.parametrize(
+    "made", [[], {}, {"asked_by": [], "root": "", "files": {}}, {"files": {"a.recalled": 1}}]
+)
+def test_answers_of_others_are_not_used(root: Path, tmp_path: Path, made: object) -> None:
+    """Another version of the code, another tree or another form counts as nothing."""
+    body = json.dumps(made).encode()
+    kept = tmp_path / "kept"
+    kept.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    assert found(root, kept) == ["a.recalled"]
+
+
+def test_answers_that_cannot_be_kept_change_nothing(root: Path, tmp_path: Path) -> None:
+    """A place that cannot be written costs the next run its head start, nothing else."""
+    (tmp_path / "file").touch()
+    assert found(root, tmp_path / "file" / "kept") == ["a.recalled"]
+    assert found(root, tmp_path / "file" / "kept") == ["a.recalled"]
+
+
+def test_new_question_makes_old_answers_void(root: Path, tmp_path: Path, opened: list[str]) -> None:
+    """What was kept has no answer to it, so files are read once more."""
+    found(root, tmp_path / "kept")
+    late = prefilters.question((".recalled",), lambda content: b"not" in content)
+    again = DiskTree(root, tmp_path / "kept")
+    assert [str(path) for path in again.candidates(late)] == ["b.recalled"]
+    assert len(opened) == 4
