@@ -121,7 +121,7 @@ def to_markdown(report: Report) -> str:
         "| gap | before | after | verdict |",
         "| --- | ---: | ---: | --- |",
         *(
-            f"| {gap.issue}. {_cell(gap.title)} | {report.before[gap.slug]} "
+            f"| {gap.issue}. {cell(gap.title)} | {report.before[gap.slug]} "
             f"| {report.after[gap.slug]} | {report.gap_verdict(gap).name} |"
             for gap in report.gaps
         ),
@@ -131,12 +131,12 @@ def to_markdown(report: Report) -> str:
         *(_markdown_row(ruling) for ruling in report.rulings),
         "",
         *_red_probes(report.rulings),
-        *([*(f"- {_cell(notice)}" for notice in report.notices), ""] if report.notices else []),
+        *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
         "## Departures from the order",
         "",
         *(
-            f"- **{item.id}** {_cell(item.claim)} Measured: {_cell(item.finding)} "
-            f"So: {_cell(item.decision)}"
+            f"- **{item.id}** {cell(item.claim)} Measured: {cell(item.finding)} "
+            f"So: {cell(item.decision)}"
             for gap in report.gaps
             for item in gap.deviations
         ),
@@ -163,8 +163,8 @@ def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
         "| probe | criterion | kind | expected | saw |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| {_cell(item.probe)} | {item.criterion} | {item.kind.value} "
-            f"| {_cell(item.expected)} | {_cell(item.observed)} |"
+            f"| {cell(item.probe)} | {item.criterion} | {item.kind.value} "
+            f"| {cell(item.expected)} | {cell(item.observed)} |"
             for item in order
         ),
         "",
@@ -220,12 +220,12 @@ def _markdown_row(ruling: Ruling) -> str:
     if ruling.verdict is Verdict.UNPROVEN:
         proven = f"settle it by {settling}"
     return (
-        f"| {ruling.criterion.id} {_cell(ruling.criterion.text)} | {ruling.verdict.name} "
-        f"| {_cell(ruling.because)} | {proven} |"
+        f"| {ruling.criterion.id} {cell(ruling.criterion.text)} | {ruling.verdict.name} "
+        f"| {cell(ruling.because)} | {proven} |"
     )
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return text that stays text in a Markdown table: no pipes, links, HTML or hidden signs."""
     return "".join(_ESCAPED.get(char, char) for char in _plain(text)[:_LONGEST])
 

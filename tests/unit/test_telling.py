@@ -13,6 +13,7 @@ import sys
 import time
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -37,7 +38,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reference_copy(tmp_path_factory.mktemp("telling") / "farmiq")
 
 
-def _document(shown: str) -> dict[str, object]:
+def _document(shown: str) -> dict[str, Any]:
     assert shown.count("\n") == 1, "one document, on one line"
     document = json.loads(shown)
     jsonschema.validate(document, SCHEMA)
@@ -58,6 +59,8 @@ def test_every_step_of_a_close_out_is_one_json_document_with_the_same_code(
         (("report.verify",), {"verified"}, 0),
         (("fix.undo",), {"undone"}, 0),
         (("secrets.inventory",), {"secrets"}, 1),
+        (("secrets.verify",), {"sessions"}, 4),
+        (("report.build", "--strict"), {"report", "run"}, 1),
     )
     for words, parts, code in steps:
         done = invoke(home, *words, *root, "--json")
@@ -68,6 +71,20 @@ def test_every_step_of_a_close_out_is_one_json_document_with_the_same_code(
         assert (document["command"], document["exit_code"]) == (words[0], code)
         assert done.returncode == code, done.stderr
         assert "monorepo: " in done.stderr
+
+
+def test_commands_on_the_project_itself_are_json_documents_too(tmp_path: Path) -> None:
+    """They work on no monorepo, so their documents name none."""
+    steps = (
+        (("certs.check",), {"folder", "certificates"}, 4),
+        (("certs.dev", "--dry-run"), {"folder", "written", "kept"}, 0),
+        (("render.check",), {"compared"}, 1),
+    )
+    for words, parts, code in steps:
+        done = invoke(tmp_path / "home", *words, "--json")
+        document = _document(done.stdout)
+        assert document["result"].keys() == parts, words
+        assert done.returncode == code, done.stderr
 
 
 def test_an_error_is_part_of_the_document_and_printed_for_people_too(tmp_path: Path) -> None:

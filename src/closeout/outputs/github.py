@@ -13,6 +13,7 @@ from typing import Any
 
 from closeout import telling
 from closeout.errors import CloseoutError
+from closeout.report import cell
 
 _MOST = 10
 """The runner shows ten annotations of a kind for a step and drops the others."""
@@ -117,11 +118,11 @@ def summary(given: Mapping[str, Any], error: CloseoutError | None) -> str:
         lines += [f"## {len(places)} open places", "", *_table(("place", "rule", "why"), shown)]
     if error is not None:
         lines += [
-            f"## {_cell(error.reference)}",
+            f"## {cell(error.reference)}",
             "",
-            _cell(error.message),
+            cell(error.message),
             "",
-            _cell(error.hint),
+            cell(error.hint),
             "",
         ]
     return "\n".join([*lines, ""]) if lines else ""
@@ -162,14 +163,7 @@ def _property(value: object) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
-    body = [f"| {' | '.join(_cell(str(cell)) for cell in row)} |" for row in rows]
+    body = [f"| {' | '.join(cell(str(part)) for part in row)} |" for row in rows]
     if not body:
         return []
     return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body, ""]
-
-
-def _cell(text: str) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    for char, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
-        plain = plain.replace(char, escaped)
-    return plain[:300]
