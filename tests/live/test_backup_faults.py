@@ -463,11 +463,11 @@ done
     assert "drill another backup" in bad.message
 
 
-@pytest.mark.parametrize("what", ["folder", "backup", "bucket"])
+@pytest.mark.parametrize("what", ["backup", "bucket"])
 def test_drill_of_own_backups_is_kept_as_evidence(
     bench: Bench, stores: Mapping[str, Emulator], tmp_path: Path, what: str
 ) -> None:
-    """`invoke backup.drill --of` takes a folder, a backup or a bucket, and records RTO and RPO."""
+    """`invoke backup.drill --of` takes a backup or a bucket, and records RTO and RPO."""
     _, settings = client(stores, "rclone to gs", "own")
     run = back_up(bench, **(settings if what == "bucket" else {}))
     assert run.ok, run.message
@@ -475,7 +475,6 @@ def test_drill_of_own_backups_is_kept_as_evidence(
     (root / "cloud-layer").mkdir(parents=True)
     shutil.copytree(drill.SCRIPTS, root / "scripts")
     of = {
-        "folder": str(bench.folder),
         "backup": str(bench.folder / DATABASE / backups.LONG_AGO[1][1]),
         "bucket": settings["BACKUP_BUCKET"],
     }[what]
