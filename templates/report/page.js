@@ -64,10 +64,10 @@
   addEventListener('hashchange', () => open(location.hash.slice(1)));
   open(location.hash.slice(1));
 
-  // Paper shows everything, and the screen is as it was afterwards.
+  // Paper shows everything but the diffs, which are files of their own, and the screen is as it was afterwards.
   let opened = [];
   addEventListener('beforeprint', () => {
-    opened = [...document.querySelectorAll('details:not([open])')];
+    opened = [...document.querySelectorAll('details:not([open]):not(.diff)')];
     opened.forEach((item) => { item.open = true; });
   });
   addEventListener('afterprint', () => opened.forEach((item) => { item.open = false; }));

@@ -260,13 +260,13 @@ def test_ten_thousand_findings_stay_usable(
         )
 
 
-def test_print_unfolds_everything_and_drops_the_controls(opened: Open) -> None:
+def test_print_unfolds_all_but_the_diffs_and_drops_the_controls(opened: Open) -> None:
     """On paper nobody can click; on the screen it is as it was afterwards."""
     with opened() as seen:
         seen.view.emulate_media(media="print")
         assert not seen.view.locator("nav").is_visible()
         assert not seen.view.locator("#q").is_visible()
-        folded = "document.querySelectorAll('details:not([open])').length"
+        folded = "document.querySelectorAll('details:not([open]):not(.diff)').length"
         before = seen.ask(folded)
         seen.ask("dispatchEvent(new Event('beforeprint'))")
         assert seen.ask(folded) == 0

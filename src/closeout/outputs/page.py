@@ -84,7 +84,10 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
             "unproven": _unproven(report),
             "who": _WHO,
             "kinds": [(kind, _MARKS[kind], told) for kind, told in _TOLD.items()],
-            "most_open": max([1, *(gap["open_before"] for gap in report["gaps"])]),
+            "most_open": max(
+                1, *(gap[side] for gap in report["gaps"] for side in ("open_before", "open_after"))
+            ),
+            "adrs": sorted({item["adr"] for gap in report["gaps"] for item in gap["deviations"]}),
             "matrices": _matrices(items),
             "bars": measures.bars(items),
             "figures": measures.figures(items),
