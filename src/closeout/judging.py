@@ -207,7 +207,8 @@ def _waived(criterion: Criterion, case: Case) -> Ruling:
     settled = ruling.verdict is Verdict.CLOSED or (
         ruling.verdict is Verdict.UNPROVEN and not ruling.evidence
     )
-    return _accepted(ruling, waivers[0]) if waivers and settled else ruling
+    settling = _accepted(ruling, waivers[0]) if waivers and settled else ruling
+    return replace(settling, allowed=tuple(waivers))
 
 
 def _without_waived(criterion: Criterion, case: Case) -> tuple[Case, list[Waiver]]:

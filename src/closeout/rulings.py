@@ -64,6 +64,8 @@ class Ruling:
     because: str
     evidence: tuple[Evidence, ...] = ()
     waiver: Waiver | None = None
+    allowed: tuple[Waiver, ...] = ()
+    """The waivers of single findings and probes that were left out of its ground."""
 
     def __post_init__(self) -> None:
         """Hold the two invariants that make a ruling worth reading."""

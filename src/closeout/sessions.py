@@ -12,7 +12,7 @@ from pathlib import Path
 
 from closeout import environments, evidence, progress, runs, writer
 from closeout.errors import ExitCode
-from closeout.model import Means, Observation, ProbeContext, ProofKind
+from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.probes import cluster, coverage, dbt, mutation, offline
 from closeout.rulings import Evidence
 from closeout.telling import add, give, say

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from closeout.errors import CloseoutError
 from closeout.rulings import Ruling, Waiver
@@ -41,7 +41,7 @@ def load(tree: Tree, today: date) -> Register:
         return Register(in_force={})
     try:
         waivers = [_waiver(entry) for entry in tomllib.loads(content.decode())["waiver"]]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CloseoutError(
             "waivers-unusable",
             f"{FILE}: {error}",
@@ -56,7 +56,9 @@ def load(tree: Tree, today: date) -> Register:
 
 def unused(register: Register, rulings: Iterable[Ruling]) -> tuple[str, ...]:
     """Return a notice for every waiver in force that no ruling needed."""
-    needed = {ruling.waiver.subject for ruling in rulings if ruling.waiver is not None}
+    made = list(rulings)
+    needed = {ruling.waiver.subject for ruling in made if ruling.waiver is not None}
+    needed |= {waiver.subject for ruling in made for waiver in ruling.allowed}
     return tuple(
         f"waiver of {subject} is not needed any more"
         for subject in register.in_force
@@ -89,9 +91,11 @@ def _waiver(entry: Mapping[str, object]) -> Waiver:
 
 
 def _day(value: object) -> date:
+    if isinstance(value, datetime):
+        return value.date()
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(str(value))
+        return date.fromisoformat(value) if isinstance(value, str) else date.min
     except ValueError:
         return date.min

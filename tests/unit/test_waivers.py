@@ -3,13 +3,16 @@
 from datetime import date
 
 import pytest
-from tests.support.builders import criterion
+from tests.support.builders import criterion, evidence
 
-from closeout import waivers
+from closeout import engine, judging, waivers
 from closeout.errors import CloseoutError
-from closeout.model import Verdict
+from closeout.gaps import GAPS
+from closeout.model import Finding, Verdict
 from closeout.rulings import Ruling
-from closeout.tree import MemoryTree
+from closeout.tree import DiskTree, MemoryTree
+from closeout.workorders.wo_004 import WO_004
+from closeout.workspace import REFERENCE
 
 TODAY = date(2026, 2, 1)
 ENTRY = """
@@ -77,4 +80,103 @@ def test_unused_tells_a_waiver_that_nothing_needed() -> None:
     assert waivers.unused(register, []) == ("waiver of 9.2 is not needed any more",)
     (needed,) = register.in_force.values()
     ruling = Ruling(criterion=criterion("9.2"), verdict=Verdict.WAIVED, because="x", waiver=needed)
+    assert waivers.unused(register, [ruling]) == ()
+
+
+@pytest.mark.parametrize(
+    ("until", "counts"),
+    [
+        ("2026-02-01T00:00:00", True),
+        ("2026-01-31T23:59:59Z", False),
+        ("20260301", False),
+        ('"2026-02-30"', False),
+        ('"01.03.2026"', False),
+        ('""', False),
+        ("true", False),
+        ("[2026-03-01]", False),
+    ],
+)
+def test_load_takes_no_odd_date_for_a_later_one(until: str, counts: bool) -> None:
+    """A time of day is its day; whatever else is no date has expired, and does not end the run."""
+    tree = MemoryTree({"waivers.toml": ENTRY.format(until=until).encode()})
+    register = waivers.load(tree, TODAY)
+    assert ("9.2" in register.in_force) is counts
+    assert bool(register.notices)
+
+
+def test_load_refuses_a_file_that_nests_without_end() -> None:
+    """A bomb is an unusable file, not a failure of ours."""
+    tree = MemoryTree({"waivers.toml": b"waiver = " + b"[" * 50_000})
+    with pytest.raises(CloseoutError) as caught:
+        waivers.load(tree, TODAY)
+    assert caught.value.reference == "waivers-unusable"
+
+
+@pytest.fixture(scope="module")
+def detection() -> engine.Detection:
+    """Return what is open in the reference monorepo, where every gap is."""
+    return engine.detect(GAPS, DiskTree(REFERENCE))
+
+
+def _register(subjects: list[str], until: str) -> waivers.Register:
+    entries = "".join(
+        f"[[waiver]]\n{subject}\nwho = 'Mali'\nwhen = 2026-01-01\nwhy = 'next week'\n"
+        f"until = {until}\n"
+        for subject in subjects
+    )
+    return waivers.load(MemoryTree({"waivers.toml": entries.encode()}), TODAY)
+
+
+def _ruling(
+    number: str, detection: engine.Detection, register: waivers.Register, **more: object
+) -> Ruling:
+    case = judging.Case(tree_digest="tree", detection=detection, waivers=register.in_force, **more)
+    return next(item for item in judging.judge(WO_004, case) if item.criterion.id == number)
+
+
+def _open(detection: engine.Detection, suffix: str) -> tuple[str, list[Finding]]:
+    """Return a criterion whose open places all lie in files with the suffix, and the places."""
+    by_criterion: dict[str, list[Finding]] = {}
+    for place in (place for checks in detection.values() for place in engine.findings(checks)):
+        by_criterion.setdefault(place.criterion, []).append(place)
+    return next(
+        (number, places)
+        for number, places in sorted(by_criterion.items())
+        if all(place.path.suffix == suffix for place in places)
+    )
+
+
+@pytest.mark.parametrize("suffix", [".py", ".ts", ".sql", ".yaml"])
+def test_waiver_holds_for_code_sql_and_manifests_alike(
+    detection: engine.Detection, suffix: str
+) -> None:
+    """Each open place that is accepted is left out, until the day has passed."""
+    number, places = _open(detection, suffix)
+    subjects = sorted({f'finding = "{judging.waivable(place)}"' for place in places})
+    register = _register(subjects, "2026-06-01")
+    ruling = _ruling(number, detection, register)
+    assert ruling.verdict is Verdict.WAIVED
+    assert waivers.unused(register, [ruling]) == ()
+    lapsed = _ruling(number, detection, _register(subjects, "2026-01-31"))
+    assert lapsed.verdict is Verdict.OPEN
+
+
+def test_waiver_holds_for_a_probe_and_lapses_like_any_other() -> None:
+    """A probe that fails is accepted by its id, until the day has passed."""
+    item = evidence("7.4", probe="headers.docs-render@a", passed=False, subject_digest="tree")
+    subjects = ['probe = "headers.docs-render@a"']
+    holds = _register(subjects, "2026-06-01")
+    lapsed = _register(subjects, "2026-01-31")
+    assert _ruling("7.4", {}, holds, evidence=(item,)).verdict is Verdict.WAIVED
+    assert _ruling("7.4", {}, lapsed, evidence=(item,)).verdict is Verdict.OPEN
+
+
+def test_waiver_of_one_place_of_many_is_not_called_unused(detection: engine.Detection) -> None:
+    """It is needed as long as its place is open, although another place keeps the criterion so."""
+    number, places = next(
+        (number, places) for number, places in [_open(detection, ".py")] if len(places) > 1
+    )
+    register = _register([f'finding = "{judging.waivable(places[0])}"'], "2026-06-01")
+    ruling = _ruling(number, detection, register)
+    assert ruling.verdict is Verdict.OPEN
     assert waivers.unused(register, [ruling]) == ()
