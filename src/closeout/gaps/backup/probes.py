@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from closeout.gaps.backup.detect import faults
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT
+from closeout.gaps.backup.point_in_time import FOLDER
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes import backup, bucket_questions
+from closeout.probes import archiving, backup, bucket_questions
 from closeout.tree import DiskTree
 
 _NEEDS = ("bash",)
@@ -57,6 +58,12 @@ PROBES = (
         criterion="9.4",
         needs=_NEEDS,
         run=_guarded(backup.restore_drill),
+    ),
+    Probe(
+        id="backup.point-in-time",
+        criterion="9.4",
+        needs=("bash", "pgbackrest", "postgres"),
+        run=lambda context: archiving.restores_to_a_moment(context, FOLDER),
     ),
     _script("backup-reaches-storage-emulator", "M.8", bucket_questions.uploads),
 )

@@ -1,0 +1,108 @@
+"""Name the files that archive WAL beside the nightly dump, and find trees that archive none."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from closeout.gaps.backup.manifests import Installed
+from closeout.prefilters import question
+from closeout.rendering import render
+
+if TYPE_CHECKING:
+    from closeout.tree import Tree
+
+FOLDER = PurePosixPath("k8s/point-in-time")
+JOBS = FOLDER / "pgbackrest.yaml"
+PATCH = FOLDER / "kustomization.yaml"
+
+RPO_MINUTES = 15
+"""What the platform's recovery plan asks for."""
+ARCHIVE_MINUTES = 5
+"""A third of it: one failed attempt, and one alert, still fit in."""
+
+_POSTGRES = "16.10"
+_SERVER = {
+    "wal_level": "replica",
+    "archive_mode": "on",
+    "archive_timeout": f"{ARCHIVE_MINUTES}min",
+    "archive_command": 'pgbackrest --stanza=main archive-push "%p"',
+}
+_JOB = "; ".join(
+    f"pgbackrest --stanza=main {step}"
+    for step in ("stanza-create", "check", "--type=%s backup", "verify")
+)
+_RESTORE = (
+    'pgbackrest --stanza=main --delta --type=time --target="${RESTORE_TARGET:?name a moment}"'
+    " --target-action=promote restore"
+)
+_VALUES = {
+    "namespace": "farmiq-cloud-prod",
+    "cloud_account": "postgres-pgbackrest@farmiq-prod.iam.gserviceaccount.com",
+    "bucket": "farmiq-prod-backups",
+    "stanza": "main",
+    "client": "postgres-pgbackrest",
+    "service": "postgres-pgbackrest",
+    "tls_port": 8432,
+    "statefulset": "postgres",
+    "container": "postgres",
+    "database_label": "postgres",
+    "volume": "data",
+    "mount": "/var/lib/postgresql/data",
+    "data": "/var/lib/postgresql/data/pgdata",
+    "owner": 999,
+    "image": f"farmiq/postgres-pgbackrest:{_POSTGRES}-1",
+    "time_zone": "Asia/Bangkok",
+    "schedules": {"full": "0 3 * * 0", "diff": "0 3 * * 1-6"},
+    "keep_full": 2,
+    "keep_diff": 6,
+    "rpo_minutes": RPO_MINUTES,
+    "archive_minutes": ARCHIVE_MINUTES,
+    "base_age": 26 * 3600,
+    "postgres": _SERVER,
+    "job_script": _JOB,
+    "restore_script": _RESTORE,
+}
+_ARCHIVES = question(
+    (".yml", ".yaml", ".conf", ".sh", ".tpl", ".tf"),
+    lambda content: any(word in content for word in (b"archive_command", b"barmanObjectStore")),
+)
+
+
+def archives(tree: Tree) -> tuple[PurePosixPath, ...]:
+    """Return the files that have a server archive its WAL, by whatever engine."""
+    return tree.candidates(_ARCHIVES)
+
+
+def manifests() -> tuple[Installed, ...]:
+    """Return everything that is rendered below FOLDER."""
+    values = _VALUES | {
+        f"{whose}_conf": _conf(f"backup/pgbackrest-{whose}.conf.j2")
+        for whose in ("database", "job")
+    }
+    image = {
+        "postgres": _POSTGRES,
+        "packages": {"ca-certificates": "20250419+deb13u1", "pgbackrest": "2.55.1-1"},
+    }
+    parts = {
+        JOBS: "pgbackrest.yaml.j2",
+        PATCH: "pgbackrest-kustomization.yaml.j2",
+        FOLDER / "restore.yaml": "pgbackrest-restore.yaml.j2",
+        FOLDER / "README.md": "pgbackrest-README.md.j2",
+    }
+    return (
+        *(
+            Installed(path=path, template=f"backup/{name}", values=values)
+            for path, name in parts.items()
+        ),
+        Installed(
+            path=FOLDER / "image" / "Dockerfile",
+            template="backup/pgbackrest.Dockerfile.j2",
+            values=image,
+        ),
+    )
+
+
+def _conf(template: str) -> str:
+    """Return a rendered file as the text of a YAML block scalar, whose last newline it adds."""
+    return render(template, _VALUES).decode().removesuffix("\n")
