@@ -115,12 +115,15 @@ def undo(space: Workspace, run_id: str) -> ExitCode:
 def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print every open place; write nothing."""
     space.announce()
-    found = _detect(gaps, readable(space))
+    tree = readable(space)
+    found = _detect(gaps, tree)
     places = [place for checks in found.values() for place in engine.findings(checks)]
     for place in places:
         told = "named" if place.named else "unnamed"
         say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
-    refused = [item for checks in found.values() for check in checks for item in check.unresolved]
+    checks = [check for made in found.values() for check in made]
+    refused = [item for check in checks for item in check.unresolved]
+    refused += judging.unjudged(checks, tree.unreadable())
     for item in refused:
         say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
     say(f"{len(places)} open, {len(refused)} not judged")
@@ -170,6 +173,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
     """Return the rulings on `tree`: detected now, proven by what the runs about it gathered."""
     tree_digest = digest(tree)
     found = _detect(GAPS, tree)
+    unreadable = tree.unreadable()
     now = datetime.now(UTC)
     proven = [
         item
@@ -183,6 +187,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         unresolved=record.unresolved,
         evidence=(*static_evidence(space, tree, found), *proven),
         waivers=register.in_force,
+        unreadable=unreadable,
     )
     rulings = judging.judge(WO_004, case)
     open_now = report.open_places(found)
@@ -195,6 +200,8 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         rulings=rulings,
         before={**open_now, **record.before},
         after=open_now,
+        unnamed_before={**report.unnamed_places(found), **record.unnamed},
+        unreadable=unreadable,
         unresolved=record.unresolved,
         changes=record.changes,
         findings=tuple(place for checks in found.values() for place in engine.findings(checks)),

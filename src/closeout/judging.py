@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from closeout.engine import Detection
 from closeout.model import (
@@ -18,12 +19,17 @@ from closeout.model import (
     WorkOrder,
 )
 from closeout.rulings import Evidence, Ruling, Waiver
+from closeout.walking import FOLDER
 
 DETECTOR = "detect."
 """Begins the name of what a detector saw: it is looked at anew for every report."""
 
 _SHOWN = 20
 """Places that a detector's answer names; the report's findings hold all of them."""
+
+
+_VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
+"""Suffixes of files that are read for their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,8 @@ class Case:
     evidence: Sequence[Evidence] = ()
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     """The waivers in force, by what they accept: a criterion, a finding or a probe."""
+    unreadable: Sequence[Unresolved] = ()
+    """The files that nobody could look into."""
 
 
 def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
@@ -131,9 +139,28 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
     if found:
         return _open_places(criterion, found, case, fresh)
     refused = [item for _, check in checks for item in check.unresolved]
+    refused += unjudged([check for _, check in checks], case.unreadable)
     if refused:
         return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
     return _from_evidence(criterion, case)
+
+
+def unjudged(checks: Iterable[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
+    """Return the unreadable files that one of the checks would have had to look into.
+
+    A check asks files by their kind: the suffix, or the whole name where a suffix says little. A
+    folder may hold any kind.
+    """
+    kinds = {_kind(path) for check in checks for path in check.examined}
+    return [
+        item
+        for item in unreadable
+        if kinds and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
+    ]
+
+
+def _kind(path: PurePosixPath) -> str:
+    return path.name if path.suffix in _VAGUE else path.suffix
 
 
 def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
@@ -158,7 +185,9 @@ def _open_places(
         return _ruled(criterion, _worst_reason(known), _places(known), fresh)
     told = "; ".join(f"{item.path}:{item.line} {item.message}" for _, item in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
-    return _ruled(criterion, Verdict.OPEN, f"{len(found)} open: {told}{more}", fresh)
+    named = any(item.named for _, item in found)
+    only = "" if named else "every place that the order names is closed; of others "
+    return _ruled(criterion, Verdict.OPEN, f"{only}{len(found)} open: {told}{more}", fresh)
 
 
 def _from_evidence(criterion: Criterion, case: Case) -> Ruling:

@@ -35,10 +35,14 @@ class Report:
     before: Mapping[str, int]
     """Open places of each gap before the run, by slug."""
     after: Mapping[str, int]
+    unnamed_before: Mapping[str, int]
+    """How many of the open places before the run the order does not list, by slug."""
     unresolved: Mapping[str, tuple[Unresolved, ...]]
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     """The places that are still open."""
+    unreadable: tuple[Unresolved, ...] = ()
+    """The files that nobody could look into."""
     notices: tuple[str, ...] = ()
     """What there is to say of the waivers: lapsed, soon to end, not needed."""
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +61,10 @@ class Report:
         mine = [item.verdict for item in self.rulings if item.criterion.id in gap.criteria]
         return max(mine)
 
+    def unnamed_after(self, slug: str) -> int:
+        """Return how many of a gap's places that are still open the order does not list."""
+        return sum(item.gap == slug and not item.named for item in self.findings)
+
     @property
     def counts(self) -> dict[str, int]:
         """Return how many criteria have each verdict, by the verdict's name."""
@@ -69,6 +77,12 @@ class Report:
 def open_places(detection: Detection) -> dict[str, int]:
     """Return the number of open places of each gap, by slug."""
     return {slug: len(findings(checks)) for slug, checks in detection.items()}
+
+
+def unnamed_places(detection: Detection) -> dict[str, int]:
+    """Return how many of each gap's open places the order does not list, by slug."""
+    found = {slug: findings(checks) for slug, checks in detection.items()}
+    return {slug: sum(not item.named for item in places) for slug, places in found.items()}
 
 
 def to_json(report: Report) -> dict[str, object]:
@@ -93,6 +107,8 @@ def to_json(report: Report) -> dict[str, object]:
                 "criteria": list(gap.criteria),
                 "open_before": report.before[gap.slug],
                 "open_after": report.after[gap.slug],
+                "unnamed_before": report.unnamed_before[gap.slug],
+                "unnamed_after": report.unnamed_after(gap.slug),
                 "unresolved": [place_json(item) for item in report.unresolved.get(gap.slug, ())],
                 "deviations": [_deviation(item) for item in gap.deviations],
             }
@@ -101,6 +117,7 @@ def to_json(report: Report) -> dict[str, object]:
         "criteria": [_criterion(ruling) for ruling in report.rulings],
         "notices": list(report.notices),
         "findings": [finding_json(item) for item in report.findings],
+        "unreadable": [place_json(item) for item in report.unreadable],
         "changes": [
             {"path": str(item.path), "gap": item.gap, "origin": item.origin}
             for item in report.changes
@@ -121,8 +138,10 @@ def to_markdown(report: Report) -> str:
         "| gap | before | after | verdict |",
         "| --- | ---: | ---: | --- |",
         *(
-            f"| {gap.issue}. {cell(gap.title)} | {report.before[gap.slug]} "
-            f"| {report.after[gap.slug]} | {report.gap_verdict(gap).name} |"
+            f"| {gap.issue}. {cell(gap.title)} "
+            f"| {_split(report.before[gap.slug], report.unnamed_before[gap.slug])} "
+            f"| {_split(report.after[gap.slug], report.unnamed_after(gap.slug))} "
+            f"| {report.gap_verdict(gap).name} |"
             for gap in report.gaps
         ),
         "",
@@ -132,6 +151,7 @@ def to_markdown(report: Report) -> str:
         "",
         *_red_probes(report.rulings),
         *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
+        *_unread(report.unreadable),
         "## Departures from the order",
         "",
         *(
@@ -143,6 +163,17 @@ def to_markdown(report: Report) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _split(places: int, unnamed: int) -> str:
+    """Return a count of places, told apart by whether the order names them."""
+    return f"{places - unnamed} named, {unnamed} not" if places else "0"
+
+
+def _unread(places: Sequence[Unresolved]) -> list[str]:
+    """Return a section that names every file nobody could look into; nothing without one."""
+    told = [f"- {cell(str(item.path))}: {cell(item.detail)}" for item in places]
+    return ["## Not read", "", *told, ""] if places else []
 
 
 def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
@@ -182,6 +213,7 @@ def to_terminal(report: Report) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
     left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
     told = [f"notice: {notice}" for notice in report.notices]
+    told += [f"not read: {item.path}: {item.detail}" for item in report.unreadable]
     return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *told, *_left(left)])
 
 

@@ -33,6 +33,9 @@ SKIPPED_FOLDERS = frozenset(
 )
 """Folders that hold no sources; dist and build are kept, since some trees commit them."""
 
+FOLDER = "folder"
+"""Begins what is told of a folder that nobody could look into: it may hold anything."""
+
 _Refuse = Callable[[PurePosixPath, str], None]
 _Entry = tuple[PurePosixPath, os.DirEntry[str]]
 
@@ -66,7 +69,7 @@ def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
     while waiting:
         path, entry = waiting.pop()
         if not is_plain_name(entry.name):
-            refuse(printable(path), "its name is not plain text")
+            refuse(printable(path), _odd_name(entry))
         elif entry.is_dir(follow_symlinks=False):
             if entry.name not in SKIPPED_FOLDERS:
                 waiting += _entries(entry.path, path, refuse)
@@ -82,6 +85,11 @@ def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name, reverse=True)
     except OSError as error:
-        refuse(prefix, f"folder cannot be listed: {error.strerror}")
+        refuse(prefix, f"{FOLDER} cannot be listed: {error.strerror}")
         return []
     return [(prefix / entry.name, entry) for entry in found]
+
+
+def _odd_name(entry: os.DirEntry[str]) -> str:
+    what = f"{FOLDER}, whose" if entry.is_dir(follow_symlinks=False) else "its"
+    return f"{what} name is not plain text"

@@ -1,9 +1,11 @@
 """Ten services trust every origin, the order names five, one does not parse: the rest is closed."""
 
+import io
 import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -57,14 +59,11 @@ def fixed(
     line = _spoil(root / BROKEN)
     before = snapshot(root)
     gaps = closing.select("cors")
-    with pytest.MonkeyPatch.context() as patch:
-        printed: list[str] = []
-        patch.setattr(
-            "builtins.print", lambda *words, **_: printed.append(" ".join(map(str, words)))
-        )
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         code = closing.fix(space_for(home, root), gaps)
     assert code is ExitCode.GAPS_LEFT
-    return home, root, "\n".join(printed), before, line
+    return home, root, printed.getvalue(), before, line
 
 
 def test_fix_closes_every_service_that_parses(
@@ -98,6 +97,14 @@ def test_report_tells_named_places_from_unnamed_ones(
     assert gap["verdict"] == "BLOCKED"
     assert gap["open_after"] == 0
     assert {(item["path"], item["line"]) for item in gap["unresolved"]} == {(str(BROKEN), line)}
+    assert gap["open_before"] == plan["before"]["cors"]
+    assert gap["unnamed_before"] == plan["unnamed"]["cors"]
+    named = gap["open_before"] - gap["unnamed_before"]
+    markdown = (home / "reports/latest/report.md").read_text()
+    assert f"| {named} named, {gap['unnamed_before']} not | 0 | BLOCKED |" in markdown
+    verdicts = {item["id"]: item["verdict"] for item in report["criteria"]}
+    assert verdicts["1.3"] == "BLOCKED", "an unnamed service does not parse"
+    assert verdicts["1.1"] == "UNPROVEN", "the five that the order lists are closed"
 
 
 @pytest.mark.live

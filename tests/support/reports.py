@@ -86,6 +86,7 @@ def made(*, findings: int = 2, text: str = "a wildcard", run: str = "a-run") -> 
         rulings=judging.judge(WO_004, case),
         before=counts,
         after={**dict.fromkeys(counts, 0), "cors": findings},
+        unnamed_before=dict.fromkeys(counts, 1),
         unresolved={"sql": (refused,)},
         findings=places,
         notices=(f"waiver of 2.1 by Mali ends in 3 days {text}",),

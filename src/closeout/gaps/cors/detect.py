@@ -33,6 +33,9 @@ NAMED = (
 )
 """The files that the order lists."""
 
+_LISTED = frozenset(path.parents[1] for path in NAMED)
+"""Their services: 1.1 speaks of these alone, 1.3 of every service there is."""
+
 _STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
 _LONGEST_PATTERN = 300
 """Characters; a longer regular expression from a foreign tree is not tried."""
@@ -64,7 +67,9 @@ def detect(tree: Tree) -> tuple[Check, ...]:
     found = services(tree)
     open_places = [place for service in found for place in open_policies(service)]
     unconfigured = [place for service in found for place in unconfigurable(service)]
-    absent = [place for service in found for place in absent_policies(service)]
+    listed = [service for service in found if service.folder in _LISTED]
+    missed = [place for service in listed for place in absent_policies(service)]
+    missed += [place for service in listed for place in open_policies(service)]
     unparsable = tuple(item for service in found for item in service.unparsable)
     examined = tuple(dict.fromkeys(path for item in found for path, _ in item.apps))
     node = express.look(tree)
@@ -78,9 +83,12 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         Check(
             rule="explicit-origins",
             criterion="1.1",
-            examined=examined,
-            findings=_findings(tree, "explicit-origins", "1.1", [*open_places, *absent]),
-            unresolved=(*unparsable, *missing_services(tree, NAMED)),
+            examined=tuple(dict.fromkeys(path for item in listed for path, _ in item.apps)),
+            findings=_findings(tree, "explicit-origins", "1.1", missed),
+            unresolved=(
+                *(item for service in listed for item in service.unparsable),
+                *missing_services(tree, NAMED),
+            ),
         ),
         Check(
             rule="origins-from-environment",

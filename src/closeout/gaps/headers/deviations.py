@@ -42,4 +42,12 @@ DEVIATIONS = (
         "itself in every answer.",
         decision="Answer a 500 with one fixed body, and start uvicorn without its banner.",
     ),
+    Deviation(
+        id="D-headers-6",
+        claim="Five Python services are to send the headers.",
+        finding="A monorepo grows others, and no criterion speaks of them: for CORS 1.3 does.",
+        decision="Every FastAPI service that is found counts for 7.1 to 7.4; where only services "
+        "that the order does not list are open, the ruling says so, and `waivers.toml` can accept "
+        "each of them.",
+    ),
 )
