@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -11,6 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
 from closeout.legible import shown
+
+_SOURCES: dict[bytes, str] = {}
+"""What gave each text, by the text's digest: who edits a rendered file is sent to its template."""
 
 
 @cache
@@ -35,9 +39,20 @@ def render(template: str, values: Mapping[str, object]) -> bytes:
     Raises CloseoutError("template-broken") for a missing template or an undefined name.
     """
     try:
-        return _environment().get_template(template).render(values).encode()
+        made = _environment().get_template(template).render(values).encode()
     except TemplateError as error:
         raise _broken(template, error) from error
+    _SOURCES[_digest(made)] = f"templates/{template}"
+    return made
+
+
+def source_of(content: bytes) -> str:
+    """Return the template or script that gave `content` in this process, empty where none did."""
+    return _SOURCES.get(_digest(content), "")
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def render_page(template: str, values: Mapping[str, object]) -> bytes:
@@ -66,7 +81,7 @@ def verbatim(name: str) -> bytes:
     Raises CloseoutError("template-broken") where it is missing.
     """
     try:
-        return (BUNDLE / name).read_bytes()
+        content = (BUNDLE / name).read_bytes()
     except OSError as error:
         raise CloseoutError(
             "template-broken",
@@ -74,6 +89,8 @@ def verbatim(name: str) -> bytes:
             hint="restore the file from the project's repository.",
             exit_code=ExitCode.OWN_BUG,
         ) from error
+    _SOURCES[_digest(content)] = name
+    return content
 
 
 def _broken(template: str, error: TemplateError) -> CloseoutError:

@@ -10,6 +10,7 @@ from closeout.bundle import BUNDLE
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.model import Changeset, Source
+from closeout.rendering import source_of
 from closeout.telling import add, give, say
 from closeout.tree import DiskTree, Overlay
 from closeout.workspace import REFERENCE
@@ -117,7 +118,8 @@ def _compare(name: str, folder: Path, files: Mapping[PurePosixPath, bytes], mend
         elif not place.is_file():
             wrong.append(f"{name}/{path}: missing")
         elif place.read_bytes() != files[path]:
-            wrong.append(f"{name}/{path}: differs from what its template or gap gives")
+            source = source_of(files[path]) or "its gap"
+            wrong.append(f"{name}/{path}: differs from what {source} gives")
     say("\n".join(wrong) or f"{name}/: {len(files)} files as generated")
     add("compared", {"what": name, "files": len(files), "wrong": wrong})
     if wrong:

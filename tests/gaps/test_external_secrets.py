@@ -446,7 +446,27 @@ def _recorded_api(folder: Path, answers: dict[str, object]) -> str:
     return str(_program(folder, "kubectl", body))
 
 
+def _workload(name: str, *keys: str, available: str = "True") -> dict[str, object]:
+    env = [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": "a-secrets", "key": key}}}
+        for key in keys
+    ]
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "farmiq-cloud-prod"},
+        "spec": {"template": {"spec": {"containers": [{"env": [{"name": "PORT"}, *env]}]}}},
+        "status": {"conditions": [{"type": "Available", "status": available}]},
+    }
+
+
+ENTRY = {
+    "kind": "ExternalSecret",
+    "metadata": {"name": "a", "namespace": "farmiq-cloud-prod"},
+    "spec": {"target": {"name": "a-secrets"}, "data": [{"secretKey": "JWT_SECRET"}]},
+}
+CONSUMERS = "deployments,statefulsets,daemonsets,externalsecrets"
 HEALTHY = {
+    CONSUMERS: {"items": [ENTRY, _workload("a", "JWT_SECRET"), _workload("other")]},
     "customresourcedefinition": {
         "spec": {"versions": [{"name": "v1", "served": True}, {"name": "v1beta1", "served": False}]}
     },
@@ -489,6 +509,19 @@ def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
             "serves v1beta1, not v1",
         ),
         ("deployments", {"items": []}, "operator-runs", "no deployment"),
+        (
+            CONSUMERS,
+            {"items": [ENTRY, _workload("a", "JWT_SECRET", "API_TOKEN")]},
+            "consumers-read",
+            "Deployment farmiq-cloud-prod/a reads API_TOKEN of a-secrets, which no entry provides",
+        ),
+        (
+            CONSUMERS,
+            {"items": [ENTRY, _workload("a", "JWT_SECRET", available="False")]},
+            "consumers-read",
+            "farmiq-cloud-prod/a is not available",
+        ),
+        (CONSUMERS, {"items": [ENTRY, _workload("a")]}, "consumers-read", "no workload reads"),
         (
             "cronjob",
             {"spec": {"schedule": "0 2 * * *", "suspend": True}},
@@ -550,7 +583,7 @@ def test_probes_reach_for_no_cluster_when_none_is_named(tmp_path: Path) -> None:
         scratch=tmp_path,
         settings={"kubectl": _recorded_api(tmp_path, HEALTHY)},
     )
-    assert len(GAP.probes) == 5
+    assert len(GAP.probes) == 6
     for probe in GAP.probes:
         unasked = probe.run(silent)
         assert (unasked.passed, unasked.command[:12]) == (None, "kubectl get ")

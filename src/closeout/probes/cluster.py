@@ -117,6 +117,46 @@ def _entries_arrive(answer: Answer) -> Iterator[str]:
             yield f"{name} was last synced at {item['status'].get('refreshTime') or 'no time'}"
 
 
+def _consumers_read(answer: Answer) -> Iterator[str]:
+    held: dict[tuple[str, str], set[str] | None] = {}
+    workloads = []
+    for item in answer["items"]:
+        if item["kind"] == "ExternalSecret":
+            made = item["spec"].get("target", {}).get("name") or item["metadata"]["name"]
+            rows = {row["secretKey"] for row in item["spec"].get("data") or ()}
+            opaque = item["spec"].get("dataFrom") or item["spec"].get("target", {}).get("template")
+            held[item["metadata"]["namespace"], made] = None if opaque else rows
+        else:
+            workloads.append(item)
+    read = 0
+    for item in workloads:
+        place = item["metadata"]["namespace"]
+        name = f"{item['kind']} {place}/{item['metadata']['name']}"
+        wanted = [each for each in _wanted_keys(item) if (place, each[0]) in held]
+        read += bool(wanted)
+        for secret, key in wanted:
+            keys = held[place, secret]
+            if key and keys is not None and key not in keys:
+                yield f"{name} reads {key} of {secret}, which no entry provides"
+        if wanted and item["kind"] == "Deployment" and _condition(item, "Available") != "True":
+            yield f"{name} is not available"
+    if not read:
+        yield "no workload reads a Secret that an ExternalSecret makes"
+
+
+def _wanted_keys(item: Answer) -> Iterator[tuple[str, str]]:
+    """Yield the Secret and key of every variable; the key is empty where a whole Secret is read."""
+    pod = item["spec"]["template"]["spec"]
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
+        for source in container.get("envFrom") or ():
+            if "secretRef" in source:
+                yield source["secretRef"]["name"], ""
+        for variable in container.get("env") or ():
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+            if reference and not reference.get("optional"):
+                yield reference["name"], reference["key"]
+
+
 def _backup_runs(answer: Answer) -> Iterator[str]:
     if answer["spec"].get("suspend"):
         yield "the CronJob is suspended"
@@ -178,6 +218,17 @@ QUESTIONS = (
         arguments=("get", "externalsecrets", "--all-namespaces"),
         expected="every ExternalSecret is synced, within two refresh intervals",
         judge=_entries_arrive,
+    ),
+    Question(
+        id="external-secrets.consumers-read",
+        criterion="10.4",
+        arguments=(
+            "get",
+            "deployments,statefulsets,daemonsets,externalsecrets",
+            "--all-namespaces",
+        ),
+        expected="every workload finds the keys that it reads, and runs with them",
+        judge=_consumers_read,
     ),
     Question(
         id="external-secrets.secrets-arrive",
