@@ -142,8 +142,8 @@ read_settings() {
 make_scratch() { # parent folder; a run that was killed left its own there, which goes first
   local folder server=''
   for folder in "$1"/restore.*/; do
-    [[ -O ${folder} && ! -L ${folder%/} && -f ${folder}.lock ]] || continue
-    exec {LOCK}<"${folder}.lock"
+    [[ -O ${folder} && ! -L ${folder%/} ]] || continue
+    exec {LOCK}<"${folder}"
     if flock --nonblock "${LOCK}"; then
       read -r server 2>/dev/null <"${folder}server/data/postmaster.pid" || true
       # The number may be another program's by now; a server works in its data folder.
@@ -156,8 +156,10 @@ make_scratch() { # parent folder; a run that was killed left its own there, whic
   done
   SCRATCH=$(mktemp -d "$1/restore.XXXXXXXX") ||
     stop "${EXIT_USAGE}" "RESTORE_SCRATCH $1 is not a folder that can be written to."
-  exec {LOCK}>"${SCRATCH}/.lock"
-  flock --nonblock "${LOCK}"
+  # The folder is its own lock: one that a killed run left is free from the first moment on.
+  exec {LOCK}<"${SCRATCH}" || stop "${EXIT_USAGE}" "${SCRATCH} is gone; run again."
+  flock --nonblock "${LOCK}" || stop "${EXIT_USAGE}" "another run takes ${SCRATCH} away; run again."
+  [[ -d ${SCRATCH} ]] || stop "${EXIT_USAGE}" "another run took ${SCRATCH} away; run again."
 }
 
 read_server() {

@@ -37,7 +37,7 @@ def test_scripts_killed_at_every_step_leave_whole_things_only(
             missed += [f"{scenario.name}: line {line}" for line in walked.missed]
             table.append(f"{scenario.name}: {len(walked.lines)} lines, {walked.killed} killed here")
             with capsys.disabled():
-                print(table[-1])  # noqa: T201 - the session's only sign of life
+                print(table[-1], *walked.faults, sep="\n  ", flush=True)  # noqa: T201 - its sign of life
     killed = {script: len(lines) for script, lines in known.items()}
     assert faults == []
     assert missed == []

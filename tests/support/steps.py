@@ -122,6 +122,8 @@ def walk(  # noqa: PLR0913 - a scenario, its stage, and which steps of it
         seen.faults.append(f"{scenario.name}: the run that is traced ended with {first.stderr}")
     for line in [line for line in lines if line not in known][::every]:
         scenario.reset(stage)
+        for left in place.glob("restore.*"):
+            shutil.rmtree(left)  # told once, by the step that left it
         ended = _run(scenario, stage, {"KILL_AT": str(line)})
         if ended.returncode == -signal.SIGKILL:
             seen.killed += 1
