@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from closeout import certificates, expiry, rotation, writer
-from closeout.certificates import BROKER_NAMES, CLIENT_NAMES, IssueReport
+from closeout import certificates, writer
+from closeout.certificates import BROKER_NAMES, CLIENT_NAMES, IssueReport, expiry, rotation
+from closeout.certificates.secretfiles import Rehearsal
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps.mqtt_tls import rendered
-from closeout.secretfiles import Rehearsal
 from closeout.telling import give, say
 
 _OURS = Path("edge-mqtt-broker") / "certs"

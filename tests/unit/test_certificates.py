@@ -16,9 +16,9 @@ from tests.support.folders import everything, killed
 
 from closeout import certificates, issuing, shell, telling
 from closeout.certificates import State
+from closeout.certificates.secretfiles import Rehearsal
+from closeout.certificates.x509 import names_of, read_certificate, signed_by
 from closeout.errors import CloseoutError, ExitCode
-from closeout.secretfiles import Rehearsal
-from closeout.x509 import names_of, read_certificate, signed_by
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

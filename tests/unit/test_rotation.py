@@ -9,9 +9,9 @@ from tests.support.folders import everything, killed
 
 from closeout import certificates
 from closeout.certificates import State
+from closeout.certificates.rotation import Step, rotate
+from closeout.certificates.x509 import read_bundle, read_certificate
 from closeout.errors import CloseoutError
-from closeout.rotation import Step, rotate
-from closeout.x509 import read_bundle, read_certificate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -120,7 +120,7 @@ def _stand_in(script: str, scratch: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tls(scratch: Path) -> ssl.SSLContext:
-    from closeout import x509  # noqa: PLC0415 - cryptography is slow to load
+    from closeout.certificates import x509  # noqa: PLC0415 - cryptography is slow to load
 
     key, signing, now = x509.new_key(), x509.new_key(), datetime.now(UTC)
     signer = x509.Authority(certificate=x509.authority(signing, now=now), key=signing)

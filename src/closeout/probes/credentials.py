@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from closeout.probes.mosquitto import Running
 
 if TYPE_CHECKING:
-    from closeout.x509 import Authority
+    from closeout.certificates.x509 import Authority
 
 Pair = tuple[Path, Path]
 """A certificate and its key."""
@@ -27,7 +27,7 @@ def not_yet_valid(broker: Running, name: str) -> Pair:
 
 def self_signed(broker: Running, name: str) -> Pair:
     """Return a pair that nobody but itself vouches for."""
-    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+    from closeout.certificates import x509  # noqa: PLC0415 - cryptography is slow to import
 
     key = x509.new_key()
     itself = x509.Authority(certificate=x509.authority(key, now=_now()), key=key)
@@ -37,7 +37,7 @@ def self_signed(broker: Running, name: str) -> Pair:
 
 def serve_common_name(broker: Running, name: str) -> None:
     """Replace the server's certificate by one that carries `name` as its common name alone."""
-    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+    from closeout.certificates import x509  # noqa: PLC0415 - cryptography is slow to import
 
     signer = _authority(broker)
     place = broker.certs / "broker" / "server.crt"
@@ -46,7 +46,7 @@ def serve_common_name(broker: Running, name: str) -> None:
 
 
 def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
-    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+    from closeout.certificates import x509  # noqa: PLC0415 - cryptography is slow to import
 
     key = x509.new_key()
     made = x509.client(_authority(broker), key, name=name, now=_now() + shift)
@@ -54,7 +54,7 @@ def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
 
 
 def _authority(broker: Running) -> Authority:
-    from closeout import x509  # noqa: PLC0415 - cryptography is slow to import
+    from closeout.certificates import x509  # noqa: PLC0415 - cryptography is slow to import
 
     folder = broker.certs / "authority"
     return x509.Authority(

@@ -50,7 +50,7 @@ def _reload(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
 
 def _rotation(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
     """Rotate; after each step ask as a client that did what the step before asked for."""
-    from closeout.rotation import Step, rotate  # noqa: PLC0415 - cryptography is slow to import
+    from closeout.certificates.rotation import Step, rotate  # noqa: PLC0415 - cryptography is slow to import
 
     answers = []
     holdings = [_holding(broker, "old")]

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from closeout import x509
+from closeout.certificates import x509
+from closeout.certificates.expiry import exposure
+from closeout.certificates.secretfiles import Pen, Rehearsal
 from closeout.errors import CloseoutError
-from closeout.expiry import exposure
-from closeout.secretfiles import Pen, Rehearsal
 
 PARTS = (("authority", 0o700), ("broker", 0o755), ("clients", 0o700))
 """The folders of the layout and their modes."""

@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from closeout import x509
-from closeout.certdesk import Desk, IssueReport, authority_of, existing_clients, serve
+from closeout.certificates import x509
+from closeout.certificates.desk import Desk, IssueReport, authority_of, existing_clients, serve
+from closeout.certificates.expiry import clock
 from closeout.errors import CloseoutError
-from closeout.expiry import clock
 
 
 class Step(Enum):

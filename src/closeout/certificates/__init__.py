@@ -4,7 +4,7 @@ Layout below the folder: `authority/` (the CA's key, which no broker reads), `br
 broker mounts: `ca.crt`, `server.crt`, `server.key`) and `clients/<name>.crt` with its key.
 A private key is written once, with mode 0600 from its first byte. Renewing signs a new certificate
 over the same key, so that it is one atomic replacement; only `reissue` makes new keys, and it
-makes them all aside before it moves the first. `closeout.rotation` replaces the authority.
+makes them all aside before it moves the first. `rotation` replaces the authority.
 Import it late: `cryptography` is slow to load.
 """
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from closeout import x509
-from closeout.certdesk import (
+from closeout.certificates import x509
+from closeout.certificates.desk import (
     PARTS,
     PEN,
     Desk,
@@ -27,9 +27,9 @@ from closeout.certdesk import (
     existing_clients,
     serve,
 )
+from closeout.certificates.expiry import DUE, CertificateStatus, State, check, clock
+from closeout.certificates.secretfiles import Pen, Rehearsal, stage
 from closeout.errors import CloseoutError
-from closeout.expiry import DUE, CertificateStatus, State, check, clock
-from closeout.secretfiles import Pen, Rehearsal, stage
 
 __all__ = [
     "BROKER_NAMES",

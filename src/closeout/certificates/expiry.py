@@ -10,7 +10,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from closeout import x509
+from closeout.certificates import x509
 from closeout.errors import CloseoutError
 
 DUE = timedelta(days=30)
