@@ -282,7 +282,8 @@ class Gap:
     criteria: tuple[str, ...]
     detect: Callable[[Tree], tuple[Check, ...]]
     derive: Callable[[Tree], tuple[Changeset, ...]]
-    probes: tuple[Probe, ...] = ()
+    probes: Callable[[], tuple[Probe, ...]] = tuple
+    """Called where they are asked: what they need to run, no plan needs."""
     probes_of: Callable[[Tree, Service], tuple[Probe, ...]] | None = None
     """The probes of a service of the tree that the order does not list."""
     deviations: tuple[Deviation, ...] = ()

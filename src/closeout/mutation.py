@@ -172,7 +172,7 @@ class _Asking:
             probe
             for gap in GAPS
             if gap.slug in SLUGS
-            for probe in gap.probes
+            for probe in gap.probes()
             if probe.subject in services
         ]
         outcomes = battery.run_battery(
@@ -201,7 +201,7 @@ class _Asking:
         return Verdict(hunk=hunk, probe=self._probe(gap, hunk, root, scratch), detector=detector)
 
     def _probe(self, gap: Gap, hunk: Hunk, root: Path, scratch: Path) -> str:
-        probes = [probe for probe in gap.probes if probe.subject == hunk.service]
+        probes = [probe for probe in gap.probes() if probe.subject == hunk.service]
         if not probes:
             return ""
         trees = {"hunk": root}

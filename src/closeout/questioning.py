@@ -27,7 +27,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     tree = DiskTree(space.root)
     found = roster.roster(tree)
     absent = services.UNLISTED - set(found)
-    listed = [probe for gap in GAPS for probe in gap.probes if probe.subject not in absent]
+    listed = [probe for gap in GAPS for probe in gap.probes() if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
     further = [
         probe

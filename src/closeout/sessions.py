@@ -102,7 +102,7 @@ def ask_one(space: Workspace, probe_id: str) -> ExitCode:
     """Put one probe that needs no service to the tree as it is, and record its answer."""
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
-    return put(space, next(probe for gap in GAPS for probe in gap.probes if probe.id == probe_id))
+    return put(space, next(probe for gap in GAPS for probe in gap.probes() if probe.id == probe_id))
 
 
 def put(space: Workspace, probe: Probe) -> ExitCode:

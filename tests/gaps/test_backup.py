@@ -187,6 +187,6 @@ def test_probes_refuse_to_run_a_script_that_would_do_harm(tmp_path: Path) -> Non
     """A script that deletes by age is not started at all."""
     (tmp_path / "tree/scripts").mkdir(parents=True)
     (tmp_path / "tree" / BACKUP_SCRIPT).write_bytes(NAIVE)
-    seen = GAP.probes[0].run(ProbeContext(root=tmp_path / "tree", scratch=tmp_path / "s"))
+    seen = GAP.probes()[0].run(ProbeContext(root=tmp_path / "tree", scratch=tmp_path / "s"))
     assert seen.passed is False
     assert "not run" in seen.observed

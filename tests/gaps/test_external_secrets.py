@@ -583,8 +583,8 @@ def test_probes_reach_for_no_cluster_when_none_is_named(tmp_path: Path) -> None:
         scratch=tmp_path,
         settings={"kubectl": _recorded_api(tmp_path, HEALTHY)},
     )
-    assert len(GAP.probes) == 6
-    for probe in GAP.probes:
+    assert len(GAP.probes()) == 6
+    for probe in GAP.probes():
         unasked = probe.run(silent)
         assert (unasked.passed, unasked.command[:12]) == (None, "kubectl get ")
         assert probe.run(asked).passed is True

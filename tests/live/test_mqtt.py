@@ -49,7 +49,7 @@ def after(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("probe", GAP.probes, ids=lambda probe: probe.id)
+@pytest.mark.parametrize("probe", GAP.probes(), ids=lambda probe: probe.id)
 def test_probe_is_red_before_and_green_after(
     probe: Probe, before: Path, after: Path, tmp_path: Path
 ) -> None:
@@ -64,7 +64,7 @@ def test_probe_is_unproven_when_the_broker_is_absent(
 ) -> None:
     """No broker, no answer: never green."""
     monkeypatch.setattr(mosquitto, "binary", lambda: None)
-    answer = GAP.probes[0].run(ProbeContext(root=after, scratch=tmp_path))
+    answer = GAP.probes()[0].run(ProbeContext(root=after, scratch=tmp_path))
     assert answer.passed is None
     assert "not installed" in answer.observed
 
@@ -77,7 +77,7 @@ def test_probe_is_red_when_the_whole_certificate_folder_is_mounted(
     shutil.copytree(after, root)
     compose = root / "edge-layer" / "docker-compose.yml"
     compose.write_text(compose.read_text().replace("/certs/broker:", "/certs:"))
-    (probe,) = (item for item in GAP.probes if item.id == "mqtt-tls.mounted-certificate")
+    (probe,) = (item for item in GAP.probes() if item.id == "mqtt-tls.mounted-certificate")
     answer = probe.run(ProbeContext(root=root, scratch=tmp_path))
     assert answer.passed is False
     assert "authority's key is in the container" in answer.observed

@@ -69,7 +69,7 @@ def _asked() -> tuple[Probe, ...]:
         probe
         for gap in GAPS
         if gap.slug in SLUGS
-        for probe in gap.probes
+        for probe in gap.probes()
         if WHOLE or (probe.subject in subjects and not _is_express_cors(probe))
     )
 

@@ -14,7 +14,7 @@ def test_facts_name_criteria_gaps_and_probes_that_exist() -> None:
     """A name that nothing bears would never be compared."""
     known = {item.id for item in WO_004.criteria}
     slugs = {gap.slug for gap in GAPS}
-    probes = {probe.id for gap in GAPS for probe in gap.probes}
+    probes = {probe.id for gap in GAPS for probe in gap.probes()}
     named = {item.criterion for item in (*FACTS.named, *FACTS.commands, *FACTS.fixes)}
     assert named | {number for item in TOUCHED for number in item.criteria} <= known
     assert {item.gap for item in FACTS.named} <= slugs

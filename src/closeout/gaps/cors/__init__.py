@@ -49,9 +49,22 @@ from __future__ import annotations
 from closeout.gaps.cors.derive import derive
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
-from closeout.gaps.cors.express_probes import EXPRESS_PROBES
-from closeout.gaps.cors.probes import PROBES, probes_of
-from closeout.model import Gap
+from closeout.model import Gap, Probe, Service
+from closeout.tree import Tree
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.cors.express_probes import EXPRESS_PROBES  # noqa: PLC0415 - no plan needs them
+    from closeout.gaps.cors.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return (*PROBES, *EXPRESS_PROBES)
+
+
+def _probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    from closeout.gaps.cors.probes import probes_of  # noqa: PLC0415 - no plan needs them
+
+    return probes_of(tree, service)
+
 
 GAP = Gap(
     slug="cors",
@@ -61,8 +74,8 @@ GAP = Gap(
     criteria=("1.1", "1.2", "1.3"),
     detect=detect,
     derive=derive,
-    probes=(*PROBES, *EXPRESS_PROBES),
-    probes_of=probes_of,
+    probes=_probes,
+    probes_of=_probes_of,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

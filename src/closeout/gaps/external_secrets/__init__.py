@@ -35,8 +35,14 @@ from __future__ import annotations
 from closeout.gaps.external_secrets.derive import derive
 from closeout.gaps.external_secrets.detect import detect
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
-from closeout.gaps.external_secrets.probes import PROBES
-from closeout.model import Gap
+from closeout.model import Gap, Probe
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.external_secrets.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return PROBES
+
 
 GAP = Gap(
     slug="external-secrets",
@@ -46,7 +52,7 @@ GAP = Gap(
     criteria=("10.1", "10.2", "10.3", "10.4"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
+    probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -31,10 +31,16 @@ from closeout.gaps.factory_secret.derive import derive
 from closeout.gaps.factory_secret.detect import GAP as SLUG
 from closeout.gaps.factory_secret.detect import detect
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
-from closeout.gaps.factory_secret.probes import PROBES
-from closeout.model import Gap
+from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.factory_secret.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return PROBES
+
 
 GAP = Gap(
     slug=SLUG,
@@ -44,7 +50,7 @@ GAP = Gap(
     criteria=("4.1", "4.2", "4.3"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
+    probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -35,8 +35,21 @@ from __future__ import annotations
 from closeout.gaps.headers.derive import derive
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
-from closeout.gaps.headers.probes import PROBES, probes_of
-from closeout.model import Gap
+from closeout.model import Gap, Probe, Service
+from closeout.tree import Tree
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.headers.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return PROBES
+
+
+def _probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    from closeout.gaps.headers.probes import probes_of  # noqa: PLC0415 - no plan needs them
+
+    return probes_of(tree, service)
+
 
 GAP = Gap(
     slug="headers",
@@ -46,8 +59,8 @@ GAP = Gap(
     criteria=("7.1", "7.2", "7.3", "7.4"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
-    probes_of=probes_of,
+    probes=_probes,
+    probes_of=_probes_of,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -37,8 +37,14 @@ from __future__ import annotations
 from closeout.gaps.mqtt_tls.derive import derive
 from closeout.gaps.mqtt_tls.detect import detect
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
-from closeout.gaps.mqtt_tls.probes import PROBES
-from closeout.model import Gap
+from closeout.model import Gap, Probe
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.mqtt_tls.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return PROBES
+
 
 GAP = Gap(
     slug="mqtt-tls",
@@ -48,7 +54,7 @@ GAP = Gap(
     criteria=("8.1", "8.2", "8.3", "8.4"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
+    probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

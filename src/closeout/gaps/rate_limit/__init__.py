@@ -26,10 +26,16 @@ from closeout.gaps.rate_limit.derive import derive
 from closeout.gaps.rate_limit.detect import GAP as SLUG
 from closeout.gaps.rate_limit.detect import detect
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
-from closeout.gaps.rate_limit.probes import PROBES
-from closeout.model import Gap
+from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]
+
+
+def _probes() -> tuple[Probe, ...]:
+    from closeout.gaps.rate_limit.probes import PROBES  # noqa: PLC0415 - no plan needs them
+
+    return PROBES
+
 
 GAP = Gap(
     slug=SLUG,
@@ -39,7 +45,7 @@ GAP = Gap(
     criteria=("2.1", "2.2", "2.3"),
     detect=detect,
     derive=derive,
-    probes=PROBES,
+    probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )
