@@ -284,7 +284,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, beside a peer in the same run; never a pass or a fail.
+    """Measure, beside a peer in the same run; `-- --backups --full` backs up 1 GB.
 
     Example: nox -s bench
     """

@@ -38,7 +38,7 @@ What and where
   BACKUP_DIR              folder of the backups; required, made where it is missing
   BACKUP_DATABASES        names separated by blanks (default: all that take connections)
   BACKUP_JOBS             parallel dump workers a database (default 2)
-  BACKUP_COMPRESS         pg_dump compression (default zstd:3, or gzip 2 with an older client)
+  BACKUP_COMPRESS         pg_dump compression (default zstd:1, or gzip 2 with an older client)
   BACKUP_AGE_RECIPIENT    age public key: dumps are encrypted for it
   BACKUP_MIN_FREE_MB      free space to leave besides the backup itself (default 256)
 
@@ -275,7 +275,7 @@ check_clock() { # a wrong one misnames backups, and prunes what it takes for old
 
 choose_compression() {
   local complaint=''
-  COMPRESS=${BACKUP_COMPRESS:-zstd:3}
+  COMPRESS=${BACKUP_COMPRESS:-zstd:1}
   # The option is judged before a connection is tried; nothing listens in this folder.
   complaint=$(PGHOST=/nonexistent pg_dump --no-password --format=custom --file=/dev/null \
     --compress="${COMPRESS}" 2>&1) || true
@@ -414,6 +414,7 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
 verify_dump() {
   # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
   local entries tables
+  sync -f . & # meanwhile; seal waits for what is left of it
   pg_restore --file=/dev/null dump 2>dump.log || {
     reason_in dump.log
     fail "the dump cannot be read back: ${REPLY}"
@@ -423,12 +424,19 @@ verify_dump() {
   ((entries >= tables)) || fail "the dump holds ${entries} of ${tables} tables."
 }
 
+sums() { # a line a file, by name; several files are read at a time
+  find . -type f ! -path ./SHA256SUMS -printf '%P\0' |
+    xargs -0 --max-procs="${JOBS}" --max-args=1 sha256sum -- | sort -k 2
+}
+
 seal() { # sums of every file; then read them once more from disk
+  local again
   rm -f reason dump.log session.log
-  find . -type f -printf '%P\0' | sort -z | xargs -0 sha256sum -- >../sums
+  sums >../sums
   mv ../sums SHA256SUMS
   sync -f . || fail 'the backup could not be flushed to disk.'
-  sha256sum --check --quiet --strict SHA256SUMS >&2 || fail 'a file changed while it was written.'
+  again=$(sums)
+  [[ ${again} == "$(<SHA256SUMS)" ]] || fail 'a file changed while it was written.'
   local sum
   sum=$(sha256sum SHA256SUMS)
   printf '%s %s\n' "${EPOCH}" "${sum%% *}" >VERIFIED

@@ -51,7 +51,7 @@ What and how
   BACKUP_DOWNLOAD_TOOL    rclone, aws or gcloud (default: the first that is installed)
   BACKUP_ENDPOINT_URL     another endpoint than the cloud's own, for S3-compatible stores
   BACKUP_DOWNLOAD_TIMEOUT seconds for one backup (default 14400)
-  RESTORE_JOBS            parallel workers (default 2)
+  RESTORE_JOBS            parallel workers (default 4: they wait as much as they compute)
   RESTORE_OWNERSHIP       keep (default: the roles must exist) or ignore
   RESTORE_AGE_IDENTITY    file with the age key, for an encrypted dump
   RESTORE_SCRATCH         folder for what is decrypted or fetched and for the drill's server
@@ -121,7 +121,7 @@ require_program() { # name, why
 read_settings() {
   [[ -z ${PGBIN:-} ]] || PATH="${PGBIN}:${PATH}"
   MAINTENANCE=${RESTORE_MAINTENANCE_DB:-postgres}
-  JOBS=${RESTORE_JOBS:-2}
+  JOBS=${RESTORE_JOBS:-4}
   [[ ${JOBS} =~ ^[1-9][0-9]*$ ]] ||
     stop "${EXIT_USAGE}" "RESTORE_JOBS must be a whole number above 0, not '${JOBS}'."
   OWNERSHIP=()

@@ -28,7 +28,7 @@ _EXAMPLES = {
     "mutate": "closeout mutate --python PYTHON --only cors.py",
     "fuzz": "closeout fuzz --seconds 60",
     "policy": "closeout policy --python PYTHON",
-    "bench": "closeout bench",
+    "bench": "closeout bench --backups --full",
 }
 """One line a subcommand, shown by its --help."""
 
@@ -122,6 +122,8 @@ def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
     policy.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
     policy.set_defaults(act=_policy)
     bench = commands.add_parser("bench", help="measure beside a peer")
+    bench.add_argument("--backups", action="store_true", help="only how backups compare")
+    bench.add_argument("--full", action="store_true", help="backups of 1 GB, else of 200 MB")
     bench.set_defaults(act=_bench)
 
 
@@ -258,11 +260,12 @@ def _policy(options: argparse.Namespace, home: Path) -> ExitCode:
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout import benchmarks  # noqa: PLC0415 - one subcommand needs it
-    from closeout.bench import fleets, monorepos, overhead  # noqa: PLC0415 - as above
+    from closeout.bench import backups, fleets, monorepos, overhead  # noqa: PLC0415 - as above
 
-    del options
-    code = benchmarks.run()
-    for lines in (monorepos.compared(home), overhead.compared(home), fleets.compared()):
+    code = ExitCode.SETTLED if options.backups else benchmarks.run()
+    others = (monorepos.compared(home), overhead.compared(home), fleets.compared())
+    size = backups.FULL if options.full else backups.SMALL
+    for lines in (*(() if options.backups else others), backups.compared(size)):
         for told in lines:
             telling.say(told)
     return code

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from closeout import evidence
+from closeout import evidence, recovery
 from closeout.engine import Detection, findings
 from closeout.errors import ExitCode
 from closeout.legible import storable
@@ -150,6 +150,7 @@ def to_markdown(report: Report) -> str:
         *(_markdown_row(ruling) for ruling in report.rulings),
         "",
         *_red_probes(report.rulings),
+        *recovery.section(report.rulings),
         *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
         *_unread(report.unreadable),
         "## Departures from the order",

@@ -42,6 +42,9 @@ def test_destroyed_server_comes_back_to_a_moment_and_its_loss_is_measured(ask: A
     assert found
     assert float(found[1]) < archiving.RPO_SECONDS
     assert "not a bucket" in seen.observed
+    figures = {measure.name: measure.value for measure in seen.measures}
+    assert figures["RPO"] >= 60 * point_in_time.ARCHIVE_MINUTES
+    assert figures["RPO"] <= archiving.RPO_SECONDS
 
 
 def test_archiving_that_only_says_so_is_seen(ask: Ask) -> None:

@@ -29,6 +29,7 @@ LAYERS = (
         "runs",
         "evidence",
         "report",
+        "recovery",
         "battery",
         "outputs",
         "toolchain",

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from closeout import drill, shell
 from closeout.errors import CloseoutError
-from closeout.model import Observation, ProbeContext
+from closeout.model import Measure, Observation, ProbeContext
 from closeout.probes import postgres
 from closeout.probes.archiving_stage import Kit, Place, failed, prepared, read_kit
 
@@ -61,6 +61,10 @@ def restores_to_a_moment(context: ProbeContext, folder: PurePosixPath) -> Observ
         observed=f"what was written before the moment is back and what came after is not; "
         f"measured RPO {measured:.1f} s with archive_timeout {_SHORT_TIMEOUT} s, so at most "
         f"{at_worst:.0f} s with the tree's {allowed} s; the repository was a folder, not a bucket",
+        measures=(
+            Measure(name="RPO", value=round(at_worst, 1), unit="s"),
+            Measure(name="lost in the rehearsal", value=round(measured, 2), unit="s"),
+        ),
     )
 
 
@@ -159,5 +163,11 @@ def _await_port(port: int) -> None:
     raise failed("pgbackrest server does not listen")
 
 
-def _seen(*, passed: bool | None, observed: str) -> Observation:
-    return Observation(passed=passed, expected=_EXPECTED, observed=observed, command=COMMAND)
+def _seen(*, passed: bool | None, observed: str, measures: tuple[Measure, ...] = ()) -> Observation:
+    return Observation(
+        passed=passed,
+        expected=_EXPECTED,
+        observed=observed,
+        command=COMMAND,
+        measures=measures,
+    )

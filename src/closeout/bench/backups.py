@@ -1,0 +1,194 @@
+"""Back up and restore one database in four ways in the same run, writers active all the while.
+
+The order's way, ours, a plain COPY of the same tables, and pgBackRest beside them. The server's
+CPU counts as well as the clients': most of the work is done there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from closeout import drill, shell
+from closeout.bench.databases import DATABASE, DEADLINE, TABLES, Bench, Cost, filled, writers
+from closeout.probes import postgres
+
+SMALL, FULL = 200, 1024
+"""Megabytes of the database: usually, and with `--full`."""
+DUMP_TARGET, RESTORE_TARGET, COPY_TARGET = 3.0, 1.7, 1.2
+
+_ORDER_DUMP = "pg_dump -d bench | gzip > order.sql.gz"
+_ORDER_RESTORE = "gunzip -c order.sql.gz | psql -X -q -v ON_ERROR_STOP=1 -d order_back >/dev/null"
+_COPY_OUT = (
+    "seq {tables} | xargs -P {jobs} -I N psql -X -q -d bench"
+    " -c \"\\copy readings_N TO 'copy/readings_N.tsv'\""
+)
+_COPY_IN = (
+    "seq {tables} | xargs -P {jobs} -I N psql -X -q -v ON_ERROR_STOP=1 -d copy_back"
+    " -c \"\\copy readings_N FROM 'copy/readings_N.tsv'\""
+    ' -c "ALTER TABLE readings_N ADD PRIMARY KEY (id)"'
+)
+_SHAPE = (
+    "pg_dump -d bench --section=pre-data | psql -X -q -v ON_ERROR_STOP=1 -d copy_back >/dev/null"
+)
+
+
+def compared(megabytes: int) -> Iterator[str]:
+    """Yield the two tables and what became of the content, for a database of `megabytes`.
+
+    pgBackRest gets a server of its own with the same content: Debian's knows no newer PostgreSQL
+    than Debian's, whose client cannot compress by zstd.
+    """
+    physical = _physical(megabytes)
+    newest = postgres.packaged_binaries() or postgres.binaries()
+    with drill.workplace() as place, filled(place, megabytes, newest) as bench:
+        yield f"a database of {bench.size:.0f} MB, {TABLES} tables, {bench.server.version}"
+        with writers(bench):
+            dumps = _dumps(bench)
+        yield from table("dump", {**dumps, "pgBackRest": physical.get("backup")}, DUMP_TARGET)
+        restores = {**_restores(bench), "pgBackRest": physical.get("restore")}
+        yield from table("restore", restores, RESTORE_TARGET)
+        yield _verdict(bench)
+
+
+def table(what: str, costs: Mapping[str, Cost | None], target: float) -> Iterator[str]:
+    """Yield a line a way, each with how many times as fast as the order's it is."""
+    order, ours = costs["the order's"], costs["ours"]
+    yield f"{what:<14} {'CPU s':>8} {'wall s':>8} {'as fast':>8} {'MB':>8}"
+    for name, cost in costs.items():
+        if cost is None:
+            yield f"  {name:<12} MISSING: it is not installed, or does not know this PostgreSQL"
+            continue
+        fast = f"{order.wall / cost.wall:.2f}" if order else "-"
+        size = f"{cost.megabytes:.0f}" if cost.megabytes else "-"
+        yield f"  {name:<12} {cost.cpu:>8.1f} {cost.wall:>8.1f} {fast:>8} {size:>8}"
+    if order and ours:
+        ratio = order.wall / ours.wall
+        told = _told(ratio >= target, target)
+        yield f"  ours is {ratio:.2f} times as fast as the order's, {told}"
+    for name in ("plain COPY", "COPY by two"):
+        copy = costs[name]
+        if ours and copy:
+            beside = ours.wall / copy.wall
+            told = _told(beside <= COPY_TARGET, COPY_TARGET)
+            yield f"  ours takes {beside:.2f} times as long as {name}, {told}"
+
+
+def _told(kept: bool, target: float) -> str:  # noqa: FBT001 - the words for a yes or a no
+    return f"target {target} {'kept' if kept else 'MISSED'}"
+
+
+def _dumps(bench: Bench) -> dict[str, Cost | None]:
+    (bench.folder / "copy").mkdir()
+    order = bench.spent(lambda: bench.shell(_ORDER_DUMP))
+    settings = _settings(bench)
+    ours = bench.spent(lambda: drill.back_up(settings))
+    one, two = (_copied(bench, _COPY_OUT, jobs) for jobs in (1, 2))
+    return {
+        "the order's": _sized(order, bench.kept("order.sql.gz")),
+        "ours": _sized(ours, bench.kept("backups")),
+        "plain COPY": _sized(one, bench.kept("copy")),
+        "COPY by two": _sized(two, bench.kept("copy")),
+    }
+
+
+def _restores(bench: Bench) -> dict[str, Cost | None]:
+    bench.create("order_back")
+    order = bench.spent(lambda: bench.shell(_ORDER_RESTORE))
+    settings = _settings(bench)
+    words = ("--newest", DATABASE, "--into", "ours_back")
+    ours = bench.spent(lambda: drill.restore(words, settings))
+    copies = []
+    for jobs in (1, 2):
+        bench.create("copy_back")
+        bench.spent(lambda: bench.shell(_SHAPE))
+        copies.append(_copied(bench, _COPY_IN, jobs))
+    alone = {"RESTORE_SCRATCH": str(bench.folder), "RESTORE_OWNERSHIP": "ignore", **settings}
+    newest = drill.backups_of(bench.folder / "backups", DATABASE)[-1]
+    drilled = bench.spent(lambda: drill.restore(["--drill", str(newest)], alone))
+    return {
+        "the order's": order,
+        "ours": ours,
+        "our drill": drilled,
+        "plain COPY": copies[0],
+        "COPY by two": copies[1],
+    }
+
+
+def _copied(bench: Bench, line: str, jobs: int) -> Cost:
+    """Return what `jobs` clients took that each copy a table at a time."""
+    return bench.spent(lambda: bench.shell(line.format(tables=TABLES, jobs=jobs)))
+
+
+def _settings(bench: Bench) -> dict[str, str]:
+    return {
+        **drill.connection(bench.server),
+        "BACKUP_DIR": str(bench.folder / "backups"),
+        "BACKUPDATABASES": DATABASE,
+    }
+
+
+def _sized(cost: Cost, megabytes: float) -> Cost:
+    return Cost(cpu=cost.cpu, wall=cost.wall, megabytes=megabytes)
+
+
+def _physical(megabytes: int) -> dict[str, Cost]:
+    """Return what pgBackRest took for a whole server's files; nothing where it cannot."""
+    if shutil.which("pgbackrest") is None:
+        return {}
+    user = postgres.uid_of(postgres.ordinary_user())
+    with drill.workplace() as place, filled(place, megabytes, postgres.binaries()) as bench:
+        for name in ("repository", "restored"):
+            (place / name).mkdir(mode=0o700)
+            if user is not None:
+                os.chown(place / name, user, user)
+
+        def run(data: Path, *words: str) -> shell.Result:
+            env = _options(bench, data)
+            argv = ["pgbackrest", *words]
+            return shell.run(argv, cwd=bench.sockets, env=env, deadline=DEADLINE, user=user)
+
+        if not run(bench.data, "--no-online", "stanza-create").ok:
+            return {}
+        words = ("--no-archive-check", "--type=full", "backup")
+        with writers(bench):
+            backup = bench.spent(lambda: run(bench.data, *words))
+        restore = bench.spent(lambda: run(place / "restored", "restore"))
+        return {"backup": _sized(backup, bench.kept("repository")), "restore": restore}
+
+
+def _options(bench: Bench, data: Path) -> dict[str, str]:
+    options = {
+        "REPO1_PATH": bench.folder / "repository",
+        "LOCK_PATH": bench.sockets / "lock",
+        "CONFIG": "/dev/null",
+        "STANZA": "main",
+        "PG1_PATH": data,
+        "PG1_PORT": bench.server.port,
+        "PG1_USER": bench.server.user,
+        "PG1_SOCKET_PATH": bench.sockets,
+        "LOG_LEVEL_FILE": "off",
+        "PROCESS_MAX": 2,
+        "COMPRESS_TYPE": "zst",
+        "START_FAST": "y",
+        "REPO1_RETENTION_FULL": 1,
+    }
+    named = {f"PGBACKREST_{name}": str(value) for name, value in options.items()}
+    return {**named, "PGPASSWORD": bench.server.password}
+
+
+def _verdict(bench: Bench) -> str:
+    """Return whether the restored content is the manifest's, and a changed cell is seen."""
+    newest = drill.backups_of(bench.folder / "backups", DATABASE)[-1]
+    query, expected = (newest / "content.sql").read_text(), (newest / "content.tsv").read_text()
+    found = drill.ask(bench.server, "ours_back", query)
+    drill.ask(bench.server, "ours_back", "UPDATE readings_3 SET note = note || '.' WHERE id = 77")
+    changed = drill.ask(bench.server, "ours_back", query)
+    same = sorted(found.splitlines()) == sorted(expected.splitlines())
+    seen = sorted(changed.splitlines()) != sorted(expected.splitlines())
+    return (
+        f"restored content is {'identical to' if same else 'NOT'} the manifest, taken while "
+        f"writers were active; one changed cell is {'detected' if seen else 'NOT detected'}"
+    )
