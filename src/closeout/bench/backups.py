@@ -1,7 +1,8 @@
 """Back up and restore one database in four ways in the same run, writers active all the while.
 
-The order's way, ours, a plain COPY of the same tables, and pgBackRest beside them. The server's
-CPU counts as well as the clients': most of the work is done there.
+The order's way, ours, a plain COPY of the same tables, and pgBackRest beside them. Ours sums up and
+checks all content, which the others do not; what it takes without that stands below it. The
+server's CPU counts as well as the clients': most of the work is done there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ DUMP_TARGET, RESTORE_TARGET, COPY_TARGET = 3.0, 1.7, 1.2
 
 _ORDER_DUMP = "pg_dump -d bench | gzip > order.sql.gz"
 _ORDER_RESTORE = "gunzip -c order.sql.gz | psql -X -q -v ON_ERROR_STOP=1 -d order_back >/dev/null"
+_BARE_DUMP = (
+    "pg_dump -d bench -Fd -j 2 -Z zstd:1 -f bare 2>bare.log"
+    " || { rm -rf bare; pg_dump -d bench -Fd -j 2 -Z 2 -f bare; }"
+)
+_BARE_RESTORE = "pg_restore --exit-on-error -j 4 -d bare_back bare"
 _COPY_OUT = (
     "seq {tables} | xargs -P {jobs} -I N psql -X -q -d bench"
     " -c \"\\copy readings_N TO 'copy/readings_N.tsv'\""
@@ -55,25 +61,27 @@ def compared(megabytes: int) -> Iterator[str]:
 
 def table(what: str, costs: Mapping[str, Cost | None], target: float) -> Iterator[str]:
     """Yield a line a way, each with how many times as fast as the order's it is."""
-    order, ours = costs["the order's"], costs["ours"]
-    yield f"{what:<14} {'CPU s':>8} {'wall s':>8} {'as fast':>8} {'MB':>8}"
+    order, ours, bare = (costs.get(name) for name in ("the order's", "ours", "... unchecked"))
+    yield f"{what:<16} {'CPU s':>8} {'wall s':>8} {'as fast':>8} {'MB':>8}"
     for name, cost in costs.items():
         if cost is None:
-            yield f"  {name:<12} MISSING: it is not installed, or does not know this PostgreSQL"
+            yield f"  {name:<14} MISSING: it is not installed, or does not know this PostgreSQL"
             continue
         fast = f"{order.wall / cost.wall:.2f}" if order else "-"
         size = f"{cost.megabytes:.0f}" if cost.megabytes else "-"
-        yield f"  {name:<12} {cost.cpu:>8.1f} {cost.wall:>8.1f} {fast:>8} {size:>8}"
+        yield f"  {name:<14} {cost.cpu:>8.1f} {cost.wall:>8.1f} {fast:>8} {size:>8}"
     if order and ours:
         ratio = order.wall / ours.wall
         told = _told(ratio >= target, target)
-        yield f"  ours is {ratio:.2f} times as fast as the order's, {told}"
+        more = f"; {order.wall / bare.wall:.2f} unchecked" if bare else ""
+        yield f"  ours is {ratio:.2f} times as fast as the order's, {told}{more}"
     for name in ("plain COPY", "COPY by two"):
         copy = costs[name]
         if ours and copy:
             beside = ours.wall / copy.wall
             told = _told(beside <= COPY_TARGET, COPY_TARGET)
-            yield f"  ours takes {beside:.2f} times as long as {name}, {told}"
+            more = f"; {bare.wall / copy.wall:.2f} unchecked" if bare else ""
+            yield f"  ours takes {beside:.2f} times as long as {name}, {told}{more}"
 
 
 def _told(kept: bool, target: float) -> str:  # noqa: FBT001 - the words for a yes or a no
@@ -85,10 +93,12 @@ def _dumps(bench: Bench) -> dict[str, Cost | None]:
     order = bench.spent(lambda: bench.shell(_ORDER_DUMP))
     settings = _settings(bench)
     ours = bench.spent(lambda: drill.back_up(settings))
+    bare = bench.spent(lambda: bench.shell(_BARE_DUMP))
     one, two = (_copied(bench, _COPY_OUT, jobs) for jobs in (1, 2))
     return {
         "the order's": _sized(order, bench.kept("order.sql.gz")),
         "ours": _sized(ours, bench.kept("backups")),
+        "... unchecked": _sized(bare, bench.kept("bare")),
         "plain COPY": _sized(one, bench.kept("copy")),
         "COPY by two": _sized(two, bench.kept("copy")),
     }
@@ -100,6 +110,8 @@ def _restores(bench: Bench) -> dict[str, Cost | None]:
     settings = _settings(bench)
     words = ("--newest", DATABASE, "--into", "ours_back")
     ours = bench.spent(lambda: drill.restore(words, settings))
+    bench.create("bare_back")
+    bare = bench.spent(lambda: bench.shell(_BARE_RESTORE))
     copies = []
     for jobs in (1, 2):
         bench.create("copy_back")
@@ -111,6 +123,7 @@ def _restores(bench: Bench) -> dict[str, Cost | None]:
     return {
         "the order's": order,
         "ours": ours,
+        "... unchecked": bare,
         "our drill": drilled,
         "plain COPY": copies[0],
         "COPY by two": copies[1],
