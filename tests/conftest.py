@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -18,6 +19,17 @@ def _is_here(need: str) -> bool:
     if need in _ENVIRONMENTS:
         return bool(os.environ.get(_ENVIRONMENTS[need]))
     return bool(shutil.which(need) or shutil.which(need, path=_SYSTEM_FOLDERS))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def recalled_nowhere_else() -> Iterator[None]:
+    """Keep what one run learns for the next away from the user's own folders."""
+    with (
+        tempfile.TemporaryDirectory(prefix="closeout-cache-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("CLOSEOUT_CACHE", folder)
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -93,6 +93,7 @@ def _begin(space: Workspace, claimed: str) -> tuple[runs.Run, DiskTree]:
     tree = closing.readable(space)
     run = runs.start(space.reports, space.root, "audit")
     evidence.write(run.evidence, "static", closing.static_evidence(space, tree, {}))
+    tree.keep()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
         seen = inspection.inspect(tree, TOUCHED, Path(scratch))

@@ -13,6 +13,7 @@ from closeout import (
     judging,
     prepared,
     progress,
+    recalling,
     records,
     report,
     runs,
@@ -60,7 +61,8 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     plan = _plan(gaps, tree)
     progress.step(f"writing {len(plan.edits)} files")
     run = write(space, plan)
-    after = DiskTree(space.root)
+    tree.keep()
+    after = DiskTree(space.root, recalling.place_of(space.root))
     seen = static_evidence(space, after, plan.before)
     evidence.write(run.evidence, _STATIC, seen)
     return conclude(space, run, ruled(space, run.id, after, records.of_plan(plan)))
@@ -113,10 +115,11 @@ def undo(space: Workspace, run_id: str) -> ExitCode:
 
 
 def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
-    """Print every open place; write nothing."""
+    """Print every open place; nothing is written but what the next run may recall."""
     space.announce()
     tree = readable(space)
     found = _detect(gaps, tree)
+    tree.keep()
     places = [place for checks in found.values() for place in engine.findings(checks)]
     for place in places:
         told = "named" if place.named else "unnamed"
@@ -235,7 +238,7 @@ def remembered(space: Workspace) -> Record:
 
 def readable(space: Workspace) -> DiskTree:
     """Return the workspace's tree; raises CloseoutError where not one file can be read."""
-    tree = DiskTree(space.root)
+    tree = DiskTree(space.root, recalling.place_of(space.root))
     if not any(tree.read(path) is not None for path in tree.paths()):
         refused = tree.unreadable()
         raise CloseoutError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import atexit
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -26,6 +29,12 @@ from closeout.tree import Overlay, Tree
 Detection = Mapping[str, tuple[Check, ...]]
 """Gap slug to the checks made on one tree."""
 
+_SELDOM = 200_000
+"""Objects made before one look for dead cycles: parsing makes many objects and hardly a cycle."""
+
+# What is left at the end dies with the process; a last look for cycles would take a tenth of a run.
+atexit.register(gc.freeze)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -45,7 +54,8 @@ class Plan:
 
 def detect(gaps: Sequence[Gap], tree: Tree) -> Detection:
     """Return every gap's checks on `tree`."""
-    return {gap.slug: gap.detect(tree) for gap in gaps}
+    with _garbage_seldom_sought():
+        return {gap.slug: gap.detect(tree) for gap in gaps}
 
 
 def findings(checks: Sequence[Check]) -> tuple[Finding, ...]:
@@ -59,7 +69,11 @@ def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]
 
     `prepared` gives a gap's prepared patches by slug.
     """
-    overlay = Overlay(tree)
+    with _garbage_seldom_sought():
+        return _planned(gaps, Overlay(tree), prepared)
+
+
+def _planned(gaps: Sequence[Gap], overlay: Overlay, prepared: Callable[[str], PreparedSet]) -> Plan:
     before, after = {}, {}
     proposals = []
     for gap in gaps:
@@ -108,6 +122,16 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
     return Proposal(
         gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
     )
+
+
+@contextmanager
+def _garbage_seldom_sought() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(_SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _both(first: Proposal, second: Proposal) -> Proposal:

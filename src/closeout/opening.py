@@ -12,6 +12,9 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 """Opens a folder for what is below it; only Linux knows a handle that cannot list it."""
 
 
+_PIECE = 64 * 1024
+
+
 def open_below(root: Path, path: PurePosixPath) -> int:
     """Open the file for reading, each folder on the way from the one above it.
 
@@ -30,6 +33,22 @@ def open_below(root: Path, path: PurePosixPath) -> int:
     finally:
         if above is not None:
             os.close(above)
+
+
+def drained(handle: int, cap: int) -> tuple[bytes | None, str | None]:
+    """Return the bytes behind a handle, or why they are not read, and close it."""
+    try:
+        trouble = unfit(os.fstat(handle), cap)
+        if trouble is not None:  # a folder cannot even be opened as a stream
+            return None, trouble
+        pieces = []
+        # Most files come in one piece; a stream would take the whole cap's memory for each.
+        while cap and (piece := os.read(handle, min(cap, _PIECE))):
+            pieces.append(piece)
+            cap -= len(piece)
+        return b"".join(pieces), None
+    finally:
+        os.close(handle)
 
 
 def behind_link(root: Path, path: PurePosixPath) -> bool:

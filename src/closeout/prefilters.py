@@ -124,7 +124,7 @@ def holds(content: bytes, signs: tuple[bytes, ...]) -> bool:
 
 def holds_in_any_case(content: bytes, signs: tuple[bytes, ...]) -> bool:
     """Return whether any of `signs`, written in lower case, stands in `content` in any case."""
-    lowered = _lowered(content)
+    lowered = in_lower_case(content)
     return any(sign in lowered for sign in signs)
 
 
@@ -134,6 +134,6 @@ def matches(content: bytes, pattern: re.Pattern[bytes]) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _lowered(content: bytes) -> bytes:
-    # The questions about one file follow each other.
+def in_lower_case(content: bytes) -> bytes:
+    """Return `content` in lower case, made once for all questions about one file in a row."""
     return content.lower()

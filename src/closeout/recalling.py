@@ -2,6 +2,9 @@
 
 Only answers are kept, no content. An entry counts while size, times and inode of its file are the
 same and the code that asks is the same; everything that cannot be trusted is asked again.
+
+The answers about a tree are one file in CLOSEOUT_CACHE, else in the user's own folder for such
+things; whoever only looks reads it and never writes it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +27,33 @@ _Entry = tuple[int, int, int, int, int, int]
 
 _SETTLED = 2_000_000_000
 """Nanoseconds; a file that changed later than this before it was read may change again unseen."""
+
+_MOST_BYTES = 32 * 1024 * 1024
+"""A larger file is neither written nor read: some 300,000 paths."""
+
+_MOST_TREES = 16
+"""Of more trees than these, the one that was looked at least recently is forgotten."""
+
+_SUFFIX = ".answers"
+
+
+def place_of(root: Path) -> Path | None:
+    """Return the file for the answers about the tree at `root`; None where it would be inside."""
+    named = os.environ.get("CLOSEOUT_CACHE")
+    try:
+        folder = Path(named).absolute() if named else _folder_of_user()
+        inside = folder.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # nobody's home
+        return None
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    return None if inside else folder / f"{name}{_SUFFIX}"
+
+
+def _folder_of_user() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "closeout"
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "closeout"
 
 
 class Recall:
@@ -66,14 +97,10 @@ class Recall:
         made = {"asked_by": _asker(), "root": self._root, "files": self._now}
         body = json.dumps(made, separators=(",", ":")).encode()
         content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-        temporary = self._place.with_name(f"{self._place.name}.{os.getpid()}")
-        try:
-            self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(self._place)
-        except OSError:  # the next run asks again
-            with suppress(OSError):
-                temporary.unlink()
+        if len(content) <= _MOST_BYTES:
+            with suppress(OSError):  # the next run asks again
+                _write(self._place, content)
+                _forget_beyond(self._place.parent)
 
     def _signature(self, path: str) -> tuple[int, int, int, int, int] | None:
         try:
@@ -85,7 +112,7 @@ class Recall:
 
 def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
     try:
-        digest, _, body = place.read_bytes().partition(b"\n")
+        digest, _, body = _trusted(place).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return {}
         kept = json.loads(body)
@@ -94,6 +121,37 @@ def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
         return {path: tuple(entry) for path, entry in kept["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _write(place: Path, content: bytes) -> None:
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        temporary.replace(place)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _forget_beyond(folder: Path) -> None:
+    kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda item: item.stat().st_mtime, reverse=True)
+    for old in kept[_MOST_TREES:]:
+        old.unlink()
+
+
+def _trusted(place: Path) -> bytes:
+    """Return what the file holds, nothing where somebody else may have written it."""
+    handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if not is_ours or status.st_mode & 0o022 or status.st_size > _MOST_BYTES:
+            return b""
+        return stream.read(_MOST_BYTES)
 
 
 def _asker() -> list[str]:

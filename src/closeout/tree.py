@@ -7,7 +7,6 @@ that cannot be read is reported instead of raised: the run goes on without it.
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Protocol
 from closeout import prefilters
 from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
-from closeout.opening import behind_link, checked_root, open_below, unfit
+from closeout.opening import behind_link, checked_root, drained, open_below
 from closeout.prefilters import Answers, Question
 from closeout.recalling import Recall
 from closeout.walking import Listing, walk
@@ -162,13 +161,10 @@ class DiskTree:
         except OSError as error:
             self._refuse(path, f"cannot be opened: {error.strerror}")
             return None
-        trouble = unfit(os.fstat(handle), SIZE_CAP)
-        if trouble is not None:  # a folder cannot even be opened as a stream
-            os.close(handle)
+        content, trouble = drained(handle, SIZE_CAP)
+        if trouble is not None:
             self._refuse(path, trouble)
-            return None
-        with os.fdopen(handle, "rb") as stream:
-            return stream.read(SIZE_CAP)
+        return content
 
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the file's permission bits, 0o644 where it is absent."""
@@ -287,9 +283,6 @@ class MemoryTree:
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return nothing: given bytes are always readable."""
         return ()
-
-
-_KEPT_BY_GIT = frozenset({"README.md", ".gitkeep", ".gitignore"})
 
 
 def digest(tree: Tree) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from closeout import prefilters, tree
+from closeout import closing, prefilters, recalling, tree, writer
+from closeout.gaps import GAPS
 from closeout.opening import open_below
 from closeout.tree import DiskTree
+from closeout.workspace import REFERENCE, Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
@@ -137,3 +140,78 @@ def test_new_question_makes_old_answers_void(root: Path, tmp_path: Path, opened:
     again = DiskTree(root, tmp_path / "kept")
     assert [str(path) for path in again.candidates(late)] == ["b.recalled"]
     assert len(opened) == 4
+
+
+def test_kept_answers_are_for_their_owner_alone_and_bounded(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else reads which files there are, and the folder does not grow without end."""
+    folder = tmp_path / "cache" / "deeper"
+    for number in range(20):
+        found(root, folder / f"{number:02d}.answers")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {place.stat().st_mode & 0o777 for place in folder.iterdir()} == {0o600}
+    assert len(list(folder.iterdir())) == 16
+    monkeypatch.setattr(recalling, "_MOST_BYTES", 10)
+    found(root, folder / "large.answers")
+    assert not (folder / "large.answers").exists()
+
+
+@pytest.mark.parametrize("change", ["others may write", "a link", "another owner"])
+def test_answers_that_others_may_have_written_are_not_used(
+    root: Path, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Who could write the answers could hide a finding."""
+    kept = tmp_path / "kept"
+    found(root, kept)
+    if change == "others may write":
+        kept.chmod(0o620)
+    elif change == "a link":
+        kept.rename(tmp_path / "elsewhere")
+        kept.symlink_to(tmp_path / "elsewhere")
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: kept.stat().st_uid + 1)
+    found(root, kept)
+    assert opened.count("b.recalled") == 2
+
+
+def test_place_is_the_users_and_never_inside_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A monorepo gets no file of ours, whatever the environment says."""
+    root = tmp_path / "tree"
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("CLOSEOUT_CACHE", str(root / "cache"))
+    assert recalling.place_of(root) is None
+    monkeypatch.setenv("CLOSEOUT_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    place = recalling.place_of(root)
+    assert place is not None
+    assert place.parent == tmp_path / ".cache" / "closeout"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert recalling.place_of(root) == tmp_path / "xdg" / "closeout" / place.name
+
+
+def test_dry_run_reads_answers_and_writes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only a command that may write keeps what it learnt, and what it says stays the same."""
+    root = tmp_path / "tree"
+    writer.copy_tree(DiskTree(REFERENCE), root)
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("CLOSEOUT_CACHE", str(cache))
+    later = time.time_ns() + AGO * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    space = Workspace(home=tmp_path / "home", root=root, origin="test")
+    assert closing.show(space, GAPS) is not None
+    bare = capsys.readouterr().out
+    assert not cache.exists()
+    closing.detect(space, GAPS)
+    (kept,) = cache.iterdir()
+    content = kept.read_bytes()
+    assert b"FACTORY-SECRET" not in content
+    capsys.readouterr()
+    closing.show(space, GAPS)
+    assert capsys.readouterr().out == bare
+    assert kept.read_bytes() == content

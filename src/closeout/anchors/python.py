@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from closeout.anchors.python_walk import Scope, entries, expressions, statements
+from closeout.anchors.python_walk import Scope, entries, expressions, nodes, statements
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -83,7 +83,7 @@ class Module:
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """Return every node of the module, as `ast.walk` yields them."""
-        return tuple(ast.walk(self.tree))
+        return tuple(nodes(self.tree))
 
     @cached_property
     def imports(self) -> Mapping[str, str]:

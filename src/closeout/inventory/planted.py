@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from closeout.inventory.names import NAME, is_secret, is_usable
 from closeout.manifests import Document, documents
-from closeout.prefilters import holds, holds_in_any_case, matches
+from closeout.prefilters import holds, holds_in_any_case, in_lower_case, matches
 
 _KEY_SIGNS = (b"PRIVATE KEY",)
 _PRIVATE_KEY = re.compile(
@@ -124,7 +124,7 @@ def _held(document: Document, place: tuple[str | int, ...]) -> Iterator[tuple[st
 @lru_cache(maxsize=128)
 def in_constants(content: bytes) -> tuple[tuple[str, int], ...]:
     """Return every generated-looking value that code or a settings file gives a secret's name."""
-    lowered = content.lower()
+    lowered = in_lower_case(content)
     found = []
     for match in (match for each in _CONSTANTS for match in each.finditer(lowered)):
         start = match.start()

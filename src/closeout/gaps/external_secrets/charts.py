@@ -30,6 +30,7 @@ _POD = re.compile(
     re.MULTILINE,
 )
 _STEP = "  "
+_CHART = ("helm", "Chart.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath,
     names: dict[str, list[str]] = defaultdict(list)
     for item in found:
         names[item.service].append(item.name)
-    charts = {path.parents[1] for path in tree.paths() if path.match("helm/Chart.yaml")}
+    charts = {path.parents[1] for path in tree.paths() if path.parts[-2:] == _CHART}
     return {folder: names[folder.name] for folder in sorted(charts) if folder.name in names}
 
 
