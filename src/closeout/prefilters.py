@@ -119,13 +119,15 @@ class Answers:
 
 def holds(content: bytes, signs: tuple[bytes, ...]) -> bool:
     """Return whether any of `signs` stands in `content`."""
-    return any(sign in content for sign in signs)
+    for sign in signs:  # noqa: SIM110 - asked of every file; a generator takes a third longer
+        if sign in content:
+            return True
+    return False
 
 
 def holds_in_any_case(content: bytes, signs: tuple[bytes, ...]) -> bool:
     """Return whether any of `signs`, written in lower case, stands in `content` in any case."""
-    lowered = in_lower_case(content)
-    return any(sign in lowered for sign in signs)
+    return holds(in_lower_case(content), signs)
 
 
 def matches(content: bytes, pattern: re.Pattern[bytes]) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
+from closeout.anchors import python_walk
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
@@ -60,7 +62,7 @@ def read_python(content: bytes) -> Suite:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         return Suite(error_line=getattr(error, "lineno", None) or 1)
-    functions = [node for node in ast.walk(tree) if _is_function(node)]
+    functions = [node for node in python_walk.nodes(tree) if _is_function(node)]
     asserting: set[str] = set()
     # A helper that asserts makes its callers assert; helpers of helpers need a second look.
     for _ in range(2):
@@ -151,7 +153,7 @@ def _is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.AsyncFunction
 
 
 def _asserts(function: ast.FunctionDef | ast.AsyncFunctionDef, helpers: set[str]) -> bool:
-    for node in ast.walk(function):
+    for node in python_walk.nodes(function):
         if isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant):
             return True
         if isinstance(node, ast.Call):
@@ -163,7 +165,7 @@ def _asserts(function: ast.FunctionDef | ast.AsyncFunctionDef, helpers: set[str]
 
 
 def _patched(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in python_walk.nodes(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = ast.unparse(node.func)
             if called.endswith(("patch", "monkeypatch.setattr", "mocker.patch")):

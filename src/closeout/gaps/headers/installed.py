@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from closeout.anchors import python_walk
 from closeout.anchors.fastapi import Service
 from closeout.anchors.python import AppCreation, Module
 
@@ -86,7 +87,7 @@ def _called_layers(service: Service, module: Module, app: AppCreation) -> Iterat
 
 
 def _added_within(service: Service, home: Module, definition: Definition) -> Iterator[_Layer]:
-    for node in ast.walk(definition):
+    for node in python_walk.nodes(definition):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_middleware"):
             name = home.qualified(node.args[0]).rsplit(".", 1)[-1] if node.args else ""
             for other, found in _definitions(service, name):
@@ -112,13 +113,13 @@ def _layer(home: Module, app_module: Module, node: Definition, *, outermost: boo
 def _overrides_stack(definition: Definition) -> bool:
     return any(
         isinstance(node, ast.Attribute) and node.attr == _STACK and isinstance(node.ctx, ast.Store)
-        for node in ast.walk(definition)
+        for node in python_walk.nodes(definition)
     )
 
 
 def _headers(layer: _Layer, service: Service) -> Iterator[tuple[str, str]]:
     for top in layer.nodes:
-        for node in ast.walk(top):
+        for node in python_walk.nodes(top):
             for key, value in _pairs(node):
                 name = _text(key).lower()
                 if "-" in name:
