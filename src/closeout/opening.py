@@ -15,6 +15,29 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 _PIECE = 64 * 1024
 
 
+def clean_path(text: str) -> PurePosixPath:
+    """Return `text` as a relative POSIX path.
+
+    Raises CloseoutError("unsafe-path") for `..`, absolute, drive, backslash and NUL paths.
+    """
+    path = PurePosixPath(text)
+    unsafe = (
+        not text
+        or "\0" in text
+        or "\\" in text
+        or path.is_absolute()
+        or ".." in path.parts
+        or (len(text) > 1 and text[1] == ":")
+    )
+    if unsafe:
+        raise CloseoutError(
+            "unsafe-path",
+            f"{text!r} is not a clean path inside the monorepo.",
+            hint="use a relative path with forward slashes and without '..'.",
+        )
+    return path
+
+
 def open_below(root: Path, path: PurePosixPath) -> int:
     """Open the file for reading, each folder on the way from the one above it.
 

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from closeout import shell
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit, Patch, PatchState
-from closeout.opening import is_plain_name
-from closeout.tree import Tree, clean_path
+from closeout.opening import clean_path, is_plain_name
+from closeout.tree import Tree
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)

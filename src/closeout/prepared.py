@@ -16,7 +16,7 @@ from typing import Any
 from closeout import patching
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Changeset, Patch, Reason, Unresolved
-from closeout.tree import clean_path
+from closeout.opening import clean_path
 
 INDEX = "index.json"
 

@@ -13,7 +13,7 @@ from closeout import jsonloading, runs, writer
 from closeout.engine import Plan, findings
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Proposal, Reason, Unresolved
-from closeout.tree import clean_path
+from closeout.opening import clean_path
 
 DIFFS = "patches"
 """The folder of a run that holds its diffs, each named NNN-gap-name.origin.patch."""

@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from closeout import prefilters
-from closeout.errors import CloseoutError
 from closeout.model import Edit, Reason, Unresolved
-from closeout.opening import behind_link, checked_root, drained, open_below
+from closeout.opening import behind_link, checked_root, clean_path, drained, open_below
 from closeout.prefilters import Answers, Question
 from closeout.recalling import Recall
 from closeout.walking import Listing, walk
@@ -44,34 +43,14 @@ class Tree(Protocol):
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, or None where it is absent or unreadable."""
 
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the file's bytes, of none where they cannot be read."""
+
     def mode(self, path: PurePosixPath | str) -> int:
         """Return permission bits, 0o644 for a file that is absent."""
 
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return the files met so far that could not be read."""
-
-
-def clean_path(text: str) -> PurePosixPath:
-    """Return `text` as a relative POSIX path.
-
-    Raises CloseoutError("unsafe-path") for `..`, absolute, drive, backslash and NUL paths.
-    """
-    path = PurePosixPath(text)
-    unsafe = (
-        not text
-        or "\0" in text
-        or "\\" in text
-        or path.is_absolute()
-        or ".." in path.parts
-        or (len(text) > 1 and text[1] == ":")
-    )
-    if unsafe:
-        raise CloseoutError(
-            "unsafe-path",
-            f"{text!r} is not a clean path inside the monorepo.",
-            hint="use a relative path with forward slashes and without '..'.",
-        )
-    return path
 
 
 def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
@@ -98,6 +77,7 @@ class DiskTree:
         self.root = checked_root(root)
         self._recall = Recall(kept, self.root) if kept else None
         self._bytes: dict[PurePosixPath, bytes | None] = {}
+        self._digests: dict[PurePosixPath, bytes] = {}
         self._unreadable: dict[PurePosixPath, Unresolved] = {}
         self._answers = Answers(self._ask)
         self._spare = _SPARE
@@ -150,6 +130,13 @@ class DiskTree:
         if clean not in self._bytes:
             self._bytes[clean] = self._read(clean)
         return self._bytes[clean]
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the file's bytes; they are not remembered."""
+        if path not in self._digests:
+            content = self._bytes[path] if path in self._bytes else self._read(path)
+            self._digests[path] = hashlib.sha256(content or b"").digest()
+        return self._digests[path]
 
     def _read(self, path: PurePosixPath) -> bytes | None:
         try:
@@ -237,6 +224,11 @@ class Overlay:
         edit = self._edits.get(path if isinstance(path, PurePosixPath) else clean_path(path))
         return self.base.read(path) if edit is None else edit.after
 
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the edited bytes where there is an edit, else the base's."""
+        edit = self._edits.get(path)
+        return hashlib.sha256(edit.after).digest() if edit else self.base.sha256(path)
+
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the edit's permission bits, else the base's."""
         edit = self._edits.get(clean_path(str(path)))
@@ -275,6 +267,10 @@ class MemoryTree:
         """Return the given bytes, or None."""
         return self._files.get(clean_path(str(path)))
 
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the given bytes, or of none."""
+        return hashlib.sha256(self.read(path) or b"").digest()
+
     def mode(self, path: PurePosixPath | str) -> int:
         """Return 0o644: a given file carries no permission bits."""
         del path
@@ -295,7 +291,6 @@ def digest(tree: Tree) -> str:
     for path in tree.paths():
         if "certs" in path.parts[:-1] and path.name not in {"README.md", ".gitkeep"}:
             continue
-        content = tree.read(path)
         total.update(str(path).encode() + b"\0")
-        total.update(hashlib.sha256(content or b"").digest())
+        total.update(tree.sha256(path))
     return total.hexdigest()

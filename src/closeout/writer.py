@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from closeout import jsonloading
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Edit
-from closeout.opening import behind_link
-from closeout.tree import Tree, clean_path
+from closeout.opening import behind_link, clean_path
+from closeout.tree import Tree
 from closeout.walking import TEMPORARY_SUFFIX
 
 _JOURNAL = "journal.json"

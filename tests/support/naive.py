@@ -12,8 +12,9 @@ from pathlib import Path
 from tests.support.monorepos import reference_copy
 
 from closeout import npm, rendering, writer
+from closeout.opening import clean_path
 from closeout.probes.services import IDENTITY, NAMED, TENANT_REGISTRY
-from closeout.tree import DiskTree, clean_path
+from closeout.tree import DiskTree
 
 _ORIGINS = 'os.getenv("ALLOWED_ORIGINS", "http://localhost:5135,http://localhost:5143").split(",")'
 _METHODS = '["GET", "POST", "PUT", "DELETE", "OPTIONS"]'

@@ -19,7 +19,8 @@ from closeout.boundary import guarded
 from closeout.errors import CloseoutError, ExitCode
 from closeout.gaps import GAPS
 from closeout.inventory import inventory
-from closeout.tree import DiskTree, clean_path, digest
+from closeout.opening import clean_path
+from closeout.tree import DiskTree, digest
 from closeout.workorders.wo_004_checks import TOUCHED
 
 

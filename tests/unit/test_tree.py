@@ -8,7 +8,8 @@ from tests.support.builders import write_files
 
 from closeout.errors import CloseoutError
 from closeout.model import Edit
-from closeout.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, clean_path, digest
+from closeout.opening import clean_path
+from closeout.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, digest
 
 
 @pytest.mark.parametrize("text", ["", "../a", "/a", "a/../b", "C:/a", "a\\b", "a\0b"])

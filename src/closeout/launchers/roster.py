@@ -13,7 +13,8 @@ from typing import Any
 from closeout.anchors import fastapi
 from closeout.errors import CloseoutError
 from closeout.model import Service
-from closeout.tree import Tree, clean_path
+from closeout.opening import clean_path
+from closeout.tree import Tree
 
 FILE = "closeout.toml"
 FASTAPI, EXPRESS = "fastapi", "express"
