@@ -12,9 +12,6 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 """Opens a folder for what is below it; only Linux knows a handle that cannot list it."""
 
 
-_PIECE = 64 * 1024
-
-
 def clean_path(text: str) -> PurePosixPath:
     """Return `text` as a relative POSIX path.
 
@@ -61,12 +58,13 @@ def open_below(root: Path, path: PurePosixPath) -> int:
 def drained(handle: int, cap: int) -> tuple[bytes | None, str | None]:
     """Return the bytes behind a handle, or why they are not read, and close it."""
     try:
-        trouble = unfit(os.fstat(handle), cap)
+        status = os.fstat(handle)
+        trouble = unfit(status, cap)
         if trouble is not None:  # a folder cannot even be opened as a stream
             return None, trouble
         pieces = []
-        # Most files come in one piece; a stream would take the whole cap's memory for each.
-        while cap and (piece := os.read(handle, min(cap, _PIECE))):
+        most = status.st_size + 1  # in one piece, unless it grows meanwhile; and no memory to spare
+        while cap and (piece := os.read(handle, min(cap, most))):
             pieces.append(piece)
             cap -= len(piece)
         return b"".join(pieces), None
