@@ -12,6 +12,7 @@ import pytest
 from tests.support.backups import (
     DATABASE,
     back_up,
+    create,
     databases,
     newest,
     restore,
@@ -80,6 +81,35 @@ def test_restore_matches_the_manifest_while_writers_are_active(bench: Bench) -> 
     restored = restore(bench, "--newest", DATABASE, "--into", "under_writers")
     assert restored.ok, restored.message
     assert restored.events[0]["tables_equal"] == 2
+
+
+def test_manifest_tells_values_apart_that_sql_calls_equal(bench: Bench) -> None:
+    """The sums see every changed byte: of equal numbers, padded or folded texts, signed zeros."""
+    sql = """CREATE COLLATION any_case (
+               provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             CREATE TABLE cells (n numeric, padded char(5), folded text COLLATE any_case,
+               zero float8, span interval, list int[], doc jsonb, moment timestamptz);
+             CREATE TABLE without_columns ();
+             INSERT INTO without_columns DEFAULT VALUES;
+             INSERT INTO cells VALUES (1.0, 'a', 'a', 0, '1 day', '{1,2}', '{"a": 1}', 'epoch')"""
+    create(bench.server, "equal_values", sql)
+    assert bench.back_up({"BACKUP_DATABASES": "equal_values"}).ok
+    rule = drill.backups_of(bench.folder, "equal_values")[-1] / "content.sql"
+    argv = [bench.server.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-1", "-f", rule]
+
+    def sums() -> str:
+        seen = shell.run(argv, env=bench.server.environment("equal_values"))
+        assert seen.ok, seen.err
+        return next(line for line in seen.out.splitlines() if line.startswith("public.cells|"))
+
+    seen = [sums()]
+    for change in (
+        *("n = 1.00", "padded = 'a b'", "folded = 'A'", "zero = '-0'", "span = '24 hours'"),
+        *("list = '{2,1}'", "doc = '{}'", "moment = 'epoch'::timestamptz + '1us'", "n = NULL"),
+    ):
+        drill.ask(bench.server, "equal_values", f"UPDATE cells SET {change}")  # noqa: S608 - the words above
+        seen.append(sums())
+    assert len(set(seen)) == len(seen)
 
 
 def test_restore_ends_with_seven_when_one_cell_differs(bench: Bench) -> None:
