@@ -3,6 +3,9 @@
 The order's way, ours, a plain COPY of the same tables, and pgBackRest beside them. Ours sums up and
 checks all content, which the others do not; what it takes without that stands below it. The
 server's CPU counts as well as the clients': most of the work is done there.
+
+Restores go to a server tuned to be thrown away, as a drill's is. The order's goes to one with
+PostgreSQL's own settings, where ours stands too ("usual"), and once more to the tuned one.
 """
 
 from __future__ import annotations
@@ -13,7 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from closeout import drill, shell
-from closeout.bench.databases import DATABASE, DEADLINE, TABLES, Bench, Cost, filled, writers
+from closeout.bench.databases import (
+    DATABASE,
+    DEADLINE,
+    TABLES,
+    Bench,
+    Cost,
+    filled,
+    ordinary,
+    writers,
+)
 from closeout.probes import postgres
 
 SMALL, FULL = 200, 1024
@@ -54,14 +66,17 @@ def compared(megabytes: int) -> Iterator[str]:
         with writers(bench):
             dumps = _dumps(bench)
         yield from table("dump", {**dumps, "pgBackRest": physical.get("backup")}, DUMP_TARGET)
-        restores = {**_restores(bench), "pgBackRest": physical.get("restore")}
+        with ordinary(bench) as usual:
+            restores = {**_usual_restores(bench, usual), **_restores(bench)}
+        restores["pgBackRest"] = physical.get("restore")
         yield from table("restore", restores, RESTORE_TARGET)
         yield _verdict(bench)
 
 
 def table(what: str, costs: Mapping[str, Cost | None], target: float) -> Iterator[str]:
     """Yield a line a way, each with how many times as fast as the order's it is."""
-    order, ours, bare = (costs.get(name) for name in ("the order's", "ours", "... unchecked"))
+    names = ("the order's", "ours", "... unchecked", "ours, usual")
+    order, ours, bare, usual = (costs.get(name) for name in names)
     yield f"{what:<16} {'CPU s':>8} {'wall s':>8} {'as fast':>8} {'MB':>8}"
     for name, cost in costs.items():
         if cost is None:
@@ -74,6 +89,8 @@ def table(what: str, costs: Mapping[str, Cost | None], target: float) -> Iterato
         ratio = order.wall / ours.wall
         told = _told(ratio >= target, target)
         more = f"; {order.wall / bare.wall:.2f} unchecked" if bare else ""
+        if usual:
+            more += f"; {order.wall / usual.wall:.2f} where the order's goes, checked"
         yield f"  ours is {ratio:.2f} times as fast as the order's, {told}{more}"
     for name in ("plain COPY", "COPY by two"):
         copy = costs[name]
@@ -104,7 +121,18 @@ def _dumps(bench: Bench) -> dict[str, Cost | None]:
     }
 
 
+def _usual_restores(bench: Bench, usual: Bench) -> dict[str, Cost | None]:
+    """Return what restores take on a server as it is installed, where the order's would go."""
+    usual.create("order_back")
+    order = usual.spent(lambda: usual.shell(_ORDER_RESTORE))
+    settings = {**_settings(bench), **drill.connection(usual.server)}
+    words = ("--newest", DATABASE, "--into", "ours_back")
+    ours = usual.spent(lambda: drill.restore(words, settings))
+    return {"the order's": order, "ours, usual": ours}
+
+
 def _restores(bench: Bench) -> dict[str, Cost | None]:
+    """Return what restores take on a server tuned to be thrown away, as a drill's is."""
     bench.create("order_back")
     order = bench.spent(lambda: bench.shell(_ORDER_RESTORE))
     settings = _settings(bench)
@@ -121,7 +149,7 @@ def _restores(bench: Bench) -> dict[str, Cost | None]:
     newest = drill.backups_of(bench.folder / "backups", DATABASE)[-1]
     drilled = bench.spent(lambda: drill.restore(["--drill", str(newest)], alone))
     return {
-        "the order's": order,
+        "... tuned": order,
         "ours": ours,
         "... unchecked": bare,
         "our drill": drilled,
@@ -139,7 +167,7 @@ def _settings(bench: Bench) -> dict[str, str]:
     return {
         **drill.connection(bench.server),
         "BACKUP_DIR": str(bench.folder / "backups"),
-        "BACKUPDATABASES": DATABASE,
+        "BACKUP_DATABASES": DATABASE,
     }
 
 

@@ -111,6 +111,18 @@ class Bench:
 
 
 @contextmanager
+def ordinary(beside: Bench) -> Iterator[Bench]:
+    """Provide an empty server with PostgreSQL's own settings, of the programs of `beside`.
+
+    Its working folder is that of `beside`, where the backups lie.
+    """
+    settings = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "jit"), "on")
+    programs = beside.server.bin
+    with postgres.server(beside.folder, settings=settings, programs=programs) as server:
+        yield _bench(server, beside.folder, beside.sockets)
+
+
+@contextmanager
 def filled(place: Path, megabytes: int, programs: Path | None) -> Iterator[Bench]:
     """Provide a server of `programs` with the database; pgBackRest reaches it by a socket."""
     sockets = place / "sockets"
@@ -118,14 +130,7 @@ def filled(place: Path, megabytes: int, programs: Path | None) -> Iterator[Bench
     sockets.chmod(0o777)
     settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
     with postgres.server(place, settings=settings, programs=programs) as server:
-        data = Path(drill.ask(server, "postgres", "SHOW data_directory").strip())
-        bench = Bench(
-            server=server,
-            folder=place,
-            postmaster=int((data / "postmaster.pid").read_text().split("\n", 1)[0]),
-            data=data,
-            sockets=sockets,
-        )
+        bench = _bench(server, place, sockets)
         bench.create(DATABASE)
         rows = megabytes * _ROWS_A_MEGABYTE // TABLES
         for number in range(1, TABLES + 1):
@@ -133,6 +138,17 @@ def filled(place: Path, megabytes: int, programs: Path | None) -> Iterator[Bench
             drill.ask(server, DATABASE, filling)
         bench.spent(lambda: bench.shell('psql -X -q -c "VACUUM ANALYZE" -c CHECKPOINT'))
         yield bench
+
+
+def _bench(server: postgres.Server, folder: Path, sockets: Path) -> Bench:
+    data = Path(drill.ask(server, "postgres", "SHOW data_directory").strip())
+    return Bench(
+        server=server,
+        folder=folder,
+        postmaster=int((data / "postmaster.pid").read_text().split("\n", 1)[0]),
+        data=data,
+        sockets=sockets,
+    )
 
 
 @contextmanager
