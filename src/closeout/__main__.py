@@ -73,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("gate", help="run test suites and judge their coverage")
     )
     gate.add_argument("suite", choices=["billing", "vision", "all"])
-    gate.add_argument("--python", type=Path)
+    gate.add_argument("--python", type=Path, help="has the vision suite's packages")
+    gate.add_argument("--environments", type=Path, help="or a folder to keep one that has them in")
     gate.set_defaults(act=_gate)
     score = _on_monorepo(commands.add_parser("mutation", help="score both suites by mutation"))
     score.add_argument("--python", type=Path, required=True)
@@ -174,8 +175,18 @@ def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
     if options.suite in {"billing", "all"}:
         codes.append(sessions.billing_gate(space))
     if options.suite in {"vision", "all"}:
-        codes.append(sessions.vision_gate(space, _python(options)))
+        codes.append(sessions.vision_gate(space, _vision_python(options)))
     return sessions.judge_gates(space) if options.suite == "all" else max(codes)
+
+
+def _vision_python(options: argparse.Namespace) -> Path:
+    from closeout import environments  # noqa: PLC0415 - one subcommand needs it
+
+    if options.environments is None:
+        return _python(options)
+    # Absolute: the suite runs in another folder.
+    folder = options.environments.absolute() / "vision"
+    return environments.ensure(folder, "requirements/vision.txt")
 
 
 def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:

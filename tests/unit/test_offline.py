@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from closeout import shell
-from closeout.probes import alone, offline
+from closeout.probes import alone, offline, postgres
 
 SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 CONNECT = """
@@ -97,3 +97,21 @@ def test_guard_lets_loopback_through_when_a_test_serves_itself(code: str, runtim
 
     assert "no network" not in result.out
     assert "refused" in result.out.lower()
+
+
+@pytest.mark.parametrize(
+    ("given", "is_used"),
+    [
+        ("postgresql://me:x@/mine?host=/run/postgresql", True),
+        ("postgresql://me:x@localhost:5432/mine", False),
+        ("", False),
+    ],
+)
+def test_database_is_the_one_given_when_it_is_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, *, is_used: bool
+) -> None:
+    """A suite without a network reaches no TCP server; then it gets one of its own."""
+    monkeypatch.setenv(offline.VARIABLE, given)
+    monkeypatch.setattr(postgres, "binaries", lambda: None)
+    with offline.database(tmp_path) as address:
+        assert address == (given if is_used else None)

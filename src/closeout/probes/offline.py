@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,9 @@ from closeout.probes import alone, postgres
 
 GUARDS = BUNDLE / "suites" / "offline"
 """What Python and Node load first where the system lends no network namespace."""
+
+VARIABLE = "TEST_DATABASE_URL"
+"""Where a suite finds its database."""
 
 _NOWHERE = "http://127.0.0.1:9"
 _PREFIX = (sys.executable, "-I", "-S", alone.__file__)
@@ -60,11 +64,17 @@ def guarded() -> Offline:
 
 @contextmanager
 def database(scratch: Path, cache: Path | None = None) -> Iterator[str | None]:
-    """Yield the address of a throw-away PostgreSQL that a suite reaches without a network.
+    """Yield the address of a PostgreSQL that a suite reaches without a network.
+
+    It is what TEST_DATABASE_URL says, if that is a Unix socket, and a throw-away server else.
 
     It is a Unix socket's, in the query as libpq and node-postgres read it. None is yielded where
     no server can be had. `cache` is a folder in which what is slow to make may be kept.
     """
+    given = os.environ.get(VARIABLE, "")
+    if "host=/" in given or "host=%2F" in given:
+        yield given
+        return
     if postgres.binaries() is None:
         yield None
         return

@@ -229,7 +229,7 @@ def listening(
                         with suppress(TimeoutExpired):
                             process.wait(_STOP_SECONDS)
                     return
-                time.sleep(0.05)
+                time.sleep(0.01)
     raise _failed("postgres", log.read_text(errors="replace"))
 
 
