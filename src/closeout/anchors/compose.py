@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.yaml import Kind, Node, YamlError, append, find
-from closeout.splicing import Splice
+from closeout.model import Edit
+from closeout.splicing import Splice, splice
 from closeout.tree import Tree
 
 FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -74,6 +75,42 @@ def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Env
                 continue
             if block.get("env_file") is None:
                 yield Environment(path=path, name=name, service=folder, content=content, node=node)
+
+
+def handed_on(
+    tree: Tree, added: Iterable[tuple[Environment, Mapping[str, str | None]]]
+) -> Iterator[Edit]:
+    """Yield one edit a file that adds the settings, as `Environment.added` writes them."""
+    splices: dict[PurePosixPath, list[Splice]] = {}
+    for environment, settings in added:
+        splices.setdefault(environment.path, []).append(environment.added(settings))
+    for path, items in sorted(splices.items()):
+        before = tree.read(path) or b""
+        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+
+
+def assignments(environment: Node | None) -> Iterator[tuple[Node, str, str]]:
+    """Yield the value, name and text of each setting, those of merged mappings included.
+
+    A name that is handed on without a value has an empty text.
+    """
+    # Each mapping once: merged into each other nine times over, a few lines are endless.
+    waiting = [] if environment is None else [environment]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node.entries) in seen:
+            continue
+        seen.add(id(node.entries))
+        is_list = node.kind is Kind.SEQUENCE
+        for entry in node.entries:
+            if entry.key == "<<" or (is_list and entry.value.entries):
+                waiting.append(entry.value)
+            elif is_list:
+                name, _, text = entry.value.text.partition("=")
+                yield entry.value, name.strip(), text
+            else:
+                yield entry.value, str(entry.key), entry.value.text
 
 
 def blocks(content: bytes) -> Iterator[tuple[str, Node]]:

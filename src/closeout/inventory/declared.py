@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.anchors import yaml as anchors
+from closeout.anchors.compose import assignments
 from closeout.inventory.names import NAME, Mention, Origin, is_secret, is_usable
 
 _DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}]*)\}")
@@ -22,9 +23,9 @@ def in_compose(
     for entry in _entries(_top(content), "services"):
         service = _service(str(entry.key), entry.value, path, known)
         environment = entry.value.get("environment")
-        for name, value, line in _variables(environment):
+        for node, name, value in assignments(environment):
             if is_secret(name, value):
-                yield service, _mention(name, value, line, Origin.COMPOSE)
+                yield service, _mention(name, value, node.line, Origin.COMPOSE)
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -79,26 +80,6 @@ def _top(content: bytes) -> anchors.Node | None:
 def _entries(node: anchors.Node | None, *keys: str) -> tuple[anchors.Entry, ...]:
     below = node.get(*keys) if node is not None else None
     return below.entries if below is not None else ()
-
-
-def _variables(environment: anchors.Node | None) -> Iterator[tuple[str, str, int]]:
-    # Each mapping once: merged into each other nine times over, a few lines are endless.
-    waiting = [] if environment is None else [environment]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node.entries) in seen:
-            continue
-        seen.add(id(node.entries))
-        is_list = node.kind is anchors.Kind.SEQUENCE
-        for entry in node.entries:
-            if entry.key == "<<" or (is_list and entry.value.entries):
-                waiting.append(entry.value)
-            elif is_list:
-                name, _, value = entry.value.text.partition("=")
-                yield name.strip(), value, entry.value.line
-            else:
-                yield str(entry.key), entry.value.text, entry.value.line
 
 
 def _service(key: str, node: anchors.Node, path: PurePosixPath, known: frozenset[str]) -> str:

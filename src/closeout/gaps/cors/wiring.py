@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.charts import PLAIN, variables
-from closeout.anchors.compose import compose_files, environments
+from closeout.anchors.compose import compose_files, environments, handed_on
 from closeout.anchors.fastapi import Service
 from closeout.model import Edit
 from closeout.splicing import Splice, splice
@@ -104,19 +104,17 @@ def _example(content: bytes) -> Splice:
 
 
 def compose_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:
-    """Yield the edits that hand the variable, and the stage, through to the services.
+    """Return the edits that hand the variable, and the stage, through to the services.
 
     Both are named without a value: compose then passes on what the caller's environment says,
     and an unset variable stays unset, so that production fails instead of trusting localhost.
     """
-    splices: dict[PurePosixPath, list[Splice]] = {}
+    added = []
     for item in environments(tree, frozenset(folders)):
         if _VARIABLE not in item.names:
             stage = {} if _STAGES & item.names else {"APP_ENV": None}
-            splices.setdefault(item.path, []).append(item.added({_VARIABLE: None, **stage}))
-    for path, items in splices.items():
-        before = tree.read(path) or b""
-        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+            added.append((item, {_VARIABLE: None, **stage}))
+    return handed_on(tree, added)
 
 
 def chart_edits(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Edit]:

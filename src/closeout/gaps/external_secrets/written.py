@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.anchors import yaml as anchors
-from closeout.anchors.compose import blocks
+from closeout.anchors.compose import assignments, blocks
 from closeout.inventory.literals import Literal, is_environment
 from closeout.inventory.names import is_secret, is_usable
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
@@ -82,7 +82,7 @@ def _compose(content: bytes, names: _Names) -> bytes:
     own = {name: dict(_values(block)) for name, block in services}
     splices: dict[int, Splice] = {}
     for service, block in services:
-        for node, name, value in _assignments(block.get("environment")):
+        for node, name, value in assignments(block.get("environment")):
             text = _rewritten(name, value, service, own, names) if is_secret(name, value) else value
             if text != value and node.start not in splices:
                 whole = node.text.removesuffix(value) + text
@@ -137,28 +137,8 @@ def _scalar(content: bytes, node: anchors.Node, text: str) -> str:
 
 
 def _values(block: anchors.Node) -> Iterator[tuple[str, str]]:
-    for _, name, value in _assignments(block.get("environment")):
+    for _, name, value in assignments(block.get("environment")):
         yield name, value
-
-
-def _assignments(node: anchors.Node | None) -> Iterator[tuple[anchors.Node, str, str]]:
-    waiting = [] if node is None else [node]
-    seen: set[int] = set()
-    while waiting:
-        held = waiting.pop()
-        if id(held.entries) in seen:
-            continue
-        seen.add(id(held.entries))
-        for entry in held.entries:
-            value = entry.value
-            if entry.key == "<<" or (isinstance(entry.key, int) and value.entries):
-                waiting.append(value)
-            elif isinstance(entry.key, int):
-                name, equals, text = value.text.partition("=")
-                if equals:
-                    yield value, name.strip(), text
-            elif value.kind is anchors.Kind.SCALAR:
-                yield value, str(entry.key), value.text
 
 
 def _example(content: bytes) -> bytes:

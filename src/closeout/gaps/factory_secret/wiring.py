@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.charts import SECRET, Variables, values_files, variables
-from closeout.anchors.compose import Environment, environments
+from closeout.anchors.compose import Environment, environments, handed_on
 from closeout.anchors.node_sources import readers
 from closeout.gaps.factory_secret.places import VARIABLE
 from closeout.model import Edit, Reason, Unresolved
 from closeout.rendering import render
-from closeout.splicing import Splice, splice
+from closeout.splicing import splice
 from closeout.tree import Tree
 
 _EXAMPLES = (".env.example", "env.example", ".env.sample")
@@ -86,13 +86,8 @@ def compose_files(tree: Tree, services: frozenset[PurePosixPath]) -> tuple[PureP
 
 
 def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
-    """Yield the edits that hand the settings on; compose warns where the secret is not set."""
-    splices: dict[PurePosixPath, list[Splice]] = {}
-    for item, missing in _unwired(tree, services):
-        splices.setdefault(item.path, []).append(item.added(missing))
-    for path, items in sorted(splices.items()):
-        before = tree.read(path) or b""
-        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+    """Return the edits that hand the settings on; compose warns where the secret is not set."""
+    return handed_on(tree, _unwired(tree, services))
 
 
 def _unwired(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.anchors.charts import PLAIN, variables
-from closeout.anchors.compose import blocks, environments
+from closeout.anchors.compose import blocks, environments, handed_on
 from closeout.anchors.yaml import Node
 from closeout.model import Edit
 from closeout.rendering import render
@@ -53,16 +53,14 @@ def unwired(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Unwired]
 
 
 def compose_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
-    """Yield the edits of compose files: no proxy is trusted unless told, one Redis for all."""
-    splices: dict[PurePosixPath, list[Splice]] = {}
+    """Return the edits of compose files: no proxy is trusted unless told, one Redis for all."""
+    added = []
     for item in environments(tree, services):
         values = {HOPS: f"${{{HOPS}:-0}}", REDIS: _redis(item.content)}
         missing = {name: value for name, value in values.items() if name not in item.names}
         if missing:
-            splices.setdefault(item.path, []).append(item.added(missing))
-    for path, items in sorted(splices.items()):
-        before = tree.read(path) or b""
-        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+            added.append((item, missing))
+    return handed_on(tree, added)
 
 
 def chart_edits(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Edit]:
