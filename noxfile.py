@@ -55,6 +55,12 @@ def _environment(session: nox.Session, name: str, requirements: str) -> str:
     return str(folder / "bin" / "python")
 
 
+def _judge(session: nox.Session, command: str, name: str, requirements: str) -> None:
+    """Run a command of ours on the Python of a second environment."""
+    python = _environment(session, name, requirements)
+    session.run("python", "-m", "closeout", command, "--python", python, *session.posargs)
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the project's own tests.
@@ -149,8 +155,7 @@ def mutation(session: nox.Session) -> None:
     Example: nox -s mutation -- --root ../farmiq
     """
     _install_ours(session)
-    python = _environment(session, "mutation", MUTATION)
-    session.run("python", "-m", "closeout", "mutation", "--python", python, *session.posargs)
+    _judge(session, "mutation", "mutation", MUTATION)
 
 
 @nox.session
@@ -160,8 +165,7 @@ def live_probes(session: nox.Session) -> None:
     Example: nox -s live_probes -- --root ../farmiq
     """
     _install_ours(session, EMULATORS)
-    python = _environment(session, "live", LIVE)
-    session.run("python", "-m", "closeout", "probe", "--python", python, *session.posargs)
+    _judge(session, "probe", "live", LIVE)
 
 
 @nox.session
@@ -171,8 +175,7 @@ def dbt(session: nox.Session) -> None:
     Example: nox -s dbt -- --root ../farmiq
     """
     _install_ours(session)
-    python = _environment(session, "dbt", DBT)
-    session.run("python", "-m", "closeout", "dbt", "--python", python, *session.posargs)
+    _judge(session, "dbt", "dbt", DBT)
 
 
 @nox.session
@@ -182,8 +185,7 @@ def mqtt_tls(session: nox.Session) -> None:
     Example: nox -s mqtt_tls -- --root ../farmiq
     """
     _install_ours(session, EMULATORS)
-    python = _environment(session, "sslyze", SSLYZE)
-    session.run("python", "-m", "closeout", "mqtt", "--python", python, *session.posargs)
+    _judge(session, "mqtt", "sslyze", SSLYZE)
 
 
 @nox.session
@@ -193,8 +195,7 @@ def policy(session: nox.Session) -> None:
     Example: nox -s policy
     """
     _install_ours(session)
-    python = _environment(session, "policy", POLICY)
-    session.run("python", "-m", "closeout", "policy", "--python", python, *session.posargs)
+    _judge(session, "policy", "policy", POLICY)
 
 
 @nox.session
@@ -272,8 +273,7 @@ def mutation_of_fixes(session: nox.Session) -> None:
     Example: nox -s mutation_of_fixes -- --only cors.py
     """
     _install_ours(session)
-    python = _environment(session, "live", LIVE)
-    session.run("python", "-m", "closeout", "mutate", "--python", python, *session.posargs)
+    _judge(session, "mutate", "live", LIVE)
 
 
 @nox.session
