@@ -10,11 +10,8 @@ import pytest
 from tests.live.test_audit import OPERATOR, audited
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant
-from tests.support.monorepos import reference_copy, space_for
+from tests.support.monorepos import fixed_copy
 from tests.support.naive import naive_copy
-
-from closeout import closing
-from closeout.gaps import GAPS
 
 LEFT_BY_THE_LETTER = {"1.1", "1.2", "1.3", "2.1", "2.2", "4.2", "7.1"}
 """What the order's own snippets carry out, and what running them shows to be open still."""
@@ -23,10 +20,7 @@ LEFT_BY_THE_LETTER = {"1.1", "1.2", "1.3", "2.1", "2.2", "4.2", "7.1"}
 @pytest.fixture(scope="session")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a fixed tree, without the runs that made it."""
-    home = tmp_path_factory.mktemp("fixing")
-    root = reference_copy(home / "farmiq")
-    closing.fix(space_for(home, root), GAPS)
-    return root
+    return fixed_copy(tmp_path_factory.mktemp("fixing"))
 
 
 def test_fixed_tree_is_closed_but_for_what_a_cluster_tells(fixed: Path, tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant
-from tests.support.monorepos import invoke, reference_copy, space_for
+from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
 from tests.support.naive import naive_copy
 
-from closeout import auditing, closing
+from closeout import auditing
 from closeout.errors import CloseoutError, ExitCode
-from closeout.gaps import GAPS
 from closeout.tree import DiskTree, digest
 
 OPERATOR = {"9.2", "9.3", "10.1", "10.4", "M.8", "M.9"}
@@ -93,10 +92,7 @@ def audited(home: Path, root: Path, how: str) -> Audited:
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a fixed tree, without the runs that made it."""
-    home = tmp_path_factory.mktemp("fixing")
-    root = reference_copy(home / "farmiq")
-    closing.fix(space_for(home, root), GAPS)
-    return root
+    return fixed_copy(tmp_path_factory.mktemp("fixing"))
 
 
 @pytest.fixture(scope="module")

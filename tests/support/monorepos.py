@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from closeout import writer
+from closeout import closing, writer
+from closeout.gaps import GAPS
 from closeout.tree import DiskTree
 from closeout.workspace import REFERENCE, Workspace
 
@@ -42,3 +43,10 @@ def invoke(home: Path, *words: str, **environment: str) -> subprocess.CompletedP
         check=False,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), **environment},
     )
+
+
+def fixed_copy(home: Path) -> Path:
+    """Return a fixed copy of the reference monorepo, without the runs that made it."""
+    root = reference_copy(home / "farmiq")
+    closing.fix(space_for(home, root), GAPS)
+    return root
