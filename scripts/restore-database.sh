@@ -131,7 +131,7 @@ read_settings() {
     *) stop "${EXIT_USAGE}" "RESTORE_OWNERSHIP is keep or ignore, not '${RESTORE_OWNERSHIP}'." ;;
   esac
   local program
-  for program in psql pg_restore flock sha256sum diff sort; do
+  for program in psql pg_restore flock sha256sum find xargs sed diff sort; do
     require_program "${program}" 'install the PostgreSQL client, util-linux and coreutils, or set PGBIN'
   done
   unset PGDATABASE PGOPTIONS
@@ -174,9 +174,17 @@ read_server() {
   fi
   PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}
   if [[ -n ${PGPASSWORD} ]]; then export PGPASSWORD; else unset PGPASSWORD; fi
+  SERVER_VERSION=$(session "${MAINTENANCE}" --command='SHOW server_version_num' 2>&1) ||
+    stop "${EXIT_PREFLIGHT}" "cannot log in: ${SERVER_VERSION//$'\n'/ } Check host, port and password."
+}
+
+check_client() { # from 17 on, pg_restore sets transaction_timeout, which no older server knows
   local answer
-  answer=$(session "${MAINTENANCE}" --command='SELECT 1' 2>&1) ||
-    stop "${EXIT_PREFLIGHT}" "cannot log in: ${answer//$'\n'/ } Check host, port and password."
+  answer=$(pg_restore --version)
+  [[ ${answer} =~ \)\ ([0-9]+) ]] ||
+    stop "${EXIT_PREFLIGHT}" "pg_restore names no version: ${answer}"
+  ((BASH_REMATCH[1] < 17 || SERVER_VERSION >= 170000)) || stop "${EXIT_PREFLIGHT}" \
+    "pg_restore ${BASH_REMATCH[1]} cannot restore into PostgreSQL $((SERVER_VERSION / 10000)); restore into PostgreSQL 17 or newer, or set PGBIN to the client that made the backup where that was an older one."
 }
 
 is_verified() { # backup folder: the epoch of the backup in REPLY, empty where it is not verified
@@ -339,18 +347,25 @@ recorded_name() { # backup folder: the database's own name in REPLY, decoded fro
   printf -v REPLY '%b' "${name//%/\\x}"
 }
 
+sums() { # folder: a line a file of a backup, by name; several files are read at a time
+  local -a digest=(sha256sum)
+  # OpenSSL takes the processor's own instructions for it: four times as fast where it has them.
+  ! command -v openssl >/dev/null || digest=(openssl dgst -sha256 -r)
+  cd "$1" || return
+  find . -type f ! -path ./SHA256SUMS ! -path ./VERIFIED ! -path ./UPLOADED -printf '%P\0' |
+    xargs -0 --max-procs="${JOBS}" --max-args=2 "${digest[@]}" | sed 's/ \*/  /' | sort -k 2
+}
+
 check_sums() { # backup folder: nothing missing, nothing added, nothing changed
-  local listed present complaint
+  local actual differing REPLY
   is_verified "$1"
   [[ -n ${REPLY} ]] || stop "${EXIT_DAMAGED}" \
     "$1 is not a verified backup (VERIFIED or SHA256SUMS is missing or does not fit); take another."
-  complaint=$(cd "$1" && sha256sum --check --quiet --strict SHA256SUMS 2>&1) ||
-    stop "${EXIT_DAMAGED}" "$1 is damaged: ${complaint//$'\n'/ }; take another backup."
-  listed=$(cut -c 67- "$1/SHA256SUMS" | sort)
-  present=$(cd "$1" && find . -type f ! -path ./SHA256SUMS ! -path ./VERIFIED ! -path ./UPLOADED \
-    -printf '%P\n' | sort)
-  [[ ${listed} == "${present}" ]] ||
-    stop "${EXIT_DAMAGED}" "$1 holds other files than SHA256SUMS lists; take another backup."
+  actual=$(sums "$1") || stop "${EXIT_DAMAGED}" "$1 cannot be read; take another backup."
+  [[ ${actual} != "$(<"$1/SHA256SUMS")" ]] || return 0
+  differing=$(diff "$1/SHA256SUMS" - <<<"${actual}" | sed -n 's/^[<>] [^ ]*  //p' | sort -u) || true
+  stop "${EXIT_DAMAGED}" \
+    "$1 is damaged: not as SHA256SUMS says: ${differing//$'\n'/, }; take another backup."
 }
 
 open_dump() { # backup folder: the dump's folder in DUMP, decrypted where it has to be
@@ -549,11 +564,14 @@ start_throw_away_server() { # fast and not durable: fit for a drill and for noth
   as_server initdb --pgdata="${data}" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
     --no-sync >"${SCRATCH}/initdb.log" 2>&1 ||
     stop "${EXIT_FAILED}" "initdb failed: $(<"${SCRATCH}/initdb.log")"
-  # Only a socket in a folder of ours: nothing else on the machine can reach it. No parallel
-  # queries: they need more shared memory than a container has.
+  # Only a socket in a folder of ours: nothing else on the machine can reach it. What parallel
+  # workers share lies in files: a container has less shared memory than they need. Indexes are
+  # built beside each other already.
   cat >>"${data}/postgresql.conf" <<CONF
 listen_addresses = ''
+port = 5432
 unix_socket_directories = '${SCRATCH}/server'
+dynamic_shared_memory_type = mmap
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -563,7 +581,6 @@ max_wal_senders = 0
 max_wal_size = '4GB'
 maintenance_work_mem = '256MB'
 max_parallel_maintenance_workers = 0
-max_parallel_workers_per_gather = 0
 CONF
   SERVER=${data}
   as_server pg_ctl start --pgdata="${data}" --wait --silent --log="${SCRATCH}/server/log" >/dev/null || {
@@ -662,6 +679,7 @@ main() {
   read_settings
   if [[ -n ${backup} ]]; then open_named "${backup}"; else open_source; fi
   if [[ ${action} != drill ]]; then read_server; fi
+  if [[ ${action} == newest || ${action} == folder ]]; then check_client; fi
   case ${action} in
     drill) drill "${backup}" ;;
     globals) restore_globals ;;

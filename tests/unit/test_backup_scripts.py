@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,48 @@ def test_backup_refuses_a_wrong_setting_before_it_starts(
     assert run.code == 2
     assert told in run.message
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("script", "asked"), [(BACKUP, "sums"), (RESTORE, "sums .")])
+def test_sums_are_the_same_with_openssl_and_without(
+    tmp_path: Path, script: Path, asked: str
+) -> None:
+    """Where OpenSSL is not installed, sha256sum writes the very same lines."""
+    place = verified(tmp_path / "orders", {"dump/toc.dat": b"x", "dump/1.dat": b"y", "a.json": b""})
+    (place / "VERIFIED").unlink()
+    alone = tmp_path / "bin"
+    alone.mkdir()
+    for name in ("find", "xargs", "sha256sum", "sed", "sort"):
+        (alone / name).symlink_to(str(shutil.which(name)))
+    function = "/^sums() /,/^}/p"
+    line = f'. <(/bin/sed -n "{function}" "{script}"); command -v openssl; JOBS=2 {asked}'
+    paths = {"with": os.environ["PATH"], "without": str(alone)}
+    told = {
+        how: shell.run(["/bin/bash", "-c", line], cwd=place, env={"PATH": path, "LC_ALL": "C"})
+        for how, path in paths.items()
+    }
+    listed = (place / "SHA256SUMS").read_text()
+    assert told["without"].out == listed
+    assert told["with"].out.splitlines()[1:] == listed.splitlines(), told["with"].err
+    assert told["with"].out.startswith("/")
+
+
+def test_restore_refuses_a_server_that_the_client_cannot_restore_into(
+    tmp_path: Path, programs: str
+) -> None:
+    """A pg_restore of 17 fails half-way on a server of 16; it is told before anything is made."""
+    verified(tmp_path / "b" / "orders" / "20200101T000000Z", {"dump/toc.dat": b"x"})
+    (Path(programs) / "psql").write_text("#!/bin/bash\necho 160009\n")
+    client = Path(programs) / "pg_restore"
+    settings = HEALTHY | {"BACKUP_DIR": str(tmp_path / "b"), "PGBIN": programs}
+    told = []
+    for version in ("17.2", "16.9"):
+        client.write_text(f"#!/bin/bash\necho 'pg_restore (PostgreSQL) {version}'\n")
+        told.append(drill.restore(["--newest", "orders"], settings, deadline=20))
+    newer, same = told
+    assert newer.code == 3
+    assert "pg_restore 17 cannot restore into PostgreSQL 16; restore into" in newer.message
+    assert "cannot restore into" not in same.message
 
 
 def test_backup_says_that_a_second_run_holds_the_lock(tmp_path: Path, programs: str) -> None:

@@ -4,8 +4,9 @@ The order's way, ours, a plain COPY of the same tables, and pgBackRest beside th
 checks all content, which the others do not; what it takes without that stands below it. The
 server's CPU counts as well as the clients': most of the work is done there.
 
-Restores go to a server tuned to be thrown away, as a drill's is. The order's goes to one with
-PostgreSQL's own settings, where ours stands too ("usual"), and once more to the tuned one.
+Restores go to a server tuned to be thrown away, just as the drill tunes its own. The order's goes
+to one with PostgreSQL's own settings, where ours stands too ("usual"), and once more to the tuned
+one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from closeout.bench.databases import (
     Cost,
     filled,
     ordinary,
+    thrown_away,
     writers,
 )
 from closeout.probes import postgres
@@ -40,17 +42,17 @@ _BARE_DUMP = (
 )
 _BARE_RESTORE = "pg_restore --exit-on-error -j 4 -d bare_back bare"
 _COPY_OUT = (
-    "seq {tables} | xargs -P {jobs} -I N psql -X -q -d bench"
-    " -c \"\\copy readings_N TO 'copy/readings_N.tsv'\""
+    "seq {tables} | xargs -P {jobs} -I @ psql -X -q -d bench"
+    " -c \"\\copy readings_@ TO 'copy/readings_@.tsv'\""
 )
 _COPY_IN = (
-    "seq {tables} | xargs -P {jobs} -I N psql -X -q -v ON_ERROR_STOP=1 -d copy_back"
-    " -c \"\\copy readings_N FROM 'copy/readings_N.tsv'\""
-    ' -c "ALTER TABLE readings_N ADD PRIMARY KEY (id)"'
+    "seq {tables} | xargs -P {jobs} -I @ psql -X -q -1 -v ON_ERROR_STOP=1 -d copy_back"
+    ' -c "TRUNCATE readings_@"'
+    " -c \"\\copy readings_@ FROM 'copy/readings_@.tsv'\""
+    ' -c "ALTER TABLE readings_@ ADD PRIMARY KEY (id)"'
 )
-_SHAPE = (
-    "pg_dump -d bench --section=pre-data | psql -X -q -v ON_ERROR_STOP=1 -d copy_back >/dev/null"
-)
+_SHAPE_OUT = "pg_dump -d bench --section=pre-data -f shape.sql"
+_SHAPE_IN = "psql -X -q -v ON_ERROR_STOP=1 -d copy_back -f shape.sql >/dev/null"
 
 
 def compared(megabytes: int) -> Iterator[str]:
@@ -67,10 +69,12 @@ def compared(megabytes: int) -> Iterator[str]:
             dumps = _dumps(bench)
         yield from table("dump", {**dumps, "pgBackRest": physical.get("backup")}, DUMP_TARGET)
         with ordinary(bench) as usual:
-            restores = {**_usual_restores(bench, usual), **_restores(bench)}
-        restores["pgBackRest"] = physical.get("restore")
+            restores = _usual_restores(bench, usual)
+        with thrown_away(bench) as scratch:
+            restores |= {**_restores(bench, scratch), "pgBackRest": physical.get("restore")}
+            verdict = _verdict(bench, scratch)
         yield from table("restore", restores, RESTORE_TARGET)
-        yield _verdict(bench)
+        yield verdict
 
 
 def table(what: str, costs: Mapping[str, Cost | None], target: float) -> Iterator[str]:
@@ -131,23 +135,27 @@ def _usual_restores(bench: Bench, usual: Bench) -> dict[str, Cost | None]:
     return {"the order's": order, "ours, usual": ours}
 
 
-def _restores(bench: Bench) -> dict[str, Cost | None]:
-    """Return what restores take on a server tuned to be thrown away, as a drill's is."""
-    bench.create("order_back")
-    order = bench.spent(lambda: bench.shell(_ORDER_RESTORE))
-    settings = _settings(bench)
+def _restores(bench: Bench, scratch: Bench) -> dict[str, Cost | None]:
+    """Return what restores take on a server tuned to be thrown away, as a drill's is.
+
+    The drill's own row adds the start of its server, and pg_amcheck over all that came back.
+    """
+    scratch.create("order_back")
+    order = scratch.spent(lambda: scratch.shell(_ORDER_RESTORE))
+    settings = {**_settings(bench), **drill.connection(scratch.server)}
     words = ("--newest", DATABASE, "--into", "ours_back")
-    ours = bench.spent(lambda: drill.restore(words, settings))
-    bench.create("bare_back")
-    bare = bench.spent(lambda: bench.shell(_BARE_RESTORE))
+    ours = scratch.spent(lambda: drill.restore(words, settings))
+    scratch.create("bare_back")
+    bare = scratch.spent(lambda: scratch.shell(_BARE_RESTORE))
+    bench.spent(lambda: bench.shell(_SHAPE_OUT))
     copies = []
     for jobs in (1, 2):
-        bench.create("copy_back")
-        bench.spent(lambda: bench.shell(_SHAPE))
-        copies.append(_copied(bench, _COPY_IN, jobs))
+        scratch.create("copy_back")
+        scratch.spent(lambda: scratch.shell(_SHAPE_IN))
+        copies.append(_copied(scratch, _COPY_IN, jobs))
     alone = {"RESTORE_SCRATCH": str(bench.folder), "RESTORE_OWNERSHIP": "ignore", **settings}
     newest = drill.backups_of(bench.folder / "backups", DATABASE)[-1]
-    drilled = bench.spent(lambda: drill.restore(["--drill", str(newest)], alone))
+    drilled = scratch.spent(lambda: drill.restore(["--drill", str(newest)], alone))
     return {
         "... tuned": order,
         "ours": ours,
@@ -220,13 +228,13 @@ def _options(bench: Bench, data: Path) -> dict[str, str]:
     return {**named, "PGPASSWORD": bench.server.password}
 
 
-def _verdict(bench: Bench) -> str:
+def _verdict(bench: Bench, scratch: Bench) -> str:
     """Return whether the restored content is the manifest's, and a changed cell is seen."""
     newest = drill.backups_of(bench.folder / "backups", DATABASE)[-1]
     query, expected = (newest / "content.sql").read_text(), (newest / "content.tsv").read_text()
-    found = drill.ask(bench.server, "ours_back", query)
-    drill.ask(bench.server, "ours_back", "UPDATE readings_3 SET note = note || '.' WHERE id = 77")
-    changed = drill.ask(bench.server, "ours_back", query)
+    found = drill.ask(scratch.server, "ours_back", query)
+    drill.ask(scratch.server, "ours_back", "UPDATE readings_3 SET note = note || '.' WHERE id = 77")
+    changed = drill.ask(scratch.server, "ours_back", query)
     same = sorted(found.splitlines()) == sorted(expected.splitlines())
     seen = sorted(changed.splitlines()) != sorted(expected.splitlines())
     return (

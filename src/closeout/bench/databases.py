@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ DEADLINE = 3600.0
 _REAPED_SECONDS = 0.3
 _ROWS_A_MEGABYTE = 5_100
 _SETTINGS = {"max_wal_size": "8GB", "shared_buffers": "512MB", "checkpoint_timeout": "1h"}
+_PLACES = frozenset({"listen_addresses", "port", "unix_socket_directories"})
 _FILL = """
 CREATE TABLE {name} (id bigint NOT NULL, farm uuid NOT NULL, taken_at timestamptz NOT NULL,
     value double precision, note text, tags jsonb);
@@ -64,6 +66,7 @@ class Bench:
 
     def spent(self, work: Callable[[], shell.Result | drill.Run]) -> Cost:
         """Return what `work` took. Raises CloseoutError("bench-failed") where it fails."""
+        os.sync()  # what an earlier way left to be written would else be flushed on this one's time
         before = self._cpu()
         done = work()
         time.sleep(_REAPED_SECONDS)  # a server's process is counted once it has ended
@@ -119,6 +122,16 @@ def ordinary(beside: Bench) -> Iterator[Bench]:
     settings = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "jit"), "on")
     programs = beside.server.bin
     with postgres.server(beside.folder, settings=settings, programs=programs) as server:
+        yield _bench(server, beside.folder, beside.sockets)
+
+
+@contextmanager
+def thrown_away(beside: Bench) -> Iterator[Bench]:
+    """Provide an empty server tuned as the drill's, by what the script itself writes down."""
+    written = (drill.SCRIPTS / "restore-database.sh").read_text().partition("<<CONF\n")[2]
+    lines = re.findall(r"^(\w+) = '?(.*?)'?$", written.partition("\nCONF\n")[0], re.MULTILINE)
+    settings = {name: value for name, value in lines if name not in _PLACES}
+    with postgres.server(beside.folder, settings=settings, programs=beside.server.bin) as server:
         yield _bench(server, beside.folder, beside.sockets)
 
 
