@@ -401,7 +401,7 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
     fail "no snapshot: ${REPLY}"
   fi
 
-  # What pg_dump would wait for at its end, seal waits for: by then it is written.
+  # What pg_dump would wait for at its end is flushed while the dump is read back.
   pg_dump --no-password --format=directory --jobs="${JOBS}" --compress="${COMPRESS}" --no-sync \
     --snapshot="${snapshot}" --lock-wait-timeout=60000 --file=dump --dbname="${connection}" \
     {to}>&- {from}<&- 2>dump.log &
@@ -430,8 +430,9 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
 
 verify_dump() {
   # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
-  local entries tables
-  find dump -exec sync {} + & # meanwhile; seal waits for what is left of it
+  local entries tables flushing
+  find dump -exec sync {} + 2>sync.log & # meanwhile
+  flushing=$!
   pg_restore --list dump >entries 2>dump.log || {
     reason_in dump.log
     fail "the dump cannot be listed: ${REPLY}"
@@ -447,7 +448,11 @@ verify_dump() {
   entries=$(grep -c ' TABLE DATA ' entries) || entries=0
   tables=$(grep -cv '^large objects' content.tsv) || tables=0
   ((entries >= tables)) || fail "the dump holds ${entries} of ${tables} tables."
-  rm entries entries.*
+  wait "${flushing}" || {
+    reason_in sync.log
+    fail "the dump could not be flushed to disk: ${REPLY}"
+  }
+  rm entries entries.* sync.log
 }
 
 sums() { # a line a file, by name; several files are read at a time
@@ -465,7 +470,7 @@ seal() { # sums of every file; then read them once more from disk
   mv ../sums SHA256SUMS
   find . -exec sync {} + || fail 'the backup could not be flushed to disk.'
   # Out of the cache, or it would answer instead of the disk.
-  find . -type f -exec dd if={} iflag=nocache count=0 status=none \; || true
+  find . -type f -exec dd if={} iflag=nocache count=0 status=none \; 2>/dev/null || true
   again=$(sums)
   [[ ${again} == "$(<SHA256SUMS)" ]] || fail 'a file changed while it was written.'
   local sum

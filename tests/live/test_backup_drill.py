@@ -272,6 +272,25 @@ for file in dump/*.dat.*; do head -c 100 "$file" >cut && mv cut "$file"; done
     assert drill.backups_of(bench.folder, DATABASE) == ()
 
 
+@pytest.mark.parametrize(
+    ("program", "text", "told"),
+    [
+        ("sync", "echo 'sync: error syncing: Input/output error' >&2; exit 1", "flushed to disk"),
+        ("dd", '[[ $1 != */content.tsv ]] || echo >>"${1#if=}"', "changed while it was written"),
+    ],
+    ids=["disk-refuses-a-write", "disk-holds-something-else"],
+)
+def test_backup_publishes_nothing_that_the_disk_does_not_hold(
+    bench: Bench, program: str, text: str, told: str
+) -> None:
+    """What was summed up in memory is flushed, dropped from the cache and read from the disk."""
+    folder = with_program(bench, program, f"#!/bin/bash\n{text}\n")
+    run = back_up(bench, PGBIN=str(folder))
+    assert run.code == 1
+    assert told in run.message
+    assert drill.backups_of(bench.folder, DATABASE) == ()
+
+
 def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) -> None:
     """After kill -9 whatever stands under a final name is verified, and the next run succeeds."""
     settings = drill.connection(bench.server) | {"BACKUP_DIR": str(bench.folder)}
