@@ -1,4 +1,4 @@
-"""The backup scripts killed at every step, for `nox -s backup_faults`: some 20 minutes.
+"""The backup scripts killed at every step, for `nox -s backup_faults`: about half an hour.
 
 Its name keeps it out of `nox -s tests`, which takes `test_*.py` and a few of the steps.
 """

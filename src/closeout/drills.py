@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 from closeout import drill, sessions
 from closeout.errors import CloseoutError, ExitCode
-from closeout.model import Observation, Probe, ProbeContext
+from closeout.model import Means, Observation, Probe, ProbeContext
 from closeout.probes import postgres
 from closeout.telling import give, say
 from closeout.tree import DiskTree
@@ -17,12 +18,50 @@ from closeout.workspace import Workspace
 
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 """The name of one backup's folder."""
+_NO_SCRIPT = "no script"
+_UPLOAD_FAILED = 5
+"""The exit code of backup-database.sh for it."""
+_ARRIVALS = {"backup.uploaded": "9.3", "backup.reaches-storage": "M.8"}
+"""What an upload to an operator's own bucket proves: probe and criterion."""
 
 
 def run_backup(space: Workspace) -> ExitCode:
-    """Back up the server that the environment names, by the project's script."""
+    """Back up the server that the environment names; with a bucket, record what arrived there."""
     space.announce()
-    return _told(drill.back_up(drill.settings_from_environment()))
+    settings = drill.settings_from_environment()
+    run = drill.back_up(settings)
+    code = _told(run)
+    if bucket := settings.get("BACKUP_BUCKET"):
+        seen = _arrived(space.root, run, bucket, settings)
+        rows = [
+            sessions.Row(probe=probe, criterion=it, seen=seen, before=None, seconds=run.seconds)
+            for probe, it in _ARRIVALS.items()
+        ]
+        sessions.conclude(space, "backup_run", rows, Means.OPERATOR)
+    return code
+
+
+def _arrived(root: Path, run: drill.Run, bucket: str, settings: Mapping[str, str]) -> Observation:
+    """Return what a run shows about a bucket; one behind an endpoint of its own shows nothing."""
+    other = _other_script(root, "backup-database.sh")
+    elsewhere = sorted(name for name, value in settings.items() if "ENDPOINT" in name and value)
+    made = sum(event.get("status") == "ok" for event in run.events)
+    passed = True if run.ok else False if run.code == _UPLOAD_FAILED else None
+    observed = f"{made} backups made, every finished one is in {bucket}, its sums compared"
+    if not run.ok:
+        observed = run.message[-400:]
+    if other or elsewhere:
+        passed = None
+    if other:
+        observed += f"; the tree has {other}"
+    if elsewhere:
+        observed += f"; by way of {', '.join(elsewhere)}, perhaps an EMULATOR"
+    return Observation(
+        passed=passed,
+        expected=f"a backup is made, and uploaded whole to {bucket}",
+        observed=observed,
+        command=f"BACKUP_BUCKET={bucket} invoke backup.run",
+    )
 
 
 def run_restore(space: Workspace, words: str) -> ExitCode:
@@ -57,14 +96,12 @@ def rehearse(space: Workspace, of: str = "") -> ExitCode:
 def _drilled(context: ProbeContext, of: str) -> Observation:
     expected = f"{of} restored into a throw-away server, every table as its manifest says"
     command = f"invoke backup.drill --of {of}"
-    ours = (drill.SCRIPTS / "restore-database.sh").read_bytes()
-    theirs = DiskTree(context.root).read(PurePosixPath("scripts/restore-database.sh"))
-    if theirs != ours:
-        seen = "no script" if theirs is None else "a script of its own, which was not run"
+    other = _other_script(context.root, "restore-database.sh")
+    if other:
         return Observation(
-            passed=False if theirs is None else None,
+            passed=False if other == _NO_SCRIPT else None,
             expected=expected,
-            observed=f"the tree has {seen}",
+            observed=f"the tree has {other}",
             command=command,
         )
     settings, words = _source(of)
@@ -75,6 +112,15 @@ def _drilled(context: ProbeContext, of: str) -> Observation:
     if "://" in of and "BACKUP_ENDPOINT_URL" in settings:
         told += "; from an endpoint of BACKUP_ENDPOINT_URL, perhaps an EMULATOR"
     return Observation(passed=run.ok, expected=expected, observed=told, command=command)
+
+
+def _other_script(root: Path, name: str) -> str:
+    """Return what the tree has instead of our script; "" where it has that."""
+    theirs = DiskTree(root).read(PurePosixPath("scripts") / name)
+    if theirs is None:
+        return _NO_SCRIPT
+    ours = (drill.SCRIPTS / name).read_bytes()
+    return "" if theirs == ours else "a script of its own, which was not run"
 
 
 def _source(of: str) -> tuple[dict[str, str], tuple[str, ...]]:

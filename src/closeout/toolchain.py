@@ -16,9 +16,13 @@ from closeout.probes import mosquitto, postgres
 
 _LIBRARIES = ("cryptography", "jinja2", "kubernetes-validate", "sqlglot", "tree-sitter")
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "age": ("age", "--version"),
+    "chromium": ("chromium", "--version"),
     "git": ("git", "--version"),
     "node": ("node", "--version"),
     "openssl": ("openssl", "version"),
+    "pgbackrest": ("pgbackrest", "version"),
+    "rclone": ("rclone", "version"),
     "redis-server": ("redis-server", "--version"),
 }
 _NUMBER = re.compile(r"\d+(?:\.\d+)+[0-9A-Za-z.+~-]*")

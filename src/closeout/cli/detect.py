@@ -10,7 +10,7 @@ from closeout.cli.door import ROOT_HELP, command, on_monorepo
 
 @command(name="all", help={**ROOT_HELP, "only": "comma list of gap slugs"})
 def detect_all(context: Context, root: str = "", only: str = "") -> None:
-    """Print every open place; write nothing. Example: invoke detect.all --only cors."""
+    """Print every open place; change nothing. Example: invoke detect.all --only cors."""
     on_monorepo(context, root, lambda space: closing.detect(space, closing.select(only)))
 
 

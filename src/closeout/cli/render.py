@@ -10,7 +10,7 @@ from closeout.cli.door import at_home, command
 
 @command(name="all")
 def render_all(context: Context) -> None:
-    """Render manifests, broker configuration and README. Example: invoke render.all."""
+    """Render manifests, broker configuration and their READMEs. Example: invoke render.all."""
     at_home(context, upkeep.render)
 
 

@@ -14,7 +14,9 @@ _GATES = "nox -s coverage_gates"
 _DBT = "nox -s dbt"
 _REPORT = "invoke report.build"
 _CLUSTER = "invoke secrets.verify"
-_BUCKET = "BACKUP_BUCKET=gs://NAME invoke backup.run, against the real bucket"
+_BUCKET = (
+    "BACKUP_BUCKET=gs://NAME BACKUP_DIR=DIR POSTGRES_HOST=HOST POSTGRES_USER=ROLE invoke backup.run"
+)
 _CRONJOB = "kubectl -n farmiq-cloud-prod get cronjob postgres-backup, or invoke secrets.verify"
 _INSTALL = "k8s/external-secrets/install.sh, then invoke secrets.verify"
 

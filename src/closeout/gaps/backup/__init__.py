@@ -14,7 +14,8 @@ two and the other, as a drill, every week; `k8s/backup-alerts.yaml` tells when e
 A nightly dump gives an RPO of up to 24 hours, and the recovery plan allows 15 minutes. So
 `k8s/point-in-time` has the server archive its WAL by pgBackRest every five minutes at least, takes
 base backups every night and tells how to go back to a moment. `backup.point-in-time` loses a server
-that runs with exactly these settings, and measures what was lost.
+that runs with these settings, but for an `archive_timeout` of two seconds and a folder in the
+bucket's place, measures what was lost, and reckons what five minutes would cost.
 """
 
 from closeout.gaps.backup.derive import derive
