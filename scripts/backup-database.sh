@@ -9,6 +9,7 @@ set -euo pipefail
 shopt -s inherit_errexit nullglob
 umask 077
 export LC_ALL=C
+unset CDPATH
 
 readonly EXIT_PARTIAL=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_LOCKED=4 EXIT_UPLOAD=5
 readonly GLOBALS='@globals'
@@ -123,17 +124,17 @@ base64_of() { # a digest in hexadecimal
   REPLY=$(printf '%b' "${escaped}" | base64)
 }
 
-query() { # database, SQL: unaligned rows on standard output
+query() { # database, SQL, further psql arguments: unaligned rows on standard output
   local REPLY
   conninfo "$1"
   psql --no-psqlrc --no-password --quiet --tuples-only --no-align \
-    --set=ON_ERROR_STOP=1 --dbname="${REPLY}" --command="$2"
+    --set=ON_ERROR_STOP=1 --dbname="${REPLY}" --command="$2" "${@:3}"
 }
 
 # Settings and preflight.
 
-require_number() { # name, value
-  [[ $2 =~ ^[0-9]+$ ]] || stop "${EXIT_USAGE}" "$1 must be a whole number, not '$2'."
+require_number() { # name, value; one that begins with 0 is octal to bash
+  [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] || stop "${EXIT_USAGE}" "$1 must be a whole number, not '$2'."
 }
 
 require_program() { # name, why
@@ -146,6 +147,7 @@ read_settings() {
   export PGUSER=${POSTGRES_USER:-${PGUSER:-}} PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-10}
   export PGAPPNAME=backup-database
   unset PGDATABASE PGOPTIONS
+  [[ -z ${POSTGRES_HOST:-} ]] || unset PGHOSTADDR # it would win over the host that is named here
   [[ -n ${PGHOST} ]] || stop "${EXIT_USAGE}" 'POSTGRES_HOST is not set; name the server.'
   [[ -n ${PGUSER} ]] || stop "${EXIT_USAGE}" 'POSTGRES_USER is not set; name the role.'
   if [[ -n ${POSTGRES_PASSWORD_FILE:-} ]]; then
@@ -250,7 +252,10 @@ check_server() {
     "no PostgreSQL answers at ${PGHOST}:${PGPORT}; check POSTGRES_HOST, the port and the network."
   answer=$(query "${MAINTENANCE}" 'SHOW server_version_num' 2>&1) ||
     stop "${EXIT_PREFLIGHT}" "cannot log in as ${PGUSER}: ${answer//$'\n'/ } Check the password."
-  SERVER_VERSION=${answer}
+  # A server may answer with warnings too.
+  [[ ${answer} =~ (^|$'\n')([0-9]{5,6})$ ]] ||
+    stop "${EXIT_PREFLIGHT}" "the server names no version: ${answer//$'\n'/ }"
+  SERVER_VERSION=${BASH_REMATCH[2]}
   answer=$(pg_dump --version)
   [[ ${answer} =~ \)\ ([0-9]+) ]] ||
     stop "${EXIT_PREFLIGHT}" "pg_dump names no version: ${answer}"
@@ -279,7 +284,7 @@ choose_compression() {
   local complaint=''
   COMPRESS=${BACKUP_COMPRESS:-zstd:1}
   # The option is judged before a connection is tried; nothing listens in this folder.
-  complaint=$(PGHOST=/nonexistent pg_dump --no-password --format=custom --file=/dev/null \
+  complaint=$(PGHOST=/nonexistent PGHOSTADDR='' pg_dump --no-password --format=custom --file=/dev/null \
     --compress="${COMPRESS}" 2>&1) || true
   if [[ ${complaint} == *compress* ]]; then
     [[ -z ${BACKUP_COMPRESS:-} ]] ||
@@ -289,14 +294,15 @@ choose_compression() {
 }
 
 list_databases() {
-  local names
   if [[ -n ${BACKUP_DATABASES:-} ]]; then
     read -r -d '' -a DATABASES <<<"${BACKUP_DATABASES}" || true
   else
-    names=$(query "${MAINTENANCE}" \
-      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1") ||
+    # A name may hold a line break.
+    query "${MAINTENANCE}" \
+      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1" \
+      --record-separator-zero >"${BACKUP_DIR}/.partial/.databases" ||
       stop "${EXIT_PREFLIGHT}" 'the databases cannot be listed.'
-    mapfile -t DATABASES <<<"${names}"
+    mapfile -t -d '' DATABASES <"${BACKUP_DIR}/.partial/.databases"
   fi
   [[ -n ${DATABASES[0]:-} ]] || stop "${EXIT_PREFLIGHT}" 'there is no database to back up.'
 }
@@ -339,6 +345,15 @@ reason_in() { # log file: its first error, else its last line, in REPLY
 }
 
 write_content_query() { # kept in the backup, so that a restore compares by the very same rule
+  local tables="
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"
+\\gexec"
   # The text of a row costs twice what its values cost. They are hashed as they are where equal
   # hashes mean equal bytes: 1.0 and 1.00 are equal numbers, and a collation may fold case.
   local row="'ROW(' || coalesce(string_agg(CASE
@@ -362,22 +377,19 @@ SET LOCAL IntervalStyle = 'iso_8601';
 SET LOCAL bytea_output = 'hex';
 SET LOCAL extra_float_digits = 1;
 SELECT format('SELECT %L, count(*), coalesce(sum(${hash}(%s, 0)), 0) FROM ONLY %I.%I',
-    format('%I.%I', n.nspname, c.relname), (
+    replace(replace(replace(format('%I.%I', n.nspname, c.relname),
+        chr(92), repeat(chr(92), 2)), chr(10), chr(92) || 'n'), chr(9), chr(92) || 't'), (
       SELECT ${row}
       FROM pg_attribute AS a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-    n.nspname, c.relname)
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    AND NOT EXISTS (
-        SELECT FROM pg_depend AS d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
-\\gexec
+    n.nspname, c.relname)${tables}
 SELECT 'large objects', count(*),
     coalesce(sum(hashtextextended(oid::text || sha256(lo_get(oid))::text, 0)), 0)
 FROM pg_largeobject_metadata;
+SQL
+  # Held from before the snapshot on: a table that is emptied meanwhile reads as empty even in it.
+  cat >locks.sql <<SQL
+SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', n.nspname, c.relname)${tables}
 SQL
 }
 
@@ -394,6 +406,7 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
   eval "exec ${SESSION[1]}>&- ${SESSION[0]}<&-"
   printf '%s\n' 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;' \
     'SET LOCAL idle_in_transaction_session_timeout = 0;' \
+    "SET LOCAL lock_timeout = '60s';" '\i locks.sql' \
     'SELECT pg_export_snapshot();' 1>&"${to}" 2>/dev/null || true
   read -r -u "${from}" snapshot || true
   if [[ -z ${snapshot} ]]; then
@@ -428,9 +441,22 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
   trap - PIPE
 }
 
+read_back() { # list of entries: every row is read, up to the mark at the end of each table
+  # pg_restore takes a file of zstd that is cut short for a whole one; the mark is missing then.
+  local wanted found
+  wanted=$(grep -c ' TABLE DATA ' "$1") || wanted=0
+  found=$(pg_restore --file=- --use-list="$1" dump 2>>dump.log |
+    { grep --count --line-regexp --fixed-strings '\.' || true; }) || return 1
+  ((wanted == 0 || found == wanted)) || {
+    printf 'error: %s of %s tables have an end\n' "${found}" "${wanted}" >>dump.log
+    return 1
+  }
+}
+
 verify_dump() {
   # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
-  local entries tables flushing
+  local entries tables flushing share broken=0
+  local -a readers=()
   find dump -exec sync {} + 2>sync.log & # meanwhile
   flushing=$!
   pg_restore --list dump >entries 2>dump.log || {
@@ -439,9 +465,13 @@ verify_dump() {
   }
   # Every entry is read once; the data by several readers, a share of the tables each.
   awk -v jobs="${JOBS}" \
-    '/ TABLE DATA / {print >("entries." n++ % jobs); next} {print >"entries.0"}' entries
-  printf '%s\0' entries.* | xargs -0 --max-procs="${JOBS}" -I LIST \
-    pg_restore --file=/dev/null --use-list=LIST dump 2>dump.log || {
+    '/ TABLE DATA / {print >("entries." n++ % jobs); next} {print >"entries.rest"}' entries
+  for share in entries.*; do
+    read_back "${share}" &
+    readers+=("$!")
+  done
+  for share in "${readers[@]}"; do wait "${share}" || broken=1; done
+  ((broken == 0)) || {
     reason_in dump.log
     fail "the dump cannot be read back: ${REPLY}"
   }
@@ -465,9 +495,9 @@ sums() { # a line a file, by name; several files are read at a time
 
 seal() { # sums of every file; then read them once more from disk
   local again
-  rm -f reason dump.log session.log
-  sums >../sums
-  mv ../sums SHA256SUMS
+  rm -f reason dump.log session.log locks.sql
+  sums >../.sums # a folder beside it may be called like any database
+  mv ../.sums SHA256SUMS
   find . -exec sync {} + || fail 'the backup could not be flushed to disk.'
   # Out of the cache, or it would answer instead of the disk.
   find . -type f -exec dd if={} iflag=nocache count=0 status=none \; 2>/dev/null || true
@@ -476,7 +506,7 @@ seal() { # sums of every file; then read them once more from disk
   local sum
   sum=$(sha256sum SHA256SUMS)
   printf '%s %s\n' "${EPOCH}" "${sum%% *}" >VERIFIED
-  sync VERIFIED .
+  sync VERIFIED . || fail 'the backup could not be flushed to disk; look after the disk.'
 }
 
 encrypt_dump() {
@@ -487,24 +517,23 @@ encrypt_dump() {
 }
 
 publish() { # folder name below BACKUP_DIR
-  local place="${BACKUP_DIR}/$1"
+  local place="${BACKUP_DIR}/$1" from=${PWD}
   mkdir -p "${place}"
   [[ ! -e ${place}/${STAMP} ]] || fail "${place}/${STAMP} exists; the clock may have gone back."
   mv --no-target-directory "${PWD}" "${place}/${STAMP}"
-  sync "${place}"
+  mkdir "${from}" # a reason that is left here must not be left in the backup
+  cd "${from}"
+  sync "${place}" "${BACKUP_DIR}" ||
+    fail "${place}/${STAMP} stands, but its folder could not be flushed; look after the disk."
 }
 
 back_up_database() { # database, folder name
   local database=$1 REPLY
+  [[ ${database} != *[$'\n\r']* ]] ||
+    fail "pg_restore refuses a database with a line break in its name; rename it"
   conninfo "${database}"
   local connection=${REPLY}
   write_content_query
-  query "${database}" "SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-      pg_get_userbyid(d.datdba) FROM pg_database AS d WHERE d.datname = current_database()" \
-    >database.txt 2>session.log || {
-    reason_in session.log
-    fail "cannot open the database: ${REPLY}"
-  }
   dump_with_content "${connection}"
   verify_dump
   encrypt_dump
@@ -549,6 +578,8 @@ isolated() { # folder name, function, arguments...: STATUS and REASON tell how i
   CHILD=$!
   set +m
   wait "${CHILD}" || STATUS=$?
+  # What waits for the server still would keep the lock.
+  ((STATUS == 0)) || kill -TERM -- "-${CHILD}" 2>/dev/null || true
   CHILD=''
   REASON=''
   if ((STATUS != 0)); then

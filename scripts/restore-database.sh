@@ -8,6 +8,7 @@ set -euo pipefail
 shopt -s inherit_errexit nullglob
 umask 077
 export LC_ALL=C
+unset CDPATH
 
 readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_FETCH=5 EXIT_DAMAGED=6 EXIT_DIFFERS=7
 readonly EXIT_OCCUPIED=8 EXIT_CORRUPT=9
@@ -174,8 +175,14 @@ read_server() {
   fi
   PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}
   if [[ -n ${PGPASSWORD} ]]; then export PGPASSWORD; else unset PGPASSWORD; fi
-  SERVER_VERSION=$(session "${MAINTENANCE}" --command='SHOW server_version_num' 2>&1) ||
-    stop "${EXIT_PREFLIGHT}" "cannot log in: ${SERVER_VERSION//$'\n'/ } Check host, port and password."
+  [[ -z ${POSTGRES_HOST:-} ]] || unset PGHOSTADDR # it would win over the host that is named here
+  local answer
+  answer=$(session "${MAINTENANCE}" --command='SHOW server_version_num' 2>&1) ||
+    stop "${EXIT_PREFLIGHT}" "cannot log in: ${answer//$'\n'/ } Check host, port and password."
+  # A server may answer with warnings too.
+  [[ ${answer} =~ (^|$'\n')([0-9]{5,6})$ ]] ||
+    stop "${EXIT_PREFLIGHT}" "the server names no version: ${answer//$'\n'/ }"
+  SERVER_VERSION=${BASH_REMATCH[2]}
 }
 
 check_client() { # from 17 on, pg_restore sets transaction_timeout, which no older server knows
@@ -282,6 +289,7 @@ open_source() { # FOLDERS: the folder name of every database that has a backup
     [[ -n ${BACKUP_DIR:-} && -d ${BACKUP_DIR} ]] || stop "${EXIT_USAGE}" \
       "BACKUP_DIR '${BACKUP_DIR:-}' is not a folder; name one, or set BACKUP_BUCKET."
     for folder in "${BACKUP_DIR}"/*/; do
+      compgen -G "${folder}????????T??????Z/" >/dev/null || continue # such as lost+found
       folder=${folder%/}
       FOLDERS+=("${folder##*/}")
     done
@@ -402,25 +410,38 @@ look_at_target() { # database: PRESENT and OCCUPIED
   OCCUPIED=${answer}
 }
 
-create_beside() { # backup folder, new name
-  local encoding collate ctype owner name REPLY
-  IFS='|' read -r encoding collate ctype owner <"$1/database.txt"
-  identifier "$2"
-  name=${REPLY}
-  local statement="CREATE DATABASE ${name} TEMPLATE template0"
-  literal "${encoding}"
-  statement+=" ENCODING ${REPLY}"
-  literal "${collate}"
-  statement+=" LC_COLLATE ${REPLY}"
-  literal "${ctype}"
-  statement+=" LC_CTYPE ${REPLY}"
-  if ((${#OWNERSHIP[@]} == 0)); then
-    identifier "${owner}"
-    statement+=" OWNER ${REPLY}"
-  fi
-  session "${MAINTENANCE}" --command="${statement}" ||
+describe_database() { # new name: what the dump says of the database itself, in two files
+  local text from to REPLY
+  pg_restore --create --list "${DUMP}" >"${SCRATCH}/list" || return 1
+  sed -n -E '/^[0-9]+; [0-9]+ [0-9]+ (DATABASE|DATABASE PROPERTIES|[A-Z ]+ - DATABASE) /p' \
+    "${SCRATCH}/list" >"${SCRATCH}/entries"
+  text=$(pg_restore --create --schema-only "${OWNERSHIP[@]}" --use-list="${SCRATCH}/entries" \
+    --file=- "${DUMP}") || return 1
+  # Without the roles nothing can be set for one of them.
+  [[ " ${OWNERSHIP[*]} " != *' --no-privileges '* ]] ||
+    text=$(sed '/^ALTER ROLE .* IN DATABASE /d' <<<"${text}")
+  [[ -z ${SERVER} ]] || text=$(sed -E 's/^(CREATE DATABASE .*) TABLESPACE = .*;$/\1;/' <<<"${text}")
+  [[ ${text} =~ 'CREATE DATABASE '(.*)' WITH TEMPLATE = ' ]] || return 1
+  from=" DATABASE ${BASH_REMATCH[1]} "
+  identifier "$1"
+  to=" DATABASE ${REPLY} "
+  text=${text//"${from}"/"${to}"}
+  # The dump connects to the database once it is made, and goes on to its grants and settings.
+  sed '/^\\encoding /d; /^\\connect /,$d' <<<"${text}" >"${SCRATCH}/create.sql"
+  sed '1,/^\\connect /d; /^\\encoding /d; /^\\connect /d' <<<"${text}" >"${SCRATCH}/properties.sql"
+}
+
+create_beside() { # new name; encoding, locale and owner are those of the backup
+  describe_database "$1" ||
+    stop "${EXIT_DAMAGED}" 'the dump does not tell what database it is of; take another backup.'
+  BESIDE=$1
+  session "${MAINTENANCE}" --file="${SCRATCH}/create.sql" >/dev/null ||
     stop "${EXIT_FAILED}" "no database could be created beside the target; if a role is missing, run --globals first."
-  BESIDE=$2
+}
+
+apply_properties() { # last, since a setting may forbid what comes before
+  session "${MAINTENANCE}" --file="${SCRATCH}/properties.sql" >/dev/null || stop "${EXIT_FAILED}" \
+    "the settings of the database could not be restored; the target is as it was. If a role is missing, run --globals first."
 }
 
 drop_beside() {
@@ -469,13 +490,13 @@ take_name() { # target name: both names change in one transaction
   fi
 }
 
-check_corruption() { # database: AMCHECK tells what pg_amcheck made of it
+check_corruption() { # name of the database that BESIDE holds: AMCHECK tells what pg_amcheck made of it
   local complaint status=0 REPLY
   if ! command -v pg_amcheck >/dev/null; then
     AMCHECK='not run: pg_amcheck is not installed'
-  elif complaint=$(session "$1" --command="SELECT 1 / count(*) FROM pg_available_extensions
+  elif complaint=$(session "${BESIDE}" --command="SELECT 1 / count(*) FROM pg_available_extensions
       WHERE name = 'amcheck'" 2>&1 >/dev/null); then
-    conninfo "$1"
+    conninfo "${BESIDE}"
     complaint=$(pg_amcheck --no-password --install-missing --heapallindexed --parent-check \
       --jobs="${JOBS}" "${REPLY}" 2>&1) || status=$?
     ((status == 0)) || stop "${EXIT_CORRUPT}" \
@@ -496,7 +517,7 @@ restore() { # backup folder, target name, 1 to replace
   look_at_target "$2"
   ((OCCUPIED == 0 || $3 == 1)) || stop "${EXIT_OCCUPIED}" \
     "the database $2 holds something; give --replace to keep it aside, or --into another name."
-  create_beside "$1" "restoring_${STAMP}_$$"
+  create_beside "restoring_${STAMP}_$$"
   conninfo "${BESIDE}"
   pg_restore --no-password --exit-on-error --jobs="${JOBS}" "${OWNERSHIP[@]}" \
     --dbname="${REPLY}" "${DUMP}" &
@@ -506,12 +527,13 @@ restore() { # backup folder, target name, 1 to replace
   ((restored == 0)) || stop "${EXIT_FAILED}" 'pg_restore ended at the error above; the target is as it was.'
   compare_content "$1" "${BESIDE}"
   tables=$(grep -cv '^large objects' "$1/content.tsv") || tables=0
-  take_name "$2"
   if [[ -n ${SERVER} ]]; then
     check_corruption "$2"
     json_text "${AMCHECK}"
     amcheck=", \"amcheck\": ${REPLY}"
   fi
+  apply_properties
+  take_name "$2"
   rm -rf "${SCRATCH}/plain"
   local database
   json_text "$2"
@@ -527,10 +549,16 @@ restore_globals() {
   [[ -n ${REPLY} ]] || stop "${EXIT_PREFLIGHT}" "no verified backup of the roles in ${BACKUP_DIR:-${BACKUP_BUCKET}}."
   local folder=${REPLY}
   check_sums "${folder}"
+  session "${MAINTENANCE}" --output="${SCRATCH}/spaces" \
+    --command="SELECT format('CREATE TABLESPACE %I ', spcname) FROM pg_tablespace" ||
+    stop "${EXIT_FAILED}" 'the tablespaces cannot be listed.'
+  # A drill makes none: they are folders of the server that was backed up.
+  [[ -z ${SERVER} ]] || printf ' TABLESPACE \n' >>"${SCRATCH}/spaces"
   # A role that is there already is no error; its attributes become those of the backup.
   # shellcheck disable=SC2016 # the dollars quote for PostgreSQL
-  sed -E 's/^(CREATE ROLE .*;)$/DO $closeout$ BEGIN \1 EXCEPTION WHEN duplicate_object THEN NULL; END $closeout$;/' \
-    "${folder}/globals.sql" >"${SCRATCH}/globals.sql"
+  grep --invert-match --fixed-strings --file="${SCRATCH}/spaces" "${folder}/globals.sql" |
+    sed -E 's/^(CREATE ROLE .*;)$/DO $closeout$ BEGIN \1 EXCEPTION WHEN duplicate_object THEN NULL; END $closeout$;/' \
+      >"${SCRATCH}/globals.sql"
   session "${MAINTENANCE}" --file="${SCRATCH}/globals.sql" >/dev/null ||
     stop "${EXIT_FAILED}" 'the roles could not be restored.'
   json_text "${folder/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
@@ -588,7 +616,8 @@ CONF
     stop "${EXIT_FAILED}" "the throw-away server does not start: ${told//$'\n'/ }"
   }
   export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=postgres
-  unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE
+  unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE PGHOSTADDR PGCHANNELBINDING PGREQUIREAUTH \
+    PGREQUIREPEER PGTARGETSESSIONATTRS PGGSSENCMODE PGSSLNEGOTIATION
 }
 
 drill_one() { # backup folder
@@ -606,8 +635,9 @@ drill() { # one backup, or nothing for the newest of every database
   local name started=${SECONDS} amcheck REPLY
   DRILLED=0 OLDEST=0 AMCHECK=''
   start_throw_away_server
+  OWNERSHIP+=(--no-tablespaces)
   if [[ -n $1 ]]; then
-    OWNERSHIP=(--no-owner --no-privileges) # the roles are another backup's
+    OWNERSHIP=(--no-owner --no-privileges --no-tablespaces) # the roles are another backup's
     named_backup "$1"
     drill_one "${REPLY}"
   else

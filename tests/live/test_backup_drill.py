@@ -276,9 +276,10 @@ for file in dump/*.dat.*; do head -c 100 "$file" >cut && mv cut "$file"; done
     ("program", "text", "told"),
     [
         ("sync", "echo 'sync: error syncing: Input/output error' >&2; exit 1", "flushed to disk"),
+        ("sync", "[[ $1 != VERIFIED ]]", "look after the disk"),
         ("dd", '[[ $1 != */content.tsv ]] || echo >>"${1#if=}"', "changed while it was written"),
     ],
-    ids=["disk-refuses-a-write", "disk-holds-something-else"],
+    ids=["disk-refuses-a-write", "disk-refuses-the-seal", "disk-holds-something-else"],
 )
 def test_backup_publishes_nothing_that_the_disk_does_not_hold(
     bench: Bench, program: str, text: str, told: str

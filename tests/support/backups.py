@@ -42,12 +42,15 @@ def databases(bench: Bench) -> set[str]:
 def create(server: postgres.Server, name: str, sql: str) -> None:
     """Make a database of any name, with the content that `sql` gives it."""
     quoted = name.replace('"', '""')
-    made = shell.run(
-        [server.bin / "psql", "-X", "-q", "-c", f'CREATE DATABASE "{quoted}"'],
-        env=server.environment(),
-    )
-    assert made.ok, made.err
+    do(server, f'CREATE DATABASE "{quoted}"')
     drill.ask(server, name, sql)
+
+
+def do(server: postgres.Server, *statements: str) -> None:
+    """Carry out each statement by itself: some refuse to be part of a transaction."""
+    words = [word for statement in statements for word in ("-c", statement)]
+    done = shell.run([server.bin / "psql", "-X", "-q", *words], env=server.environment())
+    assert done.ok, done.err
 
 
 def plant(emulator: Emulator, key: str, data: bytes) -> None:

@@ -103,6 +103,7 @@ def test_settings_are_told_from_the_scripts_own_names(script: Path, known: str) 
         ({"POSTGRES_USER": ""}, "POSTGRES_USER is not set"),
         ({"BACKUP_DIR": ""}, "BACKUP_DIR is not set"),
         ({"BACKUP_JOBS": "two"}, "BACKUP_JOBS must be a whole number"),
+        ({"BACKUP_RETENTION_DAYS": "08"}, "BACKUP_RETENTION_DAYS must be a whole number"),
         ({"BACKUP_KEEP_VERIFIED": "0"}, "the last good backup stays"),
         ({"BACKUP_BUCKET": "farmiq-backups"}, "must begin with s3:// or gs://"),
         ({"BACKUP_BUCKET": "s3://b", "BACKUP_UPLOAD_TOOL": "gcloud"}, "no upload tool"),

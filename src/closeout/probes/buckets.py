@@ -61,8 +61,13 @@ class Emulator:
             answer = httpx.get(f"{self.url}/storage/v1/b/{BUCKET}/o", timeout=10.0).json()
             names = [item["name"] for item in answer.get("items", ())]
         else:
-            text = httpx.get(f"{self.url}/{BUCKET}", params={"list-type": "2"}, timeout=10.0).text
-            names = [part.split("</Key>")[0] for part in text.split("<Key>")[1:]]
+            names = []
+            while True:  # S3 tells a thousand at a time
+                asked = {"list-type": "2", "start-after": names[-1] if names else ""}
+                text = httpx.get(f"{self.url}/{BUCKET}", params=asked, timeout=10.0).text
+                names += [part.split("</Key>")[0] for part in text.split("<Key>")[1:]]
+                if "<IsTruncated>true" not in text:
+                    break
         return frozenset(name.removeprefix("daily/") for name in names)
 
     def content(self, key: str) -> bytes:
