@@ -86,7 +86,11 @@ def test_database_that_no_tool_can_restore_is_refused_by_name(bench: Bench) -> N
 
 def test_database_keeps_its_settings_limits_and_grants(bench: Bench) -> None:
     """What belongs to the database itself comes back, and without its roles all that needs none."""
-    create(bench.server, "kept", "CREATE TABLE t AS SELECT 1 AS n")
+    icu = "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'"
+    provided = drill.ask(bench.server, "postgres", icu).strip() != "0"
+    locale = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'" if provided else "LC_COLLATE 'C'"
+    do(bench.server, f"CREATE DATABASE kept TEMPLATE template0 {locale}")
+    drill.ask(bench.server, "kept", "CREATE TABLE t AS SELECT 1 AS n")
     do(
         bench.server,
         "CREATE ROLE reader",
@@ -99,7 +103,7 @@ def test_database_keeps_its_settings_limits_and_grants(bench: Bench) -> None:
         "COMMENT ON DATABASE kept IS 'a DATABASE of the farm'",
     )
     asked = (
-        "SELECT datconnlimit,"
+        "SELECT datconnlimit, datlocprovider, datcollate,"
         " (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) AS a),"
         " shobj_description(d.oid, 'pg_database'), (SELECT array_agg("
         "setrole::regrole::text || setconfig::text ORDER BY setrole) FROM pg_db_role_setting"
