@@ -654,7 +654,7 @@ put_aws() { # file, object address: the server checks the sum and refuses to ove
   local -a asked=(--query '[ChecksumSHA256, ServerSideEncryption, ETag]' --output text)
   asked+=(--bucket "${bucket}" --key "${key}")
   present=$(timeout "${UPLOAD_TIMEOUT}" aws s3api put-object "${asked[@]}" --body "$1" \
-    --checksum-sha256 "${sum}" --if-none-match '*') ||
+    --checksum-algorithm SHA256 --checksum-sha256 "${sum}" --if-none-match '*') ||
     present=$(aws s3api head-object "${asked[@]}" --checksum-mode ENABLED 2>/dev/null) || return 1
   if [[ ${present} == "${sum}"$'\t'* ]]; then
     # A store that only repeats the sum we sent betrays itself here; with a key of KMS there is

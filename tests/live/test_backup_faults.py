@@ -301,6 +301,26 @@ def test_upload_cut_midway_is_taken_up_by_the_next_run(
 
 
 @pytest.mark.parametrize("words", CLIENTS)
+def test_upload_arrives_whole(bench: Bench, stores: Mapping[str, Emulator], words: str) -> None:
+    """Every file of every verified backup is there, byte by byte, and a second run agrees."""
+    emulator, settings = client(stores, words, f"whole {words}")
+    sent_before(bench, settings)
+    run = back_up(bench, **settings)
+    assert run.ok, run.message
+    there = inside(emulator, settings)
+    left_out = f"{DATABASE}/{backups.LONG_AGO[1][1]}/"
+    wanted = {name for name in content(bench.folder) if not name.startswith(left_out)}
+    assert set(there) == wanted
+    assert all(there[name] == (bench.folder / name).read_bytes() for name in wanted)
+    for marker in bench.folder.glob("*/*/UPLOADED"):
+        marker.unlink()
+    sent_before(bench, settings)
+    time.sleep(1.05)  # folders are named by the second
+    again = back_up(bench, **settings)
+    assert again.ok, again.message
+
+
+@pytest.mark.parametrize("words", CLIENTS)
 def test_upload_that_is_changed_on_its_way_is_refused(
     bench: Bench, stores: Mapping[str, Emulator], words: str
 ) -> None:
