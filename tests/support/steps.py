@@ -371,6 +371,7 @@ def _keep_in_bucket(scheme: str) -> Callable[[Stage], None]:
     def prepare(stage: Stage) -> None:
         _keep_one(stage)
         _bring_back_for_upload(stage)
+        _next_second(stage)
         run = drill.back_up(_uploading("rclone", scheme)(stage) | {"BACKUP_RETENTION_DAYS": "9"})
         assert run.ok, run.message
 
