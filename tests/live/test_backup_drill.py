@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,26 +22,10 @@ from tests.support.backups import (
 from closeout import drill, shell
 from closeout.errors import CloseoutError
 from closeout.model import ProbeContext
-from closeout.probes import backup, bucket_questions, postgres
+from closeout.probes import backup, bucket_questions
 from closeout.probes.backup import Bench
 
 pytestmark = [pytest.mark.live]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    """Provide one seeded server for the module."""
-    with drill.workplace() as place, postgres.server(place) as running:
-        drill.seed(running)
-        yield running
-
-
-@pytest.fixture
-def bench(server: postgres.Server, tmp_path: Path) -> Bench:
-    """Provide an empty backup folder, and the scripts to fill it."""
-    return Bench(
-        server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
-    )
 
 
 def test_drill_restores_every_table_and_sees_one_changed_cell() -> None:

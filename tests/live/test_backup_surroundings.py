@@ -1,7 +1,6 @@
 """What a server, its databases and an environment may hold, and both scripts have to bear."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,22 +31,6 @@ while IFS= read -r line; do
 done | '{bin}/psql' "$@"
 """
 """A psql that begins to sum up a second late."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    """Provide one seeded server for the module."""
-    with drill.workplace() as place, postgres.server(place) as running:
-        drill.seed(running)
-        yield running
-
-
-@pytest.fixture
-def bench(server: postgres.Server, tmp_path: Path) -> Bench:
-    """Provide an empty backup folder, and the scripts to fill it."""
-    return Bench(
-        server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
-    )
 
 
 def test_names_with_line_breaks_and_names_of_our_own_come_back(bench: Bench) -> None:
@@ -190,17 +173,11 @@ def test_every_table_is_held_before_the_dump_begins(bench: Bench) -> None:
         " WHERE a.application_name = 'backup-database' AND l.mode = 'AccessShareLock'"
         " AND c.relname !~ '^pg_'"
     )
-    folder = with_program(
-        bench,
-        "pg_dump",
-        WAITS.format(bin=bench.server.bin)
-        + f"psql -X -A -t -d {DATABASE} -c \"{held}\" >'{seen}'\n"
-        + f"exec '{bench.server.bin}/pg_dump' \"$@\"\n",
-    )
-    late = folder / "psql"
-    late.unlink()
-    late.write_text(LATE.format(bin=bench.server.bin))
-    late.chmod(0o755)
+    late = with_program(bench, "psql", LATE.format(bin=bench.server.bin))
+    asking = f"psql -X -A -t -d {DATABASE} -c \"{held}\" >'{seen}'\n"
+    dumping = f"exec '{bench.server.bin}/pg_dump' \"$@\"\n"
+    waits = WAITS.format(bin=bench.server.bin)
+    folder = with_program(bench, "pg_dump", waits + asking + dumping, among=late)
     run = back_up(bench, PGBIN=str(folder))
     assert run.ok, run.message
     (event,) = [event for event in run.events if event["database"] == DATABASE]
@@ -231,19 +208,16 @@ def test_dump_that_is_cut_is_told_whatever_the_client(bench: Bench, kept: str) -
     assert packaged is not None
     size = '"$(($(stat -c %s "$file") / 2))"' if kept == "half" else kept
     for client in {bench.server.bin, packaged}:
-        programs = bench.scratch / f"client-{client.parent.name}-{kept}"
-        programs.mkdir()
-        for program in client.iterdir():
-            (programs / program.name).symlink_to(program)
-        (programs / "pg_dump").unlink()
-        (programs / "pg_dump").write_text(
+        programs = with_program(
+            bench,
+            "pg_dump",
             f"""#!/bin/bash
 '{client}/pg_dump' "$@" || exit
 [[ -f dump/toc.dat ]] || exit 0
 for file in dump/*.dat.*; do head -c {size} "$file" >cut && mv cut "$file"; done
-"""
+""",
+            among=client,
         )
-        (programs / "pg_dump").chmod(0o755)
         run = back_up(bench, PGBIN=str(programs))
         assert run.code == 1, (client, run.message)
         assert "cannot be read back" in run.message

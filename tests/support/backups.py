@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,11 +72,11 @@ def writable(path: Path) -> Path:
     return path
 
 
-def with_program(bench: Bench, name: str, text: str) -> Path:
-    """Make a folder of the server's programs in which one is another."""
-    folder = bench.scratch / "programs"
-    folder.mkdir()
-    for program in bench.server.bin.iterdir():
+def with_program(bench: Bench, name: str, text: str, *, among: Path | None = None) -> Path:
+    """Make a folder of programs in which one is another: the server's, or those of `among`."""
+    folder = Path(tempfile.mkdtemp(prefix="programs-", dir=bench.scratch))
+    folder.chmod(0o755)
+    for program in (among or bench.server.bin).iterdir():
         (folder / program.name).symlink_to(program)
     (folder / name).unlink(missing_ok=True)
     (folder / name).write_text(text)
