@@ -54,7 +54,7 @@ def _make() -> None:
         "--quiet",
         "--disable-pip-version-check",
     ]
-    subprocess.run([*pip, "--require-hashes", "-r", PINS], check=True)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", PINS], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", HOME], check=True)
 
 

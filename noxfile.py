@@ -27,7 +27,7 @@ VALIDATORS = "requirements/validators.txt"
 
 def _install(session: nox.Session, *files: str) -> None:
     for name in files:
-        session.install("--quiet", "--require-hashes", "-r", name)
+        session.install("--quiet", "--no-deps", "--require-hashes", "-r", name)
 
 
 def _install_ours(session: nox.Session, *files: str) -> None:

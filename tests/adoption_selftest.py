@@ -44,7 +44,7 @@ def _installed(folder: Path) -> Path:
     pins = HOME / "requirements" / "closeout.txt"
     steps += [
         (sys.executable, "-m", "virtualenv", "--quiet", folder / "env"),
-        (*install, "--require-hashes", "-r", pins),
+        (*install, "--no-deps", "--require-hashes", "-r", pins),
         (*install, "--no-deps", "--no-index", "--find-links", folder / "wheel", "closeout"),
     ]
     for step in steps:

@@ -37,7 +37,7 @@ def ensure(folder: Path, requirements: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _must([sys.executable, "-m", "virtualenv", "--quiet", folder])
-    _must([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", source])
+    _must([python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", source])
     writer.durable_write(stamp, wanted.encode())
     return python
 
