@@ -13,7 +13,7 @@ from tests.support.monorepos import reference_copy
 from closeout.errors import ExitCode
 
 HOME = Path(__file__).resolve().parents[1]
-_CODE = "import closeout.bundle, closeout; print(closeout.__file__, closeout.bundle.BUNDLE)"
+_CODE = "import closeout.resources, closeout; print(closeout.__file__, closeout.resources.BUNDLE)"
 _SUITES = ("5.1", "5.2", "5.3", "5.4", "5.5", "6.1", "6.2", "6.3", "6.4", "6.5", "M.4", "M.5")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from tests import drift
+from tests.drift import Judgement, Row, Tools, matrix, staging
+from tests.drift.cases import Case, Outcome, load, variant
+from tests.drift.staging import Staged
 
-from closeout import drift
-from closeout.drift import Judgement, Row, Tools, matrix, staging
-from closeout.drift.cases import Case, Outcome, load, variant
-from closeout.drift.staging import Staged
 from closeout.errors import ExitCode
 
 OURS = ("cors", "headers", "sql")

@@ -4,10 +4,9 @@ import difflib
 from pathlib import Path
 
 import pytest
-
-from closeout.drift import matrix, staging
-from closeout.drift.cases import Case, Outcome, load
-from closeout.drift.staging import Staged
+from tests.drift import matrix, staging
+from tests.drift.cases import Case, Outcome, load
+from tests.drift.staging import Staged
 
 OURS = ("rate-limit", "factory-secret")
 FEWEST = 12

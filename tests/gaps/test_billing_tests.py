@@ -3,14 +3,15 @@
 import json
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout import suites
-from closeout.bundle import BUNDLE
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
-from closeout.gaps.billing_tests.derive import SUITE
+from closeout.gaps.billing_tests.fix import SUITE
+from closeout.harness import suite_install
+from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.model import Reason, Source, Unresolved
-from closeout.probes.service_copy import BILLING_SERVICE
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 SERVICE = str(BILLING_SERVICE)
 SCRIPT_LINE = b'"test": "jest --passWithNoTests"'
@@ -196,9 +197,9 @@ def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, byt
     """The names that each suite file is said to use exist in the service it was written for."""
     tree = MemoryTree(reference)
 
-    assert {file: suites.missing_names(SUITE, file, tree) for file in SUITE.needs} == dict.fromkeys(
-        SUITE.needs, ()
-    )
-    assert {name for name in suites.files("billing") if name.endswith(".test.ts")} <= set(
+    assert {
+        file: suite_install.missing_names(SUITE, file, tree) for file in SUITE.needs
+    } == dict.fromkeys(SUITE.needs, ())
+    assert {name for name in suite_install.files("billing") if name.endswith(".test.ts")} <= set(
         SUITE.needs
     )

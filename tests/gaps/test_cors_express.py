@@ -8,16 +8,16 @@ import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout.anchors.typescript import syntax_error
-from closeout.bundle import BUNDLE
-from closeout.gaps.cors.derive import derive
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.detect import detect
-from closeout.gaps.cors.express import RULE
+from closeout.gaps.cors.express.detect import RULE
+from closeout.gaps.cors.fix import derive
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS
 from closeout.model import Check, Reason
-from closeout.rendering import render
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.parsing.typescript import syntax_error
+from closeout.resources import BUNDLE, render
 
 FOLDER = "cloud-layer/cloud-herd-service"
 MAIN = f"{FOLDER}/src/index.ts"

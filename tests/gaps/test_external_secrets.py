@@ -8,16 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout import shell
-from closeout.bundle import BUNDLE
+from closeout import process
+from closeout.formats.manifests import validate_together
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps import factory_secret
 from closeout.gaps.external_secrets import GAP
-from closeout.inventory import inventory
-from closeout.manifests import validate_together
+from closeout.gaps.external_secrets.inventory import inventory
+from closeout.harness import cluster
 from closeout.model import Changeset, Finding, Gap, ProbeContext, Source
-from closeout.probes import cluster
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"
 COMPOSE = b"""services:
@@ -382,7 +383,7 @@ def test_derive_renders_scripts_that_shellcheck_accepts(fixed: Overlay, tmp_path
     scripts = [edit for edit in fixed.edits if edit.path.suffix == ".sh"]
     for edit in scripts:
         (tmp_path / edit.path.name).write_bytes(edit.after)
-    result = shell.run(["shellcheck", *sorted(tmp_path.glob("*.sh"))])
+    result = process.run(["shellcheck", *sorted(tmp_path.glob("*.sh"))])
     assert (result.out, result.code) == ("", 0)
     assert [edit.mode for edit in scripts] == [0o755] * 4
 
@@ -413,7 +414,7 @@ def test_create_remote_secrets_prints_no_value_when_it_creates_them(
     )
     path = {"PATH": f"{tools}:/usr/bin:/bin"}
     asked = b"postgres-value\nrefresh-value\n\n"
-    result = shell.run(["bash", script], env=path, stdin=asked, deadline=20)
+    result = process.run(["bash", script], env=path, stdin=asked, deadline=20)
     assert result.code == 0, result.err
     kept = (tmp_path / "kept").read_text("utf-8").split()
     calls = (tmp_path / "calls").read_text("utf-8")
@@ -421,7 +422,7 @@ def test_create_remote_secrets_prints_no_value_when_it_creates_them(
     assert len(kept[2]) == 64
     assert all(value not in result.out + result.err + calls for value in kept)
     assert result.out.count("created  farmiq-prod-") == 3
-    listed = shell.run(["bash", script, "--list"], env=path, deadline=20)
+    listed = process.run(["bash", script, "--list"], env=path, deadline=20)
     assert (listed.code, "3 are missing" in listed.err) == (1, True)
 
 

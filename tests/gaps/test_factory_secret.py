@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout.bundle import BUNDLE
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.factory_secret import GAP
 from closeout.model import Edit, Reason
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 REGISTRY = "cloud-layer/cloud-tenant-registry"
 CONTROLLER = f"{REGISTRY}/src/controllers/provisioning.ts"

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
+from closeout.model.tree import Tree
 
-from closeout import certificates
-from closeout.bundle import BUNDLE
-from closeout.gaps.mqtt_tls import GAP, rendered
-from closeout.gaps.mqtt_tls.broker_conf import parse, production_problems, tls_problems
-from closeout.manifests import validate_together
+from closeout.formats.manifests import validate_together
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
+from closeout.gaps.mqtt_tls import GAP, certificates
+from closeout.gaps.mqtt_tls.mosquitto import render
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse, production_problems, tls_problems
 from closeout.model import Edit, Finding, Reason, Unresolved
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
 CONF = PurePosixPath("edge-layer/edge-mqtt-broker/mosquitto.conf")
@@ -340,7 +341,7 @@ def test_derive_lists_the_certificate_when_the_folder_has_a_kustomization(
 
 def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
     """Everything is held strictly; secrets are named, and filled by cert-manager alone."""
-    made = rendered.cluster_manifests("broker", "farm", rendered.access_list(None))
+    made = render.cluster_manifests("broker", "farm", render.access_list(None))
     assert set(made) == {"configmap.yaml", "statefulset.yaml", "service.yaml", "certificate.yaml"}
     assert validate_together({PurePosixPath(name): body for name, body in made.items()}) == ()
     documents = [top for body in made.values() for top in yaml.safe_load_all(body)]
@@ -368,7 +369,7 @@ def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
 )
 def test_validation_refuses_when_a_certificate_is_wrong(before: str, after: str) -> None:
     """The schemas are strict: what cert-manager would refuse is refused here."""
-    good = rendered.cluster_certificate("broker", "farm", "broker-tls", b"").decode()
+    good = render.cluster_certificate("broker", "farm", "broker-tls", b"").decode()
     assert before in good
     assert validate_together({PurePosixPath("a.yaml"): good.replace(before, after).encode()}) != ()
 
@@ -391,7 +392,7 @@ def test_derive_refuses_when_the_map_is_mounted_file_by_file(reference: DiskTree
 
 def test_instructions_name_what_certificates_carry() -> None:
     """The README and the issued certificate speak of the same names."""
-    assert rendered.NAMES == certificates.BROKER_NAMES
+    assert render.NAMES == certificates.BROKER_NAMES
 
 
 def test_deviations_are_told_apart() -> None:

@@ -4,13 +4,14 @@ import json
 from pathlib import Path, PurePosixPath
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout.bundle import BUNDLE
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
-from closeout.gaps.rate_limit.constants import Expression, number, scope_of
-from closeout.gaps.rate_limit.limiters import limiters
+from closeout.gaps.rate_limit.express.constants import Expression, number, scope_of
+from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.model import Edit, Reason, Verdict
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-identity-access"
 ROUTER = f"{SERVICE}/src/routes/authRoutes.ts"

@@ -11,13 +11,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
+from closeout.model.tree import Tree
 
-from closeout import kustomize, shell
-from closeout.bundle import BUNDLE
+from closeout import process
 from closeout.errors import CloseoutError
+from closeout.formats import kustomize
+from closeout.formats.manifests import validate, validate_together
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.external_secrets import GAP
-from closeout.manifests import validate, validate_together
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"
 OVERLAYS = "k8s/overlays/external-secrets"
@@ -279,11 +281,11 @@ class _Desk:
         script.write_text(f'#!/bin/bash\necho "{name} $*" >> "{self.folder}/calls"\n{body}\n')
         script.chmod(0o755)
 
-    def run(self, script: str, *words: str, stdin: bytes = b"") -> shell.Result:
+    def run(self, script: str, *words: str, stdin: bytes = b"") -> process.Result:
         """Run a rendered script with the stand-ins first on PATH."""
         argv = ["bash", self.folder / FOLDER / script, *words]
         path = {"PATH": f"{self.tools}:/usr/bin:/bin"}
-        return shell.run(argv, env=path, stdin=stdin, deadline=30)
+        return process.run(argv, env=path, stdin=stdin, deadline=30)
 
     @property
     def calls(self) -> list[str]:
@@ -430,5 +432,5 @@ def test_derive_renders_scripts_for_vault_that_shellcheck_accepts(tmp_path: Path
     """The four scripts are clean for the other provider, too."""
     desk = _Desk(tmp_path, _fixed(_chart(**{"closeout.toml": VAULT})))
     scripts = sorted((desk.folder / FOLDER).glob("*.sh"))
-    result = shell.run(["shellcheck", *scripts])
+    result = process.run(["shellcheck", *scripts])
     assert (len(scripts), result.out, result.code) == (4, "", 0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout.bundle import BUNDLE
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.sql import GAP
 from closeout.model import Finding, Reason
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 _HOME = "cloud-layer/cloud-data-pipeline"
 _MODEL = f"{_HOME}/models/marts/analytics/fact_batch_cohort.sql"

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 import jinja2
 import pytest
+from closeout.model.tree import Tree
 from tests.support import sql_corpus
 from tests.support.sql_corpus import Case
 
-from closeout import shell
+from closeout import process
+from closeout.fs.tree import Overlay
 from closeout.gaps.sql import GAP
+from closeout.harness import postgres
 from closeout.model import Finding
-from closeout.probes import postgres
-from closeout.tree import Overlay, Tree
 
 DEFECTS = sql_corpus.cases("defects")
 NEAR_MISSES = sql_corpus.cases("near_misses")
@@ -45,9 +46,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server
         yield made
 
 
-def _ask(server: postgres.Server, sql: str) -> shell.Result:
+def _ask(server: postgres.Server, sql: str) -> process.Result:
     argv = [server.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]
-    return shell.run(argv, env=server.environment(), stdin=sql.encode())
+    return process.run(argv, env=server.environment(), stdin=sql.encode())
 
 
 def _must(server: postgres.Server, sql: str) -> str:

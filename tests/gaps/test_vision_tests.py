@@ -1,14 +1,15 @@
 """The vision suite goes where it fits, once, and over nothing."""
 
 import pytest
+from closeout.model.tree import Tree
 
-from closeout import suites
-from closeout.bundle import BUNDLE
+from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
-from closeout.gaps.vision_tests.derive import SUITE
+from closeout.gaps.vision_tests.fix import SUITE
+from closeout.harness import suite_install
+from closeout.harness.service_copy import VISION_SERVICE
 from closeout.model import Reason, Source, Unresolved
-from closeout.probes.service_copy import VISION_SERVICE
-from closeout.tree import DiskTree, MemoryTree, Overlay, Tree
+from closeout.resources import BUNDLE
 
 SERVICE = str(VISION_SERVICE)
 
@@ -207,6 +208,6 @@ def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, byt
 
     asked = set(SUITE.needs) - SUITE.companions
 
-    assert {file: suites.missing_names(SUITE, file, tree) for file in asked} == dict.fromkeys(
-        asked, ()
-    )
+    assert {
+        file: suite_install.missing_names(SUITE, file, tree) for file in asked
+    } == dict.fromkeys(asked, ())

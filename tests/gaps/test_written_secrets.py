@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from closeout.anchors import yaml as anchors
-from closeout.compose import problems
+from closeout.formats.compose_check import problems
+from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.external_secrets import GAP
-from closeout.inventory import inventory
-from closeout.inventory.literals import literals
+from closeout.gaps.external_secrets.inventory import inventory
+from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.model import Changeset
-from closeout.tree import MemoryTree, Overlay
+from closeout.parsing import yaml as anchors
 
 COMPOSE = "cloud-layer/docker-compose.yml"
 EXAMPLE = "cloud-layer/.env.example"

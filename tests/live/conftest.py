@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from closeout import drill
-from closeout.probes import postgres
-from closeout.probes.backup import Bench
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from tests.support.false_claims import READ, RUNNING, Plant
 from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
 from tests.support.naive import naive_copy
 
-from closeout import auditing
+from closeout.cli.commands import audit
 from closeout.errors import CloseoutError, ExitCode
-from closeout.tree import DiskTree, digest
+from closeout.fs.tree import DiskTree, digest
 
 OPERATOR = {"9.2", "9.3", "10.1", "10.4", "M.8", "M.9"}
 """What a cluster or a bucket alone can settle: never closed here."""
@@ -56,11 +56,11 @@ class Audited:
         return json.dumps(rows)
 
 
-def _pythons() -> auditing.Interpreters:
+def _pythons() -> audit.Interpreters:
     def named(variable: str) -> Path:
         return Path(os.environ[variable])
 
-    return auditing.Interpreters(
+    return audit.Interpreters(
         live=lambda: named("CLOSEOUT_LIVE_PYTHON"),
         vision=lambda: named("CLOSEOUT_VISION_PYTHON"),
         dbt=lambda: named("CLOSEOUT_DBT_PYTHON"),
@@ -75,9 +75,9 @@ def audited(home: Path, root: Path, how: str) -> Audited:
     before = digest(DiskTree(root))
     space = space_for(home, root)
     if how == "full":
-        code = auditing.audit(space, _pythons(), str(report))
+        code = audit.audit(space, _pythons(), str(report))
     else:
-        code = auditing.quick(space, str(report))
+        code = audit.quick(space, str(report))
     run = home / "reports/latest"
     made = json.loads((run / "report.json").read_bytes())
     return Audited(
@@ -215,7 +215,7 @@ def test_audit_refuses_a_file_without_the_order_s_boxes(tmp_path: Path) -> None:
     empty = tmp_path / "done.md"
     empty.write_text("- [x] everything\n")
     with pytest.raises(CloseoutError, match="ticks no box"):
-        auditing.quick(space_for(tmp_path, root), str(empty))
+        audit.quick(space_for(tmp_path, root), str(empty))
     assert not (tmp_path / "reports").exists()
 
 

@@ -19,11 +19,12 @@ from tests.support.backups import (
     writable,
 )
 
-from closeout import drill, shell
+from closeout import process
 from closeout.errors import CloseoutError
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import bucket_questions, scripts
+from closeout.gaps.backup.probing.scripts import Bench
 from closeout.model import ProbeContext
-from closeout.probes import backup, bucket_questions
-from closeout.probes.backup import Bench
 
 pytestmark = [pytest.mark.live]
 
@@ -48,7 +49,7 @@ def test_restore_matches_the_manifest_while_writers_are_active(bench: Bench) -> 
     )
     with subprocess.Popen(
         argv,
-        env=shell.environment(bench.server.environment(DATABASE)),
+        env=process.environment(bench.server.environment(DATABASE)),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     ) as writer:
@@ -81,7 +82,7 @@ def test_manifest_tells_values_apart_that_sql_calls_equal(bench: Bench) -> None:
     argv = [bench.server.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-1", "-f", rule]
 
     def sums() -> str:
-        seen = shell.run(argv, env=bench.server.environment("equal_values"))
+        seen = process.run(argv, env=bench.server.environment("equal_values"))
         assert seen.ok, seen.err
         return next(line for line in seen.out.splitlines() if line.startswith("public.cells|"))
 
@@ -160,7 +161,7 @@ def test_restore_opens_an_encrypted_dump_with_the_right_key_only(bench: Bench) -
     """The dump on disk is unreadable, and a wrong key says so."""
     keys = []
     for name in ("right", "wrong"):
-        made = shell.run(["age-keygen", "-o", bench.scratch / name])
+        made = process.run(["age-keygen", "-o", bench.scratch / name])
         assert made.ok, made.err
         keys.append((bench.scratch / name).read_text().split("public key: ")[1].split()[0])
     run = back_up(bench, BACKUP_AGE_RECIPIENT=keys[0])
@@ -177,14 +178,14 @@ def test_restore_opens_an_encrypted_dump_with_the_right_key_only(bench: Bench) -
 @pytest.mark.parametrize(
     "question",
     [
-        backup.makes_verified_backup,
-        backup.server_down,
-        backup.wrong_password,
-        backup.missing_database,
-        backup.failed_dump_prunes_nothing,
+        scripts.makes_verified_backup,
+        scripts.server_down,
+        scripts.wrong_password,
+        scripts.missing_database,
+        scripts.failed_dump_prunes_nothing,
     ],
 )
-def test_probe_passes_on_the_projects_scripts(bench: Bench, question: backup.Question) -> None:
+def test_probe_passes_on_the_projects_scripts(bench: Bench, question: scripts.Question) -> None:
     """Each question that the probes put is answered well by the scripts that the fix installs."""
     seen = question(bench)
     assert seen.passed, seen.observed
@@ -193,8 +194,8 @@ def test_probe_passes_on_the_projects_scripts(bench: Bench, question: backup.Que
 def test_probe_fails_on_a_tree_without_scripts(tmp_path: Path) -> None:
     """Before the fix every probe is red, and none is skipped."""
     context = ProbeContext(root=tmp_path, scratch=tmp_path / "s")
-    assert backup.ask(context, backup.server_down).passed is False
-    assert backup.restore_drill(context).passed is False
+    assert scripts.ask(context, scripts.server_down).passed is False
+    assert scripts.restore_drill(context).passed is False
 
 
 @pytest.mark.needs("moto_server", "rclone")
@@ -208,7 +209,7 @@ def test_probe_fails_on_a_tree_without_scripts(tmp_path: Path) -> None:
         bucket_questions.drills_from_gcs,
     ],
 )
-def test_upload_probe_names_its_emulator(bench: Bench, question: backup.Question) -> None:
+def test_upload_probe_names_its_emulator(bench: Bench, question: scripts.Question) -> None:
     """An upload to an emulator passes as what it is."""
     seen = question(bench)
     assert seen.passed, seen.observed
@@ -280,7 +281,7 @@ def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) ->
     settings = drill.connection(bench.server) | {"BACKUP_DIR": str(bench.folder)}
     with subprocess.Popen(
         ["bash", drill.SCRIPTS / "backup-database.sh"],
-        env=shell.environment(settings),
+        env=process.environment(settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -289,11 +290,11 @@ def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) ->
         os.kill(process.pid, signal.SIGKILL)
     for place in bench.folder.glob("*/*"):
         if place.parent.name != ".partial":
-            checked = shell.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place)
+            checked = process.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place)
             assert checked.ok, checked.err
             assert (place / "VERIFIED").is_file()
     # What the killed run had started may still hold the lock for a moment; a new run waits for it.
-    shell.run(["flock", bench.folder / ".lock", "true"], deadline=30)
+    process.run(["flock", bench.folder / ".lock", "true"], deadline=30)
     time.sleep(1.05)
     run = back_up(bench)
     assert run.ok, run.message
@@ -317,7 +318,7 @@ exec sleep 60
     }
     with subprocess.Popen(
         ["bash", drill.SCRIPTS / "backup-database.sh"],
-        env=shell.environment(settings),
+        env=process.environment(settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -329,7 +330,7 @@ exec sleep 60
         process.terminate()
         assert process.wait(timeout=20) == 143
     assert not (bench.folder / ".partial").exists()
-    assert shell.run(["flock", "--nonblock", bench.folder / ".lock", "true"]).ok
+    assert process.run(["flock", "--nonblock", bench.folder / ".lock", "true"]).ok
     assert drill.backups_of(bench.folder, DATABASE) == ()
 
 
@@ -343,7 +344,7 @@ def test_restore_drills_by_itself_as_an_ordinary_user(bench: Bench) -> None:
         if os.geteuid() == 0:
             for path in (place, *place.rglob("*")):
                 os.chown(path, 65534, 65534)
-        run = shell.run(
+        run = process.run(
             ["bash", place / "scripts/restore-database.sh", "--drill"],
             env={
                 "BACKUP_DIR": str(place / "backups"),

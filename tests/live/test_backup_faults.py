@@ -28,11 +28,12 @@ from tests.support.backups import (
 from tests.support.monorepos import invoke
 from tests.support.wires import answering, wire_to
 
-from closeout import drill, shell
-from closeout.bundle import BUNDLE
-from closeout.probes import postgres
-from closeout.probes.backup import Bench
-from closeout.probes.buckets import BUCKET, Emulator, gcs_emulator, s3_emulator
+from closeout import process
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.buckets import BUCKET, Emulator, gcs_emulator, s3_emulator
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
+from closeout.resources import BUNDLE
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("rclone", "aws", "moto_server")]
 
@@ -222,10 +223,10 @@ exit $code
 """
     mounting = f"mount -t tmpfs -o size=15m none '{bench.folder}' || exit 98\n"
     real = ["unshare", "--mount", "bash", "-c", mounting + steps_]
-    run = shell.run(real, env=settings | {"LIMIT": ":"}, deadline=90)
+    run = process.run(real, env=settings | {"LIMIT": ":"}, deadline=90)
     if run.code in {1, 98} and "backup-database" not in run.err:
         limited = settings | {"LIMIT": "ulimit -f 2048"}
-        run = shell.run(["bash", "-c", "trap '' XFSZ\n" + steps_], env=limited, deadline=90)
+        run = process.run(["bash", "-c", "trap '' XFSZ\n" + steps_], env=limited, deadline=90)
     assert run.code == 1, run.err
     assert re.search("No space left on device|File too large", run.err), run.err
     assert f"make room in {bench.folder}" in run.err
@@ -256,7 +257,7 @@ exec '{bench.server.bin}/pg_dump' "$@"
     }
     with subprocess.Popen(
         ["bash", SCRIPT],
-        env=shell.environment(settings),
+        env=process.environment(settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as first:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from closeout import drill
-from closeout.gaps.backup import point_in_time
+from closeout.gaps.backup import drill, point_in_time
+from closeout.gaps.backup.probing import archiving
 from closeout.model import Observation, ProbeContext
-from closeout.probes import archiving
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("pgbackrest")]
 

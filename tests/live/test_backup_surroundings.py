@@ -14,9 +14,10 @@ from tests.support.backups import (
     with_program,
 )
 
-from closeout import drill, shell
-from closeout.probes import postgres
-from closeout.probes.backup import Bench
+from closeout import process
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
 
 pytestmark = [pytest.mark.live]
 
@@ -196,7 +197,7 @@ def test_failed_dump_leaves_nobody_who_holds_the_lock(bench: Bench) -> None:
     }
     script = drill.SCRIPTS / "backup-database.sh"
     line = f"bash '{script}'; echo \"ended with $?\"; flock --nonblock '{bench.folder}/.lock' true"
-    told = shell.run(["bash", "-c", line], env=settings, deadline=60)
+    told = process.run(["bash", "-c", line], env=settings, deadline=60)
     assert "ended with 1" in told.out
     assert told.ok, "the lock is held by what was left"
 
@@ -228,7 +229,7 @@ def test_scripts_bear_a_search_path_of_cd(bench: Bench, tmp_path: Path) -> None:
     """With CDPATH, `cd` tells where it went; that is no part of any sum."""
     assert back_up(bench).ok
     settings = drill.connection(bench.server) | {"BACKUP_DIR": "backups", "CDPATH": str(tmp_path)}
-    told = shell.run(
+    told = process.run(
         ["bash", drill.SCRIPTS / "restore-database.sh", "--newest", DATABASE, "--into", "found"],
         cwd=tmp_path,
         env=settings,

@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.bundle import BUNDLE
-from closeout.gates import Rows
-from closeout.probes import coverage
-from closeout.probes.service_copy import BILLING_SERVICE, VISION_SERVICE
+from closeout.harness import coverage
+from closeout.harness.quality_gate import Rows
+from closeout.harness.service_copy import BILLING_SERVICE, VISION_SERVICE
+from closeout.resources import BUNDLE
 
 pytestmark = pytest.mark.live
 

@@ -12,10 +12,12 @@ import pytest
 from tests.support.builders import snapshot
 from tests.support.monorepos import invoke, reference_copy, space_for
 
-from closeout import auditing, closing, engine, prepared, runs, workspace
+from closeout.cli.commands import audit, fix
+from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
-from closeout.tree import DiskTree, digest
+from closeout.runs import store, workspace
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict]:
     home = tmp_path_factory.mktemp("home")
     root = reference_copy(home / "farmiq")
     before = snapshot(root)
-    assert closing.fix(space_for(home, root), GAPS) is ExitCode.UNPROVEN
+    assert fix.fix(space_for(home, root), GAPS) is ExitCode.UNPROVEN
     return home, root, before
 
 
@@ -42,7 +44,7 @@ def test_report_is_valid_against_its_published_schema(closed: tuple[Path, Path, 
     home, _, _ = closed
     report = json.loads((home / "reports/latest/report.json").read_bytes())
     schema = json.loads(
-        resources.files("closeout.schemas").joinpath("report.schema.json").read_text()
+        resources.files("closeout.formats.schemas").joinpath("report.schema.json").read_text()
     )
     jsonschema.validate(report, schema)
     assert len(report["criteria"]) == 57
@@ -57,7 +59,7 @@ def test_schema_refuses_a_closed_criterion_without_evidence(
     row = next(row for row in report["criteria"] if row["verdict"] == "CLOSED")
     row["evidence"] = []
     schema = json.loads(
-        resources.files("closeout.schemas").joinpath("report.schema.json").read_text()
+        resources.files("closeout.formats.schemas").joinpath("report.schema.json").read_text()
     )
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(report, schema)
@@ -74,7 +76,7 @@ def test_second_fix_changes_no_byte(closed: tuple[Path, Path, dict]) -> None:
     """Fixing twice is fixing once."""
     home, root, _ = closed
     once = snapshot(root)
-    assert closing.fix(space_for(home, root), GAPS) is ExitCode.UNPROVEN
+    assert fix.fix(space_for(home, root), GAPS) is ExitCode.UNPROVEN
     assert snapshot(root) == once
 
 
@@ -83,12 +85,12 @@ def test_undo_restores_every_byte(tmp_path: Path) -> None:
     root = reference_copy(tmp_path / "farmiq")
     before = snapshot(root)
     space = space_for(tmp_path, root)
-    closing.fix(space, GAPS)
+    fix.fix(space, GAPS)
     assert snapshot(root) != before
-    assert closing.undo(space, "") is ExitCode.SETTLED
+    assert fix.undo(space, "") is ExitCode.SETTLED
     assert snapshot(root) == before
     with pytest.raises(CloseoutError) as caught:
-        closing.undo(space, "")
+        fix.undo(space, "")
     assert caught.value.reference == "nothing-to-undo"
 
 
@@ -99,10 +101,10 @@ def test_dry_run_writes_nothing_and_prints_the_same_plan(
     root = reference_copy(tmp_path / "farmiq")
     before = snapshot(tmp_path)
     space = space_for(tmp_path, root)
-    assert closing.show(space, GAPS) is ExitCode.UNPROVEN
+    assert fix.show(space, GAPS) is ExitCode.UNPROVEN
     shown = [line for line in capsys.readouterr().out.splitlines() if _is_plan(line)]
     assert snapshot(tmp_path) == before
-    closing.fix(space, GAPS)
+    fix.fix(space, GAPS)
     done = [line for line in capsys.readouterr().out.splitlines() if _is_plan(line)]
     assert shown == done
     assert len(done) > len(GAPS)
@@ -113,7 +115,7 @@ def _is_plan(line: str) -> bool:
     return line.startswith(("plan ", *origins))
 
 
-def _killed_at(write: int, space: workspace.Workspace, plan: engine.Plan) -> bool:
+def _killed_at(write: int, space: workspace.Workspace, plan: planner.Plan) -> bool:
     """Write the plan in a child that SIGKILL ends at its n-th file; return whether it did."""
     child = os.fork()
     if child == 0:
@@ -126,7 +128,7 @@ def _killed_at(write: int, space: workspace.Workspace, plan: engine.Plan) -> boo
             real(source, target)
 
         os.replace = counting  # type: ignore[assignment]  # the one call every write makes
-        closing.write(space, plan)
+        fix.write(space, plan)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
@@ -139,17 +141,17 @@ def test_kill_at_any_write_can_be_undone_or_rolled_back(
     """After SIGKILL at a write, an undo and the roll-back of the next run give the old tree."""
     root = reference_copy(tmp_path / "farmiq")
     before = snapshot(root)
-    gaps = closing.select(only)
-    plan = engine.plan(gaps, DiskTree(root), lambda slug: prepared.load(closing.PATCHES, slug))
+    gaps = fix.select(only)
+    plan = planner.plan(gaps, DiskTree(root), lambda slug: patch_series.load(fix.PATCHES, slug))
     changed = write = 0
     while _killed_at(write, space := space_for(tmp_path / f"home{write}", root), plan):
         changed += snapshot(root) != before
-        if not runs.undoable(space.reports, root):
+        if not store.undoable(space.reports, root):
             assert snapshot(root) == before, f"write {write} touched the tree without a journal"
         elif write // stride % 2:
-            closing.undo(space, "")
+            fix.undo(space, "")
         else:
-            runs.recover(space.reports, root)
+            store.recover(space.reports, root)
         assert snapshot(root) == before, f"killed at write {write}"
         write += stride
     assert changed >= 2
@@ -162,15 +164,15 @@ def test_damaged_prepared_patch_leaves_its_gap_open_and_says_where(
 ) -> None:
     """The gap is not CLOSED, the code is 1, the message names file, line and next step."""
     patches = tmp_path / "patches"
-    shutil.copytree(closing.PATCHES, patches)
+    shutil.copytree(fix.PATCHES, patches)
     victim = min((patches / "cors").glob("*.patch"))
     if damage == "delete":
         victim.unlink()
     else:
         victim.write_bytes(victim.read_bytes().replace(b"\n ", b"\n  ", 1))
-    monkeypatch.setattr(closing, "PATCHES", patches)
+    monkeypatch.setattr(fix, "PATCHES", patches)
     root = reference_copy(tmp_path / "farmiq")
-    assert closing.fix(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
+    assert fix.fix(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
     report = json.loads((tmp_path / "reports/latest/report.json").read_bytes())
     verdicts = {gap["slug"]: gap["verdict"] for gap in report["gaps"]}
     assert verdicts["cors"] == "DRIFTED"
@@ -187,7 +189,7 @@ def test_file_that_does_not_parse_blocks_its_gap_and_nothing_else(tmp_path: Path
     broken = root / "cloud-layer/cloud-inference-server/app/main.py"
     broken.write_bytes(broken.read_bytes().replace(b"FastAPI(", b"FastAPI((", 1))
     before = broken.read_bytes()
-    assert closing.fix(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
+    assert fix.fix(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
     assert broken.read_bytes() == before
     report = json.loads((tmp_path / "reports/latest/report.json").read_bytes())
     verdicts = {gap["slug"]: gap["verdict"] for gap in report["gaps"]}
@@ -202,7 +204,7 @@ def test_audit_changes_nothing_and_finds_the_unfixed_tree_open(tmp_path: Path) -
     """Judging a tree leaves it as it is."""
     root = reference_copy(tmp_path / "farmiq")
     before = digest(DiskTree(root))
-    assert auditing.quick(space_for(tmp_path, root)) is ExitCode.GAPS_LEFT
+    assert audit.quick(space_for(tmp_path, root)) is ExitCode.GAPS_LEFT
     assert digest(DiskTree(root)) == before
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from closeout import writer
-from closeout.bundle import BUNDLE
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree
 from closeout.gaps.sql import GAP
+from closeout.gaps.sql.probing import dbt
 from closeout.model import Observation
-from closeout.probes import dbt
-from closeout.tree import DiskTree
+from closeout.resources import BUNDLE
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("dbt-env")]
 

@@ -10,9 +10,9 @@ import pytest
 from tests.support import sql_corpus
 from tests.support.sql_corpus import Case
 
-from closeout import shell
-from closeout.probes import databases
-from closeout.probes.databases import Database
+from closeout import process
+from closeout.harness import databases
+from closeout.harness.databases import Database
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("dbt-env")]
 
@@ -24,7 +24,7 @@ _BUILT = [
 ]
 
 
-def _dbt(folder: Path, database: Database, *words: str) -> shell.Result:
+def _dbt(folder: Path, database: Database, *words: str) -> process.Result:
     profile = folder / "profiles.yml"
     if not profile.exists():
         output = {
@@ -39,7 +39,7 @@ def _dbt(folder: Path, database: Database, *words: str) -> shell.Result:
         }
         outputs = {"target": "here", "outputs": {"here": output}}
         profile.write_text(json.dumps({"corpus": outputs}))
-    return shell.run(
+    return process.run(
         [Path(os.environ["CLOSEOUT_DBT_PYTHON"]).with_name("dbt"), "--no-use-colors", *words],
         cwd=folder,
         env={

@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-
-from closeout.bench import headers
-from closeout.bench.headers import Cost
+from tools.bench import headers
+from tools.bench.headers import Cost
 
 
 @pytest.mark.live

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from closeout.battery import Outcome, run_battery
-from closeout.bundle import BUNDLE
-from closeout.gaps.cors.derive import derive as derive_cors
+from closeout.fs.tree import DiskTree, Overlay
+from closeout.fs.writer import copy_tree
+from closeout.gaps.cors.fix import derive as derive_cors
 from closeout.gaps.cors.probes import PROBES as CORS
 from closeout.gaps.factory_secret.probes import PROBES as FACTORY_SECRET
-from closeout.gaps.headers.derive import derive as derive_headers
+from closeout.gaps.headers.fix import derive as derive_headers
 from closeout.gaps.headers.probes import PROBES as HEADERS
 from closeout.gaps.rate_limit.probes import PROBES as RATE_LIMIT
+from closeout.harness.probe_runner import Outcome, run_battery
 from closeout.model import Probe, ProofKind
-from closeout.tree import DiskTree, Overlay
-from closeout.writer import copy_tree
+from closeout.resources import BUNDLE
 
 SERVICE = "cloud-analytics-service"
 ALL = (*CORS, *RATE_LIMIT, *FACTORY_SECRET, *HEADERS)

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from closeout import shell
-from closeout.bundle import BUNDLE
-from closeout.gaps.mqtt_tls import GAP, rendered
-from closeout.gaps.mqtt_tls.broker_conf import parse
-from closeout.gaps.mqtt_tls.probe_clients import run_gate
-from closeout.gaps.mqtt_tls.probe_stage import production_stage
+from closeout import process
+from closeout.fs.tree import DiskTree, Overlay
+from closeout.gaps.mqtt_tls import GAP
+from closeout.gaps.mqtt_tls.mosquitto import render
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
+from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
+from closeout.gaps.mqtt_tls.probing.clients import run_gate
+from closeout.gaps.mqtt_tls.probing.stage import production_stage
 from closeout.model import Probe, ProbeContext
-from closeout.probes import mosquitto, mqtt
-from closeout.tree import DiskTree, Overlay
+from closeout.resources import BUNDLE
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("mosquitto")]
 
@@ -105,15 +106,15 @@ def test_instructions_make_working_certificates_when_followed(after: Path, tmp_p
     readme = (after / EDGE / "certs" / "README.md").read_text()
     section = readme.split("### With openssl alone")[1]
     commands = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)[0]
-    made = shell.run(["bash", "-e"], cwd=tmp_path, stdin=commands.encode())
+    made = process.run(["bash", "-e"], cwd=tmp_path, stdin=commands.encode())
     assert made.ok, made.err
     for leaf, purpose in (("broker/server", "sslserver"), ("clients/probe-device", "sslclient")):
         argv = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
-        judged = shell.run([*argv, "broker/ca.crt", f"{leaf}.crt"], cwd=tmp_path)
+        judged = process.run([*argv, "broker/ca.crt", f"{leaf}.crt"], cwd=tmp_path)
         assert judged.ok, judged.err
     argv = ["openssl", "verify", "-x509_strict", "-CAfile", "broker/ca.crt"]
     argv += ["-verify_hostname", "localhost", "broker/server.crt"]
-    named = shell.run(argv, cwd=tmp_path)
+    named = process.run(argv, cwd=tmp_path)
     assert named.ok, named.err
     assert (tmp_path / "authority" / "ca.key").stat().st_mode & 0o077 == 0
 
@@ -122,9 +123,9 @@ def test_instructions_make_working_certificates_when_followed(after: Path, tmp_p
 def test_production_refuses_when_a_client_offers_old_tls_alone() -> None:
     """TLS 1.0 and 1.1 end in an alert; 1.2 and 1.3 go through with an ECDSA suite."""
     container = mosquitto.Container(
-        conf=rendered.production_conf(rendered.COMPOSE, parse(b"")),
-        files={rendered.ACL: rendered.access_list(None)},
-        certificates={rendered.CERTS: "broker"},
+        conf=render.production_conf(render.COMPOSE, parse(b"")),
+        files={render.ACL: render.access_list(None)},
+        certificates={render.CERTS: "broker"},
         clients=("probe-device",),
     )
     with mosquitto.serving(container) as broker:
@@ -133,7 +134,7 @@ def test_production_refuses_when_a_client_offers_old_tls_alone() -> None:
         certificate, key = broker.pair("probe-device")
         argv += ["-cert", str(certificate), "-key", str(key)]
         codes = {
-            version: shell.run([*argv, version], deadline=10).code
+            version: process.run([*argv, version], deadline=10).code
             for version in ("-tls1", "-tls1_1", "-tls1_2", "-tls1_3")
         }
     assert codes == {"-tls1": 1, "-tls1_1": 1, "-tls1_2": 0, "-tls1_3": 0}
@@ -181,4 +182,4 @@ def test_stage_brings_what_the_production_compose_file_adds(after: Path, tmp_pat
     """The curves reach the broker as compose would bring them: by a mount and a variable."""
     stage = production_stage(ProbeContext(root=after, scratch=tmp_path))
     place = stage.container.environment["OPENSSL_CONF"]
-    assert stage.container.files[place] == rendered.curves()
+    assert stage.container.files[place] == render.curves()

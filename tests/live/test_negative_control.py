@@ -14,14 +14,17 @@ import pytest
 from tests.support.monorepos import reference_copy, space_for
 from tests.support.naive import naive_copy
 
-from closeout import closing, engine, evidence, questioning
+from closeout.cli.commands import fix
+from closeout.cli.commands.probe import ask_battery
+from closeout.engine import planner
 from closeout.errors import ExitCode
+from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
+from closeout.harness.services import IDENTITY, TENANT_REGISTRY
 from closeout.model import Edit, Probe, ProofKind
-from closeout.probes.services import IDENTITY, TENANT_REGISTRY
-from closeout.rulings import Evidence
-from closeout.tree import DiskTree
-from closeout.workspace import Workspace
+from closeout.model.verdicts import Evidence
+from closeout.runs import evidence_store
+from closeout.runs.workspace import Workspace
 
 WHOLE = bool(os.environ.get("CLOSEOUT_WHOLE_BATTERY"))
 REPRESENTATIVE = "cloud-analytics-service"
@@ -89,8 +92,8 @@ def _recorded(home: Path) -> Workspace:
         if (content := after.read(path)) is not None and content != before.read(path)
     ]
     space = space_for(home, root)
-    seen = engine.detect(GAPS, before)
-    closing.write(space, engine.Plan(before=seen, after=seen, proposals=(), edits=tuple(edits)))
+    seen = planner.detect(GAPS, before)
+    fix.write(space, planner.Plan(before=seen, after=seen, proposals=(), edits=tuple(edits)))
     return space
 
 
@@ -106,8 +109,8 @@ def test_order_by_the_letter_is_found_wanting_and_each_red_probe_is_named(
     """About a third is red, with regressions; every class that fails is found and reported."""
     tmp_path.chmod(0o755)
     space = _recorded(tmp_path)
-    code = questioning.ask_battery(space, Path(os.environ["CLOSEOUT_LIVE_PYTHON"]), _asked())
-    items = list(evidence.gather(space.reports, space.root))
+    code = ask_battery(space, Path(os.environ["CLOSEOUT_LIVE_PYTHON"]), _asked())
+    items = list(evidence_store.gather(space.reports, space.root))
     kinds = Counter(item.kind for item in items)
     red = [item for item in items if item.passed is False]
     with capsys.disabled():
@@ -125,7 +128,7 @@ def test_order_by_the_letter_is_found_wanting_and_each_red_probe_is_named(
 
     printed = capsys.readouterr().out
     assert [item.probe for item in red if f" {item.probe}\n" not in printed] == []
-    assert closing.build_report(space) is ExitCode.GAPS_LEFT
+    assert fix.build_report(space) is ExitCode.GAPS_LEFT
     told = json.loads((space.reports / "latest" / "report.json").read_bytes())
     named = {
         (one["probe"], one["kind"])

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from tests.support import reports
 
-from closeout import report
-from closeout.outputs import page
+from closeout.reporting import page, report
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from tests.support.monorepos import reference_copy, space_for
 
-from closeout import closing, evidence, questioning
+from closeout.cli.commands import fix
+from closeout.cli.commands.probe import live_probes
 from closeout.errors import ExitCode
 from closeout.model import ProofKind
+from closeout.runs import evidence_store
 
 
 @pytest.mark.live
@@ -20,9 +22,10 @@ def test_service_of_another_name_and_folder_is_asked(tmp_path: Path) -> None:
     (root / "cloud-layer" / "cloud-weather-service").rename(root / "barn-forecast")
     space = space_for(tmp_path, root)
     python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
-    assert questioning.live_probes(space, python, "headers.on-200") is ExitCode.GAPS_LEFT
+    assert live_probes(space, python, "headers.on-200") is ExitCode.GAPS_LEFT
     seen = {
-        item.probe.partition("@")[2]: item.passed for item in evidence.gather(space.reports, root)
+        item.probe.partition("@")[2]: item.passed
+        for item in evidence_store.gather(space.reports, root)
     }
     assert seen["barn-forecast"] is False
     assert "cloud-weather-service" not in seen
@@ -38,9 +41,9 @@ def test_unlisted_express_service_is_asked_before_and_after(tmp_path: Path) -> N
     (root / "cloud-layer" / "cloud-ingestion").rename(root / "cloud-layer" / "grain-intake")
     space = space_for(tmp_path, root)
     python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
-    closing.fix(space, closing.select("cors"))
-    assert questioning.live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
-    seen = {item.probe: item for item in evidence.gather(space.reports, root)}
+    fix.fix(space, fix.select("cors"))
+    assert live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
+    seen = {item.probe: item for item in evidence_store.gather(space.reports, root)}
     assert seen["cors.evil-origin-get@grain-intake"].kind is ProofKind.PROOF
     assert seen["cors.evil-origin-get-with-cookie@grain-intake"].passed is True
     assert not any(probe.endswith(("@cloud-ingestion", "@cloud-tenant-registry")) for probe in seen)

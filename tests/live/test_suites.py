@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from closeout import writer
-from closeout.bundle import BUNDLE
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.billing_tests import GAP as BILLING_GAP
 from closeout.gaps.cors import GAP as CORS_GAP
 from closeout.gaps.headers import GAP as HEADERS_GAP
 from closeout.gaps.vision_tests import GAP as VISION_GAP
-from closeout.gates import Floors, Rows
-from closeout.probes import coverage, offline, service_copy
-from closeout.tree import DiskTree, Overlay
+from closeout.harness import coverage, offline, service_copy
+from closeout.harness.quality_gate import Floors, Rows
+from closeout.resources import BUNDLE
 
 pytestmark = pytest.mark.live
 

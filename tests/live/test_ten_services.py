@@ -9,18 +9,18 @@ from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import pytest
+from tests.drift import asgi
 from tests.support.builders import snapshot
 from tests.support.monorepos import space_for
 
-from closeout import closing
-from closeout.drift import asgi
+from closeout.cli.commands import fix
 from closeout.errors import ExitCode
 from closeout.gaps.cors.detect import NAMED
-from closeout.gaps.cors.origins import EVIL, get, not_shared, preflight, readable_from
-from closeout.launchers.boot import Booted, booted, python_launch
-from closeout.launchers.fleet import PYTHON_SETTINGS
-from closeout.probes.http import send
-from closeout.workspace import REFERENCE
+from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
+from closeout.harness.boot import Booted, booted, python_launch
+from closeout.harness.fleet import PYTHON_SETTINGS
+from closeout.harness.http import send
+from closeout.runs.workspace import REFERENCE
 
 Fixed = tuple[Path, Path, str, dict[str, bytes], int]
 """Home, fixed tree, what was printed, the bytes from before and the line that is broken."""
@@ -58,10 +58,10 @@ def fixed(
         shutil.copytree(REFERENCE / SIBLINGS[0].parents[1], root / main.parents[1])
     line = _spoil(root / BROKEN)
     before = snapshot(root)
-    gaps = closing.select("cors")
+    gaps = fix.select("cors")
     printed = io.StringIO()
     with redirect_stdout(printed):
-        code = closing.fix(space_for(home, root), gaps)
+        code = fix.fix(space_for(home, root), gaps)
     assert code is ExitCode.GAPS_LEFT
     return home, root, printed.getvalue(), before, line
 

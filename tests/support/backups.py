@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 
-from closeout import drill, shell
-from closeout.probes import postgres
-from closeout.probes.backup import Bench
-from closeout.probes.buckets import BUCKET, UNREAD_SIGNATURE, Emulator
+from closeout import process
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.buckets import BUCKET, UNREAD_SIGNATURE, Emulator
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
 
 DATABASE = "cloud_telemetry"
 LONG_AGO = (1577836800, "20200101T000000Z"), (1577923200, "20200102T000000Z")
@@ -50,7 +51,7 @@ def create(server: postgres.Server, name: str, sql: str) -> None:
 def do(server: postgres.Server, *statements: str) -> None:
     """Carry out each statement by itself: some refuse to be part of a transaction."""
     words = [word for statement in statements for word in ("-c", statement)]
-    done = shell.run([server.bin / "psql", "-X", "-q", *words], env=server.environment())
+    done = process.run([server.bin / "psql", "-X", "-q", *words], env=server.environment())
     assert done.ok, done.err
 
 
@@ -108,5 +109,5 @@ def unverified(folder: Path) -> list[str]:
         str(place.relative_to(folder))
         for place in folder.glob("[!.]*/*")
         if not (place / "VERIFIED").is_file()
-        or not shell.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place).ok
+        or not process.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place).ok
     ]

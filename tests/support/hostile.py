@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from closeout import writer
-from closeout.tree import SIZE_CAP, DiskTree
-from closeout.workspace import REFERENCE
+from closeout.fs import writer
+from closeout.fs.tree import SIZE_CAP, DiskTree
+from closeout.runs.workspace import REFERENCE
 
 Builder = Callable[[Path, Path], None]
 """Spoils the tree in its first argument; the second is a folder outside it."""

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from closeout import closing, writer
+from closeout.cli.commands import fix
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.tree import DiskTree
-from closeout.workspace import REFERENCE, Workspace
+from closeout.runs.workspace import REFERENCE, Workspace
 
 TASKS = (
     "from pathlib import Path\n"
@@ -48,5 +49,5 @@ def invoke(home: Path, *words: str, **environment: str) -> subprocess.CompletedP
 def fixed_copy(home: Path) -> Path:
     """Return a fixed copy of the reference monorepo, without the runs that made it."""
     root = reference_copy(home / "farmiq")
-    closing.fix(space_for(home, root), GAPS)
+    fix.fix(space_for(home, root), GAPS)
     return root

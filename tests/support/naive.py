@@ -11,10 +11,12 @@ from pathlib import Path
 
 from tests.support.monorepos import reference_copy
 
-from closeout import npm, rendering, writer
-from closeout.opening import clean_path
-from closeout.probes.services import IDENTITY, NAMED, TENANT_REGISTRY
-from closeout.tree import DiskTree
+from closeout import resources
+from closeout.formats import npm
+from closeout.fs import writer
+from closeout.fs.safe_open import clean_path
+from closeout.fs.tree import DiskTree
+from closeout.harness.services import IDENTITY, NAMED, TENANT_REGISTRY
 
 _ORIGINS = 'os.getenv("ALLOWED_ORIGINS", "http://localhost:5135,http://localhost:5143").split(",")'
 _METHODS = '["GET", "POST", "PUT", "DELETE", "OPTIONS"]'
@@ -115,7 +117,7 @@ def _claim(text: str) -> str:
 
 
 def _depend(root: Path, service: str) -> None:
-    wanted = npm.dependencies(rendering.render("rate-limit/npm.json.j2", {}))
+    wanted = npm.dependencies(resources.render("rate-limit/npm.json.j2", {}))
     name = "express-rate-limit"
     only = replace(wanted, versions={name: wanted.versions[name]})
     edits, unresolved = npm.add(DiskTree(root), clean_path(service), only)

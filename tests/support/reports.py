@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.builders import evidence
 
-from closeout import judging
+from closeout.engine import evaluate
 from closeout.gaps import GAPS
 from closeout.model import Check, Finding, Means, Measure, Reason, Unresolved
-from closeout.report import Report
-from closeout.rulings import Evidence, Waiver
+from closeout.model.verdicts import Evidence, Waiver
+from closeout.reporting.report import Report
 from closeout.workorders.wo_004 import WO_004
 
 TREE = "ab" * 32
@@ -70,7 +70,7 @@ def made(*, findings: int = 2, text: str = "a wildcard", run: str = "a-run") -> 
         why=text,
         until=date(2026, 9, 1),
     )
-    case = judging.Case(
+    case = evaluate.Case(
         tree_digest=TREE,
         detection=detection,
         evidence=tuple(_asked(number, text) for number in _proven()),
@@ -83,7 +83,7 @@ def made(*, findings: int = 2, text: str = "a wildcard", run: str = "a-run") -> 
         root="farmiq",
         tree_digest=TREE,
         run_id=run,
-        rulings=judging.judge(WO_004, case),
+        rulings=evaluate.judge(WO_004, case),
         before=counts,
         after={**dict.fromkeys(counts, 0), "cors": findings},
         unnamed_before=dict.fromkeys(counts, 1),

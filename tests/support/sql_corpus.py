@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from closeout.tree import MemoryTree
+from closeout.fs.tree import MemoryTree
 
 FOLDER = Path(__file__).resolve().parents[1] / "gaps" / "sql_corpus"
 MODEL = "models/subject.sql"

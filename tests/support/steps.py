@@ -18,10 +18,11 @@ from pathlib import Path
 from tests.support import backups
 from tests.support.backups import DATABASE
 
-from closeout import drill, shell
-from closeout.probes import postgres
-from closeout.probes.backup import Bench
-from closeout.probes.buckets import BUCKET, Emulator
+from closeout import process
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.buckets import BUCKET, Emulator
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
 
 _DEADLINE = 120.0
 _TRACER = r"""
@@ -147,7 +148,7 @@ def _run(
         settings["BASH_ENV"] = str(stage.place / "tracer")
     return subprocess.run(
         ["bash", drill.SCRIPTS / scenario.script, *scenario.arguments],
-        env=shell.environment(settings),
+        env=process.environment(settings),
         capture_output=True,
         text=True,
         timeout=_DEADLINE,
@@ -249,7 +250,7 @@ def _uploaded_whole(scheme: str, *, all_of_it: bool) -> Callable[[Stage], Iterat
 
 def _with_key(stage: Stage) -> None:
     key = stage.place / "age.key"
-    made = shell.run(["age-keygen", "-o", key])
+    made = process.run(["age-keygen", "-o", key])
     assert made.ok, made.err
     _keep_old_ones(stage)
 
@@ -282,7 +283,7 @@ def _keep_one(stage: Stage) -> None:
 
 
 def _keep_one_encrypted(stage: Stage) -> None:
-    made = shell.run(["age-keygen", "-o", stage.place / "age.key"])
+    made = process.run(["age-keygen", "-o", stage.place / "age.key"])
     assert made.ok, made.err
     _keep_one(stage)
 
@@ -302,7 +303,7 @@ def _bring_target_back(stage: Stage) -> None:
     for name in found.split():
         words += ["-c", f'DROP DATABASE "{name}" WITH (FORCE)']
     words += ["-c", "CREATE DATABASE farm TEMPLATE farm_before"]
-    done = shell.run(words, env=stage.server.environment())
+    done = process.run(words, env=stage.server.environment())
     assert done.ok, done.err
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from closeout import drill, shell
+from closeout import process
+from closeout.gaps.backup import drill
 
 BACKUP = drill.SCRIPTS / "backup-database.sh"
 RESTORE = drill.SCRIPTS / "restore-database.sh"
@@ -66,7 +67,7 @@ def verified(folder: Path, files: dict[str, bytes]) -> Path:
 @pytest.mark.parametrize("script", [BACKUP, RESTORE])
 def test_script_passes_every_shellcheck_rule(script: Path) -> None:
     """Shellcheck with all its optional checks finds nothing."""
-    checked = shell.run(["shellcheck", "-o", "all", script])
+    checked = process.run(["shellcheck", "-o", "all", script])
     assert checked.ok, checked.out
 
 
@@ -74,7 +75,7 @@ def test_script_passes_every_shellcheck_rule(script: Path) -> None:
 def test_script_is_executable_and_explains_itself(script: Path) -> None:
     """`--help` names every setting that the script reads, and every exit code's meaning."""
     assert os.access(script, os.X_OK)
-    told = shell.run([script, "--help"])
+    told = process.run([script, "--help"])
     assert told.ok
     assert "Exit codes" in told.out
     missing = sorted(name for name in settings_read_by(script) if name not in told.out)
@@ -137,7 +138,7 @@ def test_sums_are_the_same_with_openssl_and_without(
     line = f'. <(/bin/sed -n "{function}" "{script}"); command -v openssl; JOBS=2 {asked}'
     paths = {"with": os.environ["PATH"], "without": str(alone)}
     told = {
-        how: shell.run(["/bin/bash", "-c", line], cwd=place, env={"PATH": path, "LC_ALL": "C"})
+        how: process.run(["/bin/bash", "-c", line], cwd=place, env={"PATH": path, "LC_ALL": "C"})
         for how, path in paths.items()
     }
     listed = (place / "SHA256SUMS").read_text()
@@ -170,7 +171,7 @@ def test_backup_says_that_a_second_run_holds_the_lock(tmp_path: Path, programs: 
     folder.mkdir()
     settings = HEALTHY | {"BACKUP_DIR": str(folder), "PGBIN": programs}
     argv = ["flock", folder / ".lock", "bash", BACKUP]
-    held = shell.run(argv, env=settings, deadline=20)
+    held = process.run(argv, env=settings, deadline=20)
     assert held.code == 4
     assert "another run holds" in held.err
     assert drill.back_up(settings, deadline=20).code == 3

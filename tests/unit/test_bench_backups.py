@@ -1,9 +1,8 @@
 """The benchmark of backups: what it prints, on figures and on a small database."""
 
 import pytest
-
-from closeout.bench import backups
-from closeout.bench.databases import Cost
+from tools.bench import backups
+from tools.bench.databases import Cost
 
 DUMPS = {
     "the order's": Cost(cpu=30.0, wall=30.0, megabytes=300.0),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from closeout.bench import monorepos
-from closeout.bench.monorepos import Contender, Cost
+from tools.bench import monorepos
+from tools.bench.monorepos import Contender, Cost
 
 if TYPE_CHECKING:
     from pathlib import Path

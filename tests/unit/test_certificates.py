@@ -14,11 +14,14 @@ import pytest
 from cryptography import x509
 from tests.support.folders import everything, killed
 
-from closeout import certificates, issuing, shell, telling
-from closeout.certificates import State
-from closeout.certificates.secretfiles import Rehearsal
-from closeout.certificates.x509 import names_of, read_certificate, signed_by
+from closeout import process
+from closeout.cli.commands import certs
+from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
+from closeout.formats.x509 import names_of, read_certificate, signed_by
+from closeout.gaps.mqtt_tls import certificates
+from closeout.gaps.mqtt_tls.certificates import State
+from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -266,7 +269,7 @@ def test_full_disk_leaves_everything_as_it_was(folder: Path, act: str) -> None:
         "try: getattr(certificates, sys.argv[2])(Path(sys.argv[1]), **more)\n"
         "except errors.CloseoutError as error: sys.exit(f'{error.reference}: {error.hint}')"
     )
-    ended = shell.run([sys.executable, "-c", script, folder, act])
+    ended = process.run([sys.executable, "-c", script, folder, act])
     assert ended.code == 1, ended.err
     assert ended.err.startswith("certificates-unwritable: free the disk")
     assert everything(folder) == before
@@ -309,7 +312,7 @@ def test_fleet_needs_the_memory_of_one_client_when_it_is_long(
         source = tmp_path / f"fleet-{size}"
         source.write_text("# barns\n\n" + "".join(f"barn-{n}\n" for n in range(size)))
         tracemalloc.start()
-        assert issuing.make_fleet(tmp_path / str(size), source) is ExitCode.SETTLED
+        assert certs.make_fleet(tmp_path / str(size), source) is ExitCode.SETTLED
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert f"{size} clients of fleet-{size}, {size} written" in capsys.readouterr().out
@@ -323,9 +326,9 @@ def test_fleet_is_taken_up_where_a_bad_name_stopped_it(
     source = tmp_path / "fleet"
     source.write_text("barn-1\nbarn/2\nbarn-3\n")
     with pytest.raises(CloseoutError, match="'barn/2' cannot name"):
-        issuing.make_fleet(tmp_path / "certs", source)
+        certs.make_fleet(tmp_path / "certs", source)
     source.write_text("barn-1\nbarn-2\nbarn-3\n")
-    issuing.make_fleet(tmp_path / "certs", source)
+    certs.make_fleet(tmp_path / "certs", source)
     assert "3 clients of fleet, 2 written" in capsys.readouterr().out
 
 
@@ -333,9 +336,9 @@ def test_look_gives_as_data_what_its_lines_tell(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same certificates in both."""
-    with telling.turn("certs.check", telling.Form.TEXT):
-        assert issuing.look(folder, days=9999) is ExitCode.GAPS_LEFT
-        told = telling.given()["certificates"]
+    with output.turn("certs.check", output.Form.TEXT):
+        assert certs.look(folder, days=9999) is ExitCode.GAPS_LEFT
+        told = output.given()["certificates"]
     lines = capsys.readouterr().out.splitlines()
     assert isinstance(told, list)
     assert [item["path"] for item in told] == [line.split()[1] for line in lines]

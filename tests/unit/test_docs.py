@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.support import examples
 from tests.support.monorepos import TASKS, reference_copy
+from tools import cli_reference, docs
 
-from closeout import handbook, reference
-from closeout.__main__ import parser
+from closeout.cli.parser import parser
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 
@@ -61,22 +61,22 @@ def test_a_broken_link_is_seen(tmp_path: Path) -> None:
 
 def test_every_page_is_in_the_site_s_index() -> None:
     """A page that no table of contents names would be an orphan: add it to docs/index.md."""
-    docs = HOME / "docs"
+    folder = HOME / "docs"
     named: set[Path] = set()
-    for page in (docs / "index.md", docs / "gaps.md"):
+    for page in (folder / "index.md", folder / "gaps.md"):
         for block in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), re.DOTALL):
             entries = [line for line in block.splitlines() if line and not line.startswith(":")]
-            named |= {place for entry in entries for place in docs.glob(f"{entry}.md")}
-    assert set(docs.rglob("*.md")) - named == {docs / "index.md"}
+            named |= {place for entry in entries for place in folder.glob(f"{entry}.md")}
+    assert set(folder.rglob("*.md")) - named == {folder / "index.md"}
 
 
 def test_generated_documents_are_as_their_sources_give_them(tmp_path: Path) -> None:
     """A stale page is named, and made anew only by `docs make`."""
     for name in ("README.md", "noxfile.py"):
         (tmp_path / name).write_bytes((HOME / name).read_bytes())
-    assert handbook.check(tmp_path, parser()) is ExitCode.GAPS_LEFT
-    handbook.make(tmp_path, parser())
-    assert handbook.check(tmp_path, parser()) is ExitCode.SETTLED
+    assert docs.check(tmp_path, parser()) is ExitCode.GAPS_LEFT
+    docs.make(tmp_path, parser())
+    assert docs.check(tmp_path, parser()) is ExitCode.SETTLED
     made = tmp_path / "docs" / "gaps"
     assert {page.stem for page in made.iterdir()} == {gap.slug for gap in GAPS}
     for place in sorted(path for path in tmp_path.rglob("*.md") if path.is_file()):
@@ -86,11 +86,11 @@ def test_generated_documents_are_as_their_sources_give_them(tmp_path: Path) -> N
 def test_every_session_is_listed_in_the_readme() -> None:
     """The list is generated, so a new session appears with its first line and its example."""
     listed = (HOME / "README.md").read_text()
-    sessions = list(reference.sessions((HOME / "noxfile.py").read_text()))
+    sessions = list(cli_reference.sessions((HOME / "noxfile.py").read_text()))
     assert len(sessions) > 10
     for name, first, example in sessions:
         assert example.startswith(f"nox -s {name}")
-        assert f"| `{example}` | {reference.cell(first)} |" in listed
+        assert f"| `{example}` | {cli_reference.cell(first)} |" in listed
 
 
 def test_a_site_that_asks_the_network_is_seen(tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_a_site_that_asks_the_network_is_seen(tmp_path: Path) -> None:
     (tmp_path / "good.html").write_text(
         '<link rel="stylesheet" href="_static/a.css">\n<a href="https://example.org">far</a>\n'
     )
-    assert list(reference.outside(tmp_path)) == []
+    assert list(cli_reference.outside(tmp_path)) == []
     (tmp_path / "bad.html").write_text('<script src="https://example.org/a.js"></script>\n')
     (tmp_path / "bad.css").write_text("@import url(//example.org/font.css);\n")
-    assert len(list(reference.outside(tmp_path))) == 2
+    assert len(list(cli_reference.outside(tmp_path))) == 2
 
 
 def _environment(folder: Path) -> tuple[Path, dict[str, str]]:

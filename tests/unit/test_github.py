@@ -14,10 +14,11 @@ import pytest
 import yaml
 from tests.support.monorepos import TASKS, invoke, reference_copy, space_for
 
-from closeout import closing, telling
 from closeout.cli import namespace
+from closeout.cli.commands import fix
+from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
-from closeout.outputs import github
+from closeout.reporting import github
 
 CI = Path(__file__).resolve().parents[2] / "docs" / "ci"
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
@@ -109,8 +110,8 @@ def test_a_hostile_name_is_no_command(
 ) -> None:
     """The runner reads every line of stdout and stderr, even after blanks."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    telling.say("ok\n  ::add-mask::a\n##[add-mask]b")
-    telling.warn("::add-mask::c")
+    output.say("ok\n  ::add-mask::a\n##[add-mask]b")
+    output.warn("::add-mask::c")
     shown = capsys.readouterr()
     lines = (shown.out + shown.err).splitlines()
     assert len(lines) == 4
@@ -126,7 +127,7 @@ def test_matchers_read_the_lines_that_commands_print(
     root = reference_copy(tmp_path / "farmiq")
     broken = root / "cloud-layer/cloud-analytics-service/app/main.py"
     broken.write_bytes(broken.read_bytes() + b"\ndef broken(:\n")
-    assert closing.detect(space_for(tmp_path, root), closing.select("cors")) is ExitCode.GAPS_LEFT
+    assert fix.detect(space_for(tmp_path, root), fix.select("cors")) is ExitCode.GAPS_LEFT
     head, *lines, tail = capsys.readouterr().out.splitlines()
     single = {
         owner: re.compile(pattern[0]["regexp"], re.ASCII)

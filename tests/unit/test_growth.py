@@ -9,14 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tools.bench import trees
 
-from closeout import closing, engine, prepared, tree
-from closeout.anchors import fastapi, python, typescript
-from closeout.bench import trees
+from closeout.cli.commands import fix
+from closeout.engine import patch_series, planner
+from closeout.fs import tree
+from closeout.fs.safe_open import open_below
+from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.opening import open_below
-from closeout.tree import DiskTree
-from closeout.workspace import REFERENCE
+from closeout.parsing import fastapi, python, typescript
+from closeout.runs.workspace import REFERENCE
 
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
@@ -50,15 +52,17 @@ def test_plan_opens_each_file_once_and_finds_what_it_finds_without_filler(
     """Filler hides no gap and adds none, and no file of the tree is read a second time."""
     grown = DiskTree(trees.generate(tmp_path / "tree", 1))
     opened.clear()
-    plan = engine.plan(GAPS, grown, lambda slug: prepared.load(closing.PATCHES, slug))
+    plan = planner.plan(GAPS, grown, lambda slug: patch_series.load(fix.PATCHES, slug))
     assert opened
     assert [path for path, times in opened.items() if times > 1] == []
-    bare = engine.plan(GAPS, DiskTree(REFERENCE), lambda slug: prepared.load(closing.PATCHES, slug))
+    bare = planner.plan(
+        GAPS, DiskTree(REFERENCE), lambda slug: patch_series.load(fix.PATCHES, slug)
+    )
     assert {edit.path: edit.after for edit in plan.edits} == {
         edit.path: edit.after for edit in bare.edits
     }
     for slug, checks in bare.before.items():
-        assert engine.findings(plan.before[slug]) == engine.findings(checks)
+        assert planner.findings(plan.before[slug]) == planner.findings(checks)
 
 
 @pytest.mark.usefixtures("small")
@@ -71,7 +75,7 @@ def test_detection_opens_and_parses_in_proportion(tmp_path: Path, opened: Counte
         typescript.read.cache_clear()
         vars(fastapi)["_remembered"].cache_clear()
         opened.clear()
-        engine.detect(GAPS, grown)
+        planner.detect(GAPS, grown)
         parsed = python.parse.cache_info().misses + typescript.read.cache_info().misses
         work[times] = (opened.total(), parsed)
     for bare, once, thrice in zip(*work.values(), strict=True):
@@ -86,7 +90,7 @@ def test_tree_without_candidates_loads_no_parser(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text("print(1)\n")
     script = (
         "import sys; from pathlib import Path; from closeout import engine\n"
-        "from closeout.gaps import GAPS; from closeout.tree import DiskTree\n"
+        "from closeout.gaps import GAPS; from closeout.fs.tree import DiskTree\n"
         "engine.detect(GAPS, DiskTree(Path(sys.argv[1])))\n"
         "heavy = {'sqlglot', 'tree_sitter', 'yaml', 'jsonschema', 'cryptography'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -19,8 +19,8 @@ from invoke.parser import Parser
 from tests.support.monorepos import TASKS
 
 import closeout
-from closeout import __main__ as door
 from closeout.cli import namespace
+from closeout.cli import parser as door
 
 HOME = Path(__file__).resolve().parents[2]
 PACKAGE = Path(closeout.__file__).parent

@@ -14,13 +14,16 @@ from tests.support import hostile
 from tests.support.builders import snapshot, write_files
 from tests.support.monorepos import space_for
 
-from closeout import bundles, closing, inspection, patching
-from closeout.boundary import guarded
+from closeout.cli.commands import fix
+from closeout.cli.error_handler import guarded
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import patching
+from closeout.fs.safe_open import clean_path
+from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
-from closeout.inventory import inventory
-from closeout.opening import clean_path
-from closeout.tree import DiskTree, digest
+from closeout.gaps.external_secrets.inventory import inventory
+from closeout.reporting import bundle
+from closeout.workorders import artifact_lint
 from closeout.workorders.wo_004_checks import TOUCHED
 
 
@@ -72,9 +75,9 @@ def test_fix_all_ends_well_on_a_hostile_monorepo(
     before, untouched = snapshot(outside), digest(DiskTree(root))
     space = space_for(home, root)
     with deadline():
-        first = guarded(home, lambda: closing.fix(space, GAPS))
+        first = guarded(home, lambda: fix.fix(space, GAPS))
         once = digest(DiskTree(root))
-        second = guarded(home, lambda: closing.fix(space, GAPS))
+        second = guarded(home, lambda: fix.fix(space, GAPS))
     log = home / "reports/bug.log"
     assert not log.exists(), log.read_text()
     assert first in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN, ExitCode.UNUSABLE_INPUT}
@@ -94,7 +97,7 @@ def test_reading_ends_well_on_every_hostile_monorepo(place: Path) -> None:
         build(root, place / "outside")
         with tempfile.TemporaryDirectory(dir=place) as scratch, deadline():
             tree = DiskTree(root)
-            rows = inspection.inspect(tree, TOUCHED, Path(scratch))
+            rows = artifact_lint.inspect(tree, TOUCHED, Path(scratch))
             assert all(row.seen.observed for row in rows)
             assert inventory(tree) is not None
             subprocess.run(["rm", "-rf", root], check=True)
@@ -105,15 +108,15 @@ def test_run_folder_that_was_damaged_is_refused(tmp_path: Path, damage: hostile.
     """Each door says so and changes nothing, or can do without what is damaged."""
     root = write_files(tmp_path / "root", {"cloud-layer/barn/app/main.py": hostile.WILDCARD})
     space = space_for(tmp_path, root)
-    closing.fix(space, GAPS)
+    fix.fix(space, GAPS)
     (run,) = (place for place in space.reports.iterdir() if not place.is_symlink())
     damage(run)
     fixed, refused = snapshot(root), 0
     for door in (
-        lambda: closing.build_report(space),
-        lambda: bundles.verify(space, run.name),
-        lambda: closing.fix(space, GAPS),
-        lambda: closing.undo(space, ""),
+        lambda: fix.build_report(space),
+        lambda: bundle.verify(space, run.name),
+        lambda: fix.fix(space, GAPS),
+        lambda: fix.undo(space, ""),
     ):
         code = guarded(tmp_path, door)
         assert code is not ExitCode.OWN_BUG, (space.reports / "bug.log").read_text()
@@ -194,7 +197,7 @@ def test_service_with_a_harmless_odd_name_is_fixed_like_any_other(tmp_path: Path
     """Quotes, pipes, blanks and a leading dash are names as good as others."""
     root = hostile.small_monorepo(tmp_path / "root")
     hostile.odd_names(root, tmp_path)
-    closing.fix(space_for(tmp_path, root), GAPS)
+    fix.fix(space_for(tmp_path, root), GAPS)
     for name in ("quo'te\"s", "pi|pe", "<b>html<", "-rf", "$(touch x)", " blank "):
         fixed = (root / "cloud-layer" / name / "app/main.py").read_bytes()
         assert b'allow_origins=["*"]' not in fixed, name

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from closeout import kustomize
-from closeout.tree import MemoryTree
+from closeout.formats import kustomize
+from closeout.fs.tree import MemoryTree
 
 BASE = b"kind: Kustomization\nresources:\n  - a.yaml\n  - b.yaml\n"
 OBJECT = b"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n"

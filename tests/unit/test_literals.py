@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from closeout.bundle import BUNDLE
-from closeout.inventory import inventory
-from closeout.inventory.literals import Form, Literal, literals
-from closeout.tree import DiskTree, MemoryTree
+from closeout.fs.tree import DiskTree, MemoryTree
+from closeout.gaps.external_secrets.inventory import inventory
+from closeout.gaps.external_secrets.inventory.literals import Form, Literal, literals
+from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-billing-service"
 PEM_BODY = b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcloseoutcloseout"

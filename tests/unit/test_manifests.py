@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from closeout.manifests import documents, validate, validate_together
+from closeout.formats.manifests import documents, validate, validate_together
 
 CRON_JOB = """apiVersion: batch/v1
 kind: CronJob

@@ -7,7 +7,7 @@ import pytest
 from tests.support.builders import criterion, evidence
 
 from closeout.model import Edit, ProofKind, Reason, Verdict
-from closeout.rulings import Ruling, Waiver
+from closeout.model.verdicts import Ruling, Waiver
 
 
 def test_ruling_refuses_closed_without_evidence() -> None:

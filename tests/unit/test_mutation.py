@@ -2,10 +2,12 @@
 
 from pathlib import Path, PurePosixPath
 
-from closeout import mutation, patching
-from closeout.bundle import BUNDLE
+from tools import hunks
+from tools.hunks import Hunk, Verdict
+
+from closeout.fs import patching
 from closeout.model import Edit, Patch
-from closeout.mutation import Hunk, Verdict
+from closeout.resources import BUNDLE
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(40))
 AFTER = BEFORE.replace(b"line 3\n", b"three\n").replace(b"line 30\n", b"thirty\n")
@@ -49,10 +51,10 @@ def test_hunk_is_not_taken_back_where_it_is_not(tmp_path: Path) -> None:
 
 def test_hunks_are_all_hunks_of_the_four_prepared_gaps() -> None:
     """None of the prepared patches is left out, and each is tied to one service."""
-    found = mutation.hunks()
+    found = hunks.hunks()
     written = sum(
         place.read_bytes().count(b"\n@@ ")
-        for slug in mutation.SLUGS
+        for slug in hunks.SLUGS
         for place in (BUNDLE / "patches" / slug).glob("*.patch")
     )
     assert len(found) == written
@@ -73,7 +75,7 @@ def test_page_tells_hunks_that_a_probe_notices_from_the_others() -> None:
     survivor = Verdict(hunk=new, probe="", detector="")
     assert noticed.holds
     assert not survivor.holds
-    text = mutation.page([noticed, survivor])
+    text = hunks.page([noticed, survivor])
     assert "2 hunks; a probe notices 1 of them." in text
     assert "| cors | cloud-layer/s/a.txt | cors.evil-origin-get@s |" in text
     assert "| cors | cloud-layer/s/new.txt | not known | nothing |" in text
@@ -84,6 +86,6 @@ def test_kept_page_lists_every_hunk_that_a_probe_is_to_notice() -> None:
     kept = (BUNDLE / "docs" / "hunks.md").read_text()
     assert [
         hunk.place
-        for hunk in mutation.hunks()
+        for hunk in hunks.hunks()
         if not hunk.excuse and f"{hunk.patch.slug} | {hunk.place} |" not in kept
     ] == []

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from closeout.gates import BILLING, VISION
-from closeout.probes import mutation
+from closeout.harness import mutation_score
+from closeout.harness.quality_gate import BILLING, VISION
 
 STATUSES = ("Killed", "Timeout", "Survived", "NoCoverage", "Ignored", "CompileError")
 
@@ -21,7 +21,7 @@ def report(*statuses: str) -> bytes:
 
 def test_stryker_report_counts_as_missed_what_was_hidden_or_not_reached() -> None:
     """A change that does not compile is none; an ignored one is not taken out of the score."""
-    mutants = mutation.read_stryker(report(*STATUSES))
+    mutants = mutation_score.read_stryker(report(*STATUSES))
 
     assert (mutants.seen, mutants.total, mutants.files) == (2, 5, 1)
     assert mutants.missed[-1] == "src/services/a.ts:5 Xor"
@@ -30,7 +30,7 @@ def test_stryker_report_counts_as_missed_what_was_hidden_or_not_reached() -> Non
 @pytest.mark.parametrize("written", [b"", b"{", b"{}"])
 def test_stryker_report_counts_nothing_when_it_cannot_be_read(written: bytes) -> None:
     """No report is no score."""
-    assert mutation.read_stryker(written).total == 0
+    assert mutation_score.read_stryker(written).total == 0
 
 
 def test_mutmut_results_count_as_missed_what_no_test_failed_on() -> None:
@@ -41,7 +41,7 @@ def test_mutmut_results_count_as_missed_what_no_test_failed_on() -> None:
         "b.py.meta": {"exit_code_by_key": {}},
     }
 
-    mutants = mutation.read_mutmut(left)
+    mutants = mutation_score.read_mutmut(left)
 
     assert (mutants.seen, mutants.total, mutants.files) == (7, 16, 1)
 
@@ -54,9 +54,9 @@ def test_score_passes_when_whole_changes_reach_the_floor(
     seen: int, missed: int, passed: bool
 ) -> None:
     """79.99 percent is not 80, and a score of nothing is none."""
-    found = mutation.Mutants(seen=seen, missed=("x",) * missed, files=1)
+    found = mutation_score.Mutants(seen=seen, missed=("x",) * missed, files=1)
 
-    (row,) = mutation.judge(VISION, found, command="mutmut", told=())
+    (row,) = mutation_score.judge(VISION, found, command="mutmut", told=())
 
     assert (row[0], row[1]) == ("vision-tests.mutation-score", "6.5")
     assert row[2].passed is passed
@@ -64,9 +64,9 @@ def test_score_passes_when_whole_changes_reach_the_floor(
 
 def test_score_names_places_that_nothing_saw_when_there_are_some() -> None:
     """Who wants to raise the score is told where to begin."""
-    found = mutation.Mutants(seen=9, missed=("src/services/a.ts:5 Xor",), files=1)
+    found = mutation_score.Mutants(seen=9, missed=("src/services/a.ts:5 Xor",), files=1)
 
-    (row,) = mutation.judge(BILLING, found, command="stryker", told=("no network",))
+    (row,) = mutation_score.judge(BILLING, found, command="stryker", told=("no network",))
 
     assert row[2].observed == (
         "9 of 10 changes seen (90.00 %); 1 files changed; "
@@ -76,9 +76,11 @@ def test_score_names_places_that_nothing_saw_when_there_are_some() -> None:
 
 def test_score_says_why_when_nothing_could_be_scored() -> None:
     """A suite that fails as it is has no score; the tool's own words tell why."""
-    found = mutation.Mutants(seen=0, missed=(), files=0)
+    found = mutation_score.Mutants(seen=0, missed=(), files=0)
 
-    (row,) = mutation.judge(BILLING, found, command="s", told=(), output="ok\nERROR: it broke\n")
+    (row,) = mutation_score.judge(
+        BILLING, found, command="s", told=(), output="ok\nERROR: it broke\n"
+    )
 
     assert row[2].passed is False
     assert row[2].observed == "nothing was scored; ERROR: it broke"

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from closeout import npm
+from closeout.formats import npm
+from closeout.fs.tree import MemoryTree
 from closeout.model import Reason
-from closeout.tree import MemoryTree
 
 SERVICE = PurePosixPath("svc")
 WANTED = npm.Dependencies(

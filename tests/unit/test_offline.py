@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from closeout import shell
-from closeout.probes import alone, offline, postgres
+from closeout import process
+from closeout.harness import offline, postgres
+from closeout.harness.launchers import loopback_only
 
 SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 CONNECT = """
@@ -42,8 +43,8 @@ def test_namespace_hides_the_machines_own_servers_when_it_is_to_be_had() -> None
         port = str(outside.getsockname()[1])
         words = ("python3", "-c", CONNECT, "127.0.0.1", port)
 
-        plain = shell.run(words)
-        shut = shell.run((*offline.offline().argv, *words))
+        plain = process.run(words)
+        shut = process.run((*offline.offline().argv, *words))
 
     assert plain.out == "reached\n"
     assert shut.out.startswith("ConnectionRefusedError")
@@ -57,18 +58,18 @@ def test_namespace_keeps_a_loopback_of_its_own_when_a_test_serves_itself() -> No
         "socket.create_connection(server.getsockname()).close(); print('served')"
     )
 
-    assert shell.run((*offline.offline().argv, "python3", "-c", script)).out == "served\n"
+    assert process.run((*offline.offline().argv, "python3", "-c", script)).out == "served\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not SYSTEM_PYTHON, reason="becomes an ordinary user")
 def test_namespace_is_entered_by_an_ordinary_user_when_the_system_lets_them() -> None:
     """Root is not needed; a system that refuses is told by the exit code, not by a pass."""
-    script = Path(alone.__file__).read_text()
+    script = Path(loopback_only.__file__).read_text()
     argv = (str(SYSTEM_PYTHON), "-I", "-S", "-c", script, "id", "-u")
 
-    result = shell.run(argv, user=65534, cwd=Path("/"))
+    result = process.run(argv, user=65534, cwd=Path("/"))
 
-    assert (result.code, result.out) in {(0, "65534\n"), (alone.REFUSED, "")}
+    assert (result.code, result.out) in {(0, "65534\n"), (loopback_only.REFUSED, "")}
 
 
 @pytest.mark.parametrize(("code", "runtime"), [(CONNECT, "python3 -c"), (NODE, "node -e")])
@@ -79,7 +80,7 @@ def test_guard_refuses_what_is_not_loopback_when_there_is_no_namespace(
     needs_namespace()
     guarded = offline.guarded()
 
-    result = shell.run(
+    result = process.run(
         (*offline.offline().argv, *runtime.split(), code, DOCUMENTED, "9"), env=guarded.env
     )
 
@@ -93,7 +94,7 @@ def test_guard_lets_loopback_through_when_a_test_serves_itself(code: str, runtim
         unused.bind(("127.0.0.1", 0))
         port = str(unused.getsockname()[1])
 
-        result = shell.run((*runtime.split(), code, "127.0.0.1", port), env=offline.guarded().env)
+        result = process.run((*runtime.split(), code, "127.0.0.1", port), env=offline.guarded().env)
 
     assert "no network" not in result.out
     assert "refused" in result.out.lower()

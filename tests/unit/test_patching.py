@@ -4,10 +4,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout import patching
 from closeout.errors import CloseoutError
+from closeout.fs import patching
+from closeout.fs.tree import MemoryTree, Overlay
 from closeout.model import Edit, PatchState
-from closeout.tree import MemoryTree, Overlay
 
 LINES = b"".join(b"line %d\n" % number for number in range(20))
 FIXED = LINES.replace(b"line 10\n", b"line ten\n")

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from closeout import manifests as kubernetes
+from closeout.formats import manifests as kubernetes
+from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.backup import GAP, point_in_time
-from closeout.tree import MemoryTree, Overlay
 
 STATEFULSET = """
 apiVersion: apps/v1

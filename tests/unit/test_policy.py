@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tools import policy
 
-from closeout import policy
-from closeout.bundle import BUNDLE
 from closeout.errors import CloseoutError, ExitCode
+from closeout.resources import BUNDLE
 
 WAIVED = """[[waiver]]
 check = "CKV_1"

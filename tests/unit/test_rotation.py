@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tests.support.folders import everything, killed
 
-from closeout import certificates
-from closeout.certificates import State
-from closeout.certificates.rotation import Step, rotate
-from closeout.certificates.x509 import read_bundle, read_certificate
 from closeout.errors import CloseoutError
+from closeout.formats.x509 import read_bundle, read_certificate
+from closeout.gaps.mqtt_tls import certificates
+from closeout.gaps.mqtt_tls.certificates import State
+from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

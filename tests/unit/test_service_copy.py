@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from closeout.errors import CloseoutError
-from closeout.probes.service_copy import copy, steady_copy
+from closeout.harness.service_copy import copy, steady_copy
 
 SERVICE = PurePosixPath("layer/service")
 

@@ -7,9 +7,9 @@ import pytest
 from tests.support.builders import write_files
 
 from closeout.errors import CloseoutError
+from closeout.fs.safe_open import clean_path
+from closeout.fs.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, digest
 from closeout.model import Edit
-from closeout.opening import clean_path
-from closeout.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, digest
 
 
 @pytest.mark.parametrize("text", ["", "../a", "/a", "a/../b", "C:/a", "a\\b", "a\0b"])

@@ -7,10 +7,10 @@ import pytest
 from tests.support import hostile
 from tests.support.monorepos import space_for
 
-from closeout import closing
+from closeout.cli.commands import fix
 from closeout.errors import ExitCode
+from closeout.fs.tree import SIZE_CAP
 from closeout.gaps import GAPS
-from closeout.tree import SIZE_CAP
 
 SIBLING = Path("cloud-layer/barn/app/main.py")
 
@@ -19,13 +19,13 @@ SIBLING = Path("cloud-layer/barn/app/main.py")
 def root(tmp_path: Path) -> Path:
     """Return a small monorepo that is closed."""
     root = hostile.small_monorepo(tmp_path / "root")
-    closing.fix(space_for(tmp_path, root), GAPS)
+    fix.fix(space_for(tmp_path, root), GAPS)
     return root
 
 
 def _judged(home: Path, root: Path) -> tuple[ExitCode, dict[str, str], list[str]]:
     """Return the code of a report, the verdicts by criterion, and the unreadable files."""
-    code = closing.build_report(space_for(home, root))
+    code = fix.build_report(space_for(home, root))
     report = json.loads((home / "reports/latest/report.json").read_bytes())
     assert report["exit_code"] == int(code)
     verdicts = {item["id"]: item["verdict"] for item in report["criteria"]}
@@ -60,7 +60,7 @@ def test_detect_tells_an_unreadable_source_as_not_judged(
     """Silence would read as nothing found."""
     _hide(root / SIBLING)
     capsys.readouterr()
-    assert closing.detect(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
+    assert fix.detect(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
     told = capsys.readouterr().out
     assert f"{SIBLING}:1: not judged, unreadable: nobody may read it" in told
 

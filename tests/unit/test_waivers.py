@@ -5,14 +5,14 @@ from datetime import date
 import pytest
 from tests.support.builders import criterion, evidence
 
-from closeout import engine, judging, waivers
+from closeout.engine import evaluate, planner, waivers
 from closeout.errors import CloseoutError
+from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps import GAPS
 from closeout.model import Finding, Verdict
-from closeout.rulings import Ruling
-from closeout.tree import DiskTree, MemoryTree
+from closeout.model.verdicts import Ruling
+from closeout.runs.workspace import REFERENCE
 from closeout.workorders.wo_004 import WO_004
-from closeout.workspace import REFERENCE
 
 TODAY = date(2026, 2, 1)
 ENTRY = """
@@ -113,9 +113,9 @@ def test_load_refuses_a_file_that_nests_without_end() -> None:
 
 
 @pytest.fixture(scope="module")
-def detection() -> engine.Detection:
+def detection() -> planner.Detection:
     """Return what is open in the reference monorepo, where every gap is."""
-    return engine.detect(GAPS, DiskTree(REFERENCE))
+    return planner.detect(GAPS, DiskTree(REFERENCE))
 
 
 def _register(subjects: list[str], until: str) -> waivers.Register:
@@ -128,16 +128,16 @@ def _register(subjects: list[str], until: str) -> waivers.Register:
 
 
 def _ruling(
-    number: str, detection: engine.Detection, register: waivers.Register, **more: object
+    number: str, detection: planner.Detection, register: waivers.Register, **more: object
 ) -> Ruling:
-    case = judging.Case(tree_digest="tree", detection=detection, waivers=register.in_force, **more)
-    return next(item for item in judging.judge(WO_004, case) if item.criterion.id == number)
+    case = evaluate.Case(tree_digest="tree", detection=detection, waivers=register.in_force, **more)
+    return next(item for item in evaluate.judge(WO_004, case) if item.criterion.id == number)
 
 
-def _open(detection: engine.Detection, suffix: str) -> tuple[str, list[Finding]]:
+def _open(detection: planner.Detection, suffix: str) -> tuple[str, list[Finding]]:
     """Return a criterion whose open places all lie in files with the suffix, and the places."""
     by_criterion: dict[str, list[Finding]] = {}
-    for place in (place for checks in detection.values() for place in engine.findings(checks)):
+    for place in (place for checks in detection.values() for place in planner.findings(checks)):
         by_criterion.setdefault(place.criterion, []).append(place)
     return next(
         (number, places)
@@ -148,11 +148,11 @@ def _open(detection: engine.Detection, suffix: str) -> tuple[str, list[Finding]]
 
 @pytest.mark.parametrize("suffix", [".py", ".ts", ".sql", ".yaml"])
 def test_waiver_holds_for_code_sql_and_manifests_alike(
-    detection: engine.Detection, suffix: str
+    detection: planner.Detection, suffix: str
 ) -> None:
     """Each open place that is accepted is left out, until the day has passed."""
     number, places = _open(detection, suffix)
-    subjects = sorted({f'finding = "{judging.waivable(place)}"' for place in places})
+    subjects = sorted({f'finding = "{evaluate.waivable(place)}"' for place in places})
     register = _register(subjects, "2026-06-01")
     ruling = _ruling(number, detection, register)
     assert ruling.verdict is Verdict.WAIVED
@@ -171,12 +171,12 @@ def test_waiver_holds_for_a_probe_and_lapses_like_any_other() -> None:
     assert _ruling("7.4", {}, lapsed, evidence=(item,)).verdict is Verdict.OPEN
 
 
-def test_waiver_of_one_place_of_many_is_not_called_unused(detection: engine.Detection) -> None:
+def test_waiver_of_one_place_of_many_is_not_called_unused(detection: planner.Detection) -> None:
     """It is needed as long as its place is open, although another place keeps the criterion so."""
     number, places = next(
         (number, places) for number, places in [_open(detection, ".py")] if len(places) > 1
     )
-    register = _register([f'finding = "{judging.waivable(places[0])}"'], "2026-06-01")
+    register = _register([f'finding = "{evaluate.waivable(places[0])}"'], "2026-06-01")
     ruling = _ruling(number, detection, register)
     assert ruling.verdict is Verdict.OPEN
     assert waivers.unused(register, [ruling]) == ()

@@ -55,4 +55,4 @@ def test_wheel_carries_the_package_and_its_data(wheel: zipfile.ZipFile) -> None:
 def test_wheel_knows_its_command(wheel: zipfile.ZipFile) -> None:
     """`closeout` starts the door that `python -m closeout` starts."""
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    assert "closeout = closeout.__main__:main" in wheel.read(points).decode()
+    assert "closeout = closeout.cli.parser:main" in wheel.read(points).decode()

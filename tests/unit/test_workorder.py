@@ -6,7 +6,7 @@ from tests.support.builders import criterion, order
 from closeout.errors import CloseoutError
 from closeout.gaps import GAPS
 from closeout.model import Means, Verdict
-from closeout.workorders.reading import line_digest, unclaimed
+from closeout.workorders.reader import line_digest, unclaimed
 from closeout.workorders.wo_004 import WO_004
 
 LINES = "- [ ] first thing\n- [x] second thing\n"

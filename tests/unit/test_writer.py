@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from tests.support.builders import snapshot, write_files
 
-from closeout import writer
 from closeout.errors import CloseoutError
+from closeout.fs import writer
 from closeout.model import Edit
 
 A = Edit(path=PurePosixPath("a.txt"), before=b"1\r\n", after=b"2\r\n", mode=0o640)

@@ -5,19 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from invoke import Collection
+from tools.collections import patches, render
 
-from closeout.cli import (
-    audit,
-    backup,
-    certs,
-    dbt,
-    detect,
-    fix,
-    patches,
-    render,
-    report,
-    secrets,
-)
+from closeout.cli.collections import audit, backup, certs, dbt, detect, fix, report, secrets
 
 
 def namespace(home: Path) -> Collection:

@@ -5,16 +5,8 @@ Facts in our own words. Lines are the order's; a number before them is the issue
 
 from __future__ import annotations
 
-from closeout.inspection import Kind, Touched
-from closeout.workorders.facts import (
-    Command,
-    Engine,
-    Fix,
-    Floor,
-    NamedLine,
-    OrderFacts,
-    Package,
-)
+from closeout.workorders.artifact_lint import Kind, Touched
+from closeout.workorders.facts import Command, Engine, Fix, Floor, NamedLine, OrderFacts, Package
 
 _VISION = "edge-layer/edge-vision-inference"
 _BILLING = "cloud-layer/cloud-billing-service"

@@ -18,9 +18,9 @@ that runs with these settings, but for an `archive_timeout` of two seconds and a
 bucket's place, measures what was lost, and reckons what five minutes would cost.
 """
 
-from closeout.gaps.backup.derive import derive
 from closeout.gaps.backup.detect import detect
 from closeout.gaps.backup.deviations import DEVIATIONS
+from closeout.gaps.backup.fix import derive
 from closeout.model import Gap, Probe
 
 

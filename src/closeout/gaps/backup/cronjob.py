@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.prefilter import question
+from closeout.fs.tree import stands_in
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.prefilters import question
-from closeout.tree import stands_in
 
 if TYPE_CHECKING:
-    from closeout.manifests import Document
-    from closeout.tree import Tree
+    from closeout.formats.manifests import Document
+    from closeout.model.tree import Tree
 
 _REQUIRED = (
     ("timeZone", "2 AM is the controller's zone, not yours: spec.timeZone is missing"),
@@ -54,7 +54,7 @@ def _parsed(content: bytes) -> tuple[Document, ...] | int:
     """Return the file's documents, or the line at which it stops being YAML."""
     import yaml  # noqa: PLC0415 - heavy, and only a tree with a CronJob needs it
 
-    from closeout.manifests import documents  # noqa: PLC0415 - loads the parser
+    from closeout.formats.manifests import documents  # noqa: PLC0415 - loads the parser
 
     try:
         return documents(content)
@@ -63,7 +63,7 @@ def _parsed(content: bytes) -> tuple[Document, ...] | int:
 
 
 def _file_faults(tree: Tree, content: bytes, made: tuple[Document, ...]) -> Iterator[_Fault]:
-    from closeout.manifests import validate  # noqa: PLC0415 - loads the schemas
+    from closeout.formats.manifests import validate  # noqa: PLC0415 - loads the schemas
 
     for problem in validate(content):
         message = f"{problem.subject} {problem.pointer}: {problem.message}"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.prefilter import question
 from closeout.gaps.backup.cronjob import cronjob_check
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
 from closeout.gaps.backup.point_in_time import JOBS, archives
 from closeout.model import Check, Finding
-from closeout.prefilters import question
 
 if TYPE_CHECKING:
-    from closeout.tree import Tree
+    from closeout.model.tree import Tree
 
 SLUG = "backup"
 

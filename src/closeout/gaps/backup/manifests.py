@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from closeout.rendering import render, verbatim
+from closeout.resources import render, verbatim
 
 BACKUP_SCRIPT = PurePosixPath("scripts/backup-database.sh")
 RESTORE_SCRIPT = PurePosixPath("scripts/restore-database.sh")

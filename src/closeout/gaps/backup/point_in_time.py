@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.prefilter import question
 from closeout.gaps.backup.manifests import Installed
-from closeout.prefilters import question
-from closeout.rendering import render
+from closeout.resources import render
 
 if TYPE_CHECKING:
-    from closeout.tree import Tree
+    from closeout.model.tree import Tree
 
 FOLDER = PurePosixPath("k8s/point-in-time")
 JOBS = FOLDER / "pgbackrest.yaml"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from closeout.fs.tree import DiskTree
 from closeout.gaps.backup.detect import faults
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT
 from closeout.gaps.backup.point_in_time import FOLDER
+from closeout.gaps.backup.probing import archiving, bucket_questions, scripts
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes import archiving, backup, bucket_questions
-from closeout.tree import DiskTree
 
 _NEEDS = ("bash",)
 
@@ -35,19 +35,19 @@ def _guarded(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeConte
     return guarded
 
 
-def _script(name: str, criterion: str, question: backup.Question) -> Probe:
+def _script(name: str, criterion: str, question: scripts.Question) -> Probe:
     def run(context: ProbeContext) -> Observation:
-        return backup.ask(context, question)
+        return scripts.ask(context, question)
 
     return Probe(id=f"backup.{name}", criterion=criterion, needs=_NEEDS, run=_guarded(run))
 
 
 PROBES = (
-    _script("makes-verified-backup", "9.1", backup.makes_verified_backup),
-    _script("server-down", "9.1", backup.server_down),
-    _script("wrong-password", "9.1", backup.wrong_password),
-    _script("missing-database", "9.1", backup.missing_database),
-    _script("failed-dump-prunes-nothing", "9.1", backup.failed_dump_prunes_nothing),
+    _script("makes-verified-backup", "9.1", scripts.makes_verified_backup),
+    _script("server-down", "9.1", scripts.server_down),
+    _script("wrong-password", "9.1", scripts.wrong_password),
+    _script("missing-database", "9.1", scripts.missing_database),
+    _script("failed-dump-prunes-nothing", "9.1", scripts.failed_dump_prunes_nothing),
     _script("upload-to-emulator", "9.3", bucket_questions.uploads),
     _script("upload-to-gcs-emulator", "9.3", bucket_questions.uploads_to_gcs),
     _script("upload-refused-by-emulator", "9.3", bucket_questions.upload_refused),
@@ -57,7 +57,7 @@ PROBES = (
         id="backup.restore-drill",
         criterion="9.4",
         needs=_NEEDS,
-        run=_guarded(backup.restore_drill),
+        run=_guarded(scripts.restore_drill),
     ),
     Probe(
         id="backup.point-in-time",

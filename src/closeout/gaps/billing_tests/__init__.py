@@ -14,9 +14,9 @@ only where the service has every name that it uses.
 
 from __future__ import annotations
 
-from closeout.gaps.billing_tests.derive import derive
 from closeout.gaps.billing_tests.detect import detect
 from closeout.gaps.billing_tests.deviations import DEVIATIONS
+from closeout.gaps.billing_tests.fix import derive
 from closeout.model import Gap
 
 GAP = Gap(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from closeout.anchors import testcases
-from closeout.gaps.billing_tests import package
-from closeout.gates import BILLING, Minimum
+from closeout.fs.tree import below
+from closeout.gaps.billing_tests import jest_package
+from closeout.harness.quality_gate import BILLING, Minimum
+from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.probes.service_copy import BILLING_SERVICE
-from closeout.tree import Tree, below
+from closeout.model.tree import Tree
+from closeout.parsing import test_files
 
 SLUG = "billing-tests"
 PACKAGE = BILLING_SERVICE / "package.json"
@@ -37,7 +38,7 @@ def _configures(name: str) -> bool:
 def _tests(minimum: Minimum, paths: list[PurePosixPath], tree: Tree) -> Check:
     rule = minimum.probe.partition(".")[2]
     found = [path for path in paths if path.name == minimum.file]
-    suites = {path: testcases.read_typescript(tree.read(path) or b"") for path in found}
+    suites = {path: test_files.read_typescript(tree.read(path) or b"") for path in found}
     unresolved = tuple(
         Unresolved(path=path, reason=Reason.UNPARSABLE, line=suite.error_line, detail="no syntax")
         for path, suite in suites.items()
@@ -62,14 +63,14 @@ def _tests(minimum: Minimum, paths: list[PurePosixPath], tree: Tree) -> Check:
 
 def _runner(paths: list[PurePosixPath], tree: Tree) -> Check:
     content = tree.read(PACKAGE)
-    read = None if content is None else package.read(content)
+    read = None if content is None else jest_package.read(content)
     rule, criterion = "runner", BILLING.coverage_criterion
     if read is None:
         reason = Reason.MISSING if content is None else Reason.UNPARSABLE
         lost = Unresolved(path=PACKAGE, reason=reason, detail="package.json cannot be read")
         return Check(rule=rule, criterion=criterion, examined=(PACKAGE,), unresolved=(lost,))
     findings = []
-    trouble = package.trouble(read)
+    trouble = jest_package.trouble(read)
     if trouble is not None:
         excerpt = f'"test": "{read.script}"' if read.script is not None else '"scripts"'
         findings.append(

@@ -46,16 +46,16 @@ header written by hand, options of `cors(…)` that cannot be read, and a file t
 
 from __future__ import annotations
 
-from closeout.gaps.cors.derive import derive
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
+from closeout.gaps.cors.fix import derive
 from closeout.model import Gap, Probe, Service
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 
 def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.cors.express_probes import EXPRESS_PROBES  # noqa: PLC0415 - no plan needs them
     from closeout.gaps.cors.probes import PROBES  # noqa: PLC0415 - no plan needs them
+    from closeout.gaps.cors.probing.express import EXPRESS_PROBES  # noqa: PLC0415 - no plan needs them
 
     return (*PROBES, *EXPRESS_PROBES)
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.anchors.fastapi import Service, missing_services, services
-from closeout.anchors.python import CorsCall, Module
-from closeout.gaps.cors import express
-from closeout.gaps.cors.handwritten import open_headers
+from closeout.gaps.cors.express import detect as express
+from closeout.gaps.cors.fastapi.handwritten import open_headers
 from closeout.gaps.cors.wiring import (
     missing_charts,
     missing_compose,
@@ -21,7 +19,9 @@ from closeout.gaps.cors.wiring import (
     wiring_files,
 )
 from closeout.model import Check, Finding
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.fastapi import Service, missing_services, services
+from closeout.parsing.python import CorsCall, Module
 
 VARIABLE = "ALLOWED_ORIGINS"
 NAMED = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from closeout.gaps.cors.configuration import CONFIGURATION_PROBES
-from closeout.gaps.cors.express_probes import express_probes_of
-from closeout.gaps.cors.origins import (
+from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
+from closeout.gaps.cors.probing.express import express_probes_of
+from closeout.gaps.cors.probing.origins import (
     ALLOWED,
     EVIL,
     LOOKALIKES,
@@ -15,11 +15,11 @@ from closeout.gaps.cors.origins import (
     preflight,
     readable,
 )
-from closeout.launchers.roster import FASTAPI
+from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
+from closeout.harness.service_discovery import FASTAPI
+from closeout.harness.services import NAMED, SIBLINGS
 from closeout.model import Observation, Probe, ProbeContext, Service
-from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
-from closeout.probes.services import NAMED, SIBLINGS
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 _COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")

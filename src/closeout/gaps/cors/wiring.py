@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.charts import PLAIN, variables
-from closeout.anchors.compose import compose_files, environments, handed_on
-from closeout.anchors.fastapi import Service
+from closeout.formats.compose import compose_files, environments, handed_on
+from closeout.formats.helm import PLAIN, variables
+from closeout.fs.text_edit import Splice, splice
 from closeout.model import Edit
-from closeout.splicing import Splice, splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.fastapi import Service
 
 LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 """The dashboards on a developer's machine, as the order lists them."""

@@ -32,9 +32,9 @@ What stays with the operator's owner
 
 from __future__ import annotations
 
-from closeout.gaps.external_secrets.derive import derive
 from closeout.gaps.external_secrets.detect import detect
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
+from closeout.gaps.external_secrets.fix import derive
 from closeout.model import Gap, Probe
 
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.charts import SECRET, Variables, values_files, variables
+from closeout.formats.helm import SECRET, Variables, values_files, variables
+from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.tree import below
+from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.target import secret_name
-from closeout.inventory import SecretVariable
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.splicing import Splice, line_number, splice
-from closeout.tree import Tree, below
+from closeout.model.tree import Tree
 
 _WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
 _READS = re.compile(rb"secretKeyRef|secretRef")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from closeout.gaps.external_secrets.declared import Declared, Found
-from closeout.inventory.names import is_secret
+from closeout.gaps.external_secrets.inventory.names import is_secret
 
 _PROVIDERS = frozenset({"Secret", "SealedSecret", "VaultStaticSecret"})
 

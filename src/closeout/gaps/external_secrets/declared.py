@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from closeout.formats.manifests import Document, documents
+from closeout.fs.prefilter import holds, question
 from closeout.gaps.external_secrets.target import CLOUD_NAMESPACE, EDGE_NAMESPACE
-from closeout.manifests import Document, documents
 from closeout.model import Reason, Unresolved
-from closeout.prefilters import holds, question
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
 _GROUP = "external-secrets.io"

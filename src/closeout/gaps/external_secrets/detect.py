@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from closeout import kustomize
+from closeout.formats import kustomize
+from closeout.formats.manifests import validate
 from closeout.gaps.external_secrets.charts import chart_files, unwired
 from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
 from closeout.gaps.external_secrets.findings import check, finding
 from closeout.gaps.external_secrets.installation import commands, is_pinned
+from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
+from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
-from closeout.inventory import SecretVariable, inventory
-from closeout.inventory.literals import literals
-from closeout.manifests import validate
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:

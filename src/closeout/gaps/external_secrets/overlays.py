@@ -12,7 +12,7 @@ from closeout.gaps.external_secrets.settings import (
     google_account,
 )
 from closeout.gaps.external_secrets.target import OVERLAYS
-from closeout.rendering import render
+from closeout.resources import render
 
 _TEMPLATE = "external-secrets/overlay.yaml.j2"
 

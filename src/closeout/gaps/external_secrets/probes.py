@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from closeout.harness import cluster
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes import cluster
 
 
 def _asking(question: cluster.Question) -> Callable[[ProbeContext], Observation]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
-from closeout.launchers.roster import declarations
-from closeout.tree import Tree
+from closeout.harness.service_discovery import declarations
+from closeout.model.tree import Tree
 
 VAULT = "vault"
 

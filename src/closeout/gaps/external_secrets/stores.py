@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from closeout.anchors import yaml as anchors
+from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.declared import Found
 from closeout.gaps.external_secrets.target import API_VERSION
-from closeout.splicing import Splice, splice
+from closeout.parsing import yaml as anchors
 
 
 def mend_store(

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from closeout.anchors import yaml as anchors
-from closeout.anchors.compose import assignments, blocks
-from closeout.inventory.literals import Literal, is_environment
-from closeout.inventory.names import is_secret, is_usable
+from closeout.formats.compose import assignments, blocks
+from closeout.fs.text_edit import Splice, line_ending, splice
+from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
+from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.rendering import render
-from closeout.splicing import Splice, line_ending, splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing import yaml as anchors
+from closeout.resources import render
 
 _DEFAULT = re.compile(r"\$\{(\w+):?-([^}]*)\}")
 _ADDRESS = re.compile(

@@ -27,10 +27,10 @@ route refuses beforehand. Other secrets in constants, codes in lists, conditions
 half, and refusals that write the claim down are reported and left to a person.
 """
 
-from closeout.gaps.factory_secret.derive import derive
 from closeout.gaps.factory_secret.detect import GAP as SLUG
 from closeout.gaps.factory_secret.detect import detect
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
+from closeout.gaps.factory_secret.fix import derive
 from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]

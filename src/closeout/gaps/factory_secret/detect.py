@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from closeout import npm
-from closeout.anchors.charts import values_files
-from closeout.gaps.factory_secret.places import (
+from closeout.formats import npm
+from closeout.formats.helm import values_files
+from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
     VARIABLE,
     HardcodedSecret,
@@ -24,7 +24,7 @@ from closeout.gaps.factory_secret.wiring import (
     unwired_example,
 )
 from closeout.model import Check, Finding
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 GAP = "factory-secret"
 _SAYS = {

@@ -6,10 +6,10 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from closeout.launchers.boot import Booted, booted, launch_of, log_of
+from closeout.harness.boot import Booted, booted, launch_of, log_of
+from closeout.harness.http import Answer, Request, ask, json_headers, judged, send, summary, tally
+from closeout.harness.services import IDENTITY, TENANT_REGISTRY
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes.http import Answer, Request, ask, json_headers, judged, send, summary, tally
-from closeout.probes.services import IDENTITY, TENANT_REGISTRY
 
 CLAIM = "/api/v1/provisioning/claim"
 OLD_LITERAL = "FACTORY-SECRET"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.charts import SECRET, Variables, values_files, variables
-from closeout.anchors.compose import Environment, environments, handed_on
-from closeout.anchors.node_sources import readers
-from closeout.gaps.factory_secret.places import VARIABLE
+from closeout.formats.compose import Environment, environments, handed_on
+from closeout.formats.helm import SECRET, Variables, values_files, variables
+from closeout.fs.text_edit import splice
+from closeout.gaps.factory_secret.typescript.places import VARIABLE
 from closeout.model import Edit, Reason, Unresolved
-from closeout.rendering import render
-from closeout.splicing import splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.node_sources import readers
+from closeout.resources import render
 
 _EXAMPLES = (".env.example", "env.example", ".env.sample")
 _HOPS = "TRUST_PROXY_HOPS"

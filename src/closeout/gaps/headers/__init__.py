@@ -32,11 +32,11 @@ does not parse.
 
 from __future__ import annotations
 
-from closeout.gaps.headers.derive import derive
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
+from closeout.gaps.headers.fix import derive
 from closeout.model import Gap, Probe, Service
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 
 def _probes() -> tuple[Probe, ...]:

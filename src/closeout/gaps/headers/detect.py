@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.fastapi import Service, missing_services, services
-from closeout.anchors.python import AppCreation
-from closeout.gaps.headers.installed import Installed, installed
+from closeout.gaps.headers.fastapi.installed import Installed, installed
 from closeout.model import Check, Finding
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.fastapi import Service, missing_services, services
+from closeout.parsing.python import AppCreation
 
 NAMED = (
     PurePosixPath("edge-layer/edge-vision-inference/app/main.py"),

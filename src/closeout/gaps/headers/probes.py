@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from closeout.gaps.headers.behaviour import behaviour
-from closeout.gaps.headers.documentation import docs_render
-from closeout.launchers.roster import FASTAPI
+from closeout.gaps.headers.probing.behaviour import behaviour
+from closeout.gaps.headers.probing.documentation import docs_render
+from closeout.harness import chromium
+from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary
+from closeout.harness.service_discovery import FASTAPI
+from closeout.harness.services import NAMED, SIBLINGS
 from closeout.model import Observation, Probe, ProbeContext, Service
-from closeout.probes import chromium
-from closeout.probes.http import Answer, Judge, Request, ask, exchanges, judged, summary
-from closeout.probes.services import NAMED, SIBLINGS
-from closeout.tree import Tree
+from closeout.model.tree import Tree
 
 _YEAR = 31_536_000
 _OWN = "http://localhost:5135"

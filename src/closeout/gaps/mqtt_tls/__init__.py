@@ -34,9 +34,9 @@ host port 5101 that another service has. Clients have to be moved to 8883 by the
 
 from __future__ import annotations
 
-from closeout.gaps.mqtt_tls.derive import derive
 from closeout.gaps.mqtt_tls.detect import detect
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
+from closeout.gaps.mqtt_tls.fix import derive
 from closeout.model import Gap, Probe
 
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.gaps.mqtt_tls.broker_conf import (
+from closeout.fs.tree import stands_in
+from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers, compose_files
+from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
+from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
     BrokerConf,
     Problem,
@@ -15,10 +18,8 @@ from closeout.gaps.mqtt_tls.broker_conf import (
     production_problems,
     tls_problems,
 )
-from closeout.gaps.mqtt_tls.brokers import Broker, brokers, compose_files
-from closeout.gaps.mqtt_tls.cluster import Manifests, manifests
 from closeout.model import Check, Finding, Unresolved
-from closeout.tree import Tree, stands_in
+from closeout.model.tree import Tree
 
 SLUG = "mqtt-tls"
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")

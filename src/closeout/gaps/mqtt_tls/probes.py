@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from closeout.gaps.mqtt_tls.broker_conf import TLS_PORT
-from closeout.gaps.mqtt_tls.probe_stage import (
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
+from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
+from closeout.gaps.mqtt_tls.probing.over_time import PROBES as OVER_TIME
+from closeout.gaps.mqtt_tls.probing.refusal import PROBES as REFUSALS
+from closeout.gaps.mqtt_tls.probing.stage import (
     SENDER,
     Stage,
     compose_stage,
@@ -13,9 +16,6 @@ from closeout.gaps.mqtt_tls.probe_stage import (
     refused,
     topics,
 )
-from closeout.gaps.mqtt_tls.probes_over_time import PROBES as OVER_TIME
-from closeout.gaps.mqtt_tls.probes_refusal import PROBES as REFUSALS
-from closeout.probes import mosquitto, mqtt
 
 _NAMES = ("edge-mqtt-broker", "localhost", "127.0.0.1")
 

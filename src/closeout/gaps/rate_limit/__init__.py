@@ -22,10 +22,10 @@ handlers read, and are JavaScript where the service is. A limiter of the service
 much is left alone; a weaker one stays, behind ours.
 """
 
-from closeout.gaps.rate_limit.derive import derive
 from closeout.gaps.rate_limit.detect import GAP as SLUG
 from closeout.gaps.rate_limit.detect import detect
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
+from closeout.gaps.rate_limit.fix import derive
 from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout import npm
-from closeout.anchors.node_sources import readers
-from closeout.gaps.rate_limit.handlers import answers_too_many, template_values
-from closeout.gaps.rate_limit.limiters import Limiter, limiters
-from closeout.gaps.rate_limit.modules import misread
-from closeout.gaps.rate_limit.routes import NAMED, AuthRoute, auth_routes
+from closeout.formats import npm
+from closeout.gaps.rate_limit.express.handlers import answers_too_many, template_values
+from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
+from closeout.gaps.rate_limit.express.modules import misread
+from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
 from closeout.gaps.rate_limit.wiring import HOPS, Unwired, unwired, wired
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.node_sources import readers
 
 GAP = "rate-limit"
 LOGIN_LIMIT = 5

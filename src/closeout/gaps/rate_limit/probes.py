@@ -6,14 +6,14 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
-from closeout.gaps.rate_limit.hostile_input import INPUT_PROBES
-from closeout.gaps.rate_limit.replicas import REPLICA_PROBES
-from closeout.gaps.rate_limit.visitors import LOGIN, REFRESH, WRONG, Visitors
-from closeout.launchers.boot import log_of
-from closeout.launchers.databases import PASSWORD
+from closeout.gaps.rate_limit.probing.hostile_input import INPUT_PROBES
+from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
+from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH, WRONG, Visitors
+from closeout.harness.boot import log_of
+from closeout.harness.http import Answer, Request, judged, summary, tally
+from closeout.harness.service_database import PASSWORD
+from closeout.harness.services import IDENTITY
 from closeout.model import Observation, Probe, ProbeContext
-from closeout.probes.http import Answer, Request, judged, summary, tally
-from closeout.probes.services import IDENTITY
 
 _LIMITED = 429
 _REFUSED = 401

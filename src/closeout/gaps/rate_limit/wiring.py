@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors.charts import PLAIN, variables
-from closeout.anchors.compose import blocks, environments, handed_on
-from closeout.anchors.yaml import Node
+from closeout.formats.compose import blocks, environments, handed_on
+from closeout.formats.helm import PLAIN, variables
+from closeout.fs.text_edit import Splice, splice
 from closeout.model import Edit
-from closeout.rendering import render
-from closeout.splicing import Splice, splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.yaml import Node
+from closeout.resources import render
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
 _EXAMPLES = (".env.example", "env.example")

@@ -27,9 +27,9 @@ CLOSEOUT_PG_DSN names, on dates and on timestamps, and compares the figures.
 
 from __future__ import annotations
 
-from closeout.gaps.sql.derive import derive
 from closeout.gaps.sql.detect import detect
 from closeout.gaps.sql.deviations import DEVIATIONS
+from closeout.gaps.sql.fix import derive
 from closeout.model import Gap
 
 GAP = Gap(

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from closeout.anchors import jinja, sql, sql_selects
-from closeout.anchors.sql_selects import Query, Select
 from closeout.gaps.sql.places import loaded
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing import jinja, sql, sql_selects
+from closeout.parsing.sql_selects import Query, Select
 
 _REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
 _VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from closeout.anchors.sql import UnreadableSqlError
+from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
 from closeout.gaps.sql.rules import PROJECT_RULES, RULES, ProjectRule
 from closeout.gaps.sql.source import Source, read
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.splicing import line_end, line_number, line_start
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing.sql import UnreadableSqlError
 
 GAP_SLUG = "sql"
 NAMED = PurePosixPath(

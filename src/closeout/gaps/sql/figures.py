@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from closeout.anchors import sql
+from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.source import Source
-from closeout.splicing import Splice
+from closeout.parsing import sql
 
 _TIME = rb"(?:\w+\.)*current_timestamp\w*\(\s*\)"
 _SQL_MACROS = (

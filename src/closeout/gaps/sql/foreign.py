@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from closeout.anchors import jinja, sql
+from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Place, composed, mappings, offset_of
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import Source
-from closeout.splicing import Splice
+from closeout.parsing import jinja, sql
 
 _UNITS = frozenset(
     [

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors import jinja
+from closeout.fs.tree import below
 from closeout.gaps.sql.places import Place, loaded
-from closeout.tree import Tree, below
+from closeout.model.tree import Tree
+from closeout.parsing import jinja
 
 _DEFINED = re.compile(rb"\{%[-+]?\s*(macro|test|data_test)\s+(\w+)")
 _PACKAGE_LIKE = re.compile(r"(dbt_(?!version$|metadata_envs$)\w+|elementary|codegen|audit_helper)")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from closeout.splicing import Splice, line_offset, line_start
-from closeout.yamlloading import plain
+from closeout.fs.text_edit import Splice, line_offset, line_start
+from closeout.parsing.yaml_loader import plain
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.anchors import jinja
+from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Place, composed, loaded, mappings, offset_of
-from closeout.splicing import Splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing import jinja
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, ScalarNode

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors import sql
+from closeout.fs.tree import below
 from closeout.gaps.sql.columns import Columns
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
-from closeout.tree import Tree, below
+from closeout.model.tree import Tree
+from closeout.parsing import sql
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
 _INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")

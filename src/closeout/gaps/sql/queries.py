@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from closeout.anchors import jinja, sql_selects
-from closeout.anchors.sql import Token
-from closeout.anchors.sql_selects import Item, Select
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.source import Source
+from closeout.parsing import jinja, sql_selects
+from closeout.parsing.sql import Token
+from closeout.parsing.sql_selects import Item, Select
 
 _NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT"])
 """Words after which a word names something else than a column."""

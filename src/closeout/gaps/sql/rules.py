@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors import jinja
+from closeout.fs.text_edit import Splice
 from closeout.gaps.sql import figures, foreign, packages, profiles, queries
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import Rule, Source
-from closeout.splicing import Splice
-from closeout.tree import Tree
+from closeout.model.tree import Tree
+from closeout.parsing import jinja
 
 Found = Iterator[tuple[PurePosixPath, Place]]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.anchors import jinja, sql
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.project import Project
+from closeout.parsing import jinja, sql
 
 _TYPE = re.compile(r"target\.type\s*(==|!=|in|not in)\s*(.+)")
 _QUOTED = re.compile(r"['\"](\w+)['\"]")

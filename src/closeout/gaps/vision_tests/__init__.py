@@ -13,9 +13,9 @@ where the service has every name that it uses.
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.derive import derive
 from closeout.gaps.vision_tests.detect import detect
 from closeout.gaps.vision_tests.deviations import DEVIATIONS
+from closeout.gaps.vision_tests.fix import derive
 from closeout.model import Gap
 
 GAP = Gap(

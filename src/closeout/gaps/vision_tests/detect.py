@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from closeout.anchors import testcases
-from closeout.gates import VISION, Minimum
+from closeout.fs.tree import below
+from closeout.harness.quality_gate import VISION, Minimum
+from closeout.harness.service_copy import VISION_SERVICE
 from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.probes.service_copy import VISION_SERVICE
-from closeout.tree import Tree, below
+from closeout.model.tree import Tree
+from closeout.parsing import test_files
 
 SLUG = "vision-tests"
 
@@ -65,7 +66,7 @@ def _fixtures(paths: Sequence[PurePosixPath], tree: Tree) -> Check:
 def _tests(minimum: Minimum, paths: Sequence[PurePosixPath], tree: Tree) -> Check:
     rule = minimum.probe.partition(".")[2]
     found = tuple(path for path in paths if path.name == minimum.file)
-    suites = {path: testcases.read_python(tree.read(path) or b"") for path in found}
+    suites = {path: test_files.read_python(tree.read(path) or b"") for path in found}
     unresolved = tuple(
         Unresolved(path=path, reason=Reason.UNPARSABLE, line=suite.error_line, detail="no syntax")
         for path, suite in suites.items()

@@ -1,1 +1,0 @@
-"""Locate code by parsing it; an anchor never changes what it finds."""

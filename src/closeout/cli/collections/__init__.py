@@ -1,0 +1,1 @@
+"""The Invoke collections: a few lines a task, no logic."""

@@ -1,0 +1,215 @@
+"""Judge a tree that somebody else has closed: every criterion, every claim, and the order itself.
+
+Nothing of the tree is changed: whatever runs, runs on copies.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from closeout.cli.commands import fix, gate, probe
+from closeout.console import progress
+from closeout.console.output import give, say
+from closeout.engine import planner
+from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree, digest
+from closeout.gaps import GAPS
+from closeout.harness import environments, postgres
+from closeout.model import Means
+from closeout.model.verdicts import Evidence
+from closeout.reporting import report
+from closeout.runs import evidence_store, store
+from closeout.runs.workspace import Workspace
+from closeout.workorders import artifact_lint, claims, order_check
+from closeout.workorders.artifact_lint import Inspected
+from closeout.workorders.wo_004 import WO_004
+from closeout.workorders.wo_004_checks import FACTS, TOUCHED
+
+_SQL_DEADLINE = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreters:
+    """The Pythons of the environments that a tree's own code runs in; each is made when asked."""
+
+    live: Callable[[], Path]
+    vision: Callable[[], Path]
+    dbt: Callable[[], Path]
+
+
+def environments_of(space: Workspace) -> Interpreters:
+    """Return interpreters from this project's pins, kept in the workspace's cache."""
+
+    def maker(name: str) -> Callable[[], Path]:
+        folder = space.cache / "environments" / name
+        return lambda: environments.ensure(folder, f"requirements/{name}.txt")
+
+    return Interpreters(live=maker("live"), vision=maker("vision"), dbt=maker("dbt"))
+
+
+def full(space: Workspace, claimed: str = "") -> ExitCode:
+    """Judge everything: files, both suites, the data pipeline, and the running services."""
+    return audit(space, environments_of(space), claimed)
+
+
+def audit(space: Workspace, pythons: Interpreters, claimed: str = "") -> ExitCode:
+    """Judge everything, with the given interpreters; `claimed` is a file of ticked boxes."""
+    run, tree = _begin(space, claimed)
+    _part(run, "billing_jest", lambda: gate.billing_gate(space))
+    _part(run, "vision_pytest", lambda: gate.vision_gate(space, pythons.vision()))
+    _part(run, "dbt", lambda: gate.dbt_gate(space, pythons.dbt().with_name("dbt")))
+    _part(run, "live_probes", lambda: probe.live_probes(space, pythons.live()))
+    with _sql() as ask:
+        return _end(space, run, tree, claimed, ask)
+
+
+def quick(space: Workspace, claimed: str = "") -> ExitCode:
+    """Judge what reading alone can tell; what has to run keeps the evidence of earlier sessions."""
+    run, tree = _begin(space, claimed)
+    return _end(space, run, tree, claimed, None)
+
+
+def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree]:
+    """Read the tree, and record what reading it tells."""
+    space.announce()
+    if claimed:
+        claims.read(_text(claimed), WO_004)
+    tree = fix.readable(space)
+    run = store.start(space.reports, space.root, "audit")
+    evidence_store.write(run.evidence, "static", fix.static_evidence(space, tree, {}))
+    tree.keep()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
+        seen = artifact_lint.inspect(tree, TOUCHED, Path(scratch))
+    items = _recorded(tree, seen)
+    evidence_store.write(run.evidence, "inspection", items)
+    _tell("files", items, time.monotonic() - began)
+    return run, tree
+
+
+def _part(run: store.Run, name: str, session: Callable[[], ExitCode]) -> None:
+    """Run one session with its words in a file of the run; a part that cannot run is told."""
+    say(f"  {name} ...")
+    progress.step(name)
+    began = time.monotonic()
+    try:
+        with (run.folder / f"{name}.log").open("w") as log, redirect_stdout(log):
+            session()
+    except CloseoutError as error:
+        say(f"  {name}: left out: {error.message}")
+        return
+    place = run.evidence / f"{name}.json"
+    _tell(name, evidence_store.read(place) if place.is_file() else (), time.monotonic() - began)
+
+
+def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
+    failed = sum(item.passed is False for item in items)
+    missing = sum(item.passed is None for item in items)
+    say(
+        f"  {name}: {len(items)} answers, {failed} fail, {missing} not run, {seconds:.0f} s",
+    )
+
+
+def _end(
+    space: Workspace,
+    run: store.Run,
+    tree: DiskTree,
+    claimed: str,
+    ask_sql: order_check.AskSql | None,
+) -> ExitCode:
+    made = fix.ruled(space, run.id, tree, fix.remembered(space))
+    remarks = order_check.compare(
+        tree, planner.detect(GAPS, tree), FACTS, _fresh(space, made), ask_sql
+    )
+    _write(run, "order-audit.json", order_check.to_json(remarks))
+    give("order_audit", order_check.to_json(remarks))
+    code = made.exit_code
+    reading = None
+    if claimed:
+        reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
+        _write(run, "claims.json", claims.to_json(reading))
+        give("claims", claims.to_json(reading))
+    fix.conclude(space, run, made)
+    say(f"\n{order_check.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
+    if reading is not None:
+        say(f"\n{claims.told(reading)}")
+        code = ExitCode.GAPS_LEFT if reading.false else code
+    return code
+
+
+def _fresh(space: Workspace, made: report.Report) -> list[Evidence]:
+    return [
+        item
+        for item in evidence_store.gather(space.reports, space.root)
+        if item.subject_digest == made.tree_digest
+    ]
+
+
+def _recorded(tree: DiskTree, seen: Sequence[Inspected]) -> list[Evidence]:
+    tree_digest, now = digest(tree), datetime.now(UTC)
+    return [
+        Evidence(
+            probe=item.probe,
+            criterion=item.criterion,
+            passed=item.seen.passed,
+            before=None,
+            expected=item.seen.expected,
+            observed=item.seen.observed,
+            command=item.seen.command,
+            subject_digest=tree_digest,
+            at=now,
+            seconds=0.0,
+            means=Means.STATIC,
+            measures=item.seen.measures,
+        )
+        for item in seen
+    ]
+
+
+@contextmanager
+def _sql() -> Iterator[order_check.AskSql | None]:
+    """Yield a way to ask a throw-away PostgreSQL, None where no server can be had."""
+    import psycopg  # noqa: PLC0415 - only a full audit asks PostgreSQL
+
+    if postgres.binaries() is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="closeout-sql-") as folder:
+        Path(folder).chmod(0o755)
+        with postgres.server(Path(folder) / "postgres") as server:
+
+            def ask(statement: str) -> str:
+                address = server.dsn("postgres")
+                try:
+                    with psycopg.connect(address, connect_timeout=_SQL_DEADLINE) as connection:
+                        connection.execute(statement.encode())
+                except psycopg.Error as error:
+                    return str(error).splitlines()[0]
+                return ""
+
+            yield ask
+
+
+def _text(claimed: str) -> str:
+    place = Path(claimed)
+    try:
+        return place.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise CloseoutError(
+            "claims-missing",
+            f"{claimed} cannot be read: {error.strerror}.",
+            hint="name the order's file or a completion report: --claims FILE.",
+        ) from error
+
+
+def _write(run: store.Run, name: str, document: object) -> None:
+    content = json.dumps(document, indent=1, ensure_ascii=False)
+    writer.durable_write(run.folder / name, content.encode() + b"\n")

@@ -1,0 +1,152 @@
+"""Back up, restore and rehearse from the command line, and keep the rehearsal as evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from closeout.cli.commands import gate
+from closeout.console.output import give, say
+from closeout.errors import CloseoutError, ExitCode
+from closeout.fs.tree import DiskTree
+from closeout.gaps.backup import drill
+from closeout.harness import postgres
+from closeout.model import Means, Observation, Probe, ProbeContext
+from closeout.runs.workspace import Workspace
+
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
+"""The name of one backup's folder."""
+_NO_SCRIPT = "no script"
+_UPLOAD_FAILED = 5
+"""The exit code of backup-database.sh for it."""
+_ARRIVALS = {"backup.uploaded": "9.3", "backup.reaches-storage": "M.8"}
+"""What an upload to an operator's own bucket proves: probe and criterion."""
+
+
+def run_backup(space: Workspace) -> ExitCode:
+    """Back up the server that the environment names; with a bucket, record what arrived there."""
+    space.announce()
+    settings = drill.settings_from_environment()
+    run = drill.back_up(settings)
+    code = _told(run)
+    if bucket := settings.get("BACKUP_BUCKET"):
+        seen = _arrived(space.root, run, bucket, settings)
+        rows = [
+            gate.Row(probe=probe, criterion=it, seen=seen, before=None, seconds=run.seconds)
+            for probe, it in _ARRIVALS.items()
+        ]
+        gate.conclude(space, "backup_run", rows, Means.OPERATOR)
+    return code
+
+
+def _arrived(root: Path, run: drill.Run, bucket: str, settings: Mapping[str, str]) -> Observation:
+    """Return what a run shows about a bucket; one behind an endpoint of its own shows nothing."""
+    other = _other_script(root, "backup-database.sh")
+    elsewhere = sorted(name for name, value in settings.items() if "ENDPOINT" in name and value)
+    made = sum(event.get("status") == "ok" for event in run.events)
+    passed = True if run.ok else False if run.code == _UPLOAD_FAILED else None
+    observed = f"{made} backups made, every finished one is in {bucket}, its sums compared"
+    if not run.ok:
+        observed = run.message[-400:]
+    if other or elsewhere:
+        passed = None
+    if other:
+        observed += f"; the tree has {other}"
+    if elsewhere:
+        observed += f"; by way of {', '.join(elsewhere)}, perhaps an EMULATOR"
+    return Observation(
+        passed=passed,
+        expected=f"a backup is made, and uploaded whole to {bucket}",
+        observed=observed,
+        command=f"BACKUP_BUCKET={bucket} invoke backup.run",
+    )
+
+
+def run_restore(space: Workspace, words: str) -> ExitCode:
+    """Restore with the given words of `scripts/restore-database.sh`."""
+    space.announce()
+    if not words:
+        raise CloseoutError(
+            "restore-unnamed",
+            "nothing to restore was named.",
+            hint="try --what '--newest DATABASE'; scripts/restore-database.sh --help tells more.",
+        )
+    return _told(drill.restore(shlex.split(words), drill.settings_from_environment()))
+
+
+def rehearse(space: Workspace, of: str = "") -> ExitCode:
+    """Drill, and record as evidence what was measured.
+
+    `of` is a folder of backups, a bucket, or one backup in either; without it a seeded server is
+    backed up first.
+    """
+    if not of:
+        return gate.ask_one(space, "backup.restore-drill")
+
+    def run(context: ProbeContext) -> Observation:
+        return _drilled(context, of)
+
+    return gate.put(
+        space, Probe(id="backup.drill-of-own-backups", criterion="9.4", needs=("bash",), run=run)
+    )
+
+
+def _drilled(context: ProbeContext, of: str) -> Observation:
+    expected = f"{of} restored into a throw-away server, every table as its manifest says"
+    command = f"invoke backup.drill --of {of}"
+    other = _other_script(context.root, "restore-database.sh")
+    if other:
+        return Observation(
+            passed=False if other == _NO_SCRIPT else None,
+            expected=expected,
+            observed=f"the tree has {other}",
+            command=command,
+        )
+    settings, words = _source(of)
+    if "PGBIN" not in settings and (programs := postgres.binaries()):
+        settings["PGBIN"] = str(programs)
+    run = drill.restore(["--drill", *words], settings)
+    told = drill.measured(run) or run.message[-400:]
+    if "://" in of and "BACKUP_ENDPOINT_URL" in settings:
+        told += "; from an endpoint of BACKUP_ENDPOINT_URL, perhaps an EMULATOR"
+    return Observation(passed=run.ok, expected=expected, observed=told, command=command)
+
+
+def _other_script(root: Path, name: str) -> str:
+    """Return what the tree has instead of our script; "" where it has that."""
+    theirs = DiskTree(root).read(PurePosixPath("scripts") / name)
+    if theirs is None:
+        return _NO_SCRIPT
+    ours = (drill.SCRIPTS / name).read_bytes()
+    return "" if theirs == ours else "a script of its own, which was not run"
+
+
+def _source(of: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return settings and words of the restore script for what is to be drilled."""
+    settings = drill.settings_from_environment()
+    place = of.rstrip("/")
+    if _STAMP.fullmatch(place.rsplit("/", 1)[-1]):
+        return settings, (place,)
+    settings.pop("BACKUP_DIR", None)
+    name = "BACKUP_BUCKET" if "://" in place else "BACKUP_DIR"
+    return settings | {name: place}, ()
+
+
+def _told(run: drill.Run) -> ExitCode:
+    for event in run.events:
+        say(json.dumps(event, ensure_ascii=False))
+    say(run.message)
+    give(
+        "script",
+        {
+            "code": run.code,
+            "events": [dict(event) for event in run.events],
+            "message": run.message,
+            "command": run.command,
+            "seconds": round(run.seconds, 3),
+        },
+    )
+    return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT

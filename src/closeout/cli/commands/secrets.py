@@ -1,0 +1,49 @@
+"""List the secrets of a monorepo, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+
+from closeout.console.output import give, say
+from closeout.errors import ExitCode
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree
+from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
+from closeout.runs import store
+from closeout.runs.workspace import Workspace
+
+
+def list_secrets(space: Workspace) -> ExitCode:
+    """Print every secret variable of every service with its places, and keep the list."""
+    space.announce()
+    found = inventory(DiskTree(space.root))
+    for item in found:
+        flags = [name for name, set_ in _flags(item) if set_]
+        say(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
+        for place in item.places:
+            say(f"  {place.path}:{place.line} {place.origin.value}")
+    run = store.latest(space.reports, space.root)
+    listed = [_to_json(item) for item in found]
+    give("secrets", listed)
+    document = json.dumps(listed, indent=1)
+    writer.durable_write(run.folder / "secrets.json", document.encode())
+    literals = sum(item.literal or item.fallback for item in found)
+    say(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
+    return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
+
+
+def _flags(item: SecretVariable) -> tuple[tuple[str, bool], ...]:
+    return (("LITERAL", item.literal), ("FALLBACK", item.fallback))
+
+
+def _to_json(item: SecretVariable) -> dict[str, object]:
+    return {
+        "service": item.service,
+        "name": item.name,
+        "literal": item.literal,
+        "fallback": item.fallback,
+        "places": [
+            {"path": str(place.path), "line": place.line, "origin": place.origin.value}
+            for place in item.places
+        ],
+    }

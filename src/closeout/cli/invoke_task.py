@@ -1,0 +1,77 @@
+"""Step from an Invoke task into the library: choose the monorepo, guard, exit with a code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+
+from invoke import Context, Exit, Task, task
+
+from closeout.cli.error_handler import guarded
+from closeout.console import output
+from closeout.errors import ExitCode
+from closeout.runs.workspace import Workspace, choose
+
+ROOT_HELP = {
+    "root": "the monorepo's top folder; without it CLOSEOUT_ROOT, the current folder, "
+    "or a working copy of the bundled reference monorepo"
+}
+_JSON_HELP = {"json": "one JSON document on stdout; the lines for people go to stderr"}
+_JSON = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+
+Body = Callable[..., None]
+
+OPTION_HELP: dict[str, Mapping[str, str]] = {}
+"""What each task says of its options, by its full name; Invoke forgets it once it is shown."""
+
+
+def command(
+    *,
+    name: str | None = None,
+    help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word
+) -> Callable[[Body], Task[Body]]:
+    """Make a task of a function, and give it `--json`."""
+
+    def made(body: Body) -> Task[Body]:
+        room = body.__module__.rpartition(".")[2]
+        full_name = f"{room}.{name or body.__name__}"
+
+        @wraps(body)
+        def spoken(context: Context, *words: object, json: bool = False, **options: object) -> None:
+            form = output.Form.JSON if json else output.Form.TEXT
+            with output.turn(full_name, form):
+                body(context, *words, **options)
+
+        signature = inspect.signature(body)
+        parameters = [*signature.parameters.values(), _JSON]
+        spoken.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        OPTION_HELP[full_name] = {**(help or {}), **_JSON_HELP}
+        done: Task[Body] = task(name=name, help=OPTION_HELP[full_name])(spoken)
+        return done
+
+    return made
+
+
+def home_of(context: Context) -> Path:
+    """Return the folder of the `tasks.py` that is running."""
+    return Path(context.config["closeout"]["home"])
+
+
+def on_monorepo(context: Context, root: str, action: Callable[[Workspace], ExitCode]) -> None:
+    """Run `action` on the chosen monorepo and leave with its code."""
+    home = home_of(context)
+    leave(guarded(home, lambda: action(choose(home, root or None))))
+
+
+def at_home(context: Context, action: Callable[[Path], ExitCode]) -> None:
+    """Run `action` on the project's own folder and leave with its code."""
+    home = home_of(context)
+    leave(guarded(home, lambda: action(home)))
+
+
+def leave(code: ExitCode) -> None:
+    """End the Invoke run where `code` is not zero; a settled task lets the next one start."""
+    if code is not ExitCode.SETTLED:
+        raise Exit(code=int(code))

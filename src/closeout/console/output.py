@@ -1,0 +1,149 @@
+"""The one place that prints what a command found: lines for people, or one JSON document.
+
+A command calls `say` for the lines and `give` for the same as data. Which of the two reaches
+stdout is decided by the door alone, through `turn`: as JSON, the lines go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TextIO
+
+from closeout.console import progress
+from closeout.errors import CloseoutError, ExitCode
+
+SCHEMA = "closeout.result/1"
+"""Names the shape of the JSON documents; `schemas/result.schema.json` describes it."""
+
+_COLOURS = {
+    "CLOSED": 32,
+    "WAIVED": 36,
+    "UNPROVEN": 33,
+    "DRIFTED": 31,
+    "BLOCKED": 31,
+    "OPEN": 31,
+}
+_VERDICT = re.compile(rf"\b({'|'.join(_COLOURS)})\b")
+
+
+class Form(Enum):
+    """What a command writes to stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    command: str
+    form: Form
+    out: TextIO
+    given: dict[str, object] = field(default_factory=dict)
+
+
+_turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+
+
+@contextmanager
+def turn(command: str, form: Form) -> Iterator[None]:
+    """Let one command speak in `form` while the block runs."""
+    token = _turn.set(_Turn(command, form, sys.stdout))
+    try:
+        if form is Form.JSON:
+            with redirect_stdout(sys.stderr):
+                yield
+        else:
+            yield
+    finally:
+        _turn.reset(token)
+
+
+def say(text: str = "") -> None:
+    """Print lines for people; a reader that has gone away, such as `grep -q`, ends no command."""
+    with progress.aside():
+        shown = _inert(text)
+        _write(_coloured(shown) if _in_colour(sys.stdout) else shown, sys.stdout)
+
+
+def warn(text: str) -> None:
+    """Print lines that belong to no result on stderr."""
+    with progress.aside():
+        _write(_inert(text), sys.stderr)
+
+
+def instruct(line: str) -> None:
+    """Print one command for GitHub's runner, which reads stderr as well."""
+    with progress.aside():
+        _write(line, sys.stderr)
+
+
+def give(name: str, value: object) -> None:
+    """Keep one part of the command's result as data, under a name that the schema knows."""
+    now = _turn.get()
+    if now is not None:
+        now.given[name] = value
+
+
+def add(name: str, value: object) -> None:
+    """Append to a part of the result that is a list: one command may run several sessions."""
+    now = _turn.get()
+    if now is not None:
+        kept = now.given.setdefault(name, [])
+        if isinstance(kept, list):
+            kept.append(value)
+
+
+def given() -> Mapping[str, object]:
+    """Return what the command has given so far."""
+    now = _turn.get()
+    return {} if now is None else now.given
+
+
+def finish(code: ExitCode, error: CloseoutError | None) -> None:
+    """Write the JSON document where JSON was asked for, on one line."""
+    now = _turn.get()
+    if now is None or now.form is not Form.JSON:
+        return
+    document = {
+        "schema": SCHEMA,
+        "command": now.command,
+        "exit_code": int(code),
+        "outcome": code.name,
+        "result": now.given,
+        "error": error
+        and {"reference": error.reference, "message": error.message, "hint": error.hint},
+    }
+    with progress.aside():
+        _write(json.dumps(document, ensure_ascii=False), now.out)
+
+
+def _inert(text: str) -> str:
+    """Return text of which no line, such as a file's name, is a command to GitHub's runner."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    return re.sub(r"^(\s*)::", r"\1\\::", text, flags=re.MULTILINE).replace("##[", "#\\#[")
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _in_colour(stream: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def _coloured(text: str) -> str:
+    return _VERDICT.sub(lambda word: f"\x1b[{_COLOURS[word[0]]}m{word[0]}\x1b[0m", text)

@@ -1,0 +1,1 @@
+"""Plan the fix of gaps that it knows nothing about, and rule on criteria."""

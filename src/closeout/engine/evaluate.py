@@ -1,0 +1,305 @@
+"""Rule on every criterion: from findings, refusals, evidence and waivers, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from closeout.engine.planner import Detection
+from closeout.fs.walk import FOLDER
+from closeout.model import (
+    Check,
+    Criterion,
+    Finding,
+    Means,
+    ProofKind,
+    Unresolved,
+    Verdict,
+    WorkOrder,
+)
+from closeout.model.verdicts import Evidence, Ruling, Waiver
+
+DETECTOR = "detect."
+"""Begins the name of what a detector saw: it is looked at anew for every report."""
+
+_SHOWN = 20
+"""Places that a detector's answer names; the report's findings hold all of them."""
+
+
+_VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
+"""Suffixes of files that are read for their name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of one tree: the ground of every ruling."""
+
+    tree_digest: str
+    detection: Detection
+    unresolved: Mapping[str, tuple[Unresolved, ...]] = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    """The waivers in force, by what they accept: a criterion, a finding or a probe."""
+    unreadable: Sequence[Unresolved] = ()
+    """The files that nobody could look into."""
+
+
+def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
+    """Return a ruling for every criterion of the order, in its sequence."""
+    rulings: dict[str, Ruling] = {}
+    for criterion in order.criteria:
+        rulings[criterion.id] = (
+            _resting(criterion, rulings) if criterion.rests_on else _waived(criterion, case)
+        )
+    return tuple(rulings.values())
+
+
+def static_evidence(
+    before: Detection, after: Detection, tree_digest: str, at: datetime
+) -> tuple[Evidence, ...]:
+    """Return what the detectors saw as evidence, one item a check.
+
+    `before` is the detection before the fix; pass `after` twice where there was none.
+    """
+    earlier = {
+        (slug, check.rule, check.criterion): _check_passed(check)
+        for slug, checks in before.items()
+        for check in checks
+    }
+    return tuple(
+        Evidence(
+            probe=f"{DETECTOR}{slug}.{check.rule}",
+            criterion=check.criterion,
+            passed=_check_passed(check),
+            before=None if before is after else earlier.get((slug, check.rule, check.criterion)),
+            expected="no place is open, and at least one was examined",
+            observed=_observed(check),
+            command=f"invoke detect.all --only {slug}",
+            subject_digest=tree_digest,
+            at=at,
+            seconds=0.0,
+            means=Means.STATIC,
+        )
+        for slug, checks in after.items()
+        for check in checks
+    )
+
+
+def _check_passed(check: Check) -> bool | None:
+    if check.findings:
+        return False
+    if check.unresolved or not check.examined:
+        return None
+    return True
+
+
+def _observed(check: Check) -> str:
+    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings[:_SHOWN])
+    places += f" and {len(check.findings) - _SHOWN} more" if len(check.findings) > _SHOWN else ""
+    refused = ", ".join(f"{item.path} {item.reason.value}" for item in check.unresolved)
+    parts = [
+        f"examined {len(check.examined)}",
+        f"open {len(check.findings)}" + (f" ({places})" if places else ""),
+        *([f"not judged: {refused}"] if refused else []),
+    ]
+    return "; ".join(parts)
+
+
+def _resting(criterion: Criterion, rulings: Mapping[str, Ruling]) -> Ruling:
+    grounds = [rulings[number] for number in criterion.rests_on]
+    worst = max(grounds, key=lambda item: item.verdict)
+    if worst.verdict is Verdict.CLOSED:
+        seen = tuple(item for ground in grounds for item in ground.evidence)
+        because = f"all of {', '.join(criterion.rests_on)} are closed"
+        return Ruling(criterion=criterion, verdict=Verdict.CLOSED, because=because, evidence=seen)
+    told = ", ".join(
+        f"{item.criterion.id} {item.verdict.name}"
+        for item in grounds
+        if item.verdict is not Verdict.CLOSED
+    )
+    return Ruling(
+        criterion=criterion,
+        verdict=worst.verdict,
+        because=f"rests on {told}",
+        waiver=worst.waiver,
+    )
+
+
+def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
+    checks = [
+        (slug, check)
+        for slug, made in case.detection.items()
+        for check in made
+        if check.criterion == criterion.id
+    ]
+    fresh = _fresh(criterion, case)
+    found = [(slug, item) for slug, check in checks for item in check.findings]
+    if found:
+        return _open_places(criterion, found, case, fresh)
+    refused = [item for _, check in checks for item in check.unresolved]
+    refused += unjudged([check for _, check in checks], case.unreadable)
+    if refused:
+        return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
+    return _from_evidence(criterion, case)
+
+
+def unjudged(checks: Iterable[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
+    """Return the unreadable files that one of the checks would have had to look into.
+
+    A check asks files by their kind: the suffix, or the whole name where a suffix says little. A
+    folder may hold any kind.
+    """
+    kinds = {_kind(path) for check in checks for path in check.examined}
+    return [
+        item
+        for item in unreadable
+        if kinds and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
+    ]
+
+
+def _kind(path: PurePosixPath) -> str:
+    return path.name if path.suffix in _VAGUE else path.suffix
+
+
+def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
+    """Return the evidence for the criterion that is about the tree under judgement."""
+    return tuple(
+        item
+        for item in case.evidence
+        if item.criterion == criterion.id and item.subject_digest == case.tree_digest
+    )
+
+
+def _open_places(
+    criterion: Criterion,
+    found: Sequence[tuple[str, Finding]],
+    case: Case,
+    fresh: Sequence[Evidence],
+) -> Ruling:
+    refused = {(slug, item.path): item for slug, items in case.unresolved.items() for item in items}
+    left = [refused.get((slug, item.path)) for slug, item in found]
+    known = [item for item in left if item is not None]
+    if len(known) == len(found):
+        return _ruled(criterion, _worst_reason(known), _places(known), fresh)
+    told = "; ".join(f"{item.path}:{item.line} {item.message}" for _, item in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
+    named = any(item.named for _, item in found)
+    only = "" if named else "every place that the order names is closed; of others "
+    return _ruled(criterion, Verdict.OPEN, f"{only}{len(found)} open: {told}{more}", fresh)
+
+
+def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
+    mine = [item for item in case.evidence if item.criterion == criterion.id]
+    fresh = _fresh(criterion, case)
+    failed = [item for item in fresh if item.passed is False]
+    if failed:
+        told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"
+        because = f"{len(failed)} of {len(fresh)} probes fail. {told}"
+        return _ruled(criterion, Verdict.OPEN, because, fresh)
+    enough = [item for item in fresh if _ranks(item.means, criterion.means)]
+    not_run = [item for item in enough if item.passed is None]
+    if not_run:
+        because = f"{not_run[0].probe} did not run: {not_run[0].observed}"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    if not enough:
+        stale = "; what was proven is stale, the tree changed since" if mine and not fresh else ""
+        because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):
+        because = "every probe was green before the fix too, so none of them proves it"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    proofs = sum(item.kind is ProofKind.PROOF for item in enough)
+    because = f"{len(enough)} checks hold, {proofs} of them red before the fix"
+    return _ruled(criterion, Verdict.CLOSED, because, fresh)
+
+
+def _ranks(given: Means, asked: Means) -> bool:
+    ladder = list(Means)
+    return ladder.index(given) >= ladder.index(asked)
+
+
+def _ruled(
+    criterion: Criterion, verdict: Verdict, because: str, evidence: Sequence[Evidence] = ()
+) -> Ruling:
+    return Ruling(criterion=criterion, verdict=verdict, because=because, evidence=tuple(evidence))
+
+
+def _waived(criterion: Criterion, case: Case) -> Ruling:
+    """Return the ruling with what is waived in force left out of its ground."""
+    reduced, waivers = _without_waived(criterion, case)
+    ruling = _own_ruling(criterion, reduced)
+    whole = case.waivers.get(criterion.id)
+    if whole is not None and ruling.verdict is not Verdict.CLOSED:
+        return _accepted(ruling, whole)
+    settled = ruling.verdict is Verdict.CLOSED or (
+        ruling.verdict is Verdict.UNPROVEN and not ruling.evidence
+    )
+    settling = _accepted(ruling, waivers[0]) if waivers and settled else ruling
+    return replace(settling, allowed=tuple(waivers))
+
+
+def _without_waived(criterion: Criterion, case: Case) -> tuple[Case, list[Waiver]]:
+    """Return the case without the criterion's waived findings and failing probes."""
+    used: list[Waiver] = []
+
+    def stands(subject: str) -> bool:
+        if subject in case.waivers:
+            used.append(case.waivers[subject])
+        return subject not in case.waivers
+
+    detection = {
+        slug: tuple(
+            replace(
+                check, findings=tuple(item for item in check.findings if stands(waivable(item)))
+            )
+            if check.criterion == criterion.id
+            else check
+            for check in checks
+        )
+        for slug, checks in case.detection.items()
+    }
+    evidence = tuple(
+        item
+        for item in case.evidence
+        if item.criterion != criterion.id or item.passed is not False or stands(item.probe)
+    )
+    # A detector fails for its findings alone: where all of those are waived, so is its answer.
+    clean = {
+        f"{DETECTOR}{slug}.{check.rule}"
+        for slug, checks in detection.items()
+        for check in checks
+        if not check.findings
+    }
+    evidence = tuple(
+        item
+        for item in evidence
+        if item.criterion != criterion.id or item.passed is not False or item.probe not in clean
+    )
+    return replace(case, detection=detection, evidence=evidence), used
+
+
+def waivable(item: Finding) -> str:
+    """Return the name by which `waivers.toml` accepts a finding: gap, rule and path."""
+    return f"{item.gap}/{item.rule} {item.path}"
+
+
+def _accepted(ruling: Ruling, waiver: Waiver) -> Ruling:
+    return Ruling(
+        criterion=ruling.criterion,
+        verdict=Verdict.WAIVED,
+        because=f"{waiver.who} accepted {waiver.subject} until {waiver.until}: {waiver.why}",
+        evidence=ruling.evidence,
+        waiver=waiver,
+    )
+
+
+def _worst_reason(refused: Sequence[Unresolved]) -> Verdict:
+    return max(item.reason.verdict for item in refused)
+
+
+def _places(refused: Sequence[Unresolved]) -> str:
+    return "; ".join(
+        f"{item.path}:{item.line} {item.reason.value}: {item.detail}" for item in refused
+    )

@@ -1,0 +1,210 @@
+"""Detect, propose, stage, detect again: the pure half of a close-out. It never names a gap."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.engine.patch_series import PreparedSet
+from closeout.errors import CloseoutError
+from closeout.fs import patching
+from closeout.fs.tree import Overlay
+from closeout.model import Changeset, Check, Edit, Finding, Gap, Patch, Proposal, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import syntax
+
+Detection = Mapping[str, tuple[Check, ...]]
+"""Gap slug to the checks made on one tree."""
+
+_SELDOM = 200_000
+"""Objects made before one look for dead cycles: parsing makes many objects and hardly a cycle."""
+
+# What is left at the end dies with the process; a last look for cycles would take a tenth of a run.
+atexit.register(gc.freeze)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a run would write, and what each gap looks like before and after it."""
+
+    before: Detection
+    after: Detection
+    proposals: tuple[Proposal, ...]
+    edits: tuple[Edit, ...]
+    """Net edits against the tree, sorted by path."""
+
+    @property
+    def unresolved(self) -> Mapping[str, tuple[Unresolved, ...]]:
+        """Return each gap's places that were left alone, by slug."""
+        return {proposal.gap: proposal.unresolved for proposal in self.proposals}
+
+
+def detect(gaps: Sequence[Gap], tree: Tree) -> Detection:
+    """Return every gap's checks on `tree`."""
+    with _garbage_seldom_sought():
+        return {gap.slug: gap.detect(tree) for gap in gaps}
+
+
+def findings(checks: Sequence[Check]) -> tuple[Finding, ...]:
+    """Return all findings of some checks, in order of path and line."""
+    found = [finding for check in checks for finding in check.findings]
+    return tuple(sorted(found, key=lambda item: (item.path, item.line, item.rule)))
+
+
+def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]) -> Plan:
+    """Return what to write so that the gaps close; nothing is written.
+
+    `prepared` gives a gap's prepared patches by slug.
+    """
+    with _garbage_seldom_sought():
+        return _planned(gaps, Overlay(tree), prepared)
+
+
+def _planned(gaps: Sequence[Gap], overlay: Overlay, prepared: Callable[[str], PreparedSet]) -> Plan:
+    before, after = {}, {}
+    proposals = []
+    for gap in gaps:
+        before[gap.slug] = gap.detect(overlay)
+        proposal = propose(gap, overlay, before[gap.slug], prepared(gap.slug))
+        for edit in proposal.edits:
+            overlay.lay(edit)
+        proposals.append(proposal)
+    for gap in gaps:
+        after[gap.slug] = gap.detect(overlay) if overlay.edits else before[gap.slug]
+    made = {edit.path for edit in overlay.edits if edit.before is None}
+    for number, gap in enumerate(gaps):
+        # A later gap may have made a file that this one has something to say in.
+        if any(finding.path in made for finding in findings(after[gap.slug])):
+            proposal = propose(gap, overlay, after[gap.slug], prepared(gap.slug))
+            for edit in proposal.edits:
+                overlay.lay(edit)
+            proposals[number] = _both(proposals[number], proposal)
+            after[gap.slug] = gap.detect(overlay)
+    return Plan(before=before, after=after, proposals=tuple(proposals), edits=overlay.edits)
+
+
+def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
+    """Return one gap's edits on `tree`: prepared patches where they fit, derived ones elsewhere.
+
+    Edits that leave one of their files open, or broken in its own language, are all dropped.
+    """
+    stage = Overlay(tree)
+    open_paths = {finding.path for finding in findings(checks)}
+    withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
+    withheld = tuple(item for item in withheld if item.path in open_paths)
+    held = {item.path for item in prepared.withheld} if withheld else set()
+    used = _lay_patches(stage, prepared.patches)
+    unresolved = list(withheld)
+    for changeset in gap.derive(stage):
+        unresolved += changeset.unresolved
+        if any(edit.path in held for edit in changeset.edits):
+            continue
+        if changeset.edits:
+            used.append(_derived(gap.slug, changeset))
+        for edit in changeset.edits:
+            stage.lay(edit)
+    spoiled = _spoiled(gap, stage, {item.path for item in unresolved})
+    if spoiled:
+        return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *spoiled))
+    return Proposal(
+        gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
+    )
+
+
+@contextmanager
+def _garbage_seldom_sought() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(_SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _both(first: Proposal, second: Proposal) -> Proposal:
+    return Proposal(
+        gap=first.gap,
+        edits=(*first.edits, *second.edits),
+        patches=(*first.patches, *second.patches),
+        unresolved=second.unresolved,
+    )
+
+
+def _lay_patches(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
+    """Lay the patches that fit, and return them; one git process does it where all of them do."""
+    targets = [path for patch in patches for path in patch.targets]
+    apart = len(set(targets)) == len(targets)
+    likely = [patch for patch in patches if not apart or patching.may_apply(stage, patch)]
+    if apart and likely and _lay_patch(stage, patching.joined(likely)):
+        return likely
+    return [patch for patch in likely if _lay_patch(stage, patch)]
+
+
+def _lay_patch(stage: Overlay, patch: Patch) -> bool:
+    if not patching.may_apply(stage, patch):
+        return False
+    broken = {path for path in patch.targets if syntax.trouble(path, stage.read(path) or b"")}
+    try:
+        edits = patching.stage(stage, patch)
+    except CloseoutError:
+        return False
+    # git would edit a file that does not parse; only a patch that mends it may.
+    if any(edit.path in broken and syntax.trouble(edit.path, edit.after) for edit in edits):
+        return False
+    for edit in edits:
+        stage.lay(edit)
+    return True
+
+
+def _derived(slug: str, changeset: Changeset) -> Patch:
+    return Patch(
+        slug=slug,
+        name=changeset.name,
+        diff=patching.diff(changeset.edits),
+        targets=tuple(edit.path for edit in changeset.edits),
+        origin="derived" if changeset.source.value == "code" else changeset.source.value,
+    )
+
+
+def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unresolved, ...]:
+    """Return why the staged edits must not be written; places in `left` are known to stay open."""
+    broken = [
+        Unresolved(
+            path=edit.path,
+            reason=Reason.UNPARSABLE,
+            line=trouble.line,
+            detail=f"the fix would leave it broken: {trouble.message}",
+        )
+        for edit in stage.edits
+        if (trouble := syntax.trouble(edit.path, edit.after)) is not None
+        and (edit.before is None or syntax.trouble(edit.path, edit.before) is None)
+    ]
+    edited = {edit.path for edit in stage.edits} - left
+    survivors = [
+        Unresolved(
+            path=finding.path,
+            reason=Reason.DRIFTED,
+            line=finding.line,
+            detail=f"the fix does not close it: {finding.message}",
+            hint=f"invoke fix.{gap.slug} --dry-run shows what was tried.",
+        )
+        for finding in (findings(gap.detect(stage)) if edited else ())
+        if finding.path in edited
+    ]
+    return (*broken, *survivors)
+
+
+def _at_finding(item: Unresolved, checks: Sequence[Check]) -> Unresolved:
+    """Return the withheld place with the line of its finding, where it has one."""
+    lines = [found.line for found in findings(checks) if found.path == item.path]
+    return Unresolved(
+        path=item.path,
+        reason=item.reason,
+        detail=item.detail,
+        line=min(lines, default=1),
+        hint=item.hint,
+    )

@@ -1,0 +1,191 @@
+"""Check compose files as compose itself would read them: a base alone, an override on its base."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.model.tree import Tree
+from closeout.parsing.yaml import Entry, Kind, Node, YamlError, documents
+
+_BASE = re.compile(r"(docker-)?compose\.ya?ml")
+_TOP = frozenset(
+    {"name", "version", "services", "volumes", "networks", "secrets", "configs", "include"}
+)
+_IMAGE_KEYS = frozenset({"image", "build", "extends", "provider"})
+_BUILT_IN_NETWORKS = frozenset({"default", "host", "none", "bridge"})
+_PORT = re.compile(r"(?:[\d.]+:|\[[^\]]*\]:)?(?:\$\{\w+:?-)?(\d+)\}?:\$?\{?[\w:.-]+\}?(?:/\w+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeProblem:
+    """One reason why compose refuses a file."""
+
+    line: int
+    message: str
+
+
+def files(tree: Tree) -> tuple[PurePosixPath, ...]:
+    """Return every compose file that stands by itself; overrides belong to one of these."""
+    return tuple(path for path in tree.paths() if _BASE.fullmatch(path.name))
+
+
+def override_of(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
+    """Return the override that compose reads together with `path`, where there is one."""
+    for suffix in (".yml", ".yaml"):
+        beside = path.with_name(f"{path.stem}.override{suffix}")
+        if tree.read(beside) is not None:
+            return beside
+    return None
+
+
+def problems(content: bytes, override: bytes | None = None) -> tuple[ComposeProblem, ...]:
+    """Return why compose would refuse `content` with `override` laid over it, by line.
+
+    Lines are those of `content`, except where the message names the override.
+    """
+    try:
+        base = _services(content)
+        added = {} if override is None else _services(override)
+    except YamlError as error:
+        return (ComposeProblem(line=error.line, message=error.detail),)
+    merged = {name: (*base.get(name, ()), *added.get(name, ())) for name in {**base, **added}}
+    found = [*_structure(content), *_references(content, override, merged)]
+    return tuple(sorted(found, key=lambda item: (item.line, item.message)))
+
+
+def published(content: bytes) -> Mapping[str, str]:
+    """Return the service that publishes each host port; nothing for a file that is no YAML."""
+    try:
+        services = _services(content)
+    except YamlError:
+        return {}
+    return {
+        port: name
+        for name, nodes in services.items()
+        for node in nodes
+        for entry in _entries(node, "ports")
+        if (port := _host_port(entry.value))
+    }
+
+
+def _host_port(node: Node) -> str:
+    if node.kind is Kind.MAPPING:
+        held = node.get("published")
+        return held.text if held else ""
+    found = _PORT.fullmatch(node.text)
+    return found[1] if found else ""
+
+
+def _top(content: bytes) -> Node | None:
+    tops = documents(content)
+    return tops[0] if tops else None
+
+
+def _services(content: bytes) -> dict[str, tuple[Node, ...]]:
+    top = _top(content)
+    held = top.get("services") if top else None
+    if held is None:
+        return {}
+    return {str(entry.key): (entry.value,) for entry in held.entries}
+
+
+def _structure(content: bytes) -> Iterator[ComposeProblem]:
+    top = _top(content)
+    if top is None or top.kind is not Kind.MAPPING or top.get("services") is None:
+        yield ComposeProblem(line=1, message="it declares no services")
+        return
+    for entry in top.entries:
+        if entry.key not in _TOP and not str(entry.key).startswith("x-"):
+            line = entry.value.line
+            yield ComposeProblem(line=line, message=f"compose knows no top-level {entry.key!r}")
+    yield from _doubled(top)
+    for entry in _entries(top, "services"):
+        if entry.value.kind is not Kind.MAPPING:
+            message = f"service {entry.key!r} is no mapping"
+            yield ComposeProblem(line=entry.value.line, message=message)
+
+
+def _doubled(node: Node) -> Iterator[ComposeProblem]:
+    waiting = [node]
+    while waiting:
+        held = waiting.pop()
+        seen: set[str | int] = set()
+        for entry in held.entries:
+            if held.kind is Kind.MAPPING and entry.key in seen and entry.key != "<<":
+                message = f"{entry.key!r} stands twice in one mapping"
+                yield ComposeProblem(line=entry.value.line, message=message)
+            seen.add(entry.key)
+            if not entry.value.alias:
+                waiting.append(entry.value)
+
+
+def _references(
+    content: bytes, override: bytes | None, merged: Mapping[str, tuple[Node, ...]]
+) -> Iterator[ComposeProblem]:
+    tops = [top for part in (content, override) if part and (top := _top(part))]
+    volumes, networks = (_declared(tops, key) for key in ("volumes", "networks"))
+    ports: dict[str, str] = {}
+    for name, nodes in merged.items():
+        line = nodes[0].line
+        if not any(_child(node, key) for node in nodes for key in _IMAGE_KEYS):
+            yield ComposeProblem(line=line, message=f"{name} has neither an image nor a build")
+        for node in nodes:
+            for wanted, known, what in (
+                (_names(node, "depends_on"), set(merged), "service"),
+                (_named_volumes(node), volumes, "volume"),
+                (_names(node, "networks"), networks | _BUILT_IN_NETWORKS, "network"),
+            ):
+                for missing in sorted(wanted - known):
+                    message = f"{name} refers to the {what} {missing}, which is declared nowhere"
+                    yield ComposeProblem(line=node.line, message=message)
+            for entry in _entries(node, "ports"):
+                port = _host_port(entry.value)
+                holder = ports.setdefault(port, name) if port else name
+                if holder != name:
+                    message = f"{name} publishes port {port}, which is {holder}'s"
+                    yield ComposeProblem(line=entry.value.line, message=message)
+
+
+def _declared(tops: list[Node], key: str) -> set[str]:
+    return {str(entry.key) for top in tops for entry in _entries(top, key)}
+
+
+def _names(node: Node, key: str) -> set[str]:
+    held = _child(node, key)
+    if held is None:
+        return set()
+    if held.kind is Kind.MAPPING:
+        return {str(entry.key) for entry in held.entries}
+    return set(held.scalars())
+
+
+def _named_volumes(node: Node) -> set[str]:
+    found = set()
+    for entry in _entries(node, "volumes"):
+        if entry.value.kind is Kind.MAPPING:
+            kind, source = entry.value.get("type"), entry.value.get("source")
+            if source and kind and kind.text == "volume":
+                found.add(source.text)
+        else:
+            source_text, colon, _ = entry.value.text.partition(":")
+            if colon and re.fullmatch(r"[A-Za-z0-9][\w.-]*", source_text):
+                found.add(source_text)
+    return found
+
+
+def _entries(node: Node, key: str) -> tuple[Entry, ...]:
+    held = _child(node, key)
+    return held.entries if held else ()
+
+
+def _child(node: Node, key: str) -> Node | None:
+    """Return the value below `key`, one merged in by `<<` included."""
+    own = node.get(key)
+    merged = node.get("<<")
+    if own is not None or merged is None:
+        return own
+    parts = [item.value for item in merged.entries] if merged.kind is Kind.SEQUENCE else [merged]
+    return next((found for part in parts if (found := part.get(key))), None)

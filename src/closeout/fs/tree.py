@@ -1,0 +1,296 @@
+"""The only reader of foreign files: a bounded walk, clean paths, bytes in.
+
+Links are never followed, only regular files are opened, and a file above the size cap or one
+that cannot be read is reported instead of raised: the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from closeout.fs import prefilter
+from closeout.fs.cache import Recall
+from closeout.fs.prefilter import Answers, Question
+from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
+from closeout.fs.walk import Listing, walk
+from closeout.model import Edit, Reason, Unresolved
+
+SIZE_CAP = 8 * 1024 * 1024
+"""Bytes; a larger file is no source file of a work order."""
+
+_SPARE = 8 * 1024 * 1024
+"""Bytes of files without interest that are kept all the same, should somebody ask again."""
+
+
+class Tree(Protocol):
+    """A monorepo's files as bytes, on disk or with edits laid over them."""
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """Return every file's path, sorted."""
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, sorted."""
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question, sorted."""
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        """Return the file's bytes, or None where it is absent or unreadable."""
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the file's bytes, of none where they cannot be read."""
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        """Return permission bits, 0o644 for a file that is absent."""
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        """Return the files met so far that could not be read."""
+
+
+def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
+    """Return the paths of the files below `folder`, sorted."""
+    parts, paths = folder.parts, tree.paths()
+    first = bisect_left(paths, parts, key=lambda path: path.parts)
+    end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
+    return list(paths[first:end])
+
+
+def stands_in(tree: Tree, path: PurePosixPath) -> bool:
+    """Return whether `path` is one of the tree's own files, which need not be readable."""
+    return path in below(tree, path)
+
+
+class DiskTree:
+    """The monorepo at `root`, read once a file."""
+
+    def __init__(self, root: Path, kept: Path | None = None) -> None:
+        """Open `root`; raises CloseoutError for a missing, unsafe or empty one.
+
+        `kept` is a file of ours with what an earlier run learnt about it.
+        """
+        self.root = checked_root(root)
+        self._recall = Recall(kept, self.root) if kept else None
+        self._bytes: dict[PurePosixPath, bytes | None] = {}
+        self._digests: dict[PurePosixPath, bytes] = {}
+        self._unreadable: dict[PurePosixPath, Unresolved] = {}
+        self._answers = Answers(self._ask)
+        self._spare = _SPARE
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return Listing(walk(str(self.root), self._refuse))
+
+    def _refuse(self, path: PurePosixPath, detail: str) -> None:
+        self._unreadable[path] = Unresolved(path=path, reason=Reason.UNREADABLE, detail=detail)
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """Return every regular file below the root, sorted; links and devices are left out."""
+        return self._listing.paths
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, sorted."""
+        return self._listing.ending(suffixes)
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question; a file is read once for all."""
+        return self._answers.candidates(question, self.ending(question.suffixes))
+
+    def _ask(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
+        known = path in self._bytes
+        recalled = self._recall.answers(path) if self._recall else None
+        if recalled is not None:
+            return recalled
+        entry = self._recall.asking(path) if self._recall and not known else None
+        content = self._bytes[path] if known else self._read(path)
+        met = prefilter.answers(questions, content) if content is not None else 0
+        size = len(content or b"")
+        if met or size <= self._spare:
+            self._bytes[path] = content
+            self._spare -= 0 if met or known else size
+        if self._recall and entry and content is not None:
+            self._recall.learn(path, entry, met)
+        return met
+
+    def keep(self) -> None:
+        """Keep for the next run what was learnt about files that did not just change."""
+        if self._recall:
+            self._recall.keep()
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
+        if path in self._bytes:  # only clean paths are ever remembered
+            return self._bytes[path]
+        clean = clean_path(str(path))
+        if clean not in self._bytes:
+            self._bytes[clean] = self._read(clean)
+        return self._bytes[clean]
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the file's bytes; they are not remembered."""
+        if path not in self._digests:
+            content = self._bytes[path] if path in self._bytes else self._read(path)
+            self._digests[path] = hashlib.sha256(content or b"").digest()
+        return self._digests[path]
+
+    def _read(self, path: PurePosixPath) -> bytes | None:
+        try:
+            handle = open_below(self.root, path)
+        except (FileNotFoundError, NotADirectoryError):
+            if behind_link(self.root, path):
+                self._refuse(path, "behind a symbolic link")
+            return None
+        except OSError as error:
+            self._refuse(path, f"cannot be opened: {error.strerror}")
+            return None
+        content, trouble = drained(handle, SIZE_CAP)
+        if trouble is not None:
+            self._refuse(path, trouble)
+        return content
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        """Return the file's permission bits, 0o644 where it is absent."""
+        try:
+            return stat.S_IMODE((self.root / clean_path(str(path))).lstat().st_mode)
+        except OSError:
+            return 0o644
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        """Return what could not be read so far, sorted by path."""
+        return tuple(self._unreadable[path] for path in sorted(self._unreadable))
+
+
+class Overlay:
+    """A tree with edits laid over it; the tree below is never changed."""
+
+    def __init__(self, base: Tree, edits: Iterable[Edit] = ()) -> None:
+        """Lay `edits` over `base`, later edits over earlier ones."""
+        self.base = base
+        self._edits: dict[PurePosixPath, Edit] = {}
+        self._listing: tuple[PurePosixPath, ...] | None = None
+        for edit in edits:
+            self.lay(edit)
+
+    def lay(self, edit: Edit) -> None:
+        """Lay one more edit; its `before` must be what the overlay shows now."""
+        if edit.before != self.read(edit.path):
+            message = f"stale edit of {edit.path}"
+            raise ValueError(message)
+        self._listing = None
+        original = self.base.read(edit.path)
+        if original == edit.after:
+            self._edits.pop(edit.path, None)
+            return
+        self._edits[edit.path] = Edit(
+            path=edit.path, before=original, after=edit.after, mode=edit.mode
+        )
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """Return the net edits against the base, sorted by path."""
+        return tuple(self._edits[path] for path in sorted(self._edits))
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """Return every file's path, new ones included, sorted."""
+        if self._listing is None:
+            below = self.base.paths()
+            new = self._edits.keys() - set(below)
+            self._listing = _sorted((*below, *new)) if new else below
+        return self._listing
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, new ones included, sorted."""
+        below = self.base.ending(suffixes)
+        made = (path for path, edit in self._edits.items() if edit.before is None)
+        new = [path for path in made if not suffixes or path.suffix in suffixes]
+        return _sorted((*below, *new)) if new else below
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the files that meet the question with the edits, sorted."""
+        below = self.base.candidates(question)
+        if not self._edits:
+            return below
+        edits = self._edits.items()
+        met = [path for path, edit in edits if question.is_met_by(path, edit.after)]
+        return _sorted((*(path for path in below if path not in self._edits), *met))
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        """Return the edited bytes where there is an edit, else the base's."""
+        edit = self._edits.get(path if isinstance(path, PurePosixPath) else clean_path(path))
+        return self.base.read(path) if edit is None else edit.after
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the edited bytes where there is an edit, else the base's."""
+        edit = self._edits.get(path)
+        return hashlib.sha256(edit.after).digest() if edit else self.base.sha256(path)
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        """Return the edit's permission bits, else the base's."""
+        edit = self._edits.get(clean_path(str(path)))
+        return self.base.mode(path) if edit is None else edit.mode
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        """Return what the base could not read."""
+        return self.base.unreadable()
+
+
+def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    # Sorting parts is sorting paths, and several times faster.
+    return tuple(sorted(paths, key=lambda path: path.parts))
+
+
+class MemoryTree:
+    """A tree of given bytes: what a test or a case file describes."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """Hold `files`, path text to bytes."""
+        self._files = {clean_path(path): content for path, content in files.items()}
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """Return the given paths, sorted."""
+        return tuple(sorted(self._files))
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the given paths with one of these suffixes, sorted."""
+        return tuple(path for path in self.paths() if not suffixes or path.suffix in suffixes)
+
+    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the given files that meet the question, sorted."""
+        return tuple(path for path in self.paths() if question.is_met_by(path, self._files[path]))
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        """Return the given bytes, or None."""
+        return self._files.get(clean_path(str(path)))
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the given bytes, or of none."""
+        return hashlib.sha256(self.read(path) or b"").digest()
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        """Return 0o644: a given file carries no permission bits."""
+        del path
+        return 0o644
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        """Return nothing: given bytes are always readable."""
+        return ()
+
+
+def digest(tree: Tree) -> str:
+    """Return the SHA-256 over every file's path and bytes, in hexadecimal.
+
+    Generated keys and certificates (`certs/*` but for the instructions) are left out: they are
+    git-ignored, and making them must not turn evidence stale.
+    """
+    total = hashlib.sha256()
+    for path in tree.paths():
+        if "certs" in path.parts[:-1] and path.name not in {"README.md", ".gitkeep"}:
+            continue
+        total.update(str(path).encode() + b"\0")
+        total.update(tree.sha256(path))
+    return total.hexdigest()

@@ -1,0 +1,95 @@
+"""Walk a folder: every regular file below it in order of its path, no link followed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.safe_open import is_plain_name, printable
+
+TEMPORARY_SUFFIX = ".closeout-tmp"
+"""Ends the name of a file being written; a walk leaves such leftovers out."""
+
+SKIPPED_FOLDERS = frozenset(
+    [
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".nox",
+        ".tox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".closeout",
+        "coverage",
+        "target",
+        ".next",
+    ]
+)
+"""Folders that hold no sources; dist and build are kept, since some trees commit them."""
+
+FOLDER = "folder"
+"""Begins what is told of a folder that nobody could look into: it may hold anything."""
+
+_Refuse = Callable[[PurePosixPath, str], None]
+_Entry = tuple[PurePosixPath, os.DirEntry[str]]
+
+
+class Listing:
+    """The paths of a tree, sorted, and those with given suffixes."""
+
+    def __init__(self, paths: Iterable[PurePosixPath]) -> None:
+        """Hold `paths`, which are sorted."""
+        self.paths = tuple(paths)
+        self._places: dict[str, list[int]] = {}
+        self._ending: dict[frozenset[str], tuple[PurePosixPath, ...]] = {}
+        for place, path in enumerate(self.paths):
+            self._places.setdefault(path.suffix, []).append(place)
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the paths with one of these suffixes, sorted; all where there is no suffix."""
+        if not suffixes:
+            return self.paths
+        if suffixes not in self._ending:
+            places = sorted(place for each in suffixes for place in self._places.get(each, ()))
+            self._ending[suffixes] = tuple(self.paths[place] for place in places)
+        return self._ending[suffixes]
+
+
+def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
+    """Yield the paths of the files below `root`; what cannot be walked is told to `refuse`."""
+    # By name, folder by folder: that is the order of sorted paths. A stack of our own, since
+    # folders may nest deeper than the interpreter recurses.
+    waiting = _entries(root, PurePosixPath(), refuse)
+    while waiting:
+        path, entry = waiting.pop()
+        if not is_plain_name(entry.name):
+            refuse(printable(path), _odd_name(entry))
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.name not in SKIPPED_FOLDERS:
+                waiting += _entries(entry.path, path, refuse)
+        elif entry.is_file(follow_symlinks=False):
+            if not entry.name.endswith(TEMPORARY_SUFFIX):
+                yield path
+        elif not entry.is_symlink():
+            refuse(path, "not a regular file")
+
+
+def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name, reverse=True)
+    except OSError as error:
+        refuse(prefix, f"{FOLDER} cannot be listed: {error.strerror}")
+        return []
+    return [(prefix / entry.name, entry) for entry in found]
+
+
+def _odd_name(entry: os.DirEntry[str]) -> str:
+    what = f"{FOLDER}, whose" if entry.is_dir(follow_symlinks=False) else "its"
+    return f"{what} name is not plain text"

@@ -1,0 +1,1 @@
+"""Questions put to backup scripts and archives on throw-away servers."""

@@ -1,0 +1,113 @@
+"""Ask a tree's backup scripts about buckets: emulators stand in, and every answer says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from closeout.errors import CloseoutError
+from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing.buckets import Emulator, gcs_emulator, s3_emulator
+from closeout.gaps.backup.probing.scripts import Bench, judged
+from closeout.model import Observation
+
+_DATABASE = "cloud_telemetry"
+
+Starter = Callable[[Path], AbstractContextManager[Emulator]]
+
+
+def uploads(bench: Bench) -> Observation:
+    """Ask for an upload to an S3 emulator; it says nothing of a real bucket."""
+    return _with(bench, s3_emulator, _uploads)
+
+
+def uploads_to_gcs(bench: Bench) -> Observation:
+    """Ask for an upload to a Google Cloud Storage emulator, with the same reservation."""
+    return _with(bench, gcs_emulator, _uploads)
+
+
+def upload_refused(bench: Bench) -> Observation:
+    """Ask what a bucket that is not there does to the run and to the local backup."""
+    return _with(bench, s3_emulator, _refused)
+
+
+def drills_from_s3(bench: Bench) -> Observation:
+    """Ask for a drill straight from an S3 emulator: no local backup is at hand."""
+    return _with(bench, s3_emulator, _drills)
+
+
+def drills_from_gcs(bench: Bench) -> Observation:
+    """Ask for a drill straight from a Google Cloud Storage emulator."""
+    return _with(bench, gcs_emulator, _drills)
+
+
+def _with(
+    bench: Bench, start: Starter, question: Callable[[Bench, Emulator], Observation]
+) -> Observation:
+    try:
+        with start(bench.scratch) as emulator:
+            return question(bench, emulator)
+    except CloseoutError as error:
+        return Observation(
+            passed=None,
+            expected="an emulator of a bucket to ask with",
+            observed=error.message,
+            command="bash scripts/backup-database.sh",
+        )
+
+
+def _uploads(bench: Bench, emulator: Emulator) -> Observation:
+    run = bench.back_up(emulator.settings() | {"BACKUP_DATABASES": _DATABASE})
+    there = emulator.names()
+    wanted = {name for name in bench.published() if name.startswith(f"{_DATABASE}/")}
+    same = {
+        name
+        for name in wanted & there
+        if emulator.content(name) == (bench.folder / name).read_bytes()
+    }
+    return judged(
+        run,
+        passed=run.ok and bool(wanted) and same == wanted,
+        expected=f"exit code 0 and every file of the backup in the bucket; {emulator.title}",
+        observed=f"exit code {run.code}, {len(same)} of {len(wanted)} files identical; "
+        f"{emulator.title}",
+    )
+
+
+def _refused(bench: Bench, emulator: Emulator) -> Observation:
+    settings = emulator.settings() | {"BACKUP_BUCKET": "s3://no-such-bucket/daily"}
+    run = bench.back_up(settings | {"BACKUP_DATABASES": _DATABASE})
+    made = len(drill.backups_of(bench.folder, _DATABASE))
+    return judged(
+        run,
+        passed=run.code not in {0, None} and made == 1 and not emulator.names(),
+        expected=f"a status that is not 0, and the local backup kept; {emulator.title}",
+        observed=f"exit code {run.code}, {made} local backup; {emulator.title}",
+    )
+
+
+def _drills(bench: Bench, emulator: Emulator) -> Observation:
+    made = bench.back_up(emulator.settings() | {"BACKUP_DATABASES": _DATABASE})
+    expected = f"the bucket's newest backup restored, equal and not corrupt; {emulator.title}"
+    if not made.ok:
+        return judged(made, passed=False, expected=expected, observed="nothing was uploaded")
+    with drill.workplace() as place:
+        run = drill.restore(
+            ["--drill"],
+            emulator.settings()
+            | {
+                "PGBIN": str(bench.server.bin),
+                "RESTORE_SCRATCH": str(place),
+                "RESTORE_OWNERSHIP": "ignore",
+            },
+            scripts=bench.scripts,
+        )
+    told = drill.measured(run)
+    return judged(
+        run,
+        passed=run.ok,
+        expected=expected,
+        observed=f"{told or 'the drill ended early'}; {emulator.title}",
+        script="restore-database.sh --drill",
+    )

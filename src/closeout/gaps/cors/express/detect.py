@@ -1,0 +1,218 @@
+"""Find Express services that let every origin in: cors() and headers written by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.formats import npm
+from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
+from closeout.gaps.cors.express.openings import Opening, delegated, opening_of
+from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import SUFFIXES, is_source, readers
+from closeout.parsing.typescript_flow import is_guarded
+from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
+
+RULE = "express-no-wildcard"
+_HEADER = "access-control-allow-origin"
+_SIGNS = re.compile(
+    rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
+)
+_CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
+_SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
+_SERVERS = (b"express", b"cors", b"http", b"fastify", b"koa")
+
+
+def _has_signs(content: bytes) -> bool:
+    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
+
+
+def _is_server(content: bytes) -> bool:
+    return holds(content, _SERVERS) and matches(content, _SERVER)
+
+
+_OPEN = question(SUFFIXES, _has_signs, is_source)
+_EXAMINED = question(
+    SUFFIXES, lambda content: _is_server(content) or _has_signs(content), is_source
+)
+_SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
+_REFLECTING = re.compile(
+    r"""^\w+\.(?:headers\??(?:\.origin|\[['"`]origin['"`]\])|(?:get|header)\(['"`]origin['"`]\))$""",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One open place. `options` is the object literal that decides, None where there is none.
+
+    `call` is the cors(…) call, None for a header written by hand.
+    """
+
+    path: PurePosixPath
+    line: int
+    opening: Opening
+    call: typescript.Call | None = None
+    options: Leaf | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The tree's Node sources that were read, the open places, and what cannot be judged."""
+
+    examined: tuple[PurePosixPath, ...]
+    opened: tuple[Opened, ...]
+    unresolved: tuple[Unresolved, ...]
+    policies: tuple[PurePosixPath, ...]
+    """The files that call cors(…), open or not."""
+
+
+def check(tree: Tree, survey: Survey) -> tuple[Check, ...]:
+    """Return the check of criterion 1.3 over the Node services; none where there is no such."""
+    if not survey.examined:
+        return ()
+    return (
+        Check(
+            rule=RULE,
+            criterion="1.3",
+            examined=survey.examined,
+            findings=tuple(_finding(tree, place) for place in survey.opened),
+            unresolved=survey.unresolved,
+        ),
+    )
+
+
+def look(tree: Tree) -> Survey:
+    """Return what the tree's Express services do with origins."""
+    opened: dict[tuple[PurePosixPath, int], Opened] = {}
+    unresolved: list[Unresolved] = []
+    policies: list[PurePosixPath] = []
+    values = Values(tree)
+    examined = tree.candidates(_EXAMINED)
+    for path in tree.candidates(_OPEN):
+        content = tree.read(path) or b""
+        source = typescript.read(content)
+        calls = list(cors_calls(source))
+        by_hand = list(_by_hand(values, path, source))
+        if source.error_line is not None:
+            unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, "does not parse"))
+            continue
+        policies += [path] if calls else []
+        for call in calls:
+            judged = list(_judge(values, path, call))
+            places = [item for item in judged if isinstance(item, Opened)]
+            unresolved += [item for item in judged if isinstance(item, Unresolved)]
+            for place in places:
+                start = call.place.start if place.options is None else place.options.place.start
+                opened.setdefault((place.path, start), place)
+        for place in by_hand:
+            opened.setdefault((place.path, -place.line), place)
+    return Survey(
+        examined=examined,
+        opened=tuple(opened.values()),
+        unresolved=tuple(dict.fromkeys(unresolved)),
+        policies=tuple(policies),
+    )
+
+
+def configurable_folders(tree: Tree, survey: Survey) -> tuple[PurePosixPath, ...]:
+    """Return the folders of the services with a policy that reads the variable."""
+    with_policy = {service_of(tree, path) for path in survey.policies}
+    reading = readers(tree, frozenset(with_policy), "ALLOWED_ORIGINS")
+    return tuple(sorted(reading))
+
+
+def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
+    """Return the folder of the service that the file belongs to."""
+    return npm.service_of(tree, path) or path.parent
+
+
+def cors_calls(source: typescript.Source) -> Iterator[typescript.Call]:
+    """Yield the calls of the package `cors`, whatever it was imported as."""
+    names = {name for item in source.imports if item.source == "cors" for name in item.names}
+    names |= {f"{name}.default" for name in names}
+    inline = {f"require({quote}cors{quote})" for quote in "'\"`"}
+    for call in source.calls:
+        if call.callee in names | inline:
+            yield call
+
+
+def _judge(
+    values: Values, path: PurePosixPath, call: typescript.Call
+) -> Iterator[Opened | Unresolved]:
+    leaves = values.at(path, call.arguments[0]) if call.arguments else ()
+    given = [leaf for leaf in leaves if leaf.kind in {"object", *FUNCTIONS}]
+    if not call.arguments or any(leaf.kind in {"undefined", "null"} for leaf in leaves):
+        line = call.place.line
+        yield Opened(path=path, line=line, opening=Opening.DEFAULT, call=call)
+    elif not given:
+        line = call.place.line
+        detail = "which origins it trusts cannot be read from the code"
+        yield _left(path, line, Reason.AMBIGUOUS, detail)
+    for leaf in given:
+        objects = [leaf] if leaf.kind == "object" else list(delegated(values, leaf))
+        for options in objects:
+            opening, line = opening_of(values, options)
+            if opening is not None:
+                yield Opened(
+                    path=options.path, line=line, opening=opening, call=call, options=options
+                )
+
+
+def _by_hand(values: Values, path: PurePosixPath, source: typescript.Source) -> Iterator[Opened]:
+    for call in source.calls:
+        if call.method not in _SETTERS or _HEADER not in call.place.text.lower():
+            continue
+        for value in _header_values(call):
+            leaves = values.at(path, value)
+            is_star = any(
+                leaf.kind in {"string", "template_string"} and leaf.text == "*" for leaf in leaves
+            )
+            outer = [leaf for leaf in leaves if not _is_inside_a_call(leaf, leaves)]
+            reflects = outer and all(_REFLECTING.match(leaf.place.text) for leaf in outer)
+            if is_star or (reflects and not _is_guarded(values, path, call)):
+                yield Opened(path=path, line=value.line, opening=Opening.HEADER)
+
+
+def _header_values(call: typescript.Call) -> Iterator[typescript.Place]:
+    if (call.path or "").lower() == _HEADER:
+        yield from call.arguments[1:2]
+    for argument in call.arguments:
+        if argument.kind == "object":
+            for name, value in typescript.properties(argument).items():
+                if name.lower() == _HEADER:
+                    yield value
+
+
+def _is_inside_a_call(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
+    return any(
+        other.kind == "call" and other.place.start < leaf.place.start < other.place.end
+        for other in leaves
+        if other.path == leaf.path
+    )
+
+
+def _is_guarded(values: Values, path: PurePosixPath, call: typescript.Call) -> bool:
+    return any(is_guarded(leaf.node) for leaf in values.at(path, call.place)[:1])
+
+
+def _finding(tree: Tree, place: Opened) -> Finding:
+    lines = (tree.read(place.path) or b"").splitlines()
+    return Finding(
+        gap="cors",
+        rule=RULE,
+        criterion="1.3",
+        path=place.path,
+        line=place.line,
+        message=f"the service {place.opening.value}",
+        excerpt=lines[place.line - 1].decode(errors="replace").strip() if lines else "",
+        named=False,
+    )
+
+
+def _left(path: PurePosixPath, line: int, reason: Reason, detail: str) -> Unresolved:
+    return Unresolved(path=path, reason=reason, line=line, detail=detail)

@@ -1,0 +1,218 @@
+"""Give the Express services' open policies a list of origins, a changeset a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from closeout.fs import json_reader
+from closeout.fs.text_edit import Splice, splice
+from closeout.fs.tree import Overlay, below
+from closeout.gaps.cors.express.detect import Opened, configurable_folders, look, service_of
+from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
+from closeout.gaps.cors.express.routes import request_headers, route_methods
+from closeout.gaps.cors.wiring import LOCAL_ORIGINS, example_edits
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing import typescript_imports as imports
+from closeout.parsing.typescript_unused import left_unused
+from closeout.resources import render
+
+_ORIGINS, _HEADERS = "trustedOrigins", "REQUEST_HEADERS"
+_MODULES = ("corsOrigins", "corsPolicyOrigins", "crossOriginPolicy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """The service's new module; `ending` is what an import of it has to end with."""
+
+    path: PurePosixPath
+    content: bytes
+    is_commonjs: bool
+    ending: str
+
+
+def express_changes(tree: Tree) -> tuple[Changeset, ...]:
+    """Return a changeset for every Express service with an open policy."""
+    survey = look(tree)
+    services: dict[PurePosixPath, list[Opened]] = {}
+    left: dict[PurePosixPath, list[Unresolved]] = {}
+    for place in survey.opened:
+        services.setdefault(service_of(tree, place.path), []).append(place)
+    for item in survey.unresolved:
+        left.setdefault(service_of(tree, item.path), []).append(item)
+    configurable = configurable_folders(tree, survey)
+    return tuple(
+        _wired(
+            tree,
+            _changeset(tree, folder, services.get(folder, []), left.get(folder, [])),
+            folder,
+            configurable,
+        )
+        for folder in sorted({*services, *left, *configurable})
+    )
+
+
+def _wired(
+    tree: Tree, change: Changeset, folder: PurePosixPath, configurable: Sequence[PurePosixPath]
+) -> Changeset:
+    """Return the change with the service's env example, once the policy reads the variable."""
+    if not change.edits and folder not in configurable:
+        return change
+    return replace(change, edits=(*change.edits, *example_edits(tree, [folder])))
+
+
+def _changeset(
+    tree: Tree, folder: PurePosixPath, opened: Sequence[Opened], left: Sequence[Unresolved]
+) -> Changeset:
+    edits: dict[PurePosixPath, Edit] = {}
+    unresolved = list(left)
+    for path in sorted({place.path for place in opened}):
+        places = [place for place in opened if place.path == path]
+        refused = list(_refusals(places))
+        module = _module(tree, folder, path)
+        if module is None:
+            refused.append(_left(places[0], "the names of the new module are taken"))
+        made, dead = ([], "") if refused or module is None else _edits(tree, folder, places, module)
+        if dead:
+            refused.append(_left(places[0], f"the import of {dead} would be left unused"))
+        elif made and any(place.path == path for place in look(Overlay(tree, made)).opened):
+            refused.append(_left(places[0], "its origin is set again after the options are made"))
+        if refused:
+            unresolved += refused
+        else:
+            edits |= {edit.path: edit for edit in made}
+    return Changeset(
+        name=folder.name or "express",
+        edits=tuple(edits.values()),
+        unresolved=tuple(unresolved),
+    )
+
+
+def _refusals(places: Sequence[Opened]) -> Iterator[Unresolved]:
+    for place in places:
+        if place.call is None:
+            yield _left(place, "writes the header by hand; remove it and let cors(…) answer")
+
+
+def _left(place: Opened, detail: str) -> Unresolved:
+    return Unresolved(path=place.path, reason=Reason.AMBIGUOUS, line=place.line, detail=detail)
+
+
+def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module | None:
+    content = tree.read(path) or b""
+    is_typed = "t" in path.suffix
+    is_commonjs = not is_typed and not imports.statements(typescript.read(content))
+    values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": LOCAL_ORIGINS}
+    rendered = render("cors/corsOrigins.j2", values)
+    config = folder / "src" / "config"
+    has_config = below(tree, config)
+    beside = config if has_config else path.parent
+    for name in _MODULES:
+        place = beside / f"{name}{path.suffix}"
+        if tree.read(place) in {None, rendered}:
+            return _Module(
+                path=place,
+                content=rendered,
+                is_commonjs=is_commonjs,
+                ending=_ending(tree, folder, path),
+            )
+    return None
+
+
+def _edits(
+    tree: Tree, folder: PurePosixPath, places: Sequence[Opened], module: _Module
+) -> tuple[list[Edit], str]:
+    """Return the edits for one file, and the name of an import that they would leave unused."""
+    path = places[0].path
+    content = tree.read(path) or b""
+    names = _local_names(content, path, module)
+    wanted = Wanted(
+        origins=f"{names[_ORIGINS]}()",
+        methods=route_methods(tree, folder),
+        headers=names[_HEADERS],
+        more_headers=request_headers(tree, folder),
+    )
+    splices: list[Splice] = []
+    for place in places:
+        if place.options is not None:
+            splices += filled_in(content, place.options.node, wanted)
+        elif place.call is not None:
+            splices.append(_written_out(content, place.call, wanted))
+    dead = left_unused(content, splices)
+    if dead.imported:
+        return [], dead.imported
+    splices += [*dead.splices, *_import(content, path, module, splices)]
+    after = splice(content, splices)
+    made = [Edit(path=path, before=content, after=after, mode=tree.mode(path))]
+    if tree.read(module.path) is None:
+        made.append(Edit(path=module.path, before=None, after=module.content))
+    return made, ""
+
+
+def _written_out(content: bytes, call: typescript.Call, wanted: Wanted) -> Splice:
+    """Return the splice that gives a call without options its own."""
+    text = spelled_out(content, call.place.start, wanted)
+    if call.arguments:
+        return Splice(start=call.arguments[0].start, end=call.arguments[0].end, text=text)
+    return Splice(start=call.place.end - 1, end=call.place.end - 1, text=text)
+
+
+def _local_names(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
+    """Return what the file calls the module's exports: other names where its own are the same."""
+    ours = _imported_from(content, path, module)
+    used = {
+        (node.text or b"").decode("utf-8", "replace")
+        for node in typescript.walk(typescript.parsed(content))
+        if "identifier" in node.type
+    }
+    return {
+        name: ours.get(name) or (f"{name}OfPolicy" if name in used else name)
+        for name in (_ORIGINS, _HEADERS)
+    }
+
+
+def _imported_from(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
+    """Return what the file imports from the new module already: exported to local name."""
+    name = imports.relative(path.parent, module.path.with_suffix(""))
+    return {
+        exported: local
+        for item in typescript.read(content).imports
+        if item.source.removesuffix(module.path.suffix).removesuffix(".js") == name
+        for local, exported in item.names.items()
+    }
+
+
+def _import(
+    content: bytes, path: PurePosixPath, module: _Module, splices: Sequence[Splice]
+) -> Iterator[Splice]:
+    present = _imported_from(content, path, module)
+    names = _local_names(content, path, module)
+    text = "".join(item.text for item in splices)
+    used = {name: names[name] for name in names if name not in present and names[name] in text}
+    if not used:
+        return
+    between = ": " if module.is_commonjs else " as "
+    written = [
+        name if local == name else f"{name}{between}{local}"
+        for name, local in sorted(used.items(), key=lambda item: item[0].lower())
+    ]
+    if module.is_commonjs:
+        before = min(item.start for item in splices)
+        yield imports.requirement(content, path.parent, written, module.path, before)
+    else:
+        yield imports.insertion(content, path.parent, written, module.path, module.ending)
+
+
+def _ending(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> str:
+    """Return the ending that the runtime needs in a relative import."""
+    if path.suffix not in {".ts", ".js"}:
+        return path.suffix.replace("t", "j")
+    try:
+        manifest = json_reader.loads(tree.read(folder / "package.json") or b"{}")
+    except ValueError:
+        return ""
+    is_module = isinstance(manifest, dict) and manifest.get("type") == "module"
+    return ".js" if is_module or path.suffix == ".js" else ""

@@ -1,0 +1,103 @@
+"""Judge the options of cors(…): how an object, a pattern or a callback lets every origin in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from closeout.parsing import typescript
+from closeout.parsing.typescript_flow import Answer, flow
+from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
+
+_STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
+_LONGEST_PATTERN = 300
+"""Characters; a longer regular expression from a foreign tree is not tried."""
+
+
+class Opening(Enum):
+    """How an Express service lets every origin in."""
+
+    DEFAULT = "calls cors() without an origin, and its default is every origin"
+    WILDCARD = "trusts every origin"
+    REFLECTED = "repeats whatever origin asks"
+    PATTERN = "trusts every origin by a regular expression"
+    CALLBACK = "has an origin callback that never refuses"
+    HEADER = "writes Access-Control-Allow-Origin by hand for every origin"
+
+
+def delegated(values: Values, function: Leaf) -> Iterator[Leaf]:
+    """Yield the options that a function per request always answers with."""
+    found = flow(function.node)
+    for answer in found.answers:
+        if len(found.answers) == 1 and not answer.is_conditional and len(answer.arguments) > 1:
+            given = values.of(function, answer.arguments[1])
+            yield from (item for item in given if item.kind == "object")
+
+
+def opening_of(values: Values, options: Leaf) -> tuple[Opening | None, int]:
+    """Return how an options object lets everybody in, and where."""
+    leaves = values.members(options, "origin")
+    if not leaves:
+        unread = any(item.type == "spread_element" for item in options.node.named_children)
+        return (None if unread else Opening.DEFAULT), options.place.line
+    for leaf in leaves:
+        opening = _leaf_opening(values, leaf)
+        if opening is not None:
+            is_near = leaf.path == options.path
+            return opening, leaf.place.line if is_near else options.place.line
+    return None, options.place.line
+
+
+def _leaf_opening(values: Values, leaf: Leaf) -> Opening | None:
+    if leaf.kind == "true":
+        return Opening.REFLECTED
+    if leaf.kind in {"string", "template_string"} and _is_star(leaf.text):
+        return Opening.WILDCARD
+    if _admits_strangers(_pattern(leaf)):
+        return Opening.PATTERN
+    if leaf.kind in FUNCTIONS and _never_refuses(values, leaf):
+        return Opening.CALLBACK
+    return None
+
+
+def _is_star(text: str) -> bool:
+    return any(part.strip() == "*" for part in text.split(","))
+
+
+def _pattern(leaf: Leaf) -> str:
+    """Return the leaf's regular expression, empty where it is none."""
+    if leaf.kind == "regex":
+        return leaf.text[1:].rpartition("/")[0].replace("\\/", "/")
+    if leaf.kind == "new_expression" and leaf.text.startswith("new RegExp("):
+        strings = typescript.read(leaf.text.encode()).strings
+        return strings[0].text[1:-1].replace("\\\\", "\\") if strings else ""
+    return ""
+
+
+def _admits_strangers(pattern: str) -> bool:
+    if not pattern or len(pattern) > _LONGEST_PATTERN:
+        return False
+    try:
+        return any(re.search(pattern, stranger) for stranger in _STRANGERS)
+    except re.error:
+        return False
+
+
+def _never_refuses(values: Values, function: Leaf) -> bool:
+    found = flow(function.node)
+    accepting = [item for item in found.answers if _accepts(values, function, item)]
+    if found.can_stop or len(accepting) < len(found.answers):
+        return False
+    return len(accepting) > 1 or any(not item.is_conditional for item in accepting)
+
+
+def _accepts(values: Values, function: Leaf, answer: Answer) -> bool:
+    """Return whether the callback is told yes, whatever asks."""
+    if len(answer.arguments) < len(("error", "origin")):
+        return False
+    origin = flow(function.node).parameters[0]
+    leaves = values.of(function, answer.arguments[1])
+    return all(
+        _leaf_opening(values, leaf) is not None or leaf.place.text == origin for leaf in leaves
+    )

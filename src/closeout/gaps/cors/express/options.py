@@ -1,0 +1,132 @@
+"""Write the options of cors(…): fill an object literal in, or spell a new one out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closeout.fs.text_edit import Splice, indentation, line_start
+from closeout.parsing import typescript
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a policy has to say; `origins` and `headers` are expressions, the others plain text."""
+
+    origins: str
+    methods: tuple[str, ...]
+    headers: str
+    more_headers: tuple[str, ...]
+
+    def options(self, quote: str) -> dict[str, str]:
+        """Return the options with their source text."""
+        more = "".join(f", {quote}{name}{quote}" for name in self.more_headers)
+        methods = ", ".join(f"{quote}{name}{quote}" for name in self.methods)
+        return {
+            "origin": self.origins,
+            "methods": f"[{methods}]",
+            "allowedHeaders": f"[...{self.headers}{more}]" if more else self.headers,
+        }
+
+
+def spelled_out(content: bytes, at: int, wanted: Wanted) -> str:
+    """Return a new object literal for the line of byte `at`."""
+    lines = [f"{name}: {text}" for name, text in wanted.options(_quote(content)).items()]
+    return _block(content, at, lines)
+
+
+def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
+    """Yield the splices that close the object literal `node`; its other options stay."""
+    options = wanted.options(_quote(content))
+    own = {_name(child): child for child in _members(node)}
+    if "headers" in own and not _is_open_list(own["headers"]):
+        del options["allowedHeaders"]
+    replaced = {
+        name: text
+        for name, text in options.items()
+        if name in own and (name == "origin" or _is_open_list(own[name]))
+    }
+    added = {name: text for name, text in options.items() if name not in own}
+    last = _members(node)[-1] if own else None
+    if last is None or _is_too_wide(content, node, replaced, added):
+        kept = {_name(child): _text(child) for child in _members(node)}
+        kept |= {name: f"{name}: {text}" for name, text in replaced.items()}
+        lines = list(kept.values())
+        lines += [f"{name}: {text}" for name, text in added.items()]
+        text = _block(content, node.start_byte, lines)
+        yield Splice(start=node.start_byte, end=node.end_byte, text=text)
+        return
+    for name, text in replaced.items():
+        child = own[name]
+        yield Splice(start=child.start_byte, end=child.end_byte, text=f"{name}: {text}")
+    if added:
+        yield _appended(content, node, last, added)
+
+
+def _appended(content: bytes, node: Node, last: Node, added: dict[str, str]) -> Splice:
+    following = content[last.end_byte : node.end_byte]
+    has_comma = following.lstrip().startswith(b",")
+    at = last.end_byte + (following.index(b",") + 1 if has_comma else 0)
+    is_block = b"\n" in following
+    gap = f"\n{indentation(content, last.start_byte)}" if is_block else " "
+    written = [f"{gap}{name}: {text}" for name, text in added.items()]
+    text = ",".join(written)
+    return Splice(start=at, end=at, text=f"{text}," if has_comma else f",{text}")
+
+
+def _is_too_wide(
+    content: bytes, node: Node, replaced: dict[str, str], added: dict[str, str]
+) -> bool:
+    """Return whether an object on one line, and without comments, has to be broken up."""
+    if b"\n" in (node.text or b"") or any(child.type == "comment" for child in node.children):
+        return False
+    before = node.end_byte - line_start(content, node.start_byte)
+    more = sum(len(name) + len(text) + len(": , ") for name, text in (replaced | added).items())
+    return before + more > _WIDTH
+
+
+def _block(content: bytes, at: int, lines: list[str]) -> str:
+    outer = indentation(content, at)
+    inner = outer + _step(content)
+    return "{\n" + "".join(f"{inner}{line},\n" for line in lines) + f"{outer}}}"
+
+
+def _step(content: bytes) -> str:
+    """Return the file's own step of indentation."""
+    for line in content.splitlines():
+        blanks = line[: len(line) - len(line.lstrip(b" \t"))]
+        if blanks.startswith(b"\t"):
+            return "\t"
+        if len(blanks) in {2, 4} and not line.lstrip().startswith(b"*"):
+            return " " * len(blanks)
+    return "  "
+
+
+def _quote(content: bytes) -> str:
+    places = typescript.read(content).strings
+    double = sum(item.text.startswith('"') for item in places)
+    return '"' if double > sum(item.text.startswith("'") for item in places) else "'"
+
+
+def _members(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type != "comment"]
+
+
+def _name(child: Node) -> str:
+    key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
+    return _text(key).strip("'\"")
+
+
+def _is_open_list(child: Node) -> bool:
+    """Return whether an option that lists methods or headers lists all of them."""
+    return any(quoted in _text(child) for quoted in ("'*'", '"*"', "`*`"))
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,71 @@
+"""What the pages of an Express service need: the methods of its routes, the headers it reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.tree import below
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import is_source
+from closeout.parsing.typescript_source import ROUTE_METHODS
+
+_ALL = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_ROUTING = re.compile(rb"\.(?:all|delete|get|patch|post|put)\s*\(")
+_READING = re.compile(rb"headers|\.(?:get|header)\(")
+_SUBSCRIPT = re.compile(rb"""headers\??\.?\[['"`]([A-Za-z][\w-]*)['"`]\]""")
+_ON_EVERY_LIST = frozenset(
+    {
+        "authorization",
+        "content-type",
+        "cookie",
+        "host",
+        "idempotency-key",
+        "origin",
+        "user-agent",
+        "x-correlation-id",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-request-id",
+        "x-tenant-id",
+    }
+)
+"""On every policy's list anyway, or never a page's own to send."""
+
+
+def route_methods(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
+    """Return the methods of the service's routes; all where it has none that can be read."""
+    found: set[str] = set()
+    for content in _sources(tree, folder):
+        if not _ROUTING.search(content):
+            continue
+        source = typescript.read(content)
+        calls = [*source.routes(), *(call for call in source.calls if ".route(" in call.receiver)]
+        found |= {call.method for call in calls if call.method in ROUTE_METHODS}
+    if not found or "all" in found:
+        return _ALL
+    return tuple(sorted({"GET", "HEAD", *(method.upper() for method in found)}))
+
+
+def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
+    """Return the request headers of its own that the service's code reads."""
+    found: set[str] = set()
+    for content in _sources(tree, folder):
+        if not _READING.search(content):
+            continue
+        found |= {name.decode().lower() for name in _SUBSCRIPT.findall(content)}
+        for call in typescript.read(content).calls:
+            is_request = call.receiver.rsplit(".", 1)[-1] in {"req", "request"}
+            if call.method in {"get", "header"} and is_request and call.path:
+                found.add(call.path.lower())
+    return tuple(sorted(name for name in found - _ON_EVERY_LIST if name.startswith("x-")))
+
+
+def _sources(tree: Tree, folder: PurePosixPath) -> Iterator[bytes]:
+    for path in below(tree, folder):
+        if is_source(path):
+            yield tree.read(path) or b""

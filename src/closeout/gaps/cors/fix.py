@@ -1,0 +1,293 @@
+"""Replace open policies by one that lists its origins, a changeset a service."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, indentation, line_start, splice
+from closeout.fs.tree import Overlay
+from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_policies, unconfigurable
+from closeout.gaps.cors.express import detect
+from closeout.gaps.cors.express.fix import express_changes
+from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
+from closeout.gaps.cors.wiring import (
+    LOCAL_ORIGINS,
+    chart_edits,
+    compose_edits,
+    example_edits,
+    policy_folders,
+)
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing.fastapi import Service, request_headers, services
+from closeout.parsing.python import CorsCall, Module
+from closeout.parsing.python_placement import after_creation, import_line, package_of
+from closeout.parsing.python_walk import entries
+from closeout.resources import render
+
+_ALWAYS = frozenset(["GET", "HEAD", "OPTIONS"])
+_WIDTH = 88
+_MODULE_NAMES = ("cors", "cors_policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Policy:
+    """The service's new module and what its call is told."""
+
+    service: Service
+    content: bytes
+    stem: str
+    """The module's name without its suffix."""
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return a changeset for every service with an open policy, and one for the compose files."""
+    found = services(tree)
+    changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]
+    kept = sorted(
+        (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
+    )
+    overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
+    node = detect.configurable_folders(overlay, detect.look(overlay))
+    folders = (*policy_folders(services(overlay)), *node)
+    for name, edits in (
+        ("compose", tuple(compose_edits(tree, folders))),
+        ("charts", tuple(chart_edits(tree, folders))),
+    ):
+        if edits:
+            kept.append(Changeset(name=name, edits=edits))
+    return tuple(kept)
+
+
+def _changeset(tree: Tree, service: Service) -> Changeset:
+    name = service.folder.name
+    open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
+    by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
+    for place in open_places:
+        start = place.line if place.call is None else place.call.span.start
+        by_call.setdefault((place.path, start), place)
+    edits: list[Edit] = []
+    unresolved: list[Unresolved] = list(service.unparsable)
+    for path in dict.fromkeys(place.path for place in by_call.values()):
+        places = [place for place in by_call.values() if place.path == path]
+        refused = [reason for place in places for reason in _refusals(service, place)]
+        unresolved += refused
+        if not refused:
+            edits += _module_edits(tree, service, path, places)
+    edited = {edit.path: edit for edit in edits}
+    return Changeset(
+        name=name,
+        edits=(
+            *edited.values(),
+            *example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
+        ),
+        unresolved=tuple(unresolved),
+    )
+
+
+def _after(tree: Tree, service: Service, edits: Iterable[Edit]) -> Service:
+    overlay = Overlay(tree, edits)
+    return next((item for item in services(overlay) if item.folder == service.folder), service)
+
+
+def _refusals(service: Service, place: Flawed) -> tuple[Unresolved, ...]:
+    """Return why the place is not mended: only a statement of its own can be replaced safely."""
+    detail = ""
+    if place.flaw is Flaw.HEADER:
+        detail = "writes the header by hand; remove it, the policy answers for it"
+    elif place.flaw is Flaw.UNREADABLE or (place.call is not None and place.call.unread):
+        detail = "the policy's options come from elsewhere; list the origins in the call itself"
+    elif place.call is not None and not _is_movable(service, place.path, place.call):
+        detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
+    elif place.flaw is Flaw.NOT_CONFIGURABLE and _declared(service, place) is None:
+        detail = "the origins come from another source; read ALLOWED_ORIGINS there"
+    elif place.flaw is Flaw.MISSING and not _name(service, place):
+        detail = "the application has no name here; give it one, then add the policy to it"
+    if not detail:
+        return ()
+    return (Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line),)
+
+
+def _is_movable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+    return call.receiver is not None or creation_with(service, path, call) is not None
+
+
+def _name(service: Service, place: Flawed) -> str:
+    at = (place.path, place.line)
+    return next(app.name for path, app in service.apps if (path, app.line) == at)
+
+
+def _module_edits(
+    tree: Tree, service: Service, path: PurePosixPath, places: list[Flawed]
+) -> list[Edit]:
+    module = service.modules[path]
+    policy = _policy(tree, service, path)
+    calls = [place.call for place in places if place.call is not None]
+    splices = [_import(policy, path, module, len(calls))]
+    splices += _dead_wildcards(service, module, calls)
+    for place in places:
+        if place.call is not None:
+            splices += _replacement(service, place, module, place.call)
+        else:
+            app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
+            indent = indentation(module.content, module.span(app.statement).start)
+            splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
+    main = Edit(
+        path=path,
+        before=module.content,
+        after=splice(module.content, splices),
+        mode=tree.mode(path),
+    )
+    beside = path.with_name(f"{policy.stem}.py")
+    present = tree.read(beside)
+    return [main] if present == policy.content else [_new(beside, policy.content), main]
+
+
+def _new(path: PurePosixPath, content: bytes) -> Edit:
+    return Edit(path=path, before=None, after=content)
+
+
+def _policy(tree: Tree, service: Service, path: PurePosixPath) -> _Policy:
+    content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
+    for stem in _MODULE_NAMES:
+        if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
+            return _Policy(service=service, content=content, stem=stem)
+    return _Policy(service=service, content=content, stem="cross_origin_policy")
+
+
+def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int) -> Splice:
+    package = package_of(module, path, policy.service.folder)
+    text = f"from {package}{policy.stem} import install_cors"
+    old = _middleware_import(module)
+    if old is None:
+        return import_line(module, text)
+    span = module.span(old)
+    uses = sum(isinstance(node, ast.Name) and node.id == "CORSMiddleware" for node in module.nodes)
+    if len(old.names) == 1 and uses == replaced:
+        return Splice(start=span.start, end=span.end, text=text)
+    return Splice(start=span.end, end=span.end, text=f"\n{text}")
+
+
+def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
+    """Yield the splices that drop a list or options that only a replaced call read."""
+    for name in {name for call in calls for name in _read_names(module, call)}:
+        uses = [node for node in module.nodes if getattr(node, "id", None) == name]
+        imported = any(
+            dotted.endswith(f".{name}")
+            for other in service.modules.values()
+            for dotted in other.imports.values()
+        )
+        if imported or len(uses) != len(("written", "read")):
+            continue
+        for statement in module.tree.body:
+            value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+            is_literal = isinstance(value, ast.List | ast.Tuple | ast.Set) or (
+                value is not None and entries(value) is not None
+            )
+            if is_literal and uses[0] in set(ast.walk(statement)):
+                start = line_start(module.content, module.span(statement).start)
+                yield Splice(start=start, end=module.next_line(statement), text="")
+
+
+def _read_names(module: Module, call: CorsCall) -> Iterator[str]:
+    """Yield the plain names that the call takes its origins or all its options from."""
+    unpacked = (
+        keyword.value
+        for node, _, _ in module.calls
+        if module.span(node) == call.span
+        for keyword in node.keywords
+        if keyword.arg is None
+    )
+    for node in (call.options.get("allow_origins"), *unpacked):
+        if isinstance(node, ast.Name):
+            yield node.id
+
+
+def _middleware_import(module: Module) -> ast.ImportFrom | None:
+    for node in module.import_statements:
+        if isinstance(node, ast.ImportFrom) and any(
+            item.name == "CORSMiddleware" and item.asname is None for item in node.names
+        ):
+            return node
+    return None
+
+
+def _replacement(
+    service: Service, place: Flawed, module: Module, call: CorsCall
+) -> Iterator[Splice]:
+    options = {name: module.source(node) for name, node in _kept(call).items()}
+    declared = _declared(service, place)
+    if declared:
+        options["declared"] = _tuple(declared)
+    app = creation_with(service, place.path, call)
+    start = call.span.start if app is None else module.span(app.statement).start
+    indent = indentation(module.content, start)
+    if app is None:
+        text = _call(service, call.receiver or "app", options, indent, call)
+        yield Splice(start=start, end=call.span.end, text=text)
+    else:
+        yield from taken_out(module, app, call)
+        text = _call(service, app.name, options, indent, call)
+        yield after_creation(module, app, text)
+
+
+def _kept(call: CorsCall) -> dict[str, ast.expr]:
+    names = {
+        "expose_headers": "expose_headers",
+        "max_age": "max_age",
+        "allow_credentials": "credentials",
+    }
+    kept = {names[name]: node for name, node in call.options.items() if name in names}
+    trusting = kept.get("credentials")
+    if isinstance(trusting, ast.Constant) and trusting.value is True:
+        del kept["credentials"]
+    return kept
+
+
+def _declared(service: Service, place: Flawed) -> tuple[str, ...] | None:
+    """Return the origins written out in the call, without wildcards; None where it is no list."""
+    node = place.call.options.get("allow_origins") if place.call is not None else None
+    if isinstance(node, ast.Name):
+        assigned = service.modules[place.path].assigned(node.id)
+        node = assigned[0] if len(assigned) == 1 else None
+    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return None
+    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    texts = [item for item in written if isinstance(item, str) and "*" not in item]
+    return tuple(dict.fromkeys(texts))
+
+
+def _call(
+    service: Service,
+    receiver: str,
+    options: dict[str, str],
+    indent: str,
+    call: CorsCall | None = None,
+) -> str:
+    methods = _ALWAYS | service.route_methods | _listed(call, "allow_methods", str.upper)
+    headers = request_headers(service) | _listed(call, "allow_headers", str.lower)
+    arguments = [receiver, f"methods={_tuple(sorted(methods - {'TRACE', 'CONNECT'}))}"]
+    if headers:
+        arguments.append(f"headers={_tuple(sorted(headers))}")
+    arguments += [f"{name}={text}" for name, text in options.items()]
+    line = f"install_cors({', '.join(arguments)})"
+    if len(indent) + len(line) <= _WIDTH and "\n" not in line:
+        return line
+    inner = "".join(f"{indent}    {argument},\n" for argument in arguments)
+    return f"install_cors(\n{inner}{indent})"
+
+
+def _listed(call: CorsCall | None, option: str, spelled: Callable[[str], str]) -> frozenset[str]:
+    node = call.options.get(option) if call is not None else None
+    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return frozenset()
+    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    return frozenset(spelled(item) for item in written if isinstance(item, str) and "*" not in item)
+
+
+def _tuple(items: Iterable[str]) -> str:
+    quoted = [f'"{item}"' for item in items]
+    return f"({quoted[0]},)" if len(quoted) == 1 else f"({', '.join(quoted)})"

@@ -1,0 +1,1 @@
+"""Questions that foreign and trusted pages put to services."""

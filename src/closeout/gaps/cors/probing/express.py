@@ -1,0 +1,262 @@
+"""Questions a hostile web page puts to the Express service that signs users in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from closeout.gaps.cors.express.detect import look, service_of
+from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, LOOKALIKES, get, not_shared, preflight
+from closeout.harness.boot import Booted, booted, launch_of
+from closeout.harness.http import Answer, Judge, Request, exchanges, judged, send, summary, unproven
+from closeout.harness.services import IDENTITY, INGESTION
+from closeout.model import Observation, Probe, ProbeContext, Service
+from closeout.model.tree import Tree
+
+_COOKIE = ("Cookie", "session=1")
+_NOWHERE = "/api/nowhere"
+_FIRST = "https://farm.example"
+_SECOND = "https://office.example:8443"
+_FORBIDDEN = "no Access-Control-Allow-Origin"
+_HEADERS = "Access-Control-Request-Headers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Door:
+    """An Express service, and the paths at which it reads, takes a POST and refuses."""
+
+    service: str
+    read: str
+    write: str
+    refused: str
+
+
+_DOORS = (
+    _Door(
+        service=IDENTITY,
+        read="/api/health",
+        write="/api/v1/auth/login",
+        refused="/api/v1/auth/me",
+    ),
+    _Door(
+        service=INGESTION,
+        read="/api/health",
+        write="/api/v1/readings",
+        refused="/api/v1/readings",
+    ),
+)
+
+Cases = Sequence[tuple[Request, Judge]]
+
+
+def _shared_with(origin: str, answer: Answer) -> Sequence[str]:
+    """Fault an answer that `origin` cannot read, or that a cache would hand to another one."""
+    faults = []
+    if answer.value("access-control-allow-origin") != origin:
+        faults.append(f"allowed origin is {answer.value('access-control-allow-origin')!r}")
+    if "origin" not in (answer.value("vary") or "").lower():
+        faults.append(f"Vary is {answer.value('vary')!r}")
+    return faults
+
+
+def _method_allowed(answer: Answer) -> Sequence[str]:
+    methods = answer.value("access-control-allow-methods") or ""
+    return [] if "POST" in methods and "TRACE" not in methods else [f"allowed: {methods}"]
+
+
+def _headers_allowed(answer: Answer) -> Sequence[str]:
+    headers = (answer.value("access-control-allow-headers") or "").lower()
+    return [] if "authorization" in headers and "content-type" in headers else [headers]
+
+
+def _header_refused(answer: Answer) -> Sequence[str]:
+    headers = (answer.value("access-control-allow-headers") or "").lower()
+    return [f"allowed: {headers}"] if "x-arbitrary" in headers or "*" in headers else []
+
+
+def _works(answer: Answer) -> Sequence[str]:
+    shared = not_shared(answer)
+    return shared if answer.status == 200 else [f"status {answer.status}", *shared]  # noqa: PLR2004 - HTTP's own number
+
+
+def _closed(door: _Door, *origins: str) -> Cases:
+    return [
+        case
+        for origin in origins
+        for case in (
+            (preflight(origin, path=door.write), not_shared),
+            (get(origin, path=door.read), not_shared),
+        )
+    ]
+
+
+def _open(door: _Door, *origins: str) -> Cases:
+    return [
+        case
+        for origin in origins
+        for case in (
+            (preflight(origin, path=door.write), partial(_shared_with, origin)),
+            (get(origin, path=door.read), partial(_shared_with, origin)),
+        )
+    ]
+
+
+def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
+    ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
+    return (
+        ("evil-origin-preflight", _FORBIDDEN, [(ask(EVIL), not_shared)]),
+        ("evil-origin-get", _FORBIDDEN, [(read(EVIL), not_shared)]),
+        ("evil-origin-get-with-cookie", _FORBIDDEN, [(read(EVIL, _COOKIE), not_shared)]),
+        ("null-origin", _FORBIDDEN, _closed(door, "null")),
+        (
+            "lookalike-origins",
+            f"{_FORBIDDEN} for any of {len(LOOKALIKES)}",
+            _closed(door, *LOOKALIKES),
+        ),
+        (
+            "evil-origin-on-errors",
+            f"{_FORBIDDEN} on refusals",
+            [
+                (get(EVIL, path=door.refused), not_shared),
+                (get(EVIL, path=_NOWHERE), not_shared),
+            ],
+        ),
+        ("allowed-origin", "that exact origin and Vary: Origin", _open(door, ALLOWED)),
+        (
+            "allowed-origin-reads-refusals",
+            "refusals carry the allowed origin",
+            [
+                (get(ALLOWED, path=door.refused), partial(_shared_with, ALLOWED)),
+                (get(ALLOWED, path=_NOWHERE), partial(_shared_with, ALLOWED)),
+            ],
+        ),
+        ("own-methods", "POST and no TRACE", [(ask(ALLOWED), _method_allowed)]),
+        (
+            "named-headers-allowed",
+            "authorization and content-type may be sent",
+            [(ask(ALLOWED, (_HEADERS, "authorization,content-type")), _headers_allowed)],
+        ),
+        (
+            "arbitrary-header-refused",
+            "a header that the service does not read is not allowed",
+            [(ask(ALLOWED, (_HEADERS, "x-arbitrary")), _header_refused)],
+        ),
+        ("no-origin", "works, without `*`", [(Request(path=door.read), _works)]),
+    )
+
+
+_PRODUCTION = {"NODE_ENV": "production"}
+_CONFIGURED = _DOORS[0]
+"""The service that is started again with every configuration; all share one template."""
+
+_SETTINGS: tuple[tuple[str, Mapping[str, str], Cases, bool], ...] = (
+    (
+        "configured-origins",
+        {"ALLOWED_ORIGINS": f" {_FIRST}/ , HTTPS://Office.Example:8443 ,"},
+        [*_open(_CONFIGURED, _FIRST, _SECOND), *_closed(_CONFIGURED, ALLOWED, EVIL, "")],
+        False,
+    ),
+    (
+        "configured-in-production",
+        {**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
+        [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, ALLOWED, EVIL)],
+        False,
+    ),
+    ("wildcard-configured", {"ALLOWED_ORIGINS": "*"}, _closed(_CONFIGURED, EVIL, "*"), True),
+    ("null-configured", {"ALLOWED_ORIGINS": f"null,{_FIRST}"}, _closed(_CONFIGURED, "null"), True),
+    ("empty-configured", {"ALLOWED_ORIGINS": ""}, _closed(_CONFIGURED, "", ALLOWED, EVIL), True),
+    (
+        "wildcard-in-production",
+        {**_PRODUCTION, "ALLOWED_ORIGINS": f"{_FIRST},*"},
+        _closed(_CONFIGURED, EVIL, "*", ""),
+        True,
+    ),
+    ("unset-in-production", _PRODUCTION, _closed(_CONFIGURED, ALLOWED, EVIL), True),
+)
+"""Name, environment, questions, and whether not to boot is right too."""
+
+
+def _configured(
+    environment: Mapping[str, str], cases: Cases, *, refusable: bool
+) -> Callable[[ProbeContext], Observation]:
+    expected = "only configured origins, canonical; else closed, or refused at the start"
+    shown = " ".join(f"{name}={value!r}" for name, value in environment.items())
+
+    def run(context: ProbeContext) -> Observation:
+        command = f"{shown} start {IDENTITY}; {cases[0][0].command(IDENTITY)}"
+        launch = launch_of(context, IDENTITY).without("ALLOWED_ORIGINS", "APP_ENV")
+        log = context.scratch / "service.log"
+        with booted(launch.with_environment(environment), log) as service_up:
+            if isinstance(service_up, Booted):
+                return _judge(service_up, cases, expected, command)
+        # A process that ends for any other reason must not count as a deliberate refusal.
+        said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
+        if refusable and said:
+            seen = f"it does not start: {said[-1].strip()}"
+            return judged(expected=expected, command=command, faults=[], seen=seen)
+        if refusable:
+            return unproven(expected=expected, command=command, because=service_up.reason)
+        faults = ["it does not boot"]
+        return judged(expected=expected, command=command, faults=faults, seen=service_up.reason)
+
+    return run
+
+
+def _judge(service_up: Booted, cases: Cases, expected: str, command: str) -> Observation:
+    faults: list[str] = []
+    seen = ""
+    for request, judge in cases:
+        answer = send(service_up.url, request)
+        faults += [f"{request.label}: {fault}" for fault in judge(answer)]
+        seen = seen or summary(answer)
+    return judged(expected=expected, command=command, faults=faults, seen=seen)
+
+
+def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) -> Probe:
+    return Probe(
+        id=f"cors.{name}@{service}",
+        criterion="1.3",
+        needs=(service,),
+        run=run,
+        subject=service,
+    )
+
+
+_HOLDING_ANYWHERE = frozenset(
+    [
+        "evil-origin-preflight",
+        "evil-origin-get",
+        "evil-origin-get-with-cookie",
+        "null-origin",
+        "lookalike-origins",
+        "evil-origin-on-errors",
+        "arbitrary-header-refused",
+    ]
+)
+"""What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
+
+
+def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
+    """Return what an Express service that the order does not list is asked, if it has a policy."""
+    if service.folder not in {service_of(tree, path) for path in look(tree).policies}:
+        return ()
+    door = _Door(service=service.name, read="/", write="/", refused="/")
+    return tuple(
+        _probe(service.name, name, exchanges(service.name, expected, cases))
+        for name, expected, cases in _questions(door)
+        if name in _HOLDING_ANYWHERE
+    )
+
+
+EXPRESS_PROBES = (
+    *(
+        _probe(door.service, name, exchanges(door.service, expected, cases))
+        for door in _DOORS
+        for name, expected, cases in _questions(door)
+    ),
+    *(
+        _probe(IDENTITY, name, _configured(environment, cases, refusable=refusable))
+        for name, environment, cases, refusable in _SETTINGS
+    ),
+)

@@ -1,0 +1,73 @@
+"""The origins that probes come from, and how their answers are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from closeout.harness.http import Answer, Request
+
+ALLOWED = "http://localhost:5135"
+"""The dashboard's development server: allowed by default outside production."""
+
+EVIL = "http://evil.com"
+
+LOOKALIKES = (
+    f"{ALLOWED}.evil.com",
+    f"{ALLOWED}0",
+    ALLOWED[:-1],
+    "https://localhost:5135",
+    f"{ALLOWED}@evil.com",
+    "http://evil.com#@localhost:5135",
+    "http://127.0.0.1:5135",
+    "http://[::1]:5135",
+    "HTTP://LOCALHOST:5135",
+    f"{ALLOWED}/",
+    f"{ALLOWED},{EVIL}",
+    f"{EVIL} {ALLOWED}",
+    "http://localhost_:5135",
+    "http://localhost.:5135",
+    "http://app.localhost:5135",
+    "http://notlocalhost:5135",
+    "localhost:5135",
+    "*",
+    "",
+)
+"""Each differs from the allowed origin in one way that a sloppy comparison overlooks."""
+
+_PATH = "/__closeout__/200"
+
+
+def preflight(
+    origin: str, *headers: tuple[str, str], method: str = "POST", path: str = _PATH
+) -> Request:
+    """Return the question a browser asks before it sends `method` from a page of `origin`."""
+    asked = (("Origin", origin), ("Access-Control-Request-Method", method), *headers)
+    return Request(method="OPTIONS", path=path, headers=asked)
+
+
+def get(origin: str, *headers: tuple[str, str], path: str = _PATH) -> Request:
+    """Return a page of `origin` reading the service."""
+    return Request(path=path, headers=(("Origin", origin), *headers))
+
+
+def not_shared(answer: Answer) -> Sequence[str]:
+    """Fault any permission to read the answer."""
+    shared = answer.value("access-control-allow-origin")
+    return [] if shared is None else [f"Access-Control-Allow-Origin: {shared}"]
+
+
+def readable(answer: Answer) -> Sequence[str]:
+    """Fault an answer that the allowed origin cannot read with credentials."""
+    return readable_from(ALLOWED, answer)
+
+
+def readable_from(origin: str, answer: Answer) -> Sequence[str]:
+    """Fault an answer that `origin` cannot read with credentials, or that caches would mix up."""
+    faults = []
+    if answer.value("access-control-allow-origin") != origin:
+        faults.append(f"allowed origin is {answer.value('access-control-allow-origin')!r}")
+    if answer.value("access-control-allow-credentials") != "true":
+        faults.append("no credentials")
+    if "origin" not in (answer.value("vary") or "").lower():
+        faults.append(f"Vary is {answer.value('vary')!r}")
+    return faults

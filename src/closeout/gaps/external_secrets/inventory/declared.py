@@ -1,0 +1,100 @@
+"""Read secret variables from what configures services: compose, env examples and Helm values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.formats.compose import assignments
+from closeout.gaps.external_secrets.inventory.names import (
+    NAME,
+    Mention,
+    Origin,
+    is_secret,
+    is_usable,
+)
+from closeout.parsing import yaml as anchors
+
+_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}]*)\}")
+_ENV_LINE = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*([^\r\n]*)")
+
+
+def in_compose(
+    content: bytes, path: PurePosixPath, known: frozenset[str]
+) -> Iterator[tuple[str, Mention]]:
+    """Yield service and mention for every secret in a compose file's `environment` blocks."""
+    if b"environment" not in content:
+        return
+    for entry in _entries(_top(content), "services"):
+        service = _service(str(entry.key), entry.value, path, known)
+        environment = entry.value.get("environment")
+        for node, name, value in assignments(environment):
+            if is_secret(name, value):
+                yield service, _mention(name, value, node.line, Origin.COMPOSE)
+
+
+def in_env_example(content: bytes) -> Iterator[Mention]:
+    """Yield every secret that an env example sets; commented lines are none."""
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        match = _ENV_LINE.match(line)
+        if match is None:
+            continue
+        name = match[1].decode()
+        value = re.sub(r"\s+#.*", "", match[2].decode("utf-8", "replace")).strip().strip("\"'")
+        if is_secret(name, value):
+            yield _mention(name, value, number, Origin.ENV_EXAMPLE)
+
+
+def in_chart(content: bytes) -> Iterator[Mention]:
+    """Yield every secret of a chart's values: keys in capitals, and items with such a name."""
+    top = _top(content)
+    waiting = [top] if top else []
+    while waiting:
+        node = waiting.pop()
+        name = node.get("name")
+        if name is not None and NAME.match(name.text) and is_secret(name.text):
+            value = node.get("value")
+            text = value.text if value is not None else ""
+            line = name.line if value is None else value.line
+            yield _mention(name.text, text, line, Origin.CHART)
+        for entry in node.entries:
+            value = entry.value
+            if is_secret(str(entry.key), value.text):
+                line = content.count(b"\n", 0, entry.start) + 1
+                yield _mention(str(entry.key), value.text, line, Origin.CHART)
+            if value.entries and not value.alias:
+                waiting.append(value)
+
+
+def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:
+    default = _DEFAULT.search(value)
+    fallback = default is not None and is_usable(name, _DEFAULT.sub(r"\1", value))
+    return Mention(
+        name=name, line=line, origin=origin, literal=is_usable(name, value), fallback=fallback
+    )
+
+
+def _top(content: bytes) -> anchors.Node | None:
+    try:
+        tops = anchors.documents(content)
+    except anchors.YamlError:
+        return None
+    return tops[0] if tops else None
+
+
+def _entries(node: anchors.Node | None, *keys: str) -> tuple[anchors.Entry, ...]:
+    below = node.get(*keys) if node is not None else None
+    return below.entries if below is not None else ()
+
+
+def _service(key: str, node: anchors.Node, path: PurePosixPath, known: frozenset[str]) -> str:
+    build = node.get("build")
+    context = build.get("context") if build is not None and build.entries else build
+    folder = PurePosixPath(context.text).name if context is not None else ""
+    for name in (folder, key):
+        if name in known:
+            return name
+    layer = path.parts[0].removesuffix("-layer") if len(path.parts) > 1 else ""
+    prefixed = not layer or key.startswith(("cloud-", "edge-"))
+    return key if prefixed else f"{layer}-{key}"

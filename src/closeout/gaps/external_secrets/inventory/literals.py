@@ -1,0 +1,151 @@
+"""Find every usable secret that is written in a tree, wherever it stands.
+
+The inventory knows what services read from their environment; here are also manifests, images,
+env files, keys and constants. What git ignores and what tests hold as fixtures is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+
+from closeout.fs.prefilter import question
+from closeout.gaps.external_secrets.inventory import Place, SecretVariable
+from closeout.gaps.external_secrets.inventory.code import names_a_secret
+from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
+from closeout.gaps.external_secrets.inventory.ignored import ignoring
+from closeout.gaps.external_secrets.inventory.names import Mention
+from closeout.gaps.external_secrets.inventory.planted import (
+    in_constants,
+    in_dockerfile,
+    in_manifest,
+    in_text,
+    may_be_manifest,
+    may_hold_text,
+)
+from closeout.model.tree import Tree
+
+_FIXTURES = frozenset(
+    {"test", "tests", "__tests__", "__mocks__", "mocks", "e2e", "spec", "fixtures", "testdata"}
+)
+_CODE = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx", ".py"})
+_SETTINGS = frozenset({".json", ".toml", ".ini", ".cfg", ".properties", ".conf"})
+_OPAQUE = frozenset(
+    {".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".pdf", ".woff", ".woff2", ".ttf", ".zip"}
+    | {".gz", ".onnx", ".pt", ".parquet", ".map", ".lock"}
+)
+_LOCKFILES = frozenset({"package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml"})
+_YAML = frozenset({".yml", ".yaml"})
+
+
+class Form(Enum):
+    """How a secret is written."""
+
+    VALUE = "holds a usable value"
+    FALLBACK = "falls back to a usable value"
+    MATERIAL = "is written out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Literal:
+    """A place where a secret can be read, by its name; the value is not kept."""
+
+    path: PurePosixPath
+    line: int
+    name: str
+    form: Form
+
+
+def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, ...]:
+    """Return every place of `tree` where a secret can be read, by path and line.
+
+    `variables` is the tree's inventory.
+    """
+    is_ignored = ignoring(tree)
+    found: dict[tuple[PurePosixPath, int], Literal] = {}
+    for item in _of_services(variables):
+        if not (is_fixture(item.path) or is_ignored(item.path)):
+            found.setdefault((item.path, item.line), item)
+    for path in sorted(set().union(*(tree.candidates(each) for each in _QUESTIONS))):
+        if not is_ignored(path):
+            for item in _in_file(path, tree.read(path) or b""):
+                found.setdefault((path, item.line), item)
+    return tuple(found[place] for place in sorted(found))
+
+
+def is_fixture(path: PurePosixPath) -> bool:
+    """Return whether a file belongs to tests, whose made-up secrets open nothing."""
+    named = path.stem.endswith((".test", ".spec")) or path.name.startswith(("test_", "conftest"))
+    return named or not _FIXTURES.isdisjoint(path.parts[:-1])
+
+
+def is_environment(path: PurePosixPath) -> bool:
+    """Return whether a file is one of assignments: `.env`, `.env.example`, `production.env`."""
+    return path.name.startswith((".env", "env.")) or path.suffix == ".env"
+
+
+def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:
+    for variable in variables:
+        for place in variable.places:
+            if place.literal or place.fallback:
+                yield Literal(
+                    path=place.path, line=place.line, name=variable.name, form=_form(place)
+                )
+
+
+def _form(named: Place | Mention) -> Form:
+    return Form.VALUE if named.literal else Form.FALLBACK
+
+
+def _is_opaque(path: PurePosixPath) -> bool:
+    return path.suffix in _OPAQUE or path.name in _LOCKFILES
+
+
+def _is_open(path: PurePosixPath) -> bool:
+    return not (_is_opaque(path) or is_fixture(path))
+
+
+def _is_image(path: PurePosixPath) -> bool:
+    return "dockerfile" in path.name.lower() or path.name == "Containerfile"
+
+
+def _is_read_anyway(path: PurePosixPath) -> bool:
+    return (_is_image(path) or is_environment(path)) and _is_open(path)
+
+
+_QUESTIONS = (
+    question((), may_hold_text, _is_open),
+    question(_CODE | _SETTINGS, lambda content: bool(in_constants(content)), _is_open),
+    question(_YAML, lambda content: may_be_manifest(content) or names_a_secret(content), _is_open),
+    question((), lambda _: True, _is_read_anyway),
+)
+
+
+def _in_file(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
+    for name, line in _material(path, content):
+        yield Literal(path=path, line=line, name=name, form=Form.MATERIAL)
+    for item in _mentions(path, content):
+        if item.literal or item.fallback:
+            yield Literal(path=path, line=item.line, name=item.name, form=_form(item))
+
+
+def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
+    yield from in_text(content)
+    if path.suffix in _CODE | _SETTINGS:
+        yield from in_constants(content)
+    elif path.suffix in _YAML:
+        yield from in_manifest(content)
+    elif _is_image(path):
+        yield from in_dockerfile(content)
+
+
+def _mentions(path: PurePosixPath, content: bytes) -> Iterator[Mention]:
+    if is_environment(path):
+        yield from in_env_example(content)
+    elif path.suffix in _YAML and names_a_secret(content):
+        if "compose" in path.name:
+            yield from (item for _, item in in_compose(content, path, frozenset()))
+        elif b"{{" not in content or path.name.startswith("values"):
+            yield from in_chart(content)

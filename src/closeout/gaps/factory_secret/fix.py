@@ -1,0 +1,193 @@
+"""Take secrets out of the source: from the environment, checked at boot, handed to the service."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from closeout.formats import npm
+from closeout.fs.text_edit import Splice, splice
+from closeout.fs.tree import Overlay, below
+from closeout.gaps.factory_secret.detect import factory_services
+from closeout.gaps.factory_secret.typescript.edit import (
+    Mended,
+    beside_typescript,
+    by_hand,
+    mend_comparison,
+    mend_fallback,
+)
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind, Sources, sources
+from closeout.gaps.factory_secret.wiring import (
+    chart_edits,
+    compose_edits,
+    example_edit,
+    unread_charts,
+)
+from closeout.model import Changeset, Edit, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing import typescript_imports as imports
+from closeout.parsing.typescript_language import Language, language
+from closeout.resources import render
+
+_CLAIMS = "factorySecret"
+_REQUIRED = "requiredSecret"
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return one changeset a service with a secret in its source, and one for compose."""
+    found = sources(tree)
+    factory = factory_services(tree, found)
+    open_paths = {*(item.path for item in found.secrets), *(item.path for item in found.broken)}
+    services = {_service(tree, path) for path in open_paths}
+    changes = [
+        _changeset(tree, service, found, is_factory=service in factory)
+        for service in sorted(services | factory)
+    ]
+    overlay = Overlay(tree, (edit for change in changes for edit in change.edits))
+    wiring = tuple(compose_edits(overlay, factory))
+    if wiring:
+        changes.append(Changeset(name="compose", edits=wiring))
+    return tuple(change for change in changes if change.edits or change.unresolved)
+
+
+def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath:
+    return npm.service_of(tree, path) or path.parent
+
+
+def _changeset(
+    tree: Tree, service: PurePosixPath, found: Sources, *, is_factory: bool
+) -> Changeset:
+    secrets = [item for item in found.secrets if _service(tree, item.path) == service]
+    left = [item for item in found.broken if _service(tree, item.path) == service]
+    spoken = {path: language(tree, service, [path]) for path in {item.path for item in secrets}}
+    outcomes = [(item, _mended(tree, service, item, spoken[item.path])) for item in secrets]
+    outcomes = [pair for pair in outcomes if not _goes_with_another(pair[0], outcomes)]
+    left += [outcome for _, outcome in outcomes if isinstance(outcome, Unresolved)]
+    edits: list[Edit] = []
+    if any(secret.is_factory for secret in secrets):
+        wanted = npm.dependencies(render("factory-secret/npm.json.j2", {}))
+        edits, problems = _dependencies(tree, service, wanted)
+        left += problems
+    blocked = {item.path for item in left}
+    kept = [
+        (secret, outcome)
+        for secret, outcome in outcomes
+        if isinstance(outcome, Mended)
+        and blocked.isdisjoint(path for path, _ in outcome.splices)
+        and not (secret.is_factory and service / "package.json" in blocked)
+    ]
+    if not any(secret.is_factory for secret, _ in kept):
+        edits = []
+    new = {
+        edit.path: edit
+        for path in sorted(spoken)
+        if (known := spoken[path]) is not None
+        for edit in _files(tree, service, [pair for pair in kept if pair[0].path == path], known)
+    }
+    edits += new.values()
+    edits += _spliced(tree, [outcome for _, outcome in kept])
+    if is_factory:
+        edits += example_edit(tree, service)
+        edits += chart_edits(tree, frozenset([service]))
+        left += unread_charts(tree, frozenset([service]))
+    return Changeset(name=service.name or "services", edits=tuple(edits), unresolved=tuple(left))
+
+
+def _goes_with_another(
+    secret: HardcodedSecret, outcomes: list[tuple[HardcodedSecret, Mended | Unresolved]]
+) -> bool:
+    """Return whether the mending of a comparison takes the secret along."""
+    return not secret.is_factory and any(
+        isinstance(outcome, Mended)
+        and other.is_factory
+        and other.path == secret.path
+        and other.literal == secret.literal
+        for other, outcome in outcomes
+    )
+
+
+def _dependencies(
+    tree: Tree, service: PurePosixPath, wanted: npm.Dependencies
+) -> tuple[list[Edit], list[Unresolved]]:
+    edits, problems = npm.add(tree, service, wanted)
+    manifest = service / "package.json"
+    return ([] if problems else list(edits)), [replace(item, path=manifest) for item in problems]
+
+
+def _module(tree: Tree, service: PurePosixPath, name: str, spoken: Language) -> PurePosixPath:
+    """Return where a new module of that name goes."""
+    has_sources = below(tree, service / "src")
+    folder = service / "src" if has_sources or spoken.suffix == ".ts" else service
+    return folder / "config" / f"{name}{spoken.suffix}"
+
+
+def _mended(
+    tree: Tree, service: PurePosixPath, secret: HardcodedSecret, spoken: Language | None
+) -> Mended | Unresolved:
+    if spoken is None:
+        return beside_typescript(secret)
+    if secret.is_factory:
+        module = _module(tree, service, _CLAIMS, spoken)
+        if tree.read(module) is not None:
+            return by_hand(secret)
+        return mend_comparison(tree, service, secret, module, spoken.extension)
+    if secret.kind is Kind.FALLBACK and secret.fallback is not None:
+        module = _module(tree, service, _REQUIRED, spoken)
+        return mend_fallback(tree, secret, module, spoken.extension)
+    return by_hand(secret)
+
+
+def _files(
+    tree: Tree,
+    service: PurePosixPath,
+    kept: list[tuple[HardcodedSecret, Mended]],
+    spoken: Language,
+) -> Iterator[Edit]:
+    claims = next((item for item, _ in kept if item.is_factory), None)
+    if claims is not None:
+        path = _module(tree, service, _CLAIMS, spoken)
+        values = {
+            "burnt_digest": hashlib.sha256(claims.literal.encode()).hexdigest(),
+            "logger": _logger(tree, path.parent, claims.path),
+            "claim_field": next((item.field for _, item in kept if item.field), ""),
+        }
+        after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
+        yield Edit(path=path, before=None, after=after)
+    path = _module(tree, service, _REQUIRED, spoken)
+    is_required = any(item.kind is Kind.FALLBACK for item, _ in kept)
+    if is_required and tree.read(path) is None:
+        after = spoken.written(render("factory-secret/requiredSecret.ts.j2", {}))
+        yield Edit(path=path, before=None, after=after)
+
+
+def _logger(tree: Tree, folder: PurePosixPath, controller: PurePosixPath) -> dict[str, str] | None:
+    """Return how the new module imports the logger that the controller uses, None without one."""
+    source = typescript.read(tree.read(controller) or b"")
+    for item in imports.statements(source):
+        exported = item.names.get("logger", "default")
+        if item.source.startswith(".") and exported != "default":
+            plain = controller.parent.joinpath(item.source.removesuffix(".js"))
+            parts: list[str] = []
+            for part in plain.parts:
+                if part == "..":
+                    parts.pop()
+                else:
+                    parts.append(part)
+            name = imports.relative(folder, PurePosixPath(*parts)) + imports.extension(source)
+            return {"exported": exported, "source": name}
+    return None
+
+
+def _spliced(tree: Tree, mended: list[Mended]) -> Iterator[Edit]:
+    by_path: dict[PurePosixPath, list[Splice]] = {}
+    for item in mended:
+        for path, place in item.splices:
+            here = by_path.setdefault(path, [])
+            if place not in here:
+                here.append(place)
+    for path, splices in sorted(by_path.items()):
+        before = tree.read(path) or b""
+        yield Edit(path=path, before=before, after=splice(before, splices), mode=tree.mode(path))

@@ -1,0 +1,200 @@
+"""Turn one hardcoded secret into splices of its file, or say why that is not safe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, indentation, line_start, splice
+from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind
+from closeout.model import Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.typescript_language import brought_in
+from closeout.parsing.typescript_unused import left_unused
+
+GUARD = "claimGuard"
+_ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
+_QUOTED = re.compile(r"(['\"]).*?\1")
+_LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
+_INLINE = frozenset({"arrow_function", "function", "function_expression"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """A file's splices, by path; `field` is the claim's in the body, where the route checks it."""
+
+    splices: tuple[tuple[PurePosixPath, Splice], ...]
+    field: str = ""
+
+
+def mend_comparison(
+    tree: Tree,
+    service: PurePosixPath,
+    secret: HardcodedSecret,
+    module: PurePosixPath,
+    extension: str,
+) -> Mended | Unresolved:
+    """Return the splices that ask `module` instead of comparing with the literal."""
+    content = tree.read(secret.path) or b""
+    source = typescript.read(content)
+    compared, comparison = secret.compared, secret.comparison
+    brought = _brought(tree, module, extension)
+    if compared is None:
+        return by_hand(secret)
+    if comparison is not None and _tells_the_claim(source, comparison):
+        return _unresolved(secret, "the refusal writes the claim down")
+    outcome = handled(tree, service, secret.path, compared.value)
+    if isinstance(outcome, str):
+        return _unresolved(secret, outcome)
+    splices = _refused(content, source, comparison)
+    name, field = "refuseClaim", ""
+    if not splices:
+        asked = replaced(compared)
+        if isinstance(asked, str):
+            return _unresolved(secret, asked)
+        splices, name, field = asked, ACCEPTS, outcome.field
+    unused = left_unused(content, splices)
+    splices = (*splices, *unused.splices)
+    if _stays(splice(content, splices), secret.literal):
+        return _unresolved(secret, "the literal is used elsewhere in the file too")
+    ask = brought(secret.path, name, compared.node.start_byte)
+    places = [(secret.path, item) for item in (ask, *splices)]
+    for path, call in outcome.routes:
+        places += [(path, brought(path, GUARD, call.place.start)), (path, _guarded(call))]
+    return Mended(splices=tuple(dict.fromkeys(places)), field=field)
+
+
+def _refused(
+    content: bytes, source: typescript.Source, comparison: typescript.Comparison | None
+) -> tuple[Splice, ...]:
+    """Return the splices that give the plain refusal its answer, none where it is not plain."""
+    if comparison is None or comparison.consequence is None:
+        return ()
+    answer = _answer(source, comparison.consequence)
+    if comparison.operator not in {"!==", "!="} or answer is None:
+        return ()
+    return tuple(_asked(content, comparison, answer))
+
+
+def _brought(
+    tree: Tree, module: PurePosixPath, extension: str
+) -> Callable[[PurePosixPath, str, int], Splice]:
+    """Return how a file gets a name of `module`, ahead of a byte of it."""
+
+    def brought(path: PurePosixPath, name: str, before: int) -> Splice:
+        content, names = tree.read(path) or b"", [(name, name)]
+        return brought_in(content, path.parent, names, module, extension=extension, before=before)
+
+    return brought
+
+
+def _guarded(call: typescript.Call) -> Splice:
+    """Return the splice that puts the guard right before the handler, the body being parsed."""
+    handler = call.arguments[-1]
+    # An array beside a function would cost that function the types of its parameters.
+    is_inline = any(item.kind in _INLINE for item in call.arguments)
+    text = f"{'...' if is_inline else ''}{GUARD}, "
+    return Splice(start=handler.start, end=handler.start, text=text)
+
+
+def _stays(content: bytes, literal: str) -> bool:
+    text = re.escape(literal.encode())
+    return re.search(rb"(['\"`])" + text + rb"\1", content) is not None
+
+
+def mend_fallback(
+    tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
+) -> Mended:
+    """Return the splices that require the variable instead of falling back to the literal."""
+    quote = '"' if secret.place.text.rstrip().endswith('"') else "'"
+    text = f"requiredSecret({quote}{secret.name}{quote})"
+    return Mended(
+        splices=(
+            (
+                secret.path,
+                _brought(tree, module, extension)(
+                    secret.path, "requiredSecret", secret.place.start
+                ),
+            ),
+            (secret.path, Splice(start=secret.place.start, end=secret.place.end, text=text)),
+        )
+    )
+
+
+def by_hand(secret: HardcodedSecret) -> Unresolved:
+    """Return a secret whose right replacement only its owner knows."""
+    where = {
+        Kind.CONSTANT: "is kept in a constant: which variable holds it is not known",
+        Kind.COMPARED: "is compared with a literal: which variable holds it is not known",
+        Kind.FALLBACK: "falls back to a literal in a way that is not mended here",
+    }[secret.kind]
+    return _unresolved(secret, f"{secret.name} {where}")
+
+
+def beside_typescript(secret: HardcodedSecret) -> Unresolved:
+    """Return a secret in a file that cannot import what replaces it."""
+    detail = "only .ts and .js files are edited, and .js beside .ts where tsc allows it"
+    return _unresolved(secret, detail)
+
+
+def _asked(
+    content: bytes, comparison: typescript.Comparison, answer: typescript.Call
+) -> Iterator[Splice]:
+    statement, consequence = comparison.statement, comparison.consequence
+    if statement is None or consequence is None:
+        return
+    name = "claimRefusal" if re.search(rb"\brefusal\b", content) else "refusal"
+    end = ";" if content.count(b";\n") + content.count(b";\r\n") else ""
+    blank = indentation(content, statement.start)
+    at = line_start(content, statement.start) + len(blank)
+    asked = f"const {name} = refuseClaim({comparison.other.text}){end}\n{blank}"
+    yield Splice(start=at, end=at, text=asked)
+    yield Splice(start=comparison.place.start, end=comparison.place.end, text=name)
+    response = answer.receiver.split(".")[0]
+    text = f"{response}.status({name}.status).json({name}.body)"
+    if not _LOGGED.search(consequence.text):
+        text_before = f"console.warn('a claim was refused'){end}\n"
+        start = line_start(content, answer.place.start)
+        inner = indentation(content, answer.place.start)
+        yield Splice(start=start, end=start, text=f"{inner}{text_before}")
+    yield Splice(start=answer.place.start, end=answer.place.end, text=text)
+
+
+def _answer(source: typescript.Source, inside: typescript.Place) -> typescript.Call | None:
+    """Return the call in the refusal's block that sends the answer."""
+    if not inside.text.startswith("{") or "\n" not in inside.text:
+        return None
+    answers = [
+        call
+        for call in source.calls
+        if inside.start <= call.place.start < inside.end
+        and call.method in {"json", "send", "sendStatus", "end"}
+        and _ANSWER.match(call.receiver)
+    ]
+    return answers[0] if len(answers) == 1 else None
+
+
+def _tells_the_claim(source: typescript.Source, comparison: typescript.Comparison) -> bool:
+    inside = comparison.consequence
+    name = re.findall(r"\w+", comparison.other.text)[-1]
+    return inside is not None and any(
+        re.search(rf"\b{name}\b(?!\s*:)", _QUOTED.sub("", argument.text))
+        for call in source.calls
+        if inside.start <= call.place.start < inside.end
+        for argument in call.arguments
+        if argument.kind != "string"
+    )
+
+
+def _unresolved(secret: HardcodedSecret, detail: str) -> Unresolved:
+    return Unresolved(
+        path=secret.path,
+        reason=Reason.AMBIGUOUS,
+        line=secret.place.line,
+        detail=detail,
+        hint="read the secret from the environment and check it when the service starts.",
+    )

@@ -1,0 +1,157 @@
+"""Read expressions: what a value is called, where it comes from, what it falls back to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from closeout.parsing import typescript
+from closeout.parsing.typescript_source import Place, string_value
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_CASTS = frozenset(
+    {
+        "as_expression",
+        "await_expression",
+        "non_null_expression",
+        "parenthesized_expression",
+        "satisfies_expression",
+    }
+)
+_SAME = frozenset(
+    {"normalize", "toLowerCase", "toString", "toUpperCase", "trim", "trimEnd", "trimStart"}
+)
+_READ = frozenset({"get", "header", "param"})
+_MADE = frozenset({"String", "Buffer.from"})
+_ENVIRONMENT = re.compile(r"process\.env(?:\.|\[['\"])(\w+)(?:['\"]\])?")
+
+
+def environment_defaults(root: Node) -> Iterator[tuple[str, str, Place]]:
+    """Yield the literals that variables are given when the environment lacks them.
+
+    `process.env.X || 'text'` is left out: the anchor finds it as a fallback.
+    """
+    for node in typescript.walk(root):
+        left = node.child_by_field_name("left")
+        right = node.child_by_field_name("right") or node.child_by_field_name("alternative")
+        literal = None if right is None else string_value(typescript.place_of(peeled(right)))
+        if literal is None:
+            continue
+        name = _variable(node, left)
+        if name:
+            yield name, literal, typescript.place_of(node)
+
+
+def _variable(node: Node, left: Node | None) -> str:
+    if node.type == "object_assignment_pattern" and node.parent is not None:
+        declarator = node.parent.parent
+        value = None if declarator is None else declarator.child_by_field_name("value")
+        return text_of(left) if text_of(value) == "process.env" else ""
+    if node.type in {"assignment_expression", "augmented_assignment_expression"}:
+        found = _ENVIRONMENT.fullmatch(text_of(left))
+        return found[1] if found else ""
+    if node.type == "ternary_expression":
+        found = _ENVIRONMENT.search(text_of(node.child_by_field_name("consequence")))
+        return found[1] if found else ""
+    return ""
+
+
+def peeled(node: Node) -> Node:
+    """Return the value without casts, trims and the like around it."""
+    current = node
+    while True:
+        inner = _inside(current)
+        if inner is None:
+            return current
+        current = inner
+
+
+def name_of(node: Node) -> str:
+    """Return the name that says what a value is, such as the property it is read from."""
+    value = peeled(node)
+    if value.type == "member_expression":
+        return text_of(value.child_by_field_name("property"))
+    if value.type == "subscript_expression":
+        return text_of(value.child_by_field_name("index")).strip("'\"`").replace("-", "_")
+    if value.type == "call_expression":
+        function, given = value.child_by_field_name("function"), arguments(value)
+        if function is not None and text_of(function.child_by_field_name("property")) in _READ:
+            return text_of(given[0] if given else None).strip("'\"`").replace("-", "_")
+        return ""
+    if value.type != "identifier":
+        return ""
+    return text_of(value)
+
+
+def source_of(node: Node) -> Node | None:
+    """Return the expression that the name at `node` is declared as in its function, or None.
+
+    For a name taken out of an object it is the pattern, whose text names the property.
+    """
+    name = text_of(node)
+    around = node.parent
+    while around is not None:
+        for item in typescript.walk(around):
+            if item.start_byte >= node.start_byte:
+                break
+            found = _declared(item, name)
+            if found is not None:
+                return found
+        around = around.parent
+    return None
+
+
+def _declared(item: Node, name: str) -> Node | None:
+    if item.type == "pair_pattern" and text_of(item.child_by_field_name("value")) == name:
+        return item
+    if item.type == "variable_declarator" and text_of(item.child_by_field_name("name")) == name:
+        return item.child_by_field_name("value")
+    return None
+
+
+def _inside(node: Node) -> Node | None:
+    if node.type in _CASTS:
+        return node.named_children[0] if node.named_children else None
+    if node.type == "call_expression":
+        function, given = node.child_by_field_name("function"), arguments(node)
+        if function is None:
+            return None
+        if text_of(function) in _MADE and given:
+            return given[0]
+        if text_of(function.child_by_field_name("property")) in _SAME:
+            return function.child_by_field_name("object")
+    if node.type == "binary_expression":
+        right = node.child_by_field_name("right")
+        is_default = text_of(node.child_by_field_name("operator")) in {"??", "||"}
+        if is_default and text_of(right) in {"''", '""', "``"}:
+            return node.child_by_field_name("left")
+    return None
+
+
+def default_of(node: Node) -> Node | None:
+    """Return the default of the parameter that the name at `node` is, or None."""
+    around = node.parent
+    while around is not None:
+        listed = around.child_by_field_name("parameters")
+        for item in listed.named_children if listed is not None else ():
+            left = item.child_by_field_name("pattern") or item.child_by_field_name("left")
+            if left is not None and text_of(left) == text_of(node):
+                return item.child_by_field_name("value") or item.child_by_field_name("right")
+        around = around.parent
+    return None
+
+
+def arguments(node: Node) -> list[Node]:
+    """Return the arguments of the call `node`."""
+    given = node.child_by_field_name("arguments")
+    return (
+        [] if given is None else [item for item in given.named_children if item.type != "comment"]
+    )
+
+
+def text_of(node: Node | None) -> str:
+    """Return the source text of `node`, empty for none."""
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,160 @@
+"""Find secrets that stand in TypeScript: compared with, kept in a constant, or fallen back to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+
+from closeout.fs.prefilter import holds_in_any_case, question
+from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
+from closeout.gaps.factory_secret.typescript.expressions import environment_defaults
+from closeout.model import Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import SUFFIXES, is_source
+from closeout.parsing.typescript_values import Values
+
+NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
+VARIABLE = "DEVICE_FACTORY_SECRET"
+_SECRET_TAIL = re.compile(
+    r"(?:secret|password|passcode|claim_?code|api_?key|private_?key|service_?key|token"
+    r"|access_?code|factory_?key|factory_?code|provision\w*?_?code)$",
+    re.IGNORECASE,
+)
+_FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
+_VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
+_WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")
+_SIGNS = (
+    *(b"secret", b"password", b"passcode", b"claimcode", b"claim_code", b"key", b"token"),
+    *(b"accesscode", b"access_code"),
+)
+_SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
+_SHORTEST = 4
+
+
+class Kind(Enum):
+    """How a secret stands in the source."""
+
+    COMPARED = "compared"
+    CONSTANT = "constant"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardcodedSecret:
+    """One secret in the source; `comparison` or `fallback` is the code that holds it."""
+
+    path: PurePosixPath
+    kind: Kind
+    name: str
+    literal: str
+    place: typescript.Place
+    compared: Compared | None = None
+    comparison: typescript.Comparison | None = None
+    fallback: typescript.Fallback | None = None
+
+    @property
+    def is_factory(self) -> bool:
+        """Return whether this is the code that devices are claimed with."""
+        told = self.kind is Kind.COMPARED and not re.search("password", self.name, re.IGNORECASE)
+        return told and bool(_FACTORY.search(f"{self.name} {self.path.name}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Every secret in a tree's TypeScript, what was read for it, and who reads the variable."""
+
+    secrets: tuple[HardcodedSecret, ...]
+    examined: tuple[PurePosixPath, ...]
+    readers: tuple[PurePosixPath, ...]
+    broken: tuple[Unresolved, ...]
+
+
+def sources(tree: Tree) -> Sources:
+    """Return what the tree's TypeScript says about secrets."""
+    values = Values(tree)
+    found: list[HardcodedSecret] = []
+    readers: list[PurePosixPath] = []
+    broken: list[Unresolved] = []
+    examined = tree.candidates(_SECRETIVE)
+    for path in examined:
+        content = tree.read(path) or b""
+        source = typescript.read(content)
+        if source.error_line is not None and _is_about_the_factory(content):
+            broken.append(_unparsable(path, source.error_line))
+        found += _secrets(values, path, content, source)
+        if f"process.env.{VARIABLE}".encode() in content:
+            readers.append(path)
+    return Sources(
+        secrets=tuple(found),
+        examined=examined,
+        readers=tuple(readers),
+        broken=tuple(broken),
+    )
+
+
+def _is_about_the_factory(content: bytes) -> bool:
+    return b"claimCode" in content or b"FACTORY" in content
+
+
+def _secrets(
+    values: Values, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> list[HardcodedSecret]:
+    root = typescript.parsed(content)
+    compared = [
+        HardcodedSecret(
+            path=path,
+            kind=Kind.COMPARED,
+            name=item.name,
+            literal=item.literal,
+            place=item.place,
+            compared=item,
+            comparison=item.equality,
+        )
+        for item in comparisons(values, path, root)
+        if _is_secret(item.name, item.literal)
+    ]
+    defaults = [
+        HardcodedSecret(path=path, kind=Kind.FALLBACK, name=name, literal=literal, place=place)
+        for name, literal, place in environment_defaults(root)
+        if _SECRET_TAIL.search(name) and literal
+    ]
+    constants = [
+        HardcodedSecret(
+            path=path, kind=Kind.CONSTANT, name=item.name, literal=literal, place=item.place
+        )
+        for item in source.definitions
+        if (literal := typescript.string_value(item.value)) is not None
+        and _is_secret(item.name, literal)
+        and literal.upper() != item.name.upper()
+    ]
+    fallbacks = [
+        HardcodedSecret(
+            path=path,
+            kind=Kind.FALLBACK,
+            name=item.variable,
+            literal=item.literal,
+            place=item.place,
+            fallback=item,
+        )
+        for item in source.fallbacks
+        if _SECRET_TAIL.search(item.variable) and item.literal
+    ]
+    return [*compared, *constants, *fallbacks, *defaults]
+
+
+def _is_secret(name: str, literal: str) -> bool:
+    return (
+        _SECRET_TAIL.search(name) is not None
+        and not _VERDICT.match(name)
+        and len(literal) >= _SHORTEST
+        and not _WORD.match(literal)
+    )
+
+
+def _unparsable(path: PurePosixPath, line: int) -> Unresolved:
+    return Unresolved(
+        path=path, reason=Reason.UNPARSABLE, line=line, detail="the source does not parse"
+    )

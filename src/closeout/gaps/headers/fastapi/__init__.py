@@ -1,0 +1,1 @@
+"""Response headers of FastAPI services."""

@@ -1,0 +1,105 @@
+"""Put the security headers around every application that lacks them, a changeset a service."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.headers.detect import Application, applications_of, is_open
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing.fastapi import Service, services
+from closeout.parsing.python import Module
+from closeout.parsing.python_placement import before_serving, import_line, package_of
+from closeout.resources import render
+
+_MODULE_NAMES = ("security_headers", "response_security_headers")
+_LAUNCH = re.compile(
+    rb"^CMD[ \t]+(?P<list>\[[^\]\n]*\"uvicorn\"[^\]\n]*(?=\]))"
+    rb"|^CMD[ \t]+(?P<shell>(?:exec[ \t]+)?uvicorn[ \t][^\r\n]*)",
+    re.MULTILINE,
+)
+_INSTALL = "install_security_headers"
+_FLAG = b"--no-server-header"
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return a changeset for every service with an application that lacks the headers."""
+    changes = (_changeset(tree, service) for service in services(tree))
+    return tuple(item for item in changes if item.edits or item.unresolved)
+
+
+def _changeset(tree: Tree, service: Service) -> Changeset:
+    edits: list[Edit] = []
+    unresolved: list[Unresolved] = list(service.unparsable)
+    wanted: dict[PurePosixPath, list[Splice]] = {}
+    for item in applications_of(service):
+        if is_open(item):
+            places = _places(service, item)
+            unresolved += [] if places else [_no_place(item)]
+            for path, splices in places:
+                wanted.setdefault(path, []).extend(splices)
+    for path, installs in wanted.items():
+        module = service.modules[path]
+        content, beside = _layer(tree, path)
+        package = package_of(module, path, service.folder)
+        line = import_line(module, f"from {package}{beside.stem} import {_INSTALL}")
+        if tree.read(beside) is None:
+            edits.append(Edit(path=beside, before=None, after=content))
+        after = splice(module.content, [line, *installs, *_without_banner(module)])
+        edits.append(Edit(path=path, before=module.content, after=after, mode=tree.mode(path)))
+    if edits:
+        edits += _launch_edits(tree, service)
+    return Changeset(name=service.folder.name, edits=tuple(edits), unresolved=tuple(unresolved))
+
+
+def _places(service: Service, item: Application) -> list[tuple[PurePosixPath, tuple[Splice, ...]]]:
+    """Return the splices that install the headers: where it is made, else where it is taken."""
+    for path, app in ((item.path, item.creation), *service.received(item.creation)):
+        module = service.modules[path]
+        found = before_serving(module, app, f"{_INSTALL}({app.name})") if app.name else ()
+        if found:
+            return [(path, found)]
+    return []
+
+
+def _layer(tree: Tree, path: PurePosixPath) -> tuple[bytes, PurePosixPath]:
+    content = render("headers/security_headers.py.j2", {})
+    names = [path.with_name(f"{stem}.py") for stem in _MODULE_NAMES]
+    free = (name for name in names if tree.read(name) in {None, content})
+    return content, next(free, path.with_name("answer_headers.py"))
+
+
+def _no_place(item: Application) -> Unresolved:
+    return Unresolved(
+        path=item.path,
+        reason=Reason.AMBIGUOUS,
+        detail="the application is neither returned nor taken by a name of its own",
+        line=item.creation.line,
+        hint="give it a name, and wrap it as the last step that sets it up.",
+    )
+
+
+def _without_banner(module: Module) -> Iterator[Splice]:
+    """Yield the splices that keep `uvicorn.run(…)` from naming itself in every answer."""
+    for call, _, _ in module.calls:
+        options = {keyword.arg for keyword in call.keywords}
+        if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options or not call.args:
+            continue
+        ends = [module.span(node).end for node in call.args]
+        last = max([*ends, *(module.span(keyword).end for keyword in call.keywords)])
+        yield Splice(start=last, end=last, text=", server_header=False")
+
+
+def _launch_edits(tree: Tree, service: Service) -> Iterator[Edit]:
+    path = service.folder / "Dockerfile"
+    content = tree.read(path)
+    launch = _LAUNCH.search(content) if content is not None else None
+    if content is None or launch is None or _FLAG in launch.group():
+        return
+    text = f', "{_FLAG.decode()}"' if launch["list"] else f" {_FLAG.decode()}"
+    after = splice(content, [Splice(start=launch.end(), end=launch.end(), text=text)])
+    yield Edit(path=path, before=content, after=after, mode=tree.mode(path))

@@ -1,0 +1,1 @@
+"""See that the headers are there, and that they break nothing."""

@@ -1,0 +1,159 @@
+"""See that the headers break nothing: the documentation, streams, background work, hang-ups."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from closeout.harness.boot import Booted, booted, launch_of
+from closeout.harness.http import NoAnswerError, Request, ask, judged, send, unproven
+from closeout.model import Observation, ProbeContext
+
+_TRANSPARENT = ("cloud-analytics-service", "cloud-llm-insights-service")
+"""One with the application at module level, one that builds it in a factory."""
+
+_SPREAD = 0.3
+"""Seconds between a stream's first and last byte; the launcher's takes half a second and more."""
+
+
+def behaviour(service: str) -> Iterator[tuple[str, Callable[[ProbeContext], Observation]]]:
+    """Yield the name and the function of each probe of `service`."""
+    yield "docs-policy", _docs_policy(service)
+    yield "streaming", _streaming(service)
+    yield "background-task", _background(service)
+    if service in _TRANSPARENT:
+        yield "transparent", _transparent(service)
+
+
+def _docs_policy(service: str) -> Callable[[ProbeContext], Observation]:
+    """Hold the page's scripts against its own policy, as a browser would."""
+
+    def run(context: ProbeContext) -> Observation:
+        request = Request(path=context.settings[f"docs.{service}"] or "/docs")
+        answer = ask(context, service, request)
+        faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
+        policy = _directives(answer.value("content-security-policy") or "")
+        faults += _blocked(answer.body.decode("utf-8", "replace"), policy)
+        return judged(
+            expected="the policy lets the page's own scripts and styles run",
+            command=request.command(service),
+            faults=faults,
+            seen=f"status {answer.status}, policy {policy}",
+        )
+
+    return run
+
+
+def _directives(policy: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for directive in policy.split(";"):
+        words = directive.split()
+        if words:
+            found.setdefault(words[0].lower(), words[1:])
+    return found
+
+
+def _blocked(page: str, policy: dict[str, list[str]]) -> list[str]:
+    scripts = _sources(policy, "script-src")
+    styles = _sources(policy, "style-src")
+    faults = [
+        f"script {place} is blocked"
+        for place in re.findall(r"<script[^>]*\bsrc=[\"']([^\"']+)", page)
+        if not _permits(scripts, place)
+    ]
+    faults += [
+        f"style {place} is blocked"
+        for place in re.findall(r"<link[^>]*stylesheet[^>]*href=[\"']([^\"']+)", page)
+        if not _permits(styles, place)
+    ]
+    for text in re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        allowed = scripts is None or "'unsafe-inline'" in scripts or f"'sha256-{digest}'" in scripts
+        if not allowed:
+            faults.append("the inline script is blocked")
+    return faults
+
+
+def _sources(policy: dict[str, list[str]], directive: str) -> list[str] | None:
+    return policy.get(directive, policy.get("default-src"))
+
+
+def _permits(sources: list[str] | None, place: str) -> bool:
+    if sources is None:
+        return True
+    host = urlsplit(place).netloc
+    if not host:
+        return "'self'" in sources
+    return any(host in source or source in {"*", "https:"} for source in sources)
+
+
+def _streaming(service: str) -> Callable[[ProbeContext], Observation]:
+    def run(context: ProbeContext) -> Observation:
+        request = Request(path="/__closeout__/stream")
+        answer = ask(context, service, request)
+        whole = answer.body == b"chunk 0\nchunk 1\nchunk 2\n"
+        spread = answer.first_byte < answer.last_byte - _SPREAD
+        return judged(
+            expected="three chunks, the first long before the last",
+            command=request.command(service),
+            faults=[] if whole and spread else [f"{answer.body!r}, all at once: {not spread}"],
+            seen=f"status {answer.status}, {len(answer.body)} bytes, spread over time: {spread}",
+        )
+
+    return run
+
+
+def _background(service: str) -> Callable[[ProbeContext], Observation]:
+    def run(context: ProbeContext) -> Observation:
+        request = Request(path="/__closeout__/background")
+        noticed = _noticed(context.services[service], "background", request)
+        return judged(
+            expected="the background task runs once",
+            command=request.command(service),
+            faults=[] if noticed == 1 else [f"{noticed} times"],
+            seen=f"background tasks run: {noticed}",
+        )
+
+    return run
+
+
+def _transparent(service: str) -> Callable[[ProbeContext], Observation]:
+    """Ask a process of its own, without the decorated middleware that the service already had."""
+
+    def run(context: ProbeContext) -> Observation:
+        launch = launch_of(context, service).with_arguments("--decorators", "off")
+        command = f"start {service} without its decorated middleware; hang up; set a variable"
+        expected = "a hang-up is noticed inside, a context variable set inside is seen outside"
+        with booted(launch, context.scratch / "service.log") as running:
+            if not isinstance(running, Booted):
+                return unproven(expected=expected, command=command, because=running.reason)
+            gone = _noticed(running.url, "disconnected", Request(path="/__closeout__/wait"), 0.3)
+            shown = _noticed(running.url, "context", Request(path="/__closeout__/context"))
+        faults = [] if gone == 1 else ["the hang-up was not noticed"]
+        faults += [] if shown == 1 else ["the context variable did not arrive"]
+        seen = f"hang-ups noticed: {gone}, variables seen: {shown}"
+        return judged(expected=expected, command=command, faults=faults, seen=seen)
+
+    return run
+
+
+def _noticed(base: str, what: str, request: Request, patience: float = 10.0) -> int:
+    """Send a request, hang up after `patience` seconds, and say how often `what` was noted."""
+    earlier = _count(base, what)
+    with contextlib.suppress(NoAnswerError):
+        send(base, request, deadline=patience)
+    deadline = time.monotonic() + 3.0
+    while _count(base, what) == earlier and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return _count(base, what) - earlier
+
+
+def _count(base: str, what: str) -> int:
+    body = send(base, Request(path="/__closeout__/memory")).body.decode()
+    found = re.search(rf'"{what}":(\d+)', body.replace(" ", ""))
+    return int(found[1]) if found else 0

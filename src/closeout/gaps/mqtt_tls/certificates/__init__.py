@@ -1,0 +1,155 @@
+"""Issue, check and renew the broker's development certificates.
+
+Layout below the folder: `authority/` (the CA's key, which no broker reads), `broker/` (what the
+broker mounts: `ca.crt`, `server.crt`, `server.key`) and `clients/<name>.crt` with its key.
+A private key is written once, with mode 0600 from its first byte. Renewing signs a new certificate
+over the same key, so that it is one atomic replacement; only `reissue` makes new keys, and it
+makes them all aside before it moves the first. `rotation` replaces the authority.
+Import it late: `cryptography` is slow to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from closeout.errors import CloseoutError
+from closeout.formats import x509
+from closeout.gaps.mqtt_tls.certificates.desk import (
+    PARTS,
+    PEN,
+    Desk,
+    IssueReport,
+    authority_of,
+    client_of,
+    existing_clients,
+    serve,
+)
+from closeout.gaps.mqtt_tls.certificates.expiry import DUE, CertificateStatus, State, check, clock
+from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal, stage
+
+__all__ = [
+    "BROKER_NAMES",
+    "CLIENT_NAMES",
+    "DUE",
+    "CertificateStatus",
+    "IssueReport",
+    "Served",
+    "State",
+    "check",
+    "issue",
+    "issue_clients",
+    "reissue",
+    "renew",
+]
+
+BROKER_NAMES = (
+    "edge-mqtt-broker",
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "edge-mqtt-broker.farmiq-edge",
+    "edge-mqtt-broker.farmiq-edge.svc",
+    "edge-mqtt-broker.farmiq-edge.svc.cluster.local",
+)
+"""Every name and address a client of the edge broker may dial: compose, localhost, Kubernetes."""
+
+CLIENT_NAMES = ("edge-ingress-gateway", "probe-device")
+"""Clients that `issue` serves by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One client of a fleet, and which of its files had to be written."""
+
+    name: str
+    written: tuple[str, ...]
+
+
+def issue(
+    folder: Path,
+    names: Iterable[str] = BROKER_NAMES,
+    clients: Iterable[str] = CLIENT_NAMES,
+    *,
+    now: datetime | None = None,
+    pen: Pen = PEN,
+) -> IssueReport:
+    """Write what is missing, expired or lacks a name; keep every valid certificate and every key.
+
+    A name that the server's certificate has once carried stays in it. Raises CloseoutError for a
+    name that cannot stand in a certificate, for files of another authority, for keys that others
+    may read and for a folder that cannot be written.
+    """
+    return serve(Desk(folder=folder, now=clock(now), pen=pen), tuple(names), clients)
+
+
+def renew(
+    folder: Path,
+    names: Iterable[str] = (),
+    *,
+    within: timedelta = DUE,
+    now: datetime | None = None,
+    pen: Pen = PEN,
+) -> IssueReport:
+    """Sign again, over the same keys and names, every certificate with less than `within` left.
+
+    The broker reads a renewed certificate on SIGHUP; clients need nothing.
+    """
+    desk = Desk(folder=folder, now=clock(now), margin=within, pen=pen)
+    held: tuple[str, ...] = ()
+    with suppress(CloseoutError):
+        held = x509.names_of(x509.read_certificate(folder / "broker" / "server.crt"))
+    return serve(desk, tuple(names) or held or BROKER_NAMES, existing_clients(folder))
+
+
+def reissue(
+    folder: Path,
+    names: Iterable[str] = BROKER_NAMES,
+    clients: Iterable[str] = CLIENT_NAMES,
+    *,
+    now: datetime | None = None,
+    pen: Pen = PEN,
+) -> IssueReport:
+    """Replace authority, keys and certificates, whatever is there: what `--force` asks for.
+
+    Everything is made aside first, so that a full disk leaves what was there.
+    """
+    wanted = tuple(names)
+    x509.check_names(wanted)
+    served = tuple(dict.fromkeys([*clients, *existing_clients(folder)]))
+    pen.folder(folder, 0o755)
+    rehearsed = isinstance(pen, Rehearsal)
+    with (
+        pen.alone(folder),
+        nullcontext(folder / "aside") if rehearsed else stage(folder) as aside,
+    ):
+        made = serve(Desk(folder=aside, now=clock(now), pen=pen), wanted, served)
+        for part, mode in PARTS:
+            pen.folder(folder / part, mode)
+        for name in made.written:
+            pen.move(aside / name, folder / name)
+        for name in ("next.crt", "next.key", "old.crt"):
+            pen.drop(folder / "authority" / name)
+    return IssueReport(folder=folder, written=made.written, kept=())
+
+
+def issue_clients(
+    folder: Path, names: Iterable[str], *, now: datetime | None = None, pen: Pen = PEN
+) -> Generator[Served]:
+    """Yield each client once its files stand; the names are taken one by one.
+
+    A fleet of any size needs the memory of one client, and a run that was interrupted is taken
+    up where it stopped, because what is valid is kept.
+    """
+    desk = Desk(folder=folder, now=clock(now), pen=pen)
+    pen.folder(folder, 0o755)
+    with pen.alone(folder):
+        authority = authority_of(desk)
+        for name in names:
+            desk.written.clear()
+            desk.kept.clear()
+            client_of(desk, authority, name)
+            yield Served(name=name, written=tuple(desk.written))

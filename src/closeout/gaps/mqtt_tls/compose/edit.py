@@ -1,0 +1,119 @@
+"""Splice TLS into a broker's compose service; name, network, volumes and build stay."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice
+from closeout.gaps.mqtt_tls.compose.brokers import Broker, Port
+from closeout.gaps.mqtt_tls.detect import ACCESS, LOST_TOPIC, open_ports, unmounted
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf
+from closeout.gaps.mqtt_tls.mosquitto.render import ACL, CERTS
+from closeout.parsing.yaml import Kind, Node, append, find
+
+_HOST_PORT = "5101"
+_LIVE_TOPIC = "$SYS/broker/uptime"
+
+
+def compose_splices(content: bytes, broker: Broker, conf: BrokerConf | None) -> tuple[Splice, ...]:
+    """Return the splices for one broker; raises ValueError where a place for them is not clear.
+
+    `conf` is the configuration it reads as it is now, None where it is outside the tree.
+    """
+    wanted = [("ports", _tls_port(content, broker)), ("volumes", _volumes(broker, conf))]
+    # A new key goes where the service ends, which may be where a list ends: that list first.
+    wanted.sort(key=lambda item: broker.node.get(item[0]) is None)
+    return (
+        *_plaintext_ports(content, broker),
+        *(_grow(content, broker.node, key, items) for key, items in wanted if items),
+        *_health(content, broker),
+    )
+
+
+def _plaintext_ports(content: bytes, broker: Broker) -> Iterator[Splice]:
+    if not any("plaintext" in message for message in open_ports(broker)):
+        return
+    for port in broker.ports:
+        if port.target == "1883":
+            yield _loopback(content, port)
+
+
+def _loopback(content: bytes, port: Port) -> Splice:
+    node = port.node
+    if port.host:
+        message = f"port 1883 is published on {port.host}"
+        raise ValueError(message)
+    if node.kind is Kind.MAPPING:
+        return append(content, node).splice("host_ip: 127.0.0.1")
+    quoted = content[node.start : node.start + 1] in {b'"', b"'"}
+    place = node.start + int(quoted)
+    return Splice(start=place, end=place, text="127.0.0.1:")
+
+
+def _tls_port(content: bytes, broker: Broker) -> list[str]:
+    if any(port.target == str(TLS_PORT) for port in broker.ports):
+        return []
+    if _taken(content):
+        message = f"host port {_HOST_PORT} is taken by another service"
+        raise ValueError(message)
+    return [f'"{_HOST_PORT}:{TLS_PORT}"']
+
+
+def _taken(content: bytes) -> bool:
+    services = find(content, "services")
+    for service in services.entries if services else ():
+        ports = service.value.get("ports")
+        for text in ports.scalars() if ports else ():
+            if re.search(rf"(^|:){_HOST_PORT}:", text):
+                return True
+    return False
+
+
+def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:
+    if conf is None:
+        message = "the configuration it reads is not in this tree"
+        raise ValueError(message)
+    secure = [item for item in conf.listeners if item.port == TLS_PORT]
+    folder = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
+    if secure:
+        targets = sorted({str(PurePosixPath(path).parent) for path in unmounted(broker, conf)})
+        lists = unmounted(broker, conf, ACCESS)
+        return [
+            *(f"./{folder}/certs/broker:{target}:ro" for target in targets),
+            *(f"./{folder}/{PurePosixPath(path).name}:{path}:ro" for path in lists),
+        ]
+    wanted = {CERTS: "certs/broker", ACL: "aclfile"}
+    present = {str(item.target) for item in broker.mounts}
+    return [
+        f"./{folder}/{source}:{target}:ro"
+        for target, source in wanted.items()
+        if target not in present
+    ]
+
+
+def _health(content: bytes, broker: Broker) -> Iterator[Splice]:
+    node = broker.node.get("healthcheck")
+    if node is None:
+        return
+    lost = LOST_TOPIC.encode()
+    for found in re.finditer(re.escape(lost) + rb"(?![\w/])", content[node.start : node.end]):
+        yield Splice(
+            start=node.start + found.start(), end=node.start + found.end(), text=_LIVE_TOPIC
+        )
+
+
+def _grow(content: bytes, service: Node, key: str, items: list[str]) -> Splice:
+    """Return the splice that adds items to a list of the service, or the list itself."""
+    node = service.get(key)
+    if node is None:
+        lines = [f"{key}:", *(f"  - {item}" for item in items)]
+        return append(content, service).splice("\n".join(lines))
+    if node.kind is not Kind.SEQUENCE:
+        message = f"its {key} are no list"
+        raise ValueError(message)
+    if node.flow:
+        return append(content, node).splice(", ".join(items))
+    return append(content, node).splice("\n".join(f"- {item}" for item in items))

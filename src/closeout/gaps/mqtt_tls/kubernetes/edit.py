@@ -1,0 +1,171 @@
+"""Splice TLS into a broker's Kubernetes manifests: configuration, secret, ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
+from closeout.gaps.mqtt_tls.mosquitto import render
+from closeout.gaps.mqtt_tls.mosquitto.configuration import production_problems
+from closeout.model import Changeset, Edit, Reason, Source, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing.yaml import append
+
+_GROUP = 1883
+"""The group of the broker's user in the eclipse-mosquitto image."""
+
+
+@dataclass(slots=True)
+class _Pages:
+    """Splices by file."""
+
+    splices: dict[PurePosixPath, list[Splice]] = field(default_factory=dict)
+
+    def add(self, path: PurePosixPath, made: Splice) -> None:
+        self.splices.setdefault(path, []).append(made)
+
+    def edits(self, tree: Tree) -> tuple[Edit, ...]:
+        made = []
+        for path, splices in sorted(self.splices.items()):
+            before = tree.read(path) or b""
+            after = splice(before, splices)
+            made.append(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
+        return tuple(made)
+
+
+def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Changeset]:
+    """Yield one changeset a broker that is still open in a cluster."""
+    for item in found:
+        config = item.config
+        if not production_problems(config.conf) and not item.plain_ports:
+            continue
+        name = f"{config.name}-cluster"
+        try:
+            yield Changeset(name=name, edits=_edits(tree, item))
+            yield from _certificate(tree, item)
+        except ValueError as error:
+            left = Unresolved(
+                path=config.path,
+                reason=Reason.AMBIGUOUS,
+                detail=str(error),
+                line=config.line,
+                hint="give the manifest a TLS listener and its secret by hand.",
+            )
+            yield Changeset(name=name, edits=(), unresolved=(left,))
+
+
+def _edits(tree: Tree, item: Manifests) -> tuple[Edit, ...]:
+    pages = _Pages()
+    if production_problems(item.config.conf):
+        if len(item.workloads) != 1 or not item.workloads[0].whole:
+            message = "not exactly one workload beside it mounts this map as a folder"
+            raise ValueError(message)
+        workload = item.workloads[0]
+        _configure(tree, pages, item.config, workload)
+        _mount(tree, pages, workload, _secret(item))
+        if item.resources and _wants_certificate(tree, item):
+            path, node = item.resources
+            pages.add(path, append(tree.read(path) or b"", node).splice("- certificate.yaml"))
+    for port in item.plain_ports:
+        pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
+    return pages.edits(tree)
+
+
+def _certificate(tree: Tree, item: Manifests) -> Iterator[Changeset]:
+    """Yield what makes the secret that the workload now mounts, unless something does already."""
+    if not production_problems(item.config.conf) or not _wants_certificate(tree, item):
+        return
+    path = item.config.path.with_name("certificate.yaml")
+    config = item.config
+    acl = config.data.get("aclfile")
+    text = acl.text.encode() if acl else render.access_list(_example(tree))
+    after = render.cluster_certificate(
+        _broker(item), config.namespace or "default", _secret(item), text
+    )
+    edit = Edit(path=path, before=None, after=after)
+    yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)
+
+
+def _wants_certificate(tree: Tree, item: Manifests) -> bool:
+    path = item.config.path.with_name("certificate.yaml")
+    return _secret(item) not in item.promised and tree.read(path) is None
+
+
+def _broker(item: Manifests) -> str:
+    return item.config.name.removesuffix("-config")
+
+
+def _secret(item: Manifests) -> str:
+    return f"{_broker(item)}-tls"
+
+
+def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload) -> None:
+    content = tree.read(config.path) or b""
+    value = config.entry.value
+    if not content[value.start : value.end].startswith(b"|"):
+        message = "the configuration is not written as a literal block"
+        raise ValueError(message)
+    place = render.Placement(
+        certs=render.CLUSTER_CERTS,
+        certificate="tls.crt",
+        key="tls.key",
+        acl=f"{workload.mount}/aclfile",
+    )
+    text = render.production_conf(place, config.conf).decode()
+    pages.add(
+        config.path,
+        Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
+    )
+    added = {"aclfile": render.access_list(_example(tree)), "openssl.cnf": render.curves()}
+    lines = [
+        f"{name}: {_literal(made.decode(), 0)}"
+        for name, made in added.items()
+        if config.data.get(name) is None
+    ]
+    if lines:
+        pages.add(config.path, append(content, config.data).splice("\n".join(lines)))
+
+
+def _example(tree: Tree) -> bytes | None:
+    """Return the tree's one example of an access list: cluster and compose speak of one broker."""
+    found = [
+        path for path in tree.ending(frozenset({".example"})) if path.name == "aclfile.example"
+    ]
+    return tree.read(found[0]) if len(found) == 1 else None
+
+
+def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
+    content = tree.read(workload.path) or b""
+    mounts, volumes = workload.container.get("volumeMounts"), workload.pod.get("volumes")
+    if mounts is None or volumes is None or mounts.flow or volumes.flow:
+        message = "the workload's volumes are not written as lists"
+        raise ValueError(message)
+    for node, text in (
+        (mounts, f"- name: mqtt-tls\n  mountPath: {render.CLUSTER_CERTS}\n  readOnly: true"),
+        (volumes, f"- name: mqtt-tls\n  secret:\n    secretName: {secret}\n    defaultMode: 0440"),
+    ):
+        pages.add(workload.path, append(content, node).splice(text))
+    variable = f"- name: OPENSSL_CONF\n  value: {workload.mount}/openssl.cnf"
+    given = workload.container.get("env")
+    if given is None:
+        text = "env:\n" + "\n".join(f"  {line}" for line in variable.splitlines())
+        pages.add(workload.path, append(content, workload.container).splice(text))
+    elif not given.flow and b"OPENSSL_CONF" not in content[given.start : given.end]:
+        pages.add(workload.path, append(content, given).splice(variable))
+    context = workload.pod.get("securityContext")
+    note = "# The broker's group reads the key."
+    if context is None:
+        text = f"securityContext:\n  {note}\n  fsGroup: {_GROUP}"
+        pages.add(workload.path, append(content, workload.pod).splice(text))
+    elif context.get("fsGroup") is None:
+        pages.add(workload.path, append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
+
+
+def _literal(text: str, indent: int) -> str:
+    """Return `text` as a literal block whose lines stand two columns right of `indent`."""
+    margin = " " * (indent + 2)
+    lines = [margin + line if line else "" for line in text.rstrip("\n").split("\n")]
+    return "|\n" + "\n".join(lines)

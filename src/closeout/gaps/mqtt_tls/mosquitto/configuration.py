@@ -1,0 +1,283 @@
+"""Read mosquitto.conf as the broker does: listeners, their settings, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from closeout.fs.text_edit import Splice, line_end, line_start
+
+TLS_PORT = 8883
+
+SECURITY = frozenset(
+    ["allow_anonymous", "password_file", "acl_file", "psk_file", "plugin", "auth_plugin"]
+)
+"""Settings that belong to one listener only under `per_listener_settings true`."""
+
+OF_A_LISTENER = frozenset(
+    [
+        "cafile",
+        "capath",
+        "certfile",
+        "keyfile",
+        "ciphers",
+        "ciphers_tls1.3",
+        "tls_version",
+        "tls_engine",
+        "dhparamfile",
+        "crlfile",
+        "require_certificate",
+        "use_identity_as_username",
+        "use_subject_as_username",
+        "protocol",
+        "bind_interface",
+        "http_dir",
+        "max_connections",
+        "max_qos",
+        "max_topic_alias",
+        "mount_point",
+        "socket_domain",
+        "use_username_as_clientid",
+        "websockets_headers_size",
+        "websockets_origin",
+    ]
+)
+"""Settings that always belong to the listener above them."""
+
+_LOGINS = frozenset(
+    ["password_file", "psk_file", "plugin", "auth_plugin", "use_subject_as_username"]
+)
+_OLD_TLS = frozenset(["tlsv1", "tlsv1.0", "tlsv1.1"])
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """One effective line; `start` and `end` span it with its newline."""
+
+    name: str
+    value: str
+    line: int
+    start: int
+    end: int
+    comment: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One `listener` line and the directives below it."""
+
+    port: int
+    host: str
+    line: int
+    settings: tuple[Directive, ...]
+
+    def value(self, name: str) -> str:
+        """Return the last value of `name` below this listener, empty where it is not set."""
+        return next((item.value for item in reversed(self.settings) if item.name == name), "")
+
+    @property
+    def encrypted(self) -> bool:
+        """Return whether clients meet TLS here."""
+        return bool(self.value("certfile") or self.value("keyfile"))
+
+    @property
+    def exposed(self) -> bool:
+        """Return whether others than this machine can reach it."""
+        return not self.host.startswith(_LOOPBACK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConf:
+    """A whole configuration, comments included."""
+
+    directives: tuple[Directive, ...]
+    comments: tuple[Directive, ...]
+
+    def value(self, name: str) -> str:
+        """Return the last value of `name` anywhere in the file."""
+        return next((item.value for item in reversed(self.directives) if item.name == name), "")
+
+    @property
+    def separate(self) -> bool:
+        """Return whether security settings belong to one listener each."""
+        return self.value("per_listener_settings") == "true"
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Return the listeners in order; the settings before the first belong to none."""
+        starts = [n for n, item in enumerate(self.directives) if item.name == "listener"]
+        ends = [*starts[1:], len(self.directives)]
+        return tuple(
+            _listener(self.directives[start], self.directives[start + 1 : end])
+            for start, end in zip(starts, ends, strict=False)
+        )
+
+    @property
+    def shared(self) -> tuple[Directive, ...]:
+        """Return the directives before the first listener."""
+        names = [item.name for item in self.directives]
+        first = names.index("listener") if "listener" in names else len(names)
+        return self.directives[:first]
+
+    @property
+    def is_broker(self) -> bool:
+        """Return whether this configures where a broker listens, not only a bridge or a limit."""
+        names = {item.name for item in self.directives}
+        return bool(names & {"listener", "port", "allow_anonymous"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One reason why clients do not get TLS, or get in without it."""
+
+    line: int
+    message: str
+
+
+def parse(content: bytes) -> BrokerConf:
+    """Return the configuration; every text is one, since the broker has no syntax to break."""
+    directives: list[Directive] = []
+    comments: list[Directive] = []
+    for number, (start, end) in enumerate(_lines(content), start=1):
+        text = content[start:end].decode("utf-8", "replace").strip()
+        bare = text.lstrip("#").strip()
+        if not bare:
+            continue
+        name, _, value = bare.partition(" ")
+        item = Directive(
+            name=name,
+            value=value.strip(),
+            line=number,
+            start=start,
+            end=end,
+            comment=text.startswith("#"),
+        )
+        (comments if item.comment else directives).append(item)
+    return BrokerConf(directives=tuple(directives), comments=tuple(comments))
+
+
+def tls_problems(conf: BrokerConf) -> tuple[Problem, ...]:
+    """Return why clients cannot use TLS on port 8883, or can use it without proving who they are.
+
+    Measured on mosquitto 2: an empty `per_listener_settings` stops the broker,
+    `require_certificate` without `cafile` refuses every client, and a security setting before the
+    first listener opens another listener on 1883.
+    """
+    return tuple(_tls_problems(conf))
+
+
+def production_problems(conf: BrokerConf) -> tuple[Problem, ...]:
+    """Return what else production must not have: plaintext that others reach, and anonymity."""
+    plain = [
+        Problem(line=item.line, message=f"plaintext listener on port {item.port}")
+        for item in conf.listeners
+        if item.exposed and not item.encrypted
+    ]
+    anonymous = [
+        Problem(line=item.line, message="anonymous clients are let in")
+        for item in conf.directives
+        if item.name == "allow_anonymous" and item.value != "false"
+    ]
+    return (*tls_problems(conf), *plain, *anonymous)
+
+
+def tls_listener_splices(content: bytes, block: str, security: str) -> tuple[Splice, ...]:
+    """Return the splices that add a TLS listener and leave every other setting in force.
+
+    `block` is the listener, `security` its own access settings. A commented listener gives way to
+    the new one where nothing below would change hands; else the new one goes to the end. Where
+    security settings stand before the first listener they stay shared and `security` is left out.
+    """
+    conf = parse(content)
+    shared = any(item.name in SECURITY for item in conf.shared) or not conf.listeners
+    splices = []
+    if not shared and not conf.separate:
+        place = _above(conf, conf.listeners[0].line)
+        text = "# Security settings belong to the listener above them.\n"
+        splices.append(Splice(start=place, end=place, text=f"{text}per_listener_settings true\n\n"))
+    text = block if shared else block + security
+    run = _commented_listener(conf)
+    later = [item for item in conf.directives if run and item.line > run[-1].line]
+    if run and not any(item.name in SECURITY | OF_A_LISTENER for item in later):
+        splices.append(Splice(start=run[0].start, end=run[-1].end, text=text))
+        return tuple(splices)
+    ended = content.endswith(b"\n")
+    whole = f"\n{text}" if ended else f"\n\n{text.removesuffix(chr(10))}"
+    splices.append(Splice(start=len(content), end=len(content), text=whole))
+    return tuple(splices)
+
+
+def _tls_problems(conf: BrokerConf) -> Iterator[Problem]:
+    for item in conf.directives:
+        if item.name == "per_listener_settings" and item.value not in {"true", "false"}:
+            yield Problem(line=item.line, message="per_listener_settings has no value")
+        elif not item.value:
+            yield Problem(line=item.line, message=f"{item.name} has no value")
+    secure = [item for item in conf.listeners if item.port == TLS_PORT]
+    if not secure:
+        yield Problem(line=1, message=f"nothing listens on port {TLS_PORT}")
+    for listener in secure:
+        for message in _listener_problems(conf, listener):
+            yield Problem(line=listener.line, message=message)
+    if conf.separate:
+        for item in conf.shared:
+            if item.name in SECURITY:
+                message = f"{item.name} before the first listener opens another one on 1883"
+                yield Problem(line=item.line, message=message)
+
+
+def _listener_problems(conf: BrokerConf, listener: Listener) -> Iterator[str]:
+    for name in ("certfile", "keyfile"):
+        if not listener.value(name):
+            yield f"the TLS listener has no {name}"
+    wanted = listener.value("require_certificate") == "true"
+    if wanted and not (listener.value("cafile") or listener.value("capath")):
+        yield "require_certificate without cafile refuses every client"
+    if listener.value("tls_version") in _OLD_TLS:
+        yield f"{listener.value('tls_version')} is obsolete"
+    by_certificate = wanted and listener.value("use_identity_as_username") == "true"
+    scope = listener.settings if conf.separate else conf.directives
+    in_force = {item.name: item.value for item in scope}
+    logins = _LOGINS & in_force.keys()
+    anonymous = in_force.get("allow_anonymous") == "true"
+    if anonymous and not wanted:
+        yield "the TLS listener lets anonymous clients in"
+    if not by_certificate and not logins and not anonymous:
+        yield "the TLS listener refuses every client: there is no way to log in"
+
+
+def _listener(line: Directive, settings: tuple[Directive, ...]) -> Listener:
+    words = line.value.split()
+    port = int(words[0]) if words and words[0].isdigit() else 0
+    host = words[1] if len(words) > 1 else ""
+    return Listener(port=port, host=host, line=line.line, settings=settings)
+
+
+def _commented_listener(conf: BrokerConf) -> tuple[Directive, ...]:
+    """Return the run of commented lines that make up a TLS listener."""
+    run: list[Directive] = []
+    for item in conf.comments:
+        follows = bool(run) and item.line == run[-1].line + 1
+        opens = item.name == "listener" and item.value.split()[:1] == [str(TLS_PORT)]
+        setting = item.name in SECURITY | OF_A_LISTENER and " " not in item.value
+        if (opens and not run) or (setting and follows):
+            run.append(item)
+    return tuple(run)
+
+
+def _above(conf: BrokerConf, line: int) -> int:
+    """Return the offset of `line`, or of the comment that stands right above it."""
+    starts = {item.line: item.start for item in (*conf.comments, *conf.directives)}
+    comments = {item.line for item in conf.comments}
+    while line - 1 in comments:
+        line -= 1
+    return starts[line]
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, int]]:
+    position = 0
+    while position < len(content):
+        end = line_end(content, position)
+        yield line_start(content, position), end
+        position = end

@@ -1,0 +1,212 @@
+"""Render the broker's files from the templates, keeping what a file before them had set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.gaps.mqtt_tls.mosquitto.configuration import (
+    OF_A_LISTENER,
+    SECURITY,
+    BrokerConf,
+    parse,
+)
+from closeout.resources import render
+
+CERTS = "/mosquitto/config/certs"
+"""Where compose mounts `certs/broker`, and what the listener names."""
+
+ACL = "/mosquitto/config/aclfile"
+OPENSSL = "/mosquitto/config/openssl.cnf"
+
+CLUSTER_CERTS = "/mosquitto/certs"
+"""Beside the configuration folder: nothing can be mounted inside a mounted configuration map."""
+
+NAMES = (
+    "edge-mqtt-broker",
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "edge-mqtt-broker.farmiq-edge",
+    "edge-mqtt-broker.farmiq-edge.svc",
+    "edge-mqtt-broker.farmiq-edge.svc.cluster.local",
+)
+"""The names the README speaks of; a test holds them to what certificates carry by default."""
+
+_DEFAULTS = {
+    "persistence": "true",
+    "persistence_location": "/mosquitto/data/",
+    "autosave_interval": "60",
+    "max_connections": "1000",
+    "max_packet_size": "262144",
+    "max_inflight_messages": "50",
+    "max_queued_messages": "5000",
+    "max_keepalive": "600",
+    "persistent_client_expiration": "14d",
+}
+_REPLACED = {
+    "listener",
+    "port",
+    "per_listener_settings",
+    "log_dest",
+    "log_type",
+    "connection_messages",
+}
+_KEPT_OF_A_LISTENER = frozenset(["max_connections", "max_qos", "max_topic_alias", "mount_point"])
+_PATTERNS = (
+    "pattern write devices/%u/telemetry/#",
+    "pattern read devices/%u/commands/#",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where the broker finds its certificate, its key and its access list."""
+
+    certs: str = CERTS
+    certificate: str = "server.crt"
+    key: str = "server.key"
+    acl: str = ACL
+
+
+COMPOSE = Placement()
+CLUSTER = Placement(certs=CLUSTER_CERTS, certificate="tls.crt", key="tls.key")
+
+
+def tls_listener(place: Placement) -> str:
+    """Return the listener's lines."""
+    values = {"certs": place.certs, "certificate": place.certificate, "key": place.key}
+    return render("mqtt-tls/tls-listener.conf.j2", values).decode()
+
+
+def listener_security(place: Placement) -> str:
+    """Return the access settings of the listener."""
+    return render("mqtt-tls/listener-security.conf.j2", {"acl": place.acl}).decode()
+
+
+def production_conf(place: Placement, before: BrokerConf) -> bytes:
+    """Return the production configuration; what `before` set besides access and TLS stays."""
+    settings = {name: before.value(name) or value for name, value in _DEFAULTS.items()}
+    replaced = _REPLACED | SECURITY | (OF_A_LISTENER - _KEPT_OF_A_LISTENER) | _DEFAULTS.keys()
+    kept = [
+        f"{item.name} {item.value}"
+        for item in before.directives
+        if item.name not in replaced and item.value
+    ]
+    values = {
+        "certs": place.certs,
+        "certificate": place.certificate,
+        "key": place.key,
+        "acl": place.acl,
+        "password": str(PurePosixPath(place.acl).with_name("passwordfile")),
+        "settings": settings,
+        "kept": kept,
+    }
+    return render("mqtt-tls/mosquitto.prod.conf.j2", values)
+
+
+def access_list(example: bytes | None) -> bytes:
+    """Return the access list; an example's topics stay, but the user decides, not the client id."""
+    patterns: list[str] = []
+    users: list[dict[str, object]] = []
+    topics: list[str] = []
+    for item in parse(example or b"").directives:
+        line = f"{item.name} {item.value}".replace("%c", "%u")
+        if item.name == "pattern":
+            patterns.append(line)
+        elif item.name == "user":
+            topics = []
+            users.append({"name": item.value, "topics": topics})
+        elif item.name == "topic":
+            topics.append(line)
+    values = {"patterns": patterns or _PATTERNS, "users": users}
+    return render("mqtt-tls/aclfile.j2", values)
+
+
+def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
+    """Return the README of the certificate folder; `acl` gives the topic of its example."""
+    held = tuple(names)
+    writable = [
+        item.value.split()[-1]
+        for item in parse(acl).directives
+        if item.name == "pattern" and item.value.startswith(("write", "readwrite"))
+    ]
+    topic = (writable or [_PATTERNS[0].split()[-1]])[0]
+    values = {
+        "names": held,
+        "alternative": ", ".join(_alternative(name) for name in held),
+        "target": CERTS,
+        "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
+    }
+    return render("mqtt-tls/README.md.j2", values)
+
+
+def ignored() -> bytes:
+    """Return the folder's .gitignore: everything but the instructions."""
+    return render("mqtt-tls/gitignore.j2", {})
+
+
+def curves() -> bytes:
+    """Return the OpenSSL configuration that says which curves the listener offers."""
+    return render("mqtt-tls/openssl.cnf.j2", {})
+
+
+def production_override(base: str, name: str, service: str, folder: str, target: str) -> bytes:
+    """Return the compose file that runs `service` on the production configuration alone."""
+    values = {
+        "base": base,
+        "name": name,
+        "service": service,
+        "config": f"{folder}/mosquitto.prod.conf",
+        "target": target,
+        "curves": f"{folder}/openssl.cnf",
+        "openssl": OPENSSL,
+    }
+    return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
+
+
+def cluster_certificate(name: str, namespace: str, secret: str, acl: bytes) -> bytes:
+    """Return what cert-manager needs to keep `secret`, and a secret for each user of `acl`."""
+    users = [item.value for item in parse(acl).directives if item.name == "user"]
+    hosts = [name, *(f"{name}.{rest}" for rest in _domains(namespace))]
+    values = {
+        "name": name,
+        "namespace": namespace,
+        "secret": secret,
+        "names": hosts,
+        "users": users,
+    }
+    return render("mqtt-tls/cluster-certificate.yaml.j2", values)
+
+
+def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]:
+    """Return every manifest of a broker, by file name; secrets are cert-manager's to fill."""
+    files = {
+        "mosquitto.conf": production_conf(CLUSTER, parse(b"")).decode(),
+        "aclfile": acl.decode(),
+        "openssl.cnf": curves().decode(),
+    }
+    values = {
+        "name": name,
+        "namespace": namespace,
+        "secret": f"{name}-tls",
+        "certs": CLUSTER_CERTS,
+        "openssl": OPENSSL,
+        "files": files,
+    }
+    made = {
+        f"{kind}.yaml": render(f"mqtt-tls/cluster-{kind}.yaml.j2", values)
+        for kind in ("configmap", "statefulset", "service")
+    }
+    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", acl)
+    return made
+
+
+def _domains(namespace: str) -> tuple[str, ...]:
+    return (namespace, f"{namespace}.svc", f"{namespace}.svc.cluster.local")
+
+
+def _alternative(name: str) -> str:
+    address = name.replace(".", "").isdigit() or ":" in name
+    return f"{'IP' if address else 'DNS'}:{name}"

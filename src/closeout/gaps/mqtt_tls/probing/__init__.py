@@ -1,0 +1,1 @@
+"""Meet real brokers as their clients do."""

@@ -1,0 +1,288 @@
+"""Start the real mosquitto on a given configuration, as its container would.
+
+The broker runs on loopback as an ordinary user, with the container's paths mapped below a scratch
+folder, its ports moved to free ones and its bridges to other brokers left out; nothing else of
+the configuration is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from closeout import process
+
+_SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin")
+_START = 20.0
+"""Seconds until the broker listens."""
+_LISTENER = re.compile(r"(?m)^(listener|port)[ \t]+(\d+)[^\n]*$")
+_PATH_VALUE = re.compile(r"(?m)^(\w+[ \t]+(?:file[ \t]+)?)(/\S*)")
+_BRIDGE = re.compile(
+    r"(?m)^(connection|addresses|address|topic|(remote|local|bridge|notification)_\w+|notifications"
+    r"|start_type|cleansession|try_private|restart_timeout|idle_timeout|threshold|round_robin"
+    r"|keepalive_interval)\b[^\n]*$"
+)
+_FILE_NAMES = {"cafile": "ca.crt", "certfile": "server.crt", "keyfile": "server.key"}
+
+
+def _nothing() -> None:
+    """Do nothing: what a broker of another process can be asked for."""
+
+
+class BrokerDownError(Exception):
+    """The broker ended or did not listen; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What a broker's container holds: its configuration and the files that mounts bring in."""
+
+    conf: bytes
+    files: Mapping[str, bytes]
+    """Absolute path in the container to bytes."""
+    certificates: Mapping[str, str]
+    """Folder in the container to the part of the certificate folder mounted there, such as
+    `broker`; empty text means the folder as a whole."""
+    clients: tuple[str, ...]
+    """Users that get a client certificate, the first one being the publisher."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The container's variables; a value that is a path in it is mapped too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A broker that listens; `ports` maps a configured port to the one in use."""
+
+    ports: Mapping[int, int]
+    certs: Path
+    """The certificate folder, laid out as `closeout.gaps.mqtt_tls.certificates` does."""
+    stranger: Path
+    """The same of an authority that the broker does not know."""
+    inside: tuple[str, ...]
+    """Every file of the container that came from a mounted certificate folder."""
+    log: Path
+    hang_up: Callable[[], None] = _nothing
+    """Bring the certificate folder into the container again and send the broker SIGHUP."""
+    restart: Callable[[], None] = _nothing
+    """Bring the certificate folder into the container again and start the broker anew."""
+
+    @property
+    def ca(self) -> Path:
+        """Return the authority's certificate."""
+        return self.certs / "broker" / "ca.crt"
+
+    def pair(self, client: str) -> tuple[Path, Path]:
+        """Return a client's certificate and key."""
+        return _pair(self.certs, client)
+
+    def strange_pair(self, client: str) -> tuple[Path, Path]:
+        """Return certificate and key of the same name from the unknown authority."""
+        return _pair(self.stranger, client)
+
+
+def binary() -> str | None:
+    """Return the broker's program, on PATH or in the system folders, or None."""
+    found = shutil.which("mosquitto")
+    return found or shutil.which("mosquitto", path=os.pathsep.join(_SYSTEM_FOLDERS))
+
+
+@contextmanager
+def serving(container: Container) -> Iterator[Running]:
+    """Keep a broker up for the block; raises BrokerDownError where it does not come up.
+
+    Requires `binary()`. The broker's user is `mosquitto`, else `nobody`, where we are root.
+    """
+    from closeout.gaps.mqtt_tls import certificates  # noqa: PLC0415 - cryptography is slow to import
+
+    program = binary()
+    if program is None:
+        message = "mosquitto is not installed"
+        raise BrokerDownError(message)
+    user = _ordinary_user()
+    with tempfile.TemporaryDirectory(prefix="closeout-mqtt-") as folder:
+        home = Path(folder)
+        certs, stranger = home / "certs", home / "stranger"
+        certificates.issue(certs, clients=container.clients)
+        certificates.issue(stranger, clients=container.clients[:1])
+        inside = _furnish(home / "container", container, certs)
+        text, ports = _moved(container.conf.decode("utf-8", "replace"), home / "container")
+        conf = home / "mosquitto.conf"
+        conf.write_text(text)
+        if user is not None:
+            _hand_over(home, user)
+        engine = _Engine(
+            argv=(program, "-c", str(conf)),
+            env=_variables(container, home / "container"),
+            log=home / "log",
+            user=user,
+            ports=ports,
+            furnish=lambda: _refurnish(home, container, certs, user),
+        )
+        try:
+            engine.start()
+            yield Running(
+                ports=ports,
+                certs=certs,
+                stranger=stranger,
+                inside=inside,
+                log=engine.log,
+                hang_up=engine.hang_up,
+                restart=engine.restart,
+            )
+        finally:
+            engine.stop()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Engine:
+    """The broker's process, which can be started more than once in one container."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    user: int | None
+    ports: Mapping[int, int]
+    furnish: Callable[[], None]
+    life: ExitStack = field(default_factory=ExitStack)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        run = process.running(self.argv, log=self.log, env=self.env, user=self.user)
+        self.process = self.life.enter_context(run)
+        _await_ports(self.process.poll, self.ports, self.log)
+
+    def stop(self) -> None:
+        self.life.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.furnish()
+        self.start()
+
+    def hang_up(self) -> None:
+        self.furnish()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
+
+def _variables(container: Container, root: Path) -> dict[str, str]:
+    return {
+        name: f"{root}{value}" if value.startswith("/") else value
+        for name, value in container.environment.items()
+    }
+
+
+def _refurnish(home: Path, container: Container, certs: Path, user: int | None) -> None:
+    _furnish(home / "container", container, certs)
+    if user is not None:
+        _hand_over(home, user)
+
+
+def log_tail(log: Path) -> str:
+    """Return the broker's last lines, in one."""
+    with suppress(OSError):
+        lines = log.read_text(errors="replace").replace(f"{log.parent}/", "").splitlines()
+        return " / ".join(lines[-4:])
+    return ""
+
+
+def _furnish(root: Path, container: Container, certs: Path) -> tuple[str, ...]:
+    for name, content in container.files.items():
+        _put(root, name, content)
+    for name in ("data", "log"):
+        (root / "mosquitto" / name).mkdir(parents=True, exist_ok=True)
+    inside = []
+    for target, part in container.certificates.items():
+        source = certs / part
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                name = f"{target}/{path.relative_to(source).as_posix()}"
+                _put(root, name, path.read_bytes())
+                inside.append(name)
+        inside += _flat(root, container.conf.decode("utf-8", "replace"), target, certs)
+    return tuple(inside)
+
+
+def _flat(root: Path, conf: str, target: str, certs: Path) -> list[str]:
+    """Place the files that the configuration names in `target` but the layout puts elsewhere."""
+    placed = []
+    for key, value in re.findall(r"(?m)^(cafile|certfile|keyfile)[ \t]+(\S+)", conf):
+        if value.startswith(f"{target}/") and not (root / value.lstrip("/")).exists():
+            _put(root, value, (certs / "broker" / _FILE_NAMES[key]).read_bytes())
+            placed.append(value)
+    return placed
+
+
+def _put(root: Path, name: str, content: bytes) -> None:
+    place = root / name.lstrip("/")
+    if ".." in place.parts:
+        message = f"a path that leaves the container: {name}"
+        raise BrokerDownError(message)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+
+
+def _moved(text: str, root: Path) -> tuple[str, dict[int, int]]:
+    ports: dict[int, int] = {}
+
+    def listener(found: re.Match[str]) -> str:
+        ports[int(found[2])] = _free_port()
+        return f"listener {ports[int(found[2])]} 127.0.0.1"
+
+    text = _BRIDGE.sub("", text)
+    text = _PATH_VALUE.sub(lambda found: f"{found[1]}{root}{found[2]}", text)
+    text = _LISTENER.sub(listener, text)
+    if not ports:
+        message = "the configuration has no listener"
+        raise BrokerDownError(message)
+    return text, ports
+
+
+def _await_ports(poll: Callable[[], int | None], ports: Mapping[int, int], log: Path) -> None:
+    end = time.monotonic() + _START
+    waiting = set(ports.values())
+    while waiting and time.monotonic() < end:
+        if poll() is not None:
+            raise BrokerDownError(f"the broker ended: {log_tail(log)}")
+        for port in tuple(waiting):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
+                waiting.discard(port)
+        time.sleep(0.02)
+    if waiting:
+        raise BrokerDownError(f"the broker does not listen: {log_tail(log)}")
+
+
+def _pair(certs: Path, client: str) -> tuple[Path, Path]:
+    stem = certs / "clients" / client
+    return stem.with_name(f"{client}.crt"), stem.with_name(f"{client}.key")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ordinary_user() -> int | None:
+    if os.geteuid() != 0:
+        return None
+    for name in ("mosquitto", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+    return 65534
+
+
+def _hand_over(home: Path, user: int) -> None:
+    for path in (home, *home.rglob("*")):
+        os.chown(path, user, user, follow_symlinks=False)

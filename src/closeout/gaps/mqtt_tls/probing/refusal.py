@@ -1,0 +1,71 @@
+"""Ask whether production refuses every certificate and protocol that it must refuse."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from functools import partial
+
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
+from closeout.gaps.mqtt_tls.probing import credentials, mosquitto, mqtt
+from closeout.gaps.mqtt_tls.probing.stage import (
+    SENDER,
+    Stage,
+    good,
+    probe,
+    production_stage,
+    refused,
+)
+
+_OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+_NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+_Maker = Callable[[mosquitto.Running, str], credentials.Pair]
+
+
+def _bad_pair(_stage: Stage, broker: mosquitto.Running, *, make: _Maker) -> tuple[bool, str]:
+    context = mqtt.tls_context(broker.ca, make(broker, SENDER))
+    return refused(broker, mqtt.connect(broker.ports[TLS_PORT], context))
+
+
+def _old_versions(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
+    """Ask with each version alone; a refusal counts where the broker says it, not this client."""
+    answers = {}
+    for version in (*_OLD, *_NEW):
+        context = mqtt.only(mqtt.tls_context(broker.ca, broker.pair(SENDER)), version)
+        answers[version] = mqtt.connect(broker.ports[TLS_PORT], context)
+    told = "; ".join(f"{version.name} {answer}" for version, answer in answers.items())
+    old = all("ALERT_PROTOCOL_VERSION" in answers[version] for version in _OLD)
+    new = {answers[version] for version in _NEW} == {"accepted"}
+    return old and new and good(broker) == "accepted", told
+
+
+PROBES = (
+    probe(
+        "expired-certificate",
+        "8.4",
+        "a client whose certificate has ended refused",
+        production_stage,
+        partial(_bad_pair, make=credentials.expired),
+    ),
+    probe(
+        "early-certificate",
+        "8.4",
+        "a client whose certificate has not begun refused",
+        production_stage,
+        partial(_bad_pair, make=credentials.not_yet_valid),
+    ),
+    probe(
+        "self-signed-certificate",
+        "8.4",
+        "a client that vouches for itself refused",
+        production_stage,
+        partial(_bad_pair, make=credentials.self_signed),
+    ),
+    probe(
+        "old-tls-refused",
+        "8.4",
+        "TLS 1.0 and 1.1 refused by the broker, 1.2 and 1.3 accepted",
+        production_stage,
+        _old_versions,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Limiters of Express services."""

@@ -1,0 +1,135 @@
+"""Read the handler of an auth route: which fields it takes, and whether it limits by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from closeout.gaps.rate_limit.express.constants import Scope, scope_of, target
+from closeout.gaps.rate_limit.express.routes import AuthRoute
+from closeout.model.tree import Tree
+from closeout.parsing.typescript_names import Names
+
+_DEPTH = 3
+_MEMBER = re.compile(r"(?<![\w$.])(?:this|[A-Za-z_$][\w$]*)(?:\.[A-Za-z_$][\w$]*)?")
+_TOO_MANY = re.compile(r"\b429\b|TOO_MANY_REQUESTS")
+_BODY = r"(?:body|input|payload|credentials|dto|parsed|data|value)"
+_READ = re.compile(rf"\b{_BODY}\??(?:\.(\w+)|\[['\"`](\w+)['\"`]\])")
+_TAKEN_APART = re.compile(rf"\{{([^{{}}]*)\}}\s*(?::[^=;]+)?=\s*[^;\n]*\b{_BODY}\b")
+_SCHEMA = re.compile(r"\bobject\(\{(.*?)\}\)", re.DOTALL)
+_ACCOUNTS = ("email", "username", "userName", "user_name", "identifier", "login", "phone")
+_SECRETS = ("password", "passwd", "passcode", "pin")
+_TOKENS = ("refreshToken", "refresh_token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """The fields of a sign-in's body, each as the names it may go by."""
+
+    accounts: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
+    """Return whether the handler, or a function of the service that it calls, answers 429."""
+    return any(_TOO_MANY.search(text) for text in _spelled_out(tree, route))
+
+
+def login_fields(tree: Tree, route: AuthRoute) -> Fields:
+    """Return which fields the sign-in reads; where that is not written, those it may read."""
+    texts = tuple(_spelled_out(tree, route))
+    return Fields(accounts=_one_of(_ACCOUNTS, texts), secrets=_one_of(_SECRETS, texts))
+
+
+def refresh_fields(tree: Tree, route: AuthRoute) -> tuple[str, ...]:
+    """Return the fields that the renewal reads its token from, () where that is not written."""
+    texts = tuple(_spelled_out(tree, route))
+    if "token" in {name for text in texts for name in _read(text)}:
+        return (*_TOKENS, "token")
+    is_known = any(name in text for text in texts for name in (*_TOKENS, "cookies"))
+    return _TOKENS if is_known else ()
+
+
+def template_values(tree: Tree, routes: Sequence[AuthRoute]) -> dict[str, object]:
+    """Return what the limiters' template has to know of the handlers of a service's `routes`."""
+    logins = [login_fields(tree, route) for route in routes if route.endpoint == "login"]
+    renewals = [refresh_fields(tree, route) for route in routes if route.endpoint == "refresh"]
+    return {
+        "accounts": _all(item.accounts for item in logins) or _ACCOUNTS[:1],
+        "secrets": _all(item.secrets for item in logins) or _SECRETS[:1],
+        "tokens": _all(renewals) or _TOKENS,
+        "is_token_known": all(renewals),
+    }
+
+
+def _all(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in names for name in each))
+
+
+def _one_of(known: tuple[str, ...], texts: tuple[str, ...]) -> tuple[str, ...]:
+    read = {name for text in texts for name in _read(text)}
+    return tuple(name for name in known if name in read) or known
+
+
+def _read(text: str) -> Iterator[str]:
+    for match in _READ.finditer(text):
+        yield match[1] or match[2]
+    for pattern in (_TAKEN_APART, _SCHEMA):
+        for match in pattern.finditer(text):
+            yield from re.findall(r"(?:^|,|\n)\s*(\w+)", match[1])
+
+
+def _spelled_out(tree: Tree, route: AuthRoute) -> Iterator[str]:
+    """Yield the handler's source text and that of the service's functions it leads to."""
+    scope = scope_of(tree, route.path)
+    texts = [place.text for place in route.handlers]
+    yield "\n".join(texts)
+    seen: set[str] = set()
+    if scope is not None:
+        for text in texts:
+            yield from _called(tree, scope, text, seen, _DEPTH)
+
+
+def _called(tree: Tree, scope: Scope, text: str, seen: set[str], depth: int) -> Iterator[str]:
+    for match in _MEMBER.finditer(text) if depth else ():
+        name = match[0]
+        key = f"{scope.path}:{name}"
+        if key in seen:
+            continue
+        seen.add(key)
+        found = _function(tree, scope, name)
+        if found is not None and found[1] != text:
+            yield found[1]
+            yield from _called(tree, found[0], found[1], seen, depth - 1)
+
+
+def _function(tree: Tree, scope: Scope, name: str) -> tuple[Scope, str] | None:
+    """Return the function, method or schema that `name` or `holder.name` stands for."""
+    holder, _, member = name.rpartition(".")
+    there = scope if holder in {"", "this"} else _home(tree, scope, holder)
+    if there is None:
+        return None
+    local = there.source.definition(member)
+    if local is None and not holder:
+        there = _home(tree, scope, member) or scope
+        local = there.source.definition(_exported(scope, member))
+    return None if local is None else (there, local.value.text)
+
+
+def _exported(scope: Scope, name: str) -> str:
+    names = (item.names[name] for item in scope.source.imports if name in item.names)
+    exported = next(names, name)
+    return name if exported in {"*", "default"} else exported
+
+
+def _home(tree: Tree, scope: Scope, name: str) -> Scope | None:
+    """Return the file that `name` comes from."""
+    if scope.source.definition(name) is not None:
+        return scope
+    for item in scope.source.imports:
+        if name in item.names and item.source.startswith("."):
+            path = target(tree, scope.path, item.source)
+            passed = Names(tree).exported(path, item.names[name])
+            return scope_of(tree, passed[0][0] if passed else path)
+    return None

@@ -1,0 +1,100 @@
+"""Say where in a router the limiters go, and what keeps them from going there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, indentation
+from closeout.gaps.rate_limit.express.constants import lookup, scope_of
+from closeout.gaps.rate_limit.express.routes import AuthRoute
+from closeout.model import Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.typescript_language import Language, brought_in
+
+LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
+_OTHERWISE = {"login": "loginFailureLimiter", "refresh": "refreshFailureLimiter"}
+_FUNCTIONS = frozenset({"arrow_function", "function", "function_expression"})
+_PARSER = re.compile(r"\.(?:json|urlencoded|text|raw)\(|\bmulter\b|\bbodyParser\b|\bformidable\b")
+
+
+def obstacles(
+    tree: Tree, routes: list[AuthRoute], spoken: Language | None, module: PurePosixPath | None
+) -> Iterator[Unresolved]:
+    """Yield why the limiters cannot go before some of `routes`."""
+    for route in routes:
+        content = tree.read(route.path) or b""
+        detail = ""
+        hint = "mend the file by hand, then run the command again."
+        if spoken is None:
+            detail = "only .ts and .js routers are edited, and .js beside .ts where tsc allows it"
+            hint = "set allowJs in tsconfig.json, or put a limiter before this route by hand."
+        elif module is None:
+            detail = "the names of the limiter's modules are taken"
+            hint = "rename src/middleware/authFailureStore, or mend the limiter that is there."
+        elif not _name(content, route.endpoint):
+            detail = f"{LIMITERS[route.endpoint]} is there already, but does not limit as it must"
+        elif any(_parses_inside(tree, route, place) for place in route.handlers):
+            detail = "the body is parsed inside the handlers' array; a limiter needs it before"
+            hint = "put the body parser before the array, then run the command again."
+        if detail:
+            yield Unresolved(
+                path=route.path,
+                reason=Reason.AMBIGUOUS,
+                line=route.call.place.line,
+                detail=detail,
+                hint=hint,
+            )
+
+
+def imported(
+    content: bytes, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
+) -> Splice:
+    """Return the splice that brings the limiters into the router."""
+    endpoints = sorted({route.endpoint for route in routes})
+    return brought_in(
+        content,
+        routes[0].path.parent,
+        [(LIMITERS[endpoint], _name(content, endpoint)) for endpoint in endpoints],
+        module,
+        extension=spoken.extension,
+        before=min(route.call.place.start for route in routes),
+    )
+
+
+def guarded(tree: Tree, content: bytes, route: AuthRoute) -> Splice:
+    """Return the splice that puts the limiter before the route's handlers, the body once parsed."""
+    parsers = [number for number, place in enumerate(route.handlers) if _parses(tree, route, place)]
+    first = route.handlers[max(parsers, default=-1) + 1]
+    is_alone = first.line != route.call.place.line
+    gap = "\n" + indentation(content, first.start) if is_alone else " "
+    # An array beside a function would cost that function the types of its parameters.
+    is_inline = any(place.kind in _FUNCTIONS for place in route.handlers)
+    name = ("..." if is_inline else "") + _name(content, route.endpoint)
+    return Splice(start=first.start, end=first.start, text=f"{name},{gap}")
+
+
+def _name(content: bytes, endpoint: str) -> str:
+    """Return a name for the limiter that the router does not use, empty where both are used."""
+    names = (LIMITERS[endpoint], _OTHERWISE[endpoint])
+    return next((name for name in names if name.encode() not in content), "")
+
+
+def _parses(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
+    """Return whether the handler at `place`, not the last one, parses the body."""
+    if place == route.handlers[-1]:
+        return False
+    scope = scope_of(tree, route.path)
+    found = None if scope is None else lookup(tree, scope, place.text)
+    return bool(_PARSER.search(place.text if found is None else found.text))
+
+
+def _parses_inside(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
+    if place != route.handlers[-1]:
+        return False
+    scope = scope_of(tree, route.path)
+    found = None if scope is None else lookup(tree, scope, place.text.lstrip("."))
+    text = place.text if found is None else found.text
+    return text.startswith("[") and bool(_PARSER.search(text))

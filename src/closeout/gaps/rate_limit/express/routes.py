@@ -1,0 +1,206 @@
+"""Find the routes that sign users in or renew their tokens, and what stands before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.formats import npm
+from closeout.fs import json_reader
+from closeout.fs.prefilter import holds_in_any_case, matches, question
+from closeout.fs.text_edit import line_start
+from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
+from closeout.model import Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import SUFFIXES, is_source
+
+NAMED = PurePosixPath("cloud-layer/cloud-identity-access/src/routes/authRoutes.ts")
+_LOGIN = r"log[-_]?in|sign[-_]?in"
+_REFRESH = r"refresh(?:[-_]?(?:access[-_]?)?tokens?)?|renew(?:[-_]?tokens?)?"
+_ENDPOINT = re.compile(
+    rf"(?:^|/)(?:(?P<login>{_LOGIN})(?:/password)?|(?P<refresh>{_REFRESH}))(?:/:\w+)*/?$",
+    re.IGNORECASE,
+)
+_HANDLER = re.compile(
+    rf"(?<![\w$])(?:(?P<login>(?:do|handle|post|user)?_?(?:{_LOGIN}))"
+    rf"|(?P<refresh>(?:do|handle|post)?_?(?:{_REFRESH})))(?:User|Handler|Controller|Action)?(?![\w$])",
+    re.IGNORECASE,
+)
+_SIGNS = (
+    *(b"login", b"log-in", b"log_in", b"signin", b"sign-in", b"sign_in"),
+    *(b"refresh", b"renew"),
+)
+_REGISTERING = re.compile(rb"post|\.all\s*\(|\.use\s*\(", re.IGNORECASE)
+_REGISTERS = question(
+    SUFFIXES,
+    lambda content: holds_in_any_case(content, _SIGNS) and matches(content, _REGISTERING),
+    is_source,
+)
+_ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
+_METHODS = frozenset({"all", "post"})
+_FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
+_SESSION = re.compile(r"auth|token|session|identity", re.IGNORECASE)
+_QUOTED = re.compile(r"(['\"`]).*?\1")
+_LONGEST_WRAPPER = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthRoute:
+    """One login or refresh route; `handlers` are its arguments after the path."""
+
+    path: PurePosixPath
+    endpoint: str
+    call: typescript.Call
+    handlers: tuple[typescript.Place, ...]
+    guards: tuple[Guard, ...]
+
+
+def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ...]]:
+    """Return every auth route of the tree's Express routers, and what hides one.
+
+    That is a router that does not parse, and one whose paths are not written in the code.
+    """
+    mounts = Mounts(tree)
+    found: list[AuthRoute] = []
+    broken: list[Unresolved] = []
+    for path in tree.candidates(_REGISTERS):
+        content = tree.read(path) or b""
+        source = typescript.read(content)
+        if not _is_express(tree, path, source):
+            continue
+        if source.error_line is not None:
+            if _registers(content, source):
+                broken.append(_unparsable(path, source.error_line))
+            continue
+        routes = tuple(_routes(mounts, path, content, source))
+        found += routes
+        if not routes:
+            broken += _hidden(mounts, path, content, source)
+    return tuple(found), tuple(broken)
+
+
+def _is_express(tree: Tree, path: PurePosixPath, source: typescript.Source) -> bool:
+    """Return whether the file is handed routers, or makes them."""
+    if any(item.source == "express" for item in source.imports):
+        return True
+    service = npm.service_of(tree, path)
+    manifest = None if service is None else tree.read(service / "package.json")
+    if manifest is None or b'"express"' not in manifest:
+        return False
+    try:
+        listed = json_reader.loads(manifest).get("dependencies", {})
+    except (AttributeError, ValueError):
+        return False
+    receivers = (root(call.receiver) for call in source.calls if call.method in _METHODS)
+    return "express" in listed and any(_ROUTERS.match(name) for name in receivers)
+
+
+def _registers(content: bytes, source: typescript.Source) -> bool:
+    return any(call.method in _METHODS for call in source.calls) or b".post(" in content
+
+
+def _routes(
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> Iterator[AuthRoute]:
+    ways: tuple[Mount, ...] | None = None
+    for call in source.calls:
+        if call.method not in _METHODS:
+            continue
+        paths, handlers, earlier = _registration(mounts, path, source, call)
+        if not handlers or handlers[-1].kind == "object" or not _is_statement(content, call):
+            continue
+        ways = mounts.of(path) if ways is None else ways
+        full = [way.prefix.rstrip("/") + route for way in ways for route in paths]
+        endpoint = _endpoint([*paths, *full], handlers[-1])
+        if endpoint:
+            route = next((item for item in paths if _ENDPOINT.search(item)), "".join(paths[:1]))
+            yield AuthRoute(
+                path=path,
+                endpoint=endpoint,
+                call=call,
+                handlers=handlers,
+                guards=(
+                    *(Guard(path=path, text=place.text) for place in (*earlier, *handlers[:-1])),
+                    *mounts.before(path, source, call, route),
+                    *(_shared(ways)),
+                ),
+            )
+
+
+def _shared(ways: tuple[Mount, ...]) -> tuple[Guard, ...]:
+    """Return the guards that stand on every way to the router."""
+    if not ways:
+        return ()
+    others = [set(way.guards) for way in ways[1:]]
+    return tuple(guard for guard in ways[0].guards if all(guard in way for way in others))
+
+
+def _registration(
+    mounts: Mounts, path: PurePosixPath, source: typescript.Source, call: typescript.Call
+) -> tuple[tuple[str, ...], tuple[typescript.Place, ...], tuple[typescript.Place, ...]]:
+    """Return the route's paths, its handlers, and what its chain puts before them."""
+    chain = [
+        item
+        for item in source.calls
+        if item.place.start == call.place.start and item.place.end < call.place.end
+    ]
+    routed = next((item for item in chain if item.method == "route" and item.arguments), None)
+    if routed is not None:
+        earlier = [place for item in chain if item.method == "all" for place in item.arguments]
+        return mounts.texts(path, routed.arguments[0]), call.arguments, tuple(earlier)
+    if not call.arguments:
+        return (), (), ()
+    return mounts.texts(path, call.arguments[0]), call.arguments[1:], ()
+
+
+def _is_statement(content: bytes, call: typescript.Call) -> bool:
+    """Return whether nobody waits for what the call returns, as for a client's answer."""
+    ahead = content[line_start(content, call.place.start) : call.place.start].rstrip()
+    return not ahead.endswith((b"await", b"return", b"=", b"(", b"yield"))
+
+
+def _endpoint(paths: list[str], handler: typescript.Place) -> str:
+    found = next((match for item in paths if (match := _ENDPOINT.search(item))), None)
+    is_function = handler.kind in _FUNCTIONS and len(handler.text) > _LONGEST_WRAPPER
+    if found is None and not is_function:
+        found = _HANDLER.search(_QUOTED.sub("", handler.text))
+    if found is None:
+        return ""
+    if found["login"]:
+        return "login"
+    # Much is refreshed and renewed; only a plain /refresh is a session's without saying so.
+    is_plain = found.re is _ENDPOINT and found["refresh"].lower() == "refresh"
+    about = " ".join([*paths, handler.text])
+    return "refresh" if is_plain or _SESSION.search(about) else ""
+
+
+def _hidden(
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+) -> Iterator[Unresolved]:
+    """Yield the registrations whose path is not written, beside a sign-in path that is."""
+    written = [place for place in source.strings if _ENDPOINT.search(place.text.strip("'\"`"))]
+    if not any(place.text.strip("'\"`").startswith("/") for place in written):
+        return
+    for call in source.calls:
+        is_computed = not call.method and "[" in call.callee and len(call.arguments) > 1
+        if call.method not in _METHODS and not is_computed:
+            continue
+        is_written = call.arguments and mounts.texts(path, call.arguments[0])
+        if not is_written and len(call.arguments) > 1 and _is_statement(content, call):
+            yield Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                line=call.place.line,
+                detail="this route's path is not written here, but a sign-in path is",
+                hint="write the auth routes one by one, or limit them where they are registered.",
+            )
+            return
+
+
+def _unparsable(path: PurePosixPath, line: int) -> Unresolved:
+    return Unresolved(
+        path=path, reason=Reason.UNPARSABLE, line=line, detail="the router does not parse"
+    )

@@ -1,0 +1,101 @@
+"""Put limiters before the login and refresh routes that have none that works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.formats import npm
+from closeout.fs.text_edit import splice
+from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
+from closeout.gaps.rate_limit.express.handlers import template_values
+from closeout.gaps.rate_limit.express.modules import free_module, misread, written
+from closeout.gaps.rate_limit.express.placement import guarded, imported, obstacles
+from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
+from closeout.gaps.rate_limit.wiring import HOPS, chart_edits, compose_edits, example_edits
+from closeout.model import Changeset, Edit, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing.node_sources import readers
+from closeout.parsing.typescript_language import Language, language
+from closeout.resources import render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A service's routes that are still open, and its places that are left alone."""
+
+    routes: list[AuthRoute]
+    left: list[Unresolved]
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return one changeset a service with an auth route that is still open, and one for compose."""
+    routes, hidden = auth_routes(tree)
+    services: dict[PurePosixPath, _Open] = {}
+    for item in hidden:
+        _at(services, tree, item.path).left.append(item)
+    for route in routes:
+        here = _at(services, tree, route.path)
+        judged = [judge(tree, route, rule) for rule in RULES if rule.endpoint == route.endpoint]
+        unknown = next((item.unknown for item in judged if item.unknown), "")
+        if unknown:
+            here.left.append(unread_limiter(route, unknown))
+        elif any(item.problem for item in judged):
+            here.routes.append(route)
+    changes = [_changeset(tree, service, services[service]) for service in sorted(services)]
+    pairs = zip(sorted(services), changes, strict=True)
+    mended = {service for service, change in pairs if change.edits}
+    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
+    settled = readers(tree, known, HOPS) - mended
+    for service in sorted(settled):
+        of_service = [route for route in routes if service in route.path.parents]
+        changes.append(_settled(tree, service, of_service))
+    wiring = tuple(compose_edits(tree, frozenset(mended) | settled))
+    if wiring:
+        changes.append(Changeset(name="compose", edits=wiring))
+    return tuple(change for change in changes if change.edits or change.unresolved)
+
+
+def _settled(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> Changeset:
+    """Return what limiters that are in place still lack: settings, and the handler's own fields."""
+    edits = [*example_edits(tree, service), *chart_edits(tree, frozenset([service]))]
+    for path, content, after in misread(tree, service, template_values(tree, routes)):
+        edits.append(Edit(path=path, before=content, after=after, mode=tree.mode(path)))
+    return Changeset(name=f"{service.name}-settings", edits=tuple(edits))
+
+
+def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -> _Open:
+    service = npm.service_of(tree, path) or path.parent
+    return services.setdefault(service, _Open(routes=[], left=[]))
+
+
+def _changeset(tree: Tree, service: PurePosixPath, here: _Open) -> Changeset:
+    name = service.name or "routes"
+    left = list(here.left)
+    edits: list[Edit] = []
+    if here.routes:
+        spoken = language(tree, service, [route.path for route in here.routes])
+        module = None if spoken is None else free_module(tree, service, spoken)
+        wanted = npm.dependencies(render("rate-limit/npm.json.j2", {}))
+        dependency_edits, problems = npm.add(tree, service, wanted)
+        problems += tuple(obstacles(tree, here.routes, spoken, module))
+        if problems or module is None or spoken is None:
+            return Changeset(name=name, edits=(), unresolved=(*left, *problems))
+        edits += dependency_edits
+        edits += _routers(tree, here.routes, module, spoken)
+        edits += written(tree, module, spoken, template_values(tree, here.routes))
+        edits += example_edits(tree, service)
+        edits += chart_edits(tree, frozenset([service]))
+    return Changeset(name=name, edits=tuple(edits), unresolved=tuple(left))
+
+
+def _routers(
+    tree: Tree, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
+) -> Iterator[Edit]:
+    for path in sorted({route.path for route in routes}):
+        content = tree.read(path) or b""
+        here = [route for route in routes if route.path == path]
+        splices = [imported(content, here, module, spoken)]
+        splices += [guarded(tree, content, route) for route in here]
+        yield Edit(path=path, before=content, after=splice(content, splices), mode=tree.mode(path))

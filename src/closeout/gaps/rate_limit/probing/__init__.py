@@ -1,0 +1,1 @@
+"""Try to sign in, wrongly and rightly, against running services."""

@@ -1,0 +1,85 @@
+"""Send what no form sends: the answer is a refusal in order, never a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH
+from closeout.harness.http import Answer, Request, exchanges
+from closeout.harness.services import IDENTITY
+from closeout.model import Probe
+
+_JSON = (("Content-Type", "application/json"),)
+_SECRET = "wrong-horse-0"  # noqa: S105 - a wrong password, on purpose
+
+_LOGIN_BODIES: dict[str, object] = {
+    "array": {"email": ["a@probe.example"], "password": _SECRET},
+    "object": {"email": {"$ne": ""}, "password": _SECRET},
+    "number": {"email": 7, "password": _SECRET},
+    "boolean": {"email": True, "password": _SECRET},
+    "prototype-name": {"email": "__proto__", "password": _SECRET},
+    "prototype-object": {"email": {"__proto__": {"trim": 1}}, "password": _SECRET},
+    "no-email": {"password": _SECRET},
+    "no-password": {"email": "a@probe.example"},
+    "password-array": {"email": "a@probe.example", "password": [_SECRET]},
+    "zero-byte": {"email": "a\0@probe.example", "password": _SECRET},
+    "very-long": {"email": "a" * 50_000, "password": _SECRET},
+    "null": None,
+    "bare-array": [],
+}
+_REFRESH_BODIES: dict[str, object] = {
+    "array": {"refreshToken": ["x"]},
+    "object": {"refreshToken": {"a": 1}},
+    "number": {"refreshToken": 7},
+    "missing": {},
+}
+
+
+def _refused_in_order(answer: Answer) -> Sequence[str]:
+    faults = [] if 400 <= answer.status < 500 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's classes
+    if b"    at " in answer.body or b"node_modules" in answer.body:
+        faults.append("a stack is in the answer")
+    if answer.value("x-content-type-options") != "nosniff":
+        faults.append("no security headers")
+    return faults
+
+
+def _post(path: str, body: bytes, headers: tuple[tuple[str, str], ...], source: str) -> Request:
+    return Request(method="POST", path=path, headers=headers, body=body, source=source)
+
+
+def _raw(path: str, number: int) -> dict[str, Request]:
+    source = f"127.251.{number}.1"
+    text = (("Content-Type", "text/plain"),)
+    return {
+        "no-body": _post(path, b"", (), source),
+        "text-plain": _post(path, b"email=a", text, source),
+        "malformed-json": _post(path, b'{"email": ', _JSON, source),
+    }
+
+
+def _requests() -> dict[str, Request]:
+    found: dict[str, Request] = {}
+    for route, path, bodies in (
+        ("login", LOGIN, _LOGIN_BODIES),
+        ("refresh", REFRESH, _REFRESH_BODIES),
+    ):
+        for number, (name, body) in enumerate(bodies.items()):
+            source = f"127.{252 if route == 'login' else 253}.{number}.1"
+            found[f"{route}-{name}"] = _post(path, json.dumps(body).encode(), _JSON, source)
+        number = 1 if route == "login" else 2
+        found.update({f"{route}-{name}": one for name, one in _raw(path, number).items()})
+    return found
+
+
+INPUT_PROBES = tuple(
+    Probe(
+        id=f"rate-limit.input-{name}",
+        criterion="2.2" if name.startswith("refresh") else "2.1",
+        needs=(IDENTITY,),
+        run=exchanges(IDENTITY, "4xx, no stack, security headers", [(request, _refused_in_order)]),
+        subject=IDENTITY,
+    )
+    for name, request in _requests().items()
+)

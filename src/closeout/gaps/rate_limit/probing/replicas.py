@@ -1,0 +1,180 @@
+"""Run several processes of the identity service, as a deployment does, and try them in turn."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+from closeout.gaps.rate_limit.probing.visitors import WRONG, login
+from closeout.harness import redis
+from closeout.harness.boot import NotBooted, booted, launch_of
+from closeout.harness.http import Request, judged, send, tally, unproven
+from closeout.harness.service_database import account
+from closeout.harness.services import IDENTITY
+from closeout.model import Observation, Probe, ProbeContext
+
+_COMMAND = Request(method="POST", path="/api/v1/auth/login").command(f"each replica of {IDENTITY}")
+_LIMITED = 429
+_REFUSED = 401
+_SLOW = 5.0
+_RECOVERY = 8.0
+
+
+class _NotUpError(Exception):
+    """A replica does not boot; the message says why."""
+
+
+def _replicas(
+    stack: ExitStack, context: ProbeContext, count: int, settings: Mapping[str, str]
+) -> list[str]:
+    """Start `count` processes and return their base URLs.
+
+    Raises _NotUpError with the reason where one does not boot.
+    """
+    launch = launch_of(context, IDENTITY).with_environment(settings)
+    urls = []
+    for number in range(count):
+        log = context.scratch / f"replica-{number}.log"
+        service = stack.enter_context(booted(launch, log))
+        if isinstance(service, NotBooted):
+            raise _NotUpError(service.reason)
+        urls.append(service.url)
+    return urls
+
+
+def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
+    body = {"email": account(number), "password": WRONG}
+    return [
+        send(urls[turn % len(urls)], login(body, address), deadline=_SLOW).status
+        for turn in range(tries)
+    ]
+
+
+def _shared(context: ProbeContext) -> Observation:
+    expected = "three processes share five tries through Redis"
+    port = redis.free_port()
+    with ExitStack() as stack:
+        stack.enter_context(redis.server(context.scratch, port))
+        urls = _replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+        _settle()
+        statuses = _try(urls, 15, 190, "127.254.1.1")
+    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 10 else [tally(statuses)]
+    return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
+
+
+def _killed(context: ProbeContext) -> Observation:
+    expected = "Redis ends in mid-run: still limited, no answer hangs"
+    port = redis.free_port()
+    with ExitStack() as stack:
+        with redis.server(context.scratch, port):
+            urls = _replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+            _settle()
+            statuses = _try(urls, 3, 191, "127.254.2.1")
+        began = time.monotonic()
+        statuses += _try(urls, 9, 191, "127.254.2.1")
+        took = time.monotonic() - began
+    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 7 else [tally(statuses)]
+    faults += [] if took < _SLOW else [f"nine tries took {took:.1f} s"]
+    return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
+
+
+def _absent(context: ProbeContext) -> Observation:
+    expected = "Redis absent at boot: it boots and limits, and counts in Redis once that is there"
+    port = redis.free_port()
+    with ExitStack() as stack:
+        urls = _replicas(stack, context, 2, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+        alone = _try(urls[:1], 8, 192, "127.254.3.1")
+        later = _once_redis_is_there(stack, context, port, urls) if _LIMITED in alone else []
+    faults = [] if alone == [_REFUSED] * 5 + [_LIMITED] * 3 else [f"alone: {tally(alone)}"]
+    faults += [] if _LIMITED in later else [f"with Redis back: {tally(later)}"]
+    seen = f"alone {tally(alone)}; with Redis back {tally(later)}"
+    return judged(expected=expected, command=_COMMAND, faults=faults, seen=seen)
+
+
+def _once_redis_is_there(
+    stack: ExitStack, context: ProbeContext, port: int, urls: list[str]
+) -> list[int]:
+    """Start Redis and return the first series in which two processes share a count."""
+    stack.enter_context(redis.server(context.scratch, port))
+    deadline = time.monotonic() + _RECOVERY
+    statuses: list[int] = []
+    for attempt in itertools.count(1):
+        # A fresh account each time: six tries over two processes show whether they share.
+        statuses = _try(urls, 6, 192 + attempt % 7, f"127.254.4.{attempt}")
+        if _LIMITED in statuses or time.monotonic() > deadline:
+            break
+        time.sleep(0.3)
+    return statuses
+
+
+def _hops(context: ProbeContext) -> Observation:
+    expected = (
+        "behind one trusted proxy: the client it names counts, what the client forged does not"
+    )
+    with ExitStack() as stack:
+        urls = _replicas(stack, context, 1, {"TRUST_PROXY_HOPS": "1"})
+        body = {"email": account(188), "password": WRONG}
+
+        def tried(chain: str) -> int:
+            request = login(body, "127.254.5.1", [("X-Forwarded-For", chain)])
+            return send(urls[0], request).status
+
+        forged = [tried(f"203.0.113.{n}, 198.51.100.7") for n in range(8)]
+        other = tried("198.51.100.8")
+        # All of a /64 belongs to one household: rotating inside it must not help.
+        sixty_four = [tried(f"2001:db8:0:7::{n:x}") for n in range(1, 9)]
+    right = [_REFUSED] * 5 + [_LIMITED] * 3
+    faults = [] if forged == right else [f"forged left part: {tally(forged)}"]
+    faults += [] if other == _REFUSED else [f"another client of that proxy: {other}"]
+    faults += [] if sixty_four == right else [f"one IPv6 /64: {tally(sixty_four)}"]
+    seen = f"forged {tally(forged)}, other client {other}, one /64 {tally(sixty_four)}"
+    return judged(expected=expected, command=_COMMAND, faults=faults, seen=seen)
+
+
+def _settle() -> None:
+    # The service listens before its Redis connection is up; until then it counts by itself.
+    time.sleep(0.5)
+
+
+def _own_boot(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeContext], Observation]:
+    def guarded(context: ProbeContext) -> Observation:
+        try:
+            return run(context)
+        except _NotUpError as error:
+            return unproven(expected="the replicas boot", command=_COMMAND, because=str(error))
+
+    return guarded
+
+
+REPLICA_PROBES = (
+    Probe(
+        id="rate-limit.replicas-share",
+        criterion="2.1",
+        needs=(IDENTITY, "redis-server"),
+        run=_own_boot(_shared),
+        subject=IDENTITY,
+    ),
+    Probe(
+        id="rate-limit.redis-killed",
+        criterion="2.1",
+        needs=(IDENTITY, "redis-server"),
+        run=_own_boot(_killed),
+        subject=IDENTITY,
+    ),
+    Probe(
+        id="rate-limit.redis-absent-at-boot",
+        criterion="2.1",
+        needs=(IDENTITY, "redis-server"),
+        run=_own_boot(_absent),
+        subject=IDENTITY,
+    ),
+    Probe(
+        id="rate-limit.trusted-proxy",
+        criterion="2.1",
+        needs=(IDENTITY,),
+        run=_own_boot(_hops),
+        subject=IDENTITY,
+    ),
+)

@@ -1,0 +1,83 @@
+"""People at their own addresses, with accounts of their own, who sign in and renew sessions.
+
+The whole of 127/8 is local, so every probe comes from addresses that no other one uses: a
+limiter's memory of one probe cannot change the answer to another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from closeout.harness.http import Answer, Request, ask, json_headers
+from closeout.harness.service_database import PASSWORD, account
+from closeout.harness.services import IDENTITY
+from closeout.model import ProbeContext
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"
+WRONG = "wrong-horse-0"
+
+FIRST_NETWORK = 10
+ACCOUNTS_EACH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitors:
+    """The addresses and accounts of one probe; no two probes have the same `slot`."""
+
+    context: ProbeContext
+    slot: int
+
+    def address(self, number: int = 0) -> str:
+        """Return the probe's address of that number."""
+        return f"127.{FIRST_NETWORK + self.slot}.0.{10 + number}"
+
+    def email(self, number: int = 0) -> str:
+        """Return the probe's account of that number, below ACCOUNTS_EACH."""
+        return account(self.slot * ACCOUNTS_EACH + number)
+
+    def send(self, request: Request) -> Answer:
+        """Return the identity service's answer."""
+        return ask(self.context, IDENTITY, request)
+
+    def sign_in(
+        self,
+        email: object,
+        password: str = WRONG,
+        *,
+        place: int = 0,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Answer:
+        """Send one sign-in from the address of number `place`."""
+        body = {"email": email, "password": password}
+        return self.send(login(body, self.address(place), headers))
+
+    def tokens(self, email: str, *, place: int = 0) -> str:
+        """Sign in rightly and return the refresh token, empty where that was refused."""
+        answer = self.sign_in(email, PASSWORD, place=place)
+        found = re.search(rb'"refreshToken":"([^"]+)"', answer.body)
+        return found[1].decode() if found else ""
+
+    def renew(
+        self, token: object, *, place: int = 0, extra: dict[str, object] | None = None
+    ) -> Answer:
+        """Send one renewal of a session."""
+        body = json.dumps({"refreshToken": token, **(extra or {})}).encode()
+        source = self.address(place)
+        return self.send(
+            Request(method="POST", path=REFRESH, headers=json_headers(), body=body, source=source)
+        )
+
+
+def login(body: object, source: str, headers: Sequence[tuple[str, str]] = ()) -> Request:
+    """Return a sign-in request with `body` as JSON."""
+    return Request(
+        method="POST",
+        path=LOGIN,
+        headers=(*json_headers(), *headers),
+        body=json.dumps(body).encode(),
+        source=source,
+    )

@@ -1,0 +1,107 @@
+"""Mend each defect with one right answer, in place; the column names are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.gaps.sql.places import Place, column
+from closeout.gaps.sql.project import Project, projects
+from closeout.gaps.sql.rules import PROJECT_RULES, RULES
+from closeout.gaps.sql.source import read
+from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model.tree import Tree
+from closeout.parsing.sql import UnreadableSqlError, imbalances
+
+_ROUNDS = 12
+"""One mend can stand inside another, such as a sum inside a DATEDIFF; each round does one layer."""
+
+
+def derive(tree: Tree) -> tuple[Changeset, ...]:
+    """Return one changeset a file that has something to mend or to report."""
+    return tuple(
+        changeset
+        for project in projects(tree)
+        for path, around in _files(tree, project).items()
+        if (changeset := _changeset(tree, path, project, around)) is not None
+    )
+
+
+def _files(tree: Tree, project: Project) -> dict[PurePosixPath, list[Place]]:
+    """Return the models, then the other files that have places, with what stands around."""
+    found: dict[PurePosixPath, list[Place]] = {path: [] for path in project.models}
+    for rule in PROJECT_RULES:
+        for path, place in rule.locate(tree, project):
+            found.setdefault(path, []).append(place)
+    return found
+
+
+def _changeset(
+    tree: Tree, path: PurePosixPath, project: Project, around: list[Place]
+) -> Changeset | None:
+    before = tree.read(path)
+    if before is None:
+        return None
+    left = [_left(path, before, place) for place in around if not place.mend]
+    after = splice(before, _apart([place.mend for place in around if place.mend]))
+    try:
+        for _ in range(_ROUNDS if path in project.models and project.is_for_postgres else 0):
+            places = _places(path, after, project)
+            chosen = _apart([place.mend for place in places if place.mend])
+            if not chosen:
+                left += [_left(path, after, place) for place in places if not place.mend]
+                break
+            after = splice(after, chosen)
+        if path in project.models and before != after and imbalances(after):
+            # What does not parse is never edited, not even where the rest could be mended.
+            after = before
+    except UnreadableSqlError:
+        return None
+    edits: tuple[Edit, ...] = ()
+    if before != after:
+        edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+    if not edits and not left:
+        return None
+    return Changeset(
+        name=_name(path, project),
+        edits=edits,
+        unresolved=tuple(left),
+    )
+
+
+def _name(path: PurePosixPath, project: Project) -> str:
+    if path in project.models:
+        return path.stem.replace("_", "-")
+    return f"{path.parent.name}-{path.stem.strip('_')}".replace("_", "-").replace(".", "-")
+
+
+def _places(path: PurePosixPath, content: bytes, project: Project) -> list[Place]:
+    source = read(path, content, project)
+    return [place for rule in RULES for place in rule.locate(source)]
+
+
+def _apart(mends: Sequence[tuple[Splice, ...]]) -> list[Splice]:
+    """Return the splices of the smallest mends that do not reach into one another."""
+    chosen: list[tuple[int, int]] = []
+    splices: list[Splice] = []
+    for mend in sorted(mends, key=_width):
+        start, end = mend[0].start, mend[-1].end
+        if all(end <= other[0] or other[1] <= start for other in chosen):
+            chosen.append((start, end))
+            splices += mend
+    return splices
+
+
+def _width(mend: tuple[Splice, ...]) -> tuple[int, int]:
+    return mend[-1].end - mend[0].start, mend[0].start
+
+
+def _left(path: PurePosixPath, content: bytes, place: Place) -> Unresolved:
+    return Unresolved(
+        path=path,
+        reason=Reason.AMBIGUOUS,
+        line=line_number(content, place.offset),
+        detail=f"column {column(content, place.offset)}: {place.message}",
+        hint=place.advice,
+    )

@@ -1,0 +1,1 @@
+"""Run the data pipeline on a real PostgreSQL."""

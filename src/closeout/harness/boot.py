@@ -1,0 +1,267 @@
+"""Start one service from a private copy of its tree and wait until it listens, or say why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from subprocess import Popen
+
+from closeout.errors import CloseoutError
+from closeout.harness import node
+from closeout.harness.http import NoAnswerError, Request, send
+from closeout.model import ProbeContext
+from closeout.process import run, running
+
+BOOT_DEADLINE = 60.0
+"""Seconds from the start of a process to its first accepted connection, on a busy machine."""
+
+BUILD_DEADLINE = 180.0
+
+_HERE = Path(__file__).resolve().parent / "launchers"
+_PYTHON_LAUNCHER = _HERE / "python.py"
+_NODE_LAUNCHER = _HERE / "node.cjs"
+_LOG_LINES = 6
+_PAUSE = 0.05
+_ONE_ANSWER = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How one service is started; `environment` is all it gets beyond paths and locale."""
+
+    service: str
+    argv: tuple[str, ...]
+    folder: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def with_environment(self, extra: Mapping[str, str]) -> Launch:
+        """Return the same start with `extra` over its environment."""
+        return replace(self, environment={**self.environment, **extra})
+
+    def with_arguments(self, *words: str) -> Launch:
+        """Return the same start with `words` after its arguments."""
+        return replace(self, argv=(*self.argv, *words))
+
+    def without(self, *names: str) -> Launch:
+        """Return the same start without the variables `names`."""
+        kept = {key: value for key, value in self.environment.items() if key not in names}
+        return replace(self, environment=kept)
+
+    def text(self) -> str:
+        """Return the launch as JSON, the form in which a probe's context carries it."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """A service that listens; `told` is the launcher's JSON line."""
+
+    service: str
+    url: str
+    log: Path
+    told: Mapping[str, object]
+
+    @property
+    def manner(self) -> str:
+        """Return which launcher started it and what was stubbed, for the evidence."""
+        stubbed = self.told.get("stubbed")
+        names = ", ".join(map(str, stubbed)) if isinstance(stubbed, list) and stubbed else "nothing"
+        return f"{self.told.get('launcher', 'started as it is')}; stubbed: {names}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotBooted:
+    """A service that does not listen, with the reason and its log's last lines."""
+
+    service: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A process on its way up."""
+
+    launch: Launch
+    process: Popen[bytes]
+    log: Path
+    since: float
+
+
+def launch_of(context: ProbeContext, service: str) -> Launch:
+    """Return how the battery started `service`, for a probe that needs a process of its own.
+
+    Raises KeyError where the service was not started; name it in the probe's `needs`.
+    """
+    return Launch(**json.loads(context.settings[f"launch.{service}"]))
+
+
+def python_launch(
+    folder: Path,
+    python: Path,
+    environment: Mapping[str, str],
+    *,
+    app: str = "app.main",
+    stubs: Sequence[str] = (),
+) -> Launch:
+    """Return how to start the ASGI application `app` of `folder` with the interpreter `python`.
+
+    `stubs` are modules to stand in for, beside those that are not installed.
+    """
+    return Launch(
+        service=folder.name,
+        argv=(
+            str(python),
+            str(_PYTHON_LAUNCHER),
+            *("--app-dir", str(folder)),
+            *("--target", app),
+            *(word for name in stubs for word in ("--stub", name)),
+            *("--parent", str(os.getpid())),
+            *("--server-header", _banner(folder)),
+        ),
+        folder=str(folder),
+        environment=environment,
+    )
+
+
+def _banner(folder: Path) -> str:
+    """Return whether the service is told to be started with the server's banner, on or off.
+
+    The banner is added outside the application, so how the service is started decides.
+    """
+    for name, silenced in (
+        ("Dockerfile", "--no-server-header"),
+        ("app/main.py", "server_header=False"),
+    ):
+        place = folder / name
+        if place.is_file() and silenced in place.read_text(errors="replace"):
+            return "off"
+    return "on"
+
+
+def node_launch(folder: Path, environment: Mapping[str, str]) -> Launch:
+    """Return how to start the built entry point of `folder`."""
+    return Launch(
+        service=folder.name,
+        argv=("node", "--require", str(_NODE_LAUNCHER), "dist/index.js"),
+        folder=str(folder),
+        environment={**environment, "CLOSEOUT_PARENT": str(os.getpid())},
+    )
+
+
+def build(folder: Path, cache: Path) -> None:
+    """Compile the TypeScript service in `folder`, a private copy, with its own compiler.
+
+    Raises CloseoutError("node-build-failed") with the compiler's first complaint.
+    """
+    modules = node.install(folder, cache)
+    link = folder / "node_modules"
+    if not link.exists():
+        link.symlink_to(modules, target_is_directory=True)
+    result = run(["node_modules/.bin/tsc"], cwd=folder, deadline=BUILD_DEADLINE)
+    said = (result.out or result.err).strip().splitlines()
+    if not result.ok and not (said and all(map(_is_about_generated_code, said))):
+        said = said or ["it said nothing"]
+        raise CloseoutError(
+            "node-build-failed",
+            f"{folder.name}: tsc ended with {result.code}: {said[0]}",
+            hint="mend the sources; the same command fails in the service's folder.",
+        )
+
+
+def _is_about_generated_code(complaint: str) -> bool:
+    # Prisma's client is generated by an engine that no lock file holds; the launcher stubs it.
+    return "error TS2305" in complaint and "'\"@prisma/client\"'" in complaint
+
+
+@contextmanager
+def started(launch: Launch, log: Path) -> Iterator[Started]:
+    """Keep the process of `launch` for the block; it may still be on its way up."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    since = time.monotonic()
+    with running(
+        launch.argv, log=log, cwd=Path(launch.folder), env=launch.environment
+    ) as server:
+        yield Started(launch=launch, process=server, log=log, since=since)
+
+
+def listening(start: Started, *, deadline: float = BOOT_DEADLINE) -> Booted | NotBooted:
+    """Wait until the service takes a connection, has ended, or `deadline` seconds have passed."""
+    service = start.launch.service
+    while time.monotonic() < start.since + deadline:
+        told = _told(start.log)
+        url = f"http://127.0.0.1:{told['port']}" if told else ""
+        if told and _answers(url):
+            return Booted(service=service, url=url, log=start.log, told=told)
+        code = start.process.poll()
+        if code is not None:
+            return _not_booted(start, f"ended with status {code} before it listened")
+        time.sleep(_PAUSE)
+    return _not_booted(start, f"did not listen within {deadline:g} s")
+
+
+@contextmanager
+def booted(
+    launch: Launch, log: Path, *, deadline: float = BOOT_DEADLINE
+) -> Iterator[Booted | NotBooted]:
+    """Run a service of one's own for the block, such as one with another configuration."""
+    with ExitStack() as stack:
+        try:
+            start = stack.enter_context(started(launch, log))
+        except OSError as error:
+            reason = f"{launch.argv[0]}: {error.strerror}"
+            yield NotBooted(service=launch.service, reason=reason)
+            return
+        yield listening(start, deadline=deadline)
+
+
+def _not_booted(start: Started, what: str) -> NotBooted:
+    return NotBooted(service=start.launch.service, reason=f"{what}; log: {tail(start.log)}")
+
+
+def log_of(context: ProbeContext, service: str) -> str:
+    """Return what the booted `service` has written so far, its last 256 KiB."""
+    return Path(context.settings[f"log.{service}"]).read_text(errors="replace")[-262_144:]
+
+
+def tail(log: Path) -> str:
+    """Return the log's last lines on one line, without the launcher's own."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "(no log)"
+    said = [line.strip() for line in lines if line.strip() and not _is_noise(line)]
+    return " | ".join(said[-_LOG_LINES:]) or "(empty)"
+
+
+def _is_noise(line: str) -> bool:
+    # Node puts an error's message above ten lines of stack.
+    return _is_launcher_line(line) or line.startswith("    at ")
+
+
+def _is_launcher_line(line: str) -> bool:
+    return line.startswith('{"closeout"')
+
+
+def _told(log: Path) -> Mapping[str, object] | None:
+    for line in log.read_text(errors="replace").splitlines():
+        if _is_launcher_line(line):
+            try:
+                told: Mapping[str, object] = json.loads(line)
+            except json.JSONDecodeError:
+                return None
+            return told
+    return None
+
+
+def _answers(url: str) -> bool:
+    """Return whether an answer comes: a socket takes connections before its server serves them."""
+    try:
+        send(url, Request(path="/"), deadline=_ONE_ANSWER)
+    except NoAnswerError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Programs that run beside us: they import nothing of ours."""

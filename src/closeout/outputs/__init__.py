@@ -1,1 +1,0 @@
-"""Other forms of one report, each made from the JSON of `schemas/report.schema.json`."""

@@ -1,0 +1,74 @@
+"""Choose where a new call and its import fit into a Python module, as splices."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, indentation, line_start
+from closeout.parsing.python import AppCreation, Module
+
+
+def package_of(module: Module, path: PurePosixPath, folder: PurePosixPath) -> str:
+    """Return what stands before a sibling's name in an import of `path`: `app.`, `.` or ''.
+
+    It follows the imports that the module already makes; without any it asks where the file
+    stands below the service's `folder`.
+    """
+    parts = path.relative_to(folder).parent.parts
+    origins = [node for node in module.import_statements if isinstance(node, ast.ImportFrom)]
+    if any(node.level for node in origins):
+        return "."
+    dotted = [node.module or "" for node in origins]
+    for depth in range(len(parts)):
+        if any(name.split(".")[0] == parts[depth] for name in dotted):
+            return f"{'.'.join(parts[depth:])}."
+    return f"{parts[-1]}." if parts and parts[-1] not in {"src", "."} else ""
+
+
+def import_line(module: Module, text: str) -> Splice:
+    """Return the splice that puts an import after the last one at the top level."""
+    place = module.after_imports()
+    before = module.content[:place]
+    ended = before.endswith((b"\n", b"\r")) or not before
+    return Splice(start=place, end=place, text=f"{text}\n" if ended else f"\n{text}")
+
+
+def after_creation(module: Module, app: AppCreation, call: str) -> Splice:
+    """Return the splice that puts `call` on the line after the statement that creates `app`."""
+    place = module.next_line(app.statement)
+    indent = indentation(module.content, module.span(app.statement).start)
+    ended = module.content[:place].endswith((b"\n", b"\r"))
+    text = f"{indent}{call}\n" if ended else f"\n{indent}{call}"
+    return Splice(start=place, end=place, text=text)
+
+
+def before_serving(module: Module, app: AppCreation, call: str) -> tuple[Splice, ...]:
+    """Return the splices that put `call` where everything else about `app` has been said.
+
+    That is before a factory's `return`, or at the end of the module and before its main guard.
+    An empty tuple means that there is no such place.
+    """
+    if app.scope is not None:
+        return tuple(
+            _before_statement(module, statement, call)
+            for statement in module.returns(app.scope, app.name)
+        )
+    guard = module.main_guard()
+    if guard is not None:
+        start = line_start(module.content, module.span(guard).start)
+        return (Splice(start=start, end=start, text=f"{call}\n\n\n"),)
+    last = module.tree.body[-1]
+    gap = (
+        "\n\n" if isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else "\n"
+    )
+    end = len(module.content)
+    ended = module.content.endswith((b"\n", b"\r"))
+    text = f"{gap}{call}\n" if ended else f"\n{gap}{call}"
+    return (Splice(start=end, end=end, text=text),)
+
+
+def _before_statement(module: Module, statement: ast.stmt, call: str) -> Splice:
+    start = module.span(statement).start
+    indent = indentation(module.content, start)
+    return Splice(start=start, end=start, text=f"{call}\n{indent}")

@@ -1,0 +1,159 @@
+"""Tell which literal strings an expression of a service can come to, without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from closeout.parsing.python import Module
+from closeout.parsing.python_walk import entries
+
+_READERS = frozenset(["getenv", "get", "pop", "setdefault"])
+_WRAPPERS = frozenset(
+    ["list", "tuple", "set", "frozenset", "sorted", "str", "cast", "filter", "map", "loads"]
+)
+_GROWING = frozenset(["append", "extend", "insert", "add", "update"])
+_STRING_METHODS = frozenset(["split", "strip", "lower", "rstrip", "lstrip", "replace", "copy"])
+
+
+class Values:
+    """The literals behind names, attributes, defaults and functions of one service.
+
+    It over-approximates: every branch and every assignment counts. What it cannot follow, such as
+    a value from the environment, adds nothing.
+    """
+
+    def __init__(self, modules: Mapping[PurePosixPath, Module]) -> None:
+        """Look things up in `modules`."""
+        self._modules = modules
+        self._asked: set[ast.AST] = set()
+
+    def strings(self, node: ast.expr, module: Module) -> frozenset[str]:
+        """Return every literal string that `node` of `module` can hold or contain."""
+        return frozenset(
+            item.value
+            for item, _ in self._reached(node, module)
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        )
+
+    def dictionaries(
+        self, node: ast.expr, module: Module
+    ) -> tuple[tuple[Mapping[str, ast.expr], Module], ...]:
+        """Return the entries of every literal dictionary that `node` can be, with its module."""
+        if node in self._asked:
+            return ()
+        self._asked.add(node)
+        found = tuple(
+            (held, home)
+            for item, home in self._reached(node, module)
+            if (held := entries(item)) is not None
+        )
+        self._asked.discard(node)
+        return found
+
+    def _reached(self, node: ast.expr, module: Module) -> Iterator[tuple[ast.AST, Module]]:
+        seen: set[ast.AST] = set()
+        waiting: list[tuple[ast.AST, Module]] = [(node, module)]
+        while waiting:
+            item, home = waiting.pop()
+            if item in seen:
+                continue
+            seen.add(item)
+            yield item, home
+            waiting.extend(self._sources(item, home))
+
+    def _sources(self, node: ast.AST, module: Module) -> Iterator[tuple[ast.AST, Module]]:
+        if isinstance(node, ast.Name):
+            yield from self._named(node.id, module)
+        elif isinstance(node, ast.Attribute):
+            yield from self._attribute(node.attr)
+        elif isinstance(node, ast.Call):
+            yield from self._called(node, module)
+        elif isinstance(node, ast.Subscript):
+            yield node.value, module
+            yield from self._entry(node.value, node.slice, module)
+        else:
+            yield from ((part, module) for part in _parts(node))
+
+    def _named(self, name: str, module: Module) -> Iterator[tuple[ast.AST, Module]]:
+        yield from ((value, module) for value in (*module.assigned(name), *_added(name, module)))
+        dotted = module.imports.get(name, "")
+        if "." in dotted:
+            origin, _, original = dotted.rpartition(".")
+            stem = origin.rsplit(".", 1)[-1]
+            for path, other in self._modules.items():
+                if stem in {path.stem, path.parent.name} and other is not module:
+                    yield from ((value, other) for value in other.assigned(original))
+
+    def _entry(
+        self, owner: ast.expr, key: ast.expr, module: Module
+    ) -> Iterator[tuple[ast.AST, Module]]:
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            for held, home in self.dictionaries(owner, module):
+                if key.value in held:
+                    yield held[key.value], home
+
+    def _attribute(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
+        for module in self._modules.values():
+            for statement, _ in module.statements:
+                if not isinstance(statement, ast.Assign | ast.AnnAssign) or not statement.value:
+                    continue
+                targets = (
+                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                )
+                if any(ast.unparse(target).rsplit(".", 1)[-1] == name for target in targets):
+                    yield statement.value, module
+
+    def _called(self, call: ast.Call, module: Module) -> Iterator[tuple[ast.AST, Module]]:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+        if name in _READERS:
+            yield from ((node, module) for node in call.args[1:])
+            yield from ((item.value, module) for item in call.keywords if item.arg == "default")
+            if call.args and isinstance(call.func, ast.Attribute):
+                yield from self._entry(call.func.value, call.args[0], module)
+        elif name == "Field":
+            yield from ((node, module) for node in call.args[:1])
+            defaults = [
+                item for item in call.keywords if item.arg in {"default", "default_factory"}
+            ]
+            yield from ((item.value, module) for item in defaults)
+        elif name in _STRING_METHODS and isinstance(call.func, ast.Attribute):
+            yield call.func.value, module
+        elif name in _WRAPPERS:
+            yield from ((node, module) for node in call.args)
+        else:
+            yield from self._returned(name)
+
+    def _returned(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
+        for module in self._modules.values():
+            for statement, scope in module.statements:
+                if isinstance(statement, ast.Return) and scope and scope.name == name:
+                    yield from ((node, module) for node in [statement.value] if node)
+
+
+def _added(name: str, module: Module) -> Iterator[ast.expr]:
+    """Yield what is put into the list `name` after it was made."""
+    for statement, _ in module.statements:
+        if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == name:
+            yield statement.value
+    for call, _, _ in module.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _GROWING:
+            yield from call.args[-1:] if ast.unparse(call.func.value) == name else ()
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        yield from node.elts
+    elif isinstance(node, ast.IfExp):
+        yield from (node.body, node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        yield from node.values
+    elif isinstance(node, ast.BinOp):
+        yield from (node.left, node.right)
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        yield from (generator.iter for generator in node.generators)
+    elif isinstance(node, ast.Starred | ast.Await | ast.NamedExpr):
+        yield node.value
+    elif isinstance(node, ast.Lambda):
+        yield node.body

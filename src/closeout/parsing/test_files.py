@@ -1,0 +1,288 @@
+"""Read a test file by parsing it: its cases, which of them assert, and what it hides."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypeGuard
+
+from closeout.parsing import python_walk
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+_CASES = frozenset({"it", "test", "fit", "xit", "xtest"})
+_IDLE = frozenset({"skip", "todo", "failing"})
+_LITERALS = frozenset(
+    {"true", "false", "null", "undefined", "number", "string", "unary_expression"}
+)
+_FUNCTIONS = frozenset({"arrow_function", "function_expression"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One test; `times` is how often its table runs it, as far as the source tells."""
+
+    name: str
+    line: int
+    asserts: bool
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """What stands in one test file. Lines are 1-based."""
+
+    cases: tuple[Case, ...] = ()
+    idle: tuple[int, ...] = ()
+    """Where a case is written so that it never runs, or may fail."""
+    unawaited: tuple[int, ...] = ()
+    """Where a promise's outcome is expected and nobody waits for it."""
+    mocked: tuple[str, ...] = ()
+    """Modules that the file replaces, as it names them."""
+    error_line: int | None = None
+    """Where the file does not parse; it has no cases then."""
+
+    @property
+    def asserting(self) -> int:
+        """Return how many runs of its cases assert something."""
+        return sum(case.times for case in self.cases if case.asserts)
+
+    @property
+    def hollow(self) -> tuple[Case, ...]:
+        """Return the cases that can only pass."""
+        return tuple(case for case in self.cases if not case.asserts)
+
+
+def read_python(content: bytes) -> Suite:
+    """Return what a pytest file holds."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError) as error:
+        return Suite(error_line=getattr(error, "lineno", None) or 1)
+    functions = [node for node in python_walk.nodes(tree) if _is_function(node)]
+    asserting: set[str] = set()
+    # A helper that asserts makes its callers assert; helpers of helpers need a second look.
+    for _ in range(2):
+        asserting |= {item.name for item in functions if _asserts(item, asserting)}
+    cases = [
+        Case(name=item.name, line=item.lineno, asserts=item.name in asserting)
+        for item in functions
+        if item.name.startswith("test")
+    ]
+    return Suite(
+        cases=tuple(sorted(cases, key=lambda case: case.line)), mocked=tuple(_patched(tree))
+    )
+
+
+def read_typescript(content: bytes) -> Suite:
+    """Return what a jest file holds."""
+    root = _parser().parse(content).root_node
+    nodes = list(_walk(root))
+    if root.has_error:
+        broken = (node for node in nodes if node.is_error or node.is_missing)
+        return Suite(error_line=next((node.start_point[0] + 1 for node in broken), 1))
+    calls = [node for node in nodes if node.type == "call_expression"]
+    read = [(_words(node), node) for node in calls]
+    found = [(words, node) for words, node in read if words[:1] and words[0] in _CASES]
+    # `it.each(table)` is the callee of the call that names the case, so it is read there.
+    named = [(words, node) for words, node in found if not _is_table(node)]
+    return Suite(
+        cases=tuple(_case(node) for _, node in named),
+        idle=tuple(
+            _line(node) for words, node in named if words[0][0] == "x" or _IDLE.intersection(words)
+        ),
+        unawaited=tuple(_line(node) for words, node in read if _is_dropped(words, node)),
+        mocked=tuple(
+            _text(node).strip("'\"`")
+            for words, call in read
+            if words in {("jest", "mock"), ("jest", "doMock")}
+            for node in _arguments(call)[:1]
+        ),
+    )
+
+
+def exported_names(content: bytes) -> frozenset[str]:
+    """Return what a TypeScript module exports: `name`, and `Class.method` for its classes."""
+    names: set[str] = set()
+    for node in _parser().parse(content).root_node.named_children:
+        if node.type == "export_statement":
+            for inner in _walk(node):
+                names.update(_declared(inner))
+    return frozenset(names)
+
+
+def defined_names(content: bytes) -> frozenset[str]:
+    """Return a Python module's top-level names, and `Class.method` for its classes.
+
+    Raises SyntaxError or ValueError for what does not parse.
+    """
+    names: set[str] = set()
+    for node in ast.parse(content).body:
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            names.update(f"{node.name}.{item.name}" for item in node.body if _is_function(item))
+        elif _is_function(node):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.update(item.id for item in targets if isinstance(item, ast.Name))
+    return frozenset(names)
+
+
+def is_types_only(content: bytes) -> bool:
+    """Return whether a TypeScript file holds nothing that runs: types, interfaces, imports."""
+    for node in _parser().parse(content).root_node.named_children:
+        inner = node.child_by_field_name("declaration") if node.type == "export_statement" else node
+        if inner is None or inner.type not in {
+            "import_statement",
+            "interface_declaration",
+            "type_alias_declaration",
+            "comment",
+        }:
+            return False
+    return True
+
+
+def _is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _asserts(function: ast.FunctionDef | ast.AsyncFunctionDef, helpers: set[str]) -> bool:
+    for node in python_walk.nodes(function):
+        if isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant):
+            return True
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            name = node.func.id if isinstance(node.func, ast.Name) else name
+            if name in helpers or name in {"raises", "warns"} or name.startswith("assert"):
+                return True
+    return False
+
+
+def _patched(tree: ast.Module) -> Iterator[str]:
+    for node in python_walk.nodes(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = ast.unparse(node.func)
+            if called.endswith(("patch", "monkeypatch.setattr", "mocker.patch")):
+                yield str(node.args[0].value)
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
+    import tree_sitter_typescript  # noqa: PLC0415 - as above
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_typescript.language_typescript()))
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending += reversed(current.children)
+
+
+def _text(node: Node) -> str:
+    return node.text.decode("utf-8", "replace") if node.text else ""
+
+
+def _line(node: Node) -> int:
+    return int(node.start_point[0]) + 1
+
+
+def _words(call: Node) -> tuple[str, ...]:
+    """Return the names a call goes through: `it.each([…])(…)` gives ("it", "each")."""
+    words: list[str] = []
+    node = call.child_by_field_name("function")
+    while node is not None:
+        if node.type == "member_expression":
+            name = node.child_by_field_name("property")
+            words.append("" if name is None else _text(name))
+            node = node.child_by_field_name("object")
+        elif node.type == "call_expression":
+            node = node.child_by_field_name("function")
+        else:
+            words.append(_text(node) if node.type == "identifier" else "")
+            break
+    return tuple(reversed(words))
+
+
+def _arguments(call: Node) -> list[Node]:
+    given = call.child_by_field_name("arguments")
+    return (
+        [] if given is None else [node for node in given.named_children if node.type != "comment"]
+    )
+
+
+def _is_table(call: Node) -> bool:
+    outer = call.parent
+    return (
+        outer is not None
+        and outer.type == "call_expression"
+        and outer.child_by_field_name("function") == call
+    )
+
+
+def _case(call: Node) -> Case:
+    given = _arguments(call)
+    bodies = [node for node in given if node.type in _FUNCTIONS]
+    table = call.child_by_field_name("function")
+    rows = _arguments(table) if table is not None and table.type == "call_expression" else []
+    times = len(rows[0].named_children) if rows and rows[0].type == "array" else 1
+    return Case(
+        name=_text(given[0]).strip("'\"`") if given else "",
+        line=_line(call),
+        asserts=any(_expects(node) for body in bodies for node in _walk(body)),
+        times=times,
+    )
+
+
+def _expects(node: Node) -> bool:
+    if node.type != "call_expression":
+        return False
+    called = node.child_by_field_name("function")
+    if called is None:
+        return False
+    name = _text(called)
+    if name == "expect":
+        given = _arguments(node)
+        return bool(given) and given[0].type not in _LITERALS
+    if called.type == "member_expression":
+        return name.startswith("assert.")
+    return called.type == "identifier" and name.startswith(("assert", "expect"))
+
+
+def _is_dropped(words: tuple[str, ...], call: Node) -> bool:
+    awaited = {"rejects", "resolves"}.intersection(words)
+    alone = call.parent is not None and call.parent.type == "expression_statement"
+    return words[:1] == ("expect",) and bool(awaited) and alone
+
+
+def _declared(node: Node) -> Iterator[str]:
+    name = node.child_by_field_name("name")
+    if name is None:
+        return
+    if node.type == "variable_declarator":
+        # A local of an exported function is not exported; its declaration hangs deeper.
+        outer = node.parent.parent if node.parent is not None else None
+        if outer is not None and outer.type == "export_statement":
+            yield _text(name)
+    elif node.type == "method_definition":
+        outer = node.parent.parent if node.parent is not None else None
+        owner = outer.child_by_field_name("name") if outer is not None else None
+        if owner is not None:
+            yield f"{_text(owner)}.{_text(name)}"
+    elif node.type in {
+        "class_declaration",
+        "function_declaration",
+        "interface_declaration",
+        "type_alias_declaration",
+        "export_specifier",
+    }:
+        yield _text(name)

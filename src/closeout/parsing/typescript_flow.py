@@ -1,0 +1,109 @@
+"""See how a TypeScript function answers through its callback, and whether it can refuse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closeout.parsing import typescript
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_CONDITIONAL = frozenset(
+    {
+        "binary_expression",
+        "catch_clause",
+        "for_in_statement",
+        "for_statement",
+        "if_statement",
+        "switch_case",
+        "switch_default",
+        "ternary_expression",
+        "while_statement",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One call of the callback: its arguments, and whether a condition decides about it."""
+
+    arguments: tuple[Node, ...]
+    is_conditional: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A function's parameters, its calls of the last one, and whether it throws or just ends."""
+
+    parameters: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    can_stop: bool
+
+
+def flow(function: Node) -> Flow:
+    """Return how `function` answers through its second parameter, Node's callback style."""
+    parameters = _parameters(function)
+    callback = parameters[1] if len(parameters) > 1 else ""
+    body = function.child_by_field_name("body")
+    nodes = [] if body is None else list(typescript.walk(body))
+    calls = (node for node in nodes if node.type == "call_expression")
+    own = [call for call in calls if _text(call.child_by_field_name("function")) == callback]
+    return Flow(
+        parameters=parameters,
+        answers=tuple(_answer(call, function) for call in own if callback),
+        can_stop=any(_is_stop(node, callback) for node in nodes),
+    )
+
+
+def is_conditional(node: Node, within: Node | None = None) -> bool:
+    """Return whether a condition inside `within`, else inside the file, decides about `node`."""
+    below, around = node, node.parent
+    while around is not None and around != within:
+        if around.type in _CONDITIONAL and around.child_by_field_name("condition") != below:
+            return True
+        below, around = around, around.parent
+    return False
+
+
+def is_guarded(node: Node) -> bool:
+    """Return whether the function around `node` decides, before or there, about reaching it."""
+    function = node.parent
+    while function is not None and "function" not in function.type:
+        function = function.parent
+    earlier = [] if function is None else list(typescript.walk(function))
+    stops = (item for item in earlier if item.end_byte <= node.start_byte)
+    return is_conditional(node, function) or any(
+        item.type in {"return_statement", "throw_statement"} and is_conditional(item, function)
+        for item in stops
+    )
+
+
+def _answer(call: Node, function: Node) -> Answer:
+    given = call.child_by_field_name("arguments")
+    return Answer(
+        arguments=() if given is None else tuple(given.named_children),
+        is_conditional=is_conditional(call, function),
+    )
+
+
+def _is_stop(node: Node, callback: str) -> bool:
+    """Return whether a statement ends the function without an answer."""
+    if node.type == "throw_statement":
+        return True
+    return node.type == "return_statement" and callback not in _text(node)
+
+
+def _parameters(function: Node) -> tuple[str, ...]:
+    single = function.child_by_field_name("parameter")
+    if single is not None:
+        return (_text(single),)
+    listed = function.child_by_field_name("parameters")
+    given = [] if listed is None else listed.named_children
+    names = [_text(item.child_by_field_name("pattern") or item) for item in given]
+    return tuple(name for name in names if name != "this")
+
+
+def _text(node: Node | None) -> str:
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,217 @@
+"""Find what a name stands for in a TypeScript or JavaScript file, and what a file exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import SUFFIXES
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_SCOPES = frozenset({"program", "statement_block", "class_body", "for_statement"})
+_DECLARING = frozenset({"function_declaration", "variable_declarator"})
+_PATTERNS = frozenset({"object_assignment_pattern", "pair_pattern"})
+
+Value = tuple[PurePosixPath, "Node"]
+"""An expression and the file it stands in."""
+
+
+class Names:
+    """The names of one tree's files."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Read from `tree`."""
+        self._tree = tree
+
+    def root(self, path: PurePosixPath) -> Node | None:
+        """Return the root of the file's syntax tree, or None."""
+        content = self._tree.read(path)
+        return None if content is None else typescript.parsed(content)
+
+    def values(self, path: PurePosixPath, at: Node, name: str) -> list[Value]:
+        """Return what `name`, read at the node `at`, is declared and assigned as."""
+        root = self.root(path)
+        if root is None:
+            return []
+        found = _visible(_declared(root).get(name, ()), at)
+        if found:
+            return [(path, value) for value in (*found, *_assigned(root).get(name, ()))]
+        return list(self._imported(path, name))
+
+    def exported_by(self, path: PurePosixPath, holder: str, name: str) -> list[Value]:
+        """Return what `holder.name` is where `holder` is a whole module that was imported."""
+        return [
+            value
+            for item in self._imports(path)
+            if item.names.get(holder) in {"*", "default"}
+            for value in self.exported(self.target(path, item.source), name)
+        ]
+
+    def exported(self, path: PurePosixPath | None, name: str, depth: int = 0) -> list[Value]:
+        """Return what the file at `path` exports as `name`."""
+        root = None if path is None or depth > len(SUFFIXES) else self.root(path)
+        if path is None or root is None:
+            return []
+        found: list[Value] = []
+        if name in {"default", "*"}:
+            found += [(path, node) for node in _whole_export(root)]
+        assigned = _assigned(root)
+        for key in (f"exports.{name}", f"module.exports.{name}"):
+            found += [(path, node) for node in assigned.get(key, ())]
+        found += [(path, node) for node in _visible(_declared(root).get(name, ()), root)]
+        for source, there in _passed_on(root, name):
+            found += self.exported(self.target(path, source), there, depth + 1)
+        return found
+
+    def assigned_later(self, path: PurePosixPath, holder: Node, name: str) -> list[Node]:
+        """Return what the property `name` of the object literal `holder` is set to afterwards."""
+        declarator = holder.parent
+        root = self.root(path)
+        if declarator is None or declarator.type != "variable_declarator" or root is None:
+            return []
+        variable = _text(declarator.child_by_field_name("name"))
+        return _assigned(root).get(f"{variable}.{name}", [])
+
+    def target(self, importer: PurePosixPath, source: str) -> PurePosixPath | None:
+        """Return the file that a relative import names, or None."""
+        if not source.startswith("."):
+            return None
+        parts = list(importer.parent.parts)
+        for part in source.split("/"):
+            if part == ".." and parts:
+                parts.pop()
+            elif part not in {".", "..", ""}:
+                parts.append(part)
+        plain = "/".join(parts)
+        bare = plain.rsplit(".", 1)[0] if plain.endswith(SUFFIXES) else plain
+        names = (plain, *(f"{stem}{end}" for stem in (bare, f"{plain}/index") for end in SUFFIXES))
+        found = (item for item in names if item.endswith(SUFFIXES) and self._tree.read(item))
+        first = next(found, None)
+        return None if first is None else PurePosixPath(first)
+
+    def _imports(self, path: PurePosixPath) -> tuple[typescript.Import, ...]:
+        content = self._tree.read(path)
+        return () if content is None else typescript.read(content).imports
+
+    def _imported(self, path: PurePosixPath, name: str) -> Iterator[Value]:
+        for item in self._imports(path):
+            if name in item.names:
+                yield from self.exported(self.target(path, item.source), item.names[name])
+
+
+def enclosing_parameters(node: Node) -> frozenset[str]:
+    """Return the parameters of the functions around `node`."""
+    names: set[str] = set()
+    around = node.parent
+    while around is not None:
+        single = around.child_by_field_name("parameter")
+        listed = around.child_by_field_name("parameters")
+        for part in (single, listed):
+            if part is not None:
+                names |= {_text(item) for item in typescript.walk(part) if _is_name(item)}
+        around = around.parent
+    return frozenset(names)
+
+
+def _is_name(node: Node) -> bool:
+    return node.type in {"identifier", "shorthand_property_identifier_pattern"}
+
+
+@lru_cache(maxsize=64)
+def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
+    """Return each name's declarations: the scope it is visible in, and its value."""
+    found: dict[str, list[tuple[Node, Node]]] = {}
+    for node in typescript.walk(root):
+        if node.type not in _DECLARING:
+            continue
+        scope = _scope(node)
+        for name, value in _bindings(node):
+            found.setdefault(name, []).append((scope, value))
+    return found
+
+
+def _bindings(node: Node) -> Iterator[tuple[str, Node]]:
+    name = node.child_by_field_name("name")
+    if node.type == "function_declaration":
+        yield _text(name), node
+        return
+    value = node.child_by_field_name("value")
+    if name is None or value is None or _text(value).startswith("require("):
+        return
+    if name.type == "identifier":
+        yield _text(name), value
+    for part in typescript.walk(name):
+        if part.type in _PATTERNS:
+            left = part.child_by_field_name("left") or part.child_by_field_name("value")
+            right = part.child_by_field_name("right")
+            if left is not None and right is not None:
+                yield _text(left), right
+
+
+def _scope(node: Node) -> Node:
+    around = node
+    while around.parent is not None:
+        around = around.parent
+        if around.type in _SCOPES:
+            break
+    return around
+
+
+def _visible(declared: list[tuple[Node, Node]] | tuple[()], at: Node) -> list[Node]:
+    """Return the values declared in the innermost scope that holds `at`."""
+    around = [
+        (scope, value)
+        for scope, value in declared
+        if scope.start_byte <= at.start_byte and at.end_byte <= scope.end_byte
+    ]
+    innermost = max((scope.start_byte for scope, _ in around), default=0)
+    return [value for scope, value in around if scope.start_byte == innermost]
+
+
+@lru_cache(maxsize=64)
+def _assigned(root: Node) -> dict[str, list[Node]]:
+    """Return what is assigned, by the assignment's left side as written."""
+    found: dict[str, list[Node]] = {}
+    for node in typescript.walk(root):
+        right = node.child_by_field_name("right")
+        if node.type == "assignment_expression" and right is not None:
+            found.setdefault(_text(node.child_by_field_name("left")), []).append(right)
+    return found
+
+
+def _whole_export(root: Node) -> list[Node]:
+    found = list(_assigned(root).get("module.exports", ()))
+    for node in root.named_children:
+        if node.type == "export_statement" and any(
+            part.type == "default" for part in node.children
+        ):
+            value = node.child_by_field_name("value") or node.child_by_field_name("declaration")
+            found += [] if value is None else [value]
+    return found
+
+
+def _passed_on(root: Node, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the source and the name there of `export { a as name } from './b'` and the like."""
+    for node in root.named_children:
+        source = node.child_by_field_name("source")
+        if node.type != "export_statement" or source is None:
+            continue
+        listed = [part for part in typescript.walk(node) if part.type == "export_specifier"]
+        for part in listed:
+            exported = _text(part.child_by_field_name("alias")) or _text(
+                part.child_by_field_name("name")
+            )
+            if exported == name:
+                yield _text(source)[1:-1], _text(part.child_by_field_name("name"))
+        if not listed:
+            yield _text(source)[1:-1], name
+
+
+def _text(node: Node | None) -> str:
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,98 @@
+"""Find the declarations that an edit leaves without a reader: compilers may refuse those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closeout.fs.text_edit import Splice, line_end, line_start
+from closeout.parsing import typescript
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_NAMES = frozenset({"identifier", "shorthand_property_identifier"})
+_STATEMENTS = frozenset({"function_declaration", "lexical_declaration", "variable_declaration"})
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unused:
+    """The splices that drop dead declarations, and a dead import that they cannot drop."""
+
+    splices: tuple[Splice, ...] = ()
+    imported: str = ""
+
+
+def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
+    """Return what nobody reads any more once `splices` are applied to `content`."""
+    root = typescript.parsed(content)
+    read: dict[str, list[Node]] = {}
+    for node in typescript.walk(root):
+        if node.type in _NAMES:
+            read.setdefault(_text(node), []).append(node)
+    gone = [(item.start, item.end) for item in splices]
+    dropped: list[Splice] = []
+    for _ in range(_ROUNDS):
+        dead = [
+            staying[0]
+            for nodes in read.values()
+            if any(_within(node, gone) for node in nodes)
+            and len(staying := [node for node in nodes if not _within(node, gone)]) == 1
+        ]
+        statements = [_statement(node) for node in dead]
+        for name, statement in zip(dead, statements, strict=True):
+            if statement is None:
+                continue
+            if statement.type == "import_statement":
+                if len(_imported(statement)) > 1:
+                    return Unused(imported=_text(name))
+            elif statement.type not in _STATEMENTS:
+                continue
+            start = line_start(content, statement.start_byte)
+            end = line_end(content, statement.end_byte)
+            gone.append((start, end))
+            dropped.append(Splice(start=start, end=end, text=""))
+        if not any(statements):
+            break
+    return Unused(splices=tuple(dropped))
+
+
+def _statement(name: Node) -> Node | None:
+    """Return the statement that does nothing but declare `name`, or the import it comes from."""
+    around = name.parent
+    if around is None:
+        return None
+    if around.type == "function_declaration":
+        return around if _is_free(around) else None
+    if around.type == "variable_declarator" and around.child_by_field_name("name") == name:
+        statement = around.parent
+        is_alone = statement is not None and len(statement.named_children) == 1
+        return statement if is_alone and statement is not None and _is_free(statement) else None
+    while around is not None and around.type.startswith(("import", "named_imports", "namespace")):
+        if around.type == "import_statement":
+            return around
+        around = around.parent
+    return None
+
+
+def _is_free(statement: Node) -> bool:
+    """Return whether the statement is neither exported nor a loop's own."""
+    around = statement.parent
+    return around is not None and around.type in {"program", "statement_block"}
+
+
+def _imported(statement: Node) -> list[Node]:
+    kinds = {"import_specifier", "namespace_import"}
+    found = [node for node in typescript.walk(statement) if node.type in kinds]
+    clauses = [node for node in statement.named_children if node.type == "import_clause"]
+    return [*found, *(node for node in clauses if node.named_children[0].type == "identifier")]
+
+
+def _within(node: Node, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= node.start_byte and node.end_byte <= end for start, end in spans)
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,218 @@
+"""Follow TypeScript expressions to what they can come to, through names and relative imports.
+
+Every branch of a conditional counts, the default behind `||` too. Nothing is run: what cannot be
+followed is a leaf of kind "unknown".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from closeout.model.tree import Tree
+from closeout.parsing import typescript
+from closeout.parsing.typescript_names import Names, enclosing_parameters
+from closeout.parsing.typescript_source import Place, string_value
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+FUNCTIONS = frozenset(
+    {"arrow_function", "function_declaration", "function_expression", "method_definition"}
+)
+_WRAPPERS = frozenset(
+    {
+        "as_expression",
+        "await_expression",
+        "non_null_expression",
+        "parenthesized_expression",
+        "satisfies_expression",
+        "spread_element",
+        "type_assertion",
+    }
+)
+_QUESTIONS = frozenset({"endsWith", "has", "includes", "indexOf", "some", "startsWith", "test"})
+"""Their arguments are compared with, and are not part of what comes out."""
+_CUTTING = frozenset({"join", "replace", "replaceAll", "split"})
+"""Their receiver comes out, their arguments do not."""
+_PASSED_ON = frozenset({"object", "string", "template_string"})
+"""What a call may hand back of its arguments; a flag or a pattern steers it instead."""
+_DEEPEST = 60
+_MOST = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """Something an expression can come to; `kind` is the grammar's, or "unknown"."""
+
+    path: PurePosixPath
+    place: Place
+    kind: str
+    node: Node = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Return a string's value, else the source text."""
+        value = string_value(self.place)
+        return self.place.text if value is None else value
+
+
+class Values:
+    """The values in one tree's TypeScript and JavaScript files."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Read from `tree`."""
+        self._names = Names(tree)
+        self._left = _MOST
+
+    def at(self, path: PurePosixPath, place: Place) -> tuple[Leaf, ...]:
+        """Return what the expression at `place` of the file `path` can come to."""
+        root = self._names.root(path)
+        node = None if root is None else root.descendant_for_byte_range(place.start, place.end)
+        self._left = _MOST
+        return () if node is None else tuple(self._follow(path, node, 0))
+
+    def of(self, leaf: Leaf, node: Node) -> tuple[Leaf, ...]:
+        """Return what `node`, an expression in the file of `leaf`, can come to."""
+        self._left = _MOST
+        return tuple(self._follow(leaf.path, node, 0))
+
+    def members(self, leaf: Leaf, name: str) -> tuple[Leaf, ...]:
+        """Return what the property `name` of an object literal can come to; none where absent."""
+        return tuple(self._property(leaf.path, leaf.node, name, 0))
+
+    def _follow(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            yield _leaf(path, node, "unknown")
+            return
+        for part in _parts(node):
+            yield from self._follow(path, part, depth + 1)
+        if node.type in {"identifier", "shorthand_property_identifier"}:
+            yield from self._name(path, node, depth + 1)
+        elif node.type == "member_expression":
+            yield from self._member(path, node, depth + 1)
+        elif node.type == "call_expression":
+            yield from self._call(path, node, depth + 1)
+        elif not _is_compound(node):
+            yield _leaf(path, node, node.type)
+
+    def _name(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
+        name = _text(node)
+        if name in enclosing_parameters(node) or name == "undefined":
+            yield _leaf(path, node, "undefined" if name == "undefined" else "unknown")
+            return
+        found = self._names.values(path, node, name)
+        for there, value in found:
+            yield from self._follow(there, value, depth)
+        if not found:
+            yield _leaf(path, node, "unknown")
+
+    def _member(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
+        holder, name = node.child_by_field_name("object"), node.child_by_field_name("property")
+        if holder is None or name is None or _text(holder) == "process.env":
+            yield _leaf(path, node, "unknown")
+            return
+        found = [
+            leaf
+            for there, value in self._names.exported_by(path, _text(holder), _text(name))
+            for leaf in self._follow(there, value, depth)
+        ]
+        if not found:
+            objects = [item for item in self._follow(path, holder, depth) if item.kind == "object"]
+            for item in objects:
+                found += self._property(item.path, item.node, _text(name), depth)
+        yield from found or [_leaf(path, node, "unknown")]
+
+    def _call(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
+        """Yield what goes into the call, and what the called function returns."""
+        function = node.child_by_field_name("function")
+        method = None if function is None else function.child_by_field_name("property")
+        if function is None or _text(method) in _QUESTIONS:
+            yield _leaf(path, node, "unknown")
+            return
+        yield _leaf(path, node, "call")
+        holder = function.child_by_field_name("object")
+        given = node.child_by_field_name("arguments")
+        if holder is not None:
+            known = (item for item in self._follow(path, holder, depth) if item.kind != "unknown")
+            yield from (item for item in known if item.kind not in FUNCTIONS)
+        for part in () if given is None or _text(method) in _CUTTING else given.named_children:
+            found = self._follow(path, part, depth)
+            yield from (item for item in found if item.kind in _PASSED_ON)
+        if function.type == "identifier":
+            for item in self._name(path, function, depth):
+                if item.kind in FUNCTIONS:
+                    yield from self._returned(item, depth)
+
+    def _returned(self, function: Leaf, depth: int) -> Iterator[Leaf]:
+        body = function.node.child_by_field_name("body")
+        if body is None:
+            return
+        if body.type != "statement_block":
+            yield from self._follow(function.path, body, depth)
+            return
+        for node in typescript.walk(body):
+            if node.type == "return_statement" and node.named_children:
+                yield from self._follow(function.path, node.named_children[0], depth)
+
+    def _property(self, path: PurePosixPath, holder: Node, name: str, depth: int) -> Iterator[Leaf]:
+        for value in own_values(holder, name):
+            yield from self._follow(path, value, depth + 1)
+        for value in self._names.assigned_later(path, holder, name):
+            yield from self._follow(path, value, depth + 1)
+        for child in holder.named_children if depth < _DEEPEST else ():
+            if child.type == "spread_element":
+                for item in self._follow(path, child, depth + 1):
+                    if item.kind == "object":
+                        yield from self._property(item.path, item.node, name, depth + 1)
+
+
+def own_values(holder: Node, name: str) -> Iterator[Node]:
+    """Yield the value that an object literal itself gives to the property `name`."""
+    for child in holder.named_children:
+        key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
+        if _text(key).strip("'\"") == name and child.type != "spread_element":
+            yield child.child_by_field_name("value") or child
+
+
+def _parts(node: Node) -> list[Node]:
+    """Return the expressions whose values are this one's."""
+    if node.type in _WRAPPERS:
+        is_cast = node.type == "type_assertion"
+        return node.named_children[-1:] if is_cast else node.named_children[:1]
+    if node.type == "array":
+        return [child for child in node.named_children if child.type != "comment"]
+    if node.type == "new_expression":
+        given = node.child_by_field_name("arguments")
+        return [] if given is None else list(given.named_children)
+    fields = {
+        "assignment_expression": ("right",),
+        "ternary_expression": ("consequence", "alternative"),
+        "binary_expression": _sides(node),
+    }.get(node.type, ())
+    found = (node.child_by_field_name(name) for name in fields)
+    return [child for child in found if child is not None]
+
+
+def _sides(node: Node) -> tuple[str, ...]:
+    operator = _text(node.child_by_field_name("operator"))
+    return {"||": ("left", "right"), "??": ("left", "right"), "&&": ("right",)}.get(operator, ())
+
+
+def _is_compound(node: Node) -> bool:
+    return node.type in _WRAPPERS or node.type in {
+        "array",
+        "assignment_expression",
+        "ternary_expression",
+    }
+
+
+def _leaf(path: PurePosixPath, node: Node, kind: str) -> Leaf:
+    return Leaf(path=path, place=typescript.place_of(node), kind=kind, node=node)
+
+
+def _text(node: Node | None) -> str:
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -1,0 +1,237 @@
+"""Locate YAML keys, items and insertion points by byte offset; nothing is changed here.
+
+The parser counts characters and this project splices bytes, so every mark is converted. Comments,
+quoting and indentation stay out of it: they are what a splice elsewhere leaves alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+from closeout.fs.text_edit import Splice, line_end
+from closeout.parsing.yaml_loader import safe_loader
+
+
+class YamlError(Exception):
+    """Content that is no YAML; `line` is where the parser gave up."""
+
+    def __init__(self, detail: str, *, line: int) -> None:
+        """Keep the parser's reason and the 1-based line."""
+        super().__init__(f"line {line}: {detail}")
+        self.detail = detail
+        self.line = line
+
+
+class Kind(Enum):
+    """What a node is."""
+
+    MAPPING = "mapping"
+    SEQUENCE = "sequence"
+    SCALAR = "scalar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One key of a mapping or one item of a sequence, where `key` is its index."""
+
+    key: str | int
+    start: int
+    """Byte offset of the key, or of the item after its dash."""
+    value: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A value with the bytes it spans; `end` excludes trailing blanks, comments and newlines."""
+
+    kind: Kind
+    start: int
+    end: int
+    line: int
+    indent: int
+    """Column of a block mapping's keys or of a block sequence's dashes."""
+    flow: bool
+    """Whether a collection is written in brackets."""
+    text: str
+    """A scalar's value after unquoting; empty for collections."""
+    tag: str
+    """The resolved tag's last word, such as `str`, `int` or `null`."""
+    entries: tuple[Entry, ...] = ()
+    alias: bool = False
+    """Whether the value only refers to another place: an edit would change both."""
+
+    def get(self, *keys: str | int) -> Node | None:
+        """Return the value below `keys`, the last of duplicates; None where one is absent."""
+        node: Node | None = self
+        for key in keys:
+            found = [entry.value for entry in node.entries if entry.key == key] if node else []
+            node = found[-1] if found else None
+        return node
+
+    def scalars(self) -> tuple[str, ...]:
+        """Return the text of every scalar item or value directly below."""
+        return tuple(entry.value.text for entry in self.entries if entry.value.kind is Kind.SCALAR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insertion:
+    """A place where new keys or items fit, and what has to stand around them."""
+
+    offset: int
+    indent: str
+    before: str
+    after: str
+
+    def splice(self, text: str) -> Splice:
+        """Return the splice that puts `text` there, every line of it indented.
+
+        `text` is one entry or more, without a final newline, such as `key: value` or `- item`;
+        in a collection written in brackets it is a bare `key: value` or `item`.
+        """
+        lines = [self.indent + line if line else line for line in text.split("\n")]
+        joined = "\n".join(lines)
+        return Splice(start=self.offset, end=self.offset, text=f"{self.before}{joined}{self.after}")
+
+
+def documents(content: bytes) -> tuple[Node, ...]:
+    """Return the top node of every document; raises YamlError."""
+    return _documents(content)
+
+
+def find(content: bytes, *keys: str | int) -> Node | None:
+    """Return the value below `keys` in the first document; raises YamlError.
+
+    Keys are mapping keys as text and sequence indices as numbers. Merge keys (`<<`) are not
+    followed: their entries stand elsewhere.
+    """
+    tops = documents(content)
+    return tops[0].get(*keys) if tops else None
+
+
+def append(content: bytes, node: Node) -> Insertion:
+    """Return the place after the last entry of the collection `node`.
+
+    Raises ValueError for a scalar and for an alias: there is no such place of its own.
+    """
+    return _insertion(content, node, node.entries[-1] if node.entries else None)
+
+
+def after(content: bytes, node: Node, key: str | int) -> Insertion:
+    """Return the place right after the entry `key` of `node`; raises ValueError without one."""
+    for entry in node.entries:
+        if entry.key == key:
+            return _insertion(content, node, entry)
+    message = f"no entry {key!r} on line {node.line}"
+    raise ValueError(message)
+
+
+def _insertion(content: bytes, node: Node, entry: Entry | None) -> Insertion:
+    if node.kind is Kind.SCALAR or node.alias:
+        message = f"nothing can be inserted in the {node.kind.value} on line {node.line}"
+        raise ValueError(message)
+    if node.flow:
+        place = node.start + 1 if entry is None else entry.value.end
+        return Insertion(offset=place, indent="", before="" if entry is None else ", ", after="")
+    last = node.end if entry is None else max(entry.value.end, entry.start)
+    offset = line_end(content, last)
+    ended = content[:offset].endswith(b"\n")
+    return Insertion(
+        offset=offset,
+        indent=" " * node.indent,
+        before="" if ended else "\n",
+        after="\n" if ended else "",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _documents(content: bytes) -> tuple[Node, ...]:
+    import yaml  # noqa: PLC0415 - slow to import, and most runs ask for it late
+
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise YamlError("not UTF-8", line=line) from error
+    try:
+        tops = [top for top in yaml.compose_all(text, Loader=safe_loader()) if top is not None]
+        reader = _Reader(content, text)
+        return tuple(reader.node(top) for top in tops)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise YamlError(error.problem or "not YAML", line=line) from error
+    except yaml.YAMLError as error:
+        position = getattr(error, "position", 0)
+        raise YamlError("a character YAML forbids", line=text.count("\n", 0, position) + 1) from (
+            error
+        )
+    except RecursionError as error:
+        raise YamlError("nested too deeply", line=1) from error
+
+
+class _Reader:
+    """Turns the parser's nodes into ours, each once, however often it is aliased."""
+
+    def __init__(self, content: bytes, text: str) -> None:
+        self._content = content
+        self._offset = _offsets(text)
+        self._known: dict[int, Node] = {}
+        self._open: set[int] = set()
+
+    def node(self, raw: Any) -> Node:  # noqa: ANN401 - PyYAML ships no types
+        identity = id(raw)
+        if identity in self._known:
+            return replace(self._known[identity], alias=True)
+        if identity in self._open:
+            raise YamlError("an alias that contains itself", line=raw.start_mark.line + 1)
+        self._open.add(identity)
+        made = self._make(raw)
+        self._open.discard(identity)
+        self._known[identity] = made
+        return made
+
+    def _make(self, raw: Any) -> Node:  # noqa: ANN401 - PyYAML ships no types
+        kind = Kind(raw.id)
+        entries = tuple(self._entries(raw, kind))
+        start = self._offset(raw.start_mark.index)
+        flow = kind is not Kind.SCALAR and bool(raw.flow_style)
+        end = self._offset(raw.end_mark.index)
+        if kind is not Kind.SCALAR and not flow:
+            own = [entry for entry in entries if not entry.value.alias]
+            end = max([start, *(e.value.end for e in own), *(e.start for e in entries)])
+        else:
+            end = start + len(self._content[start:end].rstrip())
+        return Node(
+            kind=kind,
+            start=start,
+            end=end,
+            line=raw.start_mark.line + 1,
+            indent=raw.start_mark.column,
+            flow=flow,
+            text=raw.value if kind is Kind.SCALAR else "",
+            tag=raw.tag.rsplit(":", 1)[-1],
+            entries=entries,
+        )
+
+    def _entries(self, raw: Any, kind: Kind) -> Iterator[Entry]:  # noqa: ANN401 - as above
+        if kind is Kind.MAPPING:
+            for key, value in raw.value:
+                name = key.value if isinstance(key.value, str) else ""
+                start = self._offset(key.start_mark.index)
+                yield Entry(key=name, start=start, value=self.node(value))
+        elif kind is Kind.SEQUENCE:
+            for index, item in enumerate(raw.value):
+                start = self._offset(item.start_mark.index)
+                yield Entry(key=index, start=start, value=self.node(item))
+
+
+def _offsets(text: str) -> Callable[[int], int]:
+    if text.isascii():
+        return int
+    table = [0, *accumulate(len(character.encode()) for character in text)]
+    return table.__getitem__

@@ -1,1 +1,0 @@
-"""Questions put to running parts, each with an expectation and a recorded answer."""

@@ -1,0 +1,1 @@
+"""Forms of one report, each made from the JSON of `report.schema.json`."""

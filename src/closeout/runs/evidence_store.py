@@ -1,0 +1,143 @@
+"""Evidence files: one a session, written whole, bound to the tree they were made on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from closeout.console.sanitize import storable
+from closeout.errors import CloseoutError
+from closeout.fs import json_reader, writer
+from closeout.model import Means, Measure
+from closeout.model.verdicts import Evidence
+from closeout.runs import store
+
+
+def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
+    """Write one session's evidence as `<session>.json` into `folder`; returns the file."""
+    place = folder / f"{session}.json"
+    document = storable({"session": session, "evidence": [to_json(item) for item in items]})
+    writer.durable_write(place, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    return place
+
+
+def read(place: Path) -> tuple[Evidence, ...]:
+    """Return the evidence of one file; raises CloseoutError("evidence-unusable")."""
+    try:
+        return tuple(_from_json(item) for item in json_reader.loads(place.read_bytes())["evidence"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CloseoutError(
+            "evidence-unusable",
+            f"{place.name} is no evidence file: {error}",
+            hint="run the session that made it again.",
+        ) from error
+
+
+def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
+    """Return the newest evidence of every probe about `root`, over its runs.
+
+    Evidence of another tree digest is kept only where there is none for a newer one; judging
+    tells fresh from stale.
+    """
+    newest: dict[tuple[str, str], Evidence] = {}
+    for run in store.of_root(reports, root):
+        for place in sorted(run.evidence.glob("*.json")):
+            for item in read(place):
+                key = (item.probe, item.criterion)
+                if key not in newest or newest[key].at < item.at:
+                    newest[key] = item
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def collect(reports: Path, run: store.Run, tree_digest: str) -> None:
+    """Copy into `run` the newest file of every session that is about the tree as it is.
+
+    A run's folder then holds the single proofs of its report, whichever run made them.
+    """
+    for other in store.of_root(reports, run.root):
+        for place in sorted(other.evidence.glob("*.json")):
+            target = run.evidence / place.name
+            if not target.exists() and any(
+                item.subject_digest == tree_digest for item in read(place)
+            ):
+                writer.durable_write(target, place.read_bytes())
+
+
+def kinds(items: Iterable[Evidence]) -> dict[str, int]:
+    """Return how many items each kind of proof has, by the kind's name."""
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.kind.value] = counts.get(item.kind.value, 0) + 1
+    return counts
+
+
+def to_json(item: Evidence) -> dict[str, object]:
+    """Return the evidence as the JSON object that reports and files share."""
+    return {
+        "probe": item.probe,
+        "criterion": item.criterion,
+        "kind": item.kind.value,
+        "passed": item.passed,
+        "before": item.before,
+        "expected": item.expected,
+        "observed": item.observed,
+        "command": item.command,
+        "tree_digest": item.subject_digest,
+        "at": item.at.isoformat(),
+        "seconds": round(item.seconds, 3),
+        "means": item.means.value,
+        "measures": [
+            {"name": taken.name, "value": taken.value, "unit": taken.unit, "floor": taken.floor}
+            for taken in item.measures
+        ],
+    }
+
+
+def _from_json(item: dict[str, object]) -> Evidence:
+    return Evidence(
+        probe=str(item["probe"]),
+        criterion=str(item["criterion"]),
+        passed=_answer(item["passed"]),
+        before=_answer(item["before"]),
+        expected=str(item["expected"]),
+        observed=str(item["observed"]),
+        command=str(item["command"]),
+        subject_digest=str(item["tree_digest"]),
+        at=datetime.fromisoformat(str(item["at"])),
+        seconds=float(str(item["seconds"])),
+        means=Means(item["means"]),
+        measures=_measures(item.get("measures", [])),
+    )
+
+
+def _measures(given: object) -> tuple[Measure, ...]:
+    if not isinstance(given, list):
+        message = f"{given!r} is no list of measures"
+        raise TypeError(message)
+    return tuple(
+        Measure(
+            name=str(taken["name"]),
+            value=_figure(taken["value"]),
+            unit=str(taken["unit"]),
+            floor=None if taken["floor"] is None else _figure(taken["floor"]),
+        )
+        for taken in given
+    )
+
+
+def _figure(value: object) -> float:
+    figure = float(str(value))
+    if not math.isfinite(figure):
+        message = f"{value!r} is no figure"
+        raise ValueError(message)
+    return figure
+
+
+def _answer(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    message = f"{value!r} is neither true, false nor null"
+    raise ValueError(message)

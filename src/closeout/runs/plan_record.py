@@ -1,0 +1,200 @@
+"""What a run keeps of its plan, so that later reports can tell what changed and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from closeout.engine.planner import Plan, findings
+from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import json_reader, writer
+from closeout.fs.safe_open import clean_path
+from closeout.model import Proposal, Reason, Unresolved
+from closeout.runs import store
+
+DIFFS = "patches"
+"""The folder of a run that holds its diffs, each named NNN-gap-name.origin.patch."""
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One file that a run writes, and where its text comes from."""
+
+    path: PurePosixPath
+    gap: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A plan in short: open places before it by gap, changes, and refusals by gap."""
+
+    before: Mapping[str, int] = field(default_factory=dict)
+    unnamed: Mapping[str, int] = field(default_factory=dict)
+    """How many of the open places the order does not list, by gap."""
+    changes: tuple[Change, ...] = ()
+    unresolved: Mapping[str, tuple[Unresolved, ...]] = field(default_factory=dict)
+
+
+def of_plan(plan: Plan) -> Record:
+    """Return the record of a plan."""
+    found = {slug: findings(checks) for slug, checks in plan.before.items()}
+    return Record(
+        before={slug: len(places) for slug, places in found.items()},
+        unnamed={slug: sum(not item.named for item in places) for slug, places in found.items()},
+        changes=tuple(change for item in plan.proposals for change in _changes(item)),
+        unresolved={item.gap: item.unresolved for item in plan.proposals if item.unresolved},
+    )
+
+
+def _changes(proposal: Proposal) -> list[Change]:
+    origin = {path: patch.origin for patch in proposal.patches for path in patch.targets}
+    return [
+        Change(path=edit.path, gap=proposal.gap, origin=origin[edit.path])
+        for edit in proposal.edits
+    ]
+
+
+def merged(records: Sequence[Record]) -> Record:
+    """Return several runs' records, oldest first, as one: first counts, all changes."""
+    total = Record()
+    for record in records:
+        total = Record(
+            before={**record.before, **total.before},
+            unnamed={**record.unnamed, **total.unnamed},
+            changes=(*total.changes, *record.changes),
+            unresolved=record.unresolved,
+        )
+    return total
+
+
+def told(record: Record) -> str:
+    """Return the plan as lines for a terminal: what is found, what is written, what is refused."""
+    lines = []
+    for slug, count in record.before.items():
+        mine = [change for change in record.changes if change.gap == slug]
+        lines.append(
+            f"plan {slug}: {count} places open, {record.unnamed[slug]} of them not named by the "
+            f"order; {len(mine)} files to write"
+        )
+        lines += [f"  {change.origin:<9} {change.path}" for change in mine]
+        lines += [str(_refusal(item)) for item in record.unresolved.get(slug, ())]
+    return "\n".join([*lines, ""])
+
+
+def _refusal(item: Unresolved) -> CloseoutError:
+    return CloseoutError(
+        f"patch-{item.reason.value}",
+        f"{item.path} (line {item.line}) is left as it is: {item.detail}",
+        hint=item.hint,
+        exit_code=ExitCode.GAPS_LEFT,
+    )
+
+
+def to_json(record: Record) -> dict[str, object]:
+    """Return the record as the JSON object that `plan.json` and results share."""
+    return {
+        "before": dict(record.before),
+        "unnamed": dict(record.unnamed),
+        "changes": [
+            {"path": str(item.path), "gap": item.gap, "origin": item.origin}
+            for item in record.changes
+        ],
+        "unresolved": {
+            slug: [place_json(item) for item in items] for slug, items in record.unresolved.items()
+        },
+    }
+
+
+def keep(folder: Path, record: Record, plan: Plan) -> None:
+    """Write the record as `plan.json`, and every diff of the plan below `patches/`."""
+    diffs = folder / DIFFS
+    diffs.mkdir()
+    for number, patch in enumerate(patch for item in plan.proposals for patch in item.patches):
+        name = f"{number:03d}-{patch.slug}-{PurePosixPath(patch.name).stem}.{patch.origin}.patch"
+        writer.durable_write(diffs / name, patch.diff)
+    writer.durable_write(folder / _PLAN, json.dumps(to_json(record), indent=1).encode())
+
+
+def collect(folder: Path, standing: Sequence[Path]) -> tuple[Path, ...]:
+    """Copy into a run's folder the diffs of the runs that still stand, under their runs' names.
+
+    Returns the folders of the diffs that stand, in the order given; copies of a run that was
+    undone since are dropped.
+    """
+    names = {other.name for other in standing}
+    for place in (folder / DIFFS).glob("*/"):
+        if place.is_dir() and place.name not in names:
+            shutil.rmtree(place)
+    return tuple(_collected(folder, other) for other in standing)
+
+
+def _collected(folder: Path, other: Path) -> Path:
+    if other == folder:
+        return folder / DIFFS
+    copies = folder / DIFFS / other.name
+    for diff in sorted((other / DIFFS).glob("*.patch")):
+        if not (copies / diff.name).exists():
+            copies.mkdir(parents=True, exist_ok=True)
+            writer.durable_write(copies / diff.name, diff.read_bytes())
+    return copies
+
+
+def read(folder: Path) -> Record:
+    """Return the record kept in a run's folder, an empty one where it kept none."""
+    place = folder / _PLAN
+    if not place.is_file():
+        return Record()
+    try:
+        return _from_json(json_reader.loads(place.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise store.unusable(folder, _PLAN, error) from error
+
+
+def _from_json(document: dict[str, Any]) -> Record:
+    return Record(
+        before=_counts(document["before"]),
+        unnamed=_counts(document["unnamed"]),
+        changes=tuple(
+            Change(
+                path=clean_path(str(item["path"])),
+                gap=str(item["gap"]),
+                origin=str(item["origin"]),
+            )
+            for item in document["changes"]
+        ),
+        unresolved={
+            slug: tuple(_place(item) for item in items)
+            for slug, items in document["unresolved"].items()
+        },
+    )
+
+
+def _counts(read: dict[str, Any]) -> dict[str, int]:
+    return {slug: int(count) for slug, count in read.items()}
+
+
+def place_json(item: Unresolved) -> dict[str, object]:
+    """Return a refused place as the JSON object that plans and reports share."""
+    return {
+        "path": str(item.path),
+        "line": item.line,
+        "reason": item.reason.value,
+        "detail": item.detail,
+        "hint": item.hint,
+    }
+
+
+def _place(item: dict[str, Any]) -> Unresolved:
+    return Unresolved(
+        path=PurePosixPath(str(item["path"])),
+        line=int(item["line"]),
+        reason=Reason(item["reason"]),
+        detail=str(item["detail"]),
+        hint=str(item["hint"]),
+    )

@@ -1,0 +1,172 @@
+"""Rulings follow from what was seen; absence is never success."""
+
+from datetime import date
+
+import pytest
+from tests.support.builders import NOW, criterion, evidence, order, toy_gap
+
+from closeout.engine import evaluate, planner
+from closeout.engine.evaluate import Case
+from closeout.fs.tree import MemoryTree
+from closeout.model import Check, Criterion, Means, Reason, Unresolved, Verdict
+from closeout.model.verdicts import Evidence, Ruling, Waiver
+
+SHUT = MemoryTree({"a.txt": b"SHUT\n"})
+OPEN = MemoryTree({"a.txt": b"OPEN\n"})
+
+
+def _rule(asked: Criterion, *items: Evidence, tree: MemoryTree = SHUT, **more: object) -> Ruling:
+    found = planner.detect([toy_gap()], tree)
+    case = Case(tree_digest="tree", detection=found, evidence=items, **more)
+    return evaluate.judge(order(asked), case)[0]
+
+
+def test_judge_leaves_a_criterion_unproven_without_evidence() -> None:
+    """Nothing ran, so nothing is closed; the ruling names the command that settles it."""
+    ruling = _rule(criterion(means=Means.LIVE))
+    assert ruling.verdict is Verdict.UNPROVEN
+    assert "nox -s live_probes" in ruling.because
+
+
+def test_judge_closes_on_passing_evidence_of_the_asked_means() -> None:
+    """Red before, green after, on this very tree."""
+    assert _rule(criterion(means=Means.LIVE), evidence()).verdict is Verdict.CLOSED
+
+
+@pytest.mark.parametrize("asked", [Means.SUITE, Means.LIVE, Means.OPERATOR])
+def test_judge_does_not_take_weaker_means_for_proof(asked: Means) -> None:
+    """A static look settles nothing that has to be run, an emulator no real cloud."""
+    ruling = _rule(criterion(means=asked), evidence(means=Means.STATIC))
+    assert ruling.verdict is Verdict.UNPROVEN
+
+
+def test_judge_opens_on_one_failing_probe() -> None:
+    """Any red probe opens the criterion, and its observation is told."""
+    bad = evidence(probe="toy.bad", passed=False, observed="the evil origin came back")
+    ruling = _rule(criterion(means=Means.LIVE), evidence(), bad)
+    assert ruling.verdict is Verdict.OPEN
+    assert "the evil origin came back" in ruling.because
+
+
+def test_judge_leaves_it_unproven_when_a_probe_did_not_run() -> None:
+    """A missing tool is no pass."""
+    absent = evidence(probe="toy.tool", passed=None, observed="mosquitto is not installed")
+    ruling = _rule(criterion(means=Means.LIVE), evidence(), absent)
+    assert ruling.verdict is Verdict.UNPROVEN
+    assert "mosquitto is not installed" in ruling.because
+
+
+def test_judge_takes_no_stale_evidence() -> None:
+    """Evidence of another tree proves nothing about this one."""
+    ruling = _rule(criterion(means=Means.LIVE), evidence(subject_digest="older"))
+    assert ruling.verdict is Verdict.UNPROVEN
+    assert "stale" in ruling.because
+
+
+def test_judge_takes_no_guard_for_a_proof() -> None:
+    """A probe that was green before the fix says nothing about the fix."""
+    ruling = _rule(criterion(means=Means.LIVE), evidence(before=True))
+    assert ruling.verdict is Verdict.UNPROVEN
+
+
+def test_judge_opens_on_a_finding_in_spite_of_green_probes() -> None:
+    """A place that is still open outweighs the evidence."""
+    ruling = _rule(criterion(means=Means.LIVE), evidence(), tree=OPEN)
+    assert ruling.verdict is Verdict.OPEN
+    assert "a.txt:1" in ruling.because
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict"),
+    [(Reason.DRIFTED, Verdict.DRIFTED), (Reason.UNPARSABLE, Verdict.BLOCKED)],
+)
+def test_judge_takes_the_refusal_for_its_verdict(reason: Reason, verdict: Verdict) -> None:
+    """A place that was refused is drifted or blocked, with its reason."""
+    place = planner.findings(planner.detect([toy_gap()], OPEN)["toy"])[0].path
+    left = Unresolved(path=place, reason=reason, detail="moved on")
+    ruling = _rule(criterion(), tree=OPEN, unresolved={"toy": (left,)})
+    assert ruling.verdict is verdict
+    assert "moved on" in ruling.because
+
+
+def test_judge_blocks_where_a_detector_could_not_look() -> None:
+    """A file that does not parse blocks what it would have shown."""
+    left = Unresolved(path=SHUT.paths()[0], reason=Reason.UNPARSABLE, detail="bad", line=7)
+    check = Check(rule="word", criterion="1.1", examined=SHUT.paths(), unresolved=(left,))
+    case = Case(tree_digest="tree", detection={"toy": (check,)})
+    (ruling,) = evaluate.judge(order(criterion()), case)
+    assert ruling.verdict is Verdict.BLOCKED
+    assert "a.txt:7" in ruling.because
+
+
+def test_static_evidence_of_an_empty_look_is_no_pass() -> None:
+    """A detector that found no file to examine has not shown anything."""
+    empty = planner.detect([toy_gap()], MemoryTree({"b.py": b""}))
+    (item,) = evaluate.static_evidence(empty, empty, "tree", NOW)
+    assert item.passed is None
+
+
+def test_static_evidence_closes_a_static_criterion_and_remembers_red() -> None:
+    """Open before, none after: the detector's answers are proof like any other."""
+    before = planner.detect([toy_gap()], OPEN)
+    after = planner.detect([toy_gap()], SHUT)
+    items = evaluate.static_evidence(before, after, "tree", NOW)
+    assert items[0].before is False
+    assert _rule(criterion(), *items).verdict is Verdict.CLOSED
+
+
+def test_judge_gives_a_resting_criterion_the_worst_verdict() -> None:
+    """A done-line is as good as the worst of what it rests on."""
+    asked = order(
+        criterion("1.1", Means.LIVE),
+        criterion("1.2", Means.LIVE),
+        criterion("D.1", rests_on=("1.1", "1.2")),
+    )
+    case = Case(tree_digest="tree", detection={}, evidence=(evidence("1.1"),))
+    assert [item.verdict for item in evaluate.judge(asked, case)] == [
+        Verdict.CLOSED,
+        Verdict.UNPROVEN,
+        Verdict.UNPROVEN,
+    ]
+
+
+def _waiver(subject: str) -> Waiver:
+    day = date(2026, 1, 1)
+    return Waiver(subject=subject, who="Mali", when=day, why="next week", until=date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("subject", ["1.1", "toy/word a.txt"], ids=["criterion", "finding"])
+def test_judge_waives_an_open_place(subject: str) -> None:
+    """A criterion or the one finding in it can be accepted; the ruling says by whom."""
+    items = evaluate.static_evidence(found := planner.detect([toy_gap()], OPEN), found, "tree", NOW)
+    ruling = _rule(criterion(), *items, tree=OPEN, waivers={subject: _waiver(subject)})
+    assert ruling.verdict is Verdict.WAIVED
+    assert "Mali accepted" in ruling.because
+
+
+def test_judge_waives_no_finding_that_is_not_named() -> None:
+    """A waiver of one place leaves its neighbour open."""
+    tree = MemoryTree({"a.txt": b"OPEN\n", "b.txt": b"OPEN\n"})
+    subject = "toy/word a.txt"
+    ruling = _rule(criterion(), tree=tree, waivers={subject: _waiver(subject)})
+    assert ruling.verdict is Verdict.OPEN
+    assert "b.txt:1" in ruling.because
+    assert "a.txt" not in ruling.because
+
+
+def test_judge_waives_a_failing_probe_beside_passing_ones() -> None:
+    """An accepted probe is left out; what remains must still hold."""
+    bad = evidence(probe="toy.bad", passed=False)
+    waived = {"toy.bad": _waiver("toy.bad")}
+    asked = criterion(means=Means.LIVE)
+    assert _rule(asked, evidence(), bad, waivers=waived).verdict is Verdict.WAIVED
+    worse = evidence(probe="toy.worse", passed=False)
+    assert _rule(asked, evidence(), bad, worse, waivers=waived).verdict is Verdict.OPEN
+
+
+def test_judge_takes_the_worst_of_open_and_refused_places() -> None:
+    """A refusal in one place does not hide an open one in another."""
+    tree = MemoryTree({"a.txt": b"OPEN\n", "b.txt": b"OPEN\n"})
+    left = Unresolved(path=tree.paths()[0], reason=Reason.DRIFTED, detail="moved on")
+    ruling = _rule(criterion(), tree=tree, unresolved={"toy": (left,)})
+    assert ruling.verdict is Verdict.OPEN

@@ -1,0 +1,98 @@
+"""The TypeScript anchors locate code by its bytes."""
+
+from closeout.parsing import typescript
+
+ROUTER = b"""import rateLimit, { ipKeyGenerator as byAddress } from 'express-rate-limit'
+const { sign } = require("jsonwebtoken")
+const router = Router()
+// router.post('/login', commented)
+router.post('/login', limit, (req, res) => { res.json({}) })
+router.use('/v1', limit)
+export const note = "router.post('/login', quoted)"
+"""
+
+
+def test_imports_maps_local_names_to_exported_ones() -> None:
+    """Default, aliased and required names are told apart."""
+    first, second = typescript.read(ROUTER).imports
+    assert dict(first.names) == {"rateLimit": "default", "byAddress": "ipKeyGenerator"}
+    assert (second.source, dict(second.names)) == ("jsonwebtoken", {"sign": "sign"})
+
+
+def test_routes_ignores_comments_and_strings() -> None:
+    """Only the call counts, not the same words quoted or commented."""
+    (route,) = typescript.read(ROUTER).routes()
+    assert (route.receiver, route.path, route.place.line) == ("router", "/login", 5)
+    assert [item.kind for item in route.arguments] == ["string", "identifier", "arrow_function"]
+
+
+def test_mounts_returns_use_calls() -> None:
+    """A mount keeps its arguments."""
+    (mount,) = typescript.read(ROUTER).mounts()
+    assert [item.text for item in mount.arguments] == ["'/v1'", "limit"]
+
+
+def test_places_are_byte_offsets_after_a_mark_and_wide_characters() -> None:
+    """A byte order mark, CRLF and multi-byte text do not shift a span."""
+    content = "\ufeffconst é = 'é';\r\nif (code !== 'ห้าม') {}\r\n".encode()
+    (comparison,) = typescript.read(content).comparisons
+    literal = comparison.literal
+    assert content[literal.start : literal.end] == "'ห้าม'".encode()
+    assert (comparison.operator, comparison.other.text, literal.line) == ("!==", "code", 2)
+
+
+def test_fallbacks_finds_a_literal_behind_the_environment() -> None:
+    """A literal default of an environment variable is found in both notations."""
+    content = b"const a = process.env.KEY || 'dev'; const b = process.env['PIN'] ?? `1`; x || 'y'"
+    found = [(item.variable, item.literal) for item in typescript.read(content).fallbacks]
+    assert found == [("KEY", "dev"), ("PIN", "1")]
+
+
+def test_definitions_cover_classes_functions_and_fields() -> None:
+    """Each named body is found with its span."""
+    content = (
+        b"class A { login = async () => {}; out() {} }\nfunction f() { return 1 }\nconst k = 1"
+    )
+    found = {item.name: item.kind for item in typescript.read(content).definitions}
+    assert found == {
+        "A": "class_declaration",
+        "login": "public_field_definition",
+        "out": "method_definition",
+        "f": "function_declaration",
+        "k": "variable_declarator",
+    }
+
+
+def test_properties_keeps_spreads_and_offsets() -> None:
+    """An object's values are placed in the file they came from."""
+    content = b"f({ limit: 5, ...shared, 'max': 2 * 3 })"
+    (call,) = typescript.read(content).calls
+    found = typescript.properties(call.arguments[0])
+    assert list(found) == ["limit", "...shared", "max"]
+    assert content[found["max"].start : found["max"].end] == b"2 * 3"
+
+
+def test_parts_lists_an_array() -> None:
+    """An array's elements are listed in sequence, spreads with their dots."""
+    (call,) = typescript.read(b"f([a, ...b, c.d])").calls
+    assert [item.text for item in typescript.parts(call.arguments[0])] == ["a", "...b", "c.d"]
+
+
+def test_identifiers_leaves_property_names_out() -> None:
+    """Only names that must be looked up are returned."""
+    assert typescript.identifiers("keyOf(req.body.email) + 1") == ("keyOf", "req")
+
+
+def test_syntax_error_names_the_line() -> None:
+    """A missing parenthesis is reported where it is missing; sound code gives None."""
+    assert typescript.syntax_error(b"const a = 1\nfoo(a\n") == 2
+    assert typescript.syntax_error(ROUTER) is None
+
+
+def test_comparisons_knows_the_statement_it_decides() -> None:
+    """Only a comparison that is a whole condition belongs to its `if`."""
+    content = b"if (a !== 'x') { b() }\nif (a !== 'y' && c) { d() }"
+    whole, part = typescript.read(content).comparisons
+    assert whole.consequence is not None
+    assert whole.consequence.text == "{ b() }"
+    assert part.statement is None

@@ -1,0 +1,103 @@
+"""Run folders remember which monorepo they were about, and can be rolled back."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tests.support.builders import evidence as item
+from tests.support.builders import snapshot, write_files
+
+from closeout.errors import CloseoutError
+from closeout.fs import writer
+from closeout.model import Edit
+from closeout.runs import evidence_store, store
+
+EDIT = Edit(path=PurePosixPath("a.txt"), before=b"1", after=b"2")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a small tree."""
+    return write_files(tmp_path / "root", {"a.txt": b"1"})
+
+
+def test_latest_points_at_the_newest_run(tmp_path: Path, root: Path) -> None:
+    """`reports/latest` is what a person opens."""
+    store.start(tmp_path / "reports", root, "fix")
+    second = store.start(tmp_path / "reports", root, "audit")
+    assert (tmp_path / "reports" / "latest").resolve() == second.folder.resolve()
+    assert store.find(tmp_path / "reports", "latest").id == second.id
+
+
+def test_of_root_passes_over_other_monorepos(tmp_path: Path, root: Path) -> None:
+    """Two monorepos share a reports folder and never each other's evidence."""
+    mine = store.start(tmp_path / "reports", root, "fix")
+    store.start(tmp_path / "reports", tmp_path / "other", "fix")
+    assert [run.id for run in store.of_root(tmp_path / "reports", root)] == [mine.id]
+
+
+def test_recover_rolls_back_a_run_that_was_killed_while_writing(tmp_path: Path, root: Path) -> None:
+    """A journal without its end is put back before anything new is planned."""
+    before = snapshot(root)
+    run = store.start(tmp_path / "reports", root, "fix")
+    writer.open_journal(run.journal, root, [EDIT])
+    writer.commit(root, [EDIT])
+    assert [item.id for item in store.recover(tmp_path / "reports", root)] == [run.id]
+    assert snapshot(root) == before
+    assert store.undoable(tmp_path / "reports", root) == ()
+
+
+def test_recover_leaves_a_finished_run_alone(tmp_path: Path, root: Path) -> None:
+    """A whole run is undone only when asked."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    writer.open_journal(run.journal, root, [EDIT])
+    writer.commit(root, [EDIT])
+    writer.close_journal(run.journal)
+    assert store.recover(tmp_path / "reports", root) == ()
+    assert (root / "a.txt").read_bytes() == b"2"
+
+
+def test_undo_twice_is_refused(tmp_path: Path, root: Path) -> None:
+    """The second undo has nothing to do and says so."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    writer.open_journal(run.journal, root, [EDIT])
+    store.undo(run)
+    with pytest.raises(CloseoutError) as caught:
+        store.undo(run)
+    assert caught.value.reference == "nothing-to-undo"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../root", ""])
+def test_find_refuses_an_unknown_run(tmp_path: Path, root: Path, name: str) -> None:
+    """A run is named by its folder, and by nothing else."""
+    store.start(tmp_path / "reports", root, "fix")
+    with pytest.raises(CloseoutError) as caught:
+        store.find(tmp_path / "reports", name)
+    assert caught.value.reference == "run-unknown"
+
+
+def test_gather_takes_the_newest_answer_of_each_probe(tmp_path: Path, root: Path) -> None:
+    """A later session replaces an earlier one's answer."""
+    older = store.start(tmp_path / "reports", root, "fix")
+    evidence_store.write(older.evidence, "live", [item(passed=False), item("1.2")])
+    newer = store.start(tmp_path / "reports", root, "fix")
+    at = item().at.replace(year=2027)
+    evidence_store.write(newer.evidence, "live", [item(at=at)])
+    found = {
+        seen.criterion: seen.passed for seen in evidence_store.gather(tmp_path / "reports", root)
+    }
+    assert found == {"1.1": True, "1.2": True}
+
+
+def test_evidence_survives_its_file(tmp_path: Path) -> None:
+    """What is read is what was written."""
+    made = (item(), item("1.2", passed=None, before=None))
+    assert evidence_store.read(evidence_store.write(tmp_path, "live", made)) == made
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"evidence": [{"probe": "x"}]}'])
+def test_read_refuses_what_is_no_evidence(tmp_path: Path, content: str) -> None:
+    """A broken file is an error with a name, not an empty list."""
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(CloseoutError) as caught:
+        evidence_store.read(tmp_path / "x.json")
+    assert caught.value.reference == "evidence-unusable"

@@ -1,0 +1,96 @@
+"""Services are found by parsing, and closeout.toml declares or corrects them."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from closeout.errors import CloseoutError
+from closeout.fs.tree import DiskTree, MemoryTree
+from closeout.harness.service_discovery import roster
+from closeout.harness.services import IDENTITY, INGESTION, NAMED, SIBLINGS, TENANT_REGISTRY
+from closeout.runs.workspace import REFERENCE
+
+APP = b"from fastapi import FastAPI\n\napp = FastAPI()\n"
+FILES = {
+    "services/barn/requirements.txt": b"fastapi\n",
+    "services/barn/barn/server.py": APP,
+    "services/gate/package.json": b'{"dependencies": {"express": "5.1.0"}}',
+    "services/gate/src/index.ts": b"import express from 'express'\nconst app = express()\n",
+    "services/docs/package.json": b'{"devDependencies": {"express": "5.1.0"}}',
+    "services/docs/src/index.ts": b"// express() is for others\nexport const a = 1\n",
+}
+
+
+def _tree(declared: str = "") -> MemoryTree:
+    return MemoryTree({**FILES, **({"closeout.toml": declared.encode()} if declared else {})})
+
+
+def test_roster_of_the_reference_holds_every_service_that_is_probed() -> None:
+    """Nothing that a probe names has to be declared, and no further FastAPI service is found."""
+    found = roster(DiskTree(REFERENCE))
+    assert {*NAMED, *SIBLINGS, IDENTITY, TENANT_REGISTRY, INGESTION} <= set(found)
+    fastapi = {name for name, member in found.items() if member.kind == "fastapi"}
+    assert fastapi == {*NAMED, *SIBLINGS}
+    assert {found[name].app for name in fastapi} == {"app.main"}
+
+
+def test_roster_finds_services_under_other_names_and_folders() -> None:
+    """What creates an application is a service, wherever it stands; a mention is none."""
+    found = roster(_tree())
+    assert set(found) == {"barn", "gate"}
+    assert found["barn"].folder == PurePosixPath("services/barn")
+    assert found["barn"].app == "barn.server"
+    assert found["gate"].kind == "express"
+
+
+def test_roster_lets_a_declaration_correct_what_was_found() -> None:
+    """What an entry does not say stays as it was found."""
+    declared = """
+[[service]]
+name = "barn"
+app = "barn.server:build"
+env = { MODE = "dummy" }
+stubs = ["tensorrt"]
+"""
+    member = roster(_tree(declared))["barn"]
+    assert member.folder == PurePosixPath("services/barn")
+    assert member.app == "barn.server:build"
+    assert member.env == {"MODE": "dummy"}
+    assert member.stubs == ("tensorrt",)
+
+
+def test_roster_takes_a_service_that_was_not_found() -> None:
+    """Folder and kind are enough."""
+    declared = '[[service]]\nname = "manual"\nfolder = "services/docs"\nkind = "express"\n'
+    assert roster(_tree(declared))["manual"].folder == PurePosixPath("services/docs")
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ("[[service", "at end of document"),
+        ("[[services]]\nname = 'barn'\n", "'services' was unexpected"),
+        ("[[service]]\nfolder = 'a'\n", "service.0: 'name' is a required property"),
+        ("[[service]]\nname = 'barn'\nkind = 'django'\n", "service.0.kind: 'django' is not one of"),
+        ("[[service]]\nname = 'barn'\nport = 1\n", "'port' was unexpected"),
+        ("[[service]]\nname = 'barn'\nenv = { A = 1 }\n", "service.0.env.A: 1 is not of type"),
+        ("[[service]]\nname = 'barn'\napp = 'a b'\n", "service.0.app"),
+        ("[[service]]\nname = 'new'\nkind = 'fastapi'\n", "say its folder and its kind"),
+        ("[[service]]\nname = 'barn'\nfolder = 'nowhere'\n", "holds no file"),
+        ("[[service]]\nname = 'barn'\n[[service]]\nname = 'barn'\n", "declared twice"),
+    ],
+)
+def test_roster_refuses_a_declaration_that_it_cannot_use(declared: str, told: str) -> None:
+    """The message names the entry and what is wrong with it."""
+    with pytest.raises(CloseoutError, match=r"closeout\.toml") as raised:
+        roster(_tree(declared))
+    assert raised.value.reference == "declaration-unusable"
+    assert told in raised.value.message
+
+
+def test_roster_refuses_a_folder_outside_the_tree() -> None:
+    """A declaration cannot point the launchers elsewhere."""
+    declared = '[[service]]\nname = "barn"\nfolder = "../elsewhere"\n'
+    with pytest.raises(CloseoutError) as raised:
+        roster(_tree(declared))
+    assert raised.value.reference == "unsafe-path"

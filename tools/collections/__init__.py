@@ -1,0 +1,1 @@
+"""Invoke collections of the makers."""
