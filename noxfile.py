@@ -55,10 +55,12 @@ def _environment(session: nox.Session, name: str, requirements: str) -> str:
     return str(folder / "bin" / "python")
 
 
-def _judge(session: nox.Session, command: str, name: str, requirements: str) -> None:
+def _judge(
+    session: nox.Session, command: str, name: str, requirements: str, package: str = "closeout"
+) -> None:
     """Run a command of ours on the Python of a second environment."""
     python = _environment(session, name, requirements)
-    session.run("python", "-m", "closeout", command, "--python", python, *session.posargs)
+    session.run("python", "-m", package, command, "--python", python, *session.posargs)
 
 
 @nox.session
@@ -93,7 +95,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("invoke", "patches.check")
     session.run("invoke", "render.check")
-    session.run("python", "-m", "closeout", "docs", "check")
+    session.run("python", "-m", "tools", "docs", "check")
 
 
 @nox.session
@@ -115,7 +117,7 @@ def docs(session: nox.Session) -> None:
     _install_ours(session, DOCS)
     quiet = ("-W", "--keep-going", "-n", "-q", "-E")
     session.run("sphinx-build", *quiet, "-d", "build/doctrees", "docs", "build/site")
-    session.run("python", "-m", "closeout", "docs", "site")
+    session.run("python", "-m", "tools", "docs", "site")
 
 
 @nox.session
@@ -195,7 +197,7 @@ def policy(session: nox.Session) -> None:
     Example: nox -s policy
     """
     _install_ours(session)
-    _judge(session, "policy", "policy", POLICY)
+    _judge(session, "policy", "policy", POLICY, "tools")
 
 
 @nox.session
@@ -218,7 +220,7 @@ def drift(session: nox.Session) -> None:
     live = _environment(session, "live", LIVE)
     pipeline = _environment(session, "dbt", DBT)
     words = ("--python", live, "--dbt", pipeline, *session.posargs)
-    session.run("python", "-m", "closeout", "drift", *words)
+    session.run("python", "-m", "tools", "drift", *words)
 
 
 @nox.session
@@ -273,7 +275,7 @@ def mutation_of_fixes(session: nox.Session) -> None:
     Example: nox -s mutation_of_fixes -- --only cors.py
     """
     _install_ours(session)
-    _judge(session, "mutate", "live", LIVE)
+    _judge(session, "mutate", "live", LIVE, "tools")
 
 
 @nox.session
@@ -283,7 +285,7 @@ def fuzz(session: nox.Session) -> None:
     Example: nox -s fuzz -- --seconds 60
     """
     _install_ours(session)
-    session.run("python", "-m", "closeout", "fuzz", *session.posargs)
+    session.run("python", "-m", "tools", "fuzz", *session.posargs)
 
 
 @nox.session
@@ -293,4 +295,4 @@ def bench(session: nox.Session) -> None:
     Example: nox -s bench
     """
     _install_ours(session)
-    session.run("python", "-m", "closeout", "bench", *session.posargs)
+    session.run("python", "-m", "tools", "bench", *session.posargs)

@@ -1,7 +1,8 @@
-"""What `invoke` offers here: the collections of `closeout.cli`, with this folder as their home."""
+"""What `invoke` offers here: what every monorepo gets, and what this project's makers need."""
 
 from pathlib import Path
 
 from closeout.cli import namespace
+from tools.collections import patches, render
 
-ns = namespace(Path(__file__).resolve().parent)
+ns = namespace(Path(__file__).resolve().parent, patches.COLLECTION, render.COLLECTION)

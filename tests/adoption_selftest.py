@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.monorepos import reference_copy
-
 from closeout.errors import ExitCode
+from tests.support.monorepos import reference_copy
 
 HOME = Path(__file__).resolve().parents[1]
 _CODE = "import closeout.resources, closeout; print(closeout.__file__, closeout.resources.BUNDLE)"

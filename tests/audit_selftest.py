@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests.live.test_audit import OPERATOR, audited
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant

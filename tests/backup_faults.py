@@ -4,11 +4,11 @@ Its name keeps it out of `nox -s tests`, which takes `test_*.py` and a few of th
 """
 
 import pytest
-from tests.support import steps
 
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import gcs_emulator, s3_emulator
 from closeout.harness import postgres
+from tests.support import steps
 
 
 def test_scripts_killed_at_every_step_leave_whole_things_only(

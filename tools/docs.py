@@ -39,7 +39,7 @@ def check(home: Path, parser: argparse.ArgumentParser) -> ExitCode:
         if not (home / name).is_file() or (home / name).read_text() != text
     ]
     for name in differing:
-        say(f"{name} is not as generated\nhint: python -m closeout docs make")
+        say(f"{name} is not as generated\nhint: python -m tools docs make")
     give("wrong", differing)
     return ExitCode.GAPS_LEFT if differing else ExitCode.SETTLED
 

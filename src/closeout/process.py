@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,8 @@ OUTPUT_CAP = 256 * 1024
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
+_DAEMON_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/sbin"
+"""Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
 
 _WATCH = 'read -r _; kill -s TERM -- "-$1"; sleep 3; kill -s KILL -- "-$1"'
 
@@ -41,6 +44,11 @@ class Result:
     def command(self) -> str:
         """Return the command as a person would type it; argv never carries a secret."""
         return " ".join(self.argv)
+
+
+def find(program: str) -> str | None:
+    """Return the path of `program`, on PATH or in the folders of daemons, or None."""
+    return shutil.which(program) or shutil.which(program, path=_DAEMON_FOLDERS)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

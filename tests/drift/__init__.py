@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from closeout.errors import ExitCode
 from tests.drift import staging
 from tests.drift.cases import load
 from tests.drift.staging import Staged
-
-from closeout.errors import ExitCode
 
 GAPS = ("cors", "headers", "sql", "rate-limit", "factory-secret")
 """The gaps that are mended in code, each with its cases."""

@@ -7,17 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from closeout.model.tree import Tree
-from tests.drift import Judgement, Tools
-from tests.drift.cases import Case, Outcome
-from tests.drift.staging import Staged
-
 from closeout.fs import writer
 from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
 from closeout.gaps.headers.probes import KINDS, complete
 from closeout.harness.boot import Booted, booted, python_launch
 from closeout.harness.fleet import PYTHON_SETTINGS
 from closeout.harness.http import Judge, NoAnswerError, Request, send
+from closeout.model import Tree
+from tests.drift import Judgement, Tools
+from tests.drift.cases import Case, Outcome
+from tests.drift.staging import Staged
 
 OWN = "https://farm.example"
 """The one origin that the booted services are told to trust."""

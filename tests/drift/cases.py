@@ -29,10 +29,8 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
-from closeout.model.tree import Tree
-
 from closeout.fs.tree import MemoryTree
-from closeout.model import Reason
+from closeout.model import Reason, Tree
 
 _BOM = b"\xef\xbb\xbf"
 _KEYS = frozenset(["name", "service", "file", "expect", "reason", "steps", "settings"])

@@ -10,11 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from closeout.model.tree import Tree
-from tests.drift import Judgement, Tools
-from tests.drift.cases import Case, Outcome
-from tests.drift.staging import Staged, reference
-
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.fs import writer
@@ -22,6 +17,10 @@ from closeout.fs.tree import Overlay
 from closeout.harness import node, postgres, service_database
 from closeout.harness.boot import BUILD_DEADLINE, Booted, booted, node_launch
 from closeout.harness.http import NoAnswerError, Request, json_headers, send
+from closeout.model import Tree
+from tests.drift import Judgement, Tools
+from tests.drift.cases import Case, Outcome
+from tests.drift.staging import Staged, reference
 
 _AT_ONCE = 2
 _OK = range(200, 300)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests import drift
-from tests.drift import Judge, Tools, asgi, express, pipeline
-
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
+from tests import drift
+from tests.drift import Judge, Tools, asgi, express, pipeline
 
 JUDGES: Mapping[str, Judge] = {
     "cors": asgi.judge_cors,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from closeout.model.tree import Tree
-from tests.drift import Judgement, Tools
-from tests.drift.cases import Outcome
-from tests.drift.staging import Staged, reference
-
 from closeout.gaps.sql.probing import cohort, dbt_project
 from closeout.gaps.sql.probing.cohort import Cohort
 from closeout.gaps.sql.probing.dbt_project import Pipeline
 from closeout.harness import databases
+from closeout.model import Tree
 from closeout.runs.workspace import REFERENCE
+from tests.drift import Judgement, Tools
+from tests.drift.cases import Outcome
+from tests.drift.staging import Staged, reference
 
 _MODEL = "models/marts/analytics/fact_batch_cohort.sql"
 _SHOWN = 160

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from closeout.model.tree import Tree
-from tests.drift.cases import Case, Outcome, variant
-
 from closeout.engine import patch_series, planner
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import patching, writer
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps import GAPS
-from closeout.model import Edit, Gap, Patch, Reason, Unresolved
+from closeout.model import Edit, Gap, Patch, Reason, Tree, Unresolved
 from closeout.parsing import syntax
 from closeout.resources import BUNDLE
 from closeout.runs.workspace import REFERENCE
+from tests.drift.cases import Case, Outcome, variant
 
 _BOM = b"\xef\xbb\xbf"
 

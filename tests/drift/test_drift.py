@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from closeout.errors import ExitCode
 from tests import drift
 from tests.drift import Judgement, Row, Tools, matrix, staging
 from tests.drift.cases import Case, Outcome, load, variant
 from tests.drift.staging import Staged
-
-from closeout.errors import ExitCode
 
 OURS = ("cors", "headers", "sql")
 FEWEST = 12

@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 import pytest
+
 from tests.drift import matrix, staging
 from tests.drift.cases import Case, Outcome, load
 from tests.drift.staging import Staged

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.cases import Kind
-
 from closeout.cli.commands import fix, init, secrets
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
@@ -22,6 +20,7 @@ from closeout.reporting import bundle
 from closeout.runs.workspace import Workspace
 from closeout.workorders import artifact_lint, order_check
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
+from tests.fuzz.cases import Kind
 
 Snapshot = Mapping[bytes, tuple[int, str]]
 """Every file and folder below one, with its kind and mode, and a digest."""

@@ -9,12 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from closeout.console.output import give, say
+from closeout.errors import ExitCode
 from tests.fuzz.cases import Case, make
 from tests.fuzz.shrinking import shrunk
 from tests.fuzz.watch import Outcome, work_on
-
-from closeout.console.output import give, say
-from closeout.errors import ExitCode
 
 DEADLINE = 60.0
 """Seconds that one case may take on a busy machine; on a quiet one it takes about one."""

@@ -10,12 +10,11 @@ from enum import Enum
 from functools import cache
 from random import Random
 
-from tests.fuzz.operators import OPERATORS
-from tests.fuzz.samples import SETTINGS, kept_run
-
 from closeout.fs.tree import DiskTree
 from closeout.resources import BUNDLE
 from closeout.runs.workspace import REFERENCE
+from tests.fuzz.operators import OPERATORS
+from tests.fuzz.samples import SETTINGS, kept_run
 
 
 class Kind(Enum):

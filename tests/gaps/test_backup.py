@@ -4,14 +4,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from closeout.model.tree import Tree
 
 from closeout.formats import manifests as kubernetes
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.backup import GAP
 from closeout.gaps.backup.detect import faults
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, manifests
-from closeout.model import Check, Edit, Finding, ProbeContext
+from closeout.model import Check, Edit, Finding, ProbeContext, Tree
 from closeout.resources import verbatim
 
 NAIVE = b"""#!/bin/bash

@@ -3,14 +3,13 @@
 import json
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
 from closeout.gaps.billing_tests.fix import SUITE
 from closeout.harness import suite_install
 from closeout.harness.service_copy import BILLING_SERVICE
-from closeout.model import Reason, Source, Unresolved
+from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
 
 SERVICE = str(BILLING_SERVICE)

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.detect import NAMED, detect
 from closeout.gaps.cors.fix import derive
-from closeout.model import Changeset, Check, Edit, Reason
+from closeout.model import Changeset, Check, Edit, Reason, Tree
 from closeout.resources import BUNDLE
 
 REFERENCE = BUNDLE / "reference" / "farmiq"

@@ -8,14 +8,13 @@ import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.express.detect import RULE
 from closeout.gaps.cors.fix import derive
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS
-from closeout.model import Check, Reason
+from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
 from closeout.resources import BUNDLE, render
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout import process
 from closeout.formats.manifests import validate_together
@@ -17,7 +16,7 @@ from closeout.gaps import factory_secret
 from closeout.gaps.external_secrets import GAP
 from closeout.gaps.external_secrets.inventory import inventory
 from closeout.harness import cluster
-from closeout.model import Changeset, Finding, Gap, ProbeContext, Source
+from closeout.model import Changeset, Finding, Gap, ProbeContext, Source, Tree
 from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"

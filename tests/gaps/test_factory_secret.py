@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.factory_secret import GAP
-from closeout.model import Edit, Reason
+from closeout.model import Edit, Reason, Tree
 from closeout.resources import BUNDLE
 
 REGISTRY = "cloud-layer/cloud-tenant-registry"

@@ -6,13 +6,12 @@ import ast
 from collections.abc import Iterable
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.fix import derive as derive_cors
 from closeout.gaps.headers.detect import NAMED, detect
 from closeout.gaps.headers.fix import derive
-from closeout.model import Changeset, Finding, Reason
+from closeout.model import Changeset, Finding, Reason, Tree
 from closeout.resources import BUNDLE
 
 REFERENCE = BUNDLE / "reference" / "farmiq"

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from closeout.model.tree import Tree
 
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse, production_problems, tls_problems
-from closeout.model import Edit, Finding, Reason, Unresolved
+from closeout.model import Edit, Finding, Reason, Tree, Unresolved
 from closeout.resources import BUNDLE
 
 COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")

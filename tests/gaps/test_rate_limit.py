@@ -4,13 +4,12 @@ import json
 from pathlib import Path, PurePosixPath
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.constants import Expression, number, scope_of
 from closeout.gaps.rate_limit.express.limiters import limiters
-from closeout.model import Edit, Reason, Verdict
+from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-identity-access"

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from closeout.model.tree import Tree
 
 from closeout import process
 from closeout.errors import CloseoutError
@@ -19,6 +18,7 @@ from closeout.formats import kustomize
 from closeout.formats.manifests import validate, validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.external_secrets import GAP
+from closeout.model import Tree
 from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"

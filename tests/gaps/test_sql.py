@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.sql import GAP
-from closeout.model import Finding, Reason
+from closeout.model import Finding, Reason, Tree
 from closeout.resources import BUNDLE
 
 _HOME = "cloud-layer/cloud-data-pipeline"

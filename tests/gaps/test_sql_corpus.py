@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import jinja2
 import pytest
-from closeout.model.tree import Tree
-from tests.support import sql_corpus
-from tests.support.sql_corpus import Case
 
 from closeout import process
 from closeout.fs.tree import Overlay
 from closeout.gaps.sql import GAP
 from closeout.harness import postgres
-from closeout.model import Finding
+from closeout.model import Finding, Tree
+from tests.support import sql_corpus
+from tests.support.sql_corpus import Case
 
 DEFECTS = sql_corpus.cases("defects")
 NEAR_MISSES = sql_corpus.cases("near_misses")

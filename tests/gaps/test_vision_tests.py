@@ -1,14 +1,13 @@
 """The vision suite goes where it fits, once, and over nothing."""
 
 import pytest
-from closeout.model.tree import Tree
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
 from closeout.gaps.vision_tests.fix import SUITE
 from closeout.harness import suite_install
 from closeout.harness.service_copy import VISION_SERVICE
-from closeout.model import Reason, Source, Unresolved
+from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
 
 SERVICE = str(VISION_SERVICE)

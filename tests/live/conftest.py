@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.scripts import Bench
 from closeout.harness import postgres
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import false_claims
-from tests.support.false_claims import READ, RUNNING, Plant
-from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
-from tests.support.naive import naive_copy
 
 from closeout.cli.commands import audit
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
+from tests.support import false_claims
+from tests.support.false_claims import READ, RUNNING, Plant
+from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
+from tests.support.naive import naive_copy
 
 OPERATOR = {"9.2", "9.3", "10.1", "10.4", "M.8", "M.9"}
 """What a cluster or a bucket alone can settle: never closed here."""

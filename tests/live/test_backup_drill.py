@@ -8,6 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+
+from closeout import process
+from closeout.errors import CloseoutError
+from closeout.gaps.backup.probing import bucket_questions, drill, scripts
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.model import ProbeContext
 from tests.support.backups import (
     DATABASE,
     back_up,
@@ -18,13 +24,6 @@ from tests.support.backups import (
     with_program,
     writable,
 )
-
-from closeout import process
-from closeout.errors import CloseoutError
-from closeout.gaps.backup import drill
-from closeout.gaps.backup.probing import bucket_questions, scripts
-from closeout.gaps.backup.probing.scripts import Bench
-from closeout.model import ProbeContext
 
 pytestmark = [pytest.mark.live]
 
@@ -285,9 +284,9 @@ def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) ->
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as process:
+    ) as script:
         time.sleep(0.4)  # between two steps too, where tests.support.steps kills at one
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(script.pid, signal.SIGKILL)
     for place in bench.folder.glob("*/*"):
         if place.parent.name != ".partial":
             checked = process.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place)
@@ -322,13 +321,13 @@ exec sleep 60
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as process:
+    ) as script:
         limit = time.monotonic() + 20
         while not (bench.folder / ".partial" / DATABASE / "content.tsv").exists():
             assert time.monotonic() < limit
             time.sleep(0.05)
-        process.terminate()
-        assert process.wait(timeout=20) == 143
+        script.terminate()
+        assert script.wait(timeout=20) == 143
     assert not (bench.folder / ".partial").exists()
     assert process.run(["flock", "--nonblock", bench.folder / ".lock", "true"]).ok
     assert drill.backups_of(bench.folder, DATABASE) == ()

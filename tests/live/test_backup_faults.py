@@ -14,6 +14,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from closeout import process
+from closeout.gaps.backup.probing import drill
+from closeout.gaps.backup.probing.buckets import BUCKET, Emulator, gcs_emulator, s3_emulator
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
+from closeout.resources import BUNDLE
 from tests.support import backups, steps
 from tests.support.backups import (
     DATABASE,
@@ -27,13 +34,6 @@ from tests.support.backups import (
 )
 from tests.support.monorepos import invoke
 from tests.support.wires import answering, wire_to
-
-from closeout import process
-from closeout.gaps.backup import drill
-from closeout.gaps.backup.probing.buckets import BUCKET, Emulator, gcs_emulator, s3_emulator
-from closeout.gaps.backup.probing.scripts import Bench
-from closeout.harness import postgres
-from closeout.resources import BUNDLE
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("rclone", "aws", "moto_server")]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from closeout.gaps.backup import drill, point_in_time
-from closeout.gaps.backup.probing import archiving
+from closeout.gaps.backup import point_in_time
+from closeout.gaps.backup.probing import archiving, drill
 from closeout.model import Observation, ProbeContext
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("pgbackrest")]

@@ -4,6 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from closeout import process
+from closeout.gaps.backup.probing import drill
+from closeout.gaps.backup.probing.scripts import Bench
+from closeout.harness import postgres
 from tests.support.backups import (
     DATABASE,
     back_up,
@@ -13,11 +18,6 @@ from tests.support.backups import (
     restore,
     with_program,
 )
-
-from closeout import process
-from closeout.gaps.backup import drill
-from closeout.gaps.backup.probing.scripts import Bench
-from closeout.harness import postgres
 
 pytestmark = [pytest.mark.live]
 

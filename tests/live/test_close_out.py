@@ -9,8 +9,6 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests.support.builders import snapshot
-from tests.support.monorepos import invoke, reference_copy, space_for
 
 from closeout.cli.commands import audit, fix
 from closeout.engine import patch_series, planner
@@ -18,6 +16,8 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
 from closeout.runs import store, workspace
+from tests.support.builders import snapshot
+from tests.support.monorepos import invoke, reference_copy, space_for
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support import sql_corpus
-from tests.support.sql_corpus import Case
 
 from closeout import process
 from closeout.harness import databases
 from closeout.harness.databases import Database
+from tests.support import sql_corpus
+from tests.support.sql_corpus import Case
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("dbt-env")]
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tools.bench import headers
 from tools.bench.headers import Cost
 

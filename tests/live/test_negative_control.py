@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.support.monorepos import reference_copy, space_for
-from tests.support.naive import naive_copy
 
 from closeout.cli.commands import fix
 from closeout.cli.commands.probe import ask_battery
@@ -25,6 +23,8 @@ from closeout.model import Edit, Probe, ProofKind
 from closeout.model.verdicts import Evidence
 from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace
+from tests.support.monorepos import reference_copy, space_for
+from tests.support.naive import naive_copy
 
 WHOLE = bool(os.environ.get("CLOSEOUT_WHOLE_BATTERY"))
 REPRESENTATIVE = "cloud-analytics-service"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import reports
 
 from closeout.reporting import page, report
+from tests.support import reports
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]
 

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.monorepos import reference_copy, space_for
 
 from closeout.cli.commands import fix
 from closeout.cli.commands.probe import live_probes
 from closeout.errors import ExitCode
 from closeout.model import ProofKind
 from closeout.runs import evidence_store
+from tests.support.monorepos import reference_copy, space_for
 
 
 @pytest.mark.live

@@ -9,9 +9,6 @@ from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.drift import asgi
-from tests.support.builders import snapshot
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import fix
 from closeout.errors import ExitCode
@@ -21,6 +18,9 @@ from closeout.harness.boot import Booted, booted, python_launch
 from closeout.harness.fleet import PYTHON_SETTINGS
 from closeout.harness.http import send
 from closeout.runs.workspace import REFERENCE
+from tests.drift import asgi
+from tests.support.builders import snapshot
+from tests.support.monorepos import space_for
 
 Fixed = tuple[Path, Path, str, dict[str, bytes], int]
 """Home, fixed tree, what was printed, the bytes from before and the line that is broken."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from closeout import process
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import BUCKET, UNREAD_SIGNATURE, Emulator
 from closeout.gaps.backup.probing.scripts import Bench
 from closeout.harness import postgres

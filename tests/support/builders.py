@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from closeout.model.tree import Tree
-
-from closeout.model import Changeset, Check, Criterion, Edit, Finding, Gap, Means, WorkOrder
+from closeout.model import Changeset, Check, Criterion, Edit, Finding, Gap, Means, Tree, WorkOrder
 from closeout.model.verdicts import Evidence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

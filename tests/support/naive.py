@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.support.monorepos import reference_copy
-
 from closeout import resources
 from closeout.formats import npm
 from closeout.fs import writer
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import DiskTree
 from closeout.harness.services import IDENTITY, NAMED, TENANT_REGISTRY
+from tests.support.monorepos import reference_copy
 
 _ORIGINS = 'os.getenv("ALLOWED_ORIGINS", "http://localhost:5135,http://localhost:5143").split(",")'
 _METHODS = '["GET", "POST", "PUT", "DELETE", "OPTIONS"]'

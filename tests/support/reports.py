@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.support.builders import evidence
 
 from closeout.engine import evaluate
 from closeout.gaps import GAPS
@@ -16,6 +15,7 @@ from closeout.model import Check, Finding, Means, Measure, Reason, Unresolved
 from closeout.model.verdicts import Evidence, Waiver
 from closeout.reporting.report import Report
 from closeout.workorders.wo_004 import WO_004
+from tests.support.builders import evidence
 
 TREE = "ab" * 32
 OPEN, WAIVED, UNPROVEN, BLOCKED = "1.1", "2.1", "9.2", "3.1"

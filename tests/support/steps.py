@@ -15,14 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import backups
-from tests.support.backups import DATABASE
-
 from closeout import process
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import BUCKET, Emulator
 from closeout.gaps.backup.probing.scripts import Bench
 from closeout.harness import postgres
+from tests.support import backups
+from tests.support.backups import DATABASE
 
 _DEADLINE = 120.0
 _TRACER = r"""

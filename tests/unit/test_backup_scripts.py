@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from closeout import process
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 
 BACKUP = drill.SCRIPTS / "backup-database.sh"
 RESTORE = drill.SCRIPTS / "restore-database.sh"

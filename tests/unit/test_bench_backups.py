@@ -1,6 +1,7 @@
 """The benchmark of backups: what it prints, on figures and on a small database."""
 
 import pytest
+
 from tools.bench import backups
 from tools.bench.databases import Cost
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.support.folders import everything, killed
 
 from closeout import process
 from closeout.cli.commands import certs
@@ -22,6 +21,7 @@ from closeout.formats.x509 import names_of, read_certificate, signed_by
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
+from tests.support.folders import everything, killed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

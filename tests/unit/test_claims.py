@@ -1,7 +1,6 @@
 """A ticked box without a closed criterion is a false claim, however it is worded."""
 
 import pytest
-from tests.support.builders import criterion, evidence, order
 
 from closeout.errors import CloseoutError
 from closeout.fs.tree import MemoryTree
@@ -9,6 +8,7 @@ from closeout.model import Verdict
 from closeout.model.verdicts import Ruling
 from closeout.workorders import claims
 from closeout.workorders.reader import line_digest
+from tests.support.builders import criterion, evidence, order
 
 TREE = MemoryTree({"k8s/job.yaml": b""})
 LINE = "No wildcard `*` in any service"

@@ -17,12 +17,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.support.monorepos import invoke, reference_copy
 
 from closeout.cli import namespace
 from closeout.cli.error_handler import guarded
 from closeout.console import output, progress
 from closeout.errors import CloseoutError, ExitCode
+from tests.support.monorepos import invoke, reference_copy
 
 SCHEMA = json.loads((resources.files("closeout") / "schemas/result.schema.json").read_text())
 PACKAGE = Path(output.__file__).parent

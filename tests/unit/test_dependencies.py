@@ -11,48 +11,24 @@ import closeout
 
 PACKAGE = Path(closeout.__file__).parent
 LAYERS = (
-    {"errors", "bundle", "progress", "telling", "__init__"},
-    {"model"},
-    {"rulings"},
-    {"legible", "prefilters", "yamlloading", "jsonloading", "opening", "walking", "recalling"},
-    {"tree", "splicing", "shell", "schemas"},
-    {"rendering", "writer", "patching", "certificates", "manifests"},
-    {"anchors", "kustomize"},
-    {"inventory", "environments", "npm", "gates", "suites", "compose", "inspection"},
-    {"probes", "launchers", "drill"},
-    {"gaps"},
-    {"workorders"},
-    {"prepared", "engine", "judging", "waivers"},
-    {
-        "records",
-        "workspace",
-        "runs",
-        "evidence",
-        "report",
-        "recovery",
-        "battery",
-        "outputs",
-        "toolchain",
-        "ordercheck",
-        "claims",
-    },
-    {
-        "bundles",
-        "closing",
-        "sessions",
-        "questioning",
-        "upkeep",
-        "issuing",
-        "adoption",
-        "boundary",
-        "policy",
-    },
-    {"stocktaking", "drills", "bench", "benchmarks", "mutation", "auditing", "drift", "fuzzing"},
-    {"cli"},
-    {"handbook", "reference"},
-    {"__main__"},
+    "errors process resources __init__",
+    "model",
+    "console",
+    "fs",
+    "parsing",
+    "formats",
+    "harness",
+    "gaps",
+    "engine",
+    "runs",
+    "reporting",
+    "workorders",
+    "cli __main__",
 )
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+"""The rooms of ARCHITECTURE.md, from the ground up; a room imports itself and what is below it."""
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+ACTING = {"probing", "probes.py", "certificates"}
+"""Parts of a gap that start programs or write files of ours; the rest of it is pure."""
 MOST_LINES = 310
 """A module is a page that a person can hold in mind; about 300 lines."""
 
@@ -132,7 +108,7 @@ def test_gaps_neither_import_each_other_nor_touch_files_or_processes() -> None:
             if name.startswith("closeout.gaps.") and name.split(".")[2] != inside.parts[0]
         }
         assert others == set(), module
-        if not inside.name.startswith("probe"):
+        if not ACTING & set(inside.parts):
             banned = {"subprocess", "os", "shutil", "closeout.process", "closeout.fs.writer"}
             assert imported & banned == set(), module
 

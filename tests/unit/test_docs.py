@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import examples
-from tests.support.monorepos import TASKS, reference_copy
-from tools import cli_reference, docs
 
 from closeout.cli.parser import parser
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
+from tests.support import examples
+from tests.support.monorepos import TASKS, reference_copy
+from tools import cli_reference, docs
 
 HOME = Path(__file__).resolve().parents[2]
 PAGES = sorted([*HOME.glob("*.md"), *(HOME / "docs").rglob("*.md")])

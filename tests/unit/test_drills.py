@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import backup
 from closeout.errors import ExitCode
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.model import Means
 from closeout.runs import evidence_store
+from tests.support.monorepos import space_for
 
 BUCKET = "gs://farm-backups"
 DONE = drill.Run(

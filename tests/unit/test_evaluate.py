@@ -3,13 +3,13 @@
 from datetime import date
 
 import pytest
-from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
 from closeout.engine import evaluate, planner
 from closeout.engine.evaluate import Case
 from closeout.fs.tree import MemoryTree
 from closeout.model import Check, Criterion, Means, Reason, Unresolved, Verdict
 from closeout.model.verdicts import Evidence, Ruling, Waiver
+from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
 SHUT = MemoryTree({"a.txt": b"SHUT\n"})
 OPEN = MemoryTree({"a.txt": b"OPEN\n"})

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from closeout.model.tree import Tree
-from tests.fuzz.campaign import Campaign
-from tests.fuzz.cases import Case, Kind, make
-from tests.fuzz.samples import SETTINGS
-from tests.fuzz.shrinking import shrunk
-from tests.fuzz.watch import work_on
 
 from closeout.cli.commands import fix, secrets
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
 from closeout.gaps.external_secrets.inventory import inventory
+from closeout.model import Tree
+from tests.fuzz.campaign import Campaign
+from tests.fuzz.cases import Case, Kind, make
+from tests.fuzz.samples import SETTINGS
+from tests.fuzz.shrinking import shrunk
+from tests.fuzz.watch import work_on
 
 OPEN = (
     b"from fastapi import FastAPI\n"

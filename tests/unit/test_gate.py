@@ -4,14 +4,14 @@ import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.support.builders import write_files
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import fix, probe
 from closeout.engine import planner
 from closeout.errors import ExitCode
 from closeout.model import Edit, Observation, Probe, ProbeContext
 from closeout.runs import evidence_store
+from tests.support.builders import write_files
+from tests.support.monorepos import space_for
 
 
 def _reads_state(context: ProbeContext) -> Observation:

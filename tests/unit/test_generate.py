@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tools import generate
 
 from closeout.errors import ExitCode
 from closeout.resources import BUNDLE
+from tools import generate
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.monorepos import TASKS, invoke, reference_copy, space_for
 
 from closeout.cli import namespace
 from closeout.cli.commands import fix
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.reporting import github
+from tests.support.monorepos import TASKS, invoke, reference_copy, space_for
 
 CI = Path(__file__).resolve().parents[2] / "docs" / "ci"
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.bench import trees
 
 from closeout.cli.commands import fix
 from closeout.engine import patch_series, planner
@@ -19,6 +18,7 @@ from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.parsing import fastapi, python, typescript
 from closeout.runs.workspace import REFERENCE
+from tools.bench import trees
 
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from invoke import Program
 from invoke.parser import Parser
-from tests.support.monorepos import TASKS
 
 import closeout
 from closeout.cli import namespace
 from closeout.cli import parser as door
+from tests.support.monorepos import TASKS
 
 HOME = Path(__file__).resolve().parents[2]
 PACKAGE = Path(closeout.__file__).parent

@@ -10,9 +10,6 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 
 import pytest
-from tests.support import hostile
-from tests.support.builders import snapshot, write_files
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import fix
 from closeout.cli.error_handler import guarded
@@ -25,6 +22,9 @@ from closeout.gaps.external_secrets.inventory import inventory
 from closeout.reporting import bundle
 from closeout.workorders import artifact_lint
 from closeout.workorders.wo_004_checks import TOUCHED
+from tests.support import hostile
+from tests.support.builders import snapshot, write_files
+from tests.support.monorepos import space_for
 
 
 class Hang(BaseException):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.builders import snapshot, write_files
 
 from closeout.cli.commands import init
 from closeout.errors import ExitCode
+from tests.support.builders import snapshot, write_files
 
 WRITTEN = {
     "tasks.py",

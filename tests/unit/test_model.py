@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import PurePosixPath
 
 import pytest
-from tests.support.builders import criterion, evidence
 
 from closeout.model import Edit, ProofKind, Reason, Verdict
 from closeout.model.verdicts import Ruling, Waiver
+from tests.support.builders import criterion, evidence
 
 
 def test_ruling_refuses_closed_without_evidence() -> None:

@@ -2,12 +2,11 @@
 
 from pathlib import Path, PurePosixPath
 
-from tools import hunks
-from tools.hunks import Hunk, Verdict
-
 from closeout.fs import patching
 from closeout.model import Edit, Patch
 from closeout.resources import BUNDLE
+from tools import hunks
+from tools.hunks import Hunk, Verdict
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(40))
 AFTER = BEFORE.replace(b"line 3\n", b"three\n").replace(b"line 30\n", b"thirty\n")

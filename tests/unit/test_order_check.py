@@ -1,13 +1,12 @@
 """What the order says is data, and every part of it can be held against a tree."""
 
-from tests.support.builders import evidence
-
 from closeout.fs.tree import MemoryTree
 from closeout.gaps import GAPS
 from closeout.workorders import order_check
 from closeout.workorders.order_check import Matter
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
+from tests.support.builders import evidence
 
 
 def test_facts_name_criteria_gaps_and_probes_that_exist() -> None:

@@ -4,14 +4,13 @@ import json
 from pathlib import Path, PurePosixPath
 
 import pytest
-from closeout.model.tree import Tree
-from tests.support.builders import derive_word, toy_gap
 
 from closeout.engine import patch_series, planner
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs.tree import MemoryTree, Overlay
-from closeout.model import Changeset, Edit, Reason, Unresolved
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
+from tests.support.builders import derive_word, toy_gap
 
 NONE = PreparedSet(patches=(), withheld=())
 LINES = b"".join(b"line %d\n" % number for number in range(10))

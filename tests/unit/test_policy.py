@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tools import policy
 
 from closeout.errors import CloseoutError, ExitCode
 from closeout.resources import BUNDLE
+from tools import policy
 
 WAIVED = """[[waiver]]
 check = "CKV_1"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.tiny import broken_service, importing_service, tiny_service
 
 from closeout.fs.tree import DiskTree, digest
 from closeout.harness.boot import NotBooted, booted, launch_of, python_launch
 from closeout.harness.http import NoAnswerError, Request, ask
 from closeout.harness.probe_runner import Outcome, run_battery
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from tests.support.tiny import broken_service, importing_service, tiny_service
 
 SERVICE = "cloud-tiny"
 

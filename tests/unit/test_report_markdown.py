@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from tests.support import reports
 
 from closeout.model import Verdict
 from closeout.reporting import report
+from tests.support import reports
 
 ROW = re.compile(r"(?<!\\)\|")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests.support import reports
 
 from closeout.harness import node
 from closeout.reporting import attestation, junit, report, sarif
+from tests.support import reports
 
 HERE = Path(__file__).resolve().parents[1]
 DIGESTS = {"report.json": "0" * 64, "evidence/live.json": "1" * 64}

@@ -7,10 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import reports
-from tests.support.builders import WORD, toy_gap, write_files
-from tests.support.builders import evidence as item
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import fix
 from closeout.cli.error_handler import guarded
@@ -22,6 +18,10 @@ from closeout.reporting import attestation, bundle
 from closeout.runs import evidence_store, store
 from closeout.runs.plan_record import Record
 from closeout.runs.workspace import Workspace
+from tests.support import reports
+from tests.support.builders import WORD, toy_gap, write_files
+from tests.support.builders import evidence as item
+from tests.support.monorepos import space_for
 
 NEWLINE = b"\n"
 FORMS = ("report.json", "report.md", "report.html", "junit.xml", "findings.sarif")

@@ -8,11 +8,11 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from tests.support import reports
 
 from closeout.console.sanitize import LONGEST, shown, storable
 from closeout.reporting import junit, page, report, sarif
 from closeout.runs import evidence_store
+from tests.support import reports
 
 CASES = pytest.mark.parametrize("text", reports.HOSTILE.values(), ids=reports.HOSTILE)
 HIDDEN = {"Cc", "Cf", "Cs"}

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.folders import everything, killed
 
 from closeout.errors import CloseoutError
 from closeout.formats.x509 import read_bundle, read_certificate
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
 from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
+from tests.support.folders import everything, killed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

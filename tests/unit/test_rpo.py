@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.support import reports
 
 from closeout.gaps.backup import rpo
 from closeout.model import Measure, Verdict
 from closeout.reporting import report
 from closeout.reporting.report import Report
+from tests.support import reports
 
 ARCHIVED = (
     Measure(name="RPO", value=301.5, unit="s"),

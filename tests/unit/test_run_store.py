@@ -3,13 +3,13 @@
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.support.builders import evidence as item
-from tests.support.builders import snapshot, write_files
 
 from closeout.errors import CloseoutError
 from closeout.fs import writer
 from closeout.model import Edit
 from closeout.runs import evidence_store, store
+from tests.support.builders import evidence as item
+from tests.support.builders import snapshot, write_files
 
 EDIT = Edit(path=PurePosixPath("a.txt"), before=b"1", after=b"2")
 

@@ -4,12 +4,12 @@ import os
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.support.builders import write_files
 
 from closeout.errors import CloseoutError
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, digest
 from closeout.model import Edit
+from tests.support.builders import write_files
 
 
 @pytest.mark.parametrize("text", ["", "../a", "/a", "a/../b", "C:/a", "a\\b", "a\0b"])

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support import hostile
-from tests.support.monorepos import space_for
 
 from closeout.cli.commands import fix
 from closeout.errors import ExitCode
 from closeout.fs.tree import SIZE_CAP
 from closeout.gaps import GAPS
+from tests.support import hostile
+from tests.support.monorepos import space_for
 
 SIBLING = Path("cloud-layer/barn/app/main.py")
 

@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-from tests.support.builders import criterion, evidence
 
 from closeout.engine import evaluate, planner, waivers
 from closeout.errors import CloseoutError
@@ -13,6 +12,7 @@ from closeout.model import Finding, Verdict
 from closeout.model.verdicts import Ruling
 from closeout.runs.workspace import REFERENCE
 from closeout.workorders.wo_004 import WO_004
+from tests.support.builders import criterion, evidence
 
 TODAY = date(2026, 2, 1)
 ENTRY = """

@@ -1,13 +1,13 @@
 """The order as data claims every checkbox of the order, once."""
 
 import pytest
-from tests.support.builders import criterion, order
 
 from closeout.errors import CloseoutError
 from closeout.gaps import GAPS
 from closeout.model import Means, Verdict
 from closeout.workorders.reader import line_digest, unclaimed
 from closeout.workorders.wo_004 import WO_004
+from tests.support.builders import criterion, order
 
 LINES = "- [ ] first thing\n- [x] second thing\n"
 

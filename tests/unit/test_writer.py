@@ -3,11 +3,11 @@
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.support.builders import snapshot, write_files
 
 from closeout.errors import CloseoutError
 from closeout.fs import writer
 from closeout.model import Edit
+from tests.support.builders import snapshot, write_files
 
 A = Edit(path=PurePosixPath("a.txt"), before=b"1\r\n", after=b"2\r\n", mode=0o640)
 NEW = Edit(path=PurePosixPath("new/deep/b.sh"), before=None, after=b"#!\n", mode=0o755)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from closeout import process
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.harness import postgres
 from tools.bench.databases import (
     DATABASE,

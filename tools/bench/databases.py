@@ -13,7 +13,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.harness import postgres
 
 DATABASE = "bench"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closeout import resources
-from closeout.process import run, running
 from closeout.fs import writer
 from closeout.harness.http import Request, send
+from closeout.process import running
 
 VARIANTS = ("bare", "order", "ours")
 MOST = 1.15

@@ -22,18 +22,12 @@ _EXAMPLES = {
     "probe": "closeout probe --python PYTHON --only cors. --root ../farmiq",
     "dbt": "closeout dbt --python PYTHON --root ../farmiq",
     "mqtt": "closeout mqtt --python PYTHON --root ../farmiq",
-    "docs": "closeout docs check",
     "environment": "closeout environment build/live requirements/live.txt",
-    "drift": "closeout drift --gap cors --python PYTHON",
-    "mutate": "closeout mutate --python PYTHON --only cors.py",
-    "fuzz": "closeout fuzz --seconds 60",
-    "policy": "closeout policy --python PYTHON",
-    "bench": "closeout bench --backups --full",
 }
 """One line a subcommand, shown by its --help."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Ends a usage error with the next step."""
 
     def error(self, message: str) -> NoReturn:
@@ -46,7 +40,11 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd()).absolute()
-    arguments = parser()
+    return run(parser(), argv, home)
+
+
+def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Path) -> int:
+    """Run the subcommand that `argv` names, under the one error handler; returns its exit code."""
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete  # noqa: PLC0415 - only while a shell completes a line
 
@@ -60,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
-    made = _Parser(prog="closeout", description=__doc__)
+    made = Parser(prog="closeout", description=__doc__)
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     order = commands.add_parser("order", help="hold a work order's file against its data")
     order.add_argument("check", choices=["check"])
@@ -90,48 +88,22 @@ def parser() -> argparse.ArgumentParser:
     mqtt.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
     mqtt.set_defaults(act=_mqtt)
     _add_upkeep(commands)
-    _share(commands.choices)
+    share(commands.choices, _EXAMPLES)
     return made
 
 
-def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
-    """Add what the project itself needs."""
-    docs = commands.add_parser("docs", help="make or compare the generated documents")
-    docs.add_argument("what", choices=["make", "check", "site"])
-    docs.set_defaults(act=_docs)
+def _add_upkeep(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add what sessions need beside the judging."""
     environment = commands.add_parser("environment", help="make an environment from pins")
     environment.add_argument("folder", type=Path)
     environment.add_argument("requirements")
     environment.set_defaults(act=_environment)
-    drift = commands.add_parser("drift", help="fix drifted services and ask them")
-    drift.add_argument(
-        "--gap", action="append", help="one gap; all that are mended in code if unsaid"
-    )
-    drift.add_argument("--python", type=Path, help="has the FastAPI services' packages")
-    drift.add_argument("--dbt", type=Path, help="the Python that has dbt")
-    drift.set_defaults(act=_drift)
-    mutate = commands.add_parser("mutate", help="take every hunk of our fixes back, alone")
-    mutate.add_argument("--python", type=Path, required=True)
-    mutate.add_argument("--only", default="", help="keep the files whose path contains this")
-    mutate.set_defaults(act=_mutate)
-    fuzz = commands.add_parser("fuzz", help="spoil what is read, and see every run end well")
-    fuzz.add_argument("--seconds", type=float, default=300.0)
-    fuzz.add_argument("--seed", type=int, default=1)
-    fuzz.add_argument("--case", type=int, help="this one case only")
-    fuzz.set_defaults(act=_fuzz)
-    policy = commands.add_parser("policy", help="hold the manifests to checkov's policies")
-    policy.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
-    policy.set_defaults(act=_policy)
-    bench = commands.add_parser("bench", help="measure beside a peer")
-    bench.add_argument("--backups", action="store_true", help="only how backups compare")
-    bench.add_argument("--full", action="store_true", help="backups of 1 GB, else of 200 MB")
-    bench.set_defaults(act=_bench)
 
 
-def _share(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+def share(commands: Mapping[str, argparse.ArgumentParser], examples: Mapping[str, str]) -> None:
     """Give every subcommand its example and `--json`."""
     for name, command in commands.items():
-        command.epilog = f"example: {_EXAMPLES[name]}" if name in _EXAMPLES else None
+        command.epilog = f"example: {examples[name]}" if name in examples else None
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
@@ -175,7 +147,7 @@ def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
     if options.suite in {"billing", "all"}:
         codes.append(gate.billing_gate(space))
     if options.suite in {"vision", "all"}:
-        codes.append(gate.vision_gate(space, _vision_python(options)))
+        codes.append(gate.vision_gate(space, _visionpython(options)))
     return gate.judge_gates(space) if options.suite == "all" else max(codes)
 
 
@@ -183,7 +155,7 @@ def _vision_python(options: argparse.Namespace) -> Path:
     from closeout.harness import environments  # noqa: PLC0415 - one subcommand needs it
 
     if options.environments is None:
-        return _python(options)
+        return python(options)
     # Absolute: the suite runs in another folder.
     folder = options.environments.absolute() / "vision"
     return environments.ensure(folder, "requirements/vision.txt")
@@ -192,34 +164,25 @@ def _vision_python(options: argparse.Namespace) -> Path:
 def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.mutation_gate(_space(options, home), _python(options))
+    return gate.mutation_gate(_space(options, home), python(options))
 
 
 def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import probe  # noqa: PLC0415 - one subcommand needs it
 
-    return probe.live_probes(_space(options, home), _python(options), options.only)
+    return probe.live_probes(_space(options, home), python(options), options.only)
 
 
 def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.dbt_gate(_space(options, home), _python(options).with_name("dbt"))
+    return gate.dbt_gate(_space(options, home), python(options).with_name("dbt"))
 
 
 def _mqtt(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.mqtt_gate(_space(options, home), _python(options).with_name("sslyze"))
-
-
-def _docs(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tools import docs  # noqa: PLC0415 - one subcommand needs it
-
-    if options.what == "site":
-        return docs.check_site(home)
-    act = docs.make if options.what == "make" else docs.check
-    return act(home, parser())
+    return gate.mqtt_gate(_space(options, home), python(options).with_name("sslyze"))
 
 
 def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
@@ -232,61 +195,6 @@ def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
     return ExitCode.SETTLED
 
 
-def _drift(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tests import drift  # noqa: PLC0415 - one subcommand needs it
-    from tests.drift import matrix  # noqa: PLC0415 - the same
-
-    unknown = [slug for slug in options.gap or () if slug not in drift.GAPS]
-    if unknown:
-        raise CloseoutError(
-            "gap-unknown",
-            f"no drifted services are known for {', '.join(unknown)}.",
-            hint=f"name some of {', '.join(drift.GAPS)}.",
-        )
-    tools = drift.Tools(
-        python=options.python.absolute() if options.python else None,
-        dbt=options.dbt.absolute().with_name("dbt") if options.dbt else None,
-        cache=home / "build" / "cache",
-    )
-    return matrix.judge(options.gap or drift.GAPS, tools, home)
-
-
-def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tools import hunks  # noqa: PLC0415 - one subcommand needs it
-
-    return hunks.judge(home, _python(options), options.only)
-
-
-def _fuzz(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tests.fuzz import campaign  # noqa: PLC0415 - one subcommand needs it
-
-    return campaign.run(home, options.seed, options.seconds, options.case)
-
-
-def _policy(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tools import policy  # noqa: PLC0415 - one subcommand needs it
-
-    return policy.judge(home, _python(options).with_name("checkov"))
-
-
-def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
-    from tools.bench import (  # noqa: PLC0415 - as above
-        backups,
-        fleets,
-        middleware,  # noqa: PLC0415 - one subcommand needs it
-        monorepos,
-        overhead,
-    )
-
-    code = ExitCode.SETTLED if options.backups else middleware.run()
-    others = (monorepos.compared(home), overhead.compared(home), fleets.compared())
-    size = backups.FULL if options.full else backups.SMALL
-    for lines in (*(() if options.backups else others), backups.compared(size)):
-        for told in lines:
-            output.say(told)
-    return code
-
-
 def _python(options: argparse.Namespace) -> Path:
     if options.python is None or not Path(options.python).exists():
         raise CloseoutError(
@@ -295,7 +203,3 @@ def _python(options: argparse.Namespace) -> Path:
             hint="run the Nox session, which makes the environment, or name its Python.",
         )
     return Path(options.python).absolute()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,8 +13,18 @@ from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs import patching
 from closeout.fs.tree import Overlay
-from closeout.model import Changeset, Check, Edit, Finding, Gap, Patch, Proposal, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import (
+    Changeset,
+    Check,
+    Edit,
+    Finding,
+    Gap,
+    Patch,
+    Proposal,
+    Reason,
+    Tree,
+    Unresolved,
+)
 from closeout.parsing import syntax
 
 Detection = Mapping[str, tuple[Check, ...]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from closeout.errors import CloseoutError
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.model.verdicts import Ruling, Waiver
 
 FILE = "waivers.toml"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing.yaml import Entry, Kind, Node, YamlError, documents
 
 _BASE = re.compile(r"(docker-)?compose\.ya?ml")

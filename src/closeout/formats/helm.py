@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing.yaml import Kind, Node, YamlError, append, find
 
 PLAIN, SECRET = "env", "secretEnv"

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.formats.manifests import Document, documents
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, indentation, splice
-from closeout.model import Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 
 _TOP = "node_modules/"

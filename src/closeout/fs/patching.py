@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.safe_open import clean_path, is_plain_name
-from closeout.model import Edit, Patch, PatchState
-from closeout.model.tree import Tree
+from closeout.model import Edit, Patch, PatchState, Tree
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)

@@ -9,27 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Question:
-    """Something to know about every file with one of `suffixes`, or any, that it is asked of."""
-
-    suffixes: frozenset[str]
-    concerns: Callable[[PurePosixPath], bool]
-    """Decided by the path alone."""
-    holds: Callable[[bytes], bool]
-    bit: int
-    """The question's own bit in the answers about a file."""
-
-    def is_met_by(self, path: PurePosixPath, content: bytes) -> bool:
-        """Return the answer for one file."""
-        is_meant = not self.suffixes or path.suffix in self.suffixes
-        return is_meant and self.concerns(path) and self.holds(content)
-
+from closeout.model import Question
 
 _questions: list[Question] = []
 _by_suffix: dict[str, list[Question]] = {}

@@ -12,45 +12,19 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from closeout.fs import prefilter
 from closeout.fs.cache import Recall
-from closeout.fs.prefilter import Answers, Question
+from closeout.fs.prefilter import Answers
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
 from closeout.fs.walk import Listing, walk
-from closeout.model import Edit, Reason, Unresolved
+from closeout.model import Edit, Question, Reason, Tree, Unresolved
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
 
 _SPARE = 8 * 1024 * 1024
 """Bytes of files without interest that are kept all the same, should somebody ask again."""
-
-
-class Tree(Protocol):
-    """A monorepo's files as bytes, on disk or with edits laid over them."""
-
-    def paths(self) -> tuple[PurePosixPath, ...]:
-        """Return every file's path, sorted."""
-
-    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
-        """Return the paths with one of these suffixes, sorted."""
-
-    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
-        """Return the paths of the files that meet the question, sorted."""
-
-    def read(self, path: PurePosixPath | str) -> bytes | None:
-        """Return the file's bytes, or None where it is absent or unreadable."""
-
-    def sha256(self, path: PurePosixPath) -> bytes:
-        """Return the SHA-256 of the file's bytes, of none where they cannot be read."""
-
-    def mode(self, path: PurePosixPath | str) -> int:
-        """Return permission bits, 0o644 for a file that is absent."""
-
-    def unreadable(self) -> tuple[Unresolved, ...]:
-        """Return the files met so far that could not be read."""
 
 
 def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:

@@ -21,8 +21,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import json_reader
 from closeout.fs.safe_open import behind_link, clean_path
 from closeout.fs.walk import TEMPORARY_SUFFIX
-from closeout.model import Edit
-from closeout.model.tree import Tree
+from closeout.model import Edit, Tree
 
 _JOURNAL = "journal.json"
 _COMMITTED = "committed"

@@ -183,9 +183,7 @@ def started(launch: Launch, log: Path) -> Iterator[Started]:
     """Keep the process of `launch` for the block; it may still be on its way up."""
     log.parent.mkdir(parents=True, exist_ok=True)
     since = time.monotonic()
-    with running(
-        launch.argv, log=log, cwd=Path(launch.folder), env=launch.environment
-    ) as server:
+    with running(launch.argv, log=log, cwd=Path(launch.folder), env=launch.environment) as server:
         yield Started(launch=launch, process=server, log=log, since=since)
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from closeout.process import run, running
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import postgres_data
+from closeout.process import run, running
 
 HOST = "127.0.0.1"
 USER = postgres_data.ROLE

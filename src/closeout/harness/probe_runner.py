@@ -6,7 +6,6 @@ started here ends with the call, however it ends.
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from closeout import process
 from closeout.console import progress
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
@@ -22,9 +22,6 @@ from closeout.harness import boot, postgres
 from closeout.harness.fleet import LAYERS, Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
-
-_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
-"""Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +187,7 @@ def missing_tools(probes: Iterable[Probe]) -> Mapping[str, str]:
         if tool == "postgres":
             found = postgres.binaries() is not None
         else:
-            found = bool(shutil.which(tool) or shutil.which(tool, path=_SYSTEM_FOLDERS))
+            found = process.find(tool) is not None
         if not found:
             missing[tool] = f"{tool} is not installed"
     return missing

@@ -12,8 +12,7 @@ from typing import Any
 
 from closeout.errors import CloseoutError
 from closeout.fs.safe_open import clean_path
-from closeout.model import Service
-from closeout.model.tree import Tree
+from closeout.model import Service, Tree
 from closeout.parsing import fastapi
 
 FILE = "closeout.toml"

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import test_files
 from closeout.resources import BUNDLE
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from closeout.model import Criterion, Means, Measure, ProofKind, Verdict
+from closeout.model.findings import Criterion, Means, Verdict
+from closeout.model.probes import Measure, ProofKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.prefilter import holds, question
 from closeout.fs.tree import below, stands_in
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_values import Values
 

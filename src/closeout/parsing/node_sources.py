@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from closeout.fs.prefilter import question
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 SUFFIXES = (".ts", ".js", ".mts", ".cts", ".mjs", ".cjs")
 LEFT_OUT = frozenset({"dist", "build", "tests", "test", "__tests__", "__mocks__", "e2e"})

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_plain import Modules, plain

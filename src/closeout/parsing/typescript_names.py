@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.typescript_names import Names, enclosing_parameters
 from closeout.parsing.typescript_source import Place, string_value

@@ -11,7 +11,6 @@ from importlib import metadata
 
 import closeout
 from closeout import process
-from closeout.gaps.mqtt_tls.probing import mosquitto
 from closeout.harness import postgres
 from closeout.resources import BUNDLE
 
@@ -42,7 +41,7 @@ def versions() -> Mapping[str, str]:
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in _LIBRARIES},
         **{name: _asked(*argv) for name, argv in _PROGRAMS.items()},
-        "mosquitto": _asked(str(mosquitto.binary() or ""), "-h"),
+        "mosquitto": _asked(process.find("mosquitto") or "", "-h"),
         "postgres": _postgres(),
         **{
             f"requirements/{place.name}": f"sha256:{hashlib.sha256(place.read_bytes()).hexdigest()}"

@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout import process
 from closeout.formats import compose_check, manifests
-from closeout.model import Observation
-from closeout.model.tree import Tree
+from closeout.model import Observation, Tree
 from closeout.parsing import syntax
 
 _FIRST_LINES = re.compile(rb"\A[^\n]*\b(bash|sh|dash)\b")

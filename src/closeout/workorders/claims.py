@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.errors import CloseoutError
-from closeout.model import Verdict, WorkOrder
-from closeout.model.tree import Tree
+from closeout.model import Tree, Verdict, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.runs.evidence_store import to_json as evidence_json
 from closeout.workorders.reader import line_digest

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from closeout.engine.planner import Detection, findings
 from closeout.formats import compose_check, manifests
 from closeout.fs import json_reader
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.model.verdicts import Evidence
 from closeout.workorders.facts import Command, Engine, Fix, NamedLine, OrderFacts, Package
 

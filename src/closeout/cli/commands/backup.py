@@ -12,7 +12,7 @@ from closeout.cli.commands import gate
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.harness import postgres
 from closeout.model import Means, Observation, Probe, ProbeContext
 from closeout.runs.workspace import Workspace

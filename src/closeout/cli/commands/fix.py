@@ -13,8 +13,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, writer
 from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap
-from closeout.model.tree import Tree
+from closeout.model import Check, Gap, Tree
 from closeout.model.verdicts import Evidence
 from closeout.reporting import bundle, report
 from closeout.resources import BUNDLE

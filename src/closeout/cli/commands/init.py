@@ -11,8 +11,7 @@ from closeout.console.output import give, say
 from closeout.errors import ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree
-from closeout.model import Edit
-from closeout.model.tree import Tree
+from closeout.model import Edit, Tree
 
 _ENTRY = "init/pre-commit-entry.yaml.j2"
 _HOOK = b"closeout-detect"

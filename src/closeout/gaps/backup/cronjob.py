@@ -13,7 +13,7 @@ from closeout.model import Check, Finding, Reason, Unresolved
 
 if TYPE_CHECKING:
     from closeout.formats.manifests import Document
-    from closeout.model.tree import Tree
+    from closeout.model import Tree
 
 _REQUIRED = (
     ("timeZone", "2 AM is the controller's zone, not yours: spec.timeZone is missing"),

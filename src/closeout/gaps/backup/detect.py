@@ -14,7 +14,7 @@ from closeout.gaps.backup.point_in_time import JOBS, archives
 from closeout.model import Check, Finding
 
 if TYPE_CHECKING:
-    from closeout.model.tree import Tree
+    from closeout.model import Tree
 
 SLUG = "backup"
 

@@ -13,7 +13,7 @@ from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, Installed, ma
 from closeout.model import Changeset, Check, Edit, Reason, Source, Unresolved
 
 if TYPE_CHECKING:
-    from closeout.model.tree import Tree
+    from closeout.model import Tree
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:

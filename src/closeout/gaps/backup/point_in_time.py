@@ -10,7 +10,7 @@ from closeout.gaps.backup.manifests import Installed
 from closeout.resources import render
 
 if TYPE_CHECKING:
-    from closeout.model.tree import Tree
+    from closeout.model import Tree
 
 FOLDER = PurePosixPath("k8s/point-in-time")
 JOBS = FOLDER / "pgbackrest.yaml"

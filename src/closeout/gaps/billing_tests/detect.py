@@ -8,8 +8,7 @@ from closeout.fs.tree import below
 from closeout.gaps.billing_tests import jest_package
 from closeout.harness.quality_gate import BILLING, Minimum
 from closeout.harness.service_copy import BILLING_SERVICE
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing import test_files
 
 SLUG = "billing-tests"

@@ -11,8 +11,7 @@ from closeout.gaps.billing_tests.detect import PACKAGE, detect, jest_configurati
 from closeout.harness import suite_install
 from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.harness.suite_install import Needs, Shipped
-from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 
 _RUNNER = ("jest", "ts-jest")
 

@@ -49,8 +49,7 @@ from __future__ import annotations
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import derive
-from closeout.model import Gap, Probe, Service
-from closeout.model.tree import Tree
+from closeout.model import Gap, Probe, Service, Tree
 
 
 def _probes() -> tuple[Probe, ...]:

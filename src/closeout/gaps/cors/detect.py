@@ -18,8 +18,7 @@ from closeout.gaps.cors.wiring import (
     policy_folders,
     wiring_files,
 )
-from closeout.model import Check, Finding
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Tree
 from closeout.parsing.fastapi import Service, missing_services, services
 from closeout.parsing.python import CorsCall, Module
 

@@ -20,8 +20,7 @@ from closeout.gaps.cors.wiring import (
     example_edits,
     policy_folders,
 )
-from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import Service, request_headers, services
 from closeout.parsing.python import CorsCall, Module
 from closeout.parsing.python_placement import after_creation, import_line, package_of

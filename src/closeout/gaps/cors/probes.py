@@ -18,8 +18,7 @@ from closeout.gaps.cors.probing.origins import (
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
 from closeout.harness.services import NAMED, SIBLINGS
-from closeout.model import Observation, Probe, ProbeContext, Service
-from closeout.model.tree import Tree
+from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")

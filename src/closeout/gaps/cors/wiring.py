@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats.compose import compose_files, environments, handed_on
 from closeout.formats.helm import PLAIN, variables
 from closeout.fs.text_edit import Splice, splice
-from closeout.model import Edit
-from closeout.model.tree import Tree
+from closeout.model import Edit, Tree
 from closeout.parsing.fastapi import Service
 
 LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")

@@ -17,8 +17,7 @@ from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import below
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.target import secret_name
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 _WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
 _READS = re.compile(rb"secretKeyRef|secretRef")

@@ -10,8 +10,7 @@ from typing import Any
 from closeout.formats.manifests import Document, documents
 from closeout.fs.prefilter import holds, question
 from closeout.gaps.external_secrets.target import CLOUD_NAMESPACE, EDGE_NAMESPACE
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
 _GROUP = "external-secrets.io"

@@ -15,8 +15,7 @@ from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 
 
 def detect(tree: Tree) -> tuple[Check, ...]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from closeout.model import Check, Finding, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Tree, Unresolved
 
 _NO_VALUE = re.compile(r"([A-Z][A-Z0-9_]*['\"\]]?\s*)([:=]|\|\||\?\?|,).*")
 """A line that names a secret may hold its value: an excerpt ends after the name."""

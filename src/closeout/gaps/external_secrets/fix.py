@@ -21,8 +21,7 @@ from closeout.gaps.external_secrets.overlays import environments, overlay_files
 from closeout.gaps.external_secrets.repair import mended_commands, mended_manifests
 from closeout.gaps.external_secrets.settings import Settings, settings
 from closeout.gaps.external_secrets.written import unwritten
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
 from closeout.resources import render
 

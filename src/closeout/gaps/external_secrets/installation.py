@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.fs.prefilter import question
 from closeout.fs.text_edit import Splice, line_number
 from closeout.gaps.external_secrets.target import CHART_VERSION
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 _COMMAND = re.compile(
     rb"^(?P<head>[^#\n]*?\bhelm[ \t]+)(?P<verb>install|upgrade)\b(?P<rest>(?:\\\r?\n|[^\n;&|])*)",

@@ -13,8 +13,7 @@ from closeout.gaps.external_secrets.detect import allowed_namespaces
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.stores import mend_secret, mend_store
 from closeout.gaps.external_secrets.target import remote_key
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
 def mended_commands(tree: Tree) -> Iterator[Changeset]:

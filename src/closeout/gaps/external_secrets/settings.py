@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
 from closeout.harness.service_discovery import declarations
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 VAULT = "vault"
 

@@ -16,8 +16,7 @@ from closeout.formats.compose import assignments, blocks
 from closeout.fs.text_edit import Splice, line_ending, splice
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
 from closeout.resources import render
 

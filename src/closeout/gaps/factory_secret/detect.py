@@ -23,8 +23,7 @@ from closeout.gaps.factory_secret.wiring import (
     unwired_compose,
     unwired_example,
 )
-from closeout.model import Check, Finding
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Tree
 
 GAP = "factory-secret"
 _SAYS = {

@@ -25,8 +25,7 @@ from closeout.gaps.factory_secret.wiring import (
     example_edit,
     unread_charts,
 )
-from closeout.model import Changeset, Edit, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_language import Language, language

@@ -11,8 +11,7 @@ from closeout.formats.compose import Environment, environments, handed_on
 from closeout.formats.helm import SECRET, Variables, values_files, variables
 from closeout.fs.text_edit import splice
 from closeout.gaps.factory_secret.typescript.places import VARIABLE
-from closeout.model import Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Edit, Reason, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 from closeout.resources import render
 

@@ -35,8 +35,7 @@ from __future__ import annotations
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
 from closeout.gaps.headers.fix import derive
-from closeout.model import Gap, Probe, Service
-from closeout.model.tree import Tree
+from closeout.model import Gap, Probe, Service, Tree
 
 
 def _probes() -> tuple[Probe, ...]:

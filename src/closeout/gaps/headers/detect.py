@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.gaps.headers.fastapi.installed import Installed, installed
-from closeout.model import Check, Finding
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Tree
 from closeout.parsing.fastapi import Service, missing_services, services
 from closeout.parsing.python import AppCreation
 

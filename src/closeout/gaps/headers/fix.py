@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.headers.detect import Application, applications_of, is_open
-from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import Service, services
 from closeout.parsing.python import Module
 from closeout.parsing.python_placement import before_serving, import_line, package_of

@@ -11,8 +11,7 @@ from closeout.harness import chromium
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary
 from closeout.harness.service_discovery import FASTAPI
 from closeout.harness.services import NAMED, SIBLINGS
-from closeout.model import Observation, Probe, ProbeContext, Service
-from closeout.model.tree import Tree
+from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _YEAR = 31_536_000
 _OWN = "http://localhost:5135"

@@ -18,8 +18,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     production_problems,
     tls_problems,
 )
-from closeout.model import Check, Finding, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Tree, Unresolved
 
 SLUG = "mqtt-tls"
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")

@@ -20,8 +20,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     tls_listener_splices,
     tls_problems,
 )
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
 def derive(tree: Tree) -> tuple[Changeset, ...]:

@@ -13,8 +13,7 @@ from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.modules import misread
 from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
 from closeout.gaps.rate_limit.wiring import HOPS, Unwired, unwired, wired
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 
 GAP = "rate-limit"

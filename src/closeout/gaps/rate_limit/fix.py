@@ -14,8 +14,7 @@ from closeout.gaps.rate_limit.express.modules import free_module, misread, writt
 from closeout.gaps.rate_limit.express.placement import guarded, imported, obstacles
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
 from closeout.gaps.rate_limit.wiring import HOPS, chart_edits, compose_edits, example_edits
-from closeout.model import Changeset, Edit, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 from closeout.parsing.typescript_language import Language, language
 from closeout.resources import render

@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats.compose import blocks, environments, handed_on
 from closeout.formats.helm import PLAIN, variables
 from closeout.fs.text_edit import Splice, splice
-from closeout.model import Edit
-from closeout.model.tree import Tree
+from closeout.model import Edit, Tree
 from closeout.parsing.yaml import Node
 from closeout.resources import render
 

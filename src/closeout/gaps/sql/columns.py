@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from closeout.gaps.sql.places import loaded
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import jinja, sql, sql_selects
 from closeout.parsing.sql_selects import Query, Select
 

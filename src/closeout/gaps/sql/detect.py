@@ -9,8 +9,7 @@ from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
 from closeout.gaps.sql.rules import PROJECT_RULES, RULES, ProjectRule
 from closeout.gaps.sql.source import Source, read
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError
 
 GAP_SLUG = "sql"

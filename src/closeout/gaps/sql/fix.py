@@ -10,8 +10,7 @@ from closeout.gaps.sql.places import Place, column
 from closeout.gaps.sql.project import Project, projects
 from closeout.gaps.sql.rules import PROJECT_RULES, RULES
 from closeout.gaps.sql.source import read
-from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError, imbalances
 
 _ROUNDS = 12

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
 from closeout.gaps.sql.places import Place, loaded
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import jinja
 
 _DEFINED = re.compile(rb"\{%[-+]?\s*(macro|test|data_test)\s+(\w+)")

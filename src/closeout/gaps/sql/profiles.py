@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Place, composed, loaded, mappings, offset_of
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import jinja
 
 if TYPE_CHECKING:

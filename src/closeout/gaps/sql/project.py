@@ -12,7 +12,7 @@ from closeout.gaps.sql.columns import Columns
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import sql
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])

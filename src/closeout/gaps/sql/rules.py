@@ -11,7 +11,7 @@ from closeout.gaps.sql import figures, foreign, packages, profiles, queries
 from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import Rule, Source
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import jinja
 
 Found = Iterator[tuple[PurePosixPath, Place]]

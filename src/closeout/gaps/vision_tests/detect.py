@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 from closeout.fs.tree import below
 from closeout.harness.quality_gate import VISION, Minimum
 from closeout.harness.service_copy import VISION_SERVICE
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing import test_files
 
 SLUG = "vision-tests"

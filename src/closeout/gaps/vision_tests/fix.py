@@ -6,8 +6,7 @@ from closeout.gaps.vision_tests.detect import detect, pytest_configurations
 from closeout.harness import suite_install
 from closeout.harness.service_copy import VISION_SERVICE
 from closeout.harness.suite_install import Needs, Shipped
-from closeout.model import Changeset
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Tree
 
 _INFERENCE: Needs = {
     "app/services/inference_service.py": (

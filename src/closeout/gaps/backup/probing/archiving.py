@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from closeout import process
 from closeout.errors import CloseoutError
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.archiving_stage import Kit, Place, failed, prepared, read_kit
 from closeout.harness import postgres
 from closeout.model import Measure, Observation, ProbeContext

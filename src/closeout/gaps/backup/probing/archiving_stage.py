@@ -11,13 +11,14 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from closeout import process
 from closeout.errors import CloseoutError
+from closeout.formats import x509
 from closeout.formats.manifests import documents
-from closeout.gaps.mqtt_tls import certificates
 from closeout.harness import postgres, postgres_data
 
 _STEP_SECONDS = 120.0
@@ -182,21 +183,31 @@ def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> Place:
         raise CloseoutError("postgres-failed", problem, hint="check the disk space.")
     (home / "database.conf").write_text(kit.database_conf)
     (home / "job.conf").write_text(kit.job_conf)
-    certificates.issue(home / "made", ("localhost",), (kit.client,))
-    for source, name in {
-        "broker/ca.crt": "ca.crt",
-        "broker/server.crt": "server.crt",
-        "broker/server.key": "server.key",
-        f"clients/{kit.client}.crt": "client.crt",
-        f"clients/{kit.client}.key": "client.key",
-    }.items():
-        (home / "tls").mkdir(exist_ok=True)
-        shutil.copy2(home / "made" / source, home / "tls" / name)
+    _write_certificates(home / "tls", kit.client)
     (home / "repository").mkdir()
     if user is not None:
         for path in (*home.glob("*.conf"), home / "repository", *home.glob("tls/*")):
             os.chown(path, user.pw_uid, user.pw_gid)
     return place
+
+
+def _write_certificates(folder: Path, client: str) -> None:
+    """Write an authority's certificate, and one each for the server and its client, with keys."""
+    now = datetime.now(UTC)
+    root = x509.new_key()
+    signer = x509.Authority(certificate=x509.authority(root, now=now), key=root)
+    folder.mkdir(mode=0o700)
+    (folder / "ca.crt").write_bytes(x509.pem(signer.certificate))
+    keys = {"server": x509.new_key(), "client": x509.new_key()}
+    made = {
+        "server": x509.server(signer, keys["server"], names=("localhost",), now=now),
+        "client": x509.client(signer, keys["client"], name=client, now=now),
+    }
+    for name, certificate in made.items():
+        (folder / f"{name}.crt").write_bytes(x509.pem(certificate))
+        key = folder / f"{name}.key"
+        key.touch(mode=0o600)
+        key.write_bytes(x509.key_pem(keys[name]))
 
 
 def failed(message: str) -> CloseoutError:

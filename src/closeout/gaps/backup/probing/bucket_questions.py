@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from closeout.errors import CloseoutError
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import Emulator, gcs_emulator, s3_emulator
 from closeout.gaps.backup.probing.scripts import Bench, judged
 from closeout.model import Observation

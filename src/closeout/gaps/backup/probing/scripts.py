@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closeout.errors import CloseoutError
-from closeout.gaps.backup import drill
+from closeout.gaps.backup.probing import drill
 from closeout.harness import postgres
 from closeout.model import Measure, Observation, ProbeContext
 

@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of
-from closeout.model import Check, Finding, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
 from closeout.parsing.typescript_flow import is_guarded

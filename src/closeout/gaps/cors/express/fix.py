@@ -13,8 +13,7 @@ from closeout.gaps.cors.express.detect import Opened, configurable_folders, look
 from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS, example_edits
-from closeout.model import Changeset, Edit, Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_unused import left_unused

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 from closeout.parsing.typescript_source import ROUTE_METHODS

@@ -11,8 +11,7 @@ from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, LOOKALIKES, get, n
 from closeout.harness.boot import Booted, booted, launch_of
 from closeout.harness.http import Answer, Judge, Request, exchanges, judged, send, summary, unproven
 from closeout.harness.services import IDENTITY, INGESTION
-from closeout.model import Observation, Probe, ProbeContext, Service
-from closeout.model.tree import Tree
+from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
 _NOWHERE = "/api/nowhere"

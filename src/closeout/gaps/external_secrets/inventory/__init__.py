@@ -21,7 +21,7 @@ from closeout.gaps.external_secrets.inventory.code import (
 )
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.names import Mention, Origin
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import PurePosixPath
 
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 
 def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:

@@ -25,7 +25,7 @@ from closeout.gaps.external_secrets.inventory.planted import (
     may_be_manifest,
     may_hold_text,
 )
-from closeout.model.tree import Tree
+from closeout.model import Tree
 
 _FIXTURES = frozenset(
     {"test", "tests", "__tests__", "__mocks__", "mocks", "e2e", "spec", "fixtures", "testdata"}

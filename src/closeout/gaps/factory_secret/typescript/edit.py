@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.typescript_language import brought_in
 from closeout.parsing.typescript_unused import left_unused

@@ -12,7 +12,7 @@ from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
 from closeout.gaps.factory_secret.typescript.comparison import Compared, Form
 from closeout.gaps.factory_secret.typescript.expressions import name_of, peeled, source_of, text_of
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 

@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
 from closeout.gaps.factory_secret.typescript.expressions import environment_defaults
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 from closeout.parsing.typescript_values import Values

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import line_number
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Entry, Kind, Node, YamlError, find
 
 CONFIG = PurePosixPath("/mosquitto/config/mosquitto.conf")

@@ -10,8 +10,7 @@ from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import production_problems
-from closeout.model import Changeset, Edit, Reason, Source, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing.yaml import append
 
 _GROUP = 1883

@@ -7,8 +7,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.prefilter import holds, question
 from closeout.gaps.mqtt_tls.mosquitto.configuration import BrokerConf, parse
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Entry, Kind, Node, YamlError, documents
 
 _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet"])

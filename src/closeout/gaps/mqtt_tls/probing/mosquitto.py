@@ -23,7 +23,6 @@ from pathlib import Path
 
 from closeout import process
 
-_SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin")
 _START = 20.0
 """Seconds until the broker listens."""
 _LISTENER = re.compile(r"(?m)^(listener|port)[ \t]+(\d+)[^\n]*$")
@@ -93,8 +92,7 @@ class Running:
 
 def binary() -> str | None:
     """Return the broker's program, on PATH or in the system folders, or None."""
-    found = shutil.which("mosquitto")
-    return found or shutil.which("mosquitto", path=os.pathsep.join(_SYSTEM_FOLDERS))
+    return process.find("mosquitto")
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker, additions
 from closeout.gaps.mqtt_tls.detect import Survey, survey
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, parse
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt, mqtt_session
-from closeout.model import Observation, Probe, ProbeContext
-from closeout.model.tree import Tree
+from closeout.model import Observation, Probe, ProbeContext, Tree
 
 SENDER = "probe-device"
 _READER = "probe-reader"

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 
 _DEPTH = 6

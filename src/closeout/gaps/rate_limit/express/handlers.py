@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from closeout.gaps.rate_limit.express.constants import Scope, scope_of, target
 from closeout.gaps.rate_limit.express.routes import AuthRoute
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing.typescript_names import Names
 
 _DEPTH = 3

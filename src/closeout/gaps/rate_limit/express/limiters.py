@@ -18,7 +18,7 @@ from closeout.gaps.rate_limit.express.constants import (
     resolved,
     scope_of,
 )
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 
 LIBRARY = "express-rate-limit"

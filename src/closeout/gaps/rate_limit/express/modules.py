@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
-from closeout.model import Edit
-from closeout.model.tree import Tree
+from closeout.model import Edit, Tree
 from closeout.parsing.typescript_language import Language
 from closeout.resources import render
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.prefilter import question
 from closeout.gaps.rate_limit.express.constants import target
-from closeout.model.tree import Tree
+from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 from closeout.parsing.typescript_values import Values

@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, indentation
 from closeout.gaps.rate_limit.express.constants import lookup, scope_of
 from closeout.gaps.rate_limit.express.routes import AuthRoute
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.typescript_language import Language, brought_in
 

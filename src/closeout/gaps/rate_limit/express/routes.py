@@ -12,8 +12,7 @@ from closeout.fs import json_reader
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.fs.text_edit import line_start
 from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
-from closeout.model import Reason, Unresolved
-from closeout.model.tree import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 

@@ -1,0 +1,97 @@
+"""What detectors report: places, refusals, and what was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from pathlib import PurePosixPath
+
+
+class Means(Enum):
+    """What can settle a criterion."""
+
+    STATIC = "static"
+    SUITE = "suite"
+    LIVE = "live"
+    OPERATOR = "operator"
+
+
+class Verdict(IntEnum):
+    """A ruling's outcome, best to worst; a gap takes its worst."""
+
+    CLOSED = 0
+    WAIVED = 1
+    UNPROVEN = 2
+    DRIFTED = 3
+    BLOCKED = 4
+    OPEN = 5
+
+
+class Reason(Enum):
+    """Why a place was left alone, and the verdict that follows from it."""
+
+    DRIFTED = "drifted"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    UNPARSABLE = "unparsable"
+    AMBIGUOUS = "ambiguous"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return DRIFTED where the code moved on, BLOCKED where it cannot be judged."""
+        drifted = {Reason.DRIFTED, Reason.MISSING, Reason.AMBIGUOUS}
+        return Verdict.DRIFTED if self in drifted else Verdict.BLOCKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """One checkbox of a work order, in our words, tied to its line by digest."""
+
+    id: str
+    text: str
+    source_digest: str
+    means: Means
+    settled_by: str
+    """The command that settles it here, or the operator's command."""
+    rests_on: tuple[str, ...] = ()
+    """Ids of the criteria whose worst verdict is this one's; empty where it is judged itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One place where a gap is open."""
+
+    gap: str
+    rule: str
+    criterion: str
+    path: PurePosixPath
+    line: int
+    message: str
+    excerpt: str
+    named: bool
+    """Whether the work order lists this place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """A place that was left alone, with the reason."""
+
+    path: PurePosixPath
+    reason: Reason
+    detail: str
+    line: int = 1
+    hint: str = "mend the file by hand, then run the command again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule applied to a tree: what it looked at and what it found.
+
+    A check that examined nothing proves nothing: `examined` empty means UNPROVEN, not closed.
+    """
+
+    rule: str
+    criterion: str
+    examined: tuple[PurePosixPath, ...]
+    findings: tuple[Finding, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()

@@ -1,0 +1,57 @@
+"""A gap and a work order as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from closeout.model.edits import Changeset
+from closeout.model.findings import Check, Criterion
+from closeout.model.probes import Probe, Service
+from closeout.model.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """A departure from the order: its claim, what was measured, what we do instead."""
+
+    id: str
+    claim: str
+    finding: str
+    decision: str
+    adr: str = "docs/adr/0006-departures-from-the-order.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One issue of a work order as a value: how to find it, mend it and prove it.
+
+    `derive` computes changesets for the places that are still open on the tree it is given.
+    """
+
+    slug: str
+    issue: int
+    title: str
+    priority: str
+    criteria: tuple[str, ...]
+    detect: Callable[[Tree], tuple[Check, ...]]
+    derive: Callable[[Tree], tuple[Changeset, ...]]
+    probes: Callable[[], tuple[Probe, ...]] = tuple
+    """Called where they are asked: what they need to run, no plan needs."""
+    probes_of: Callable[[Tree, Service], tuple[Probe, ...]] | None = None
+    """The probes of a service of the tree that the order does not list."""
+    deviations: tuple[Deviation, ...] = ()
+    guide: str = ""
+    """The gap's user documentation: problem, before, after (the folder's docstring)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """A work order as data. The gaps are joined to it by issue number, in `closeout.gaps`."""
+
+    id: str
+    title: str
+    source_sha256: str
+    criteria: tuple[Criterion, ...]
+    issues: Mapping[int, str]
+    """Issue number to gap slug, in the order's sequence."""
