@@ -97,7 +97,7 @@ def _drift(options: argparse.Namespace, home: Path) -> ExitCode:
 def _mutate(options: argparse.Namespace, home: Path) -> ExitCode:
     from tools import hunks  # noqa: PLC0415 - one subcommand needs it
 
-    return hunks.judge(home, door.python(options), options.only)
+    return hunks.judge(home, door.interpreter(options), options.only)
 
 
 def _fuzz(options: argparse.Namespace, home: Path) -> ExitCode:
@@ -109,7 +109,7 @@ def _fuzz(options: argparse.Namespace, home: Path) -> ExitCode:
 def _policy(options: argparse.Namespace, home: Path) -> ExitCode:
     from tools import policy  # noqa: PLC0415 - one subcommand needs it
 
-    return policy.judge(home, door.python(options).with_name("checkov"))
+    return policy.judge(home, door.interpreter(options).with_name("checkov"))
 
 
 def _bench(options: argparse.Namespace, home: Path) -> ExitCode:

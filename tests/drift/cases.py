@@ -1,6 +1,6 @@
 """Drifted services as data: how each differs from the reference monorepo, and what must follow.
 
-A gap's cases stand in `gaps/<slug>/cases.yml`. A case takes one service of the reference monorepo
+A gap's cases stand in `<slug>.yml` beside this module. A case takes one service of the reference monorepo
 and changes it step by step:
 
     service: cloud-layer/cloud-inference-server    # the cases' default; a case may name another
@@ -25,8 +25,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from importlib import resources
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from closeout.fs.tree import MemoryTree
@@ -71,8 +70,7 @@ def load(slug: str) -> tuple[Case, ...]:
     """Return the cases of the gap `slug`, in the file's order."""
     import yaml  # noqa: PLC0415 - only the drift matrix pays for it
 
-    folder = resources.files("closeout.gaps").joinpath(slug.replace("-", "_"))
-    document = yaml.safe_load(folder.joinpath("cases.yml").read_text())
+    document = yaml.safe_load(Path(__file__).with_name(f"{slug}.yml").read_text())
     made = tuple(_case(slug, document, entry) for entry in document["cases"])
     names = [case.name for case in made]
     if len(set(names)) != len(names):

@@ -24,7 +24,9 @@ from closeout.console import output, progress
 from closeout.errors import CloseoutError, ExitCode
 from tests.support.monorepos import invoke, reference_copy
 
-SCHEMA = json.loads((resources.files("closeout") / "schemas/result.schema.json").read_text())
+SCHEMA = json.loads(
+    (resources.files("closeout") / "formats/schemas/result.schema.json").read_text()
+)
 PACKAGE = Path(output.__file__).parent
 
 PLACE = re.compile(r"[^:\n]+:[1-9]\d*: [\dMD]+\.\d+ \S+ \((?:named|unnamed)\) \S.*")

@@ -48,7 +48,7 @@ def test_wheel_carries_the_package_and_its_data(wheel: zipfile.ZipFile) -> None:
     wanted = {path.removeprefix("src/") for path in _files("src/closeout")}
     names = {name for name in wheel.namelist() if name.startswith("closeout/")}
     assert wanted <= names
-    for name in ("schemas/report.schema.json", "launchers/node.cjs", "gaps/cors/cases.yml"):
+    for name in ("formats/schemas/report.schema.json", "harness/launchers/node.cjs"):
         assert f"closeout/{name}" in wanted
 
 

@@ -147,7 +147,7 @@ def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
     if options.suite in {"billing", "all"}:
         codes.append(gate.billing_gate(space))
     if options.suite in {"vision", "all"}:
-        codes.append(gate.vision_gate(space, _visionpython(options)))
+        codes.append(gate.vision_gate(space, _vision_python(options)))
     return gate.judge_gates(space) if options.suite == "all" else max(codes)
 
 
@@ -155,7 +155,7 @@ def _vision_python(options: argparse.Namespace) -> Path:
     from closeout.harness import environments  # noqa: PLC0415 - one subcommand needs it
 
     if options.environments is None:
-        return python(options)
+        return interpreter(options)
     # Absolute: the suite runs in another folder.
     folder = options.environments.absolute() / "vision"
     return environments.ensure(folder, "requirements/vision.txt")
@@ -164,25 +164,25 @@ def _vision_python(options: argparse.Namespace) -> Path:
 def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.mutation_gate(_space(options, home), python(options))
+    return gate.mutation_gate(_space(options, home), interpreter(options))
 
 
 def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import probe  # noqa: PLC0415 - one subcommand needs it
 
-    return probe.live_probes(_space(options, home), python(options), options.only)
+    return probe.live_probes(_space(options, home), interpreter(options), options.only)
 
 
 def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.dbt_gate(_space(options, home), python(options).with_name("dbt"))
+    return gate.dbt_gate(_space(options, home), interpreter(options).with_name("dbt"))
 
 
 def _mqtt(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
 
-    return gate.mqtt_gate(_space(options, home), python(options).with_name("sslyze"))
+    return gate.mqtt_gate(_space(options, home), interpreter(options).with_name("sslyze"))
 
 
 def _environment(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -40,7 +40,7 @@ _VERSION = re.compile(r"([a-z0-9.-]{1,99}/)?[a-z0-9]{1,32}")
 
 @cache
 def _load(name: str) -> dict[str, Any]:
-    text = resources.files("closeout").joinpath("schemas", name).read_text("utf-8")
+    text = resources.files("closeout").joinpath("formats", "schemas", name).read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

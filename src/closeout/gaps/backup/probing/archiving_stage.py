@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import secrets
-import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

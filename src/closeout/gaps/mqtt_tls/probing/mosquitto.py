@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import shutil
 import signal
 import socket
 import subprocess
