@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from closeout.console import failures
 from closeout.engine import patch_series, planner
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import patching, writer
@@ -63,7 +64,8 @@ def stage(case: Case) -> Staged:
     """Return the case's fix as `fix.<slug>` would plan it, with the faults that its text shows."""
     gap = next(gap for gap in GAPS if gap.slug == case.gap)
     before = variant(case, reference())
-    plan = planner.plan((gap,), before, _prepared)
+    with failures.let_through():
+        plan = planner.plan((gap,), before, _prepared)
     after = Overlay(before, plan.edits)
     proposal = plan.proposals[0]
     refused = _refused(gap, plan)
@@ -144,7 +146,8 @@ def _added(before: bytes, after: bytes) -> list[bytes]:
 
 
 def _repeat_faults(gap: Gap, after: Tree) -> Iterator[str]:
-    again = planner.plan((gap,), after, _prepared)
+    with failures.let_through():
+        again = planner.plan((gap,), after, _prepared)
     if again.edits:
         yield f"a second fix changes {', '.join(str(edit.path) for edit in again.edits)}"
 

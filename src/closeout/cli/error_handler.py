@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from closeout.console import output, progress
+from closeout.console import failures, output, progress
 from closeout.errors import CloseoutError, ExitCode
 from closeout.reporting import github
 
-BUG_LOG = Path("reports") / "bug.log"
-"""Where a failure of our own leaves its traceback, below the home folder."""
-
 
 def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
-    """Run `action` and return its code; an expected error is printed, our own bug is logged."""
-    with progress.shown():
-        code, error = _attempted(home, action)
+    """Run `action` and return its code; an expected error is printed, our own bug is logged.
+
+    A failure of ours that was kept where it happened makes the code OWN_BUG all the same.
+    """
+    with progress.shown(), failures.logged(home / failures.LOG) as bugs:
+        code, error = _attempted(action)
+    if bugs and error is None:
+        code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
     if error is not None:
         output.warn(str(error))
     output.finish(code, error)
@@ -25,7 +26,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     return code
 
 
-def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError | None]:
+def _attempted(action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError | None]:
     try:
         return action(), None
     except CloseoutError as error:
@@ -37,14 +38,10 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
             hint="run the command again, or invoke fix.undo.",
             exit_code=ExitCode.INTERRUPTED,
         )
-    except Exception:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
-        log = home / BUG_LOG
-        log.parent.mkdir(exist_ok=True)
-        log.write_text(traceback.format_exc())
-        last = traceback.format_exc().strip().splitlines()[-1]
-        return ExitCode.OWN_BUG, CloseoutError(
-            "bug-of-ours",
-            last,
-            hint=f"report it, please, with the full log: {BUG_LOG}.",
-            exit_code=ExitCode.OWN_BUG,
-        )
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
+        failures.noted("the command", error)
+        return ExitCode.OWN_BUG, None
+
+
+def _bug(told: str) -> CloseoutError:
+    return CloseoutError("bug-of-ours", told, hint=failures.HINT, exit_code=ExitCode.OWN_BUG)

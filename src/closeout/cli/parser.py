@@ -195,7 +195,8 @@ def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
     return ExitCode.SETTLED
 
 
-def _python(options: argparse.Namespace) -> Path:
+def interpreter(options: argparse.Namespace) -> Path:
+    """Return the interpreter that `--python` names; raises CloseoutError("python-missing")."""
     if options.python is None or not Path(options.python).exists():
         raise CloseoutError(
             "python-missing",

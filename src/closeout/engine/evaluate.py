@@ -44,6 +44,8 @@ class Case:
     """The waivers in force, by what they accept: a criterion, a finding or a probe."""
     unreadable: Sequence[Unresolved] = ()
     """The files that nobody could look into."""
+    stopped: Mapping[str, Sequence[Unresolved]] = field(default_factory=dict)
+    """What stops the whole gap of a criterion, by the criterion's id."""
 
 
 def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
@@ -135,6 +137,10 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
         if check.criterion == criterion.id
     ]
     fresh = _fresh(criterion, case)
+    stopped = case.stopped.get(criterion.id)
+    if stopped:
+        because = "; ".join(dict.fromkeys(item.detail for item in stopped))
+        return _ruled(criterion, _worst_reason(stopped), because, fresh)
     found = [(slug, item) for slug, check in checks for item in check.findings]
     if found:
         return _open_places(criterion, found, case, fresh)
@@ -198,6 +204,9 @@ def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
         told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"
         because = f"{len(failed)} of {len(fresh)} probes fail. {told}"
         return _ruled(criterion, Verdict.OPEN, because, fresh)
+    bugs = tuple(dict.fromkeys(item.bug for item in fresh if item.bug))
+    if bugs:
+        return _ruled(criterion, Verdict.BLOCKED, "; ".join(bugs), fresh)
     enough = [item for item in fresh if _ranks(item.means, criterion.means)]
     not_run = [item for item in enough if item.passed is None]
     if not_run:

@@ -6,9 +6,10 @@ import atexit
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from closeout.console import failures
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs import patching
@@ -29,6 +30,9 @@ from closeout.parsing import syntax
 
 Detection = Mapping[str, tuple[Check, ...]]
 """Gap slug to the checks made on one tree."""
+
+_ROUNDS = 5
+"""How often a gap is asked again on what it has laid, where two of its edits met in a file."""
 
 _SELDOM = 200_000
 """Objects made before one look for dead cycles: parsing makes many objects and hardly a cycle."""
@@ -56,7 +60,7 @@ class Plan:
 def detect(gaps: Sequence[Gap], tree: Tree) -> Detection:
     """Return every gap's checks on `tree`."""
     with _garbage_seldom_sought():
-        return {gap.slug: gap.detect(tree) for gap in gaps}
+        return {gap.slug: _detected(gap, tree) for gap in gaps}
 
 
 def findings(checks: Sequence[Check]) -> tuple[Finding, ...]:
@@ -70,53 +74,100 @@ def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]
 
     `prepared` gives a gap's prepared patches by slug.
     """
+    stopped: dict[str, Unresolved] = {}
     with _garbage_seldom_sought():
-        return _planned(gaps, Overlay(tree), prepared)
+        while True:
+            made = _planned(gaps, Overlay(tree), prepared, stopped)
+            failed = {
+                proposal.gap: failure
+                for proposal in made.proposals
+                if proposal.edits and (failure := _failure(made, proposal))
+            }
+            if not failed:
+                return made
+            # Later gaps have built on the edits that must go now: all is planned again.
+            stopped |= failed
 
 
-def _planned(gaps: Sequence[Gap], overlay: Overlay, prepared: Callable[[str], PreparedSet]) -> Plan:
+def stops(checks: Sequence[Check], refused: Sequence[Unresolved]) -> tuple[Unresolved, ...]:
+    """Return what stops a whole gap, among what was seen of it and what was refused."""
+    seen = (item for check in checks for item in check.unresolved)
+    return tuple(dict.fromkeys(item for item in (*refused, *seen) if item.reason.stops_gap))
+
+
+def _failure(made: Plan, proposal: Proposal) -> Unresolved | None:
+    return next(iter(stops(made.after[proposal.gap], proposal.unresolved)), None)
+
+
+def _detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
+    """Return the gap's checks; where its detector fails, one a criterion that says so."""
+    try:
+        return gap.detect(tree)
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        failure = failures.of_gap(f"{gap.slug}: detect", error)
+        return tuple(
+            Check(rule="detector", criterion=number, examined=(), unresolved=(failure,))
+            for number in gap.criteria
+        )
+
+
+def _planned(
+    gaps: Sequence[Gap],
+    overlay: Overlay,
+    prepared: Callable[[str], PreparedSet],
+    stopped: Mapping[str, Unresolved],
+) -> Plan:
     before, after = {}, {}
     proposals = []
     for gap in gaps:
-        before[gap.slug] = gap.detect(overlay)
-        proposal = propose(gap, overlay, before[gap.slug], prepared(gap.slug))
+        before[gap.slug] = _detected(gap, overlay)
+        if gap.slug in stopped:
+            proposal = Proposal(gap=gap.slug, edits=(), unresolved=(stopped[gap.slug],))
+        else:
+            proposal = propose(gap, overlay, before[gap.slug], prepared(gap.slug))
         for edit in proposal.edits:
             overlay.lay(edit)
         proposals.append(proposal)
     for gap in gaps:
-        after[gap.slug] = gap.detect(overlay) if overlay.edits else before[gap.slug]
+        after[gap.slug] = _detected(gap, overlay) if overlay.edits else before[gap.slug]
     made = {edit.path for edit in overlay.edits if edit.before is None}
     for number, gap in enumerate(gaps):
         # A later gap may have made a file that this one has something to say in.
-        if any(finding.path in made for finding in findings(after[gap.slug])):
+        anew = any(finding.path in made for finding in findings(after[gap.slug]))
+        if anew and gap.slug not in stopped:
             proposal = propose(gap, overlay, after[gap.slug], prepared(gap.slug))
             for edit in proposal.edits:
                 overlay.lay(edit)
             proposals[number] = _both(proposals[number], proposal)
-            after[gap.slug] = gap.detect(overlay)
+            after[gap.slug] = _detected(gap, overlay)
     return Plan(before=before, after=after, proposals=tuple(proposals), edits=overlay.edits)
 
 
 def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
     """Return one gap's edits on `tree`: prepared patches where they fit, derived ones elsewhere.
 
-    Edits that leave one of their files open, or broken in its own language, are all dropped.
+    Edits that leave one of their files open, or broken in its own language, are all dropped; so
+    are those of a gap that fails by itself.
     """
+    if stopped := stops(checks, ()):
+        return Proposal(gap=gap.slug, edits=(), unresolved=stopped)
+    try:
+        return _proposed(gap, tree, checks, prepared)
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        failure = failures.of_gap(f"{gap.slug}: fix", error)
+        return Proposal(gap=gap.slug, edits=(), unresolved=(failure,))
+
+
+def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
     stage = Overlay(tree)
     open_paths = {finding.path for finding in findings(checks)}
     withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
     withheld = tuple(item for item in withheld if item.path in open_paths)
     held = {item.path for item in prepared.withheld} if withheld else set()
     used = _lay_patches(stage, prepared.patches)
-    unresolved = list(withheld)
-    for changeset in gap.derive(stage):
-        unresolved += changeset.unresolved
-        if any(edit.path in held for edit in changeset.edits):
-            continue
-        if changeset.edits:
-            used.append(_derived(gap.slug, changeset))
-        for edit in changeset.edits:
-            stage.lay(edit)
+    laid, refused = _lay_derived(stage, gap, held)
+    used += laid
+    unresolved = [*withheld, *refused]
     spoiled = _spoiled(gap, stage, {item.path for item in unresolved})
     if spoiled:
         return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *spoiled))
@@ -152,6 +203,59 @@ def _lay_patches(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
     if apart and likely and _lay_patch(stage, patching.joined(likely)):
         return likely
     return [patch for patch in likely if _lay_patch(stage, patch)]
+
+
+def _lay_derived(
+    stage: Overlay, gap: Gap, held: set[PurePosixPath]
+) -> tuple[list[Patch], list[Unresolved]]:
+    """Lay what the gap derives, but for files in `held`; return the patches and the refusals.
+
+    Where two changesets meet in a file, the second one is derived again on what the first wrote.
+    """
+    laid: list[Patch] = []
+    for _ in range(_ROUNDS):
+        refused: list[Unresolved] = []
+        met: list[Unresolved] = []
+        before = len(laid)
+        for changeset in gap.derive(stage):
+            refused += changeset.unresolved
+            if any(edit.path in held for edit in changeset.edits):
+                continue
+            edits, contested = _tried(stage, changeset.edits)
+            met += [_contested(path) for path in contested]
+            for edit in edits:
+                stage.lay(edit)
+            if edits:
+                laid.append(_derived(gap.slug, replace(changeset, edits=edits)))
+        if not met or len(laid) == before:
+            break
+    return laid, [*refused, *met]
+
+
+def _tried(
+    stage: Overlay, edits: Sequence[Edit]
+) -> tuple[tuple[Edit, ...], tuple[PurePosixPath, ...]]:
+    """Return the edits that are still to be laid, or the files of which they know another state."""
+    trial = Overlay(stage)
+    fresh = []
+    for edit in edits:
+        now = trial.read(edit.path)
+        # Another changeset may have made the same edit: a place has one owner.
+        if now == edit.after:
+            continue
+        if now != edit.before:
+            return (), (edit.path,)
+        trial.lay(edit)
+        fresh.append(edit)
+    return tuple(fresh), ()
+
+
+def _contested(path: PurePosixPath) -> Unresolved:
+    return Unresolved(
+        path=path,
+        reason=Reason.AMBIGUOUS,
+        detail="two edits of this file contradict each other; the first one stands",
+    )
 
 
 def _lay_patch(stage: Overlay, patch: Patch) -> bool:

@@ -151,8 +151,11 @@ class Overlay:
             self.lay(edit)
 
     def lay(self, edit: Edit) -> None:
-        """Lay one more edit; its `before` must be what the overlay shows now."""
-        if edit.before != self.read(edit.path):
+        """Lay one more edit; its `before`, or its `after`, must be what the overlay shows now."""
+        now = self.read(edit.path)
+        if now == edit.after:
+            return
+        if edit.before != now:
             message = f"stale edit of {edit.path}"
             raise ValueError(message)
         self._listing = None

@@ -7,7 +7,6 @@ started here ends with the call, however it ends.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from closeout import process
-from closeout.console import progress
+from closeout.console import failures, progress
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
 from closeout.harness import boot, postgres
@@ -203,9 +202,8 @@ def _asked(probe: Probe, context: ProbeContext, fleet: Fleet) -> Observation:
             observed=f"{error}; log: {_log_tail(probe, fleet)}",
             command=f"probe {probe.id}",
         )
-    except Exception:  # noqa: BLE001 - one broken probe must not hide the answers of the others
-        last = traceback.format_exc().strip().splitlines()[-1]
-        return _not_run(probe, f"the probe itself failed: {last}")
+    except Exception as error:  # noqa: BLE001 - one broken probe must not hide the others' answers
+        return failures.of_probe(f"probe {probe.id}", error)
     manner = "; ".join(
         f"{need}: {fleet.up[need].manner}" for need in probe.needs if need in fleet.up
     )

@@ -72,6 +72,12 @@ class Demand:
     coverage_criterion: str
     passing_criterion: str
 
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """Return every criterion that the suite speaks for."""
+        counted = (item.criterion for item in self.minimums)
+        return (*counted, self.coverage_criterion, self.passing_criterion)
+
 
 BILLING = Demand(
     slug="billing-tests",

@@ -35,6 +35,15 @@ class Reason(Enum):
     UNREADABLE = "unreadable"
     UNPARSABLE = "unparsable"
     AMBIGUOUS = "ambiguous"
+    UNUSABLE = "unusable"
+    """Concerns a whole gap: something that it needs cannot be used."""
+    OURS = "bug"
+    """Concerns a whole gap: a failure of our own, whose log is named."""
+
+    @property
+    def stops_gap(self) -> bool:
+        """Return whether nothing of the gap can be judged or written."""
+        return self in {Reason.UNUSABLE, Reason.OURS}
 
     @property
     def verdict(self) -> Verdict:

@@ -47,6 +47,8 @@ class Observation:
     observed: str
     command: str
     measures: tuple[Measure, ...] = ()
+    bug: str = ""
+    """The failure of ours that kept it from an answer, with the log's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

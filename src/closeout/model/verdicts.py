@@ -26,6 +26,8 @@ class Evidence:
     seconds: float
     means: Means
     measures: tuple[Measure, ...] = ()
+    bug: str = ""
+    """The failure of ours that kept the probe from an answer, with the log's name."""
 
     def __post_init__(self) -> None:
         """Refuse evidence that says nothing."""

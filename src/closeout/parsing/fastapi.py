@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -131,21 +131,28 @@ class Service:
 def services(tree: Tree) -> tuple[Service, ...]:
     """Return the tree's services that create an application, set up CORS or cannot be read.
 
-    A file that does not parse counts where its bytes name an application or CORS.
+    A file that does not parse counts where its bytes name an application or CORS. A service that
+    stands inside of another one's folder has its files for itself.
     """
-    folders = {_folder(tree, path) for path in tree.candidates(_APPLICATIONS)}
+    folders = sorted({_folder(tree, path) for path in tree.candidates(_APPLICATIONS)})
     telling = tree.candidates(_TELLING)
-    found = (
-        _service(tree, folder, below(tree, folder))
-        for folder in sorted(folders)
-        if _is_worth_reading(_service(tree, folder, _inside(telling, folder)))
-    )
+    found = []
+    for folder in folders:
+        others = [other for other in folders if folder in other.parents]
+        if _is_worth_reading(_service(tree, folder, _own(_inside(telling, folder), others))):
+            found.append(_service(tree, folder, _own(below(tree, folder), others)))
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
 
 
 def _inside(paths: Iterable[PurePosixPath], folder: PurePosixPath) -> Iterator[PurePosixPath]:
     depth = len(folder.parts)
     return (path for path in paths if path.parts[:depth] == folder.parts)
+
+
+def _own(
+    paths: Iterable[PurePosixPath], others: Sequence[PurePosixPath]
+) -> Iterator[PurePosixPath]:
+    return (path for path in paths if not any(path.is_relative_to(other) for other in others))
 
 
 def _is_worth_reading(service: Service) -> bool:

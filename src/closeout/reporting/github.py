@@ -45,6 +45,8 @@ def commands(
     """
     if error is not None:
         yield command("error", error.message + "\nhint: " + error.hint, title=error.reference)
+    for bug in (given.get("report") or {}).get("bugs", ()) if error is None else ():
+        yield command("error", bug, title="bug-of-ours")
     places = [
         command(
             "error",

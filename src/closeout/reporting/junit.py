@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -14,7 +14,8 @@ def render(report: Mapping[str, Any]) -> bytes:
     """Return one suite a means (static, suite, live, operator), one case a probe and criterion.
 
     A probe that failed is a failure, one that did not run is skipped with its reason; a criterion
-    that nothing speaks for is a skipped case of the suite `criteria`, so that it is not missed.
+    that nothing speaks for is a skipped case of the suite `criteria`, so that it is not missed. A
+    failure of ours is an error of the suite `bugs`.
     """
     root = Element("testsuites", name=f"closeout {report['work_order']}")
     owned = [row for row in report["criteria"] if not row["rests_on"]]
@@ -23,6 +24,7 @@ def render(report: Mapping[str, Any]) -> bytes:
         by_means.setdefault(item["means"], []).append(item)
     for means, items in sorted(by_means.items()):
         _suite(root, means, items)
+    _bugs(root, report.get("bugs", ()))
     _unspoken(root, [row for row in owned if not row["evidence"]])
     rendered: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return rendered
@@ -58,6 +60,19 @@ def _suite(root: Element, means: str, items: Iterable[Mapping[str, Any]]) -> Non
             SubElement(case, "system-out").text = _text(f"{item['kind']}\n{told}")
 
 
+def _bugs(root: Element, bugs: Sequence[str]) -> None:
+    if not bugs:
+        return
+    count = len(bugs)
+    suite = _counted(
+        root, "closeout.bugs", tests=count, failures=0, errors=count, skipped=0, time=0.0
+    )
+    for bug in bugs:
+        name = _text(bug.partition(":")[0])
+        case = SubElement(suite, "testcase", classname="closeout.bugs", name=name, time="0.000")
+        SubElement(case, "error", message=_text(bug), type="bug-of-ours")
+
+
 def _unspoken(root: Element, rows: list[Mapping[str, Any]]) -> None:
     if not rows:
         return
@@ -80,8 +95,15 @@ def _unspoken(root: Element, rows: list[Mapping[str, Any]]) -> None:
             SubElement(case, "skipped").text = told
 
 
-def _counted(  # noqa: PLR0913 - the five attributes that every reader of JUnit asks for
-    root: Element, name: str, *, tests: int, failures: int, skipped: int, time: float
+def _counted(  # noqa: PLR0913 - the six attributes that every reader of JUnit asks for
+    root: Element,
+    name: str,
+    *,
+    tests: int,
+    failures: int,
+    skipped: int,
+    time: float,
+    errors: int = 0,
 ) -> Element:
     return SubElement(
         root,
@@ -89,7 +111,7 @@ def _counted(  # noqa: PLR0913 - the five attributes that every reader of JUnit 
         name=name,
         tests=str(tests),
         failures=str(failures),
-        errors="0",
+        errors=str(errors),
         skipped=str(skipped),
         time=f"{time:.3f}",
     )

@@ -46,12 +46,16 @@ class Report:
     """The files that nobody could look into."""
     notices: tuple[str, ...] = ()
     """What there is to say of the waivers: lapsed, soon to end, not needed."""
+    bugs: tuple[str, ...] = ()
+    """The failures of ours that the rulings rest on, each with its log's name."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Name to version of what the run had."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return the exit code that the worst ruling asks for."""
+        """Return the exit code that the worst ruling asks for; a failure of ours goes before."""
+        if self.bugs:
+            return ExitCode.OWN_BUG
         worst = max(ruling.verdict for ruling in self.rulings)
         if worst >= Verdict.DRIFTED:
             return ExitCode.GAPS_LEFT
@@ -116,6 +120,7 @@ def to_json(report: Report) -> dict[str, object]:
             for gap in report.gaps
         ],
         "criteria": [_criterion(ruling) for ruling in report.rulings],
+        "bugs": list(report.bugs),
         "notices": list(report.notices),
         "findings": [finding_json(item) for item in report.findings],
         "unreadable": [place_json(item) for item in report.unreadable],
@@ -150,6 +155,7 @@ def to_markdown(report: Report) -> str:
         "| --- | --- | --- | --- |",
         *(_markdown_row(ruling) for ruling in report.rulings),
         "",
+        *_bugs(report.bugs),
         *_red_probes(report.rulings),
         *rpo.section(report.rulings),
         *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
@@ -176,6 +182,11 @@ def _unread(places: Sequence[Unresolved]) -> list[str]:
     """Return a section that names every file nobody could look into; nothing without one."""
     told = [f"- {cell(str(item.path))}: {cell(item.detail)}" for item in places]
     return ["## Not read", "", *told, ""] if places else []
+
+
+def _bugs(bugs: Sequence[str]) -> list[str]:
+    """Return a section that names every failure of ours; nothing without one."""
+    return ["## Bugs of ours", "", *(f"- {cell(bug)}" for bug in bugs), ""] if bugs else []
 
 
 def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
@@ -214,7 +225,8 @@ def to_terminal(report: Report) -> str:
     ]
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
     left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
-    told = [f"notice: {notice}" for notice in report.notices]
+    told = [f"bug of ours: {bug}" for bug in report.bugs]
+    told += [f"notice: {notice}" for notice in report.notices]
     told += [f"not read: {item.path}: {item.detail}" for item in report.unreadable]
     return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *told, *_left(left)])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -34,10 +34,21 @@ def render(report: Mapping[str, Any]) -> bytes:
                 },
                 "properties": {"treeDigest": report["tree_digest"], "run": report["run"]},
                 "results": results,
+                **_invocations(report.get("bugs", ())),
             }
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _invocations(bugs: Sequence[str]) -> dict[str, object]:
+    """Return the failures of ours as the run's notifications; nothing without one."""
+    if not bugs:
+        return {}
+    notifications = [{"level": "error", "message": {"text": bug}} for bug in bugs]
+    return {
+        "invocations": [{"executionSuccessful": False, "toolExecutionNotifications": notifications}]
+    }
 
 
 def _rule(rule: str, gap: str) -> dict[str, object]:

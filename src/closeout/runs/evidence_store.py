@@ -40,15 +40,19 @@ def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
     """Return the newest evidence of every probe about `root`, over its runs.
 
     Evidence of another tree digest is kept only where there is none for a newer one; judging
-    tells fresh from stale.
+    tells fresh from stale. A failure of ours is forgotten once its session ran again.
     """
     newest: dict[tuple[str, str], Evidence] = {}
+    sessions: set[str] = set()
     for run in store.of_root(reports, root):
-        for place in sorted(run.evidence.glob("*.json")):
+        places = sorted(run.evidence.glob("*.json"))
+        for place in places:
             for item in read(place):
                 key = (item.probe, item.criterion)
-                if key not in newest or newest[key].at < item.at:
+                outlived = bool(item.bug) and place.name in sessions
+                if not outlived and (key not in newest or newest[key].at < item.at):
                     newest[key] = item
+        sessions |= {place.name for place in places}
     return tuple(newest[key] for key in sorted(newest))
 
 
@@ -76,7 +80,8 @@ def kinds(items: Iterable[Evidence]) -> dict[str, int]:
 
 def to_json(item: Evidence) -> dict[str, object]:
     """Return the evidence as the JSON object that reports and files share."""
-    return {
+    bug: dict[str, object] = {"bug": item.bug} if item.bug else {}
+    return bug | {
         "probe": item.probe,
         "criterion": item.criterion,
         "kind": item.kind.value,
@@ -110,6 +115,7 @@ def _from_json(item: dict[str, object]) -> Evidence:
         seconds=float(str(item["seconds"])),
         means=Means(item["means"]),
         measures=_measures(item.get("measures", [])),
+        bug=str(item.get("bug", "")),
     )
 
 

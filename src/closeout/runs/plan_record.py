@@ -88,6 +88,13 @@ def told(record: Record) -> str:
 
 
 def _refusal(item: Unresolved) -> CloseoutError:
+    if item.reason.stops_gap:
+        return CloseoutError(
+            f"gap-{item.reason.value}",
+            f"nothing of this gap is written: {item.detail}",
+            hint=item.hint,
+            exit_code=ExitCode.GAPS_LEFT,
+        )
     return CloseoutError(
         f"patch-{item.reason.value}",
         f"{item.path} (line {item.line}) is left as it is: {item.detail}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,8 +13,8 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, writer
 from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap, Tree
-from closeout.model.verdicts import Evidence
+from closeout.model import Check, Gap, Reason, Tree, Unresolved
+from closeout.model.verdicts import Evidence, Ruling
 from closeout.reporting import bundle, report
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
@@ -116,13 +116,15 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         told = "named" if place.named else "unnamed"
         say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
     checks = [check for made in found.values() for check in made]
-    refused = [item for check in checks for item in check.unresolved]
-    refused += evaluate.unjudged(checks, tree.unreadable())
+    unjudged = evaluate.unjudged(checks, tree.unreadable())
+    refused = dict.fromkeys((*(item for check in checks for item in check.unresolved), *unjudged))
     for item in refused:
         say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
     say(f"{len(places)} open, {len(refused)} not judged")
     give("places", [report.finding_json(place) for place in places])
     give("not_judged", [plan_record.place_json(item) for item in refused])
+    if any(item.reason is Reason.OURS for item in refused):
+        return ExitCode.OWN_BUG
     return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
 
 
@@ -131,7 +133,7 @@ def build_report(space: Workspace) -> ExitCode:
     space.announce()
     tree = readable(space)
     run = store.latest(space.reports, space.root)
-    return conclude(space, run, ruled(space, run.id, tree, remembered(space)))
+    return conclude(space, run, ruled(space, run.id, tree, remembered(space, tree)))
 
 
 def build_lenient_report(space: Workspace) -> ExitCode:
@@ -175,6 +177,10 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         if not item.probe.startswith(evaluate.DETECTOR)
     ]
     register = waivers.load(tree, now.date())
+    stopped = {
+        gap.slug: planner.stops(found[gap.slug], record.unresolved.get(gap.slug, ()))
+        for gap in GAPS
+    }
     case = evaluate.Case(
         tree_digest=tree_digest,
         detection=found,
@@ -182,6 +188,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         evidence=(*static_evidence(space, tree, found), *proven),
         waivers=register.in_force,
         unreadable=unreadable,
+        stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
     )
     rulings = evaluate.judge(WO_004, case)
     open_now = report.open_places(found)
@@ -199,8 +206,16 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         unresolved=record.unresolved,
         changes=record.changes,
         findings=tuple(place for checks in found.values() for place in planner.findings(checks)),
+        bugs=_bugs(stopped.values(), rulings),
         notices=(*register.notices, *waivers.unused(register, rulings)),
     )
+
+
+def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) -> tuple[str, ...]:
+    """Return the failures of ours among what stops gaps and what probes ran into."""
+    of_gaps = (item.detail for items in stopped for item in items if item.reason is Reason.OURS)
+    of_probes = (item.bug for ruling in rulings for item in ruling.evidence if item.bug)
+    return tuple(dict.fromkeys((*of_gaps, *of_probes)))
 
 
 def static_evidence(
@@ -223,10 +238,18 @@ def static_evidence(
     )
 
 
-def remembered(space: Workspace) -> Record:
-    """Return what the runs that still stand wrote, merged, the newest one's refusals last."""
+def remembered(space: Workspace, tree: Tree) -> Record:
+    """Return what the runs that still stand wrote, merged, the newest one's refusals last.
+
+    What stopped a gap's fix in such a run no longer counts once the gap has no open place.
+    """
     standing = store.undoable(space.reports, space.root)
-    return plan_record.merged([plan_record.read(run.folder) for run in reversed(standing)])
+    kept = plan_record.merged([plan_record.read(run.folder) for run in reversed(standing)])
+    stopped = [gap for gap in GAPS if planner.stops((), kept.unresolved.get(gap.slug, ()))]
+    seen = planner.detect(stopped, tree)
+    settled = {slug for slug, checks in seen.items() if not planner.findings(checks)}
+    left = {slug: items for slug, items in kept.unresolved.items() if slug not in settled}
+    return replace(kept, unresolved=left)
 
 
 def readable(space: Workspace) -> DiskTree:
@@ -246,7 +269,7 @@ def _assert_usable(space: Workspace, tree: Tree) -> None:
     """Raise now what judging would raise of waivers, evidence and records: nothing is written."""
     waivers.load(tree, datetime.now(UTC).date())
     evidence_store.gather(space.reports, space.root)
-    remembered(space)
+    remembered(space, tree)
 
 
 def conclude(space: Workspace, run: store.Run, made: report.Report) -> ExitCode:

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from closeout.console import progress
+from closeout.console import failures, progress
 from closeout.console.output import add, give, say
-from closeout.errors import ExitCode
+from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps.sql.probing import dbt
-from closeout.harness import cluster, coverage, environments, mutation_score, offline
+from closeout.harness import cluster, coverage, environments, mutation_score, offline, quality_gate
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.model.verdicts import Evidence
 from closeout.runs import evidence_store, store
@@ -37,6 +38,15 @@ class Row:
     seconds: float
 
 
+class Gate(NamedTuple):
+    """What a session asks of a tree: its name, its means, and the criteria that it speaks for."""
+
+    session: str
+    means: Means
+    criteria: tuple[str, ...]
+    run: Callable[[Path, Path], Rows]
+
+
 def billing_gate(space: Workspace) -> ExitCode:
     """Run the billing suite before and after the fix, on copies, and judge its files."""
 
@@ -44,7 +54,7 @@ def billing_gate(space: Workspace) -> ExitCode:
         with offline.database(scratch / "postgres", space.cache) as dsn:
             return coverage.run_billing(root, scratch, cache=space.cache, dsn=dsn)
 
-    return _judged(space, "billing_jest", run, Means.SUITE)
+    return _judged(space, Gate("billing_jest", Means.SUITE, quality_gate.BILLING.criteria, run))
 
 
 def vision_gate(space: Workspace, python: Path) -> ExitCode:
@@ -53,7 +63,7 @@ def vision_gate(space: Workspace, python: Path) -> ExitCode:
     def run(root: Path, scratch: Path) -> Rows:
         return coverage.run_vision(root, scratch, python=python)
 
-    return _judged(space, "vision_pytest", run, Means.SUITE)
+    return _judged(space, Gate("vision_pytest", Means.SUITE, quality_gate.VISION.criteria, run))
 
 
 def mutation_gate(space: Workspace, python: Path) -> ExitCode:
@@ -69,7 +79,10 @@ def mutation_gate(space: Workspace, python: Path) -> ExitCode:
             *mutation_score.run_vision(root, scratch, python=python, kept=kept),
         )
 
-    return _judged(space, "mutation", run, Means.SUITE)
+    scored = tuple(
+        suite.coverage_criterion for suite in (quality_gate.BILLING, quality_gate.VISION)
+    )
+    return _judged(space, Gate("mutation", Means.SUITE, scored, run))
 
 
 def dbt_gate(space: Workspace, program: Path) -> ExitCode:
@@ -78,7 +91,7 @@ def dbt_gate(space: Workspace, program: Path) -> ExitCode:
     def run(root: Path, scratch: Path) -> Rows:
         return dbt.run_dbt(root, scratch, program)
 
-    return _judged(space, "dbt", run, Means.LIVE)
+    return _judged(space, Gate("dbt", Means.LIVE, dbt.CRITERIA, run))
 
 
 def mqtt_gate(space: Workspace, scanner: Path) -> ExitCode:
@@ -88,7 +101,7 @@ def mqtt_gate(space: Workspace, scanner: Path) -> ExitCode:
     def run(root: Path, scratch: Path) -> Rows:
         return clients.run_gate(root, scratch, scanner)
 
-    return _judged(space, "mqtt_tls", run, Means.LIVE)
+    return _judged(space, Gate("mqtt_tls", Means.LIVE, (clients.CRITERION,), run))
 
 
 def compile_models(space: Workspace) -> ExitCode:
@@ -98,14 +111,15 @@ def compile_models(space: Workspace) -> ExitCode:
     def run(root: Path, scratch: Path) -> Rows:
         return dbt.compile_only(root, scratch, python.with_name("dbt"))
 
-    return _judged(space, "dbt_compile", run, Means.LIVE)
+    return _judged(space, Gate("dbt_compile", Means.LIVE, dbt.CRITERIA, run))
 
 
 def ask_one(space: Workspace, probe_id: str) -> ExitCode:
     """Put one probe that needs no service to the tree as it is, and record its answer."""
     from closeout.gaps import GAPS  # noqa: PLC0415 - other sessions start faster without
 
-    return put(space, next(probe for gap in GAPS for probe in gap.probes() if probe.id == probe_id))
+    gap = next(gap for gap in GAPS if probe_id.startswith(f"{gap.slug}."))
+    return put(space, next(probe for probe in gap.probes() if probe.id == probe_id))
 
 
 def put(space: Workspace, probe: Probe) -> ExitCode:
@@ -114,7 +128,7 @@ def put(space: Workspace, probe: Probe) -> ExitCode:
     def run(root: Path, scratch: Path) -> Rows:
         return [(probe.id, probe.criterion, probe.run(ProbeContext(root=root, scratch=scratch)))]
 
-    return _judged(space, probe.id, run, Means.LIVE)
+    return _judged(space, Gate(probe.id, Means.LIVE, (probe.criterion,), run))
 
 
 def ask_cluster(space: Workspace) -> ExitCode:
@@ -141,23 +155,23 @@ def judge_gates(space: Workspace) -> ExitCode:
     return _code(seen)
 
 
-def _judged(
-    space: Workspace, session: str, run: Callable[[Path, Path], Rows], means: Means
-) -> ExitCode:
+def _judged(space: Workspace, gate: Gate) -> ExitCode:
     """Run a session on the tree before the fix, where there was one, and on the tree as it is."""
     space.announce()
-    with scratch(session) as folder:
+    with scratch(gate.session) as folder:
         earlier = before_fix(space, folder / "before-tree")
-        before: dict[str, bool | None] = {}
+        seen_before: Rows = ()
         if earlier is not None:
-            progress.step(f"{session} on the tree before the fix")
-            (folder / "before").mkdir(mode=0o755)
-            before = {name: seen.passed for name, _, seen in run(earlier, folder / "before")}
-        progress.step(f"{session} on the tree as it is")
+            progress.step(f"{gate.session} on the tree before the fix")
+            seen_before = _asked(gate, earlier, folder / "before")
+        progress.step(f"{gate.session} on the tree as it is")
         began = time.monotonic()
-        (folder / "after").mkdir(mode=0o755)
-        seen_after = tuple(run(space.root, folder / "after"))
+        seen_after = _asked(gate, space.root, folder / "after")
         seconds = time.monotonic() - began
+    before = {probe: seen.passed for probe, _, seen in seen_before}
+    failed = [
+        (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
+    ]
     rows = [
         Row(
             probe=probe,
@@ -166,9 +180,21 @@ def _judged(
             before=before.get(probe),
             seconds=seconds,
         )
-        for probe, criterion, seen in seen_after
+        for probe, criterion, seen in (*seen_after, *failed)
     ]
-    return conclude(space, session, rows, means)
+    return conclude(space, gate.session, rows, gate.means)
+
+
+def _asked(gate: Gate, root: Path, folder: Path) -> tuple[tuple[str, str, Observation], ...]:
+    """Return what the session says of one tree; where it fails by itself, a row a criterion."""
+    folder.mkdir(mode=0o755)
+    try:
+        return tuple(gate.run(root, folder))
+    except CloseoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug stays in its session
+        seen = failures.of_probe(gate.session, error)
+        return tuple((gate.session, criterion, seen) for criterion in gate.criteria)
 
 
 def conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) -> ExitCode:
@@ -189,6 +215,7 @@ def conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) 
             seconds=row.seconds,
             means=means,
             measures=row.seen.measures,
+            bug=row.seen.bug,
         )
         for row in rows
     ]
@@ -212,6 +239,8 @@ def conclude(space: Workspace, session: str, rows: Sequence[Row], means: Means) 
 
 
 def _code(items: Sequence[Evidence]) -> ExitCode:
+    if any(item.bug for item in items):
+        return ExitCode.OWN_BUG
     if any(item.passed is False for item in items):
         return ExitCode.GAPS_LEFT
     if not items or any(item.passed is None for item in items):

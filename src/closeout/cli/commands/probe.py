@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from closeout.cli.commands.gate import Row, before_fix, conclude, scratch
-from closeout.errors import ExitCode
+from closeout.console import failures
+from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery, services
-from closeout.model import Means, Probe
+from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
 from closeout.runs.workspace import Workspace
 
 _CLUSTER = "cluster"
@@ -25,15 +27,14 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     tree = DiskTree(space.root)
     found = service_discovery.roster(tree)
     absent = services.UNLISTED - set(found)
-    listed = [probe for gap in GAPS for probe in gap.probes() if probe.subject not in absent]
+    listed = [probe for gap in GAPS for probe in _probes(gap) if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
     further = [
         probe
         for member in found.values()
         if member.name not in asked
         for gap in GAPS
-        if gap.probes_of
-        for probe in gap.probes_of(tree, member)
+        for probe in _probes_of(gap, tree, member)
     ]
     probes = tuple(
         probe
@@ -43,12 +44,54 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     return ask_battery(space, python, probes)
 
 
+def _probes(gap: Gap) -> tuple[Probe, ...]:
+    try:
+        return gap.probes()
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        return _failing(gap, "probes", error)
+
+
+def _probes_of(gap: Gap, tree: Tree, member: Service) -> tuple[Probe, ...]:
+    if gap.probes_of is None:
+        return ()
+    try:
+        return gap.probes_of(tree, member)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failing(gap, f"probes@{member.name}", error)
+
+
+def _failing(gap: Gap, name: str, error: Exception) -> tuple[Probe, ...]:
+    """Return a probe a criterion that fails as the gap did when it was asked for its probes."""
+
+    def run(_: ProbeContext) -> Observation:
+        raise error
+
+    return tuple(
+        Probe(id=f"{gap.slug}.{name}", criterion=number, needs=(), run=run)
+        for number in gap.criteria
+    )
+
+
 def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
     A probe that was green before and is red now is a regression: it fails the session.
     """
     space.announce()
+    try:
+        rows = _rows(space, python, probes)
+    except CloseoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug stays in its session
+        seen = failures.of_probe("live_probes", error)
+        rows = [
+            Row(probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0)
+            for probe in probes
+        ]
+    return conclude(space, "live_probes", rows, Means.LIVE)
+
+
+def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Row]:
     with scratch("live") as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
@@ -58,14 +101,19 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
             probes=probes,
             cache=space.cache,
         )
-    rows = [
+    return [
         Row(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
-            seen=outcome.after,
+            seen=_blamed(outcome),
             before=outcome.before.passed if outcome.before else None,
             seconds=outcome.seconds,
         )
         for outcome in outcomes
     ]
-    return conclude(space, "live_probes", rows, Means.LIVE)
+
+
+def _blamed(outcome: probe_runner.Outcome) -> Observation:
+    """Return the answer after the fix; it proves nothing where the probe failed before it."""
+    bug = outcome.before.bug if outcome.before else ""
+    return replace(outcome.after, bug=outcome.after.bug or bug)

@@ -61,7 +61,8 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
     by_path: dict[PurePosixPath, list[Literal]] = defaultdict(list)
     for item in found:
         by_path[item.path].append(item)
-    made = []
+    texts: dict[PurePosixPath, bytes] = {}
+    lefts: dict[PurePosixPath, tuple[Unresolved, ...]] = {}
     added: dict[PurePosixPath, _Names] = defaultdict(_Names)
     for path in sorted(by_path):
         content = tree.read(path) or b""
@@ -70,10 +71,11 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
             after = _compose(content, added[path.parent])
         elif is_environment(path) and "example" in path.name:
             after = _example(content)
-        left = _left(by_path[path], content, after)
-        if after != content or left:
-            made.append(_changeset(tree, path, after, left))
-    return (*made, *_examples(tree, added, made))
+        texts[path], lefts[path] = after, _left(by_path[path], content, after)
+    # The example beside a compose file may hold a secret of its own: its changeset is one.
+    texts |= dict(_examples(tree, added, texts))
+    made = (_changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items())
+    return tuple(item for item in made if item.edits or item.unresolved)
 
 
 def _compose(content: bytes, names: _Names) -> bytes:
@@ -183,10 +185,9 @@ def _changeset(
 
 
 def _examples(
-    tree: Tree, added: Mapping[PurePosixPath, _Names], made: list[Changeset]
-) -> Iterator[Changeset]:
+    tree: Tree, added: Mapping[PurePosixPath, _Names], changed: Mapping[PurePosixPath, bytes]
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield the env example beside each compose file, with the variables that it lacks."""
-    changed = {edit.path: edit.after for item in made for edit in item.edits}
     for folder, names in sorted(added.items()):
         path = folder / ".env.example"
         before = changed.get(path, tree.read(path))
@@ -201,5 +202,4 @@ def _examples(
         ending = line_ending(content, len(content)) if content else b"\n"
         text = render("external-secrets/env.example.j2", {"variables": rows, "fresh": not content})
         start = b"" if not content or content.endswith(b"\n") else ending
-        after = content + start + text.replace(b"\n", ending)
-        yield _changeset(tree, path, after, ())
+        yield path, content + start + text.replace(b"\n", ending)

@@ -89,8 +89,12 @@ def _folders(tree: Tree, seen: Survey) -> Iterator[Changeset]:
         after = render.production_conf(render.COMPOSE, conf)
         yield _template("production-configuration", _changed(tree, path, after))
     with_list = {path.parent for path in rendering}
+    folders = set()
     for broker in seen.brokers:
-        yield _certificate_folder(tree, broker)
+        # A broker may stand in several compose files; its folder is made once.
+        if broker.folder not in folders:
+            folders.add(broker.folder)
+            yield _certificate_folder(tree, broker)
         read = confs.get(broker.conf) if broker.conf else None
         if read is not None and _is_ours(broker, read):
             with_list.add(broker.folder)

@@ -39,6 +39,8 @@ line.on('error', (error) => { console.log(`refused: ${error.message}`); });
 """
 
 Row = tuple[str, str, Observation]
+CRITERION = "8.4"
+"""What the scanner and the clients speak for."""
 
 
 def run_gate(root: Path, scratch: Path, scanner: Path) -> list[Row]:
@@ -71,7 +73,7 @@ def run_gate(root: Path, scratch: Path, scanner: Path) -> list[Row]:
 
 def _rows(asked: dict[str, str], *, passed: bool | None, told: str, command: str) -> list[Row]:
     made = partial(Observation, passed=passed, observed=told, command=command)
-    return [(f"mqtt-tls.{name}", "8.4", made(expected=text)) for name, text in asked.items()]
+    return [(f"mqtt-tls.{name}", CRITERION, made(expected=text)) for name, text in asked.items()]
 
 
 def _ask(

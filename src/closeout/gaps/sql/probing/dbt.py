@@ -43,6 +43,8 @@ _MANUAL = ("sql.compiles-and-runs", "M.3", "the model compiles and runs")
 
 _BEFORE_RUNNING = (_PARSE, _COMPILE, _SYNTAX, _EMPTY)
 _ALL = (*_BEFORE_RUNNING, _BUILD, _VALUES, _TIMES, _MANUAL)
+CRITERIA = tuple(dict.fromkeys(criterion for _, criterion, _ in _ALL))
+"""What the data pipeline speaks for."""
 
 
 def run_dbt(root: Path, scratch: Path, dbt: Path) -> Rows:
