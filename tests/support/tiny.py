@@ -80,6 +80,11 @@ def importing_service(tree: Path, name: str, module: str) -> Path:
     return _service(tree, name, use + main)
 
 
+def prefaced_service(tree: Path, name: str, preface: str) -> Path:
+    """Write a service that answers `up`, and does `preface` before it is there."""
+    return _service(tree, name, preface + _MAIN.replace("{answer}", "up"))
+
+
 def _service(tree: Path, name: str, main: str) -> Path:
     folder = tree / "cloud-layer" / name
     for place, text in {

@@ -27,7 +27,9 @@ from tests.support.builders import snapshot, write_files
 from tests.support.monorepos import reference_copy, space_for
 
 BROKEN = "cors"
-SCHEMA = json.loads((resources.files("closeout") / "formats/schemas/report.schema.json").read_text())
+SCHEMA = json.loads(
+    (resources.files("closeout") / "formats/schemas/report.schema.json").read_text()
+)
 FORMS = ("report.json", "report.md", "report.html", "junit.xml", "findings.sarif")
 
 

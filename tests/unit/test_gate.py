@@ -48,3 +48,58 @@ def test_battery_session_ends_as_its_worst_answer_asks(
     (item,) = evidence_store.gather(space.reports, root)
     assert item.kind.value == kind
     assert f"{kind:<10} 1.1   toy.state" in capsys.readouterr().out
+
+
+def _not_run_lines(printed: str) -> list[str]:
+    return [line.strip() for line in printed.splitlines() if "not run: " in line]
+
+
+def _never_asked(name: str, *needs: str) -> Probe:
+    return Probe(id=name, criterion="1.1", needs=needs, run=_reads_state, subject=needs[0])
+
+
+def test_one_cause_is_told_once_with_the_probes_that_it_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service that is not there costs three probes and one line; each has its own record."""
+    root = write_files(tmp_path / "root", {"state": b"good"})
+    space = space_for(tmp_path / "home", root)
+    probes = [_never_asked(f"toy.{number}", "cloud-nowhere") for number in range(2)]
+    probes += [
+        _never_asked("toy.both", "cloud-nowhere", "no-such-tool"),
+        _never_asked("toy.other", "cloud-elsewhere"),
+    ]
+    code = probe.ask_battery(space, Path(sys.executable), [*probes, PROBE])
+    assert code is ExitCode.UNPROVEN
+    printed = capsys.readouterr().out
+    reason = "{0} is not up: the tree has no service folder {0}"
+    assert _not_run_lines(printed) == [
+        f"not run: 3 probes, {reason.format('cloud-nowhere')}",
+        f"not run: toy.other, {reason.format('cloud-elsewhere')}",
+    ]
+    assert printed.count("no service folder cloud-nowhere") == 1
+    lost = {
+        item.probe: item.observed
+        for item in evidence_store.gather(space.reports, root)
+        if item.passed is None
+    }
+    assert set(lost) == {"toy.0", "toy.1", "toy.both", "toy.other"}
+    assert "no-such-tool is not installed" in lost["toy.both"]
+
+
+def test_service_that_is_lost_before_the_fix_alone_is_told_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a proof is none: the line says what the tree before the fix lacked."""
+    root = write_files(tmp_path / "root", {"state": b"good"})
+    space = space_for(tmp_path / "home", root)
+    edit = Edit(path=PurePosixPath("state"), before=b"unreadable", after=b"good")
+    (root / "state").write_bytes(b"unreadable")
+    fix.write(space, planner.Plan(before={}, after={}, proposals=(), edits=(edit,)))
+    probe.ask_battery(space, Path(sys.executable), [PROBE])
+    assert _not_run_lines(capsys.readouterr().out) == [
+        "not run: toy.state, before the fix unreadable"
+    ]
+    (item,) = evidence_store.gather(space.reports, root)
+    assert item.kind.value == "observed"
+    assert item.observed == "good; before the fix it did not run: unreadable"

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from closeout.harness.boot import NotBooted, booted, launch_of, python_launch
 from closeout.harness.http import NoAnswerError, Request, ask
 from closeout.harness.probe_runner import Outcome, run_battery
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
-from tests.support.tiny import broken_service, importing_service, tiny_service
+from closeout.process import pace
+from tests.support.tiny import (
+    broken_service,
+    importing_service,
+    prefaced_service,
+    tiny_service,
+)
 
 SERVICE = "cloud-tiny"
 
@@ -108,6 +115,83 @@ def test_probe_did_not_run_when_its_service_does_not_boot(trees: Path) -> None:
     (outcome,) = _run(trees, _probe(_asks_for_fixed, SERVICE), before=None)
     assert outcome.kind is ProofKind.NOT_RUN
     assert "the model store is not there" in outcome.after.observed
+
+
+_ONCE = """
+from pathlib import Path
+STARTS = Path(__file__).with_name("starts")
+STARTS.write_text(STARTS.read_text() + "x" if STARTS.exists() else "x")
+"""
+_FAILS_AT_FIRST = _ONCE + "if len(STARTS.read_text()) == 1:\n    raise SystemExit(9)\n"
+_HANGS_AT_FIRST = _ONCE + "if len(STARTS.read_text()) == 1:\n    __import__('time').sleep(600)\n"
+
+
+def _starts(trees: Path) -> list[str]:
+    return [place.read_text() for place in (trees / "scratch").rglob("starts")]
+
+
+@pytest.mark.parametrize("preface", [_FAILS_AT_FIRST, _HANGS_AT_FIRST])
+def test_service_that_is_lost_is_started_once_more(trees: Path, preface: str) -> None:
+    """Whether it ended or was given up: its probes run all the same."""
+    prefaced_service(trees / "after", SERVICE, preface)
+    probe = _probe(_asks_for_fixed, SERVICE)
+    with pace.kept(pace.Pace(deadline=2.0)):
+        (outcome,) = _run(trees, probe, before=None)
+    assert outcome.after.observed.startswith("up")
+    assert _starts(trees) == ["xx"]
+
+
+def test_service_that_is_lost_twice_is_given_up(trees: Path) -> None:
+    """Two starts and no more, and the reason says so."""
+    prefaced_service(trees / "after", SERVICE, _ONCE + "raise SystemExit(9)\n")
+    (outcome,) = _run(trees, _probe(_asks_for_fixed, SERVICE), before=None)
+    assert outcome.kind is ProofKind.NOT_RUN
+    assert "cloud-tiny is not up: started twice: ended with status 9" in outcome.after.observed
+    assert _starts(trees) == ["xx"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_services_boot_at_once_than_the_pace_allows(trees: Path, workers: int) -> None:
+    """Four services of two trees come up one or two at a time, and all come up."""
+    names = [f"cloud-tiny-{number}" for number in range(4)]
+    log = trees / "boots"
+    for tree in ("before", "after"):
+        for name in names:
+            prefaced_service(
+                trees / tree,
+                name,
+                f"import time\nBOOTS = open({str(log)!r}, 'a', buffering=1)\nBOOTS.write('+')\n"
+                "BOOTS.flush()\ntime.sleep(0.2)\nBOOTS.write('-')\nBOOTS.flush()\n",
+            )
+
+    def asks(context: ProbeContext) -> Observation:
+        seen = ", ".join(sorted(context.services))
+        return Observation(passed=True, expected="all", observed=seen, command="none")
+
+    with pace.kept(pace.Pace(workers=workers)):
+        (outcome,) = _run(trees, _probe(asks, *names))
+    assert outcome.kind is ProofKind.GUARD, outcome.after.observed
+    booting = [0]
+    for sign in log.read_text():
+        booting.append(booting[-1] + (1 if sign == "+" else -1))
+    assert len(booting) == 1 + 2 * 8
+    assert max(booting) <= workers
+
+
+def test_one_worker_asks_the_probes_one_after_the_other(trees: Path) -> None:
+    """Beside two trees' probes a third asker runs otherwise, those that need no service."""
+    asking, most = [], [0]
+
+    def asks(context: ProbeContext) -> Observation:
+        asking.append(context)
+        most[0] = max(most[0], len(asking))
+        time.sleep(0.1)
+        asking.remove(context)
+        return Observation(passed=True, expected="alone", observed="asked", command="none")
+
+    with pace.kept(pace.Pace(workers=1)):
+        _run(trees, *(_probe(asks, name=f"tiny.{number}") for number in range(3)))
+    assert most == [1]
 
 
 def test_probe_did_not_run_when_the_tree_lacks_its_service(trees: Path) -> None:
@@ -239,6 +323,48 @@ def test_booted_gives_up_when_the_deadline_passes(tmp_path: Path) -> None:
     with booted(launch, tmp_path / "own.log", deadline=0.5) as service:
         assert isinstance(service, NotBooted)
         assert "did not listen within 0.5 s" in service.reason
+
+
+_BUSY = "import time\nEND = time.monotonic() + 2\nwhile time.monotonic() < END:\n    pass\n"
+_TALKS = "import time\nfor n in range(20):\n    print(n, flush=True)\n    time.sleep(0.1)\n"
+
+
+@pytest.mark.parametrize("preface", [_BUSY, _TALKS])
+def test_booted_waits_for_a_slow_service_that_makes_progress(tmp_path: Path, preface: str) -> None:
+    """Two seconds of start within a deadline of one: it uses the processor, or its log grows."""
+    folder = prefaced_service(tmp_path, SERVICE, preface)
+    launch = python_launch(folder, Path(sys.executable), {})
+    with booted(launch, tmp_path / "own.log", deadline=1.0) as service:
+        assert not isinstance(service, NotBooted), service.reason
+    assert len((tmp_path / "own.log").read_text().split('{"closeout"')) == 2, "started once"
+
+
+@pytest.mark.parametrize("body", ["import time\ntime.sleep(600)\n", "while True:\n    pass\n"])
+def test_booted_gives_up_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str
+) -> None:
+    """Two starts of four deadlines at the most, whether it hangs or works without end."""
+    monkeypatch.setattr(pace, "slowness", lambda: 1.0)
+    folder = tiny_service(tmp_path, SERVICE, "fixed")
+    (folder / "app" / "main.py").write_text(body)
+    launch = python_launch(folder, Path(sys.executable), {})
+    began = time.monotonic()
+    with booted(launch, tmp_path / "own.log", deadline=0.5) as service:
+        took = time.monotonic() - began
+        assert isinstance(service, NotBooted)
+        assert service.reason.startswith("started twice: did not listen within 0.5 s")
+    assert took < 2 * 4 * 0.5 + 3
+
+
+def test_booted_asks_a_service_that_answers_slowly_with_growing_patience(tmp_path: Path) -> None:
+    """A first answer that takes three seconds is waited for, instead of asked for again."""
+    folder = tiny_service(tmp_path, SERVICE, "fixed")
+    server = folder / "uvicorn.py"
+    slow = "def do_GET(self):\n                __import__('time').sleep(3)\n"
+    server.write_text(server.read_text().replace("def do_GET(self):\n", slow))
+    launch = python_launch(folder, Path(sys.executable), {})
+    with booted(launch, tmp_path / "own.log", deadline=15.0) as service:
+        assert not isinstance(service, NotBooted), service.reason
 
 
 def test_booted_says_so_when_the_port_is_taken(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from closeout import resources
 from closeout.fs import writer
 from closeout.harness.http import Request, send
-from closeout.process import running
+from closeout.process import pace, running
 
 VARIANTS = ("bare", "order", "ours")
 MOST = 1.15
@@ -23,7 +23,6 @@ MOST = 1.15
 _APP = Path(__file__).with_name("headers_app.py")
 _REQUESTS = 1500
 _WARM_UP = 300
-_BOOT_SECONDS = 60.0
 _ASK = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
@@ -82,8 +81,8 @@ def _served(variant: str, python: Path, scratch: Path) -> Iterator[int]:
     log = scratch / f"{variant}.log"
     argv = (python, _APP, scratch, variant)
     with running(argv, log=log, cwd=scratch) as process:
-        deadline = time.monotonic() + _BOOT_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
+        waiting = pace.Waiting(pace.BOOT_DEADLINE, group=process.pid, log=log)
+        while waiting.lasts() and process.poll() is None:
             told = re.match(r"(\d+)\n", log.read_text())
             if told:
                 yield int(told[1])

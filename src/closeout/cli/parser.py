@@ -12,6 +12,7 @@ from typing import NoReturn
 from closeout.cli.error_handler import guarded
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
+from closeout.process import pace
 from closeout.runs.workspace import Workspace, choose
 
 _EXAMPLES = {
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     probe = _on_monorepo(commands.add_parser("probe", help="boot the services and probe them"))
     probe.add_argument("--python", type=Path, required=True)
     probe.add_argument("--only", default="", help="keep the probes whose id starts with this")
+    pace.add_options(probe)
     probe.set_defaults(act=_probe)
     dbt = _on_monorepo(commands.add_parser("dbt", help="run the data pipeline and check it"))
     dbt.add_argument("--python", type=Path, required=True)
@@ -170,7 +172,8 @@ def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
 def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
     from closeout.cli.commands import probe  # noqa: PLC0415 - one subcommand needs it
 
-    return probe.live_probes(_space(options, home), interpreter(options), options.only)
+    with pace.kept(pace.Pace(workers=options.workers, deadline=options.deadline)):
+        return probe.live_probes(_space(options, home), interpreter(options), options.only)
 
 
 def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:

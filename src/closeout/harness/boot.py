@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen
+from threading import Event
 
 from closeout.errors import CloseoutError
 from closeout.harness import node
 from closeout.harness.http import NoAnswerError, Request, send
 from closeout.model import ProbeContext
-from closeout.process import run, running
-
-BOOT_DEADLINE = 60.0
-"""Seconds from the start of a process to its first accepted connection, on a busy machine."""
+from closeout.process import pace, run, running
 
 BUILD_DEADLINE = 180.0
 
@@ -28,6 +25,7 @@ _NODE_LAUNCHER = _HERE / "node.cjs"
 _LOG_LINES = 6
 _PAUSE = 0.05
 _ONE_ANSWER = 2.0
+_LONGEST_ANSWER = 16.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +78,18 @@ class NotBooted:
 
     service: str
     reason: str
+    has_ended: bool = True
+    """Whether it ended by itself; else it was given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A process on its way up."""
+    """A process on its way up; its own part of the log begins at `since`."""
 
     launch: Launch
     process: Popen[bytes]
     log: Path
-    since: float
+    since: int
 
 
 def launch_of(context: ProbeContext, service: str) -> Launch:
@@ -182,39 +182,69 @@ def _is_about_generated_code(complaint: str) -> bool:
 def started(launch: Launch, log: Path) -> Iterator[Started]:
     """Keep the process of `launch` for the block; it may still be on its way up."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    since = time.monotonic()
+    since = log.stat().st_size if log.exists() else 0
     with running(launch.argv, log=log, cwd=Path(launch.folder), env=launch.environment) as server:
         yield Started(launch=launch, process=server, log=log, since=since)
 
 
-def listening(start: Started, *, deadline: float = BOOT_DEADLINE) -> Booted | NotBooted:
-    """Wait until the service takes a connection, has ended, or `deadline` seconds have passed."""
-    service = start.launch.service
-    while time.monotonic() < start.since + deadline:
-        told = _told(start.log)
-        url = f"http://127.0.0.1:{told['port']}" if told else ""
-        if told and _answers(url):
-            return Booted(service=service, url=url, log=start.log, told=told)
+def listening(start: Started, deadline: float, stop: Event) -> Booted | NotBooted:
+    """Wait until the service answers or has ended, or is given up: at `stop`, or in its time.
+
+    It has `deadline` seconds as a quiet machine counts them, and more as long as it works.
+    """
+    waiting = pace.Waiting(deadline, group=start.process.pid, log=start.log)
+    patience = _ONE_ANSWER
+    while waiting.lasts() and not stop.is_set():
+        told = _told(start)
+        if told:
+            url = f"http://127.0.0.1:{told['port']}"
+            if _answers(url, patience):
+                return Booted(service=start.launch.service, url=url, log=start.log, told=told)
+            # Many questions that nobody waits for any more would keep a slow service from this one.
+            patience = min(2 * patience, _LONGEST_ANSWER)
         code = start.process.poll()
         if code is not None:
             return _not_booted(start, f"ended with status {code} before it listened")
-        time.sleep(_PAUSE)
-    return _not_booted(start, f"did not listen within {deadline:g} s")
+        stop.wait(_PAUSE)
+    what = "the run was interrupted" if stop.is_set() else f"did not listen {waiting.waited}"
+    return replace(_not_booted(start, what), has_ended=False)
 
 
 @contextmanager
 def booted(
-    launch: Launch, log: Path, *, deadline: float = BOOT_DEADLINE
+    launch: Launch, log: Path, *, deadline: float | None = None, stop: Event | None = None
 ) -> Iterator[Booted | NotBooted]:
-    """Run a service of one's own for the block, such as one with another configuration."""
+    """Run a service for the block, begun when fewer than the pace's `workers` are booting.
+
+    One that does not come up in its time is started once more.
+    """
+    seconds = min(pace.current().deadline, pace.BOOT_DEADLINE) if deadline is None else deadline
+    stop = stop or Event()
     with ExitStack() as stack:
+        outcome = _boot(stack, launch, log, seconds, stop)
+        if isinstance(outcome, NotBooted) and not outcome.has_ended and not stop.is_set():
+            stack.close()
+            outcome = twice(_boot(stack, launch, log, seconds, stop))
+        yield outcome
+
+
+def twice(outcome: Booted | NotBooted) -> Booted | NotBooted:
+    """Return the outcome of a second start, which says so where it is a loss too."""
+    if isinstance(outcome, Booted):
+        return outcome
+    return replace(outcome, reason=f"started twice: {outcome.reason}")
+
+
+def _boot(
+    stack: ExitStack, launch: Launch, log: Path, deadline: float, stop: Event
+) -> Booted | NotBooted:
+    with pace.turn():
         try:
             start = stack.enter_context(started(launch, log))
         except OSError as error:
             reason = f"{launch.argv[0]}: {error.strerror}"
-            yield NotBooted(service=launch.service, reason=reason)
-            return
-        yield listening(start, deadline=deadline)
+            return NotBooted(service=launch.service, reason=reason)
+        return listening(start, deadline, stop)
 
 
 def _not_booted(start: Started, what: str) -> NotBooted:
@@ -245,8 +275,11 @@ def _is_launcher_line(line: str) -> bool:
     return line.startswith('{"closeout"')
 
 
-def _told(log: Path) -> Mapping[str, object] | None:
-    for line in log.read_text(errors="replace").splitlines():
+def _told(start: Started) -> Mapping[str, object] | None:
+    with start.log.open("rb") as log:
+        log.seek(start.since)
+        text = log.read().decode("utf-8", "replace")
+    for line in text.splitlines():
         if _is_launcher_line(line):
             try:
                 told: Mapping[str, object] = json.loads(line)
@@ -256,10 +289,10 @@ def _told(log: Path) -> Mapping[str, object] | None:
     return None
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, patience: float) -> bool:
     """Return whether an answer comes: a socket takes connections before its server serves them."""
     try:
-        send(url, Request(path="/"), deadline=_ONE_ANSWER)
+        send(url, Request(path="/"), deadline=patience)
     except NoAnswerError:
         return False
     return True

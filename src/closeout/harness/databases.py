@@ -18,10 +18,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.harness import postgres
+from closeout.process import pace
 
 VARIABLE = "CLOSEOUT_PG_DSN"
 """Names a server to use, as `postgresql://user:password@host:port/database`."""
 
+_CONNECT_SECONDS = 10.0
 _HINT = f"give a role that may create databases, or unset {VARIABLE} for a throw-away server."
 
 
@@ -46,7 +48,7 @@ class Database:
             "PGPASSWORD": self.password,
             "PGDATABASE": self.name,
             "PGSSLMODE": self.sslmode,
-            "PGCONNECT_TIMEOUT": "10",
+            "PGCONNECT_TIMEOUT": str(round(pace.scaled(_CONNECT_SECONDS))),
         }
 
     def ask(self, query: str) -> process.Result:

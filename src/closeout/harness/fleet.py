@@ -1,19 +1,24 @@
-"""Boot the services of several trees at once: FastAPI by the launcher, Express as it is built."""
+"""Boot the services of several trees: FastAPI by the launcher, Express as it is built.
+
+As many are built or boot at a time as the pace allows: all at once, each would starve the others.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from threading import Event
 
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree
 from closeout.harness import boot, postgres, service_database
-from closeout.harness.boot import Booted, Launch, NotBooted, Started
+from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
+from closeout.process import pace
 
 LAYERS = ("cloud-layer", "edge-layer")
 
@@ -87,80 +92,121 @@ def fleets(
 ) -> Iterator[Mapping[str, Fleet]]:
     """Run `services` of every tree, label to private copy, for the block.
 
-    All start at the same time. A service that a tree does not have, or that does not build or
-    boot, is in its fleet's `down` with the reason.
+    A service that a tree does not have, or that does not build or boot, is in its fleet's `down`
+    with the reason. One that does not boot is started once more, when the others are up.
     """
     made = {label: Fleet() for label in trees}
     with ExitStack() as stack:
-        starts: list[tuple[str, Started]] = []
-        express: list[tuple[str, Path, Member]] = []
+        yard = _Yard(stack=stack, python=python, cache=cache, scratch=scratch)
+        berths = []
         for label, tree in trees.items():
             known = roster(DiskTree(tree)) if services else {}
             for name in services:
                 member = known.get(name) or _usual(tree, name)
                 if isinstance(member, str):
                     made[label].down[name] = member
-                elif member.kind == FASTAPI:
-                    launch = _python_launch(tree, member, python)
-                    starts += _start(stack, made[label], label, launch, scratch)
                 else:
-                    express.append((label, tree, member))
-        for label, launch in _express_launches(stack, made, express, cache, scratch):
-            starts += _start(stack, made[label], label, launch, scratch)
-        for label, start in starts:
-            _wait(made[label], start)
+                    berths.append(_Berth(label=label, tree=tree, member=member))
+        for berth, outcome in yard.all_up(berths):
+            fleet, name = made[berth.label], berth.member.name
+            if berth.launch is not None:
+                fleet.launches[name] = berth.launch
+            if isinstance(outcome, Booted):
+                fleet.up[name] = outcome
+            else:
+                fleet.down[name] = outcome.reason
         yield made
 
 
-def _start(
-    stack: ExitStack, fleet: Fleet, label: str, launch: Launch, scratch: Path
-) -> list[tuple[str, Started]]:
-    log = scratch / "logs" / f"{label}-{launch.service}.log"
-    try:
-        start = stack.enter_context(boot.started(launch, log))
-    except OSError as error:
-        fleet.down[launch.service] = f"{launch.argv[0]}: {error.strerror}"
-        return []
-    fleet.launches[launch.service] = launch
-    return [(label, start)]
+@dataclass(slots=True, kw_only=True)
+class _Berth:
+    """One service of one tree; `launch` is how it is started, once that is known."""
+
+    label: str
+    tree: Path
+    member: Member
+    launch: Launch | None = None
 
 
-def _wait(fleet: Fleet, start: Started) -> None:
-    outcome = boot.listening(start)
-    if isinstance(outcome, NotBooted):
-        fleet.down[outcome.service] = outcome.reason
-    else:
-        fleet.up[outcome.service] = outcome
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Yard:
+    """Where services are made ready and started; what runs ends with `stack`."""
 
+    stack: ExitStack
+    python: Path
+    cache: Path
+    scratch: Path
+    stop: Event = field(default_factory=Event)
 
-def _express_launches(
-    stack: ExitStack,
-    made: Mapping[str, Fleet],
-    express: Sequence[tuple[str, Path, Member]],
-    cache: Path,
-    scratch: Path,
-) -> Iterator[tuple[str, Launch]]:
-    """Build the Express services while PostgreSQL starts, then say how to start each."""
-    if not express:
-        return
-    with ThreadPoolExecutor(max_workers=2) as builders:
-        builds = [
-            builders.submit(boot.build, tree / member.folder, cache) for _, tree, member in express
+    def all_up(self, berths: Iterable[_Berth]) -> list[tuple[_Berth, Booted | NotBooted]]:
+        """Start everything, in any order, and return what became of it."""
+        # What takes longest comes first: an Express service is built before it boots.
+        waiting = sorted(berths, key=lambda berth: berth.member.kind != EXPRESS)
+        with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
+            try:
+                return self._started(waiting, workers)
+            except BaseException:
+                # An interrupt must not wait for the services that are still on their way.
+                self.stop.set()
+                workers.shutdown(cancel_futures=True)
+                raise
+
+    def _started(
+        self, berths: Sequence[_Berth], workers: ThreadPoolExecutor
+    ) -> list[tuple[_Berth, Booted | NotBooted]]:
+        server: Future[postgres.Server | str] | None = None
+        if any(berth.member.kind == EXPRESS for berth in berths):
+            # The first task of all, so that those who wait for it never keep it from a worker.
+            server = workers.submit(_server, self.stack, self.scratch, self.cache)
+        coming = [workers.submit(self._first, berth, server) for berth in berths]
+        outcomes = [future.result() for future in coming]
+        again = [
+            workers.submit(self._second, berth, outcome)
+            for berth, outcome in zip(berths, outcomes, strict=True)
         ]
-        server = _server(stack, scratch, cache)
-        results = [build.exception() for build in builds]
-    for (label, tree, member), failure in zip(express, results, strict=True):
-        folder = tree / member.folder
-        if isinstance(failure, CloseoutError):
-            made[label].down[member.name] = failure.message
-        elif failure is not None:
-            raise failure
-        elif isinstance(server, str):
-            made[label].down[member.name] = server
-        else:
-            dsn = service_database.create(server, f"{label}_{member.name}", folder)
-            launch = boot.node_launch(folder, {**_node_settings(dsn), **member.env})
-            yield label, replace(launch, service=member.name)
+        return [(berth, future.result()) for berth, future in zip(berths, again, strict=True)]
+
+    def _first(
+        self, berth: _Berth, server: Future[postgres.Server | str] | None
+    ) -> Booted | NotBooted:
+        name = berth.member.name
+        try:
+            if server is None or berth.member.kind == FASTAPI:
+                launch = _python_launch(berth.tree, berth.member, self.python)
+            else:
+                launch = self._built(berth, server)
+        except CloseoutError as error:
+            return NotBooted(service=name, reason=error.message)
+        berth.launch = launch
+        return self._boot(berth, launch)
+
+    def _second(self, berth: _Berth, outcome: Booted | NotBooted) -> Booted | NotBooted:
+        # One that was given up was already started twice.
+        if isinstance(outcome, Booted) or berth.launch is None or not outcome.has_ended:
+            return outcome
+        return boot.twice(self._boot(berth, berth.launch))
+
+    def _built(self, berth: _Berth, server: Future[postgres.Server | str]) -> Launch:
+        """Build an Express service and make its database.
+
+        Raises CloseoutError where either cannot be done.
+        """
+        folder = berth.tree / berth.member.folder
+        boot.build(folder, self.cache)
+        running = server.result()
+        if isinstance(running, str):
+            raise CloseoutError("postgres-failed", running, hint="see the message.")
+        dsn = service_database.create(running, f"{berth.label}_{berth.member.name}", folder)
+        launch = boot.node_launch(folder, {**_node_settings(dsn), **berth.member.env})
+        return replace(launch, service=berth.member.name)
+
+    def _boot(self, berth: _Berth, launch: Launch) -> Booted | NotBooted:
+        log = self.scratch / "logs" / f"{berth.label}-{launch.service}.log"
+        with ExitStack() as own:
+            outcome = own.enter_context(boot.booted(launch, log, stop=self.stop))
+            if isinstance(outcome, Booted):
+                self.stack.push(own.pop_all())
+        return outcome
 
 
 def _server(stack: ExitStack, scratch: Path, cache: Path) -> postgres.Server | str:

@@ -22,7 +22,7 @@ from subprocess import TimeoutExpired
 
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import postgres_data
-from closeout.process import run, running
+from closeout.process import pace, run, running
 
 HOST = "127.0.0.1"
 USER = postgres_data.ROLE
@@ -218,8 +218,8 @@ def listening(
             *options,
         ]
         with running(argv, log=log, cwd=home, env=env, user=uid_of(user)) as process:
-            deadline = time.monotonic() + _START_SECONDS
-            while process.poll() is None and time.monotonic() < deadline:
+            waiting = pace.Waiting(_START_SECONDS, group=process.pid, log=log)
+            while process.poll() is None and waiting.lasts():
                 if _is_ready(home / "data"):
                     try:
                         yield port

@@ -1,6 +1,6 @@
 """Put every probe to the tree before and after the fix, and join the two answers.
 
-Both trees are copied; nothing is written to either. All services boot at once, and everything
+Both trees are copied; nothing is written to either. Services boot a few at a time, and everything
 started here ends with the call, however it ends.
 """
 
@@ -21,6 +21,7 @@ from closeout.harness import boot, postgres
 from closeout.harness.fleet import LAYERS, Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.process import pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def _ask_everything(
     """Return every answer by tree and probe number.
 
     Probes of one tree run one after the other, but those that ask no service run beside those
-    that do: they bring their own servers, and mostly wait for them.
+    that do: they bring their own servers, and mostly wait for them. One worker asks by turns.
     """
     numbered = list(enumerate(probes))
     lots = (
@@ -112,7 +113,8 @@ def _ask_everything(
     )
     tools = missing_tools(probes)
     stop = Event()
-    with ThreadPoolExecutor(max_workers=len(benches) + 1) as askers:
+    most = len(benches) + 1 if pace.current().workers > 1 else 1
+    with ThreadPoolExecutor(max_workers=most) as askers:
         try:
             asked = [
                 (label, askers.submit(_ask_all, lot, bench, tools, stop))

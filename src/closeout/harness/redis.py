@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from closeout import process
+from closeout.process import pace
 
 _START_SECONDS = 10.0
+_ONE_ANSWER = 1.0
 
 
 def free_port() -> int:
@@ -30,16 +33,26 @@ def server(scratch: Path, port: int) -> Iterator[str]:
         *("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
         *("--dir", scratch),
     ]
-    with process.running(argv, log=scratch / "redis.log", cwd=scratch):
-        deadline = time.monotonic() + _START_SECONDS
-        while not _answers(port) and time.monotonic() < deadline:
+    log = scratch / "redis.log"
+    with process.running(argv, log=log, cwd=scratch) as server:
+        waiting = pace.Waiting(_START_SECONDS, group=server.pid, log=log)
+        while not _answers(port) and server.poll() is None and waiting.lasts():
             time.sleep(0.05)
         yield f"redis://127.0.0.1:{port}"
 
 
+def clients(port: int) -> int:
+    """Return how many clients the server on `port` has now, without this one."""
+    with socket.create_connection(("127.0.0.1", port), timeout=pace.scaled(_ONE_ANSWER)) as line:
+        line.sendall(b"INFO clients\r\nQUIT\r\n")
+        told = b"".join(iter(lambda: line.recv(4096), b""))
+    found = re.search(rb"connected_clients:(\d+)", told)
+    return int(found[1]) - 1 if found else 0
+
+
 def _answers(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+        socket.create_connection(("127.0.0.1", port), timeout=_ONE_ANSWER).close()
     except OSError:
         return False
     return True

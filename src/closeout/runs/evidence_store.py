@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from closeout.console.sanitize import storable
 from closeout.errors import CloseoutError
 from closeout.fs import json_reader, writer
-from closeout.model import Means, Measure
+from closeout.model import Means, Measure, Observation
 from closeout.model.verdicts import Evidence
 from closeout.runs import store
+
+_UNASKED = "; before the fix it did not run: "
 
 
 def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
@@ -76,6 +79,48 @@ def kinds(items: Iterable[Evidence]) -> dict[str, int]:
     for item in items:
         counts[item.kind.value] = counts.get(item.kind.value, 0) + 1
     return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One reason why probes did not run, and the probes that it cost."""
+
+    reason: str
+    probes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the cause in one line: `not run: 322 probes, cloud-x is not up: …`."""
+        count = len(self.probes)
+        told = f"{count} probes" if count > 1 else self.probes[0]
+        return f"not run: {told}, {self.reason}"
+
+
+def causes(items: Iterable[Evidence]) -> tuple[Cause, ...]:
+    """Return why items did not run, each reason once, the costliest first.
+
+    A probe that lacked more than one thing counts for the reason that it names first, where that
+    is also the only one of another probe. One that ran on the tree after the fix alone counts too.
+    """
+    lost = [(item.probe, reason) for item in items if (reason := _lost(item))]
+    reasons = sorted({reason for _, reason in lost}, key=len)
+    found: dict[str, list[str]] = {}
+    for probe, reason in lost:
+        first = next(each for each in reasons if f"{reason};".startswith(f"{each};"))
+        found.setdefault(first, []).append(probe)
+    made = [Cause(reason=reason, probes=tuple(probes)) for reason, probes in found.items()]
+    return tuple(sorted(made, key=lambda cause: -len(cause.probes)))
+
+
+def half_seen(seen: Observation, reason: str) -> Observation:
+    """Return the answer on the tree after the fix, with why there is none from before it."""
+    return replace(seen, observed=f"{seen.observed}{_UNASKED}{reason}")
+
+
+def _lost(item: Evidence) -> str:
+    if item.passed is None:
+        return item.observed
+    _, is_half, reason = item.observed.rpartition(_UNASKED)
+    return f"before the fix {reason}" if is_half and item.before is None else ""
 
 
 def to_json(item: Evidence) -> dict[str, object]:

@@ -26,6 +26,7 @@ from closeout.gaps import GAPS
 from closeout.harness import environments, postgres
 from closeout.model import Means
 from closeout.model.verdicts import Evidence
+from closeout.process import pace
 from closeout.reporting import report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
@@ -130,6 +131,8 @@ def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
     say(
         f"  {name}: {len(items)} answers, {failed} fail, {missing} not run, {seconds:.0f} s",
     )
+    for cause in evidence_store.causes(items):
+        say(f"    {cause}")
 
 
 def _end(
@@ -203,7 +206,9 @@ def _sql() -> Iterator[order_check.AskSql | None]:
             def ask(statement: str) -> str:
                 address = server.dsn("postgres")
                 try:
-                    with psycopg.connect(address, connect_timeout=_SQL_DEADLINE) as connection:
+                    with psycopg.connect(
+                        address, connect_timeout=round(pace.scaled(_SQL_DEADLINE))
+                    ) as connection:
                         connection.execute(statement.encode())
                 except psycopg.Error as error:
                     return str(error).splitlines()[0]

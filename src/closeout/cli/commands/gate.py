@@ -251,8 +251,10 @@ def _code(items: Sequence[Evidence]) -> ExitCode:
 def _print_items(items: Sequence[Evidence]) -> None:
     for item in items:
         say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}")
-        if item.kind not in {ProofKind.PROOF, ProofKind.GUARD, ProofKind.OBSERVED}:
+        if item.kind in {ProofKind.REGRESSION, ProofKind.OPEN}:
             say(f"           expected {item.expected}\n           saw {item.observed}")
+    for cause in evidence_store.causes(items):
+        say(str(cause))
 
 
 def before_fix(space: Workspace, folder: Path) -> Path | None:

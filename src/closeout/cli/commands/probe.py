@@ -13,6 +13,7 @@ from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery, services
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
+from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace
 
 _CLUSTER = "cluster"
@@ -105,7 +106,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Row]:
         Row(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
-            seen=_blamed(outcome),
+            seen=_joined(outcome),
             before=outcome.before.passed if outcome.before else None,
             seconds=outcome.seconds,
         )
@@ -113,7 +114,11 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Row]:
     ]
 
 
-def _blamed(outcome: probe_runner.Outcome) -> Observation:
-    """Return the answer after the fix; it proves nothing where the probe failed before it."""
-    bug = outcome.before.bug if outcome.before else ""
-    return replace(outcome.after, bug=outcome.after.bug or bug)
+def _joined(outcome: probe_runner.Outcome) -> Observation:
+    """Return the answer after the fix, and why it proves nothing where there was none before it."""
+    before, after = outcome.before, outcome.after
+    if before is not None and before.bug:
+        after = replace(after, bug=after.bug or before.bug)
+    if before is None or before.passed is not None or after.passed is None:
+        return after
+    return evidence_store.half_seen(after, before.observed)

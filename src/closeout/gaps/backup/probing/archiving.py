@@ -20,6 +20,7 @@ from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.archiving_stage import Kit, Place, failed, prepared, read_kit
 from closeout.harness import postgres
 from closeout.model import Measure, Observation, ProbeContext
+from closeout.process import pace
 
 COMMAND = "nox -s live_probes -- --only backup.point-in-time"
 RPO_SECONDS = 15 * 60
@@ -126,7 +127,7 @@ def _lived(kit: Kit, place: Place) -> tuple[str, float]:
         moment = drill.ask(server, "postgres", "SELECT clock_timestamp()").strip()
         drill.ask(server, "postgres", "INSERT INTO ledger VALUES ('unwanted')")
         place.run(kit.diff, "job", port)
-        until = time.monotonic() + _SETTLED_SECONDS
+        until = time.monotonic() + pace.scaled(_SETTLED_SECONDS)
         while time.monotonic() < until:
             drill.ask(server, "postgres", "INSERT INTO ledger VALUES ('beat')")
         crashed = time.time()
@@ -146,17 +147,17 @@ def _brought_back(place: Place, script: str, extra: Mapping[str, str]) -> None:
 def _opened(place: Place, settings: Mapping[str, str]) -> Iterator[postgres.Server]:
     """Run the restored server, and wait until it has replayed its WAL."""
     with place.server(settings) as server:
-        until = time.monotonic() + _STEP_SECONDS
+        waiting = pace.Waiting(_STEP_SECONDS)
         while drill.ask(server, "postgres", "SELECT pg_is_in_recovery()").strip() != "f":
-            if time.monotonic() > until:
+            if not waiting.lasts():
                 raise failed("the restored server never ended its recovery")
             time.sleep(0.1)
         yield server
 
 
 def _await_port(port: int) -> None:
-    until = time.monotonic() + _STEP_SECONDS
-    while time.monotonic() < until:
+    waiting = pace.Waiting(_STEP_SECONDS)
+    while waiting.lasts():
         with socket.socket() as tried:
             if tried.connect_ex((postgres.HOST, port)) == 0:
                 return

@@ -16,6 +16,7 @@ from closeout import process
 from closeout.errors import CloseoutError
 from closeout.harness.postgres import HOST
 from closeout.harness.redis import free_port
+from closeout.process import pace
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BUCKET = "closeout-probe"
 
 _START_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
 UNREAD_SIGNATURE = (
     "AWS4-HMAC-SHA256 Credential=emulator/20260101/us-east-1/s3/aws4_request, "
     "SignedHeaders=host, Signature=none"
@@ -58,13 +60,13 @@ class Emulator:
         import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
 
         if self.scheme == "gs":
-            answer = httpx.get(f"{self.url}/storage/v1/b/{BUCKET}/o", timeout=10.0).json()
+            answer = httpx.get(f"{self.url}/storage/v1/b/{BUCKET}/o", timeout=_patience()).json()
             names = [item["name"] for item in answer.get("items", ())]
         else:
             names = []
             while True:  # S3 tells a thousand at a time
                 asked = {"list-type": "2", "start-after": names[-1] if names else ""}
-                text = httpx.get(f"{self.url}/{BUCKET}", params=asked, timeout=10.0).text
+                text = httpx.get(f"{self.url}/{BUCKET}", params=asked, timeout=_patience()).text
                 names += [part.split("</Key>")[0] for part in text.split("<Key>")[1:]]
                 if "<IsTruncated>true" not in text:
                     break
@@ -79,7 +81,7 @@ class Emulator:
         if self.scheme == "gs":
             place = f"{self.url}/storage/v1/b/{BUCKET}/o/{quote(name, safe='')}?alt=media"
         signed = {"Authorization": UNREAD_SIGNATURE} if self.scheme == "s3" else {}
-        return httpx.get(place, headers=signed, timeout=10.0).raise_for_status().content
+        return httpx.get(place, headers=signed, timeout=_patience()).raise_for_status().content
 
 
 @contextmanager
@@ -149,10 +151,10 @@ def _serving(argv: Sequence[str | Path], making: httpx.Request, log: Path) -> It
     """Run an emulator for the block, from the moment that `making` made its bucket."""
     import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
 
-    with process.running(argv, log=log):
-        limit = time.monotonic() + _START_SECONDS
-        with httpx.Client(timeout=5.0) as client:
-            while time.monotonic() < limit:
+    with process.running(argv, log=log) as program:
+        waiting = pace.Waiting(_START_SECONDS, group=program.pid, log=log)
+        with httpx.Client(timeout=_patience()) as client:
+            while program.poll() is None and waiting.lasts():
                 try:
                     client.send(making).raise_for_status()
                     break
@@ -161,6 +163,10 @@ def _serving(argv: Sequence[str | Path], making: httpx.Request, log: Path) -> It
             else:
                 raise _no_emulator(f"{Path(argv[0]).name} did not answer in time")
         yield
+
+
+def _patience() -> float:
+    return pace.scaled(_ANSWER_SECONDS)
 
 
 def _program(name: str) -> str | None:

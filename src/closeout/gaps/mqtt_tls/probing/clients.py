@@ -19,6 +19,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import credentials, mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.stage import SENDER, NotThereError, production_stage, tls
 from closeout.model import Observation, ProbeContext
+from closeout.process import pace
 
 _HOSTS = ("localhost", "edge-mqtt-broker", "127.0.0.1")
 _RELOAD = 20.0
@@ -130,9 +131,9 @@ def _without_common_names(broker: mosquitto.Running) -> tuple[bool, str]:
     good = {name: _modern(broker, name) for name in _HOSTS}
     credentials.serve_common_name(broker, "localhost")
     broker.hang_up()
-    end = time.monotonic() + _RELOAD
+    wait = pace.Waiting(_RELOAD)
     answer = _modern(broker, "localhost")
-    while answer == "accepted" and time.monotonic() < end:
+    while answer == "accepted" and wait.lasts():
         time.sleep(0.05)
         answer = _modern(broker, "localhost")
     passed = set(good.values()) == {"accepted"} and "ostname mismatch" in answer

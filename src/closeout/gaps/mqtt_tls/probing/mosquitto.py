@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from closeout import process
+from closeout.process import pace
 
 _START = 20.0
 """Seconds until the broker listens."""
@@ -157,7 +158,7 @@ class _Engine:
     def start(self) -> None:
         run = process.running(self.argv, log=self.log, env=self.env, user=self.user)
         self.process = self.life.enter_context(run)
-        _await_ports(self.process.poll, self.ports, self.log)
+        _await_ports(self.process, self.ports, self.log)
 
     def stop(self) -> None:
         self.life.close()
@@ -246,11 +247,11 @@ def _moved(text: str, root: Path) -> tuple[str, dict[int, int]]:
     return text, ports
 
 
-def _await_ports(poll: Callable[[], int | None], ports: Mapping[int, int], log: Path) -> None:
-    end = time.monotonic() + _START
+def _await_ports(process: subprocess.Popen[bytes], ports: Mapping[int, int], log: Path) -> None:
+    wait = pace.Waiting(_START, group=process.pid, log=log)
     waiting = set(ports.values())
-    while waiting and time.monotonic() < end:
-        if poll() is not None:
+    while waiting and wait.lasts():
+        if process.poll() is not None:
             raise BrokerDownError(f"the broker ended: {log_tail(log)}")
         for port in tuple(waiting):
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):

@@ -10,9 +10,10 @@ from queue import Empty, Queue
 from typing import Any
 
 from closeout.gaps.mqtt_tls.probing.mosquitto import Running
+from closeout.process import pace
 
 _ANSWER = 10.0
-"""Seconds for one answer."""
+"""Seconds for one answer, on a quiet machine."""
 
 _CONNACK = 4
 """Bytes of the broker's answer to CONNECT; the last one says accepted or why not."""
@@ -34,7 +35,7 @@ def connect(port: int, context: ssl.SSLContext | None, name: str = "localhost") 
     is read, since under TLS 1.3 a missing client certificate shows only then.
     """
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=pace.scaled(_ANSWER)) as raw:
             line = context.wrap_socket(raw, server_hostname=name) if context else raw
             with line:
                 line.sendall(_connect_packet())
@@ -47,7 +48,7 @@ def served(port: int, context: ssl.SSLContext) -> bytes:
     """Return the certificate that the broker shows now, empty where there is no handshake."""
     try:
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=_ANSWER) as raw,
+            socket.create_connection(("127.0.0.1", port), timeout=pace.scaled(_ANSWER)) as raw,
             context.wrap_socket(raw, server_hostname="localhost") as line,
         ):
             return line.getpeercert(binary_form=True) or b""
@@ -87,13 +88,13 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
         for each in made:
             each.connect("127.0.0.1", port)
             each.loop_start()
-            ready.get(timeout=_ANSWER)
+            ready.get(timeout=pace.scaled(_ANSWER))
         for each_topic in dict.fromkeys((denied, topic)):
             sent = telling.publish(each_topic, b"probe", qos=1)
-            sent.wait_for_publish(timeout=_ANSWER)
+            sent.wait_for_publish(timeout=pace.scaled(_ANSWER))
             if sent.rc != paho.MQTT_ERR_SUCCESS:
                 return f"not sent: {paho.error_string(sent.rc)}"
-        first = got.get(timeout=_ANSWER)
+        first = got.get(timeout=pace.scaled(_ANSWER))
     except (OSError, Empty, RuntimeError) as error:
         return f"nothing received: {_reason(error)}"
     finally:

@@ -10,9 +10,10 @@ from typing import Any
 
 from closeout.gaps.mqtt_tls.probing.mosquitto import Running
 from closeout.gaps.mqtt_tls.probing.mqtt import paho_client
+from closeout.process import pace
 
 _ANSWER = 20.0
-"""Seconds for one answer; a broker on a busy machine may need a few."""
+"""Seconds for one answer, on a quiet machine."""
 
 
 class SessionError(Exception):
@@ -36,7 +37,7 @@ class Session:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish with QoS 1 and wait until the broker has the message."""
         sent = self.client.publish(topic, payload, qos=1, retain=retain)
-        sent.wait_for_publish(timeout=_ANSWER)
+        sent.wait_for_publish(timeout=pace.scaled(_ANSWER))
         if not sent.is_published():
             message = f"nobody took the message on {topic}"
             raise SessionError(message)
@@ -44,14 +45,14 @@ class Session:
     def next(self) -> tuple[str, bytes, bool]:
         """Return the next message: topic, payload and whether it was retained."""
         try:
-            return self.got.get(timeout=_ANSWER)
+            return self.got.get(timeout=pace.scaled(_ANSWER))
         except Empty as error:
             message = "no message came"
             raise SessionError(message) from error
 
     def _await(self, word: str) -> None:
         try:
-            while self.ready.get(timeout=_ANSWER) != word:
+            while self.ready.get(timeout=pace.scaled(_ANSWER)) != word:
                 continue
         except Empty as error:
             message = f"the client was never {word}"

@@ -10,6 +10,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.mqtt_session import session
 from closeout.gaps.mqtt_tls.probing.stage import SENDER, Stage, probe, production_stage, topics
+from closeout.process import pace
 
 _RELOAD = 20.0
 """Seconds until a renewed certificate is served."""
@@ -37,8 +38,8 @@ def _reload(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
         before = _shown(broker)
         certificates.renew(broker.certs, within=timedelta(days=4000))
         broker.hang_up()
-        end = time.monotonic() + _RELOAD
-        while _shown(broker) in {before, b""} and time.monotonic() < end:
+        wait = pace.Waiting(_RELOAD)
+        while _shown(broker) in {before, b""} and wait.lasts():
             time.sleep(0.05)
         changed = _shown(broker) not in {before, b""}
         sender.publish(topic, b"after")
@@ -62,8 +63,8 @@ def _rotation(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
         before = _shown(broker)
         rotate(broker.certs, step)
         renew()
-        end = time.monotonic() + _RELOAD
-        while step is Step.SIGN and _shown(broker) == before and time.monotonic() < end:
+        wait = pace.Waiting(_RELOAD)
+        while step is Step.SIGN and _shown(broker) == before and wait.lasts():
             time.sleep(0.05)
         holdings.append(_holding(broker, step.value))
         answers += [

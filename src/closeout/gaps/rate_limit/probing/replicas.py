@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from closeout.gaps.rate_limit.probing.visitors import WRONG, login
@@ -14,12 +14,15 @@ from closeout.harness.http import Request, judged, send, tally, unproven
 from closeout.harness.service_database import account
 from closeout.harness.services import IDENTITY
 from closeout.model import Observation, Probe, ProbeContext
+from closeout.process import pace
 
 _COMMAND = Request(method="POST", path="/api/v1/auth/login").command(f"each replica of {IDENTITY}")
 _LIMITED = 429
 _REFUSED = 401
 _SLOW = 5.0
 _RECOVERY = 8.0
+_CONNECTED = 1.0
+_SETTLED = 0.1
 
 
 class _NotUpError(Exception):
@@ -47,7 +50,7 @@ def _replicas(
 def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
     body = {"email": account(number), "password": WRONG}
     return [
-        send(urls[turn % len(urls)], login(body, address), deadline=_SLOW).status
+        send(urls[turn % len(urls)], login(body, address), deadline=pace.scaled(_SLOW)).status
         for turn in range(tries)
     ]
 
@@ -58,7 +61,7 @@ def _shared(context: ProbeContext) -> Observation:
     with ExitStack() as stack:
         stack.enter_context(redis.server(context.scratch, port))
         urls = _replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-        _settle()
+        _settle(port, urls)
         statuses = _try(urls, 15, 190, "127.254.1.1")
     faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 10 else [tally(statuses)]
     return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
@@ -70,13 +73,13 @@ def _killed(context: ProbeContext) -> Observation:
     with ExitStack() as stack:
         with redis.server(context.scratch, port):
             urls = _replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-            _settle()
+            _settle(port, urls)
             statuses = _try(urls, 3, 191, "127.254.2.1")
         began = time.monotonic()
         statuses += _try(urls, 9, 191, "127.254.2.1")
         took = time.monotonic() - began
     faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 7 else [tally(statuses)]
-    faults += [] if took < _SLOW else [f"nine tries took {took:.1f} s"]
+    faults += [] if took < pace.scaled(_SLOW) else [f"nine tries took {took:.1f} s"]
     return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
 
 
@@ -98,12 +101,12 @@ def _once_redis_is_there(
 ) -> list[int]:
     """Start Redis and return the first series in which two processes share a count."""
     stack.enter_context(redis.server(context.scratch, port))
-    deadline = time.monotonic() + _RECOVERY
+    waiting = pace.Waiting(_RECOVERY)
     statuses: list[int] = []
     for attempt in itertools.count(1):
         # A fresh account each time: six tries over two processes show whether they share.
         statuses = _try(urls, 6, 192 + attempt % 7, f"127.254.4.{attempt}")
-        if _LIMITED in statuses or time.monotonic() > deadline:
+        if _LIMITED in statuses or not waiting.lasts():
             break
         time.sleep(0.3)
     return statuses
@@ -133,9 +136,12 @@ def _hops(context: ProbeContext) -> Observation:
     return judged(expected=expected, command=_COMMAND, faults=faults, seen=seen)
 
 
-def _settle() -> None:
+def _settle(port: int, urls: Sequence[str]) -> None:
     # The service listens before its Redis connection is up; until then it counts by itself.
-    time.sleep(0.5)
+    waiting = pace.Waiting(_CONNECTED)
+    while redis.clients(port) < len(urls) and waiting.lasts():
+        time.sleep(_SETTLED)
+    time.sleep(pace.scaled(_SETTLED))
 
 
 def _own_boot(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeContext], Observation]:

@@ -1,4 +1,7 @@
-"""Start programs: an argv list, a scrubbed environment, a deadline and bounded output."""
+"""Start programs: an argv list, a scrubbed environment, a deadline and bounded output.
+
+A deadline is what a quiet machine needs; on a busy one it is as much longer as everything is.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from closeout.process import pace
 
 OUTPUT_CAP = 256 * 1024
 """Bytes kept of each stream, from its end: a failure's reason stands last."""
@@ -68,6 +73,7 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
 ) -> Result:
     """Run `argv` to its end or for `deadline` seconds; its whole process group ends with it.
 
+    The seconds are a quiet machine's.
     `env` is added to a scrubbed environment. A missing program gives code 127, as a shell would.
     `user` is the numeric id to run as, for programs that refuse root.
     """
@@ -88,7 +94,7 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
     except (FileNotFoundError, PermissionError) as error:
         return Result(argv=words, code=127, out="", err=str(error), seconds=0.0)
     try:
-        out, err = process.communicate(stdin, timeout=deadline)
+        out, err = _communicated(process, stdin, deadline)
         code: int | None = process.returncode
     except subprocess.TimeoutExpired:
         end_group(process)
@@ -105,6 +111,18 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
         seconds=time.monotonic() - started,
         raw=out,
     )
+
+
+def _communicated(
+    process: subprocess.Popen[bytes], stdin: bytes, deadline: float
+) -> tuple[bytes, bytes]:
+    began = time.monotonic()
+    try:
+        return process.communicate(stdin, timeout=pace.patient(deadline))
+    except subprocess.TimeoutExpired:
+        # Nothing that was read is lost by asking again.
+        rest = pace.scaled(deadline) - (time.monotonic() - began)
+        return process.communicate(timeout=max(rest, 0.0))
 
 
 @contextmanager
