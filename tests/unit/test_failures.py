@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonschema
 import pytest
@@ -20,7 +21,7 @@ from closeout.console import failures
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
-from closeout.model import Gap, Observation, Probe, ProbeContext, Tree
+from closeout.model import Check, Gap, Observation, Probe, ProbeContext, Tree
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import snapshot, write_files
@@ -33,7 +34,7 @@ SCHEMA = json.loads(
 FORMS = ("report.json", "report.md", "report.html", "junit.xml", "findings.sarif")
 
 
-def _raises(*_: object, **__: object) -> Any:
+def _raises(*_: object, **__: object) -> NoReturn:
     message = "the barn door"
     raise LookupError(message)
 
@@ -153,7 +154,7 @@ def test_a_fix_that_failed_no_longer_counts_once_its_gap_has_no_open_place(
 def test_any_exception_of_a_detector_is_kept(tmp_path: Path, error: Exception) -> None:
     """Too deep a source and too little memory too."""
 
-    def fails(_: Tree) -> Any:
+    def fails(_: Tree) -> NoReturn:
         raise error
 
     gap = replace(GAPS[0], detect=fails)
@@ -165,7 +166,7 @@ def test_any_exception_of_a_detector_is_kept(tmp_path: Path, error: Exception) -
 def test_an_interrupt_ends_the_run(tmp_path: Path) -> None:
     """Whoever presses Ctrl-C means all of it."""
 
-    def interrupted(_: Tree) -> Any:
+    def interrupted(_: Tree) -> NoReturn:
         raise KeyboardInterrupt
 
     gap = replace(GAPS[0], detect=interrupted)
@@ -178,7 +179,7 @@ def test_input_that_a_gap_cannot_use_blocks_it_and_is_no_bug(
 ) -> None:
     """An error that the user can act on keeps its hint, and the code is that of open gaps."""
 
-    def refuses(_: Tree) -> Any:
+    def refuses(_: Tree) -> NoReturn:
         raise CloseoutError("declaration-unusable", "closeout.toml: no", hint="correct it.")
 
     gaps = _with(monkeypatch, derive=refuses)
@@ -197,9 +198,10 @@ def test_edits_are_dropped_when_the_detector_fails_on_all_of_them(
     """A gap whose last look fails writes nothing, and no later gap has built on its edits."""
     headers = next(gap for gap in GAPS if gap.slug == "headers")
 
-    def fails_late(tree: Tree) -> Any:
-        later = any(path.name == "security_headers.py" for path in tree.paths())
-        return _raises() if later else cors.detect(tree)
+    def fails_late(tree: Tree) -> tuple[Check, ...]:
+        if any(path.name == "security_headers.py" for path in tree.paths()):
+            _raises()
+        return cors.detect(tree)
 
     cors = next(gap for gap in GAPS if gap.slug == BROKEN)
     gaps = _with(monkeypatch, detect=fails_late)
@@ -276,7 +278,7 @@ def test_a_failure_is_forgotten_once_its_session_ran_again(toy: Workspace) -> No
     for run in (_raises, _answers):
         store.start(toy.reports, toy.root, "audit")
         probe = Probe(id=f"toy.{run.__name__}", criterion="1.1", needs=(), run=run)
-        guarded(toy.home, lambda asked=probe: probe.ask_battery(toy, Path(sys.executable), [asked]))
+        guarded(toy.home, partial(probe.ask_battery, toy, Path(sys.executable), [probe]))
     (item,) = evidence_store.gather(toy.reports, toy.root)
     assert item.probe == "toy._answers"
 
