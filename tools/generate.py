@@ -60,7 +60,7 @@ def _changesets() -> dict[str, list[Changeset]]:
     overlay = Overlay(DiskTree(REFERENCE))
     made: dict[str, list[Changeset]] = {}
     for gap in GAPS:
-        made[gap.slug] = list(gap.derive(overlay))
+        made[gap.slug] = list(gap.fix(overlay))
         for edit in (edit for changeset in made[gap.slug] for edit in changeset.edits):
             overlay.lay(edit)
     return made

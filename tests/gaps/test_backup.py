@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from closeout.engine import rules
 from closeout.formats import manifests as kubernetes
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.backup import GAP
@@ -45,17 +46,17 @@ spec:
 
 def findings(tree: Tree) -> tuple[Finding, ...]:
     """Return everything the gap finds."""
-    return tuple(finding for check in GAP.detect(tree) for finding in check.findings)
+    return tuple(finding for check in rules.checks(GAP, tree) for finding in check.findings)
 
 
 def checks(tree: Tree) -> dict[str, Check]:
     """Return the gap's checks by criterion."""
-    return {check.criterion: check for check in GAP.detect(tree)}
+    return {check.criterion: check for check in rules.checks(GAP, tree)}
 
 
 def fixed(tree: Tree) -> Overlay:
     """Return the tree with everything the gap derives."""
-    edits = [edit for changeset in GAP.derive(tree) for edit in changeset.edits]
+    edits = [edit for changeset in GAP.fix(tree) for edit in changeset.edits]
     return Overlay(tree, edits)
 
 
@@ -126,8 +127,8 @@ def test_derive_closes_every_finding_and_then_rests() -> None:
     """After the fix nothing is open, something was examined, and a second run changes nothing."""
     tree = fixed(MemoryTree({}))
     assert findings(tree) == ()
-    assert all(check.examined for check in GAP.detect(tree))
-    assert GAP.derive(tree) == ()
+    assert all(check.examined for check in rules.checks(GAP, tree))
+    assert GAP.fix(tree) == ()
 
 
 def test_derive_installs_the_projects_own_scripts() -> None:
@@ -147,7 +148,7 @@ def test_derive_replaces_a_naive_script_and_job() -> None:
 def test_derive_leaves_a_second_script_to_its_owner() -> None:
     """Which of two scripts is still needed is not ours to say."""
     left = [
-        item for made in GAP.derive(MemoryTree({"ops/dump.sh": NAIVE})) for item in made.unresolved
+        item for made in GAP.fix(MemoryTree({"ops/dump.sh": NAIVE})) for item in made.unresolved
     ]
     assert [str(item.path) for item in left] == ["ops/dump.sh"]
 

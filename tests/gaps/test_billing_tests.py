@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
 from closeout.gaps.billing_tests.fix import SUITE
@@ -26,7 +27,7 @@ def reference() -> dict[str, bytes]:
 def fixed(files: dict[str, bytes]) -> Overlay:
     """Return the tree with everything laid over it that the gap proposes."""
     overlay = Overlay(MemoryTree(files))
-    for changeset in GAP.derive(overlay):
+    for changeset in GAP.fix(overlay):
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay
@@ -35,13 +36,15 @@ def fixed(files: dict[str, bytes]) -> Overlay:
 def findings(tree: Tree) -> set[tuple[str, str]]:
     """Return what is open, as criterion and file name."""
     return {
-        (item.criterion, item.path.name) for check in GAP.detect(tree) for item in check.findings
+        (item.criterion, item.path.name)
+        for check in rules.checks(GAP, tree)
+        for item in check.findings
     }
 
 
 def refused(tree: Tree) -> dict[str, Unresolved]:
     """Return what the gap will not touch, by file name."""
-    return {item.path.name: item for made in GAP.derive(tree) for item in made.unresolved}
+    return {item.path.name: item for made in GAP.fix(tree) for item in made.unresolved}
 
 
 def test_detect_names_every_criterion_when_there_are_no_tests(reference: dict[str, bytes]) -> None:
@@ -61,13 +64,13 @@ def test_derive_closes_the_gap_when_it_is_applied_once(reference: dict[str, byte
     after = fixed(reference)
 
     assert findings(after) == set()
-    assert all(check.examined for check in GAP.detect(after))
-    assert GAP.derive(after) == ()
+    assert all(check.examined for check in rules.checks(GAP, after))
+    assert GAP.fix(after) == ()
 
 
 def test_derive_keeps_suite_and_code_apart_when_it_proposes(reference: dict[str, bytes]) -> None:
     """Test files come from the suite; the script is a change of the service's own file."""
-    made = {item.source: item for item in GAP.derive(MemoryTree(reference))}
+    made = {item.source: item for item in GAP.fix(MemoryTree(reference))}
 
     assert all(edit.before is None for edit in made[Source.SUITE].edits)
     assert [edit.path.name for edit in made[Source.CODE].edits] == ["package.json"]
@@ -160,7 +163,7 @@ def test_derive_installs_no_suite_when_jest_is_not_a_dependency(
     tree = MemoryTree({**reference, path: content})
 
     assert "ts-jest" in refused(tree)["package.json"].hint
-    assert all(made.source is not Source.SUITE or not made.edits for made in GAP.derive(tree))
+    assert all(made.source is not Source.SUITE or not made.edits for made in GAP.fix(tree))
 
 
 def test_derive_brings_no_configuration_when_the_service_has_one(
@@ -179,17 +182,19 @@ def test_detect_reports_the_manifest_when_it_does_not_parse(
     """A broken package.json is no finding and no crash."""
     tree = MemoryTree({**reference, f"{SERVICE}/package.json": content})
 
-    (refusal,) = next(check for check in GAP.detect(tree) if check.rule == "runner").unresolved
+    (refusal,) = next(
+        check for check in rules.checks(GAP, tree) if check.rule == "runner"
+    ).unresolved
     assert refusal.reason is Reason.UNPARSABLE
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
     """Without the service nothing was examined, so nothing is closed."""
-    checks = GAP.detect(MemoryTree({"README.md": b"x"}))
+    checks = rules.checks(GAP, MemoryTree({"README.md": b"x"}))
 
     assert {check.examined for check in checks} == {()}
-    assert GAP.derive(MemoryTree({"README.md": b"x"})) == ()
+    assert GAP.fix(MemoryTree({"README.md": b"x"})) == ()
 
 
 def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:

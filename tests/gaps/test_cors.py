@@ -10,7 +10,7 @@ import pytest
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.detect import NAMED, detect
-from closeout.gaps.cors.fix import derive
+from closeout.gaps.cors.fix import fix
 from closeout.model import Changeset, Check, Edit, Reason, Tree
 from closeout.resources import BUNDLE
 
@@ -63,7 +63,7 @@ def reference() -> DiskTree:
 @pytest.fixture(scope="module")
 def mended(reference: DiskTree) -> Overlay:
     """Return the reference monorepo with this gap's changes."""
-    return fixed(reference, derive(reference))
+    return fixed(reference, fix(reference))
 
 
 def test_detect_finds_the_named_lines_and_the_unnamed_siblings(reference: DiskTree) -> None:
@@ -78,14 +78,14 @@ def test_detect_finds_the_named_lines_and_the_unnamed_siblings(reference: DiskTr
 def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
     """After the fix every check has looked at services and found nothing; a second fix is none."""
     assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
-    assert derive(mended) == ()
+    assert fix(mended) == ()
 
 
 def test_derive_gives_each_service_a_changeset_and_the_compose_files_one(
     reference: DiskTree,
 ) -> None:
     """Services stand or fall alone; what they share is a changeset of its own."""
-    names = [change.name for change in derive(reference)]
+    names = [change.name for change in fix(reference)]
 
     assert sorted(names) == sorted([*LINES, *SIBLINGS, *EXPRESS, "charts", "compose"])
 
@@ -166,12 +166,12 @@ def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> No
 def test_fix_closes_every_shape_of_a_wildcard(cors: str, before: str) -> None:
     """Literal, variable, default, pattern and unpacked options are found, mended and stay so."""
     tree = service(cors, before)
-    after = fixed(tree, derive(tree))
+    after = fixed(tree, fix(tree))
 
     assert wildcards(tree)
     assert not wildcards(after)
     assert not check(after, "1.2").findings
-    assert derive(after) == ()
+    assert fix(after) == ()
 
 
 def test_fix_closes_a_default_in_the_settings() -> None:
@@ -183,7 +183,7 @@ def test_fix_closes_a_default_in_the_settings() -> None:
     )
 
     assert wildcards(tree) == [5]
-    assert not wildcards(fixed(tree, derive(tree)))
+    assert not wildcards(fixed(tree, fix(tree)))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_detect_leaves_another_sound_fix_alone(origins: str) -> None:
 
     assert not wildcards(tree)
     assert not check(tree, "1.2").findings
-    assert derive(tree) == ()
+    assert fix(tree) == ()
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_pattern_of_one_domain_is_no_wildcard() -> None:
 def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
     """Origins that a team wrote out stay trusted, and become configurable."""
     tree = service('app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])')
-    after = fixed(tree, derive(tree))
+    after = fixed(tree, fix(tree))
 
     assert b'declared=("https://a.example",)' in (after.read(MAIN) or b"")
     assert not check(after, "1.2").findings
@@ -257,7 +257,7 @@ def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
 )
 def test_derive_refuses_what_it_cannot_replace_safely(cors: str) -> None:
     """A policy that is no statement of its own is reported with its line and not touched."""
-    (change,) = derive(service(cors))
+    (change,) = fix(service(cors))
 
     assert change.edits == ()
     assert {item.reason for item in change.unresolved} == {Reason.AMBIGUOUS}
@@ -271,7 +271,7 @@ def test_detect_reports_a_service_that_does_not_parse() -> None:
     assert [(item.reason, item.line) for item in check(tree, "1.3").unresolved] == [
         (Reason.UNPARSABLE, 2)
     ]
-    assert [change.edits for change in derive(tree)] == [()]
+    assert [change.edits for change in fix(tree)] == [()]
 
 
 def test_detect_says_which_named_services_are_missing() -> None:
@@ -288,11 +288,11 @@ def test_named_service_without_a_policy_gets_one(tmp_path: Path) -> None:
     place.parent.mkdir(parents=True)
     place.write_bytes(b"from fastapi import FastAPI\n\napp = FastAPI()\n")
     tree = DiskTree(tmp_path)
-    after = fixed(tree, derive(tree))
+    after = fixed(tree, fix(tree))
 
     assert b"app = FastAPI()\ninstall_cors(app, methods=" in (after.read(NAMED[0]) or b"")
     assert not check(after, "1.1").findings
-    assert derive(after) == ()
+    assert fix(after) == ()
 
 
 def test_detect_notices_a_policy_that_nobody_installs(mended: Overlay) -> None:
@@ -311,7 +311,7 @@ def test_derive_takes_another_name_where_cors_is_taken() -> None:
     tree = service(
         'app.add_middleware(CORSMiddleware, allow_origins=["*"])', **{"app/cors.py": "X = 1\n"}
     )
-    after = fixed(tree, derive(tree))
+    after = fixed(tree, fix(tree))
 
     assert after.read("cloud-layer/cloud-herd-service/app/cors.py") == b"X = 1\n"
     assert b"from app.cors_policy import install_cors" in (after.read(MAIN) or b"")
@@ -323,8 +323,8 @@ def test_derive_drops_a_list_that_only_the_old_call_read() -> None:
     alone = service(cors, 'ORIGINS = ["*"]')
     shared = service(f"{cors}\nprint(ORIGINS)", 'ORIGINS = ["*"]')
 
-    assert b"ORIGINS = [" not in (fixed(alone, derive(alone)).read(MAIN) or b"")
-    assert b'ORIGINS = ["*"]' in (fixed(shared, derive(shared)).read(MAIN) or b"")
+    assert b"ORIGINS = [" not in (fixed(alone, fix(alone)).read(MAIN) or b"")
+    assert b'ORIGINS = ["*"]' in (fixed(shared, fix(shared)).read(MAIN) or b"")
 
 
 def test_derive_keeps_the_import_of_a_policy_that_stays() -> None:
@@ -336,7 +336,7 @@ def test_derive_keeps_the_import_of_a_policy_that_stays() -> None:
         "    app.add_middleware(CORSMiddleware, allow_origins=ALLOWED)",
         'import os\nALLOWED = os.environ["ALLOWED_ORIGINS"].split(",")',
     )
-    content = fixed(tree, derive(tree)).read(MAIN) or b""
+    content = fixed(tree, fix(tree)).read(MAIN) or b""
 
     assert b"import CORSMiddleware\nfrom app.cors import install_cors\n" in content
     assert b"    app.add_middleware(CORSMiddleware, allow_origins=ALLOWED)" in content

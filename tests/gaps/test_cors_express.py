@@ -12,7 +12,7 @@ import pytest
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.express.detect import RULE
-from closeout.gaps.cors.fix import derive
+from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
@@ -39,7 +39,7 @@ def check(tree: Tree) -> Check:
 
 def fixed(tree: Tree) -> Overlay:
     """Return the tree with the gap's changes."""
-    return Overlay(tree, (edit for change in derive(tree) for edit in change.edits))
+    return Overlay(tree, (edit for change in fix(tree) for edit in change.edits))
 
 
 def text(tree: Tree, path: str = MAIN) -> str:
@@ -89,7 +89,7 @@ def test_fix_closes_every_shape(body: str) -> None:
     assert check(after).examined
     assert syntax_error(after.read(MAIN) or b"") is None
     assert "trustedOrigins()" in text(after)
-    assert derive(after) == ()
+    assert fix(after) == ()
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,7 @@ def test_near_miss_does_not_fire(body: str) -> None:
     tree = service(body)
 
     assert not check(tree).findings
-    assert not [
-        edit for change in derive(tree) for edit in change.edits if edit.path.suffix == ".ts"
-    ]
+    assert not [edit for change in fix(tree) for edit in change.edits if edit.path.suffix == ".ts"]
 
 
 def test_local_function_named_cors_is_not_the_package() -> None:
@@ -177,7 +175,7 @@ def test_origin_is_followed_into_another_file() -> None:
     assert [item.line for item in check(tree).findings] == [6]
     assert not check(after).findings
     assert "from './config/corsOrigins';" in text(after)
-    assert derive(after) == ()
+    assert fix(after) == ()
 
 
 def test_options_object_of_another_file_is_mended_there() -> None:
@@ -306,7 +304,7 @@ def test_javascript_gets_its_own_module_style(main: str, head: str, line: str, m
     assert ("module.exports" in policy) is ("require(" in line)
     assert (": string" in policy) is main.endswith(".ts")
     assert not check(after).findings
-    assert derive(after) == ()
+    assert fix(after) == ()
 
 
 def test_inline_require_is_the_package() -> None:
@@ -335,7 +333,7 @@ def test_inline_require_is_the_package() -> None:
 def test_header_by_hand_is_reported_and_not_touched(body: str) -> None:
     """Found with its line, left alone with a reason."""
     tree = service(body)
-    (change,) = derive(tree)
+    (change,) = fix(tree)
 
     assert len(check(tree).findings) == 1
     assert change.edits == ()
@@ -346,7 +344,7 @@ def test_origin_that_is_set_again_later_is_refused() -> None:
     """Filling the literal in would not close it, so nothing is written."""
     options = "const options: cors.CorsOptions = {};\noptions.origin = true;\n"
     tree = service(f"{options}app.use(cors(options));")
-    (change,) = derive(tree)
+    (change,) = fix(tree)
 
     assert len(check(tree).findings) == 1
     assert change.edits == ()
@@ -367,7 +365,7 @@ def test_candidate_that_does_not_parse_is_unresolved() -> None:
     tree = service("app.use(cors(;")
 
     assert [(item.reason, item.line) for item in check(tree).unresolved] == [(Reason.UNPARSABLE, 5)]
-    assert [change.edits for change in derive(tree)] == [()]
+    assert [change.edits for change in fix(tree)] == [()]
 
 
 def test_import_that_would_be_left_unused_among_others_is_refused() -> None:
@@ -378,7 +376,7 @@ def test_import_that_would_be_left_unused_among_others_is_refused() -> None:
         head,
         **{"src/c.ts": "export const port = 1;\nexport const ORIGINS = ['*'];\n"},
     )
-    (change,) = derive(tree)
+    (change,) = fix(tree)
 
     assert change.edits == ()
     assert "ORIGINS" in change.unresolved[0].detail

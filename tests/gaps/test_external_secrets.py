@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from closeout import process
+from closeout.engine import rules
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps import factory_secret
@@ -80,16 +81,16 @@ def _tree(**more: bytes) -> MemoryTree:
 
 
 def _findings(tree: Tree) -> tuple[Finding, ...]:
-    return tuple(finding for check in GAP.detect(tree) for finding in check.findings)
+    return tuple(finding for check in rules.checks(GAP, tree) for finding in check.findings)
 
 
 def _unresolved(tree: Tree) -> list[str]:
-    return [item.detail for check in GAP.detect(tree) for item in check.unresolved]
+    return [item.detail for check in rules.checks(GAP, tree) for item in check.unresolved]
 
 
 def _fixed(tree: Tree, gap: Gap = GAP) -> Overlay:
     overlay = Overlay(tree)
-    for changeset in gap.derive(tree):
+    for changeset in gap.fix(tree):
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay
@@ -139,8 +140,8 @@ def test_derive_closes_the_gap_when_the_reference_is_open(
     """After the fix nothing is found, something was examined, and a second fix is empty."""
     assert _findings(reference)
     assert not _findings(fixed)
-    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
-    assert GAP.derive(fixed) == ()
+    assert all(check.examined and not check.unresolved for check in rules.checks(GAP, fixed))
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_gives_every_variable_exactly_one_entry(fixed: Overlay) -> None:
@@ -222,7 +223,7 @@ spec:
     assert sorted(message.split()[2] for message in found) == ["EXTRA_TOKEN", "POSTGRES_PASSWORD"]
     assert b"    name: postgres-credentials\n    creationPolicy: Owner" in entry
     assert not _findings(fixed)
-    assert GAP.derive(fixed) == ()
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_mends_the_orders_own_manifests_in_place() -> None:
@@ -234,7 +235,7 @@ def test_derive_mends_the_orders_own_manifests_in_place() -> None:
             "infra/install.sh": ORDERS_SCRIPT,
         }
     )
-    changesets = GAP.derive(tree)
+    changesets = GAP.fix(tree)
     fixed = _fixed(tree)
     store, entry = fixed.read("infra/store.yaml") or b"", fixed.read("infra/bff.yaml") or b""
     script = fixed.read("infra/install.sh") or b""
@@ -249,7 +250,7 @@ def test_derive_mends_the_orders_own_manifests_in_place() -> None:
     assert b"# helm install external-secrets is what we do\n" in script
     assert fixed.read(f"{FOLDER}/install.sh") is None
     assert not _findings(fixed)
-    assert GAP.derive(fixed) == ()
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_adds_an_entry_when_a_variable_comes_later(fixed: Overlay) -> None:
@@ -257,7 +258,7 @@ def test_derive_adds_an_entry_when_a_variable_comes_later(fixed: Overlay) -> Non
     files = {str(path): fixed.read(path) or b"" for path in fixed.paths()}
     files["cloud-layer/cloud-new/.env.example"] = b"NEW_API_KEY=\n"
     tree = MemoryTree(files)
-    (changeset,) = GAP.derive(tree)
+    (changeset,) = GAP.fix(tree)
     assert [edit.path.name for edit in changeset.edits] == [
         "cloud-new-external-secret.yaml",
         "kustomization.yaml",
@@ -340,7 +341,7 @@ def test_detect_leaves_another_way_alone_when_it_is_whole() -> None:
         **{"gitops/store.yaml": store, "gitops/app.yaml": release, "gitops/entries.yaml": entries}
     )
     assert not _findings(tree)
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 def test_detect_says_blocked_when_a_manifest_does_not_parse() -> None:
@@ -358,7 +359,7 @@ def test_detect_says_blocked_when_a_manifest_does_not_parse() -> None:
 def test_derive_refuses_when_another_file_stands_in_the_place() -> None:
     """A foreign file is never overwritten: the place is unresolved."""
     path = f"{FOLDER}/service-account.yaml"
-    changesets: tuple[Changeset, ...] = GAP.derive(_tree(**{path: b"kind: Other\n"}))
+    changesets: tuple[Changeset, ...] = GAP.fix(_tree(**{path: b"kind: Other\n"}))
     unresolved = [str(item.path) for each in changesets for item in each.unresolved]
     assert unresolved == [path]
     assert all(str(edit.path) != path for each in changesets for edit in each.edits)
@@ -370,9 +371,9 @@ def test_derive_is_stable_and_quick_when_there_are_200_services() -> None:
         {f"cloud-layer/s{n:03}/.env.example": b"JWT_SECRET=\nDATABASE_URL=\n" for n in range(200)}
     )
     started = time.monotonic()
-    first = GAP.derive(tree)
+    first = GAP.fix(tree)
     assert time.monotonic() - started < 2
-    assert first == GAP.derive(tree)
+    assert first == GAP.fix(tree)
     assert len(first[0].edits) > 200
 
 

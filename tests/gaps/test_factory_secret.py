@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.factory_secret import GAP
 from closeout.model import Edit, Reason, Tree
@@ -60,11 +61,11 @@ def _service(handler: bytes, **more: bytes) -> MemoryTree:
 
 
 def _rules(tree: Tree) -> dict[str, int]:
-    return {check.rule: len(check.findings) for check in GAP.detect(tree)}
+    return {check.rule: len(check.findings) for check in rules.checks(GAP, tree)}
 
 
 def _edits(tree: Tree) -> tuple[Edit, ...]:
-    return tuple(edit for change in GAP.derive(tree) for edit in change.edits)
+    return tuple(edit for change in GAP.fix(tree) for edit in change.edits)
 
 
 def _fixed(tree: Tree) -> Overlay:
@@ -73,7 +74,7 @@ def _fixed(tree: Tree) -> Overlay:
 
 def test_detect_names_the_orders_line_on_the_reference(reference: DiskTree) -> None:
     """The order cites line 13; a fallback elsewhere is found as its unnamed sibling."""
-    source = GAP.detect(reference)[0]
+    source = rules.checks(GAP, reference)[0]
     places = {(str(item.path), item.line, item.named) for item in source.findings}
     assert places == {
         (CONTROLLER, 13, True),
@@ -86,8 +87,8 @@ def test_derive_closes_every_finding_and_is_idempotent(reference: DiskTree) -> N
     """After the fix nothing is found, something was examined, and nothing is left to derive."""
     fixed = _fixed(reference)
     assert set(_rules(fixed).values()) == {0}
-    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
-    assert GAP.derive(fixed) == ()
+    assert all(check.examined and not check.unresolved for check in rules.checks(GAP, fixed))
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_removes_the_literal_from_every_source(reference: DiskTree) -> None:
@@ -145,7 +146,7 @@ def test_detect_leaves_compose_alone_when_no_code_counts_proxies() -> None:
             b"      DEVICE_FACTORY_SECRET: ${DEVICE_FACTORY_SECRET}\n",
         }
     )
-    reaching = [item for item in GAP.detect(tree) if item.rule == "secret-reaches-service"]
+    reaching = [item for item in rules.checks(GAP, tree) if item.rule == "secret-reaches-service"]
     assert [path.name for item in reaching for path in item.examined] == ["docker-compose.yml"]
     assert not any(item.findings for item in reaching)
 
@@ -172,8 +173,8 @@ def test_detect_leaves_a_claim_checked_against_the_environment_alone() -> None:
     own = own.replace(b"'FACTORY-SECRET'", b"process.env.DEVICE_FACTORY_SECRET")
     tree = _service(own, **{".env.example": b"DEVICE_FACTORY_SECRET=\n"})
     assert set(_rules(tree).values()) == {0}
-    assert GAP.detect(tree)[1].examined
-    assert GAP.derive(tree) == ()
+    assert rules.checks(GAP, tree)[1].examined
+    assert GAP.fix(tree) == ()
 
 
 def test_derive_audits_a_refusal_that_nobody_logged() -> None:
@@ -202,7 +203,7 @@ def test_derive_guards_the_route_of_the_handler() -> None:
 )
 def test_derive_refuses_what_it_would_have_to_guess(handler: bytes) -> None:
     """An unclear refusal is reported with its line and its file stays as it is."""
-    changes = GAP.derive(_service(handler))
+    changes = GAP.fix(_service(handler))
     assert [(item.reason, item.line) for item in changes[0].unresolved] == [(Reason.AMBIGUOUS, 4)]
     assert not [edit for edit in changes[0].edits if edit.path.suffix == ".ts"]
 
@@ -231,21 +232,21 @@ def test_derive_lets_the_route_refuse_where_the_refusal_has_no_plain_answer(
         fixed.read("p/src/config/factorySecret.ts") or b""
     )
     assert set(_rules(fixed).values()) == {0}
-    assert GAP.derive(fixed) == ()
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_reports_a_secret_in_a_constant() -> None:
     """Which variable a constant should come from is for its owner to say."""
     tree = MemoryTree({"a/src/a.ts": b"const API_KEY = 'k-123456';\n", "a/package.json": MANIFEST})
     assert _rules(tree)["no-secret-in-source"] == 1
-    (change,) = GAP.derive(tree)
+    (change,) = GAP.fix(tree)
     assert (change.edits, change.unresolved[0].reason) == ((), Reason.AMBIGUOUS)
 
 
 def test_detect_reports_a_controller_that_does_not_parse() -> None:
     """A broken controller is named with its line and not edited."""
     tree = _service((HANDLER % b"") + b"if (\n")
-    assert GAP.detect(tree)[0].unresolved[0].reason is Reason.UNPARSABLE
+    assert rules.checks(GAP, tree)[0].unresolved[0].reason is Reason.UNPARSABLE
     assert not [edit for edit in _edits(tree) if edit.path.name == "provisioning.ts"]
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import pytest
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
-from closeout.gaps.cors.fix import derive as derive_cors
+from closeout.gaps.headers.fix import fix
+from closeout.gaps.cors.fix import fix as derive_cors
 from closeout.gaps.headers.detect import NAMED, detect
-from closeout.gaps.headers.fix import derive
 from closeout.model import Changeset, Finding, Reason, Tree
 from closeout.resources import BUNDLE
 
@@ -70,7 +70,7 @@ def reference() -> DiskTree:
 @pytest.fixture(scope="module")
 def mended(reference: DiskTree) -> Overlay:
     """Return the reference monorepo with this gap's changes."""
-    return fixed(reference, derive(reference))
+    return fixed(reference, fix(reference))
 
 
 def test_detect_finds_the_named_services_and_their_siblings(reference: DiskTree) -> None:
@@ -84,7 +84,7 @@ def test_detect_finds_the_named_services_and_their_siblings(reference: DiskTree)
 def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
     """After the fix every check has looked at services and found nothing; a second fix is none."""
     assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
-    assert derive(mended) == ()
+    assert fix(mended) == ()
 
 
 @pytest.mark.parametrize("headers_first", [True, False])
@@ -93,7 +93,7 @@ def test_fix_composes_with_the_cors_fix_in_both_orders(
     headers_first: bool,
 ) -> None:
     """Whichever is laid first, the headers' call stands below the policy's: outermost."""
-    steps = [derive, derive_cors] if headers_first else [derive_cors, derive]
+    steps = [fix, derive_cors] if headers_first else [derive_cors, fix]
     tree: Tree = reference
     for step in steps:
         tree = fixed(tree, step(tree))
@@ -142,7 +142,7 @@ def test_headers_added_inside_the_error_handler_are_open_but_set() -> None:
 
     assert opened(tree) == {"7.1"}
     assert "500" in findings(tree, "7.1")[0].message
-    assert not opened(fixed(tree, derive(tree)))
+    assert not opened(fixed(tree, fix(tree)))
 
 
 def test_class_of_headers_that_nobody_adds_closes_nothing() -> None:
@@ -165,7 +165,7 @@ def test_another_layer_around_the_whole_stack_is_left_alone() -> None:
     tree = service(text, **{"app/layer.py": OUTSIDE})
 
     assert not opened(tree)
-    assert derive(tree) == ()
+    assert fix(tree) == ()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_weak_value_is_open(good: str, weak: str, criterion: str) -> None:
     tree = service(text, **{"app/layer.py": OUTSIDE.replace(good, weak)})
 
     assert opened(tree) == {criterion}
-    assert not opened(fixed(tree, derive(tree)))
+    assert not opened(fixed(tree, fix(tree)))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_derive_refuses_a_factory_that_returns_something_else() -> None:
     """Without a place for the call the service is reported with its line and not edited."""
     tree = service("def make():\n    app = FastAPI()\n    return wrap(app)\n")
 
-    (change,) = derive(tree)
+    (change,) = fix(tree)
 
     assert change.edits == ()
     assert [(item.reason, item.line) for item in change.unresolved] == [(Reason.AMBIGUOUS, 4)]
@@ -212,4 +212,4 @@ def test_detect_reports_a_service_that_does_not_parse() -> None:
     assert all(
         Reason.UNPARSABLE in {item.reason for item in found.unresolved} for found in detect(tree)
     )
-    assert [change.edits for change in derive(tree)] == [()]
+    assert [change.edits for change in fix(tree)] == [()]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from closeout.engine import rules
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
@@ -42,7 +43,7 @@ def fixed(base: Tree) -> tuple[Overlay, tuple[Unresolved, ...]]:
     """Return the tree after one fix, and what was left alone."""
     stage = Overlay(base)
     left: list[Unresolved] = []
-    for changeset in GAP.derive(base):
+    for changeset in GAP.fix(base):
         left += changeset.unresolved
         for edit in changeset.edits:
             stage.lay(edit)
@@ -51,7 +52,7 @@ def fixed(base: Tree) -> tuple[Overlay, tuple[Unresolved, ...]]:
 
 def findings(base: Tree) -> tuple[Finding, ...]:
     """Return every finding of the gap."""
-    return tuple(finding for check in GAP.detect(base) for finding in check.findings)
+    return tuple(finding for check in rules.checks(GAP, base) for finding in check.findings)
 
 
 def text(base: Tree, path: PurePosixPath = COMPOSE) -> str:
@@ -85,8 +86,8 @@ def test_derive_closes_everything_when_run_once(reference: DiskTree) -> None:
     stage, left = fixed(reference)
     assert left == ()
     assert findings(stage) == ()
-    assert all(check.examined for check in GAP.detect(stage))
-    assert GAP.derive(stage) == ()
+    assert all(check.examined for check in rules.checks(GAP, stage))
+    assert GAP.fix(stage) == ()
 
 
 def test_derive_keeps_every_key_when_it_edits_the_compose_file(reference: DiskTree) -> None:
@@ -176,20 +177,20 @@ def test_detect_is_silent_when_a_team_fixed_it_another_way() -> None:
         },
     )
     assert findings(base) == ()
-    assert GAP.derive(base) == ()
+    assert GAP.fix(base) == ()
 
 
 def test_detect_examines_nothing_when_there_is_no_broker() -> None:
     """No broker is no proof: every check is empty, and nothing is written."""
     base = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
-    assert [check.examined for check in GAP.detect(base)] == [(), (), (), ()]
-    assert GAP.derive(base) == ()
+    assert [check.examined for check in rules.checks(GAP, base)] == [(), (), (), ()]
+    assert GAP.fix(base) == ()
 
 
 @pytest.mark.parametrize("kept", range(4))
 def test_derive_closes_when_only_one_file_is_done(reference: DiskTree, kept: int) -> None:
     """A fix that was made by halves is completed, whichever half there is."""
-    edits = [edit for made in GAP.derive(reference) for edit in made.edits if edit.before]
+    edits = [edit for made in GAP.fix(reference) for edit in made.edits if edit.before]
     half = Overlay(reference, [edits[kept]])
     stage, left = fixed(half)
     whole, _ = fixed(reference)
@@ -228,7 +229,7 @@ def test_derive_closes_when_the_compose_file_is_written_another_way(compose: str
     stage, left = fixed(base)
     assert left == ()
     assert findings(stage) == ()
-    assert GAP.derive(stage) == ()
+    assert GAP.fix(stage) == ()
     yaml.safe_load(text(stage))
     assert ("\r\n" in compose) == ("\r\n" in text(stage))
     assert compose.endswith("\n") == text(stage).endswith("\n")
@@ -284,9 +285,9 @@ def test_derive_refuses_when_the_place_is_not_clear(base: Tree, reason: Reason, 
 def test_detect_names_the_line_when_the_compose_file_does_not_parse() -> None:
     """A broken compose file is unresolved, never edited."""
     base = tree(SERVICE + "    ports: [\n  x: y\n")
-    (check, *_) = GAP.detect(base)
+    (check, *_) = rules.checks(GAP, base)
     assert [(item.path, item.reason) for item in check.unresolved] == [(COMPOSE, Reason.UNPARSABLE)]
-    assert COMPOSE not in {edit.path for made in GAP.derive(base) for edit in made.edits}
+    assert COMPOSE not in {edit.path for made in GAP.fix(base) for edit in made.edits}
 
 
 def test_derive_keeps_limits_when_it_renders_production_anew() -> None:

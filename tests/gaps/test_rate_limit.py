@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.constants import Expression, number, scope_of
@@ -51,16 +52,16 @@ def _order(limit: bytes = b"5", key: bytes = b"req.body.email", use: bytes = b"l
 
 
 def _rules(tree: Tree) -> dict[str, int]:
-    return {check.criterion: len(check.findings) for check in GAP.detect(tree)}
+    return {check.criterion: len(check.findings) for check in rules.checks(GAP, tree)}
 
 
 def _edits(tree: Tree) -> tuple[Edit, ...]:
-    return tuple(edit for change in GAP.derive(tree) for edit in change.edits)
+    return tuple(edit for change in GAP.fix(tree) for edit in change.edits)
 
 
 def test_detect_names_the_orders_line_on_the_reference(reference: DiskTree) -> None:
     """The order cites line 7; all three criteria are open there."""
-    checks = GAP.detect(reference)
+    checks = rules.checks(GAP, reference)
     assert _rules(reference) == {"2.1": 1, "2.2": 1, "2.3": 1}
     assert (checks[0].findings[0].line, checks[0].findings[0].named) == (7, True)
 
@@ -69,8 +70,8 @@ def test_derive_closes_every_finding_and_is_idempotent(reference: DiskTree) -> N
     """After the fix nothing is found, something was examined, and nothing is left to derive."""
     fixed = Overlay(reference, _edits(reference))
     assert _rules(fixed) == {"2.1": 0, "2.2": 0, "2.3": 0}
-    assert all(check.examined and not check.unresolved for check in GAP.detect(fixed))
-    assert GAP.derive(fixed) == ()
+    assert all(check.examined and not check.unresolved for check in rules.checks(GAP, fixed))
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_touches_only_the_lines_it_changes(reference: DiskTree) -> None:
@@ -100,7 +101,7 @@ def test_detect_leaves_the_orders_own_limiter_alone() -> None:
     """A limiter of the service's own that meets the criteria is no finding."""
     tree = _service(_order())
     assert _rules(tree) == {"2.1": 0, "2.2": 0, "2.3": 0}
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 @pytest.mark.parametrize(
@@ -151,29 +152,29 @@ def test_detect_ignores_clients_tests_and_quoted_routes() -> None:
             "svc/tests/auth.test.ts": _order(use=b""),
         }
     )
-    assert all(not check.examined and not check.findings for check in GAP.detect(tree))
+    assert all(not check.examined and not check.findings for check in rules.checks(GAP, tree))
 
 
 def test_detect_reports_a_router_that_does_not_parse() -> None:
     """A broken router is named with its line and never edited."""
     tree = _service(_order(use=b"") + b"router.get('/me', (\n")
-    unresolved = GAP.detect(tree)[0].unresolved
+    unresolved = rules.checks(GAP, tree)[0].unresolved
     assert [(item.reason, item.line) for item in unresolved] == [(Reason.UNPARSABLE, 11)]
     assert _edits(tree) == ()
-    assert GAP.derive(tree)[0].unresolved[0].reason.verdict is Verdict.BLOCKED
+    assert GAP.fix(tree)[0].unresolved[0].reason.verdict is Verdict.BLOCKED
 
 
 def test_derive_refuses_a_limiter_it_cannot_read() -> None:
     """A limit that only the running service knows is left to the probes."""
     tree = _service(_order(limit=b"settings.max"))
-    assert GAP.detect(tree)[0].unresolved[0].reason is Reason.AMBIGUOUS
+    assert rules.checks(GAP, tree)[0].unresolved[0].reason is Reason.AMBIGUOUS
     assert _edits(tree) == ()
 
 
 def test_derive_refuses_a_service_with_an_older_library() -> None:
     """An older major has no address helper, so nothing is written."""
     older = MANIFEST.replace(b'"4.22.3"', b'"4.22.3",\n    "express-rate-limit": "6.11.2"')
-    (change,) = GAP.derive(_service(_order(use=b""), **{"package.json": older}))
+    (change,) = GAP.fix(_service(_order(use=b""), **{"package.json": older}))
     assert change.edits == ()
     assert change.unresolved[0].path == PurePosixPath(SERVICE) / "package.json"
 
@@ -195,7 +196,7 @@ def test_derive_mends_an_unnamed_sibling() -> None:
     """A router that the order does not list is mended too, and said to be unnamed."""
     router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/auth/login', login)\n"
     tree = MemoryTree({"svc/src/api.ts": router, "svc/package.json": MANIFEST})
-    assert [item.named for item in GAP.detect(tree)[0].findings] == [False]
+    assert [item.named for item in rules.checks(GAP, tree)[0].findings] == [False]
     after = Overlay(tree, _edits(tree)).read("svc/src/api.ts") or b""
     assert b"from './middleware/authRateLimiter'" in after
 
@@ -248,7 +249,7 @@ def test_limiters_stops_at_a_circle() -> None:
 def test_detect_ignores_routes_that_sign_nobody_in(route: bytes) -> None:
     """Renewing a subscription, leaving, refreshing a cache and calling a service are no sign-in."""
     router = b"import { Router } from 'express'\nconst r = Router()\n" + route + b"\n"
-    checks = GAP.detect(MemoryTree({"svc/src/api.ts": router, "svc/package.json": MANIFEST}))
+    checks = rules.checks(GAP, MemoryTree({"svc/src/api.ts": router, "svc/package.json": MANIFEST}))
     assert all(not check.examined and not check.findings for check in checks)
 
 
@@ -283,7 +284,7 @@ def test_derive_hands_the_settings_on_through_compose_and_chart() -> None:
         b"      - REDIS_URL=redis://cache:6379/4\n" in (fixed.read("docker-compose.yml") or b"")
     )
     assert b'  TRUST_PROXY_HOPS: "0"\n' in (fixed.read("p/helm/values.yaml") or b"")
-    assert GAP.derive(fixed) == ()
+    assert GAP.fix(fixed) == ()
 
 
 def test_detect_finds_a_limited_service_that_compose_keeps_its_settings_from() -> None:
@@ -293,7 +294,7 @@ def test_detect_finds_a_limited_service_that_compose_keeps_its_settings_from() -
     half = Overlay(tree, _edits(tree))
     files = {str(path): half.read(path) or b"" for path in half.paths()}
     again = MemoryTree({**files, "docker-compose.yml": COMPOSE})
-    found = [item for check in GAP.detect(again) for item in check.findings]
+    found = [item for check in rules.checks(GAP, again) for item in check.findings]
     assert [(str(item.path), item.message) for item in found] == [
         ("docker-compose.yml", "p is not handed TRUST_PROXY_HOPS and REDIS_URL")
     ]

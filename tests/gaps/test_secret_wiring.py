@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from closeout import process
+from closeout.engine import rules
 from closeout.errors import CloseoutError
 from closeout.formats import kustomize
 from closeout.formats.manifests import validate, validate_together
@@ -47,7 +48,7 @@ VAULT = b'[external-secrets]\nprovider = "vault"\nvault-server = "https://vault.
 
 def _fixed(tree: Tree) -> Overlay:
     overlay = Overlay(tree)
-    for changeset in GAP.derive(tree):
+    for changeset in GAP.fix(tree):
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay
@@ -66,7 +67,7 @@ def _chart(**more: bytes) -> MemoryTree:
 def _messages(tree: Tree, rule: str) -> list[str]:
     return [
         finding.message
-        for check in GAP.detect(tree)
+        for check in rules.checks(GAP, tree)
         for finding in check.findings
         if check.rule == f"external-secrets.{rule}"
     ]
@@ -185,8 +186,8 @@ def test_derive_renders_vault_when_the_monorepo_says_so() -> None:
     assert b"gcloud" not in (fixed.read(f"{FOLDER}/create-remote-secrets.sh") or b"")
     dev = kustomize.read(fixed, PurePosixPath(f"{OVERLAYS}/dev/kustomization.yaml"))
     assert dev.problems == ()
-    assert not any(check.findings for check in GAP.detect(fixed))
-    assert GAP.derive(fixed) == ()
+    assert not any(check.findings for check in rules.checks(GAP, fixed))
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_uses_the_api_version_that_the_monorepo_declares() -> None:
@@ -204,7 +205,7 @@ def test_derive_refuses_a_declaration_that_its_schema_refuses(line: str) -> None
     """A misspelt or impossible value is an error that names the file, never a default."""
     tree = _chart(**{"closeout.toml": f"[external-secrets]\n{line}\n".encode()})
     with pytest.raises(CloseoutError, match=r"closeout\.toml"):
-        GAP.derive(tree)
+        GAP.fix(tree)
 
 
 def test_derive_rolls_a_chart_out_when_its_secret_changes() -> None:
@@ -227,7 +228,7 @@ def test_derive_rolls_a_chart_out_when_its_secret_changes() -> None:
         "key": "API_TOKEN",
     }
     assert _messages(fixed, "wiring") == []
-    assert GAP.derive(fixed) == ()
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_keeps_the_annotations_that_a_pod_has() -> None:
@@ -259,7 +260,7 @@ def test_derive_leaves_a_chart_to_a_person_when_the_pod_is_included() -> None:
     """A pod template from a helper is named, not guessed at."""
     workload = DEPLOYMENT.replace(b"    metadata:\n      labels:\n        a: b\n", b"")
     tree = _chart(**{f"{SERVICE}/helm/templates/deployment.yaml": workload})
-    left = [item.detail for each in GAP.derive(tree) for item in each.unresolved]
+    left = [item.detail for each in GAP.fix(tree) for item in each.unresolved]
     assert left == ["its pod template is not written in a way that an annotation could be added to"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.sql import GAP
 from closeout.model import Finding, Reason, Tree
@@ -32,11 +33,11 @@ def _tree(model: bytes, **more: bytes) -> MemoryTree:
 
 
 def _findings(tree: Tree) -> list[Finding]:
-    return [finding for check in GAP.detect(tree) for finding in check.findings]
+    return [finding for check in rules.checks(GAP, tree) for finding in check.findings]
 
 
 def _fixed(tree: Tree) -> Overlay:
-    return Overlay(tree, [edit for change in GAP.derive(tree) for edit in change.edits])
+    return Overlay(tree, [edit for change in GAP.fix(tree) for edit in change.edits])
 
 
 def _mended(model: bytes) -> bytes:
@@ -57,8 +58,8 @@ def test_derive_closes_the_reference_and_a_second_time_changes_nothing() -> None
     """After the fix every model was read and nothing is open; the fix of the fix is empty."""
     fixed = _fixed(DiskTree(BUNDLE / "reference/farmiq"))
     assert _findings(fixed) == []
-    assert all(check.examined for check in GAP.detect(fixed))
-    assert GAP.derive(fixed) == ()
+    assert all(check.examined for check in rules.checks(GAP, fixed))
+    assert GAP.fix(fixed) == ()
 
 
 def test_derive_restores_the_order_s_parenthesis_literally() -> None:
@@ -126,7 +127,7 @@ def test_detect_leaves_look_alikes_alone(model: bytes) -> None:
     """Comments, strings, macros, schemas and what is right already never fire."""
     tree = _tree(model)
     assert _findings(tree) == []
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 def test_detect_leaves_a_function_of_the_project_alone() -> None:
@@ -154,7 +155,7 @@ def test_detect_leaves_sums_alone_where_an_earlier_model_fills_the_nulls() -> No
 def test_derive_refuses_what_has_more_than_one_right_answer(model: bytes) -> None:
     """The place is a finding with advice, and no byte changes."""
     tree = _tree(model)
-    (change,) = GAP.derive(tree)
+    (change,) = GAP.fix(tree)
     assert change.edits == ()
     assert {item.reason for item in change.unresolved} == {Reason.AMBIGUOUS}
     assert all(item.hint for item in change.unresolved)
@@ -164,10 +165,10 @@ def test_derive_refuses_what_has_more_than_one_right_answer(model: bytes) -> Non
 def test_detect_reports_a_model_that_cannot_be_read_with_its_reason() -> None:
     """An open string blocks that model; it is not edited and not called clean."""
     tree = _tree(b"select 'abc, DATEDIFF(day, a, b)")
-    checks = {check.rule: check for check in GAP.detect(tree)}
+    checks = {check.rule: check for check in rules.checks(GAP, tree)}
     (refused,) = checks["unknown-function"].unresolved
     assert refused.reason is Reason.UNPARSABLE
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_detect_finds_python_packages_among_the_models(markers: dict[str, bytes]
     """One with a statement, or two of any kind, stop dbt; deleting is for a person to decide."""
     tree = MemoryTree({"d/dbt_project.yml": _PROJECT, **markers})
     assert [item.rule for item in _findings(tree)] == ["package-beside-models"] * len(markers)
-    for change in GAP.derive(tree):
+    for change in GAP.fix(tree):
         assert change.edits == ()
         assert "__init__.py" in change.unresolved[0].hint
 
@@ -195,7 +196,7 @@ def test_detect_leaves_a_lone_empty_marker_alone(content: bytes) -> None:
 
 def test_detect_examines_nothing_without_a_dbt_project() -> None:
     """No pipeline is no proof: every check says that it looked at nothing."""
-    checks = GAP.detect(MemoryTree({"models/a.sql": b"select DATEDIFF(day, a, b)"}))
+    checks = rules.checks(GAP, MemoryTree({"models/a.sql": b"select DATEDIFF(day, a, b)"}))
     assert checks
     assert all(not check.examined and not check.findings for check in checks)
 

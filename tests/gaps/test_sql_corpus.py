@@ -10,6 +10,7 @@ import jinja2
 import pytest
 
 from closeout import process
+from closeout.engine import rules
 from closeout.fs.tree import Overlay
 from closeout.gaps.sql import GAP
 from closeout.harness import postgres
@@ -30,7 +31,7 @@ def _each(cases: list[Case]) -> pytest.MarkDecorator:
 
 
 def _findings(tree: Tree) -> list[Finding]:
-    return [finding for check in GAP.detect(tree) for finding in check.findings]
+    return [finding for check in rules.checks(GAP, tree) for finding in check.findings]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def test_corpus_holds_what_the_issue_asks() -> None:
     names = [case["name"] for case in (*DEFECTS, *NEAR_MISSES)]
     assert len(DEFECTS) >= 25
     assert len(set(names)) == len(names)
-    rules = {check.rule for check in GAP.detect(sql_corpus.tree(NEAR_MISSES[0]))}
-    assert {case["rule"] for case in DEFECTS} == rules
+    known = {check.rule for check in rules.checks(GAP, sql_corpus.tree(NEAR_MISSES[0]))}
+    assert {case["rule"] for case in DEFECTS} == known
 
 
 @_each(DEFECTS)
@@ -86,20 +87,20 @@ def test_detect_leaves_a_look_alike_alone(case: Case) -> None:
     """Nothing is found, and nothing would be changed."""
     tree = sql_corpus.tree(case)
     assert _findings(tree) == []
-    assert GAP.derive(tree) == ()
+    assert GAP.fix(tree) == ()
 
 
 @_each(DEFECTS)
 def test_derive_mends_or_names_the_defect_once(case: Case) -> None:
     """Either the mended tree is clean and stays as it is, or the place is refused with a hint."""
     tree = sql_corpus.tree(case)
-    (change,) = GAP.derive(tree)
+    (change,) = GAP.fix(tree)
     fixed = Overlay(tree, change.edits)
     assert bool(change.edits) is not bool(change.unresolved)
     assert all(item.hint for item in change.unresolved)
     if change.edits:
         assert _findings(fixed) == []
-        assert GAP.derive(fixed) == ()
+        assert GAP.fix(fixed) == ()
 
 
 @_needs_server
@@ -118,7 +119,7 @@ def test_postgresql_runs_the_defect_and_answers_wrong(case: Case, server: postgr
     question = f"select bool_and({case['wrong']}) from ({{}}) as t"  # noqa: S608 - our own case
     assert _must(server, question.format(sql_corpus.rendered(case))) == "f"
     tree = sql_corpus.tree(case)
-    fixed = Overlay(tree, [edit for change in GAP.derive(tree) for edit in change.edits])
+    fixed = Overlay(tree, [edit for change in GAP.fix(tree) for edit in change.edits])
     mended = (fixed.read(f"p/{sql_corpus.MODEL}") or b"").decode()
     answer = _must(server, question.format(sql_corpus.rendered({**case, "sql": mended})))
     assert answer == "t"

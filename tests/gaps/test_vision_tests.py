@@ -2,6 +2,7 @@
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
 from closeout.gaps.vision_tests.fix import SUITE
@@ -23,7 +24,7 @@ def reference() -> dict[str, bytes]:
 def fixed(files: dict[str, bytes]) -> Overlay:
     """Return the tree with everything laid over it that the gap proposes."""
     overlay = Overlay(MemoryTree(files))
-    for changeset in GAP.derive(overlay):
+    for changeset in GAP.fix(overlay):
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay
@@ -32,13 +33,15 @@ def fixed(files: dict[str, bytes]) -> Overlay:
 def findings(tree: Tree) -> set[tuple[str, str]]:
     """Return what is open, as criterion and file name."""
     return {
-        (item.criterion, item.path.name) for check in GAP.detect(tree) for item in check.findings
+        (item.criterion, item.path.name)
+        for check in rules.checks(GAP, tree)
+        for item in check.findings
     }
 
 
 def refused(tree: Tree) -> dict[str, Unresolved]:
     """Return what the gap will not touch, by file name."""
-    return {item.path.name: item for made in GAP.derive(tree) for item in made.unresolved}
+    return {item.path.name: item for made in GAP.fix(tree) for item in made.unresolved}
 
 
 def test_detect_names_every_file_when_one_smoke_test_is_all_there_is(
@@ -58,13 +61,13 @@ def test_derive_closes_the_gap_when_it_is_applied_once(reference: dict[str, byte
     after = fixed(reference)
 
     assert findings(after) == set()
-    assert all(check.examined for check in GAP.detect(after))
-    assert GAP.derive(after) == ()
+    assert all(check.examined for check in rules.checks(GAP, after))
+    assert GAP.fix(after) == ()
 
 
 def test_derive_only_adds_when_it_installs(reference: dict[str, bytes]) -> None:
     """The suite is new files; the service's own test stays."""
-    (made,) = GAP.derive(MemoryTree(reference))
+    (made,) = GAP.fix(MemoryTree(reference))
 
     assert made.source is Source.SUITE
     assert all(edit.before is None for edit in made.edits)
@@ -174,16 +177,18 @@ def test_detect_reports_the_line_when_a_test_file_does_not_parse(
     path = f"{SERVICE}/tests/test_job_service.py"
     tree = MemoryTree({**reference, path: b"x = 1\ndef test_a(:\n"})
 
-    (refusal,) = next(check for check in GAP.detect(tree) if check.criterion == "6.4").unresolved
+    (refusal,) = next(
+        check for check in rules.checks(GAP, tree) if check.criterion == "6.4"
+    ).unresolved
     assert (refusal.reason, refusal.line) == (Reason.UNPARSABLE, 2)
 
 
 def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
     """Without the service nothing was examined, so nothing is closed."""
-    checks = GAP.detect(MemoryTree({"README.md": b"x"}))
+    checks = rules.checks(GAP, MemoryTree({"README.md": b"x"}))
 
     assert {check.examined for check in checks} == {()}
-    assert GAP.derive(MemoryTree({"README.md": b"x"})) == ()
+    assert GAP.fix(MemoryTree({"README.md": b"x"})) == ()
 
 
 def test_derive_brings_the_policys_tests_when_the_policy_is_there(

@@ -19,7 +19,7 @@ EXAMPLE = "cloud-layer/.env.example"
 def _taken_out(files: dict[str, bytes]) -> tuple[Overlay, tuple[Changeset, ...]]:
     tree = MemoryTree(files)
     overlay = Overlay(tree)
-    made = tuple(item for item in GAP.derive(tree) if item.name.startswith("literals-"))
+    made = tuple(item for item in GAP.fix(tree) if item.name.startswith("literals-"))
     for changeset in made:
         for edit in changeset.edits:
             overlay.lay(edit)
@@ -71,7 +71,7 @@ def test_derive_requires_the_variable_when_compose_holds_its_value(
     assert problems(after) == ()
     assert b"abc1" not in after
     assert literals(fixed, inventory(fixed)) == ()
-    assert not [item for item in GAP.derive(fixed) if item.name.startswith("literals-")]
+    assert not [item for item in GAP.fix(fixed) if item.name.startswith("literals-")]
 
 
 def test_derive_reads_a_store_and_its_clients_from_one_variable() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.fs.writer import copy_tree
-from closeout.gaps.cors.fix import derive as derive_cors
+from closeout.gaps.cors.fix import fix as derive_cors
 from closeout.gaps.cors.probes import PROBES as CORS
 from closeout.gaps.factory_secret.probes import PROBES as FACTORY_SECRET
-from closeout.gaps.headers.fix import derive as derive_headers
+from closeout.gaps.headers.fix import fix as derive_headers
 from closeout.gaps.headers.probes import PROBES as HEADERS
 from closeout.gaps.rate_limit.probes import PROBES as RATE_LIMIT
 from closeout.harness.probe_runner import Outcome, run_battery

@@ -40,7 +40,7 @@ def after(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("after") / "tree"
     shutil.copytree(before, root)
     stage = Overlay(DiskTree(root))
-    for changeset in GAP.derive(stage):
+    for changeset in GAP.fix(stage):
         for edit in changeset.edits:
             stage.lay(edit)
     for edit in stage.edits:

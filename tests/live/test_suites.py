@@ -36,7 +36,7 @@ def after(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the two services with every gap closed that touches them."""
     overlay = Overlay(DiskTree(before))
     for gap in (CORS_GAP, BILLING_GAP, VISION_GAP, HEADERS_GAP):
-        for changeset in gap.derive(overlay):
+        for changeset in gap.fix(overlay):
             for edit in changeset.edits:
                 overlay.lay(edit)
     root = tmp_path_factory.mktemp("after")

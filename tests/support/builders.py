@@ -58,7 +58,7 @@ def toy_gap(**more: object) -> Gap:
         "priority": "P0",
         "criteria": ("1.1",),
         "detect": detect_word,
-        "derive": derive_word,
+        "fix": derive_word,
         **more,
     }
     return Gap(**fields)

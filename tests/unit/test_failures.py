@@ -125,7 +125,7 @@ def test_a_fix_that_fails_writes_nothing_of_its_gap_and_all_of_the_others(
     space: Workspace, usual: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its places stay as they were, its open places are counted; report.build says it again."""
-    gaps = _with(monkeypatch, derive=_raises)
+    gaps = _with(monkeypatch, fix=_raises)
     assert guarded(space.home, lambda: fix.fix(space, gaps)) is ExitCode.OWN_BUG
     _assert_only_ours_is_blocked(space, usual)
     report = _report(space)
@@ -139,11 +139,11 @@ def test_a_fix_that_failed_no_longer_counts_once_its_gap_has_no_open_place(
     space: Workspace, usual: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody closed it by hand: the next report rules on what is there."""
-    gaps = _with(monkeypatch, derive=_raises)
+    gaps = _with(monkeypatch, fix=_raises)
     guarded(space.home, lambda: fix.fix(space, gaps))
     monkeypatch.undo()
     (cors,) = fix.select(BROKEN)
-    plan = fix.engine.plan([cors], DiskTree(space.root), fix._prepared)  # noqa: SLF001
+    plan = planner.plan([cors], DiskTree(space.root), fix._prepared)  # noqa: SLF001
     fix.writer.commit(space.root, plan.edits)
     guarded(space.home, lambda: fix.build_report(space))
     assert _verdicts(_report(space)) == usual
@@ -158,7 +158,7 @@ def test_any_exception_of_a_detector_is_kept(tmp_path: Path, error: Exception) -
         raise error
 
     gap = replace(GAPS[0], detect=fails)
-    checks = fix.engine.detect([gap], Overlay(_toy(tmp_path)))[gap.slug]
+    checks = planner.detect([gap], Overlay(_toy(tmp_path)))[gap.slug]
     assert {check.criterion for check in checks} == set(gap.criteria)
     assert all(type(error).__name__ in check.unresolved[0].detail for check in checks)
 
@@ -171,7 +171,7 @@ def test_an_interrupt_ends_the_run(tmp_path: Path) -> None:
 
     gap = replace(GAPS[0], detect=interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fix.engine.detect([gap], _toy(tmp_path))
+        planner.detect([gap], _toy(tmp_path))
 
 
 def test_input_that_a_gap_cannot_use_blocks_it_and_is_no_bug(
@@ -182,7 +182,7 @@ def test_input_that_a_gap_cannot_use_blocks_it_and_is_no_bug(
     def refuses(_: Tree) -> NoReturn:
         raise CloseoutError("declaration-unusable", "closeout.toml: no", hint="correct it.")
 
-    gaps = _with(monkeypatch, derive=refuses)
+    gaps = _with(monkeypatch, fix=refuses)
     assert guarded(space.home, lambda: fix.fix(space, gaps)) is ExitCode.GAPS_LEFT
     report = _report(space)
     assert _verdicts(report) == usual | {BROKEN: "BLOCKED"}
@@ -232,7 +232,7 @@ def test_audit_judges_the_others(
 ) -> None:
     """A detector that fails, and a reader beside the gaps that does, are told in one audit."""
     _with(monkeypatch, detect=_raises)
-    monkeypatch.setattr(audit.inspection, "inspect", _raises)
+    monkeypatch.setattr(audit.artifact_lint, "inspect", _raises)
     assert guarded(space.home, lambda: audit.quick(space)) is ExitCode.OWN_BUG
     assert _verdicts(_report(space))[BROKEN] == "BLOCKED"
     assert "files: left out: files failed: LookupError" in capsys.readouterr().out

@@ -14,8 +14,8 @@ from closeout.engine.patch_series import PreparedSet
 from closeout.errors import ExitCode
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps import GAPS
-from closeout.gaps.external_secrets.fix import derive as derive_secrets
-from closeout.gaps.mqtt_tls.fix import derive as derive_brokers
+from closeout.gaps.external_secrets.fix import fix as derive_secrets
+from closeout.gaps.mqtt_tls.fix import fix as derive_brokers
 from closeout.model import Changeset, Edit, Reason, Tree
 from tests.support.builders import derive_word, snapshot, toy_gap, write_files
 from tests.support.monorepos import space_for
@@ -166,7 +166,7 @@ def test_plan_derives_an_edit_again_on_what_another_changeset_wrote() -> None:
     """Two changesets of a gap that meet in a file are both written."""
     content = b"OPEN\nother\nOPEN too\n"
 
-    def derive(tree: Tree) -> tuple[Changeset, ...]:
+    def fix(tree: Tree) -> tuple[Changeset, ...]:
         now = tree.read("a.txt") or b""
         words = ((b"OPEN\n", b"SHUT\n"), (b"OPEN too", b"SHUT too"))
         return tuple(
@@ -175,7 +175,7 @@ def test_plan_derives_an_edit_again_on_what_another_changeset_wrote() -> None:
             if old in now
         )
 
-    plan = _plan(MemoryTree({"a.txt": content}), toy_gap(derive=derive))
+    plan = _plan(MemoryTree({"a.txt": content}), toy_gap(fix=fix))
     assert [edit.after for edit in plan.edits] == [content.replace(b"OPEN", b"SHUT")]
     assert plan.proposals[0].unresolved == ()
 
@@ -183,14 +183,14 @@ def test_plan_derives_an_edit_again_on_what_another_changeset_wrote() -> None:
 def test_plan_refuses_the_second_of_two_edits_that_contradict_each_other() -> None:
     """The first one stands, the place of the second is told, and nothing fails."""
 
-    def derive(_: Tree) -> tuple[Changeset, ...]:
+    def fix(_: Tree) -> tuple[Changeset, ...]:
         texts = (b"SHUT\n", b"BOLTED\n")
         return tuple(
             Changeset(name=text.decode(), edits=(_edit("a.txt", b"OPEN\n", text),))
             for text in texts
         )
 
-    plan = _plan(MemoryTree({"a.txt": b"OPEN\n"}), toy_gap(derive=derive))
+    plan = _plan(MemoryTree({"a.txt": b"OPEN\n"}), toy_gap(fix=fix))
     assert [edit.after for edit in plan.edits] == [b"SHUT\n"]
     (left,) = plan.proposals[0].unresolved
     assert (str(left.path), left.reason) == ("a.txt", Reason.AMBIGUOUS)
@@ -200,8 +200,8 @@ def test_plan_refuses_a_gap_that_edits_a_file_as_it_was_before_another_gap() -> 
     """The first gap's edit stands; the second one is left open there, not crashed."""
     tree = MemoryTree({"a.txt": b"OPEN\n"})
     old = _edit("a.txt", b"OPEN\n", b"BOLTED\n")
-    second = toy_gap(slug="second", derive=lambda _: (Changeset(name="late", edits=(old,)),))
-    plan = _plan(tree, toy_gap(derive=derive_word), second)
+    second = toy_gap(slug="second", fix=lambda _: (Changeset(name="late", edits=(old,)),))
+    plan = _plan(tree, toy_gap(fix=derive_word), second)
     assert [edit.after for edit in plan.edits] == [b"SHUT\n"]
     (left,) = plan.unresolved["second"]
     assert str(left.path) == "a.txt"

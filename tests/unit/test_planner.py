@@ -108,7 +108,7 @@ def _one(path: str, after: bytes) -> Changeset:
 
 def test_plan_drops_every_edit_of_a_gap_whose_fix_does_not_close_it() -> None:
     """Detected again on the staged tree; a survivor takes the whole gap's edits with it."""
-    gap = toy_gap(derive=lambda _: (_one("a.txt", OPEN + b"more\n"),))
+    gap = toy_gap(fix=lambda _: (_one("a.txt", OPEN + b"more\n"),))
     plan = _plan(MemoryTree({"a.txt": OPEN}), gap)
     assert plan.edits == ()
     assert "the fix does not close it" in plan.proposals[0].unresolved[0].detail
@@ -117,7 +117,7 @@ def test_plan_drops_every_edit_of_a_gap_whose_fix_does_not_close_it() -> None:
 def test_plan_drops_an_edit_that_breaks_the_file() -> None:
     """Every touched file is parsed again in its own language."""
     edit = Edit(path=PurePosixPath("a.py"), before=b"x = 1\n", after=b"x = (\n")
-    gap = toy_gap(derive=lambda _: (Changeset(name="broken", edits=(edit,)),))
+    gap = toy_gap(fix=lambda _: (Changeset(name="broken", edits=(edit,)),))
     plan = _plan(MemoryTree({"a.py": b"x = 1\n", "a.txt": b""}), gap)
     assert plan.edits == ()
     assert plan.proposals[0].unresolved[0].reason is Reason.UNPARSABLE
@@ -132,7 +132,7 @@ def test_plan_keeps_the_other_edits_when_one_place_is_refused() -> None:
         return (*mended, Changeset(name="b", edits=(), unresolved=(refused,)))
 
     tree = MemoryTree({"a.txt": OPEN, "b.txt": OPEN})
-    plan = _plan(tree, toy_gap(derive=derive))
+    plan = _plan(tree, toy_gap(fix=derive))
     assert [str(edit.path) for edit in plan.edits] == ["a.txt"]
     assert plan.proposals[0].unresolved == (refused,)
 
@@ -159,7 +159,7 @@ def test_plan_returns_to_a_gap_whose_business_a_later_gap_made() -> None:
         edit = Edit(path=PurePosixPath("new.txt"), before=None, after=b"OPEN\n")
         return (Changeset(name="new", edits=(edit,)),)
 
-    gaps = (toy_gap(), toy_gap(slug="maker", detect=lambda _: (), derive=create))
+    gaps = (toy_gap(), toy_gap(slug="maker", detect=lambda _: (), fix=create))
     tree = MemoryTree({"a.txt": b"OPEN\n"})
     plan = planner.plan(gaps, tree, lambda _: PreparedSet(patches=(), withheld=()))
     assert {str(edit.path): edit.after for edit in plan.edits} == {

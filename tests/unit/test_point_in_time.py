@@ -111,18 +111,18 @@ def test_archiving_is_derived_where_nothing_archives_and_only_there() -> None:
     """A tree whose server archives by another engine keeps it."""
     other = b"kind: Cluster\nspec: {backup: {barmanObjectStore: {}}}\n"
     for files, wanted in (({}, True), ({"k8s/cluster.yaml": other}, False)):
-        changesets = GAP.derive(MemoryTree(files))
+        changesets = GAP.fix(MemoryTree(files))
         paths = {edit.path for item in changesets for edit in item.edits}
         assert (point_in_time.JOBS in paths) is wanted
 
 
 def test_archiving_alone_is_added_to_a_tree_that_has_the_rest() -> None:
     """A tree that was closed out before keeps its files and gets the missing folder."""
-    edits = [edit for item in GAP.derive(MemoryTree({})) for edit in item.edits]
+    edits = [edit for item in GAP.fix(MemoryTree({})) for edit in item.edits]
     older = Overlay(
         MemoryTree({}),
         [edit for edit in edits if not edit.path.is_relative_to(point_in_time.FOLDER)],
     )
-    added = {edit.path for item in GAP.derive(older) for edit in item.edits}
+    added = {edit.path for item in GAP.fix(older) for edit in item.edits}
     assert added == set(RENDERED)
     assert PurePosixPath("k8s/point-in-time/README.md") in added

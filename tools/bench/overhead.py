@@ -56,7 +56,7 @@ def compared(home: Path) -> Iterator[str]:
 def _fixed(root: Path) -> Path:
     overlay = Overlay(DiskTree(REFERENCE))
     for gap in _GAPS:
-        for changeset in gap.derive(overlay):
+        for changeset in gap.fix(overlay):
             for edit in changeset.edits:
                 overlay.lay(edit)
     root.mkdir()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.console import failures
+from closeout.engine import rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs import patching
@@ -102,7 +103,7 @@ def _failure(made: Plan, proposal: Proposal) -> Unresolved | None:
 def _detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
     """Return the gap's checks; where its detector fails, one a criterion that says so."""
     try:
-        return gap.detect(tree)
+        return rules.checks(gap, tree)
     except Exception as error:  # noqa: BLE001 - a bug stays in its gap
         failure = failures.of_gap(f"{gap.slug}: detect", error)
         return tuple(
@@ -217,7 +218,7 @@ def _lay_derived(
         refused: list[Unresolved] = []
         met: list[Unresolved] = []
         before = len(laid)
-        for changeset in gap.derive(stage):
+        for changeset in gap.fix(stage):
             refused += changeset.unresolved
             if any(edit.path in held for edit in changeset.edits):
                 continue
@@ -306,7 +307,7 @@ def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unreso
             detail=f"the fix does not close it: {finding.message}",
             hint=f"invoke fix.{gap.slug} --dry-run shows what was tried.",
         )
-        for finding in (findings(gap.detect(stage)) if edited else ())
+        for finding in (findings(rules.checks(gap, stage)) if edited else ())
         if finding.path in edited
     ]
     return (*broken, *survivors)

@@ -6,7 +6,9 @@ Standard library only. Every other room may import this one; it imports nothing 
 from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
 from closeout.model.findings import Check, Criterion, Finding, Means, Reason, Unresolved, Verdict
 from closeout.model.gaps import Deviation, Gap, WorkOrder
+from closeout.model.gates import Gate, GateContext, Row
 from closeout.model.probes import Measure, Observation, Probe, ProbeContext, ProofKind, Service
+from closeout.model.rules import Located, Place, Rule
 from closeout.model.tree import Question, Tree
 
 __all__ = [
@@ -17,17 +19,23 @@ __all__ = [
     "Edit",
     "Finding",
     "Gap",
+    "Gate",
+    "GateContext",
+    "Located",
     "Means",
     "Measure",
     "Observation",
     "Patch",
     "PatchState",
+    "Place",
     "Probe",
     "ProbeContext",
     "ProofKind",
     "Proposal",
     "Question",
     "Reason",
+    "Row",
+    "Rule",
     "Service",
     "Source",
     "Tree",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from closeout.model.edits import Changeset
 from closeout.model.findings import Check, Criterion
+from closeout.model.gates import Gate
 from closeout.model.probes import Probe, Service
+from closeout.model.rules import Rule
 from closeout.model.tree import Tree
 
 
@@ -26,7 +29,7 @@ class Deviation:
 class Gap:
     """One issue of a work order as a value: how to find it, mend it and prove it.
 
-    `derive` computes changesets for the places that are still open on the tree it is given.
+    `fix` computes changesets for the places that are still open on the tree it is given.
     """
 
     slug: str
@@ -34,8 +37,15 @@ class Gap:
     title: str
     priority: str
     criteria: tuple[str, ...]
-    detect: Callable[[Tree], tuple[Check, ...]]
-    derive: Callable[[Tree], tuple[Changeset, ...]]
+    fix: Callable[[Tree], tuple[Changeset, ...]]
+    rules: tuple[Rule, ...] = ()
+    """What has to hold on a tree."""
+    survey: Callable[[Tree], Any] = lambda tree: tree
+    """What all the rules are given of a tree."""
+    detect: Callable[[Tree], tuple[Check, ...]] | None = None
+    """In place of rules; goes when the last gap has them."""
+    gates: Callable[[], tuple[Gate, ...]] = tuple
+    """Called where they are run: what they need to run, no plan needs."""
     probes: Callable[[], tuple[Probe, ...]] = tuple
     """Called where they are asked: what they need to run, no plan needs."""
     probes_of: Callable[[Tree, Service], tuple[Probe, ...]] | None = None

@@ -20,7 +20,7 @@ bucket's place, measures what was lost, and reckons what five minutes would cost
 
 from closeout.gaps.backup.detect import detect
 from closeout.gaps.backup.deviations import DEVIATIONS
-from closeout.gaps.backup.fix import derive
+from closeout.gaps.backup.fix import fix
 from closeout.model import Gap, Probe
 
 
@@ -37,7 +37,7 @@ GAP = Gap(
     priority="P0",
     criteria=("9.1", "9.2", "9.3", "9.4"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",

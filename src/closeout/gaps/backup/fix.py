@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from closeout.model import Tree
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset each for the scripts, the jobs and the archiving, where they are open.
 
     The backup script and the restore script come together: one reads what the other writes. The

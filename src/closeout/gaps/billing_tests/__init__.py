@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from closeout.gaps.billing_tests.detect import detect
 from closeout.gaps.billing_tests.deviations import DEVIATIONS
-from closeout.gaps.billing_tests.fix import derive
+from closeout.gaps.billing_tests.fix import fix
 from closeout.model import Gap
 
 GAP = Gap(
@@ -26,7 +26,7 @@ GAP = Gap(
     priority="P0",
     criteria=("5.1", "5.2", "5.3", "5.4", "5.5"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

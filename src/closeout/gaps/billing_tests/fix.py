@@ -89,7 +89,7 @@ SUITE = Shipped(
 )
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the suite and the test script's change, for what `detect` still finds."""
     open_paths = {item.path for check in detect(tree) for item in check.findings}
     content = tree.read(PACKAGE)

@@ -48,7 +48,7 @@ from __future__ import annotations
 
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
-from closeout.gaps.cors.fix import derive
+from closeout.gaps.cors.fix import fix
 from closeout.model import Gap, Probe, Service, Tree
 
 
@@ -72,7 +72,7 @@ GAP = Gap(
     priority="P0",
     criteria=("1.1", "1.2", "1.3"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     probes_of=_probes_of,
     deviations=DEVIATIONS,

@@ -42,7 +42,7 @@ class _Policy:
     """The module's name without its suffix."""
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an open policy, and one for the compose files."""
     found = services(tree)
     changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from closeout.gaps.external_secrets.detect import detect
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
-from closeout.gaps.external_secrets.fix import derive
+from closeout.gaps.external_secrets.fix import fix
 from closeout.model import Gap, Probe
 
 
@@ -51,7 +51,7 @@ GAP = Gap(
     priority="P1",
     criteria=("10.1", "10.2", "10.3", "10.4"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",

@@ -29,7 +29,7 @@ _EXECUTABLE = 0o755
 _PLAIN = 0o644
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole."""
     state = declared(tree)
     variables = inventory(tree)

@@ -30,7 +30,7 @@ half, and refusals that write the claim down are reported and left to a person.
 from closeout.gaps.factory_secret.detect import GAP as SLUG
 from closeout.gaps.factory_secret.detect import detect
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
-from closeout.gaps.factory_secret.fix import derive
+from closeout.gaps.factory_secret.fix import fix
 from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]
@@ -49,7 +49,7 @@ GAP = Gap(
     priority="P0",
     criteria=("4.1", "4.2", "4.3"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",

@@ -35,7 +35,7 @@ _CLAIMS = "factorySecret"
 _REQUIRED = "requiredSecret"
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a service with a secret in its source, and one for compose."""
     found = sources(tree)
     factory = factory_services(tree, found)

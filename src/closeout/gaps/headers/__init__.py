@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
-from closeout.gaps.headers.fix import derive
+from closeout.gaps.headers.fix import fix
 from closeout.model import Gap, Probe, Service, Tree
 
 
@@ -57,7 +57,7 @@ GAP = Gap(
     priority="P1",
     criteria=("7.1", "7.2", "7.3", "7.4"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     probes_of=_probes_of,
     deviations=DEVIATIONS,

@@ -25,7 +25,7 @@ _INSTALL = "install_security_headers"
 _FLAG = b"--no-server-header"
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an application that lacks the headers."""
     changes = (_changeset(tree, service) for service in services(tree))
     return tuple(item for item in changes if item.edits or item.unresolved)

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from closeout.gaps.mqtt_tls.detect import detect
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
-from closeout.gaps.mqtt_tls.fix import derive
+from closeout.gaps.mqtt_tls.fix import fix
 from closeout.model import Gap, Probe
 
 
@@ -53,7 +53,7 @@ GAP = Gap(
     priority="P0",
     criteria=("8.1", "8.2", "8.3", "8.4"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__,

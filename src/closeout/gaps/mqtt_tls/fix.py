@@ -23,7 +23,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open on `tree`."""
     seen = survey(tree)
     found = [

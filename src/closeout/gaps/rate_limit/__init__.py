@@ -25,7 +25,7 @@ much is left alone; a weaker one stays, behind ours.
 from closeout.gaps.rate_limit.detect import GAP as SLUG
 from closeout.gaps.rate_limit.detect import detect
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
-from closeout.gaps.rate_limit.fix import derive
+from closeout.gaps.rate_limit.fix import fix
 from closeout.model import Gap, Probe
 
 __all__ = ["GAP"]
@@ -44,7 +44,7 @@ GAP = Gap(
     priority="P0",
     criteria=("2.1", "2.2", "2.3"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",

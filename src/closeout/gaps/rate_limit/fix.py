@@ -28,7 +28,7 @@ class _Open:
     left: list[Unresolved]
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a service with an auth route that is still open, and one for compose."""
     routes, hidden = auth_routes(tree)
     services: dict[PurePosixPath, _Open] = {}

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from closeout.gaps.sql.detect import detect
 from closeout.gaps.sql.deviations import DEVIATIONS
-from closeout.gaps.sql.fix import derive
+from closeout.gaps.sql.fix import fix
 from closeout.model import Gap
 
 GAP = Gap(
@@ -39,7 +39,7 @@ GAP = Gap(
     priority="P0",
     criteria=("3.1", "3.2", "3.3"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -17,7 +17,7 @@ _ROUNDS = 12
 """One mend can stand inside another, such as a sum inside a DATEDIFF; each round does one layer."""
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a file that has something to mend or to report."""
     return tuple(
         changeset

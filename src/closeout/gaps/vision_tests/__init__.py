@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from closeout.gaps.vision_tests.detect import detect
 from closeout.gaps.vision_tests.deviations import DEVIATIONS
-from closeout.gaps.vision_tests.fix import derive
+from closeout.gaps.vision_tests.fix import fix
 from closeout.model import Gap
 
 GAP = Gap(
@@ -25,7 +25,7 @@ GAP = Gap(
     priority="P1",
     criteria=("6.1", "6.2", "6.3", "6.4", "6.5"),
     detect=detect,
-    derive=derive,
+    fix=fix,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -54,7 +54,7 @@ SUITE = Shipped(
 )
 
 
-def derive(tree: Tree) -> tuple[Changeset, ...]:
+def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the suite's files, for what `detect` still finds."""
     open_paths = {item.path for check in detect(tree) for item in check.findings}
     if not open_paths:

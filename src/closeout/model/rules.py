@@ -1,0 +1,49 @@
+"""A gap's rules as values: where to look, and what is wrong there; the engine makes findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from closeout.model.findings import Unresolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a rule does not hold; what is left out, the rule or the file itself says."""
+
+    path: PurePosixPath
+    line: int = 1
+    message: str = ""
+    excerpt: str | None = None
+    """None for the text of the line."""
+    named: bool | None = None
+    """Whether the order lists it; None where its path tells."""
+    rule: str = ""
+    """A rule of its own, where one look answers for several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """What a rule looked at, where it does not hold, and what it could not judge."""
+
+    examined: tuple[PurePosixPath, ...]
+    places: tuple[Place, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing that has to hold on a tree, for one criterion.
+
+    `locate` is given what the gap's `survey` made of the tree, so that several rules share a look.
+    """
+
+    id: str
+    criterion: str
+    locate: Callable[[Any], Located]
+    message: str = ""
+    named: Set[PurePosixPath] = frozenset()
+    """The files that the order lists."""
