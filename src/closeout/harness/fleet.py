@@ -154,7 +154,7 @@ class _Yard:
     def _started(
         self, berths: Sequence[_Berth], workers: ThreadPoolExecutor
     ) -> list[tuple[_Berth, Booted | NotBooted]]:
-        server: Future[postgres.Server | str] | None = None
+        server: Future[postgres.Server] | None = None
         if any(berth.member.kind == EXPRESS for berth in berths):
             # The first task of all, so that those who wait for it never keep it from a worker.
             server = workers.submit(_server, self.stack, self.scratch, self.cache)
@@ -166,9 +166,7 @@ class _Yard:
         ]
         return [(berth, future.result()) for berth, future in zip(berths, again, strict=True)]
 
-    def _first(
-        self, berth: _Berth, server: Future[postgres.Server | str] | None
-    ) -> Booted | NotBooted:
+    def _first(self, berth: _Berth, server: Future[postgres.Server] | None) -> Booted | NotBooted:
         name = berth.member.name
         try:
             if server is None or berth.member.kind == FASTAPI:
@@ -186,17 +184,14 @@ class _Yard:
             return outcome
         return boot.twice(self._boot(berth, berth.launch))
 
-    def _built(self, berth: _Berth, server: Future[postgres.Server | str]) -> Launch:
+    def _built(self, berth: _Berth, server: Future[postgres.Server]) -> Launch:
         """Build an Express service and make its database.
 
         Raises CloseoutError where either cannot be done.
         """
         folder = berth.tree / berth.member.folder
         boot.build(folder, self.cache)
-        running = server.result()
-        if isinstance(running, str):
-            raise CloseoutError("postgres-failed", running, hint="see the message.")
-        dsn = service_database.create(running, f"{berth.label}_{berth.member.name}", folder)
+        dsn = service_database.create(server.result(), f"{berth.label}_{berth.member.name}", folder)
         launch = boot.node_launch(folder, {**_node_settings(dsn), **berth.member.env})
         return replace(launch, service=berth.member.name)
 
@@ -209,12 +204,8 @@ class _Yard:
         return outcome
 
 
-def _server(stack: ExitStack, scratch: Path, cache: Path) -> postgres.Server | str:
-    """Start PostgreSQL, or say why there is none."""
-    try:
-        return stack.enter_context(postgres.server(scratch, templates=cache))
-    except CloseoutError as error:
-        return error.message
+def _server(stack: ExitStack, scratch: Path, cache: Path) -> postgres.Server:
+    return stack.enter_context(postgres.server(scratch, templates=cache))
 
 
 def _node_settings(dsn: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ _SHORT_TIMEOUT = 2
 _APART_SECONDS = 1.1
 """pgBackRest knows the end of a backup by the second, and wants the moment to be after it."""
 _SETTLED_SECONDS = 3.0 * _SHORT_TIMEOUT
+_ARCHIVED = "SELECT archived_count FROM pg_stat_archiver"
 _LEDGER = """
 CREATE TABLE ledger (what text, at timestamptz DEFAULT clock_timestamp());
 INSERT INTO ledger VALUES ('backed-up');
@@ -127,8 +128,11 @@ def _lived(kit: Kit, place: Place) -> tuple[str, float]:
         moment = drill.ask(server, "postgres", "SELECT clock_timestamp()").strip()
         drill.ask(server, "postgres", "INSERT INTO ledger VALUES ('unwanted')")
         place.run(kit.diff, "job", port)
-        until = time.monotonic() + pace.scaled(_SETTLED_SECONDS)
-        while time.monotonic() < until:
+        until, waiting = time.monotonic() + _SETTLED_SECONDS, pace.Waiting(_SETTLED_SECONDS)
+        archived = drill.ask(server, "postgres", _ARCHIVED)
+        while time.monotonic() < until or (
+            drill.ask(server, "postgres", _ARCHIVED) == archived and waiting.lasts()
+        ):
             drill.ask(server, "postgres", "INSERT INTO ledger VALUES ('beat')")
         crashed = time.time()
     return moment, crashed
