@@ -3,13 +3,22 @@
 `--root DIR` goes after `--`, as in `nox -s live_probes -- --root ../farmiq`.
 """
 
-import hashlib
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import nox
 
-nox.options.default_venv_backend = "virtualenv"
-nox.options.reuse_existing_virtualenvs = True
+HOME = Path(__file__).resolve().parent
+sys.path.insert(0, str(HOME / "src"))  # Nox may be another installation than the checkout's
+
+from closeout.errors import CloseoutError  # noqa: E402 - the same
+from closeout.harness import environments  # noqa: E402 - found by the line above
+
+nox.options.default_venv_backend = (
+    "none"  # `closeout.harness.environments` makes them, whole or not at all
+)
 nox.options.sessions = ["tests"]
 
 OURS = "requirements/closeout.txt"
@@ -24,43 +33,55 @@ POLICY = "requirements/policy.txt"
 DOCS = "requirements/docs.txt"
 VALIDATORS = "requirements/validators.txt"
 
+MAKERS = ("mutate", "policy")
+"""Subcommands of `python -m tools`; all others are of `python -m closeout`."""
+PINS = "requirements/pins.txt"
+PIPS = ("requirements/pip.txt", "requirements/pip-debian.txt")
+ENVIRONMENTS = HOME / ".nox"
+KEPT = ENVIRONMENTS / ".cache" / "environments"
 
-def _install(session: nox.Session, *files: str) -> None:
-    for name in files:
-        session.install("--quiet", "--no-deps", "--require-hashes", "-r", name)
+
+class _Ours:
+    """The environment of one session: the pins, what the session adds, and this project."""
+
+    def __init__(self, session: nox.Session, *files: str) -> None:
+        self._session = session
+        folder = ENVIRONMENTS / session.name
+        python = _made(session, folder, OURS, *files, project=HOME)
+        self._programs = python.parent
+        self._environment = {
+            "PATH": f"{self._programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "VIRTUAL_ENV": str(folder),
+        }
+
+    def run(self, program: str, *words: str, env: Mapping[str, str] | None = None) -> None:
+        argv = (str(self._programs / program), *words)
+        self._session.run(*argv, env={**self._environment, **(env or {})})
 
 
-def _install_ours(session: nox.Session, *files: str) -> None:
-    """Install the pins and this project, once for an environment as long as none changes."""
-    named = [Path(name) for name in (OURS, *files, "pyproject.toml")]
-    wanted = hashlib.sha256(b"".join(place.read_bytes() for place in named)).hexdigest()
-    stamp = Path(session.virtualenv.location) / "made-from"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    _install(session, OURS, *files)
-    session.install("--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
-    stamp.write_text(wanted)
+def _made(session: nox.Session, folder: Path, *files: str, project: Path | None = None) -> Path:
+    try:
+        return environments.made(folder, [HOME / name for name in files], project=project)
+    except CloseoutError as error:
+        session.error(str(error))
 
 
 def _gate(session: nox.Session, suite: str) -> None:
-    kept = session.cache_dir.absolute() / "environments"
-    words = ("gate", suite, "--environments", str(kept), *session.posargs)
-    session.run("python", "-m", "closeout", *words)
+    words = ("gate", suite, "--environments", str(KEPT), *session.posargs)
+    _Ours(session).run("python", "-m", "closeout", *words)
 
 
-def _environment(session: nox.Session, name: str, requirements: str) -> str:
+def _environment(session: nox.Session, requirements: str) -> str:
     """Return the Python of a second environment, for code that must not share ours."""
-    folder = session.cache_dir.absolute() / "environments" / name
-    session.run("python", "-m", "closeout", "environment", str(folder), requirements, silent=True)
-    return str(folder / "bin" / "python")
+    return str(_made(session, KEPT / Path(requirements).stem, requirements))
 
 
-def _judge(
-    session: nox.Session, command: str, name: str, requirements: str, package: str = "closeout"
-) -> None:
+def _judge(session: nox.Session, command: str, requirements: str, *files: str) -> None:
     """Run a command of ours on the Python of a second environment."""
-    python = _environment(session, name, requirements)
-    session.run("python", "-m", package, command, "--python", python, *session.posargs)
+    python = _environment(session, requirements)
+    package = "tools" if command in MAKERS else "closeout"
+    words = (command, "--python", python, *session.posargs)
+    _Ours(session, *files).run("python", "-m", package, *words)
 
 
 @nox.session
@@ -69,14 +90,15 @@ def tests(session: nox.Session) -> None:
 
     Example: nox -s tests -- tests/unit
     """
-    _install_ours(session, EMULATORS, VALIDATORS)
-    live = _environment(session, "live", LIVE)
-    dbt = _environment(session, "dbt", DBT)
-    vision = _environment(session, "vision", VISION)
-    session.run(
+    ours = _Ours(session, EMULATORS, VALIDATORS)
+    live = _environment(session, LIVE)
+    dbt = _environment(session, DBT)
+    vision = _environment(session, VISION)
+    ours.run(
         "pytest",
         *session.posargs,
         env={
+            "CLOSEOUT_OLD_PIPS": os.pathsep.join(_environment(session, file) for file in PIPS),
             "CLOSEOUT_LIVE_PYTHON": live,
             "CLOSEOUT_DBT_PYTHON": dbt,
             "CLOSEOUT_VISION_PYTHON": vision,
@@ -90,12 +112,22 @@ def lint(session: nox.Session) -> None:
 
     Example: nox -s lint
     """
-    _install_ours(session, LINT)
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("invoke", "patches.check")
-    session.run("invoke", "render.check")
-    session.run("python", "-m", "tools", "docs", "check")
+    ours = _Ours(session, LINT)
+    ours.run("python", "-m", "tools.pins", "check")
+    ours.run("ruff", "check")
+    ours.run("ruff", "format", "--check")
+    ours.run("invoke", "patches.check")
+    ours.run("invoke", "render.check")
+    ours.run("python", "-m", "tools", "docs", "check")
+
+
+@nox.session
+def pins(session: nox.Session) -> None:
+    """Compile every pin file anew and say what moved; versions that still fit stay.
+
+    Example: nox -s pins -- --upgrade-package nox
+    """
+    _Ours(session, PINS).run("python", "-m", "tools.pins", "compile", *session.posargs)
 
 
 @nox.session
@@ -104,8 +136,8 @@ def typecheck(session: nox.Session) -> None:
 
     Example: nox -s typecheck
     """
-    _install_ours(session, LINT)
-    session.run("mypy")
+    ours = _Ours(session, LINT)
+    ours.run("mypy")
 
 
 @nox.session
@@ -114,10 +146,10 @@ def docs(session: nox.Session) -> None:
 
     Example: nox -s docs
     """
-    _install_ours(session, DOCS)
+    ours = _Ours(session, DOCS)
     quiet = ("-W", "--keep-going", "-n", "-q", "-E")
-    session.run("sphinx-build", *quiet, "-d", "build/doctrees", "docs", "build/site")
-    session.run("python", "-m", "tools", "docs", "site")
+    ours.run("sphinx-build", *quiet, "-d", "build/doctrees", "docs", "build/site")
+    ours.run("python", "-m", "tools", "docs", "site")
 
 
 @nox.session
@@ -126,7 +158,6 @@ def billing_jest(session: nox.Session) -> None:
 
     Example: nox -s billing_jest -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "billing")
 
 
@@ -136,7 +167,6 @@ def vision_pytest(session: nox.Session) -> None:
 
     Example: nox -s vision_pytest -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "vision")
 
 
@@ -146,7 +176,6 @@ def coverage_gates(session: nox.Session) -> None:
 
     Example: nox -s coverage_gates -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "all")
 
 
@@ -156,8 +185,7 @@ def mutation(session: nox.Session) -> None:
 
     Example: nox -s mutation -- --root ../farmiq
     """
-    _install_ours(session)
-    _judge(session, "mutation", "mutation", MUTATION)
+    _judge(session, "mutation", MUTATION)
 
 
 @nox.session
@@ -166,8 +194,7 @@ def live_probes(session: nox.Session) -> None:
 
     Example: nox -s live_probes -- --root ../farmiq
     """
-    _install_ours(session, EMULATORS)
-    _judge(session, "probe", "live", LIVE)
+    _judge(session, "probe", LIVE, EMULATORS)
 
 
 @nox.session
@@ -176,8 +203,7 @@ def dbt(session: nox.Session) -> None:
 
     Example: nox -s dbt -- --root ../farmiq
     """
-    _install_ours(session)
-    _judge(session, "dbt", "dbt", DBT)
+    _judge(session, "dbt", DBT)
 
 
 @nox.session
@@ -186,8 +212,7 @@ def mqtt_tls(session: nox.Session) -> None:
 
     Example: nox -s mqtt_tls -- --root ../farmiq
     """
-    _install_ours(session, EMULATORS)
-    _judge(session, "mqtt", "sslyze", SSLYZE)
+    _judge(session, "mqtt", SSLYZE, EMULATORS)
 
 
 @nox.session
@@ -196,8 +221,7 @@ def policy(session: nox.Session) -> None:
 
     Example: nox -s policy
     """
-    _install_ours(session)
-    _judge(session, "policy", "policy", POLICY, "tools")
+    _judge(session, "policy", POLICY)
 
 
 @nox.session
@@ -206,8 +230,8 @@ def backup_faults(session: nox.Session) -> None:
 
     Example: nox -s backup_faults
     """
-    _install_ours(session, EMULATORS)
-    session.run("pytest", "tests/backup_faults.py", *session.posargs)
+    ours = _Ours(session, EMULATORS)
+    ours.run("pytest", "tests/backup_faults.py", *session.posargs)
 
 
 @nox.session
@@ -216,11 +240,11 @@ def drift(session: nox.Session) -> None:
 
     Example: nox -s drift -- --gap cors
     """
-    _install_ours(session)
-    live = _environment(session, "live", LIVE)
-    pipeline = _environment(session, "dbt", DBT)
+    ours = _Ours(session)
+    live = _environment(session, LIVE)
+    pipeline = _environment(session, DBT)
     words = ("--python", live, "--dbt", pipeline, *session.posargs)
-    session.run("python", "-m", "tools", "drift", *words)
+    ours.run("python", "-m", "tools", "drift", *words)
 
 
 @nox.session
@@ -229,9 +253,9 @@ def negative_control(session: nox.Session) -> None:
 
     Example: nox -s negative_control
     """
-    _install_ours(session)
-    python = _environment(session, "live", LIVE)
-    session.run(
+    ours = _Ours(session)
+    python = _environment(session, LIVE)
+    ours.run(
         "pytest",
         "tests/live/test_negative_control.py",
         *session.posargs,
@@ -245,15 +269,15 @@ def audit_selftest(session: nox.Session) -> None:
 
     Example: nox -s audit_selftest
     """
-    _install_ours(session, EMULATORS)
-    session.run(
+    ours = _Ours(session, EMULATORS)
+    ours.run(
         "pytest",
         "tests/audit_selftest.py",
         *session.posargs,
         env={
-            "CLOSEOUT_LIVE_PYTHON": _environment(session, "live", LIVE),
-            "CLOSEOUT_DBT_PYTHON": _environment(session, "dbt", DBT),
-            "CLOSEOUT_VISION_PYTHON": _environment(session, "vision", VISION),
+            "CLOSEOUT_LIVE_PYTHON": _environment(session, LIVE),
+            "CLOSEOUT_DBT_PYTHON": _environment(session, DBT),
+            "CLOSEOUT_VISION_PYTHON": _environment(session, VISION),
         },
     )
 
@@ -264,8 +288,8 @@ def adoption(session: nox.Session) -> None:
 
     Example: nox -s adoption
     """
-    _install_ours(session)
-    session.run("pytest", "tests/adoption_selftest.py", *session.posargs)
+    ours = _Ours(session)
+    ours.run("pytest", "tests/adoption_selftest.py", *session.posargs)
 
 
 @nox.session
@@ -274,8 +298,7 @@ def mutation_of_fixes(session: nox.Session) -> None:
 
     Example: nox -s mutation_of_fixes -- --only cors.py
     """
-    _install_ours(session)
-    _judge(session, "mutate", "live", LIVE, "tools")
+    _judge(session, "mutate", LIVE)
 
 
 @nox.session
@@ -284,8 +307,8 @@ def fuzz(session: nox.Session) -> None:
 
     Example: nox -s fuzz -- --seconds 60
     """
-    _install_ours(session)
-    session.run("python", "-m", "tools", "fuzz", *session.posargs)
+    ours = _Ours(session)
+    ours.run("python", "-m", "tools", "fuzz", *session.posargs)
 
 
 @nox.session
@@ -294,5 +317,5 @@ def bench(session: nox.Session) -> None:
 
     Example: nox -s bench
     """
-    _install_ours(session)
-    session.run("python", "-m", "tools", "bench", *session.posargs)
+    ours = _Ours(session)
+    ours.run("python", "-m", "tools", "bench", *session.posargs)

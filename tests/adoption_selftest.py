@@ -40,11 +40,10 @@ def _installed(folder: Path) -> Path:
     steps: list[tuple[str | Path, ...]] = [(*pip, "--wheel-dir", folder / "wheel", HOME)]
     programs = folder / "env" / "bin"
     install = (programs / "python", "-m", "pip", "install", "--quiet")
-    pins = HOME / "requirements" / "closeout.txt"
     steps += [
         (sys.executable, "-m", "virtualenv", "--quiet", folder / "env"),
-        (*install, "--no-deps", "--require-hashes", "-r", pins),
         (*install, "--no-deps", "--no-index", "--find-links", folder / "wheel", "closeout"),
+        (programs / "python", "-m", "closeout.harness.environments", "requirements/closeout.txt"),
     ]
     for step in steps:
         done = _run(*step, cwd=folder)

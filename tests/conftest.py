@@ -12,6 +12,7 @@ _ENVIRONMENTS = {
     "services-env": "CLOSEOUT_LIVE_PYTHON",
     "dbt-env": "CLOSEOUT_DBT_PYTHON",
     "vision-env": "CLOSEOUT_VISION_PYTHON",
+    "old-pips": "CLOSEOUT_OLD_PIPS",
 }
 
 

@@ -1,14 +1,9 @@
-"""The files that this installation brings: patches, templates, suites, the reference monorepo.
-
-`python -m closeout.resources requirements/closeout.txt` prints where that file lies: it needs nothing
-but the standard library, so that a workflow can install the pins by it.
-"""
+"""The files that this installation brings: patches, templates, suites, the reference monorepo."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -32,7 +27,7 @@ _SOURCES: dict[bytes, str] = {}
 @cache
 def environment() -> Environment:
     """Return the environment that templates are rendered in; it is made once."""
-    # `python -m closeout.resources` has to run before anything is installed.
+    # Environments are made from here before anything is installed.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - as above
 
     made = Environment(
@@ -100,7 +95,3 @@ def broken_template(template: str, error: TemplateError) -> CloseoutError:
         hint="restore the template, or give the value it names.",
         exit_code=ExitCode.OWN_BUG,
     )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{BUNDLE / sys.argv[1]}\n")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
 from closeout.console import failures, output, progress
 from closeout.errors import CloseoutError, ExitCode
 from closeout.reporting import github
+
+_FULL = {errno.EDQUOT, errno.ENOSPC}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
@@ -16,7 +20,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     A failure of ours that was kept where it happened makes the code OWN_BUG all the same.
     """
     with progress.shown(), failures.logged(home / failures.LOG) as bugs:
-        code, error = _attempted(action)
+        code, error = _attempted(home, action)
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
     if error is not None:
@@ -26,7 +30,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     return code
 
 
-def _attempted(action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError | None]:
+def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError | None]:
     try:
         return action(), None
     except CloseoutError as error:
@@ -39,9 +43,29 @@ def _attempted(action: Callable[[], ExitCode]) -> tuple[ExitCode, CloseoutError 
             exit_code=ExitCode.INTERRUPTED,
         )
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
+        if isinstance(error, OSError) and _is_homes(home, error):
+            return ExitCode.UNUSABLE_INPUT, _not_writable(home, error)
         failures.noted("the command", error)
         return ExitCode.OWN_BUG, None
 
 
 def _bug(told: str) -> CloseoutError:
     return CloseoutError("bug-of-ours", told, hint=failures.HINT, exit_code=ExitCode.OWN_BUG)
+
+
+def _is_homes(home: Path, error: OSError) -> bool:
+    """Return whether an error is about what the home folder can take, and so no bug of ours."""
+    refused = error.errno in _REFUSED and _is_below(home, error.filename)
+    return error.errno in _FULL or refused
+
+
+def _is_below(home: Path, place: object) -> bool:
+    return isinstance(place, str) and Path(place).absolute().is_relative_to(home.absolute())
+
+
+def _not_writable(home: Path, error: OSError) -> CloseoutError:
+    return CloseoutError(
+        "home-not-writable",
+        f"{error.filename or home} cannot be written: {error.strerror}.",
+        hint=f"make {home}, which keeps reports and builds, writable, or work in a copy of it.",
+    )

@@ -1,29 +1,128 @@
-"""Make isolated Python environments from hash-pinned requirements, once."""
+"""Make Python environments from pin files: the one way in which anything pinned is installed.
+
+Standard library only, for `bootstrap.py` calls it before anything is installed, and so does a
+workflow: `python -m closeout.harness.environments requirements/closeout.txt` installs into its own Python.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
-from closeout.fs import writer
 from closeout.resources import BUNDLE
 
+BUILDERS = "requirements/build.txt"
+"""What builds a pin that its authors give as source only; its file says `--no-binary NAME`."""
+
+_STAMP = "made-from"
 _MINUTES = 60.0
-_INDEX_SETTINGS = ("PIP_", "VIRTUALENV_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_")
+_LONGEST = 30 * _MINUTES
+_SHOWN = 300
+_SETTINGS = ("PIP_", "VIRTUALENV_", "XDG_", "HTTP", "NO_PROXY", "ALL_PROXY", "REQUESTS_", "SSL_")
+"""Where the index is, what certifies it and where pip's own files lie: each user's own."""
+
+_ELSEWHERE = frozenset(
+    f"PIP_{word}"
+    for word in (
+        "CONSTRAINT",
+        "DRY_RUN",
+        "PREFIX",
+        "PYTHON",
+        "REQUIREMENT",
+        "ROOT",
+        "TARGET",
+        "USER",
+    )
+)
+"""Settings that would have pip install something else, or to somewhere else."""
+
+_REASONS: Mapping[str, tuple[str, str]] = {
+    "No space left on device": ("the disk is full", "free some space"),
+    "Disk quota exceeded": ("the disk quota is used up", "free some space"),
+    "Read-only file system": ("the file system is read-only", "work in a copy of this folder"),
+    "DO NOT MATCH THE HASHES": (
+        "the index gave a file that is not the pinned one",
+        "ask who runs the index; if it is yours, empty pip's cache",
+    ),
+    "NewConnectionError": ("the package index was not reached", "check the network and pip.conf"),
+    "ConnectTimeout": ("the package index did not answer", "check the network and pip.conf"),
+    "ReadTimeout": ("the package index did not answer", "check the network and pip.conf"),
+    "ProxyError": ("the proxy was not reached", "check HTTPS_PROXY and pip.conf"),
+    "SSLError": ("the index's certificate is not trusted", "name its authority by PIP_CERT"),
+    "No matching distribution": (
+        "the index has no wheel of it for this Python",
+        "take a Python from 3.11 to 3.14, or check which index pip.conf names",
+    ),
+    "ensurepip": ("this Python cannot make environments", "install the system's python3-venv"),
+}
+"""What pip's own words mean to a person, and what to do before the command is run again."""
 
 
 def ensure(folder: Path, requirements: str) -> Path:
     """Return the Python of an environment at `folder` that holds exactly `requirements`.
 
-    `requirements` is a path below this installation, such as `requirements/live.txt`. An
-    environment made from the same file by the same Python is used again; another is replaced.
-    Raises CloseoutError("environment-failed") with the installer's last words.
+    `requirements` is a path below this installation, such as `requirements/live.txt`.
     """
+    return made(folder, (_file(requirements),))
+
+
+def made(folder: Path, files: Sequence[Path], *, project: Path | None = None) -> Path:
+    """Return the Python of an environment at `folder` made from pin files, and from `project`.
+
+    One that was made whole from the same bytes, by the same Python, at the same place is used
+    again; any other is made anew. Who comes while it is being made waits for that.
+    Raises CloseoutError("environment-failed") and CloseoutError("environment-not-writable").
+    """
+    try:
+        wanted = _wanted(folder, files, project)
+        if not _is_whole(folder, wanted):
+            with _alone_in(folder) as lock:
+                if not _is_whole(folder, wanted):
+                    _make(folder, files, project, lock)
+                    _write_stamp(folder, wanted)
+    except OSError as error:
+        raise CloseoutError(
+            "environment-not-writable",
+            f"the environment {folder} cannot be made: {error.strerror}"
+            + (f" ({error.filename})." if error.filename else "."),
+            hint="make its folder writable and see that the disk has room, or work in a copy.",
+        ) from error
+    return _python(folder)
+
+
+def is_made(folder: Path, files: Sequence[Path], *, project: Path | None = None) -> bool:
+    """Return whether `made` would find the environment whole."""
+    try:
+        return _is_whole(folder, _wanted(folder, files, project))
+    except OSError:
+        return False
+
+
+def install(python: Path, files: Sequence[Path], *, lock: int | None = None) -> None:
+    """Install pin files into the environment of `python` as the whole lists they are.
+
+    Nothing is resolved: pip resolves a requirement with an extra anew once the index holds a newer
+    release, and then refuses the file. Nothing is built either, save what a file names as source.
+    """
+    listed = list(files)
+    if any(line.startswith("--no-binary") for file in files for line in _lines(file)):
+        listed.insert(0, _file(BUILDERS))
+    for file in listed:
+        words = ("--require-hashes", "--only-binary", ":all:", "--use-pep517", "-r", file)
+        _pip(python, words, lock)
+
+
+def _file(requirements: str) -> Path:
     source = BUNDLE / requirements
     if not source.is_file():
         raise CloseoutError(
@@ -31,27 +130,148 @@ def ensure(folder: Path, requirements: str) -> Path:
             f"{requirements} is not a file of this installation.",
             hint="name one of them, such as requirements/live.txt.",
         )
-    wanted = hashlib.sha256(source.read_bytes() + sys.version.encode()).hexdigest()
-    stamp, python = folder / "made-from", folder / "bin" / "python"
-    if python.exists() and stamp.is_file() and stamp.read_text() == wanted:
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _must([sys.executable, "-m", "virtualenv", "--quiet", folder])
-    _must(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", source]
+    return source
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def _python(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _wanted(folder: Path, files: Sequence[Path], project: Path | None) -> str:
+    """Return a digest of all that an environment depends on; a copy elsewhere is another one."""
+    parts = [sys.version, sys.base_prefix, str(folder.absolute())]
+    sources = [*files, _file(BUILDERS)]
+    if project:
+        parts.append(str(project))
+        sources.append(project / "pyproject.toml")
+    parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _is_whole(folder: Path, wanted: str) -> bool:
+    try:
+        return (folder / _STAMP).read_text() == wanted and _python(folder).exists()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[int]:
+    """Lock the folder itself, for the block and for a program that outlives a killed call."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"waiting for another call, which makes {folder.name}/\n")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _make(folder: Path, files: Sequence[Path], project: Path | None, lock: int) -> None:
+    # The stamp goes first: what is left of a killed removal must not look whole.
+    (folder / _STAMP).unlink(missing_ok=True)
+    for place in folder.iterdir():
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
+    # Debian has ensurepip in a package of its own; sessions do without it.
+    is_bare = importlib.util.find_spec("ensurepip") is None and importlib.util.find_spec(
+        "virtualenv"
     )
-    writer.durable_write(stamp, wanted.encode())
-    return python
+    maker = "virtualenv" if is_bare else "venv"
+    _must((_outside(folder), "-m", maker, folder), lock)
+    python = _python(folder)
+    install(python, files, lock=lock)
+    if project:
+        _pip(python, ("-e", project), lock)
+        _point_relatively(folder, project)
 
 
-def _must(argv: list[str | Path]) -> None:
-    # The installer's own settings name the package index and its certificates.
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_INDEX_SETTINGS)}
-    result = process.run(argv, env=kept, deadline=15 * _MINUTES)
+def _outside(folder: Path) -> str:
+    """Return this Python, or the one it is made from where it goes with the old environment."""
+    if not Path(sys.executable).is_relative_to(folder):
+        return sys.executable
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def _write_stamp(folder: Path, wanted: str) -> None:
+    """Say that the environment is whole, by a file that is itself whole or absent."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as stream:
+        stream.write(wanted)
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(stream.name).replace(folder / _STAMP)
+
+
+def _point_relatively(folder: Path, project: Path) -> None:
+    """Have the environment find the project by a path of ASCII letters only.
+
+    Up to Python 3.12 a path file is read in the locale's encoding, and a line that this cannot
+    tell, as with LC_ALL=C, ends the interpreter.
+    """
+    for place in folder.glob("lib/python*/site-packages/_*editable*.pth"):
+        source = os.path.relpath((project / "src").resolve(), place.parent.resolve())
+        place.write_text(f"{source}\n", encoding="utf-8")
+
+
+def _pip(python: Path, words: Sequence[str | Path], lock: int | None) -> None:
+    pip = (python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
+    _must((*pip, "--no-user", "--no-deps", "--no-build-isolation", *words), lock)
+
+
+def _must(argv: Sequence[str | Path], lock: int | None) -> None:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().startswith(_SETTINGS) and name.upper() not in _ELSEWHERE
+    }
+    result = process.run(argv, env=kept, deadline=_LONGEST, held=() if lock is None else (lock,))
     if not result.ok:
-        raise CloseoutError(
-            "environment-failed",
-            f"{result.command} ended with {result.code}: {result.err.strip()[-800:]}",
-            hint="check the package index and the disk, then run the session again.",
-        )
+        raise _failure(result)
+
+
+def _failure(result: process.Result) -> CloseoutError:
+    said = result.err + result.out
+    why, advice = next(
+        (found for words, found in _REASONS.items() if words in said),
+        (_ended(result), "see what pip says"),
+    )
+    told = [line.strip() for line in said.splitlines() if line.strip()]
+    last = next((line for line in reversed(told) if line.startswith("ERROR:")), "".join(told[-1:]))
+    module = result.argv[2]
+    return CloseoutError(
+        "environment-failed",
+        f"{why}: {module} said {last[:_SHOWN]!r}." if last else f"{why}: {module} said nothing.",
+        hint=f"{advice}, then run the command again; nothing that is half made is used.",
+    )
+
+
+def _ended(result: process.Result) -> str:
+    if result.code is None:
+        return f"the installation was ended after {_LONGEST / _MINUTES:.0f} minutes"
+    if result.code < 0:
+        return f"the installation was killed by signal {-result.code}"
+    return f"the installation ended with {result.code}"
+
+
+def main(names: Sequence[str]) -> int:
+    """Install pin files of this installation into the Python that runs this."""
+    try:
+        install(Path(sys.executable), [_file(name) for name in names or ("no pin file",)])
+    except CloseoutError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

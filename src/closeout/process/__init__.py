@@ -70,12 +70,14 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
     deadline: float = 60.0,
     stdin: bytes = b"",
     user: int | None = None,
+    held: Sequence[int] = (),
 ) -> Result:
     """Run `argv` to its end or for `deadline` seconds; its whole process group ends with it.
 
     The seconds are a quiet machine's.
     `env` is added to a scrubbed environment. A missing program gives code 127, as a shell would.
-    `user` is the numeric id to run as, for programs that refuse root.
+    `user` is the numeric id to run as, for programs that refuse root. `held` are locks that the
+    program goes on holding where this process is killed before it.
     """
     words = tuple(str(word) for word in argv)
     started = time.monotonic()
@@ -90,6 +92,7 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
             start_new_session=True,
             user=user,
             group=user,
+            pass_fds=held,
         )
     except (FileNotFoundError, PermissionError) as error:
         return Result(argv=words, code=127, out="", err=str(error), seconds=0.0)
