@@ -213,7 +213,7 @@ def test_second_call_waits_and_uses_what_the_first_made(pins: Path, tmp_path: Pa
     """Two at once: one makes it, the other finds it whole."""
     folder = tmp_path / "made"
     code = (
-        "import sys; from pathlib import Path; from closeout import environments as e;"
+        "import sys; from pathlib import Path; from closeout.harness import environments as e;"
         "e.made(Path(sys.argv[1]), [Path(sys.argv[2])])"
     )
     calls = [
@@ -238,7 +238,7 @@ def test_lock_is_held_by_the_installer_when_its_caller_is_killed(
     slow.chmod(0o755)
     folder = tmp_path / "made"
     code = (
-        "import sys; from pathlib import Path; from closeout import environments as e;"
+        "import sys; from pathlib import Path; from closeout.harness import environments as e;"
         f"sys.executable = {str(slow)!r}; e.made(Path(sys.argv[1]), [Path(sys.argv[2])])"
     )
     call = subprocess.Popen([sys.executable, "-c", code, folder, pins])
