@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the makers' subcommands."""
-    made = door.Parser(prog="tools", description=__doc__)
+    made = door.Parser(prog="python -m tools", description=__doc__)
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     docs = commands.add_parser("docs", help="make or compare the generated documents")
     docs.add_argument("what", choices=["make", "check", "site"])

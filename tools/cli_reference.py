@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from invoke import Collection
@@ -12,14 +12,26 @@ from invoke.parser import Argument
 
 from closeout.cli.invoke_task import OPTION_HELP
 
+_MAKERS = frozenset({"patches", "render"})
+"""Collections of tasks that only makers call."""
+
 _HEAD = (
     "Generated from the commands themselves. What `--json` writes, the exit codes and the lines "
     "that keep their shape are in [In continuous integration](ci.md)."
 )
 
 
-def page(tasks: Collection, noxfile: str, parser: argparse.ArgumentParser) -> str:
-    """Return the reference as Markdown; `noxfile` is the text of the project's sessions."""
+def page(
+    tasks: Collection,
+    noxfile: str,
+    parser: argparse.ArgumentParser,
+    makers: argparse.ArgumentParser,
+) -> str:
+    """Return the reference as Markdown, what users call first, then what only makers do.
+
+    `noxfile` is the text of the project's sessions, `makers` the parser of `python -m tools`.
+    """
+    ours = {name for name in tasks.task_names if name.partition(".")[0] in _MAKERS}
     return "\n".join(
         [
             "# Commands",
@@ -28,23 +40,38 @@ def page(tasks: Collection, noxfile: str, parser: argparse.ArgumentParser) -> st
             "",
             "## Tasks",
             "",
-            *_tasks(tasks),
+            *_tasks(tasks, set(tasks.task_names) - ours),
             "## Sessions",
             "",
-            session_table(noxfile),
+            "They judge a monorepo; `--root DIR` goes after `--`.",
+            "",
+            session_table(noxfile, yours=True),
             "",
             "## Subcommands",
             "",
             "`closeout` and `python -m closeout` are the same; sessions and CI use them.",
             "",
             *_subcommands(parser),
+            "## What only the makers of this project run",
+            "",
+            *_tasks(tasks, ours),
+            session_table(noxfile, yours=False),
+            "",
+            *_subcommands(makers),
         ]
     )
 
 
-def session_table(noxfile: str) -> str:
-    """Return every Nox session with what it says of itself as a Markdown table."""
-    rows = [f"| `{example}` | {cell(first)} |" for _, first, example in sessions(noxfile)]
+def session_table(noxfile: str, *, yours: bool) -> str:
+    """Return the sessions with what they say of themselves as a Markdown table.
+
+    A session that takes a root is yours; the others judge this project itself.
+    """
+    rows = [
+        f"| `{example}` | {cell(first)} |"
+        for _, first, example in sessions(noxfile)
+        if ("--root" in example) is yours
+    ]
     return "\n".join(["| session | what it does |", "| --- | --- |", *rows])
 
 
@@ -59,8 +86,8 @@ def sessions(noxfile: str) -> Iterator[tuple[str, str, str]]:
             yield node.name, first, next(told, f"nox -s {node.name}")
 
 
-def _tasks(tasks: Collection) -> Iterator[str]:
-    for name in sorted(tasks.task_names):
+def _tasks(tasks: Collection, named: Set[str]) -> Iterator[str]:
+    for name in sorted(named):
         doc, _, example = " ".join((tasks[name].__doc__ or "").split()).partition("Example: ")
         yield from (
             f"### invoke {name}",
@@ -91,7 +118,7 @@ def _subcommands(parser: argparse.ArgumentParser) -> Iterator[str]:
         told = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001 - as above
         for name, command in action.choices.items():
             example = (command.epilog or "").removeprefix("example: ")
-            yield from (f"### closeout {name}", "", f"{_sentence(told[name])}", "")
+            yield from (f"### {parser.prog} {name}", "", f"{_sentence(told[name])}", "")
             yield from ("```", example, "```", "", "| option | what it does |", "| --- | --- |")
             yield from (_argument(one) for one in command._actions if one.dest != "help")  # noqa: SLF001 - as above
             yield ""

@@ -13,11 +13,10 @@ from closeout.fs import writer
 from closeout.gaps import GAPS
 from closeout.model import Deviation, Gap
 from closeout.workorders.wo_004 import WO_004
+from tools import __main__ as makers
 from tools import cli_reference
 from tools.cli_reference import cell
-
-_BLOCKS = ("commands", "sessions")
-"""What README.md lists between a mark `<!-- NAME: generated -->` and `<!-- end of NAME -->`."""
+from tools.collections import patches, render
 
 
 def make(home: Path, parser: argparse.ArgumentParser) -> ExitCode:
@@ -60,24 +59,13 @@ def check_site(home: Path) -> ExitCode:
 
 
 def _documents(home: Path, parser: argparse.ArgumentParser) -> dict[str, str]:
-    noxfile, tasks = _text(home, "noxfile.py"), namespace(home)
-    listed = "\n".join(
-        f"| `invoke {name}` | {_first_line(tasks[name].__doc__)} |"
-        for name in sorted(tasks.task_names)
-    )
-    blocks = (
-        f"| command | what it does |\n| --- | --- |\n{listed}",
-        cli_reference.session_table(noxfile),
-    )
-    readme = _text(home, "README.md")
-    for name, block in zip(_BLOCKS, blocks, strict=True):
-        readme = _with_block(readme, name, block)
+    noxfile = _text(home, "noxfile.py")
+    tasks = namespace(home, patches.COLLECTION, render.COLLECTION)
     return {
         "docs/gaps.md": _overview(),
         **{f"docs/gaps/{gap.slug}.md": _page(gap) for gap in GAPS},
         "docs/deviations.md": _deviations(),
-        "docs/commands.md": cli_reference.page(tasks, noxfile, parser),
-        "README.md": readme,
+        "docs/commands.md": cli_reference.page(tasks, noxfile, parser, makers.parser()),
     }
 
 
@@ -158,19 +146,3 @@ def _deviations() -> str:
         "| id | the order | measured | what we do |\n| --- | --- | --- | --- |\n"
     )
     return head + "\n".join(rows) + "\n"
-
-
-def _with_block(text: str, name: str, block: str) -> str:
-    start, end = f"<!-- {name}: generated -->", f"<!-- end of {name} -->"
-    if start not in text or end not in text:
-        raise CloseoutError(
-            "readme-unmarked",
-            f"README.md lacks the marks between which the {name} are listed.",
-            hint=f"add a line {start} and a line {end}.",
-        )
-    made = f"{start}\n{block}\n{end}"
-    return re.sub(f"{start}.*?{end}", lambda _: made, text, flags=re.DOTALL)
-
-
-def _first_line(doc: str | None) -> str:
-    return cell((doc or "").strip().splitlines()[0])

@@ -72,8 +72,7 @@ def test_every_page_is_in_the_site_s_index() -> None:
 
 def test_generated_documents_are_as_their_sources_give_them(tmp_path: Path) -> None:
     """A stale page is named, and made anew only by `docs make`."""
-    for name in ("README.md", "noxfile.py"):
-        (tmp_path / name).write_bytes((HOME / name).read_bytes())
+    (tmp_path / "noxfile.py").write_bytes((HOME / "noxfile.py").read_bytes())
     assert docs.check(tmp_path, parser()) is ExitCode.GAPS_LEFT
     docs.make(tmp_path, parser())
     assert docs.check(tmp_path, parser()) is ExitCode.SETTLED
@@ -83,9 +82,9 @@ def test_generated_documents_are_as_their_sources_give_them(tmp_path: Path) -> N
         assert place.read_text() == (HOME / place.relative_to(tmp_path)).read_text(), place.name
 
 
-def test_every_session_is_listed_in_the_readme() -> None:
+def test_every_session_is_listed_among_the_commands() -> None:
     """The list is generated, so a new session appears with its first line and its example."""
-    listed = (HOME / "README.md").read_text()
+    listed = (HOME / "docs" / "commands.md").read_text()
     sessions = list(cli_reference.sessions((HOME / "noxfile.py").read_text()))
     assert len(sessions) > 10
     for name, first, example in sessions:
