@@ -16,9 +16,7 @@ OURS = "requirements/closeout.txt"
 LINT = "requirements/lint.txt"
 LIVE = "requirements/live.txt"
 VISION = "requirements/vision.txt"
-MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
-SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
 POLICY = "requirements/policy.txt"
 DOCS = "requirements/docs.txt"
@@ -42,9 +40,11 @@ def _install_ours(session: nox.Session, *files: str) -> None:
     stamp.write_text(wanted)
 
 
-def _gate(session: nox.Session, suite: str) -> None:
+def _gate(session: nox.Session, name: str, *pins: str) -> None:
+    """Put a gate to a tree; it makes the environment that it needs, if any."""
+    _install_ours(session, *pins)
     kept = session.cache_dir.absolute() / "environments"
-    words = ("gate", suite, "--environments", str(kept), *session.posargs)
+    words = ("gate", name, "--environments", str(kept), *session.posargs)
     session.run("python", "-m", "closeout", *words)
 
 
@@ -126,7 +126,6 @@ def billing_jest(session: nox.Session) -> None:
 
     Example: nox -s billing_jest -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "billing")
 
 
@@ -136,7 +135,6 @@ def vision_pytest(session: nox.Session) -> None:
 
     Example: nox -s vision_pytest -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "vision")
 
 
@@ -146,7 +144,6 @@ def coverage_gates(session: nox.Session) -> None:
 
     Example: nox -s coverage_gates -- --root ../farmiq
     """
-    _install_ours(session)
     _gate(session, "all")
 
 
@@ -156,8 +153,7 @@ def mutation(session: nox.Session) -> None:
 
     Example: nox -s mutation -- --root ../farmiq
     """
-    _install_ours(session)
-    _judge(session, "mutation", "mutation", MUTATION)
+    _gate(session, "mutation")
 
 
 @nox.session
@@ -176,8 +172,7 @@ def dbt(session: nox.Session) -> None:
 
     Example: nox -s dbt -- --root ../farmiq
     """
-    _install_ours(session)
-    _judge(session, "dbt", "dbt", DBT)
+    _gate(session, "dbt")
 
 
 @nox.session
@@ -186,8 +181,7 @@ def mqtt_tls(session: nox.Session) -> None:
 
     Example: nox -s mqtt_tls -- --root ../farmiq
     """
-    _install_ours(session, EMULATORS)
-    _judge(session, "mqtt", "sslyze", SSLYZE)
+    _gate(session, "mqtt", EMULATORS)
 
 
 @nox.session

@@ -34,7 +34,30 @@ _NEXT = {
 }
 
 
-def folder_of(home: Path, root: str) -> Path:
+def dev(  # noqa: PLR0913 - each is a command-line option
+    home: Path, *, root: str, names: str, fleet: str, force: bool, dry_run: bool
+) -> ExitCode:
+    """Issue what is missing or expired, or all of it anew, or one certificate a device."""
+    folder, wanted = _folder(home, root), names_from(names)
+    if fleet and dry_run:
+        return rehearse_fleet(folder, Path(fleet))
+    if fleet:
+        return make_fleet(folder, Path(fleet), wanted)
+    acts = (make, make_anew, rehearse, rehearse_anew)
+    return acts[2 * dry_run + force](folder, wanted)
+
+
+def check(home: Path, *, root: str, days: int) -> ExitCode:
+    """Say what is about to expire."""
+    return look(_folder(home, root), days)
+
+
+def renew(home: Path, *, root: str) -> ExitCode:
+    """Sign again what is about to expire, over the same keys and names."""
+    return _told(certificates.renew(_folder(home, root)))
+
+
+def _folder(home: Path, root: str) -> Path:
     """Return the certificate folder of the monorepo at `root`, the project's own without one."""
     return Path(root).resolve() / _THEIRS if root else home / _OURS
 
@@ -79,12 +102,7 @@ def rehearse_fleet(folder: Path, source: Path) -> ExitCode:
     return _counted(folder, source, "would be written", served)
 
 
-def extend(folder: Path) -> ExitCode:
-    """Sign again what is about to expire, over the same keys and names."""
-    return _told(certificates.renew(folder))
-
-
-def turn(folder: Path, step: str) -> ExitCode:
+def rotate(home: Path, *, step: str, root: str) -> ExitCode:
     """Take one step of a rotation of the authority."""
     known = {item.value: item for item in rotation.Step}
     if step not in known:
@@ -93,7 +111,7 @@ def turn(folder: Path, step: str) -> ExitCode:
             f"{step!r} is no step of a rotation.",
             hint=f"take --step {', then '.join(known)}; each once the clients are ready for it.",
         )
-    made = rotation.rotate(folder, known[step])
+    made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
     say(f"next: {_NEXT[known[step]]}.")
@@ -102,25 +120,25 @@ def turn(folder: Path, step: str) -> ExitCode:
     return ExitCode.SETTLED
 
 
-def manifests(root: Path, out: Path, namespace: str) -> ExitCode:
+def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     """Write the broker's manifests for a cluster into `out`, with the access list of `root`."""
-    broker = root / _THEIRS.parent
+    folder, broker = Path(out), Path(root or home) / _THEIRS.parent
     access, example = (broker / name for name in ("aclfile", "aclfile.example"))
     known = access.read_bytes() if access.is_file() else None
     acl = known or render.access_list(example.read_bytes() if example.is_file() else None)
     made = render.cluster_manifests(_OURS.parts[0], namespace, acl)
-    taken = [name for name in made if (out / name).exists()]
+    taken = [name for name in made if (folder / name).exists()]
     if taken:
         raise CloseoutError(
             "manifests-there",
-            f"{out} has {', '.join(taken)} already; nothing was overwritten.",
+            f"{folder} has {', '.join(taken)} already; nothing was overwritten.",
             hint="name another folder with --out.",
         )
-    out.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
-        writer.durable_write(out / name, content)
-        say(f"wrote {out / name}")
-    give("written", [str(out / name) for name in made])
+        writer.durable_write(folder / name, content)
+        say(f"wrote {folder / name}")
+    give("written", [str(folder / name) for name in made])
     return ExitCode.SETTLED
 
 
