@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import pytest
 
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
-from closeout.gaps.headers.fix import fix
 from closeout.gaps.cors.fix import fix as derive_cors
 from closeout.gaps.headers.detect import NAMED, detect
+from closeout.gaps.headers.fix import fix
 from closeout.model import Changeset, Finding, Reason, Tree
 from closeout.resources import BUNDLE
 

@@ -14,12 +14,12 @@ import pytest
 from cryptography import x509
 
 from closeout import process
-from closeout.cli.commands import certs
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.x509 import names_of, read_certificate, signed_by
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
+from closeout.gaps.mqtt_tls.certificates import tasks as certs
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
 from tests.support.folders import everything, killed
 

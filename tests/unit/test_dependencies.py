@@ -116,7 +116,7 @@ def test_gaps_neither_import_each_other_nor_touch_files_or_processes() -> None:
 def test_importing_the_library_loads_neither_invoke_nor_nox() -> None:
     """The doors are thin; the library does not know them."""
     script = (
-        "import sys, closeout, closeout.cli.commands.fix, closeout.cli.commands.probe\n"
+        "import sys, closeout, closeout.cli.commands.fix, closeout.cli.commands.probe, closeout.cli.commands.gate\n"
         "sys.exit(bool({'invoke', 'nox'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

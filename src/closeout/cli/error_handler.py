@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from closeout.console import failures, output, progress
 from closeout.errors import CloseoutError, ExitCode
-from closeout.reporting import github
 
 
 def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
@@ -22,7 +22,8 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     if error is not None:
         output.warn(str(error))
     output.finish(code, error)
-    github.tell(output.given(), error)
+    # Only now: it loads the reports, and a parser that prints its help has none.
+    import_module("closeout.reporting.github").tell(output.given(), error)
     return code
 
 

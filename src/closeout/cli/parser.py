@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
-from closeout.cli.error_handler import guarded
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.process import pace
@@ -107,6 +106,8 @@ def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Pa
     if "_ARGCOMPLETE" in os.environ:
         import_module("argcomplete").autocomplete(arguments)
     options = arguments.parse_args(argv)
+    from closeout.cli.error_handler import guarded  # noqa: PLC0415 - no help needs the model
+
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
     form = output.Form.JSON if options.json else output.Form.TEXT
     with output.turn(options.command, form):
