@@ -15,6 +15,7 @@ from closeout.model import Deviation, Gap
 from closeout.workorders.wo_004 import WO_004
 from tools import cli_reference
 from tools.cli_reference import cell
+from tools.collections import MAKERS
 
 _BLOCKS = ("commands", "sessions")
 """What README.md lists between a mark `<!-- NAME: generated -->` and `<!-- end of NAME -->`."""
@@ -60,7 +61,7 @@ def check_site(home: Path) -> ExitCode:
 
 
 def _documents(home: Path, parser: argparse.ArgumentParser) -> dict[str, str]:
-    noxfile, tasks = _text(home, "noxfile.py"), namespace(home)
+    noxfile, tasks = _text(home, "noxfile.py"), namespace(home, *MAKERS)
     listed = "\n".join(
         f"| `invoke {name}` | {_first_line(tasks[name].__doc__)} |"
         for name in sorted(tasks.task_names)
