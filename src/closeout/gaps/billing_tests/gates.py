@@ -14,11 +14,6 @@ def _suite(context: GateContext) -> Rows:
         return suite.run(context.root, context.scratch, cache=context.cache, dsn=dsn)
 
 
-def _score(context: GateContext) -> Rows:
-    kept = context.cache / "mutation"
-    return mutation.run(context.root, context.scratch, cache=context.cache, kept=kept)
-
-
 GATES = (
     Gate(
         name="billing",
@@ -34,6 +29,8 @@ GATES = (
         session="mutation",
         means=Means.SUITE,
         criteria=(BILLING.coverage_criterion,),
-        run=_score,
+        run=lambda asked: mutation.run(
+            asked.root, asked.scratch, cache=asked.cache, kept=asked.cache / "mutation"
+        ),
     ),
 )

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from closeout.gaps.mqtt_tls.probing import clients
-from closeout.model import Gate, GateContext, Means, Row
-
-
-def _scan(context: GateContext) -> Iterable[Row]:
-    return clients.run_gate(context.root, context.scratch, context.program("sslyze"))
-
+from closeout.model import Gate, Means
 
 GATES = (
     Gate(
@@ -18,7 +11,7 @@ GATES = (
         session="mqtt_tls",
         means=Means.LIVE,
         criteria=(clients.CRITERION,),
-        run=_scan,
+        run=lambda asked: clients.run_gate(asked.root, asked.scratch, asked.program("sslyze")),
         requirements="requirements/sslyze.txt",
     ),
 )

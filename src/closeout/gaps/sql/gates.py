@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from closeout.gaps.sql.probing import dbt
-from closeout.model import Gate, GateContext, Means
+from closeout.model import Gate, Means
 
 _DBT = "requirements/dbt.txt"
-
-
-def _pipeline(context: GateContext) -> dbt.Rows:
-    return dbt.run_dbt(context.root, context.scratch, context.program("dbt"))
-
-
-def _compiled(context: GateContext) -> dbt.Rows:
-    return dbt.compile_only(context.root, context.scratch, context.program("dbt"))
-
 
 GATES = (
     Gate(
@@ -22,7 +13,7 @@ GATES = (
         session="dbt",
         means=Means.LIVE,
         criteria=dbt.CRITERIA,
-        run=_pipeline,
+        run=lambda asked: dbt.run_dbt(asked.root, asked.scratch, asked.program("dbt")),
         requirements=_DBT,
         audited=True,
     ),
@@ -31,7 +22,7 @@ GATES = (
         session="dbt_compile",
         means=Means.LIVE,
         criteria=dbt.CRITERIA,
-        run=_compiled,
+        run=lambda asked: dbt.compile_only(asked.root, asked.scratch, asked.program("dbt")),
         requirements=_DBT,
     ),
 )

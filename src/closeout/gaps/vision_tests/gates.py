@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from closeout.gaps.vision_tests.demand import VISION
 from closeout.gaps.vision_tests.probing import mutation, suite
-from closeout.harness.quality_gate import Rows
-from closeout.model import Gate, GateContext, Means
-
-
-def _suite(context: GateContext) -> Rows:
-    return suite.run(context.root, context.scratch, python=context.interpreter)
-
-
-def _score(context: GateContext) -> Rows:
-    kept = context.cache / "mutation"
-    return mutation.run(context.root, context.scratch, python=context.interpreter, kept=kept)
-
+from closeout.model import Gate, Means
 
 GATES = (
     Gate(
@@ -23,7 +12,7 @@ GATES = (
         session="vision_pytest",
         means=Means.SUITE,
         criteria=VISION.criteria,
-        run=_suite,
+        run=lambda asked: suite.run(asked.root, asked.scratch, python=asked.interpreter),
         requirements="requirements/vision.txt",
         suite=True,
         audited=True,
@@ -33,7 +22,9 @@ GATES = (
         session="mutation",
         means=Means.SUITE,
         criteria=(VISION.coverage_criterion,),
-        run=_score,
+        run=lambda asked: mutation.run(
+            asked.root, asked.scratch, python=asked.interpreter, kept=asked.cache / "mutation"
+        ),
         requirements="requirements/mutation.txt",
     ),
 )

@@ -12,7 +12,6 @@ from closeout.fs import writer
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import (
     BROKER_NAMES,
-    CLIENT_NAMES,
     IssueReport,
     expiry,
     rotation,
@@ -38,13 +37,17 @@ def dev(  # noqa: PLR0913 - each is a command-line option
     home: Path, *, root: str, names: str, fleet: str, force: bool, dry_run: bool
 ) -> ExitCode:
     """Issue what is missing or expired, or all of it anew, or one certificate a device."""
-    folder, wanted = _folder(home, root), names_from(names)
+    folder = _folder(home, root)
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip()) or BROKER_NAMES
     if fleet and dry_run:
         return rehearse_fleet(folder, Path(fleet))
     if fleet:
         return make_fleet(folder, Path(fleet), wanted)
-    acts = (make, make_anew, rehearse, rehearse_anew)
-    return acts[2 * dry_run + force](folder, wanted)
+    issue = certificates.reissue if force else certificates.issue
+    if dry_run:
+        return _rehearsed(issue(folder, wanted, pen=Rehearsal()))
+    _instructions(folder, wanted)
+    return _told(issue(folder, wanted))
 
 
 def check(home: Path, *, root: str, days: int) -> ExitCode:
@@ -60,33 +63,6 @@ def renew(home: Path, *, root: str) -> ExitCode:
 def _folder(home: Path, root: str) -> Path:
     """Return the certificate folder of the monorepo at `root`, the project's own without one."""
     return Path(root).resolve() / _THEIRS if root else home / _OURS
-
-
-def names_from(text: str) -> tuple[str, ...]:
-    """Return the names of a comma-separated list, the default ones for an empty text."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) or BROKER_NAMES
-
-
-def make(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Issue what is missing or expired into `folder`; valid files stay."""
-    _instructions(folder, names)
-    return _told(certificates.issue(folder, names))
-
-
-def make_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Replace authority, keys and certificates in `folder`."""
-    _instructions(folder, names)
-    return _told(certificates.reissue(folder, names))
-
-
-def rehearse(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Print what `make` would write, and write nothing."""
-    return _rehearsed(certificates.issue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
-
-
-def rehearse_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Print what `make_anew` would write, and write nothing."""
-    return _rehearsed(certificates.reissue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
 
 
 def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
