@@ -303,6 +303,23 @@ def test_a_gap_whose_probes_cannot_be_had_is_blocked(
     assert [item.probe for item in seen if item.passed] == ["headers.fine"]
 
 
+def test_a_gap_whose_gates_cannot_be_had_leaves_the_others_theirs(
+    toy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure is told and logged, and the command ends as ours."""
+    gaps = tuple(replace(gap, gates=_raises) if gap.slug == "sql" else gap for gap in GAPS)
+    monkeypatch.setattr(session, "GAPS", gaps)
+    names: list[str] = []
+
+    def listed() -> ExitCode:
+        names.extend(gate.name for gate in session.gates())
+        return ExitCode.SETTLED
+
+    assert guarded(toy.home, listed) is ExitCode.OWN_BUG
+    assert {"billing", "vision", "mqtt"} <= set(names)
+    assert "dbt" not in names
+
+
 @pytest.mark.parametrize(
     ("places", "name", "criteria"),
     [
