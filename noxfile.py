@@ -25,9 +25,7 @@ OURS = "requirements/closeout.txt"
 LINT = "requirements/lint.txt"
 LIVE = "requirements/live.txt"
 VISION = "requirements/vision.txt"
-MUTATION = "requirements/mutation.txt"
 DBT = "requirements/dbt.txt"
-SSLYZE = "requirements/sslyze.txt"
 EMULATORS = "requirements/emulators.txt"
 POLICY = "requirements/policy.txt"
 DOCS = "requirements/docs.txt"
@@ -66,9 +64,10 @@ def _made(session: nox.Session, folder: Path, *files: str, project: Path | None 
         session.error(str(error))
 
 
-def _gate(session: nox.Session, suite: str) -> None:
-    words = ("gate", suite, "--environments", str(KEPT), *session.posargs)
-    _Ours(session).run("python", "-m", "closeout", *words)
+def _gate(session: nox.Session, name: str, *pins: str) -> None:
+    """Put a gate to a tree; it makes the environment that it needs, if any."""
+    words = ("gate", name, "--environments", str(KEPT), *session.posargs)
+    _Ours(session, *pins).run("python", "-m", "closeout", *words)
 
 
 def _environment(session: nox.Session, requirements: str) -> str:
@@ -185,7 +184,7 @@ def mutation(session: nox.Session) -> None:
 
     Example: nox -s mutation -- --root ../farmiq
     """
-    _judge(session, "mutation", MUTATION)
+    _gate(session, "mutation")
 
 
 @nox.session
@@ -203,7 +202,7 @@ def dbt(session: nox.Session) -> None:
 
     Example: nox -s dbt -- --root ../farmiq
     """
-    _judge(session, "dbt", DBT)
+    _gate(session, "dbt")
 
 
 @nox.session
@@ -212,7 +211,7 @@ def mqtt_tls(session: nox.Session) -> None:
 
     Example: nox -s mqtt_tls -- --root ../farmiq
     """
-    _judge(session, "mqtt", SSLYZE, EMULATORS)
+    _gate(session, "mqtt", EMULATORS)
 
 
 @nox.session

@@ -3,6 +3,6 @@
 from pathlib import Path
 
 from closeout.cli import namespace
-from tools.collections import patches, render
+from tools.collections import MAKERS
 
-ns = namespace(Path(__file__).resolve().parent, patches.COLLECTION, render.COLLECTION)
+ns = namespace(Path(__file__).resolve().parent, *MAKERS)

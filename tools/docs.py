@@ -16,7 +16,7 @@ from closeout.workorders.wo_004 import WO_004
 from tools import __main__ as makers
 from tools import cli_reference
 from tools.cli_reference import cell
-from tools.collections import patches, render
+from tools.collections import MAKERS
 
 
 def make(home: Path, parser: argparse.ArgumentParser) -> ExitCode:
@@ -59,8 +59,7 @@ def check_site(home: Path) -> ExitCode:
 
 
 def _documents(home: Path, parser: argparse.ArgumentParser) -> dict[str, str]:
-    noxfile = _text(home, "noxfile.py")
-    tasks = namespace(home, patches.COLLECTION, render.COLLECTION)
+    noxfile, tasks = _text(home, "noxfile.py"), namespace(home, *MAKERS)
     return {
         "docs/gaps.md": _overview(),
         **{f"docs/gaps/{gap.slug}.md": _page(gap) for gap in GAPS},

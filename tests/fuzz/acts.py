@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout.cli.commands import fix, init, secrets
+from closeout.cli.commands import detect, fix, init, secrets, undo
+from closeout.cli.commands import report as reporting
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
@@ -100,7 +101,7 @@ def _close(place: Place, space: Workspace) -> str:
     _same(once, snapshot(place.root), "the second fix is not the first one's")
     if once == before:
         return "unchanged"
-    _refused(place, lambda: fix.undo(space, ""))
+    _refused(place, lambda: undo.undo(space, ""))
     _same(before, snapshot(place.root), "undo does not give back what was there")
     _refused(place, lambda: init.adopt(str(space.root)))
     return "fixed"
@@ -108,7 +109,7 @@ def _close(place: Place, space: Workspace) -> str:
 
 def _read(space: Workspace, scratch: Path) -> ExitCode:
     """Read the tree as an audit does."""
-    tree = fix.readable(space)
+    tree = detect.readable(space)
     artifact_lint.inspect(tree, TOUCHED, scratch)
     for place in scratch.iterdir():
         place.unlink()
@@ -133,7 +134,7 @@ def _apply(place: Place, space: Workspace) -> str:
     before = snapshot(place.root)
     refused = _refused(place, work)
     if not refused and writer.is_undoable(_run(space) / "undo"):
-        _refused(place, lambda: fix.undo(space, ""))
+        _refused(place, lambda: undo.undo(space, ""))
     _same(before, snapshot(place.root), "undo does not give back what was there")
     return refused or "written"
 
@@ -143,10 +144,10 @@ def _report(place: Place, space: Workspace) -> str:
     before = snapshot(place.root)
     (run,) = space.reports.iterdir()
     words = []
-    for look in (lambda: fix.build_report(space), lambda: bundle.verify(space, run.name)):
+    for look in (lambda: reporting.build(space), lambda: bundle.verify(space, run.name)):
         words.append(_refused(place, look))
         _same(before, snapshot(place.root), "looking changed the tree")
-    words.append(_refused(place, lambda: fix.undo(space, "")))
+    words.append(_refused(place, lambda: undo.undo(space, "")))
     words.append(_refused(place, lambda: fix.fix(space, GAPS)))
     return next(filter(None, words), "reported")
 

@@ -7,9 +7,9 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.fix import SUITE
 from closeout.harness import suite_install
-from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
 

@@ -14,10 +14,12 @@ from closeout.engine import rules
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps import factory_secret
+from closeout.gaps.backup.probing.cluster import QUESTIONS as OF_BACKUPS
 from closeout.gaps.external_secrets import GAP
 from closeout.gaps.external_secrets.inventory import inventory
+from closeout.gaps.external_secrets.probing.cluster import QUESTIONS as OF_SECRETS
 from closeout.harness import cluster
-from closeout.model import Changeset, Finding, Gap, ProbeContext, Source, Tree
+from closeout.model import Changeset, Finding, Gap, GateContext, ProbeContext, Row, Source, Tree
 from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"
@@ -485,10 +487,19 @@ HEALTHY = {
 }
 
 
+QUESTIONS = (*OF_SECRETS, *OF_BACKUPS)
+
+
+def _verified(kubectl: str) -> tuple[Row, ...]:
+    """Return what the gate `cluster` says, by way of the program `kubectl`."""
+    context = GateContext(root=Path(), scratch=Path(), cache=Path())
+    return tuple(cluster.gate(QUESTIONS, kubectl).run(context))
+
+
 def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
     """A cluster where everything runs and syncs answers every question with yes."""
     kubectl = _recorded_api(tmp_path, HEALTHY)
-    assert [item[2].passed for item in cluster.verify(kubectl)] == [True] * len(cluster.QUESTIONS)
+    assert [item[2].passed for item in _verified(kubectl)] == [True] * len(QUESTIONS)
 
 
 @pytest.mark.parametrize(
@@ -536,7 +547,7 @@ def test_verify_fails_when_the_cluster_says_no(
 ) -> None:
     """Partial sync, stale sync and missing parts are failures that name the part."""
     kubectl = _recorded_api(tmp_path, HEALTHY | {resource: answer})
-    (found,) = [each for name, _, each in cluster.verify(kubectl) if name.endswith(probe)]
+    (found,) = [each for name, _, each in _verified(kubectl) if name.endswith(probe)]
     assert found.passed is False
     assert observed in found.observed
 
@@ -544,7 +555,7 @@ def test_verify_fails_when_the_cluster_says_no(
 def test_verify_fails_when_the_api_answers_not_found(tmp_path: Path) -> None:
     """A cluster that is there and holds nothing is a failed observation."""
     kubectl = _recorded_api(tmp_path, {})
-    assert [item[2].passed for item in cluster.verify(kubectl)] == [False] * len(cluster.QUESTIONS)
+    assert [item[2].passed for item in _verified(kubectl)] == [False] * len(QUESTIONS)
 
 
 @pytest.mark.parametrize(
@@ -564,7 +575,7 @@ def test_verify_is_unproven_when_the_api_is_hostile(
     """No permission, no connection, no JSON and no answer settle nothing."""
     monkeypatch.setattr(cluster, "DEADLINE", 0.2 if "sleep" in body else 5.0)
     kubectl = str(_program(tmp_path, "kubectl", body))
-    for name, _, item in cluster.verify(kubectl):
+    for name, _, item in _verified(kubectl):
         assert item.passed is None, name
         assert observed in item.observed
         assert item.command.startswith(f"{kubectl} get ")
@@ -572,7 +583,7 @@ def test_verify_is_unproven_when_the_api_is_hostile(
 
 def test_verify_is_unproven_when_kubectl_is_missing(tmp_path: Path) -> None:
     """A missing tool is never a pass and never a failure of the cluster."""
-    answers = [item[2] for item in cluster.verify(str(tmp_path / "kubectl"))]
+    answers = [item[2] for item in _verified(str(tmp_path / "kubectl"))]
     assert {item.passed for item in answers} == {None}
 
 

@@ -5,9 +5,9 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.fix import SUITE
 from closeout.harness import suite_install
-from closeout.harness.service_copy import VISION_SERVICE
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
 

@@ -56,15 +56,8 @@ class Audited:
         return json.dumps(rows)
 
 
-def _pythons() -> audit.Interpreters:
-    def named(variable: str) -> Path:
-        return Path(os.environ[variable])
-
-    return audit.Interpreters(
-        live=lambda: named("CLOSEOUT_LIVE_PYTHON"),
-        vision=lambda: named("CLOSEOUT_VISION_PYTHON"),
-        dbt=lambda: named("CLOSEOUT_DBT_PYTHON"),
-    )
+def _python(requirements: str) -> Path:
+    return Path(os.environ[f"CLOSEOUT_{Path(requirements).stem.upper()}_PYTHON"])
 
 
 def audited(home: Path, root: Path, how: str) -> Audited:
@@ -75,7 +68,7 @@ def audited(home: Path, root: Path, how: str) -> Audited:
     before = digest(DiskTree(root))
     space = space_for(home, root)
     if how == "full":
-        code = audit.audit(space, _pythons(), str(report))
+        code = audit.audit(space, _python, str(report))
     else:
         code = audit.quick(space, str(report))
     run = home / "reports/latest"

@@ -7,9 +7,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.harness import coverage
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from closeout.gaps.billing_tests.probing import suite as billing
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from closeout.gaps.vision_tests.probing import suite as vision
 from closeout.harness.quality_gate import Rows
-from closeout.harness.service_copy import BILLING_SERVICE, VISION_SERVICE
 from closeout.resources import BUNDLE
 
 pytestmark = pytest.mark.live
@@ -200,7 +202,7 @@ def test_vision_gate_is_not_fooled_when_a_suite_cheats(
     """The gate brings its own configuration and flags, and counts for itself."""
     root = laid(tmp_path / "root", VISION_SERVICE, {**SMALL, **files})
 
-    rows = coverage.run_vision(root, tmp_path / "run", python=vision_python())
+    rows = vision.run(root, tmp_path / "run", python=vision_python())
 
     passed, told = seen_of(rows, criterion)
     assert passed is False
@@ -266,7 +268,7 @@ def test_billing_gate_is_not_fooled_when_a_suite_cheats(
             BUNDLE / "reference" / "farmiq" / BILLING_SERVICE / name, root / BILLING_SERVICE
         )
 
-    rows = coverage.run_billing(root, tmp_path / "run", cache=cache, dsn="postgresql:///none")
+    rows = billing.run(root, tmp_path / "run", cache=cache, dsn="postgresql:///none")
 
     passed, told = seen_of(rows, criterion)
     assert passed is False
@@ -279,7 +281,7 @@ def test_vision_gate_judges_a_foreign_suite_by_what_it_holds(tmp_path: Path) -> 
     files = {**SMALL, "app/b.py": None, "tests/test_job_service.py": HONEST}
     root = laid(tmp_path / "root", VISION_SERVICE, files)
 
-    rows = coverage.run_vision(root, tmp_path / "run", python=vision_python())
+    rows = vision.run(root, tmp_path / "run", python=vision_python())
 
     assert seen_of(rows, "M.5")[0] is True
     assert seen_of(rows, "6.5")[0] is True
@@ -293,7 +295,7 @@ def test_vision_gate_says_not_run_when_its_environment_lacks_a_module(tmp_path: 
     files = {**SMALL, "app/a.py": "import torch\n"}
     root = laid(tmp_path / "root", VISION_SERVICE, files)
 
-    rows = coverage.run_vision(root, tmp_path / "run", python=vision_python())
+    rows = vision.run(root, tmp_path / "run", python=vision_python())
 
     assert {seen.passed for _, _, seen in rows} == {None}
     assert "lacks torch" in seen_of(rows, "M.5")[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from closeout.cli.commands import audit, fix
+from closeout.cli.commands import audit, detect, fix, undo
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
@@ -87,10 +87,10 @@ def test_undo_restores_every_byte(tmp_path: Path) -> None:
     space = space_for(tmp_path, root)
     fix.fix(space, GAPS)
     assert snapshot(root) != before
-    assert fix.undo(space, "") is ExitCode.SETTLED
+    assert undo.undo(space, "") is ExitCode.SETTLED
     assert snapshot(root) == before
     with pytest.raises(CloseoutError) as caught:
-        fix.undo(space, "")
+        undo.undo(space, "")
     assert caught.value.reference == "nothing-to-undo"
 
 
@@ -141,7 +141,7 @@ def test_kill_at_any_write_can_be_undone_or_rolled_back(
     """After SIGKILL at a write, an undo and the roll-back of the next run give the old tree."""
     root = reference_copy(tmp_path / "farmiq")
     before = snapshot(root)
-    gaps = fix.select(only)
+    gaps = detect.select(only)
     plan = planner.plan(gaps, DiskTree(root), lambda slug: patch_series.load(fix.PATCHES, slug))
     changed = write = 0
     while _killed_at(write, space := space_for(tmp_path / f"home{write}", root), plan):
@@ -149,7 +149,7 @@ def test_kill_at_any_write_can_be_undone_or_rolled_back(
         if not store.undoable(space.reports, root):
             assert snapshot(root) == before, f"write {write} touched the tree without a journal"
         elif write // stride % 2:
-            fix.undo(space, "")
+            undo.undo(space, "")
         else:
             store.recover(space.reports, root)
         assert snapshot(root) == before, f"killed at write {write}"

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from closeout.cli.commands import fix
+from closeout.cli.commands import report as reporting
 from closeout.cli.commands.probe import ask_battery
 from closeout.engine import planner
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.harness.services import IDENTITY, TENANT_REGISTRY
+from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.model import Edit, Probe, ProofKind
 from closeout.model.verdicts import Evidence
 from closeout.runs import evidence_store
@@ -128,7 +129,7 @@ def test_order_by_the_letter_is_found_wanting_and_each_red_probe_is_named(
 
     printed = capsys.readouterr().out
     assert [item.probe for item in red if f" {item.probe}\n" not in printed] == []
-    assert fix.build_report(space) is ExitCode.GAPS_LEFT
+    assert reporting.build(space) is ExitCode.GAPS_LEFT
     told = json.loads((space.reports / "latest" / "report.json").read_bytes())
     named = {
         (one["probe"], one["kind"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect, fix
 from closeout.cli.commands.probe import live_probes
 from closeout.errors import ExitCode
 from closeout.model import ProofKind
@@ -41,7 +41,7 @@ def test_unlisted_express_service_is_asked_before_and_after(tmp_path: Path) -> N
     (root / "cloud-layer" / "cloud-ingestion").rename(root / "cloud-layer" / "grain-intake")
     space = space_for(tmp_path, root)
     python = Path(os.environ["CLOSEOUT_LIVE_PYTHON"])
-    fix.fix(space, fix.select("cors"))
+    fix.fix(space, detect.select("cors"))
     assert live_probes(space, python, "cors.evil-origin-get") is ExitCode.SETTLED
     seen = {item.probe: item for item in evidence_store.gather(space.reports, root)}
     assert seen["cors.evil-origin-get@grain-intake"].kind is ProofKind.PROOF

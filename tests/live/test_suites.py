@@ -9,17 +9,21 @@ import pytest
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.billing_tests import GAP as BILLING_GAP
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from closeout.gaps.billing_tests.probing import suite as billing_suite
 from closeout.gaps.cors import GAP as CORS_GAP
 from closeout.gaps.headers import GAP as HEADERS_GAP
 from closeout.gaps.vision_tests import GAP as VISION_GAP
-from closeout.harness import coverage, offline, service_copy
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from closeout.gaps.vision_tests.probing import suite as vision_suite
+from closeout.harness import offline
 from closeout.harness.quality_gate import Floors, Rows
 from closeout.resources import BUNDLE
 
 pytestmark = pytest.mark.live
 
 OURS = Floors(statements=90, branches=85)
-SERVICES = (service_copy.BILLING_SERVICE, service_copy.VISION_SERVICE)
+SERVICES = (BILLING_SERVICE, VISION_SERVICE)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +82,9 @@ def test_billing_gate_is_red_before_the_fix_and_green_thrice_after_it(
     before: Path, after: Path, cache: Path, dsn: str, tmp_path: Path
 ) -> None:
     """The very suite that is installed passes in three random orders, above our own floors."""
-    red = coverage.run_billing(before, tmp_path / "before", cache=cache, dsn=dsn)
+    red = billing_suite.run(before, tmp_path / "before", cache=cache, dsn=dsn)
     thrice = [
-        coverage.run_billing(after, tmp_path / str(turn), cache=cache, dsn=dsn) for turn in range(3)
+        billing_suite.run(after, tmp_path / str(turn), cache=cache, dsn=dsn) for turn in range(3)
     ]
 
     assert set(verdicts(red).values()) == {False}
@@ -97,7 +101,7 @@ def test_billing_gate_says_not_run_when_there_is_no_database(
     after: Path, cache: Path, tmp_path: Path
 ) -> None:
     """Tests that were skipped for want of a server are not called passed."""
-    rows = coverage.run_billing(after, tmp_path, cache=cache, dsn=None)
+    rows = billing_suite.run(after, tmp_path, cache=cache, dsn=None)
 
     assert verdicts(rows)["M.4"] is None
     assert "PostgreSQL" in told(rows, "M.4")
@@ -107,7 +111,7 @@ def cheated(after: Path, root: Path, edits: list[tuple[str, str, str]]) -> Path:
     """Return a copy of the fixed tree with one text of each named billing file replaced."""
     writer.copy_tree(DiskTree(after), root)
     for file, old, new in edits:
-        place = root / service_copy.BILLING_SERVICE / file
+        place = root / BILLING_SERVICE / file
         text = place.read_text()
         assert old in text
         place.write_text(text.replace(old, new, 1))
@@ -127,7 +131,7 @@ def test_billing_gate_measures_every_file_when_a_configuration_hides_some(
     ]
     root = cheated(after, tmp_path / "root", edits)
 
-    seen = told(coverage.run_billing(root, tmp_path / "run", cache=cache, dsn=dsn), "5.5")
+    seen = told(billing_suite.run(root, tmp_path / "run", cache=cache, dsn=dsn), "5.5")
 
     assert "statements 401/401" in seen
     assert "13 of 13 files measured" in seen
@@ -147,7 +151,7 @@ def test_billing_gate_tells_every_test_that_proves_nothing_when_a_suite_has_some
     ]
     root = cheated(after, tmp_path / "root", edits)
 
-    rows = coverage.run_billing(root, tmp_path / "run", cache=cache, dsn=dsn)
+    rows = billing_suite.run(root, tmp_path / "run", cache=cache, dsn=dsn)
 
     assert verdicts(rows)["M.4"] is False
     assert verdicts(rows)["5.3"] is False
@@ -161,10 +165,9 @@ def test_vision_gate_is_red_before_the_fix_and_green_thrice_after_it(
     before: Path, after: Path, tmp_path: Path
 ) -> None:
     """The very suite that is installed passes in three random orders, above our own floors."""
-    red = coverage.run_vision(before, tmp_path / "before", python=vision_python())
+    red = vision_suite.run(before, tmp_path / "before", python=vision_python())
     thrice = [
-        coverage.run_vision(after, tmp_path / str(turn), python=vision_python())
-        for turn in range(3)
+        vision_suite.run(after, tmp_path / str(turn), python=vision_python()) for turn in range(3)
     ]
 
     assert set(verdicts(red).values()) == {False}
@@ -180,8 +183,8 @@ def test_gates_say_not_run_when_the_service_is_not_there(tmp_path: Path) -> None
     """An empty tree is neither green nor red, and starts nothing."""
     (tmp_path / "root").mkdir()
 
-    billing = coverage.run_billing(tmp_path / "root", tmp_path / "b", cache=tmp_path / "cache")
-    vision = coverage.run_vision(tmp_path / "root", tmp_path / "v", python=Path("none"))
+    billing = billing_suite.run(tmp_path / "root", tmp_path / "b", cache=tmp_path / "cache")
+    vision = vision_suite.run(tmp_path / "root", tmp_path / "v", python=Path("none"))
 
     assert set(verdicts(billing).values()) == {None}
     assert set(verdicts(vision).values()) == {None}

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect, fix
 from closeout.errors import ExitCode
 from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
@@ -58,7 +58,7 @@ def fixed(
         shutil.copytree(REFERENCE / SIBLINGS[0].parents[1], root / main.parents[1])
     line = _spoil(root / BROKEN)
     before = snapshot(root)
-    gaps = fix.select("cors")
+    gaps = detect.select("cors")
     printed = io.StringIO()
     with redirect_stdout(printed):
         code = fix.fix(space_for(home, root), gaps)

@@ -14,7 +14,8 @@ from closeout.formats import npm
 from closeout.fs import writer
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import DiskTree
-from closeout.harness.services import IDENTITY, NAMED, TENANT_REGISTRY
+from closeout.gaps.cors.services import LISTED
+from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from tests.support.monorepos import reference_copy
 
 _ORIGINS = 'os.getenv("ALLOWED_ORIGINS", "http://localhost:5135,http://localhost:5143").split(",")'
@@ -60,7 +61,7 @@ _CLAIM = """    const FACTORY_SECRET = process.env.DEVICE_FACTORY_SECRET
 def naive_copy(folder: Path) -> Path:
     """Write a copy of the reference monorepo, closed by the letter, into `folder`."""
     root = reference_copy(folder)
-    for name in NAMED:
+    for name in LISTED:
         (main,) = root.glob(f"*-layer/{name}/app/main.py")
         _rewrite(main, _whitelist)
         _rewrite(main, _headers)

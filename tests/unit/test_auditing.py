@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from closeout.cli import session
 from closeout.cli.commands import audit, probe
 from closeout.errors import CloseoutError, ExitCode
 from closeout.model import Observation, Probe, ProbeContext
@@ -38,13 +39,11 @@ def test_audit_tells_a_cause_once_with_the_probes_that_it_cost(
     def live(space: Workspace, python: Path) -> ExitCode:
         return probe.ask_battery(space, python, [_lost(number) for number in range(5)])
 
-    for gate in ("billing_gate", "vision_gate", "dbt_gate"):
-        monkeypatch.setattr(gate, gate, _left_out)
+    monkeypatch.setattr(session, "judge", _left_out)
     monkeypatch.setattr(probe, "live_probes", live)
     root = write_files(tmp_path / "root", {"cloud-layer/README.md": b"nothing yet\n"})
     python = tmp_path / "python"
-    pythons = audit.Interpreters(live=lambda: python, vision=lambda: python, dbt=lambda: python)
-    audit.audit(space_for(tmp_path / "home", root), pythons)
+    audit.audit(space_for(tmp_path / "home", root), lambda _: python)
     printed = capsys.readouterr().out
     assert "live_probes: 5 answers, 0 fail, 5 not run" in printed
     cause = "cloud-nowhere is not up: the tree has no service folder cloud-nowhere"

@@ -14,12 +14,12 @@ import pytest
 from cryptography import x509
 
 from closeout import process
-from closeout.cli.commands import certs
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.x509 import names_of, read_certificate, signed_by
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
+from closeout.gaps.mqtt_tls.certificates import tasks as certs
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
 from tests.support.folders import everything, killed
 
@@ -263,7 +263,7 @@ def test_full_disk_leaves_everything_as_it_was(folder: Path, act: str) -> None:
     before = everything(folder)
     script = (
         "import resource, sys; from datetime import timedelta; from pathlib import Path\n"
-        "from closeout import certificates, errors\n"
+        "from closeout import errors\nfrom closeout.gaps.mqtt_tls import certificates\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
         "more = {'within': timedelta(days=4000)} if sys.argv[2] == 'renew' else {}\n"
         "try: getattr(certificates, sys.argv[2])(Path(sys.argv[1]), **more)\n"

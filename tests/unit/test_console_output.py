@@ -196,14 +196,15 @@ def _in_terminal(script: str, out: Path, **environment: str) -> str:
 SLOW = (
     "import time\n"
     "from pathlib import Path\n"
-    "from closeout import boundary, progress, telling\n"
+    "from closeout.cli import error_handler\n"
+    "from closeout.console import output, progress\n"
     "progress.DELAY = 0.1\n"
     "def act():\n"
     "    progress.step('planning \\x1b]0;title\\x07 cors ' + 'x' * 300)\n"
     "    time.sleep({seconds})\n"
-    "    telling.say('1 OPEN')\n"
+    "    output.say('1 OPEN')\n"
     "    return 0\n"
-    "boundary.guarded(Path.cwd(), act)\n"
+    "error_handler.guarded(Path.cwd(), act)\n"
 )
 
 

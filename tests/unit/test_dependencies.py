@@ -1,13 +1,17 @@
 """Dependencies point one way, and the library loads neither door."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import closeout
+from closeout.gaps import GAPS
+from closeout.model import Gap
 
 PACKAGE = Path(closeout.__file__).parent
 LAYERS = (
@@ -31,6 +35,17 @@ ACTING = {"probing", "probes.py", "certificates"}
 """Parts of a gap that start programs or write files of ours; the rest of it is pure."""
 MOST_LINES = 310
 """A module is a page that a person can hold in mind; about 300 lines."""
+
+SLUGS = "|".join(gap.slug for gap in GAPS)
+FOLDERS = SLUGS.replace("-", "_")
+NAMING = re.compile(
+    rf"^(?:{SLUGS}|{FOLDERS})(?=\.|$)|closeout\.gaps\.(?:{FOLDERS})\b|\b(?:cloud|edge)-(?!layer\b)[a-z]"
+)
+"""A gap's slug, alone or before a probe's name, its package, or a service's folder."""
+MAY_NAME = {"gaps/__init__.py", "workorders/wo_004.py", "workorders/wo_004_checks.py"}
+"""The tuple of the gaps, and the order's data."""
+OTHERS = {"formats/schemas/__init__.py": "external-secrets", "parsing/fastapi.py": "headers"}
+"""Words that are slugs by chance: the operator's API group, a field of a request."""
 
 
 def _modules() -> list[Path]:
@@ -113,10 +128,88 @@ def test_gaps_neither_import_each_other_nor_touch_files_or_processes() -> None:
             assert imported & banned == set(), module
 
 
+def _words(module: Path) -> Iterator[tuple[int, str]]:
+    """Yield what a module imports and every string it holds but its docstrings, with its line."""
+    source = ast.parse(module.read_text())
+    told = {id(node.value) for node in ast.walk(source) if isinstance(node, ast.Expr)}
+    for node in ast.walk(source):
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+        ):
+            yield node.lineno, node.value
+
+
+def test_nothing_outside_a_gaps_folder_names_the_gap_or_a_service() -> None:
+    """What is about one gap hangs on it as a value: gates, commands, grades, services it asks."""
+    wrong = []
+    for module in _modules():
+        inside = module.relative_to(PACKAGE)
+        if str(inside) in MAY_NAME or (inside.parts[0] == "gaps" and len(inside.parts) > 2):
+            continue
+        wrong += [
+            f"{inside}:{line}: {found[0]}"
+            for line, word in _words(module)
+            for found in NAMING.finditer(word)
+            if found[0] != OTHERS.get(str(inside))
+        ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["cors", "mqtt-tls.scanner", "closeout.gaps.sql.probing", "cloud-layer/cloud-ingestion"],
+)
+def test_naming_a_gap_is_seen_in_each_of_its_forms(word: str) -> None:
+    """The test above would notice."""
+    assert NAMING.search(word)
+
+
+@pytest.mark.parametrize("word", ["cloud-layer", "edge-layer", "headers of an answer", "sqlite"])
+def test_naming_a_gap_is_not_seen_where_there_is_none(word: str) -> None:
+    """A layer is no service, and a word is no slug."""
+    assert not NAMING.search(word)
+
+
+@pytest.mark.parametrize("gap", GAPS, ids=lambda gap: gap.slug)
+def test_what_a_gap_loads_late_is_there(gap: Gap) -> None:
+    """A name that is looked up at run time is one that no type checker sees."""
+    loaded = (*gap.probes(), *gap.gates(), *gap.commands())
+    assert gap.probes_of is None or callable(gap.probes_of())
+    assert all(bool(command.gate) is (command.run is None) for command in gap.commands())
+    assert all(callable(command.run()) for command in gap.commands() if command.run is not None)
+    assert len({getattr(item, "id", None) or item.name for item in loaded}) == len(loaded)
+
+
+def test_gates_of_one_name_are_one_session_and_know_their_means() -> None:
+    """`gate NAME` keeps one file of evidence, whichever gaps take part."""
+    gates = [gate for gap in GAPS for gate in gap.gates()]
+    sessions = {(gate.name, gate.session, gate.means) for gate in gates}
+    assert len(sessions) == len({gate.name for gate in gates})
+    asked = {command.gate for gap in GAPS for command in gap.commands() if command.gate}
+    assert asked <= {gate.name for gate in gates}
+
+
+@pytest.mark.parametrize("words", [["-c", "import closeout"], ["-m", "closeout", "--help"]])
+def test_starting_up_loads_nothing_that_is_slow(words: list[str]) -> None:
+    """The parser is read before anything that a subcommand needs is imported."""
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", *words], check=True, capture_output=True, text=True
+    ).stderr
+    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    slow = {"invoke", "nox", "jinja2", "cryptography", "tree_sitter", "yaml", "closeout.model"}
+    assert loaded & slow == set()
+    assert "closeout" in loaded
+
+
 def test_importing_the_library_loads_neither_invoke_nor_nox() -> None:
     """The doors are thin; the library does not know them."""
     script = (
         "import sys, closeout, closeout.cli.commands.fix, closeout.cli.commands.probe\n"
+        "import closeout.cli.commands.gate\n"
         "sys.exit(bool({'invoke', 'nox'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

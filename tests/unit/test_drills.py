@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from closeout.cli.commands import backup
+from closeout.cli.desk import Desk
 from closeout.errors import ExitCode
+from closeout.gaps.backup import operations
 from closeout.gaps.backup.probing import drill
 from closeout.model import Means
 from closeout.runs import evidence_store
@@ -64,7 +65,7 @@ def test_run_with_a_bucket_is_kept_as_the_operators_evidence(  # noqa: PLR0913 -
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(drill, "back_up", lambda _: run)
     space = space_for(tmp_path / "home", tree)
-    code = backup.run_backup(space)
+    code = operations.run_backup(Desk(space))
     kept = evidence_store.gather(space.reports, tree)
     assert code is (ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT)
     assert {(item.criterion, item.passed, item.means) for item in kept} == {
@@ -82,7 +83,7 @@ def test_run_of_a_script_that_the_tree_does_not_have_proves_nothing(
     monkeypatch.setenv("BACKUP_BUCKET", BUCKET)
     monkeypatch.setattr(drill, "back_up", lambda _: DONE)
     space = space_for(tmp_path / "home", tree)
-    backup.run_backup(space)
+    operations.run_backup(Desk(space))
     kept = evidence_store.gather(space.reports, tree)
     assert {item.passed for item in kept} == {None}
     assert all("a script of its own" in item.observed for item in kept)
@@ -95,5 +96,5 @@ def test_run_without_a_bucket_keeps_no_evidence(
     monkeypatch.delenv("BACKUP_BUCKET", raising=False)
     monkeypatch.setattr(drill, "back_up", lambda _: DONE)
     space = space_for(tmp_path / "home", tree)
-    backup.run_backup(space)
+    operations.run_backup(Desk(space))
     assert evidence_store.gather(space.reports, tree) == ()

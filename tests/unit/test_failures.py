@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,9 +15,12 @@ from typing import Any, NoReturn
 import jsonschema
 import pytest
 
-from closeout.cli.commands import audit, fix, gate, probe
+from closeout.cli import session
+from closeout.cli.commands import audit, detect, fix, probe
+from closeout.cli.commands import report as reporting
 from closeout.cli.error_handler import guarded
 from closeout.console import failures
+from closeout.engine import planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
@@ -44,14 +47,14 @@ def _no_database(*_: object) -> Iterator[None]:
     yield None
 
 
-def _with_python(name: str) -> Callable[[Workspace], ExitCode]:
-    return lambda space: getattr(gate, name)(space, Path(sys.executable))
+def _judge(space: Workspace, name: str) -> ExitCode:
+    return session.judge(space, session.named(name), lambda _: Path(sys.executable))
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, slug: str = BROKEN, **broken: object) -> tuple[Gap, ...]:
     """Put gaps in place of ours of which one has the given fields."""
     gaps = tuple(replace(gap, **broken) if gap.slug == slug else gap for gap in GAPS)
-    for module in (fix, audit, probe):
+    for module in (audit, detect, probe, reporting):
         monkeypatch.setattr(module, "GAPS", gaps)
     return gaps
 
@@ -131,7 +134,7 @@ def test_a_fix_that_fails_writes_nothing_of_its_gap_and_all_of_the_others(
     report = _report(space)
     _blocked_alone(report)
     assert {change["gap"] for change in report["changes"]} == set(usual) - {BROKEN}
-    assert guarded(space.home, lambda: fix.build_report(space)) is ExitCode.OWN_BUG
+    assert guarded(space.home, lambda: reporting.build(space)) is ExitCode.OWN_BUG
     _assert_only_ours_is_blocked(space, usual)
 
 
@@ -142,10 +145,10 @@ def test_a_fix_that_failed_no_longer_counts_once_its_gap_has_no_open_place(
     gaps = _with(monkeypatch, fix=_raises)
     guarded(space.home, lambda: fix.fix(space, gaps))
     monkeypatch.undo()
-    (cors,) = fix.select(BROKEN)
+    (cors,) = detect.select(BROKEN)
     plan = planner.plan([cors], DiskTree(space.root), fix._prepared)  # noqa: SLF001
     fix.writer.commit(space.root, plan.edits)
-    guarded(space.home, lambda: fix.build_report(space))
+    guarded(space.home, lambda: reporting.build(space))
     assert _verdicts(_report(space)) == usual
     assert _report(space)["bugs"] == []
 
@@ -219,7 +222,7 @@ def test_detect_all_names_the_failure_and_the_places_of_the_others(
     """Nothing is written, and nothing hides behind the gap that fails."""
     gaps = _with(monkeypatch, detect=_raises)
     before = snapshot(space.root)
-    assert guarded(space.home, lambda: fix.detect(space, gaps)) is ExitCode.OWN_BUG
+    assert guarded(space.home, lambda: detect.detect(space, gaps)) is ExitCode.OWN_BUG
     shown = capsys.readouterr().out
     assert shown.count("not judged, bug: cors: detect failed: LookupError") == 1
     assert ": 7.1 " in shown
@@ -269,7 +272,7 @@ def test_a_probe_that_fails_blocks_its_criterion_and_hides_no_other(
     seen = {item.probe: item for item in evidence_store.gather(space.reports, space.root)}
     assert seen["cors.fine"].passed
     assert str(failures.LOG) in seen["cors.breaks"].bug
-    assert guarded(space.home, lambda: fix.build_report(space)) is ExitCode.OWN_BUG
+    assert guarded(space.home, lambda: reporting.build(space)) is ExitCode.OWN_BUG
     _assert_only_ours_is_blocked(space, usual)
 
 
@@ -300,26 +303,48 @@ def test_a_gap_whose_probes_cannot_be_had_is_blocked(
     assert [item.probe for item in seen if item.passed] == ["headers.fine"]
 
 
+def test_a_gap_whose_gates_cannot_be_had_leaves_the_others_theirs(
+    toy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure is told and logged, and the command ends as ours."""
+    gaps = tuple(replace(gap, gates=_raises) if gap.slug == "sql" else gap for gap in GAPS)
+    monkeypatch.setattr(session, "GAPS", gaps)
+    names: list[str] = []
+
+    def listed() -> ExitCode:
+        names.extend(gate.name for gate in session.gates())
+        return ExitCode.SETTLED
+
+    assert guarded(toy.home, listed) is ExitCode.OWN_BUG
+    assert {"billing", "vision", "mqtt"} <= set(names)
+    assert "dbt" not in names
+
+
 @pytest.mark.parametrize(
-    ("place", "gate", "criteria"),
+    ("places", "name", "criteria"),
     [
-        ("coverage.run_billing", gate.billing_gate, {"5.1", "5.2", "5.3", "5.4", "5.5", "M.4"}),
-        ("coverage.run_vision", _with_python("vision_gate"), {"6.3", "6.4", "6.5", "M.5"}),
-        ("dbt.run_dbt", _with_python("dbt_gate"), {"3.2", "3.3", "M.3"}),
-        ("mutation.run_billing", _with_python("mutation_gate"), {"5.5", "6.5"}),
+        (["billing_tests.gates.suite.run"], "billing", {"5.1", "5.2", "5.3", "5.4", "5.5", "M.4"}),
+        (["vision_tests.gates.suite.run"], "vision", {"6.3", "6.4", "6.5", "M.5"}),
+        (["sql.gates.dbt.run_dbt"], "dbt", {"3.2", "3.3", "M.3"}),
+        (
+            ["billing_tests.gates.mutation.run", "vision_tests.gates.mutation.run"],
+            "mutation",
+            {"5.5", "6.5"},
+        ),
     ],
 )
 def test_a_gate_that_fails_says_so_for_each_of_its_criteria(
     toy: Workspace,
     monkeypatch: pytest.MonkeyPatch,
-    place: str,
-    gate: Callable[[Workspace], ExitCode],
+    places: list[str],
+    name: str,
     criteria: set[str],
 ) -> None:
     """None of them is left without an answer."""
-    monkeypatch.setattr(f"closeout.cli.commands.gate.{place}", _raises)
-    monkeypatch.setattr("closeout.cli.commands.gate.offline.database", _no_database)
-    assert guarded(toy.home, lambda: gate(toy)) is ExitCode.OWN_BUG
+    for place in places:
+        monkeypatch.setattr(f"closeout.gaps.{place}", _raises)
+    monkeypatch.setattr("closeout.harness.offline.database", _no_database)
+    assert guarded(toy.home, lambda: _judge(toy, name)) is ExitCode.OWN_BUG
     seen = evidence_store.gather(toy.reports, toy.root)
     assert {item.criterion for item in seen} == criteria
     assert all(item.passed is None and "the barn door" in item.bug for item in seen)
@@ -330,10 +355,9 @@ def test_a_gate_that_fails_blocks_its_gap_alone(
 ) -> None:
     """The report counts it as ours, whatever the suite is worth."""
     guarded(space.home, lambda: fix.fix(space, GAPS))
-    monkeypatch.setattr("closeout.cli.commands.gate.coverage.run_vision", _raises)
-    gate = _with_python("vision_gate")
-    assert guarded(space.home, lambda: gate(space)) is ExitCode.OWN_BUG
-    assert guarded(space.home, lambda: fix.build_report(space)) is ExitCode.OWN_BUG
+    monkeypatch.setattr("closeout.gaps.vision_tests.gates.suite.run", _raises)
+    assert guarded(space.home, lambda: _judge(space, "vision")) is ExitCode.OWN_BUG
+    assert guarded(space.home, lambda: reporting.build(space)) is ExitCode.OWN_BUG
     _assert_only_ours_is_blocked(space, usual, "vision-tests")
 
 

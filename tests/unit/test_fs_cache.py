@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect, fix
 from closeout.fs import cache, prefilter, tree, writer
 from closeout.fs.safe_open import open_below
 from closeout.fs.tree import DiskTree
@@ -208,7 +208,7 @@ def test_dry_run_reads_answers_and_writes_none(
     assert fix.show(space, GAPS) is not None
     bare = capsys.readouterr().out
     assert not folder.exists()
-    fix.detect(space, GAPS)
+    detect.detect(space, GAPS)
     (kept,) = folder.iterdir()
     content = kept.read_bytes()
     assert b"FACTORY-SECRET" not in content

@@ -1,15 +1,28 @@
 """A session's exit code is what the battery's answers before and after the fix ask for."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.cli import session
 from closeout.cli.commands import fix, probe
 from closeout.engine import planner
 from closeout.errors import ExitCode
-from closeout.model import Edit, Observation, Probe, ProbeContext
-from closeout.runs import evidence_store
+from closeout.harness import environments
+from closeout.model import (
+    Edit,
+    Gate,
+    GateContext,
+    Means,
+    Observation,
+    Probe,
+    ProbeContext,
+    Row,
+)
+from closeout.runs import evidence_store, store
+from closeout.runs.workspace import Workspace
 from tests.support.builders import write_files
 from tests.support.monorepos import space_for
 
@@ -103,3 +116,62 @@ def test_service_that_is_lost_before_the_fix_alone_is_told_too(
     (item,) = evidence_store.gather(space.reports, root)
     assert item.kind.value == "observed"
     assert item.observed == "good; before the fix it did not run: unreadable"
+
+
+def _toy_gate(means: Means, requirements: str = "", number: str = "1.1") -> Gate:
+    def run(context: GateContext) -> tuple[Row, ...]:
+        seen = _reads_state(ProbeContext(root=context.root, scratch=context.scratch))
+        return ((f"toy.{number}", number, replace(seen, command=str(context.python))),)
+
+    return Gate(
+        name="toy",
+        session="toy_session",
+        means=means,
+        criteria=(number,),
+        run=run,
+        requirements=requirements,
+    )
+
+
+def _fixed(tmp_path: Path) -> Workspace:
+    root = write_files(tmp_path / "root", {"state": b"bad"})
+    space = space_for(tmp_path / "home", root)
+    edit = Edit(path=PurePosixPath("state"), before=b"bad", after=b"good")
+    fix.write(space, planner.Plan(before={}, after={}, proposals=(), edits=(edit,)))
+    return space
+
+
+@pytest.mark.parametrize(
+    ("means", "before"), [(Means.SUITE, False), (Means.LIVE, False), (Means.OPERATOR, None)]
+)
+def test_gate_is_put_to_the_tree_before_the_fix_unless_an_operator_answers(
+    tmp_path: Path, means: Means, before: bool | None
+) -> None:
+    """What a cluster says does not change with the tree: it is asked once."""
+    space = _fixed(tmp_path)
+    assert session.judge(space, [_toy_gate(means)], lambda _: Path("none")) is ExitCode.SETTLED
+    (item,) = evidence_store.gather(space.reports, space.root)
+    assert (item.before, item.passed, item.means) == (before, True, means)
+
+
+def test_gates_of_one_session_share_its_evidence_and_have_their_own_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One needs an interpreter and one does not; the first finds it in the folder that is named."""
+    monkeypatch.setattr(environments, "ensure", lambda folder, pins: folder / pins)
+    space = _fixed(tmp_path)
+    gates = [_toy_gate(Means.SUITE), _toy_gate(Means.SUITE, "requirements/barn.txt", "1.2")]
+    session.judge(space, gates, session.environments_in(Path("kept")))
+    run = store.latest(space.reports, space.root)
+    items = evidence_store.read(run.evidence / "toy_session.json")
+    assert {item.criterion: item.command for item in items} == {
+        "1.1": "None",
+        "1.2": "kept/barn/requirements/barn.txt",
+    }
+
+
+def test_gate_without_requirements_has_no_interpreter(tmp_path: Path) -> None:
+    """It is a bug of ours to ask for one, and says so."""
+    context = GateContext(root=tmp_path, scratch=tmp_path, cache=tmp_path)
+    with pytest.raises(LookupError, match="names its requirements"):
+        context.program("dbt")

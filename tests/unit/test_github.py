@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from closeout.cli import namespace
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.reporting import github
@@ -127,7 +127,7 @@ def test_matchers_read_the_lines_that_commands_print(
     root = reference_copy(tmp_path / "farmiq")
     broken = root / "cloud-layer/cloud-analytics-service/app/main.py"
     broken.write_bytes(broken.read_bytes() + b"\ndef broken(:\n")
-    assert fix.detect(space_for(tmp_path, root), fix.select("cors")) is ExitCode.GAPS_LEFT
+    assert detect.detect(space_for(tmp_path, root), detect.select("cors")) is ExitCode.GAPS_LEFT
     head, *lines, tail = capsys.readouterr().out.splitlines()
     single = {
         owner: re.compile(pattern[0]["regexp"], re.ASCII)

@@ -11,7 +11,8 @@ from types import FrameType
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import fix, undo
+from closeout.cli.commands import report as reporting
 from closeout.cli.error_handler import guarded
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import patching
@@ -113,10 +114,10 @@ def test_run_folder_that_was_damaged_is_refused(tmp_path: Path, damage: hostile.
     damage(run)
     fixed, refused = snapshot(root), 0
     for door in (
-        lambda: fix.build_report(space),
+        lambda: reporting.build(space),
         lambda: bundle.verify(space, run.name),
         lambda: fix.fix(space, GAPS),
-        lambda: fix.undo(space, ""),
+        lambda: undo.undo(space, ""),
     ):
         code = guarded(tmp_path, door)
         assert code is not ExitCode.OWN_BUG, (space.reports / "bug.log").read_text()

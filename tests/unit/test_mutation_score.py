@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from closeout.gaps.billing_tests.demand import BILLING
+from closeout.gaps.billing_tests.probing.mutation import read_stryker
+from closeout.gaps.vision_tests.demand import VISION
+from closeout.gaps.vision_tests.probing.mutation import read_mutmut
 from closeout.harness import mutation_score
-from closeout.harness.quality_gate import BILLING, VISION
 
 STATUSES = ("Killed", "Timeout", "Survived", "NoCoverage", "Ignored", "CompileError")
 
@@ -21,7 +24,7 @@ def report(*statuses: str) -> bytes:
 
 def test_stryker_report_counts_as_missed_what_was_hidden_or_not_reached() -> None:
     """A change that does not compile is none; an ignored one is not taken out of the score."""
-    mutants = mutation_score.read_stryker(report(*STATUSES))
+    mutants = read_stryker(report(*STATUSES))
 
     assert (mutants.seen, mutants.total, mutants.files) == (2, 5, 1)
     assert mutants.missed[-1] == "src/services/a.ts:5 Xor"
@@ -30,7 +33,7 @@ def test_stryker_report_counts_as_missed_what_was_hidden_or_not_reached() -> Non
 @pytest.mark.parametrize("written", [b"", b"{", b"{}"])
 def test_stryker_report_counts_nothing_when_it_cannot_be_read(written: bytes) -> None:
     """No report is no score."""
-    assert mutation_score.read_stryker(written).total == 0
+    assert read_stryker(written).total == 0
 
 
 def test_mutmut_results_count_as_missed_what_no_test_failed_on() -> None:
@@ -41,7 +44,7 @@ def test_mutmut_results_count_as_missed_what_no_test_failed_on() -> None:
         "b.py.meta": {"exit_code_by_key": {}},
     }
 
-    mutants = mutation_score.read_mutmut(left)
+    mutants = read_mutmut(left)
 
     assert (mutants.seen, mutants.total, mutants.files) == (7, 16, 1)
 

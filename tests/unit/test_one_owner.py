@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect, fix
 from closeout.cli.error_handler import guarded
 from closeout.console import failures
 from closeout.engine import planner
@@ -115,7 +115,7 @@ def test_fix_all_knows_one_owner_of_every_place(tmp_path: Path, files: dict[str,
 def test_a_service_inside_of_another_one_is_mended_once() -> None:
     """Its module is the inner service's alone."""
     tree = MemoryTree(TREES["open services in one another"])
-    (cors,) = fix.select("cors")
+    (cors,) = detect.select("cors")
     changes = cors.derive(tree)
     paths = [edit.path for change in changes for edit in change.edits]
     assert len(paths) == len(set(paths))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from closeout.gaps.vision_tests.demand import VISION
 from closeout.harness import quality_gate, runner_output
-from closeout.harness.quality_gate import VISION, Measured, Outcome, Ran, Report
+from closeout.harness.quality_gate import Measured, Outcome, Ran, Report
 from closeout.parsing.test_files import Case, Suite
 
 FILES = ("tests/test_inference_service.py", "tests/test_job_service.py")

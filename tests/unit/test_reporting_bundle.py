@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from closeout.cli.commands import fix
+from closeout.cli.commands import report as reporting
 from closeout.cli.error_handler import guarded
 from closeout.engine import planner
 from closeout.engine.patch_series import PreparedSet
@@ -60,7 +61,7 @@ def sealed(pristine: tuple[Workspace, store.Run], tmp_path: Path) -> tuple[Works
 
 
 def _build(space: Workspace, run: store.Run) -> None:
-    bundle.build(space, run, fix.ruled(space, run.id, DiskTree(space.root), Record()))
+    bundle.build(space, run, reporting.ruled(space, run.id, DiskTree(space.root), Record()))
 
 
 def test_build_writes_every_form_and_verify_settles_it(sealed: tuple[Workspace, store.Run]) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree, MemoryTree
+from closeout.gaps.cors.services import IDENTITY, INGESTION, LISTED, SIBLINGS
+from closeout.gaps.factory_secret.services import TENANT_REGISTRY
 from closeout.harness.service_discovery import roster
-from closeout.harness.services import IDENTITY, INGESTION, NAMED, SIBLINGS, TENANT_REGISTRY
 from closeout.runs.workspace import REFERENCE
 
 APP = b"from fastapi import FastAPI\n\napp = FastAPI()\n"
@@ -28,9 +29,9 @@ def _tree(declared: str = "") -> MemoryTree:
 def test_roster_of_the_reference_holds_every_service_that_is_probed() -> None:
     """Nothing that a probe names has to be declared, and no further FastAPI service is found."""
     found = roster(DiskTree(REFERENCE))
-    assert {*NAMED, *SIBLINGS, IDENTITY, TENANT_REGISTRY, INGESTION} <= set(found)
+    assert {*LISTED, *SIBLINGS, IDENTITY, TENANT_REGISTRY, INGESTION} <= set(found)
     fastapi = {name for name, member in found.items() if member.kind == "fastapi"}
-    assert fastapi == {*NAMED, *SIBLINGS}
+    assert fastapi == {*LISTED, *SIBLINGS}
     assert {found[name].app for name in fastapi} == {"app.main"}
 
 

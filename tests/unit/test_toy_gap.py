@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.builders import write_files
-from tests.support.monorepos import TASKS
 
 import closeout
 from closeout.resources import BUNDLE
+from tests.support.builders import write_files
+from tests.support.monorepos import TASKS
 
 PACKAGE = Path(closeout.__file__).parent
 CRITERION = "11.1"
@@ -109,7 +109,9 @@ def home(tmp_path: Path) -> Path:
     gaps = source / "gaps" / "__init__.py"
     line = "from closeout.gaps.kept_word import GAP as KEPT_WORD\n"
     text = gaps.read_text().replace("from closeout.model", f"{line}from closeout.model", 1)
-    gaps.write_text(text.replace("GAPS: tuple[Gap, ...] = (", "GAPS: tuple[Gap, ...] = (KEPT_WORD,"))
+    gaps.write_text(
+        text.replace("GAPS: tuple[Gap, ...] = (", "GAPS: tuple[Gap, ...] = (KEPT_WORD,")
+    )
     (tmp_path / "tasks.py").write_text(TASKS)
     return tmp_path
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import detect, fix
+from closeout.cli.commands import report as reporting
 from closeout.errors import ExitCode
 from closeout.fs.tree import SIZE_CAP
 from closeout.gaps import GAPS
@@ -25,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 def _judged(home: Path, root: Path) -> tuple[ExitCode, dict[str, str], list[str]]:
     """Return the code of a report, the verdicts by criterion, and the unreadable files."""
-    code = fix.build_report(space_for(home, root))
+    code = reporting.build(space_for(home, root))
     report = json.loads((home / "reports/latest/report.json").read_bytes())
     assert report["exit_code"] == int(code)
     verdicts = {item["id"]: item["verdict"] for item in report["criteria"]}
@@ -60,7 +61,7 @@ def test_detect_tells_an_unreadable_source_as_not_judged(
     """Silence would read as nothing found."""
     _hide(root / SIBLING)
     capsys.readouterr()
-    assert fix.detect(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
+    assert detect.detect(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
     told = capsys.readouterr().out
     assert f"{SIBLING}:1: not judged, unreadable: nobody may read it" in told
 

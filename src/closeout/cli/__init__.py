@@ -1,12 +1,12 @@
-"""The Invoke collections: a few lines a task, no logic."""
+"""The doors: Invoke collections, and the parser of `python -m closeout`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invoke import Collection
-
-from closeout.cli.collections import audit, backup, certs, dbt, detect, fix, report, secrets
+if TYPE_CHECKING:
+    from invoke import Collection
 
 
 def namespace(home: Path, *more: Collection) -> Collection:
@@ -14,7 +14,7 @@ def namespace(home: Path, *more: Collection) -> Collection:
 
     `more` are collections that this `tasks.py` offers beside ours.
     """
-    modules = (fix, detect, certs, dbt, backup, audit, secrets, report)
-    root = Collection(*(module.COLLECTION for module in modules), *more)
-    root.configure({"closeout": {"home": str(home)}})
-    return root
+    # The parser lives below here too, and starts without Invoke.
+    from closeout.cli.collections import gather  # noqa: PLC0415 - as the line before says
+
+    return gather(home, *more)

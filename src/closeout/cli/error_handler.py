@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from closeout.console import failures, output, progress
 from closeout.errors import CloseoutError, ExitCode
-from closeout.reporting import github
 
 _FULL = {errno.EDQUOT, errno.ENOSPC}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -26,7 +26,8 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     if error is not None:
         output.warn(str(error))
     output.finish(code, error)
-    github.tell(output.given(), error)
+    # Only now: it loads the reports, and a parser that prints its help has none.
+    import_module("closeout.reporting.github").tell(output.given(), error)
     return code
 
 

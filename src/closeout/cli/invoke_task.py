@@ -30,13 +30,13 @@ OPTION_HELP: dict[str, Mapping[str, str]] = {}
 def command(
     *,
     name: str | None = None,
+    room: str | None = None,
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word
 ) -> Callable[[Body], Task[Body]]:
-    """Make a task of a function, and give it `--json`."""
+    """Make a task of a function, and give it `--json`; its collection is named as its module."""
 
     def made(body: Body) -> Task[Body]:
-        room = body.__module__.rpartition(".")[2]
-        full_name = f"{room}.{name or body.__name__}"
+        full_name = f"{room or body.__module__.rpartition('.')[2]}.{name or body.__name__}"
 
         @wraps(body)
         def spoken(context: Context, *words: object, json: bool = False, **options: object) -> None:

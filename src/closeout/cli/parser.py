@@ -5,27 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import NamedTuple, NoReturn
 
-from closeout.cli.error_handler import guarded
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.process import pace
-from closeout.runs.workspace import Workspace, choose
 
-_EXAMPLES = {
-    "order": "closeout order check WO-004.md",
-    "init": "closeout init --root ../farmiq",
-    "gate": "closeout gate billing --root ../farmiq",
-    "mutation": "closeout mutation --python PYTHON --root ../farmiq",
-    "probe": "closeout probe --python PYTHON --only cors. --root ../farmiq",
-    "dbt": "closeout dbt --python PYTHON --root ../farmiq",
-    "mqtt": "closeout mqtt --python PYTHON --root ../farmiq",
-    "environment": "closeout environment build/live requirements/live.txt",
-}
-"""One line a subcommand, shown by its --help."""
+Declare = Callable[[argparse.ArgumentParser], object]
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,6 +29,72 @@ class Parser(argparse.ArgumentParser):
         sys.exit(int(ExitCode.UNUSABLE_INPUT))
 
 
+class Subcommand(NamedTuple):
+    """What a subcommand says of itself; the module of its name in `commands` does the work."""
+
+    help: str
+    example: str
+    arguments: tuple[Declare, ...]
+
+
+class _GateNames(Collection[str]):
+    """What `gate` can be asked for; the gaps are imported once somebody wants to know."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in _command("gate").names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_command("gate").names())
+
+    def __len__(self) -> int:
+        return len(_command("gate").names())
+
+
+def _argument(*names: str, **settings: object) -> Declare:
+    return lambda parser: parser.add_argument(*names, **settings)  # type: ignore[arg-type]
+
+
+_ROOT = _argument("--root", help="the monorepo's top folder")
+
+_SUBCOMMANDS = {
+    "order": Subcommand(
+        "hold a work order's file against its data",
+        "closeout order check WO-004.md",
+        (_argument("check", choices=["check"]), _argument("file", type=Path)),
+    ),
+    "init": Subcommand(
+        "give a monorepo its doors, a hook and a workflow",
+        "closeout init --root ../farmiq",
+        (_argument("--root", required=True),),
+    ),
+    "gate": Subcommand(
+        "run suites, the data pipeline or scans, and judge what they leave",
+        "closeout gate all --environments build --root ../farmiq",
+        (
+            _ROOT,
+            _argument("name", choices=_GateNames(), metavar="NAME", help="which gate"),
+            _argument("--python", type=Path, help="has the packages that it needs"),
+            _argument("--environments", type=Path, help="or a folder to keep one that has them in"),
+        ),
+    ),
+    "probe": Subcommand(
+        "boot the services and probe them",
+        "closeout probe --python PYTHON --only cors. --root ../farmiq",
+        (
+            _ROOT,
+            _argument("--python", type=Path, required=True),
+            _argument("--only", default="", help="keep the probes whose id starts with this"),
+            pace.add_options,
+        ),
+    ),
+    "environment": Subcommand(
+        "make an environment from pins",
+        "closeout environment build/live requirements/live.txt",
+        (_argument("folder", type=Path), _argument("requirements")),
+    ),
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd()).absolute()
@@ -47,10 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Path) -> int:
     """Run the subcommand that `argv` names, under the one error handler; returns its exit code."""
     if "_ARGCOMPLETE" in os.environ:
-        import argcomplete  # noqa: PLC0415 - only while a shell completes a line
-
-        argcomplete.autocomplete(arguments)
+        import_module("argcomplete").autocomplete(arguments)
     options = arguments.parse_args(argv)
+    from closeout.cli.error_handler import guarded  # noqa: PLC0415 - no help needs the model
+
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
     form = output.Form.JSON if options.json else output.Form.TEXT
     with output.turn(options.command, form):
@@ -61,45 +118,13 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     made = Parser(prog="closeout", description=__doc__)
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    order = commands.add_parser("order", help="hold a work order's file against its data")
-    order.add_argument("check", choices=["check"])
-    order.add_argument("file", type=Path)
-    order.set_defaults(act=_order)
-    init = commands.add_parser("init", help="give a monorepo its doors, a hook and a workflow")
-    init.add_argument("--root", required=True)
-    init.set_defaults(act=_init)
-    gate = _on_monorepo(
-        commands.add_parser("gate", help="run test suites and judge their coverage")
-    )
-    gate.add_argument("suite", choices=["billing", "vision", "all"])
-    gate.add_argument("--python", type=Path, help="has the vision suite's packages")
-    gate.add_argument("--environments", type=Path, help="or a folder to keep one that has them in")
-    gate.set_defaults(act=_gate)
-    score = _on_monorepo(commands.add_parser("mutation", help="score both suites by mutation"))
-    score.add_argument("--python", type=Path, required=True)
-    score.set_defaults(act=_mutation)
-    probe = _on_monorepo(commands.add_parser("probe", help="boot the services and probe them"))
-    probe.add_argument("--python", type=Path, required=True)
-    probe.add_argument("--only", default="", help="keep the probes whose id starts with this")
-    pace.add_options(probe)
-    probe.set_defaults(act=_probe)
-    dbt = _on_monorepo(commands.add_parser("dbt", help="run the data pipeline and check it"))
-    dbt.add_argument("--python", type=Path, required=True)
-    dbt.set_defaults(act=_dbt)
-    mqtt = _on_monorepo(commands.add_parser("mqtt", help="scan the production broker"))
-    mqtt.add_argument("--python", type=Path, required=True, help="of the scanner's environment")
-    mqtt.set_defaults(act=_mqtt)
-    _add_upkeep(commands)
-    share(commands.choices, _EXAMPLES)
+    for name, told in _SUBCOMMANDS.items():
+        command = commands.add_parser(name, help=told.help)
+        for declare in told.arguments:
+            declare(command)
+        command.set_defaults(act=_act)
+    share(commands.choices, {name: told.example for name, told in _SUBCOMMANDS.items()})
     return made
-
-
-def _add_upkeep(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add what sessions need beside the judging."""
-    environment = commands.add_parser("environment", help="make an environment from pins")
-    environment.add_argument("folder", type=Path)
-    environment.add_argument("requirements")
-    environment.set_defaults(act=_environment)
 
 
 def share(commands: Mapping[str, argparse.ArgumentParser], examples: Mapping[str, str]) -> None:
@@ -109,93 +134,14 @@ def share(commands: Mapping[str, argparse.ArgumentParser], examples: Mapping[str
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
-def _on_monorepo(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--root", help="the monorepo's top folder")
-    return parser
+def _act(options: argparse.Namespace, home: Path) -> ExitCode:
+    return ExitCode(_command(options.command).run(options, home))
 
 
-def _space(options: argparse.Namespace, home: Path) -> Workspace:
-    return choose(home, options.root)
-
-
-def _order(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.workorders import reader, wo_004  # noqa: PLC0415 - one subcommand needs it
-
-    del home
-    if not options.file.is_file():
-        raise CloseoutError(
-            "order-missing",
-            f"{options.file} is not a file.",
-            hint="name the order's Markdown file.",
-        )
-    messages = reader.unclaimed(wo_004.WO_004, options.file.read_text())
-    output.say("\n".join(messages) or f"{options.file.name}: every checkbox has its one criterion")
-    output.give("unclaimed", messages)
-    return ExitCode.GAPS_LEFT if messages else ExitCode.SETTLED
-
-
-def _init(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import init  # noqa: PLC0415 - one subcommand needs it
-
-    del home
-    return init.adopt(options.root)
-
-
-def _gate(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
-
-    space = _space(options, home)
-    codes = []
-    if options.suite in {"billing", "all"}:
-        codes.append(gate.billing_gate(space))
-    if options.suite in {"vision", "all"}:
-        codes.append(gate.vision_gate(space, _vision_python(options)))
-    return gate.judge_gates(space) if options.suite == "all" else max(codes)
-
-
-def _vision_python(options: argparse.Namespace) -> Path:
-    from closeout.harness import environments  # noqa: PLC0415 - one subcommand needs it
-
-    if options.environments is None:
-        return interpreter(options)
-    # Absolute: the suite runs in another folder.
-    folder = options.environments.absolute() / "vision"
-    return environments.ensure(folder, "requirements/vision.txt")
-
-
-def _mutation(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
-
-    return gate.mutation_gate(_space(options, home), interpreter(options))
-
-
-def _probe(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import probe  # noqa: PLC0415 - one subcommand needs it
-
-    with pace.kept(pace.Pace(workers=options.workers, deadline=options.deadline)):
-        return probe.live_probes(_space(options, home), interpreter(options), options.only)
-
-
-def _dbt(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
-
-    return gate.dbt_gate(_space(options, home), interpreter(options).with_name("dbt"))
-
-
-def _mqtt(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.cli.commands import gate  # noqa: PLC0415 - one subcommand needs it
-
-    return gate.mqtt_gate(_space(options, home), interpreter(options).with_name("sslyze"))
-
-
-def _environment(options: argparse.Namespace, home: Path) -> ExitCode:
-    from closeout.harness import environments  # noqa: PLC0415 - one subcommand needs it
-
-    del home
-    python = environments.ensure(options.folder.absolute(), options.requirements)
-    output.say(str(python))
-    output.give("python", str(python))
-    return ExitCode.SETTLED
+@cache
+def _command(name: str) -> ModuleType:
+    """Return a subcommand's module: the one place that imports it, when it is needed."""
+    return import_module(f"closeout.cli.commands.{name}")
 
 
 def interpreter(options: argparse.Namespace) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
+from closeout.formats import x509
 
 PROGRAM = "chromium"
 DEADLINE = 90.0
@@ -120,8 +121,6 @@ def _stand_in(script: str, scratch: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tls(scratch: Path) -> ssl.SSLContext:
-    from closeout.formats import x509  # noqa: PLC0415 - cryptography is slow to load
-
     key, signing, now = x509.new_key(), x509.new_key(), datetime.now(UTC)
     signer = x509.Authority(certificate=x509.authority(signing, now=now), key=signing)
     # The browser ignores the name and the signer, but not a key that may not be used for TLS.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from closeout import process
 from closeout.model import Measure, Observation
 from closeout.parsing.test_files import Suite
 
 Rows = tuple[tuple[str, str, Observation], ...]
 """Probe id, criterion id and what was seen."""
+
+DEADLINE = 300.0
+"""Seconds a suite may take."""
 
 
 class Outcome(Enum):
@@ -79,46 +83,6 @@ class Demand:
         return (*counted, self.coverage_criterion, self.passing_criterion)
 
 
-BILLING = Demand(
-    slug="billing-tests",
-    minimums=tuple(
-        Minimum(
-            probe=f"billing-tests.{name}-service",
-            criterion=criterion,
-            file=f"{module}.test.ts",
-            module=f"services/{module}",
-            tests=tests,
-        )
-        for criterion, name, module, tests in (
-            ("5.1", "invoice", "invoiceService", 10),
-            ("5.2", "subscription", "subscriptionService", 10),
-            ("5.3", "payment", "paymentService", 5),
-            ("5.4", "usage-metering", "usageMeteringService", 5),
-        )
-    ),
-    floors=Floors(statements=70, branches=70),
-    coverage_criterion="5.5",
-    passing_criterion="M.4",
-)
-
-VISION = Demand(
-    slug="vision-tests",
-    minimums=tuple(
-        Minimum(
-            probe=f"vision-tests.{name}-service",
-            criterion=criterion,
-            file=f"test_{name}_service.py",
-            module=f"services.{name}_service",
-            tests=10,
-        )
-        for criterion, name in (("6.3", "inference"), ("6.4", "job"))
-    ),
-    floors=Floors(statements=60, branches=60),
-    coverage_criterion="6.5",
-    passing_criterion="M.5",
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a run left behind, beside what stands on the disk."""
@@ -134,6 +98,17 @@ class Report:
     """Why tests were skipped, where this machine is to blame: such a row is not run, not failed."""
     note: str = ""
     """What the run changed so that it could not be fooled."""
+
+
+def judge_run(demand: Demand, report: Report, result: process.Result) -> Rows:
+    """Judge what a run left behind, and how the runner itself ended."""
+    if result.code is None:
+        return unproven(demand, f"the suite did not end within {DEADLINE:g} s", report.command)
+    if not report.ran and not report.measured and report.suites:
+        # The runner itself broke: its own words tell more than "no test was collected".
+        lines = [line.strip() for line in (result.err or result.out).splitlines() if line.strip()]
+        return judge(demand, replace(report, note=" ".join(lines[:2])[:300]))
+    return judge(demand, report)
 
 
 def judge(demand: Demand, report: Report) -> Rows:

@@ -18,9 +18,6 @@ from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.parsing import test_files
 
-BILLING_SERVICE = PurePosixPath("cloud-layer/cloud-billing-service")
-VISION_SERVICE = PurePosixPath("edge-layer/edge-vision-inference")
-
 _PLACES = 6
 """Places kept, of about a megabyte each."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
 
 from closeout.harness import postgres
-
-if TYPE_CHECKING:
-    import psycopg
 
 ACCOUNTS = 1200
 """How many accounts there are; each probe signs in as its own, so none disturbs another."""
@@ -34,9 +33,6 @@ def create(server: postgres.Server, name: str, service: Path) -> str:
 
     A service without a schema file gets an empty database: its own start-up may fill it.
     """
-    import psycopg  # noqa: PLC0415 - slow to import, and only a launch needs it
-    from psycopg import sql  # noqa: PLC0415 - as above
-
     database = name.replace("-", "_")
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

@@ -1,8 +1,10 @@
 """The domain's values: frozen, keyword-only, and unbuildable in a bad state.
 
-Standard library only. Every other room may import this one; it imports nothing of ours.
+Standard library only. Every other room may import this one; of ours it imports errors alone.
 """
 
+from closeout.model.commands import Command, Desk, Option
+from closeout.model.deferred import later
 from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
 from closeout.model.findings import Check, Criterion, Finding, Means, Reason, Unresolved, Verdict
 from closeout.model.gaps import Deviation, Gap, WorkOrder
@@ -14,7 +16,9 @@ from closeout.model.tree import Question, Tree
 __all__ = [
     "Changeset",
     "Check",
+    "Command",
     "Criterion",
+    "Desk",
     "Deviation",
     "Edit",
     "Finding",
@@ -25,6 +29,7 @@ __all__ = [
     "Means",
     "Measure",
     "Observation",
+    "Option",
     "Patch",
     "PatchState",
     "Place",
@@ -42,4 +47,5 @@ __all__ = [
     "Unresolved",
     "Verdict",
     "WorkOrder",
+    "later",
 ]

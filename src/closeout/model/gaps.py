@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from closeout.model.commands import Command
 from closeout.model.edits import Changeset
 from closeout.model.findings import Check, Criterion
 from closeout.model.gates import Gate
 from closeout.model.probes import Probe, Service
 from closeout.model.rules import Rule
 from closeout.model.tree import Tree
+from closeout.model.verdicts import Ruling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,18 @@ class Gap:
     """Called where they are run: what they need to run, no plan needs."""
     probes: Callable[[], tuple[Probe, ...]] = tuple
     """Called where they are asked: what they need to run, no plan needs."""
-    probes_of: Callable[[Tree, Service], tuple[Probe, ...]] | None = None
-    """The probes of a service of the tree that the order does not list."""
+    probes_of: Callable[[], Callable[[Tree, Service], tuple[Probe, ...]]] | None = None
+    """Loads what returns the probes of a service of the tree that the order does not list."""
+    commands: Callable[[], tuple[Command, ...]] = tuple
+    """What `invoke` offers for this gap alone."""
+    unlisted: frozenset[str] = frozenset()
+    """Services that its probes ask and the order does not list: no tree has to have them."""
+    graded: str = ""
+    """What the page calls the grades of its live probes; it has none without a name."""
+    noted: frozenset[str] = frozenset()
+    """Graded probes whose own words tell more than a grade."""
+    section: Callable[[Sequence[Ruling]], list[str]] = lambda _: []
+    """The Markdown lines that a report tells of its evidence beside the rulings."""
     deviations: tuple[Deviation, ...] = ()
     guide: str = ""
     """The gap's user documentation: problem, before, after (the folder's docstring)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closeout.model.findings import Means
-from closeout.model.probes import Observation
+from closeout.model.probes import Observation, Probe, ProbeContext
 
 Row = tuple[str, str, Observation]
 """Probe id, criterion id and what was seen."""
@@ -24,6 +24,18 @@ class GateContext:
     """Kept from run to run."""
     python: Path | None = None
     """The interpreter of an environment made from the gate's `requirements`."""
+
+    @property
+    def interpreter(self) -> Path:
+        """Return the interpreter; only a gate with `requirements` has one."""
+        if self.python is None:
+            message = "a gate that needs an interpreter names its requirements"
+            raise LookupError(message)
+        return self.python
+
+    def program(self, name: str) -> Path:
+        """Return a program of the interpreter's environment."""
+        return self.interpreter.with_name(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +58,19 @@ class Gate:
     """Whether `gate all`, and with it the session `coverage_gates`, runs it."""
     audited: bool = False
     """Whether `audit.all` runs it."""
+
+
+def of_probe(probe: Probe) -> Gate:
+    """Return the gate that puts one probe, which needs no service, to the tree."""
+
+    def run(context: GateContext) -> Iterable[Row]:
+        seen = probe.run(ProbeContext(root=context.root, scratch=context.scratch))
+        return ((probe.id, probe.criterion, seen),)
+
+    return Gate(
+        name=probe.id,
+        session=probe.id,
+        means=Means.LIVE,
+        criteria=(probe.criterion,),
+        run=run,
+    )

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from closeout.gaps import GAPS
+from closeout.model import Gap
+
 Item = Mapping[str, Any]
 """One piece of evidence, as in `schemas/report.schema.json`."""
 
-GRADED: Mapping[str, str] = {"headers": "Security headers", "mqtt-tls": "MQTT over TLS"}
-"""Gap to what its live probes grade."""
-
 _GRADES = ((1.0, "A"), (0.9, "B"), (0.75, "C"), (0.5, "D"))
-_NOTED = ("mqtt-tls.scanner-intermediate",)
-"""Graded probes whose own words tell more than a grade."""
 
 _HOUR, _MINUTE = 3600, 60
 
@@ -56,29 +54,29 @@ def figures(items: Iterable[Item]) -> list[dict[str, Any]]:
 
 
 def grades(items: Iterable[Item]) -> list[dict[str, Any]]:
-    """Return a table of grades for each gap of GRADED that was asked: a row a service."""
-    by_gap: dict[str, dict[str, list[Item]]] = {gap: {} for gap in GRADED}
+    """Return a table of grades for each graded gap that was asked: a row a service."""
+    by_gap: dict[str, dict[str, list[Item]]] = {gap.slug: {} for gap in GAPS if gap.graded}
     for item in items:
         name, _, service = item["probe"].partition("@")
-        gap = name.partition(".")[0]
-        if item["means"] == "live" and gap in by_gap:
-            by_gap[gap].setdefault(service, []).append(item)
-    return [
-        {
-            "title": GRADED[gap],
-            "rows": [
-                _graded(service or "all of it", asked) for service, asked in sorted(found.items())
-            ],
-            "notes": [
-                (item["probe"], item["expected"], item["observed"])
-                for asked in found.values()
-                for item in asked
-                if item["probe"] in _NOTED
-            ],
-        }
-        for gap, found in by_gap.items()
-        if found
-    ]
+        slug = name.partition(".")[0]
+        if item["means"] == "live" and slug in by_gap:
+            by_gap[slug].setdefault(service, []).append(item)
+    return [_table(gap, by_gap[gap.slug]) for gap in GAPS if by_gap.get(gap.slug)]
+
+
+def _table(gap: Gap, found: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
+    return {
+        "title": gap.graded,
+        "rows": [
+            _graded(service or "all of it", asked) for service, asked in sorted(found.items())
+        ],
+        "notes": [
+            (item["probe"], item["expected"], item["observed"])
+            for asked in found.values()
+            for item in asked
+            if item["probe"] in gap.noted
+        ],
+    }
 
 
 def grade(answers: Sequence[bool]) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from closeout.console.sanitize import storable
 from closeout.engine.planner import Detection, findings
 from closeout.errors import ExitCode
-from closeout.gaps.backup import rpo
 from closeout.model import Deviation, Finding, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
 from closeout.model.verdicts import Ruling
 from closeout.runs import evidence_store
@@ -157,7 +156,7 @@ def to_markdown(report: Report) -> str:
         "",
         *_bugs(report.bugs),
         *_red_probes(report.rulings),
-        *rpo.section(report.rulings),
+        *(line for gap in report.gaps for line in gap.section(report.rulings)),
         *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
         *_unread(report.unreadable),
         "## Departures from the order",

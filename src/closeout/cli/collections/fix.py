@@ -7,6 +7,8 @@ from collections.abc import Callable
 from invoke import Collection, Context, Task
 
 from closeout.cli.commands import fix
+from closeout.cli.commands import undo as undoing
+from closeout.cli.commands.detect import select
 from closeout.cli.invoke_task import ROOT_HELP, command, on_monorepo
 from closeout.gaps import GAPS
 
@@ -17,19 +19,19 @@ _HELP = {**ROOT_HELP, "dry-run": "print the plan, write nothing"}
 def fix_all(context: Context, root: str = "", only: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Close every gap. Example: invoke fix.all --root ../farmiq --dry-run."""
     act = fix.show if dry_run else fix.fix
-    on_monorepo(context, root, lambda space: act(space, fix.select(only)))
+    on_monorepo(context, root, lambda space: act(space, select(only)))
 
 
 @command(help={**ROOT_HELP, "run": "the run's id; without it the latest one that wrote"})
 def undo(context: Context, root: str = "", run: str = "") -> None:
     """Put back the exact bytes from before a run. Example: invoke fix.undo."""
-    on_monorepo(context, root, lambda space: fix.undo(space, run))
+    on_monorepo(context, root, lambda space: undoing.undo(space, run))
 
 
 def _fix_one(slug: str, title: str) -> Task[Callable[..., None]]:
     def fix_one(context: Context, root: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
         act = fix.show if dry_run else fix.fix
-        on_monorepo(context, root, lambda space: act(space, fix.select(slug)))
+        on_monorepo(context, root, lambda space: act(space, select(slug)))
 
     fix_one.__doc__ = f"Close one gap: {title}. Example: invoke fix.{slug} --dry-run."
     return command(name=slug, help=_HELP)(fix_one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection, Context
 
-from closeout.cli.commands import fix
+from closeout.cli.commands import report
 from closeout.cli.invoke_task import ROOT_HELP, command, on_monorepo
 from closeout.reporting import bundle
 
@@ -12,7 +12,7 @@ from closeout.reporting import bundle
 @command(help={**ROOT_HELP, "strict": "leave with 4 while something is unproven"})
 def build(context: Context, root: str = "", strict: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
     """Merge the evidence into one report. Example: invoke report.build --strict."""
-    act = fix.build_report if strict else fix.build_lenient_report
+    act = report.build if strict else report.build_lenient
     on_monorepo(context, root, act)
 
 

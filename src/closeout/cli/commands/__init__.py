@@ -1,1 +1,1 @@
-"""What each command does, a module a command: it prints, keeps what is to be kept, and returns a code."""
+"""What each command does, a module a command: it prints, keeps evidence, and returns a code."""

@@ -10,12 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from closeout.cli.commands import fix, gate, probe
+from closeout.cli import session
+from closeout.cli.commands import probe, report
+from closeout.cli.commands.detect import readable
 from closeout.console import failures, progress
 from closeout.console.output import give, say
 from closeout.engine import planner
@@ -23,11 +25,11 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
-from closeout.harness import environments, postgres
-from closeout.model import Means
+from closeout.harness import postgres
+from closeout.model import Gate, Means
 from closeout.model.verdicts import Evidence
 from closeout.process import pace
-from closeout.reporting import report
+from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders import artifact_lint, claims, order_check
@@ -35,43 +37,30 @@ from closeout.workorders.artifact_lint import Inspected
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
 
+_LIVE = "requirements/live.txt"
 _SQL_DEADLINE = 10
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreters:
-    """The Pythons of the environments that a tree's own code runs in; each is made when asked."""
-
-    live: Callable[[], Path]
-    vision: Callable[[], Path]
-    dbt: Callable[[], Path]
-
-
-def environments_of(space: Workspace) -> Interpreters:
-    """Return interpreters from this project's pins, kept in the workspace's cache."""
-
-    def maker(name: str) -> Callable[[], Path]:
-        folder = space.cache / "environments" / name
-        return lambda: environments.ensure(folder, f"requirements/{name}.txt")
-
-    return Interpreters(live=maker("live"), vision=maker("vision"), dbt=maker("dbt"))
-
-
 def full(space: Workspace, claimed: str = "") -> ExitCode:
     """Judge everything: files, both suites, the data pipeline, and the running services."""
-    return audit(space, environments_of(space), claimed)
+    return audit(space, session.kept_environments(space), claimed)
 
 
-def audit(space: Workspace, pythons: Interpreters, claimed: str = "") -> ExitCode:
+def audit(space: Workspace, pythons: session.Interpreters, claimed: str = "") -> ExitCode:
     """Judge everything, with the given interpreters; `claimed` is a file of ticked boxes."""
     run, tree = _begin(space, claimed)
-    _part(run, "billing_jest", lambda: gate.billing_gate(space))
-    _part(run, "vision_pytest", lambda: gate.vision_gate(space, pythons.vision()))
-    _part(run, "dbt", lambda: gate.dbt_gate(space, pythons.dbt().with_name("dbt")))
-    _part(run, "live_probes", lambda: probe.live_probes(space, pythons.live()))
+    audited = (gate for gate in session.gates() if gate.audited)
+    for gate in sorted(audited, key=lambda gate: not gate.suite):
+        _part(run, gate.session, partial(_judged, space, gate, pythons))
+    _part(run, "live_probes", lambda: probe.live_probes(space, pythons(_LIVE)))
     with _sql() as ask:
         return _end(space, run, tree, claimed, ask)
+
+
+def _judged(space: Workspace, gate: Gate, pythons: session.Interpreters) -> ExitCode:
+    space.announce()
+    return session.judge(space, (gate,), pythons)
 
 
 def quick(space: Workspace, claimed: str = "") -> ExitCode:
@@ -85,9 +74,9 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree]:
     space.announce()
     if claimed:
         claims.read(_text(claimed), WO_004)
-    tree = fix.readable(space)
+    tree = readable(space)
     run = store.start(space.reports, space.root, "audit")
-    evidence_store.write(run.evidence, "static", fix.static_evidence(space, tree, {}))
+    evidence_store.write(run.evidence, "static", report.static_evidence(space, tree, {}))
     tree.keep()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
@@ -98,14 +87,14 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree]:
     return run, tree
 
 
-def _part(run: store.Run, name: str, session: Callable[[], ExitCode]) -> None:
+def _part(run: store.Run, name: str, judge: Callable[[], ExitCode]) -> None:
     """Run one session with its words in a file of the run; a part that cannot run is told."""
     say(f"  {name} ...")
     progress.step(name)
     began = time.monotonic()
     try:
         with (run.folder / f"{name}.log").open("w") as log, redirect_stdout(log):
-            session()
+            judge()
     except CloseoutError as error:
         say(f"  {name}: left out: {error.message}")
         return
@@ -142,7 +131,7 @@ def _end(
     claimed: str,
     ask_sql: order_check.AskSql | None,
 ) -> ExitCode:
-    made = fix.ruled(space, run.id, tree, fix.remembered(space, tree))
+    made = report.ruled(space, run.id, tree, report.remembered(space, tree))
     found, fresh = planner.detect(GAPS, tree), _fresh(space, made)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
     _write(run, "order-audit.json", order_check.to_json(remarks))
@@ -153,7 +142,7 @@ def _end(
         reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
         _write(run, "claims.json", claims.to_json(reading))
         give("claims", claims.to_json(reading))
-    fix.conclude(space, run, made)
+    report.conclude(space, run, made)
     say(f"\n{order_check.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
     if reading is not None:
         say(f"\n{claims.told(reading)}")
@@ -162,7 +151,7 @@ def _end(
     return code
 
 
-def _fresh(space: Workspace, made: report.Report) -> list[Evidence]:
+def _fresh(space: Workspace, made: Report) -> list[Evidence]:
     return [
         item
         for item in evidence_store.gather(space.reports, space.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +26,12 @@ _FILES = {
     _HOOKS: "init/pre-commit-config.yaml.j2",
 }
 """Files of a monorepo, and the templates they come from."""
+
+
+def run(options: argparse.Namespace, home: Path) -> ExitCode:
+    """Adopt the monorepo that `--root` names."""
+    del home
+    return adopt(options.root)
 
 
 def adopt(root: str) -> ExitCode:

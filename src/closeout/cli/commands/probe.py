@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from closeout.cli.commands.gate import Row, before_fix, conclude, scratch
+from closeout.cli.parser import interpreter
+from closeout.cli.session import Answer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.harness import probe_runner, service_discovery, services
+from closeout.harness import probe_runner, service_discovery
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
+from closeout.process import pace
 from closeout.runs import evidence_store
-from closeout.runs.workspace import Workspace
+from closeout.runs.workspace import Workspace, choose
 
 _CLUSTER = "cluster"
+
+
+def run(options: argparse.Namespace, home: Path) -> ExitCode:
+    """Probe the chosen monorepo, at the pace that was asked for."""
+    with pace.kept(pace.Pace(workers=options.workers, deadline=options.deadline)):
+        return live_probes(choose(home, options.root), interpreter(options), options.only)
 
 
 def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
@@ -27,7 +36,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """
     tree = DiskTree(space.root)
     found = service_discovery.roster(tree)
-    absent = services.UNLISTED - set(found)
+    absent = frozenset().union(*(gap.unlisted for gap in GAPS)) - set(found)
     listed = [probe for gap in GAPS for probe in _probes(gap) if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
     further = [
@@ -56,7 +65,7 @@ def _probes_of(gap: Gap, tree: Tree, member: Service) -> tuple[Probe, ...]:
     if gap.probes_of is None:
         return ()
     try:
-        return gap.probes_of(tree, member)
+        return gap.probes_of()(tree, member)
     except Exception as error:  # noqa: BLE001 - as above
         return _failing(gap, f"probes@{member.name}", error)
 
@@ -86,13 +95,13 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
     except Exception as error:  # noqa: BLE001 - a bug stays in its session
         seen = failures.of_probe("live_probes", error)
         rows = [
-            Row(probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0)
+            Answer(probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0)
             for probe in probes
         ]
     return conclude(space, "live_probes", rows, Means.LIVE)
 
 
-def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Row]:
+def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answer]:
     with scratch("live") as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
@@ -103,7 +112,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Row]:
             cache=space.cache,
         )
     return [
-        Row(
+        Answer(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
             seen=_joined(outcome),

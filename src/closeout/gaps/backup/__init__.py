@@ -21,14 +21,8 @@ bucket's place, measures what was lost, and reckons what five minutes would cost
 from closeout.gaps.backup.detect import detect
 from closeout.gaps.backup.deviations import DEVIATIONS
 from closeout.gaps.backup.fix import fix
-from closeout.model import Gap, Probe
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.backup.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
+from closeout.gaps.backup.rpo import section
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="backup",
@@ -38,7 +32,10 @@ GAP = Gap(
     criteria=("9.1", "9.2", "9.3", "9.4"),
     detect=detect,
     fix=fix,
-    probes=_probes,
+    probes=later(f"{__name__}.probes", "PROBES"),
+    gates=later(f"{__name__}.gates", "GATES"),
+    commands=later(f"{__name__}.commands", "COMMANDS"),
+    section=section,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -42,6 +42,13 @@ def _script(name: str, criterion: str, question: scripts.Question) -> Probe:
     return Probe(id=f"backup.{name}", criterion=criterion, needs=_NEEDS, run=_guarded(run))
 
 
+RESTORE_DRILL = Probe(
+    id="backup.restore-drill",
+    criterion="9.4",
+    needs=_NEEDS,
+    run=_guarded(scripts.restore_drill),
+)
+
 PROBES = (
     _script("makes-verified-backup", "9.1", scripts.makes_verified_backup),
     _script("server-down", "9.1", scripts.server_down),
@@ -53,12 +60,7 @@ PROBES = (
     _script("upload-refused-by-emulator", "9.3", bucket_questions.upload_refused),
     _script("drill-from-s3-emulator", "9.4", bucket_questions.drills_from_s3),
     _script("drill-from-gcs-emulator", "9.4", bucket_questions.drills_from_gcs),
-    Probe(
-        id="backup.restore-drill",
-        criterion="9.4",
-        needs=_NEEDS,
-        run=_guarded(scripts.restore_drill),
-    ),
+    RESTORE_DRILL,
     Probe(
         id="backup.point-in-time",
         criterion="9.4",

@@ -17,7 +17,7 @@ from __future__ import annotations
 from closeout.gaps.billing_tests.detect import detect
 from closeout.gaps.billing_tests.deviations import DEVIATIONS
 from closeout.gaps.billing_tests.fix import fix
-from closeout.model import Gap
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="billing-tests",
@@ -27,6 +27,7 @@ GAP = Gap(
     criteria=("5.1", "5.2", "5.3", "5.4", "5.5"),
     detect=detect,
     fix=fix,
+    gates=later(f"{__name__}.gates", "GATES"),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

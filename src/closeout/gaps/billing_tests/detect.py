@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
 from closeout.gaps.billing_tests import jest_package
-from closeout.harness.quality_gate import BILLING, Minimum
-from closeout.harness.service_copy import BILLING_SERVICE
+from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
+from closeout.harness.quality_gate import Minimum
 from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing import test_files
 

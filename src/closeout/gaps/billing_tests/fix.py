@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import splice
 from closeout.fs.tree import below
 from closeout.gaps.billing_tests import jest_package
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.detect import PACKAGE, detect, jest_configurations
 from closeout.harness import suite_install
-from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.harness.suite_install import Needs, Shipped
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 

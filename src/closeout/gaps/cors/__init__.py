@@ -49,21 +49,8 @@ from __future__ import annotations
 from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import fix
-from closeout.model import Gap, Probe, Service, Tree
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.cors.probes import PROBES  # noqa: PLC0415 - no plan needs them
-    from closeout.gaps.cors.probing.express import EXPRESS_PROBES  # noqa: PLC0415 - no plan needs them
-
-    return (*PROBES, *EXPRESS_PROBES)
-
-
-def _probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
-    from closeout.gaps.cors.probes import probes_of  # noqa: PLC0415 - no plan needs them
-
-    return probes_of(tree, service)
-
+from closeout.gaps.cors.services import UNLISTED
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="cors",
@@ -73,8 +60,9 @@ GAP = Gap(
     criteria=("1.1", "1.2", "1.3"),
     detect=detect,
     fix=fix,
-    probes=_probes,
-    probes_of=_probes_of,
+    probes=later(f"{__name__}.probes", "PROBES"),
+    probes_of=later(f"{__name__}.probes", "probes_of"),
+    unlisted=UNLISTED,
     deviations=DEVIATIONS,
     guide=__doc__,
 )

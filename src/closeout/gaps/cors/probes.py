@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
-from closeout.gaps.cors.probing.express import express_probes_of
+from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
 from closeout.gaps.cors.probing.origins import (
     ALLOWED,
     EVIL,
@@ -15,9 +15,9 @@ from closeout.gaps.cors.probing.origins import (
     preflight,
     readable,
 )
+from closeout.gaps.cors.services import LISTED, SIBLINGS
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
-from closeout.harness.services import NAMED, SIBLINGS
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
@@ -143,7 +143,7 @@ def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
 
 
 def _questions(service: str) -> Iterator[Probe]:
-    criterion = "1.1" if service in NAMED else "1.3"
+    criterion = "1.1" if service in LISTED else "1.3"
     for name, expected, cases in (*_evil(service), *_own_pages(service)):
         yield Probe(
             id=f"cors.{name}@{service}",
@@ -190,7 +190,8 @@ _AS_THE_ORDER_ASKS = Probe(
 )
 
 PROBES = (
-    *(probe for service in (*NAMED, *SIBLINGS) for probe in _questions(service)),
+    *(probe for service in (*LISTED, *SIBLINGS) for probe in _questions(service)),
     _AS_THE_ORDER_ASKS,
     *CONFIGURATION_PROBES,
+    *EXPRESS_PROBES,
 )

@@ -35,14 +35,7 @@ from __future__ import annotations
 from closeout.gaps.external_secrets.detect import detect
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
 from closeout.gaps.external_secrets.fix import fix
-from closeout.model import Gap, Probe
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.external_secrets.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="external-secrets",
@@ -52,7 +45,9 @@ GAP = Gap(
     criteria=("10.1", "10.2", "10.3", "10.4"),
     detect=detect,
     fix=fix,
-    probes=_probes,
+    probes=later(f"{__name__}.probes", "PROBES"),
+    gates=later(f"{__name__}.gates", "GATES"),
+    commands=later(f"{__name__}.commands", "COMMANDS"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

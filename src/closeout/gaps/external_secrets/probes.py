@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from closeout.harness import cluster
+from closeout.gaps.external_secrets.probing.cluster import QUESTIONS
+from closeout.harness.cluster import Question
 from closeout.model import Observation, Probe, ProbeContext
 
 
-def _asking(question: cluster.Question) -> Callable[[ProbeContext], Observation]:
+def _asking(question: Question) -> Callable[[ProbeContext], Observation]:
     def ask(context: ProbeContext) -> Observation:
         """Ask only where the caller names its kubectl: a probe reaches for no cluster by itself."""
         kubectl = context.settings.get("kubectl")
@@ -19,6 +20,5 @@ def _asking(question: cluster.Question) -> Callable[[ProbeContext], Observation]
 
 PROBES = tuple(
     Probe(id=question.id, criterion=question.criterion, needs=("cluster",), run=_asking(question))
-    for question in cluster.QUESTIONS
-    if question.id.startswith("external-secrets.")
+    for question in QUESTIONS
 )

@@ -31,16 +31,9 @@ from closeout.gaps.factory_secret.detect import GAP as SLUG
 from closeout.gaps.factory_secret.detect import detect
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
 from closeout.gaps.factory_secret.fix import fix
-from closeout.model import Gap, Probe
+from closeout.model import Gap, later
 
 __all__ = ["GAP"]
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.factory_secret.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
 
 GAP = Gap(
     slug=SLUG,
@@ -50,7 +43,7 @@ GAP = Gap(
     criteria=("4.1", "4.2", "4.3"),
     detect=detect,
     fix=fix,
-    probes=_probes,
+    probes=later(f"{__name__}.probes", "PROBES"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

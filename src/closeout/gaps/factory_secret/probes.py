@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.harness.boot import Booted, booted, launch_of, log_of
 from closeout.harness.http import Answer, Request, ask, json_headers, judged, send, summary, tally
-from closeout.harness.services import IDENTITY, TENANT_REGISTRY
 from closeout.model import Observation, Probe, ProbeContext
 
 CLAIM = "/api/v1/provisioning/claim"

@@ -35,20 +35,8 @@ from __future__ import annotations
 from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
 from closeout.gaps.headers.fix import fix
-from closeout.model import Gap, Probe, Service, Tree
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.headers.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
-
-def _probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
-    from closeout.gaps.headers.probes import probes_of  # noqa: PLC0415 - no plan needs them
-
-    return probes_of(tree, service)
-
+from closeout.gaps.headers.services import UNLISTED
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="headers",
@@ -58,8 +46,10 @@ GAP = Gap(
     criteria=("7.1", "7.2", "7.3", "7.4"),
     detect=detect,
     fix=fix,
-    probes=_probes,
-    probes_of=_probes_of,
+    probes=later(f"{__name__}.probes", "PROBES"),
+    probes_of=later(f"{__name__}.probes", "probes_of"),
+    unlisted=UNLISTED,
+    graded="Security headers",
     deviations=DEVIATIONS,
     guide=__doc__,
 )

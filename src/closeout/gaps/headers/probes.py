@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from closeout.gaps.headers.probing.behaviour import behaviour
 from closeout.gaps.headers.probing.documentation import docs_render
+from closeout.gaps.headers.services import LISTED, SIBLINGS
 from closeout.harness import chromium
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary
 from closeout.harness.service_discovery import FASTAPI
-from closeout.harness.services import NAMED, SIBLINGS
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _YEAR = 31_536_000
@@ -190,4 +190,4 @@ def _questions(service: str) -> Iterator[Probe]:
     )
 
 
-PROBES = tuple(probe for service in (*NAMED, *SIBLINGS) for probe in _questions(service))
+PROBES = tuple(probe for service in (*LISTED, *SIBLINGS) for probe in _questions(service))

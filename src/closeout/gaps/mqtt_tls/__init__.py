@@ -37,14 +37,7 @@ from __future__ import annotations
 from closeout.gaps.mqtt_tls.detect import detect
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
 from closeout.gaps.mqtt_tls.fix import fix
-from closeout.model import Gap, Probe
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.mqtt_tls.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="mqtt-tls",
@@ -54,7 +47,11 @@ GAP = Gap(
     criteria=("8.1", "8.2", "8.3", "8.4"),
     detect=detect,
     fix=fix,
-    probes=_probes,
+    probes=later(f"{__name__}.probes", "PROBES"),
+    gates=later(f"{__name__}.gates", "GATES"),
+    commands=later(f"{__name__}.commands", "COMMANDS"),
+    graded="MQTT over TLS",
+    noted=frozenset({"mqtt-tls.scanner-intermediate"}),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

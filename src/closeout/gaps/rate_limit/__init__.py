@@ -26,16 +26,9 @@ from closeout.gaps.rate_limit.detect import GAP as SLUG
 from closeout.gaps.rate_limit.detect import detect
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
 from closeout.gaps.rate_limit.fix import fix
-from closeout.model import Gap, Probe
+from closeout.model import Gap, later
 
 __all__ = ["GAP"]
-
-
-def _probes() -> tuple[Probe, ...]:
-    from closeout.gaps.rate_limit.probes import PROBES  # noqa: PLC0415 - no plan needs them
-
-    return PROBES
-
 
 GAP = Gap(
     slug=SLUG,
@@ -45,7 +38,7 @@ GAP = Gap(
     criteria=("2.1", "2.2", "2.3"),
     detect=detect,
     fix=fix,
-    probes=_probes,
+    probes=later(f"{__name__}.probes", "PROBES"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

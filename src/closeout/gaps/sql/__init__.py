@@ -30,7 +30,7 @@ from __future__ import annotations
 from closeout.gaps.sql.detect import detect
 from closeout.gaps.sql.deviations import DEVIATIONS
 from closeout.gaps.sql.fix import fix
-from closeout.model import Gap
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="sql",
@@ -40,6 +40,8 @@ GAP = Gap(
     criteria=("3.1", "3.2", "3.3"),
     detect=detect,
     fix=fix,
+    gates=later(f"{__name__}.gates", "GATES"),
+    commands=later(f"{__name__}.commands", "COMMANDS"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from closeout.gaps.vision_tests.detect import detect
 from closeout.gaps.vision_tests.deviations import DEVIATIONS
 from closeout.gaps.vision_tests.fix import fix
-from closeout.model import Gap
+from closeout.model import Gap, later
 
 GAP = Gap(
     slug="vision-tests",
@@ -26,6 +26,7 @@ GAP = Gap(
     criteria=("6.1", "6.2", "6.3", "6.4", "6.5"),
     detect=detect,
     fix=fix,
+    gates=later(f"{__name__}.gates", "GATES"),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

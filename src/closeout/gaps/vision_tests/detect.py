@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
-from closeout.harness.quality_gate import VISION, Minimum
-from closeout.harness.service_copy import VISION_SERVICE
+from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
+from closeout.harness.quality_gate import Minimum
 from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing import test_files
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.detect import detect, pytest_configurations
 from closeout.harness import suite_install
-from closeout.harness.service_copy import VISION_SERVICE
 from closeout.harness.suite_install import Needs, Shipped
 from closeout.model import Changeset, Tree
 

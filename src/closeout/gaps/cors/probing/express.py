@@ -8,9 +8,9 @@ from functools import partial
 
 from closeout.gaps.cors.express.detect import look, service_of
 from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, LOOKALIKES, get, not_shared, preflight
+from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness.boot import Booted, booted, launch_of
 from closeout.harness.http import Answer, Judge, Request, exchanges, judged, send, summary, unproven
-from closeout.harness.services import IDENTITY, INGESTION
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from closeout.formats import x509
 from closeout.gaps.mqtt_tls.probing.mosquitto import Running
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ def not_yet_valid(broker: Running, name: str) -> Pair:
 
 def self_signed(broker: Running, name: str) -> Pair:
     """Return a pair that nobody but itself vouches for."""
-    from closeout.formats import x509  # noqa: PLC0415 - cryptography is slow to import
-
     key = x509.new_key()
     itself = x509.Authority(certificate=x509.authority(key, now=_now()), key=key)
     made = x509.client(itself, key, name=name, now=_now())
@@ -37,8 +36,6 @@ def self_signed(broker: Running, name: str) -> Pair:
 
 def serve_common_name(broker: Running, name: str) -> None:
     """Replace the server's certificate by one that carries `name` as its common name alone."""
-    from closeout.formats import x509  # noqa: PLC0415 - cryptography is slow to import
-
     signer = _authority(broker)
     place = broker.certs / "broker" / "server.crt"
     key = x509.read_key(place.with_suffix(".key"))
@@ -46,16 +43,12 @@ def serve_common_name(broker: Running, name: str) -> None:
 
 
 def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
-    from closeout.formats import x509  # noqa: PLC0415 - cryptography is slow to import
-
     key = x509.new_key()
     made = x509.client(_authority(broker), key, name=name, now=_now() + shift)
     return _kept(broker, f"{name}-{kind}", x509.pem(made), x509.key_pem(key))
 
 
 def _authority(broker: Running) -> Authority:
-    from closeout.formats import x509  # noqa: PLC0415 - cryptography is slow to import
-
     folder = broker.certs / "authority"
     return x509.Authority(
         certificate=x509.read_certificate(folder / "ca.crt"), key=x509.read_key(folder / "ca.key")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from closeout import process
+from closeout.gaps.mqtt_tls import certificates
 from closeout.process import pace
 
 _START = 20.0
@@ -101,8 +102,6 @@ def serving(container: Container) -> Iterator[Running]:
 
     Requires `binary()`. The broker's user is `mosquitto`, else `nobody`, where we are root.
     """
-    from closeout.gaps.mqtt_tls import certificates  # noqa: PLC0415 - cryptography is slow to import
-
     program = binary()
     if program is None:
         message = "mosquitto is not installed"

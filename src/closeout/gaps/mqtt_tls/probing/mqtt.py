@@ -9,6 +9,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from paho.mqtt import client as paho
+
 from closeout.gaps.mqtt_tls.probing.mosquitto import Running
 from closeout.process import pace
 
@@ -74,8 +76,6 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
 
     The answer is `received` where the second message came and the first did not.
     """
-    from paho.mqtt import client as paho  # noqa: PLC0415 - only here
-
     got: Queue[str] = Queue()
     ready: Queue[str] = Queue()
     made = [paho_client(broker, name) for name in (receiver, sender)]
@@ -106,8 +106,6 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
 
 def paho_client(broker: Running, name: str) -> Any:  # noqa: ANN401 - the type is imported late
     """Return an unconnected client of this name with its own certificate."""
-    from paho.mqtt import client as paho  # noqa: PLC0415 - only here
-
     made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=f"closeout-{name}")
     made.tls_set_context(tls_context(broker.ca, broker.pair(name)))
     return made

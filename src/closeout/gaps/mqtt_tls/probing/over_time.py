@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from closeout.gaps.mqtt_tls import certificates
+from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.mqtt_session import session
@@ -29,8 +31,6 @@ def _retained(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
 
 
 def _reload(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
-    from closeout.gaps.mqtt_tls import certificates  # noqa: PLC0415 - cryptography is slow to import
-
     topic, _ = topics(stage.acl)
     port, reader = broker.ports[TLS_PORT], stage.container.clients[1]
     with session(broker, port, reader) as receiver, session(broker, port, SENDER) as sender:
@@ -51,8 +51,6 @@ def _reload(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
 
 def _rotation(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
     """Rotate; after each step ask as a client that did what the step before asked for."""
-    from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate  # noqa: PLC0415 - cryptography is slow to import
-
     answers = []
     holdings = [_holding(broker, "old")]
     for step, renew in (

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH
+from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness.http import Answer, Request, exchanges
-from closeout.harness.services import IDENTITY
 from closeout.model import Probe
 
 _JSON = (("Content-Type", "application/json"),)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from closeout.gaps.rate_limit.probing.visitors import WRONG, login
+from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness import redis
 from closeout.harness.boot import NotBooted, booted, launch_of
 from closeout.harness.http import Request, judged, send, tally, unproven
 from closeout.harness.service_database import account
-from closeout.harness.services import IDENTITY
 from closeout.model import Observation, Probe, ProbeContext
 from closeout.process import pace
 

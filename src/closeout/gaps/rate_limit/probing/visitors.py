@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness.http import Answer, Request, ask, json_headers
 from closeout.harness.service_database import PASSWORD, account
-from closeout.harness.services import IDENTITY
 from closeout.model import ProbeContext
 
 LOGIN = "/api/v1/auth/login"

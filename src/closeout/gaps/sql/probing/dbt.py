@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import sqlglot
+from sqlglot.errors import SqlglotError
+
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree
@@ -122,9 +125,6 @@ def _compiled(pipeline: Pipeline) -> Rows:
 
 def _syntax(pipeline: Pipeline) -> tuple[str, str, Observation]:
     """Parse what dbt compiled; a macro's output is judged here, as only rendering shows it."""
-    import sqlglot  # noqa: PLC0415 - slow to import
-    from sqlglot.errors import SqlglotError  # noqa: PLC0415 - the same
-
     command = "sqlglot over target/compiled, dialect postgres"
     models = sorted(pipeline.folder.glob("target/compiled/*/models/**/*.sql"))
     if MODEL not in {path.stem for path in models}:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from closeout import process
 from closeout.fs.tree import DiskTree
 from closeout.gaps.sql.probing import cohort
@@ -88,8 +90,6 @@ def home(tree: DiskTree) -> PurePosixPath | None:
 
 def absent_packages(tree: DiskTree, home: PurePosixPath) -> tuple[str, ...]:
     """Return the hub and git packages that the project names and that nobody installed."""
-    import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
-
     installed = home / "dbt_packages"
     there = {path.relative_to(installed).parts[0] for path in _below(tree, installed)}
     absent = []
@@ -140,8 +140,6 @@ def install_packages(pipeline: Pipeline, absent: tuple[str, ...]) -> str:
 
 
 def _write_profile(folder: Path, profiles: Path, database: Database) -> None:
-    import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
-
     try:
         settings = plain((folder / "dbt_project.yml").read_bytes())
     except yaml.YAMLError:

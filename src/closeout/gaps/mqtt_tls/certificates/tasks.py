@@ -12,7 +12,6 @@ from closeout.fs import writer
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import (
     BROKER_NAMES,
-    CLIENT_NAMES,
     IssueReport,
     expiry,
     rotation,
@@ -34,36 +33,36 @@ _NEXT = {
 }
 
 
-def folder_of(home: Path, root: str) -> Path:
+def dev(  # noqa: PLR0913 - each is a command-line option
+    home: Path, *, root: str, names: str, fleet: str, force: bool, dry_run: bool
+) -> ExitCode:
+    """Issue what is missing or expired, or all of it anew, or one certificate a device."""
+    folder = _folder(home, root)
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip()) or BROKER_NAMES
+    if fleet and dry_run:
+        return rehearse_fleet(folder, Path(fleet))
+    if fleet:
+        return make_fleet(folder, Path(fleet), wanted)
+    issue = certificates.reissue if force else certificates.issue
+    if dry_run:
+        return _rehearsed(issue(folder, wanted, pen=Rehearsal()))
+    _instructions(folder, wanted)
+    return _told(issue(folder, wanted))
+
+
+def check(home: Path, *, root: str, days: int) -> ExitCode:
+    """Say what is about to expire."""
+    return look(_folder(home, root), days)
+
+
+def renew(home: Path, *, root: str) -> ExitCode:
+    """Sign again what is about to expire, over the same keys and names."""
+    return _told(certificates.renew(_folder(home, root)))
+
+
+def _folder(home: Path, root: str) -> Path:
     """Return the certificate folder of the monorepo at `root`, the project's own without one."""
     return Path(root).resolve() / _THEIRS if root else home / _OURS
-
-
-def names_from(text: str) -> tuple[str, ...]:
-    """Return the names of a comma-separated list, the default ones for an empty text."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) or BROKER_NAMES
-
-
-def make(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Issue what is missing or expired into `folder`; valid files stay."""
-    _instructions(folder, names)
-    return _told(certificates.issue(folder, names))
-
-
-def make_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Replace authority, keys and certificates in `folder`."""
-    _instructions(folder, names)
-    return _told(certificates.reissue(folder, names))
-
-
-def rehearse(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Print what `make` would write, and write nothing."""
-    return _rehearsed(certificates.issue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
-
-
-def rehearse_anew(folder: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
-    """Print what `make_anew` would write, and write nothing."""
-    return _rehearsed(certificates.reissue(folder, names, CLIENT_NAMES, pen=Rehearsal()))
 
 
 def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
@@ -79,12 +78,7 @@ def rehearse_fleet(folder: Path, source: Path) -> ExitCode:
     return _counted(folder, source, "would be written", served)
 
 
-def extend(folder: Path) -> ExitCode:
-    """Sign again what is about to expire, over the same keys and names."""
-    return _told(certificates.renew(folder))
-
-
-def turn(folder: Path, step: str) -> ExitCode:
+def rotate(home: Path, *, step: str, root: str) -> ExitCode:
     """Take one step of a rotation of the authority."""
     known = {item.value: item for item in rotation.Step}
     if step not in known:
@@ -93,7 +87,7 @@ def turn(folder: Path, step: str) -> ExitCode:
             f"{step!r} is no step of a rotation.",
             hint=f"take --step {', then '.join(known)}; each once the clients are ready for it.",
         )
-    made = rotation.rotate(folder, known[step])
+    made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
     say(f"next: {_NEXT[known[step]]}.")
@@ -102,25 +96,25 @@ def turn(folder: Path, step: str) -> ExitCode:
     return ExitCode.SETTLED
 
 
-def manifests(root: Path, out: Path, namespace: str) -> ExitCode:
+def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     """Write the broker's manifests for a cluster into `out`, with the access list of `root`."""
-    broker = root / _THEIRS.parent
+    folder, broker = Path(out), Path(root or home) / _THEIRS.parent
     access, example = (broker / name for name in ("aclfile", "aclfile.example"))
     known = access.read_bytes() if access.is_file() else None
     acl = known or render.access_list(example.read_bytes() if example.is_file() else None)
     made = render.cluster_manifests(_OURS.parts[0], namespace, acl)
-    taken = [name for name in made if (out / name).exists()]
+    taken = [name for name in made if (folder / name).exists()]
     if taken:
         raise CloseoutError(
             "manifests-there",
-            f"{out} has {', '.join(taken)} already; nothing was overwritten.",
+            f"{folder} has {', '.join(taken)} already; nothing was overwritten.",
             hint="name another folder with --out.",
         )
-    out.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
-        writer.durable_write(out / name, content)
-        say(f"wrote {out / name}")
-    give("written", [str(out / name) for name in made])
+        writer.durable_write(folder / name, content)
+        say(f"wrote {folder / name}")
+    give("written", [str(folder / name) for name in made])
     return ExitCode.SETTLED
 
 

@@ -1,23 +1,17 @@
-"""The services that more than one gap puts its probes to, by folder name."""
+"""The services that the CORS probes ask, by folder name."""
 
 from __future__ import annotations
 
-NAMED = (
-    "edge-vision-inference",
-    "cloud-llm-insights-service",
-    "cloud-advanced-analytics",
-    "cloud-analytics-service",
-    "cloud-inference-server",
-)
+from closeout.gaps.cors.detect import NAMED
+
+LISTED = tuple(path.parents[1].name for path in NAMED)
 """The FastAPI services that the order lists."""
 
 SIBLINGS = ("cloud-weather-service", "cloud-feed-planner")
 """FastAPI services with the same defect that it does not list."""
 
 IDENTITY = "cloud-identity-access"
-TENANT_REGISTRY = "cloud-tenant-registry"
 INGESTION = "cloud-ingestion"
 """An Express service with the same defect that the order does not list."""
 
 UNLISTED = frozenset([*SIBLINGS, INGESTION])
-"""Services that the order does not list: a monorepo without one lacks nothing."""

@@ -6,29 +6,25 @@ import json
 
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
-from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
-from closeout.runs import store
-from closeout.runs.workspace import Workspace
+from closeout.model import Desk
 
 
-def list_secrets(space: Workspace) -> ExitCode:
+def list_secrets(desk: Desk) -> ExitCode:
     """Print every secret variable of every service with its places, and keep the list."""
-    space.announce()
-    found = inventory(DiskTree(space.root))
+    found = inventory(DiskTree(desk.root))
     for item in found:
         flags = [name for name, set_ in _flags(item) if set_]
         say(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
         for place in item.places:
             say(f"  {place.path}:{place.line} {place.origin.value}")
-    run = store.latest(space.reports, space.root)
     listed = [_to_json(item) for item in found]
     give("secrets", listed)
     document = json.dumps(listed, indent=1)
-    writer.durable_write(run.folder / "secrets.json", document.encode())
+    run = desk.keep("secrets.json", document.encode())
     literals = sum(item.literal or item.fallback for item in found)
-    say(f"{len(found)} secret variables, {literals} with a usable literal; {run.id}/secrets.json")
+    say(f"{len(found)} secret variables, {literals} with a usable literal; {run}/secrets.json")
     return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
 
 

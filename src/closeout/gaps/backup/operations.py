@@ -8,14 +8,14 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from closeout.cli.commands import gate
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
+from closeout.gaps.backup.probes import RESTORE_DRILL
 from closeout.gaps.backup.probing import drill
 from closeout.harness import postgres
-from closeout.model import Means, Observation, Probe, ProbeContext
-from closeout.runs.workspace import Workspace
+from closeout.model import Desk, Means, Observation, Probe, ProbeContext
+from closeout.model.gates import of_probe
 
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 """The name of one backup's folder."""
@@ -26,19 +26,15 @@ _ARRIVALS = {"backup.uploaded": "9.3", "backup.reaches-storage": "M.8"}
 """What an upload to an operator's own bucket proves: probe and criterion."""
 
 
-def run_backup(space: Workspace) -> ExitCode:
+def run_backup(desk: Desk) -> ExitCode:
     """Back up the server that the environment names; with a bucket, record what arrived there."""
-    space.announce()
     settings = drill.settings_from_environment()
     run = drill.back_up(settings)
     code = _told(run)
     if bucket := settings.get("BACKUP_BUCKET"):
-        seen = _arrived(space.root, run, bucket, settings)
-        rows = [
-            gate.Row(probe=probe, criterion=it, seen=seen, before=None, seconds=run.seconds)
-            for probe, it in _ARRIVALS.items()
-        ]
-        gate.conclude(space, "backup_run", rows, Means.OPERATOR)
+        seen = _arrived(desk.root, run, bucket, settings)
+        rows = [(probe, criterion, seen) for probe, criterion in _ARRIVALS.items()]
+        desk.record("backup_run", Means.OPERATOR, rows, run.seconds)
     return code
 
 
@@ -65,33 +61,32 @@ def _arrived(root: Path, run: drill.Run, bucket: str, settings: Mapping[str, str
     )
 
 
-def run_restore(space: Workspace, words: str) -> ExitCode:
+def run_restore(desk: Desk, what: str) -> ExitCode:
     """Restore with the given words of `scripts/restore-database.sh`."""
-    space.announce()
-    if not words:
+    del desk
+    if not what:
         raise CloseoutError(
             "restore-unnamed",
             "nothing to restore was named.",
             hint="try --what '--newest DATABASE'; scripts/restore-database.sh --help tells more.",
         )
-    return _told(drill.restore(shlex.split(words), drill.settings_from_environment()))
+    return _told(drill.restore(shlex.split(what), drill.settings_from_environment()))
 
 
-def rehearse(space: Workspace, of: str = "") -> ExitCode:
+def rehearse(desk: Desk, of: str) -> ExitCode:
     """Drill, and record as evidence what was measured.
 
     `of` is a folder of backups, a bucket, or one backup in either; without it a seeded server is
     backed up first.
     """
     if not of:
-        return gate.ask_one(space, "backup.restore-drill")
+        return desk.judge((of_probe(RESTORE_DRILL),))
 
     def run(context: ProbeContext) -> Observation:
         return _drilled(context, of)
 
-    return gate.put(
-        space, Probe(id="backup.drill-of-own-backups", criterion="9.4", needs=("bash",), run=run)
-    )
+    own = Probe(id="backup.drill-of-own-backups", criterion="9.4", needs=("bash",), run=run)
+    return desk.judge((of_probe(own),))
 
 
 def _drilled(context: ProbeContext, of: str) -> Observation:

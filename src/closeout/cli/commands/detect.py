@@ -1,0 +1,78 @@
+"""`invoke detect.all`, and the reading that every command begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from closeout.console import progress
+from closeout.console.output import give, say
+from closeout.engine import evaluate, planner
+from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import cache
+from closeout.fs.tree import DiskTree
+from closeout.gaps import GAPS
+from closeout.model import Check, Gap, Reason, Tree
+from closeout.reporting import report
+from closeout.runs import plan_record
+from closeout.runs.workspace import Workspace
+
+
+def select(only: str) -> tuple[Gap, ...]:
+    """Return the gaps that a comma list of slugs names, all for an empty one, in order.
+
+    Raises CloseoutError("gap-unknown").
+    """
+    asked = {slug.strip() for slug in only.split(",") if slug.strip()}
+    known = {gap.slug for gap in GAPS}
+    if asked - known:
+        raise CloseoutError(
+            "gap-unknown",
+            f"there is no gap {', '.join(sorted(asked - known))}.",
+            hint=f"name some of {', '.join(gap.slug for gap in GAPS)}.",
+        )
+    return tuple(gap for gap in GAPS if not asked or gap.slug in asked)
+
+
+def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
+    """Print every open place; nothing is written but what the next run may recall."""
+    space.announce()
+    tree = readable(space)
+    found = detection(gaps, tree)
+    tree.keep()
+    places = [place for checks in found.values() for place in planner.findings(checks)]
+    for place in places:
+        told = "named" if place.named else "unnamed"
+        say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
+    checks = [check for made in found.values() for check in made]
+    unjudged = evaluate.unjudged(checks, tree.unreadable())
+    refused = dict.fromkeys((*(item for check in checks for item in check.unresolved), *unjudged))
+    for item in refused:
+        say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
+    say(f"{len(places)} open, {len(refused)} not judged")
+    give("places", [report.finding_json(place) for place in places])
+    give("not_judged", [plan_record.place_json(item) for item in refused])
+    if any(item.reason is Reason.OURS for item in refused):
+        return ExitCode.OWN_BUG
+    return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
+
+
+def readable(space: Workspace) -> DiskTree:
+    """Return the workspace's tree; raises CloseoutError where not one file can be read."""
+    tree = DiskTree(space.root, cache.place_of(space.root))
+    if not any(tree.read(path) is not None for path in tree.paths()):
+        refused = tree.unreadable()
+        raise CloseoutError(
+            "root-unreadable",
+            f"none of {space.root}'s files can be read; {refused[0].path}: {refused[0].detail}.",
+            hint="make the files readable, then run the command again.",
+        )
+    return tree
+
+
+def detection(gaps: Sequence[Gap], tree: Tree) -> planner.Detection:
+    """Return what the gaps find on `tree`, and say which one is looking."""
+    found: dict[str, tuple[Check, ...]] = {}
+    for gap in gaps:
+        progress.step(f"detecting {gap.slug}")
+        found |= planner.detect((gap,), tree)
+    return found

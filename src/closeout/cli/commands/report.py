@@ -1,0 +1,134 @@
+"""`invoke report.build`, and the rulings that every run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from closeout.cli.commands.detect import detection, readable
+from closeout.console import progress
+from closeout.console.output import give, say
+from closeout.engine import evaluate, planner, waivers
+from closeout.errors import ExitCode
+from closeout.fs.tree import digest
+from closeout.gaps import GAPS
+from closeout.model import Reason, Tree, Unresolved
+from closeout.model.verdicts import Evidence, Ruling
+from closeout.reporting import bundle, report
+from closeout.runs import evidence_store, plan_record, store
+from closeout.runs.plan_record import Record
+from closeout.runs.workspace import Workspace
+from closeout.workorders.wo_004 import WO_004
+
+
+def build(space: Workspace) -> ExitCode:
+    """Merge all evidence about the tree into the latest run's report."""
+    space.announce()
+    tree = readable(space)
+    run = store.latest(space.reports, space.root)
+    return conclude(space, run, ruled(space, run.id, tree, remembered(space, tree)))
+
+
+def build_lenient(space: Workspace) -> ExitCode:
+    """Build the report; what is unproven does not count against it."""
+    code = build(space)
+    return ExitCode.SETTLED if code is ExitCode.UNPROVEN else code
+
+
+def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
+    """Return the rulings on `tree`: detected now, proven by what the runs about it gathered."""
+    tree_digest = digest(tree)
+    found = detection(GAPS, tree)
+    unreadable = tree.unreadable()
+    now = datetime.now(UTC)
+    proven = [
+        item
+        for item in evidence_store.gather(space.reports, space.root)
+        if not item.probe.startswith(evaluate.DETECTOR)
+    ]
+    register = waivers.load(tree, now.date())
+    stopped = {
+        gap.slug: planner.stops(found[gap.slug], record.unresolved.get(gap.slug, ()))
+        for gap in GAPS
+    }
+    case = evaluate.Case(
+        tree_digest=tree_digest,
+        detection=found,
+        unresolved=record.unresolved,
+        evidence=(*static_evidence(space, tree, found), *proven),
+        waivers=register.in_force,
+        unreadable=unreadable,
+        stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
+    )
+    rulings = evaluate.judge(WO_004, case)
+    open_now = report.open_places(found)
+    return report.Report(
+        work_order=WO_004,
+        gaps=GAPS,
+        root=space.root.name,
+        tree_digest=tree_digest,
+        run_id=run_id,
+        rulings=rulings,
+        before={**open_now, **record.before},
+        after=open_now,
+        unnamed_before={**report.unnamed_places(found), **record.unnamed},
+        unreadable=unreadable,
+        unresolved=record.unresolved,
+        changes=record.changes,
+        findings=tuple(place for checks in found.values() for place in planner.findings(checks)),
+        bugs=_bugs(stopped.values(), rulings),
+        notices=(*register.notices, *waivers.unused(register, rulings)),
+    )
+
+
+def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) -> tuple[str, ...]:
+    """Return the failures of ours among what stops gaps and what probes ran into."""
+    of_gaps = (item.detail for items in stopped for item in items if item.reason is Reason.OURS)
+    of_probes = (item.bug for ruling in rulings for item in ruling.evidence if item.bug)
+    return tuple(dict.fromkeys((*of_gaps, *of_probes)))
+
+
+def static_evidence(
+    space: Workspace, tree: Tree, before: planner.Detection
+) -> tuple[Evidence, ...]:
+    """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
+    found = detection(GAPS, tree)
+    tree_digest = digest(tree)
+    made = evaluate.static_evidence({**found, **before}, found, tree_digest, datetime.now(UTC))
+    earlier: Mapping[tuple[str, str], Evidence] = {
+        (item.probe, item.criterion): item
+        for item in evidence_store.gather(space.reports, space.root)
+        if item.subject_digest == tree_digest and item.before is not None
+    }
+    return tuple(
+        replace(item, before=earlier[item.probe, item.criterion].before)
+        if (item.probe, item.criterion) in earlier
+        else item
+        for item in made
+    )
+
+
+def remembered(space: Workspace, tree: Tree) -> Record:
+    """Return what the runs that still stand wrote, merged, the newest one's refusals last.
+
+    What stopped a gap's fix in such a run no longer counts once the gap has no open place.
+    """
+    standing = store.undoable(space.reports, space.root)
+    kept = plan_record.merged([plan_record.read(run.folder) for run in reversed(standing)])
+    stopped = [gap for gap in GAPS if planner.stops((), kept.unresolved.get(gap.slug, ()))]
+    seen = planner.detect(stopped, tree)
+    settled = {slug for slug, checks in seen.items() if not planner.findings(checks)}
+    left = {slug: items for slug, items in kept.unresolved.items() if slug not in settled}
+    return replace(kept, unresolved=left)
+
+
+def conclude(space: Workspace, run: store.Run, made: report.Report) -> ExitCode:
+    """Write the run's bundle and print its report; returns the report's code."""
+    progress.step("writing the report")
+    bundle.build(space, run, made)
+    say(report.to_terminal(made))
+    say(f"\nreport: {space.shown_reports}/{run.id}/report.html, report.md, report.json")
+    give("run", {"id": run.id, "folder": str(run.folder)})
+    give("report", report.to_json(made))
+    return made.exit_code

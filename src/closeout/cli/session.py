@@ -1,0 +1,215 @@
+"""What the judging sessions share: run gates, record their evidence, say how it stands."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from closeout.console import failures, progress
+from closeout.console.output import add, give, say
+from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import writer
+from closeout.fs.tree import DiskTree, digest
+from closeout.gaps import GAPS
+from closeout.harness import environments
+from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row
+from closeout.model.verdicts import Evidence
+from closeout.runs import evidence_store, store
+from closeout.runs.workspace import Workspace
+
+Interpreters = Callable[[str], Path]
+"""A file of pins, such as `requirements/live.txt`, to the interpreter of its environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One probe's answer on the tree as it is, and whether it passed before the fix."""
+
+    probe: str
+    criterion: str
+    seen: Observation
+    before: bool | None
+    seconds: float
+
+
+def gates() -> tuple[Gate, ...]:
+    """Return every gate, in the sequence of the gaps."""
+    return tuple(gate for gap in GAPS for gate in _gates_of(gap))
+
+
+def named(name: str) -> tuple[Gate, ...]:
+    """Return the gates of one name: they are one session."""
+    return tuple(gate for gate in gates() if gate.name == name)
+
+
+def _gates_of(gap: Gap) -> tuple[Gate, ...]:
+    try:
+        return gap.gates()
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        failures.noted(f"{gap.slug}: gates", error)
+        return ()
+
+
+def environments_in(folder: Path) -> Interpreters:
+    """Return interpreters from this project's pins, each made below `folder` when it is asked."""
+
+    def made(requirements: str) -> Path:
+        return environments.ensure(folder / PurePosixPath(requirements).stem, requirements)
+
+    return made
+
+
+def kept_environments(space: Workspace) -> Interpreters:
+    """Return interpreters that are kept in the workspace's cache."""
+    return environments_in(space.cache / "environments")
+
+
+def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> ExitCode:
+    """Run the gates of one session on the tree before the fix, where there was one, and as it is.
+
+    What an operator's cluster says is asked once: no fix of a tree changes it.
+    """
+    session, means = asked[0].session, asked[0].means
+    pairs = [(gate, pythons(gate.requirements) if gate.requirements else None) for gate in asked]
+
+    def ask(root: Path, folder: Path) -> list[Row]:
+        folder.mkdir(mode=0o755)
+        given = partial(GateContext, root=root, scratch=folder, cache=space.cache)
+        return [row for gate, python in pairs for row in _seen(gate, given(python=python))]
+
+    with scratch(session) as folder:
+        operated = means is Means.OPERATOR
+        earlier = None if operated else before_fix(space, folder / "before-tree")
+        seen_before: Sequence[Row] = ()
+        if earlier is not None:
+            progress.step(f"{session} on the tree before the fix")
+            seen_before = ask(earlier, folder / "before")
+        progress.step(f"{session} on the tree as it is")
+        began = time.monotonic()
+        seen_after = ask(space.root, folder / "after")
+        seconds = time.monotonic() - began
+    before = {probe: seen.passed for probe, _, seen in seen_before}
+    failed = [
+        (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
+    ]
+    answers = [
+        Answer(
+            probe=probe,
+            criterion=criterion,
+            seen=seen,
+            before=before.get(probe),
+            seconds=seconds,
+        )
+        for probe, criterion, seen in (*seen_after, *failed)
+    ]
+    return conclude(space, session, answers, means)
+
+
+def _seen(gate: Gate, context: GateContext) -> tuple[Row, ...]:
+    """Return what a gate says of one tree; where it fails by itself, a row a criterion."""
+    try:
+        return tuple(gate.run(context))
+    except CloseoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gate
+        seen = failures.of_probe(gate.session, error)
+        return tuple((gate.session, criterion, seen) for criterion in gate.criteria)
+
+
+def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: Means) -> ExitCode:
+    """Write answers as evidence about the workspace's tree, print them, and return a code."""
+    tree_digest = digest(DiskTree(space.root))
+    now = datetime.now(UTC)
+    items = [
+        Evidence(
+            probe=answer.probe,
+            criterion=answer.criterion,
+            passed=answer.seen.passed,
+            before=answer.before,
+            expected=answer.seen.expected,
+            observed=answer.seen.observed,
+            command=answer.seen.command,
+            subject_digest=tree_digest,
+            at=now,
+            seconds=answer.seconds,
+            means=means,
+            measures=answer.seen.measures,
+            bug=answer.seen.bug,
+        )
+        for answer in answers
+    ]
+    run = store.latest(space.reports, space.root)
+    place = evidence_store.write(run.evidence, session, items)
+    _print_items(items)
+    kinds = evidence_store.kinds(items)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    say(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
+    add(
+        "sessions",
+        {
+            "session": session,
+            "run": run.id,
+            "file": f"{run.id}/evidence/{place.name}",
+            "kinds": kinds,
+            "evidence": [evidence_store.to_json(item) for item in items],
+        },
+    )
+    return _code(items)
+
+
+def judge_suites(space: Workspace) -> ExitCode:
+    """Judge the evidence that the sessions of suites left about the tree as it is."""
+    space.announce()
+    tree_digest = digest(DiskTree(space.root))
+    seen = [
+        item
+        for item in evidence_store.gather(space.reports, space.root)
+        if item.means is Means.SUITE and item.subject_digest == tree_digest
+    ]
+    _print_items(seen)
+    give("judged", [evidence_store.to_json(item) for item in seen])
+    return _code(seen)
+
+
+def _code(items: Sequence[Evidence]) -> ExitCode:
+    if any(item.bug for item in items):
+        return ExitCode.OWN_BUG
+    if any(item.passed is False for item in items):
+        return ExitCode.GAPS_LEFT
+    if not items or any(item.passed is None for item in items):
+        return ExitCode.UNPROVEN
+    return ExitCode.SETTLED
+
+
+def _print_items(items: Sequence[Evidence]) -> None:
+    for item in items:
+        say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}")
+        if item.kind in {ProofKind.REGRESSION, ProofKind.OPEN}:
+            say(f"           expected {item.expected}\n           saw {item.observed}")
+    for cause in evidence_store.causes(items):
+        say(str(cause))
+
+
+def before_fix(space: Workspace, folder: Path) -> Path | None:
+    """Return a copy of the tree as it was before the runs that still stand; None without one."""
+    standing = store.undoable(space.reports, space.root)
+    if not standing:
+        return None
+    writer.copy_tree(DiskTree(space.root), folder)
+    for run in standing:
+        writer.undo(run.journal, folder)
+    return folder
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """Yield a folder for the block that other users may enter, as a database server must."""
+    with tempfile.TemporaryDirectory(prefix=f"closeout-{name}-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

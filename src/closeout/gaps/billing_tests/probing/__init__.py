@@ -1,0 +1,1 @@
+"""Run the billing suite and judge what it leaves."""

@@ -1,0 +1,7 @@
+"""The service that the rate limit's probes ask, by folder name."""
+
+from __future__ import annotations
+
+from closeout.gaps.rate_limit.express.routes import NAMED
+
+IDENTITY = NAMED.parents[2].name

@@ -1,0 +1,1 @@
+"""Run the vision suite and judge what it leaves."""

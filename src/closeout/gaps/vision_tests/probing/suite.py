@@ -1,0 +1,116 @@
+"""Run the vision suite on a copy, under forced flags, and judge its files."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from closeout import process
+from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
+from closeout.harness import quality_gate, runner_output, service_copy
+from closeout.harness.offline import offline
+from closeout.harness.quality_gate import DEADLINE, Ran, Report, Rows
+from closeout.harness.service_copy import ServiceCopy
+from closeout.model import Observation
+
+_MISSING_MODULE = re.compile(r"No module named '([A-Za-z0-9_]+)")
+_COVERAGE_CONFIGURATION = (
+    "[run]\nbranch = true\n[report]\nexclude_lines =\n    ^no line is left out$\n"
+)
+
+
+def run(root: Path, scratch: Path, *, python: Path) -> Rows:
+    """Run the vision service's pytest suite on a copy and return one row a criterion.
+
+    `python` is the interpreter of an environment made from requirements/vision.txt.
+    """
+    service = service_copy.copy(root, VISION_SERVICE, scratch)
+    if service is None:
+        reason = f"there is no {VISION_SERVICE}"
+        return quality_gate.unproven(VISION, reason, "nox -s vision_pytest")
+    (service.output / "coverage.ini").write_text(_COVERAGE_CONFIGURATION)
+    alone = offline()
+    argv = _pytest_argv(python, service.output)
+    result = process.run(
+        (*alone.argv, *argv),
+        cwd=service.folder,
+        env={
+            **alone.env,
+            "COVERAGE_FILE": str(service.output / "coverage.data"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "random",
+        },
+        deadline=DEADLINE,
+    )
+    command = service.shown(argv, {str(python): "python"})
+    ran = runner_output.pytest_results(service.written("results.xml"))
+    missing = _missing_modules(ran)
+    if missing:
+        reason = f"the gate's environment lacks {', '.join(missing)}"
+        return quality_gate.unproven(VISION, reason, command)
+    report = Report(
+        command=command,
+        ran=ran,
+        measured=runner_output.pytest_coverage(service.written("coverage.json")),
+        sources=[
+            path for path in service.paths() if path.startswith("app/") and path.endswith(".py")
+        ],
+        suites=service.suites(),
+        note=alone.told,
+    )
+    return (*_setting(service, result, command), *quality_gate.judge_run(VISION, report, result))
+
+
+def _pytest_argv(python: Path, output: Path) -> Sequence[str | Path]:
+    return (
+        python,
+        # Without the working folder on the path, as the order's bare `pytest` is called.
+        "-P",
+        *("-m", "pytest"),
+        *("-p", "randomly", f"--randomly-seed={secrets.randbelow(2**31)}"),
+        *("-p", "no:cacheprovider"),
+        # What other runs left in the shared temporary folder is none of this one's business.
+        f"--basetemp={output / 'temporary'}",
+        *("-o", "addopts=", "-o", "xfail_strict=true", "-o", "junit_family=xunit1"),
+        *("-W", "error:coroutine:RuntimeWarning"),
+        *("-W", "error::pytest.PytestUnraisableExceptionWarning"),
+        "--continue-on-collection-errors",
+        "--cov=app",
+        "--cov-branch",
+        f"--cov-config={output / 'coverage.ini'}",
+        "--cov-fail-under=0",
+        f"--cov-report=json:{output / 'coverage.json'}",
+        f"--junitxml={output / 'results.xml'}",
+    )
+
+
+def _missing_modules(ran: Iterable[Ran]) -> list[str]:
+    """Return third-party modules that a test could not import; `app` is the service's own."""
+    found = {name for item in ran for name in _MISSING_MODULE.findall(item.detail)}
+    return sorted(found - {"app", "tests", "conftest"})
+
+
+def _setting(service: ServiceCopy, result: process.Result, command: str) -> Rows:
+    configured = re.findall(r"^configfile: (\S+)", result.out, re.MULTILINE)
+    shared = [
+        path
+        for path in service.paths()
+        if path.endswith("conftest.py") and b"fixture" in (service.folder / path).read_bytes()
+    ]
+    configuration = _found(configured, "a configuration", command)
+    fixtures = _found(shared, "a conftest.py with fixtures", command)
+    return (
+        ("vision-tests.configuration", "6.1", configuration),
+        ("vision-tests.shared-fixtures", "6.2", fixtures),
+    )
+
+
+def _found(places: Sequence[str], wanted: str, command: str) -> Observation:
+    return Observation(
+        passed=bool(places),
+        expected=f"pytest reads {wanted} of the service",
+        observed=f"it reads {', '.join(places) or 'none'}",
+        command=command,
+    )
