@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from closeout.console import failures
-from closeout.engine import patch_series, planner
+from closeout.engine import patch_series, planner, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import patching, writer
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
@@ -97,8 +97,8 @@ def _refused(gap: Gap, plan: planner.Plan) -> tuple[Unresolved, ...]:
 
 
 def _outcome(gap: Gap, plan: planner.Plan, refused: tuple[Unresolved, ...]) -> Outcome:
-    open_before = planner.findings(plan.before[gap.slug])
-    open_after = planner.findings(plan.after[gap.slug])
+    open_before = rules.findings(plan.before[gap.slug])
+    open_after = rules.findings(plan.after[gap.slug])
     if refused:
         return Outcome.REFUSED
     if open_after:

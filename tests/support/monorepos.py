@@ -19,6 +19,14 @@ TASKS = (
 )
 
 
+MAKERS_TASKS = (
+    "from pathlib import Path\n"
+    "from closeout.cli import namespace\n"
+    "from tools.collections import MAKERS\n"
+    "ns = namespace(Path(__file__).resolve().parent, *MAKERS)\n"
+)
+
+
 def reference_copy(folder: Path) -> Path:
     """Write a copy of the reference monorepo into `folder` and return it."""
     folder.mkdir(parents=True)
@@ -31,10 +39,12 @@ def space_for(home: Path, root: Path) -> Workspace:
     return Workspace(home=home, root=root, origin="test")
 
 
-def invoke(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def invoke(
+    home: Path, *words: str, tasks: str = TASKS, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `invoke` in `home` as a person would, with a `tasks.py` of its own."""
     home.mkdir(exist_ok=True)
-    (home / "tasks.py").write_text(TASKS)
+    (home / "tasks.py").write_text(tasks)
     return subprocess.run(
         [sys.executable, "-m", "invoke", *words],
         cwd=home,

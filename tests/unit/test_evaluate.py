@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from closeout.engine import evaluate, planner
+from closeout.engine import detector_evidence, evaluate, planner, rules
 from closeout.engine.evaluate import Case
 from closeout.fs.tree import MemoryTree
 from closeout.model import Check, Criterion, Means, Reason, Unresolved, Verdict
@@ -82,7 +82,7 @@ def test_judge_opens_on_a_finding_in_spite_of_green_probes() -> None:
 )
 def test_judge_takes_the_refusal_for_its_verdict(reason: Reason, verdict: Verdict) -> None:
     """A place that was refused is drifted or blocked, with its reason."""
-    place = planner.findings(planner.detect([toy_gap()], OPEN)["toy"])[0].path
+    place = rules.findings(planner.detect([toy_gap()], OPEN)["toy"])[0].path
     left = Unresolved(path=place, reason=reason, detail="moved on")
     ruling = _rule(criterion(), tree=OPEN, unresolved={"toy": (left,)})
     assert ruling.verdict is verdict
@@ -102,7 +102,7 @@ def test_judge_blocks_where_a_detector_could_not_look() -> None:
 def test_static_evidence_of_an_empty_look_is_no_pass() -> None:
     """A detector that found no file to examine has not shown anything."""
     empty = planner.detect([toy_gap()], MemoryTree({"b.py": b""}))
-    (item,) = evaluate.static_evidence(empty, empty, "tree", NOW)
+    (item,) = detector_evidence.static_evidence(empty, empty, "tree", NOW)
     assert item.passed is None
 
 
@@ -110,7 +110,7 @@ def test_static_evidence_closes_a_static_criterion_and_remembers_red() -> None:
     """Open before, none after: the detector's answers are proof like any other."""
     before = planner.detect([toy_gap()], OPEN)
     after = planner.detect([toy_gap()], SHUT)
-    items = evaluate.static_evidence(before, after, "tree", NOW)
+    items = detector_evidence.static_evidence(before, after, "tree", NOW)
     assert items[0].before is False
     assert _rule(criterion(), *items).verdict is Verdict.CLOSED
 
@@ -138,7 +138,9 @@ def _waiver(subject: str) -> Waiver:
 @pytest.mark.parametrize("subject", ["1.1", "toy/word a.txt"], ids=["criterion", "finding"])
 def test_judge_waives_an_open_place(subject: str) -> None:
     """A criterion or the one finding in it can be accepted; the ruling says by whom."""
-    items = evaluate.static_evidence(found := planner.detect([toy_gap()], OPEN), found, "tree", NOW)
+    items = detector_evidence.static_evidence(
+        found := planner.detect([toy_gap()], OPEN), found, "tree", NOW
+    )
     ruling = _rule(criterion(), *items, tree=OPEN, waivers={subject: _waiver(subject)})
     assert ruling.verdict is Verdict.WAIVED
     assert "Mali accepted" in ruling.because

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closeout.cli.commands import fix
-from closeout.engine import patch_series, planner
+from closeout.engine import patch_series, planner, rules
 from closeout.fs import tree
 from closeout.fs.safe_open import open_below
 from closeout.fs.tree import DiskTree
@@ -62,7 +62,7 @@ def test_plan_opens_each_file_once_and_finds_what_it_finds_without_filler(
         edit.path: edit.after for edit in bare.edits
     }
     for slug, checks in bare.before.items():
-        assert planner.findings(plan.before[slug]) == planner.findings(checks)
+        assert rules.findings(plan.before[slug]) == rules.findings(checks)
 
 
 @pytest.mark.usefixtures("small")

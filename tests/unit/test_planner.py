@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.engine import patch_series, planner
+from closeout.engine import patch_series, planner, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs.tree import MemoryTree, Overlay
@@ -34,7 +34,7 @@ def test_plan_closes_the_gap_by_a_derived_patch() -> None:
     plan = _plan(MemoryTree({"a.txt": OPEN}))
     assert [edit.after for edit in plan.edits] == [OPEN.replace(b"OPEN", b"SHUT")]
     assert [patch.origin for patch in plan.proposals[0].patches] == ["derived"]
-    assert planner.findings(plan.after["toy"]) == ()
+    assert rules.findings(plan.after["toy"]) == ()
 
 
 def test_plan_prefers_the_prepared_patch(tmp_path: Path) -> None:
@@ -166,4 +166,4 @@ def test_plan_returns_to_a_gap_whose_business_a_later_gap_made() -> None:
         "a.txt": b"SHUT\n",
         "new.txt": b"SHUT\n",
     }
-    assert planner.findings(plan.after["toy"]) == ()
+    assert rules.findings(plan.after["toy"]) == ()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from closeout.model import Verdict
-from closeout.reporting import report
+from closeout.reporting import markdown
 from tests.support import reports
 
 ROW = re.compile(r"(?<!\\)\|")
@@ -14,7 +14,7 @@ ROW = re.compile(r"(?<!\\)\|")
 @pytest.fixture(scope="module")
 def rows() -> dict[str, list[str]]:
     """Return the cells of each criterion's row of the Markdown, by the criterion's id."""
-    lines = report.to_markdown(reports.made()).splitlines()
+    lines = markdown.to_markdown(reports.made()).splitlines()
     start = lines.index("| criterion | verdict | because | proven by |")
     found = {}
     for line in lines[start + 2 :]:
@@ -46,17 +46,17 @@ def test_markdown_names_the_command_of_every_proof(rows: dict[str, list[str]]) -
 def test_markdown_names_who_waived_and_until_when(rows: dict[str, list[str]]) -> None:
     """A waiver is a person's word, with a day on which it ends."""
     assert rows[reports.WAIVED][2].startswith("Mali accepted 2.1 until 2026-09-01")
-    assert "- waiver of 2.1 by Mali ends in 3 days" in report.to_markdown(reports.made())
+    assert "- waiver of 2.1 by Mali ends in 3 days" in markdown.to_markdown(reports.made())
 
 
 def test_markdown_shows_a_command_as_it_is_typed() -> None:
     """In code nothing is escaped but what would end the cell."""
     made = reports.made(text="a < b & c")
-    assert "&lt;" in report.to_markdown(made)
-    commands = re.findall(r"`([^`]*)`", report.to_markdown(made))
+    assert "&lt;" in markdown.to_markdown(made)
+    commands = re.findall(r"`([^`]*)`", markdown.to_markdown(made))
     assert not [command for command in commands if "&lt;" in command or "&amp;" in command]
 
 
 def test_markdown_fits_a_pull_request() -> None:
     """GitHub takes 65,536 characters; ten thousand open places do not fill them."""
-    assert len(report.to_markdown(reports.made(findings=10_000, text="x" * 5000))) < 65_536
+    assert len(markdown.to_markdown(reports.made(findings=10_000, text="x" * 5000))) < 65_536

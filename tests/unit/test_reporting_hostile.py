@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from closeout.console.sanitize import LONGEST, shown, storable
-from closeout.reporting import junit, page, report, sarif
+from closeout.reporting import junit, markdown, page, report, sarif
 from closeout.runs import evidence_store
 from tests.support import reports
 
@@ -86,7 +86,7 @@ def test_page_data_cannot_leave_its_element(text: str) -> None:
 @CASES
 def test_markdown_keeps_its_tables(text: str) -> None:
     """Every row has the cells of its head; no HTML, link or hidden sign comes in."""
-    written = report.to_markdown(reports.made(text=text))
+    written = markdown.to_markdown(reports.made(text=text))
     assert _hidden(written) == set()
     assert re.search(r"(?<!\\)\]\(", written) is None
     assert set(re.findall(r"<[a-z/!][^>]*>", written)) <= {"<br>"}

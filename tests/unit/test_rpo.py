@@ -6,7 +6,7 @@ import pytest
 
 from closeout.gaps.backup import rpo
 from closeout.model import Measure, Verdict
-from closeout.reporting import report
+from closeout.reporting import markdown
 from closeout.reporting.report import Report
 from tests.support import reports
 
@@ -48,5 +48,5 @@ def test_markdown_has_the_section_only_where_a_way_was_tried() -> None:
     title = "## What a disaster may cost"
     whole = reports.made()
     more = tried(("backup.restore-drill", NIGHTLY, True)).rulings
-    assert title in report.to_markdown(replace(whole, rulings=(*more, *whole.rulings[1:])))
+    assert title in markdown.to_markdown(replace(whole, rulings=(*more, *whole.rulings[1:])))
     assert rpo.section(()) == []

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from closeout.engine import evaluate, planner, waivers
+from closeout.engine import evaluate, planner, rules, waivers
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps import GAPS
@@ -113,7 +113,7 @@ def test_load_refuses_a_file_that_nests_without_end() -> None:
 
 
 @pytest.fixture(scope="module")
-def detection() -> planner.Detection:
+def detection() -> rules.Detection:
     """Return what is open in the reference monorepo, where every gap is."""
     return planner.detect(GAPS, DiskTree(REFERENCE))
 
@@ -128,16 +128,16 @@ def _register(subjects: list[str], until: str) -> waivers.Register:
 
 
 def _ruling(
-    number: str, detection: planner.Detection, register: waivers.Register, **more: object
+    number: str, detection: rules.Detection, register: waivers.Register, **more: object
 ) -> Ruling:
     case = evaluate.Case(tree_digest="tree", detection=detection, waivers=register.in_force, **more)
     return next(item for item in evaluate.judge(WO_004, case) if item.criterion.id == number)
 
 
-def _open(detection: planner.Detection, suffix: str) -> tuple[str, list[Finding]]:
+def _open(detection: rules.Detection, suffix: str) -> tuple[str, list[Finding]]:
     """Return a criterion whose open places all lie in files with the suffix, and the places."""
     by_criterion: dict[str, list[Finding]] = {}
-    for place in (place for checks in detection.values() for place in planner.findings(checks)):
+    for place in (place for checks in detection.values() for place in rules.findings(checks)):
         by_criterion.setdefault(place.criterion, []).append(place)
     return next(
         (number, places)
@@ -148,7 +148,7 @@ def _open(detection: planner.Detection, suffix: str) -> tuple[str, list[Finding]
 
 @pytest.mark.parametrize("suffix", [".py", ".ts", ".sql", ".yaml"])
 def test_waiver_holds_for_code_sql_and_manifests_alike(
-    detection: planner.Detection, suffix: str
+    detection: rules.Detection, suffix: str
 ) -> None:
     """Each open place that is accepted is left out, until the day has passed."""
     number, places = _open(detection, suffix)
@@ -171,7 +171,7 @@ def test_waiver_holds_for_a_probe_and_lapses_like_any_other() -> None:
     assert _ruling("7.4", {}, lapsed, evidence=(item,)).verdict is Verdict.OPEN
 
 
-def test_waiver_of_one_place_of_many_is_not_called_unused(detection: planner.Detection) -> None:
+def test_waiver_of_one_place_of_many_is_not_called_unused(detection: rules.Detection) -> None:
     """It is needed as long as its place is open, although another place keeps the criterion so."""
     number, places = next(
         (number, places) for number, places in [_open(detection, ".py")] if len(places) > 1

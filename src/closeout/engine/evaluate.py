@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import PurePosixPath
 
-from closeout.engine.planner import Detection
+from closeout.engine.detector_evidence import DETECTOR
+from closeout.engine.rules import Detection
 from closeout.fs.walk import FOLDER
 from closeout.model import (
     Check,
@@ -20,13 +20,6 @@ from closeout.model import (
     WorkOrder,
 )
 from closeout.model.verdicts import Evidence, Ruling, Waiver
-
-DETECTOR = "detect."
-"""Begins the name of what a detector saw: it is looked at anew for every report."""
-
-_SHOWN = 20
-"""Places that a detector's answer names; the report's findings hold all of them."""
-
 
 _VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
 """Suffixes of files that are read for their name."""
@@ -56,57 +49,6 @@ def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
             _resting(criterion, rulings) if criterion.rests_on else _waived(criterion, case)
         )
     return tuple(rulings.values())
-
-
-def static_evidence(
-    before: Detection, after: Detection, tree_digest: str, at: datetime
-) -> tuple[Evidence, ...]:
-    """Return what the detectors saw as evidence, one item a check.
-
-    `before` is the detection before the fix; pass `after` twice where there was none.
-    """
-    earlier = {
-        (slug, check.rule, check.criterion): _check_passed(check)
-        for slug, checks in before.items()
-        for check in checks
-    }
-    return tuple(
-        Evidence(
-            probe=f"{DETECTOR}{slug}.{check.rule}",
-            criterion=check.criterion,
-            passed=_check_passed(check),
-            before=None if before is after else earlier.get((slug, check.rule, check.criterion)),
-            expected="no place is open, and at least one was examined",
-            observed=_observed(check),
-            command=f"invoke detect.all --only {slug}",
-            subject_digest=tree_digest,
-            at=at,
-            seconds=0.0,
-            means=Means.STATIC,
-        )
-        for slug, checks in after.items()
-        for check in checks
-    )
-
-
-def _check_passed(check: Check) -> bool | None:
-    if check.findings:
-        return False
-    if check.unresolved or not check.examined:
-        return None
-    return True
-
-
-def _observed(check: Check) -> str:
-    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings[:_SHOWN])
-    places += f" and {len(check.findings) - _SHOWN} more" if len(check.findings) > _SHOWN else ""
-    refused = ", ".join(f"{item.path} {item.reason.value}" for item in check.unresolved)
-    parts = [
-        f"examined {len(check.examined)}",
-        f"open {len(check.findings)}" + (f" ({places})" if places else ""),
-        *([f"not judged: {refused}"] if refused else []),
-    ]
-    return "; ".join(parts)
 
 
 def _resting(criterion: Criterion, rulings: Mapping[str, Ruling]) -> Ruling:

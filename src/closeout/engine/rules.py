@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
-from closeout.model import Check, Finding, Gap, Place, Rule, Tree
+from collections.abc import Mapping, Sequence
+
+from closeout.console import failures
+from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
+
+Detection = Mapping[str, tuple[Check, ...]]
+"""Gap slug to the checks made on one tree."""
+
+
+def findings(checks: Sequence[Check]) -> tuple[Finding, ...]:
+    """Return all findings of some checks, in order of path and line."""
+    found = [finding for check in checks for finding in check.findings]
+    return tuple(sorted(found, key=lambda item: (item.path, item.line, item.rule)))
+
+
+def stops(checks: Sequence[Check], refused: Sequence[Unresolved]) -> tuple[Unresolved, ...]:
+    """Return what stops a whole gap, among what was seen of it and what was refused."""
+    seen = (item for check in checks for item in check.unresolved)
+    return tuple(dict.fromkeys(item for item in (*refused, *seen) if item.reason.stops_gap))
+
+
+def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
+    """Return the gap's checks; where its detector fails, one a criterion that says so."""
+    try:
+        return checks(gap, tree)
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        failure = failures.of_gap(f"{gap.slug}: detect", error)
+        return tuple(
+            Check(rule="detector", criterion=number, examined=(), unresolved=(failure,))
+            for number in gap.criteria
+        )
 
 
 def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:

@@ -16,7 +16,7 @@ from closeout.console.output import give, say
 from closeout.errors import ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
-from closeout.reporting import attestation, junit, page, report, sarif
+from closeout.reporting import attestation, junit, markdown, page, report, sarif
 from closeout.runs import evidence_store, plan_record, store, tool_versions
 from closeout.runs.workspace import Workspace
 
@@ -41,7 +41,7 @@ def build(space: Workspace, run: store.Run, made: report.Report) -> None:
     diffs = page.diffs_of(folders, [gap.slug for gap in made.gaps])
     forms = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n",
-        "report.md": report.to_markdown(made).encode(),
+        "report.md": markdown.to_markdown(made).encode(),
         "report.html": page.render(document, diffs),
         "junit.xml": junit.render(document),
         "findings.sarif": sarif.render(document),

@@ -13,7 +13,7 @@ from typing import Any
 
 from closeout.console import output
 from closeout.errors import CloseoutError
-from closeout.reporting.report import cell
+from closeout.reporting.markdown import cell
 
 _MOST = 10
 """The runner shows ten annotations of a kind for a step and drops the others."""

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from closeout.console.sanitize import storable
-from closeout.engine.planner import Detection, findings
+from closeout.engine.rules import Detection, findings
 from closeout.errors import ExitCode
-from closeout.model import Deviation, Finding, Gap, Means, ProofKind, Unresolved, Verdict, WorkOrder
+from closeout.model import Deviation, Finding, Gap, Unresolved, Verdict, WorkOrder
 from closeout.model.verdicts import Ruling
 from closeout.runs import evidence_store
 from closeout.runs.plan_record import Change, place_json
-
-_WIDTH = 80
-_SHOWN = 3
-"""Commands that a row names; the command that settles the criterion runs all of them."""
-_LONGEST = 400
-"""Characters of one cell of a Markdown table."""
-_ESCAPED = {char: f"\\{char}" for char in "\\|[]*~"} | {"&": "&amp;", "<": "&lt;", "`": "'"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,159 +121,6 @@ def to_json(report: Report) -> dict[str, object]:
         ],
     }
     return {name: storable(value) for name, value in document.items()}
-
-
-def to_markdown(report: Report) -> str:
-    """Return the report as Markdown that fits a pull request."""
-    lines = [
-        f"# {report.work_order.id}: {report.work_order.title}",
-        "",
-        f"Tree `{report.tree_digest[:16]}`, run `{report.run_id}`.",
-        "",
-        ", ".join(f"{count} {name}" for name, count in report.counts.items() if count) + ".",
-        "",
-        "| gap | before | after | verdict |",
-        "| --- | ---: | ---: | --- |",
-        *(
-            f"| {gap.issue}. {cell(gap.title)} "
-            f"| {_split(report.before[gap.slug], report.unnamed_before[gap.slug])} "
-            f"| {_split(report.after[gap.slug], report.unnamed_after(gap.slug))} "
-            f"| {report.gap_verdict(gap).name} |"
-            for gap in report.gaps
-        ),
-        "",
-        "| criterion | verdict | because | proven by |",
-        "| --- | --- | --- | --- |",
-        *(_markdown_row(ruling) for ruling in report.rulings),
-        "",
-        *_bugs(report.bugs),
-        *_red_probes(report.rulings),
-        *(line for gap in report.gaps for line in gap.section(report.rulings)),
-        *([*(f"- {cell(notice)}" for notice in report.notices), ""] if report.notices else []),
-        *_unread(report.unreadable),
-        "## Departures from the order",
-        "",
-        *(
-            f"- **{item.id}** {cell(item.claim)} Measured: {cell(item.finding)} "
-            f"So: {cell(item.decision)}"
-            for gap in report.gaps
-            for item in gap.deviations
-        ),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _split(places: int, unnamed: int) -> str:
-    """Return a count of places, told apart by whether the order names them."""
-    return f"{places - unnamed} named, {unnamed} not" if places else "0"
-
-
-def _unread(places: Sequence[Unresolved]) -> list[str]:
-    """Return a section that names every file nobody could look into; nothing without one."""
-    told = [f"- {cell(str(item.path))}: {cell(item.detail)}" for item in places]
-    return ["## Not read", "", *told, ""] if places else []
-
-
-def _bugs(bugs: Sequence[str]) -> list[str]:
-    """Return a section that names every failure of ours; nothing without one."""
-    return ["## Bugs of ours", "", *(f"- {cell(bug)}" for bug in bugs), ""] if bugs else []
-
-
-def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
-    """Return a section that names every failing probe, regressions first; nothing without one."""
-    red = {
-        (item.probe, item.criterion): item
-        for ruling in rulings
-        if not ruling.criterion.rests_on
-        for item in ruling.evidence
-        if item.passed is False and item.means is not Means.STATIC
-    }
-    if not red:
-        return []
-    order = sorted(red.values(), key=lambda item: item.kind is not ProofKind.REGRESSION)
-    return [
-        "## Red probes",
-        "",
-        "| probe | criterion | kind | expected | saw |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {cell(item.probe)} | {item.criterion} | {item.kind.value} "
-            f"| {cell(item.expected)} | {cell(item.observed)} |"
-            for item in order
-        ),
-        "",
-    ]
-
-
-def to_terminal(report: Report) -> str:
-    """Return the table of the gaps and what is left, 80 columns wide and without colour."""
-    head = f"{'':2}  {'gap':<46} {'before':>6} {'after':>6}  verdict"
-    rows = [
-        f"{gap.issue:>2}  {gap.title[:46]:<46} {report.before[gap.slug]:>6} "
-        f"{report.after[gap.slug]:>6}  {report.gap_verdict(gap).name}"
-        for gap in report.gaps
-    ]
-    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
-    left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
-    told = [f"bug of ours: {bug}" for bug in report.bugs]
-    told += [f"notice: {notice}" for notice in report.notices]
-    told += [f"not read: {item.path}: {item.detail}" for item in report.unreadable]
-    return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *told, *_left(left)])
-
-
-def _left(left: Sequence[Ruling]) -> list[str]:
-    by_command: dict[str, list[str]] = {}
-    lines = []
-    for ruling in left:
-        if ruling.criterion.rests_on:
-            continue
-        if ruling.verdict is Verdict.UNPROVEN:
-            by_command.setdefault(ruling.criterion.settled_by, []).append(ruling.criterion.id)
-        else:
-            lines.append(f"  {ruling.criterion.id} {ruling.verdict.name}: {ruling.because}")
-    unproven = [
-        f"  {command}\n{_wrapped('      settles ', ', '.join(numbers))}"
-        for command, numbers in by_command.items()
-    ]
-    return [
-        *(["", "left open:"] if lines else []),
-        *lines,
-        *(["", "left unproven, and what settles it:"] if unproven else []),
-        *unproven,
-    ]
-
-
-def _wrapped(head: str, text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
-
-
-def _markdown_row(ruling: Ruling) -> str:
-    settling = _code(ruling.criterion.settled_by)
-    commands = sorted({item.command for item in ruling.evidence if item.passed})
-    ran = "<br>".join(_code(command) for command in commands[:_SHOWN])
-    more = f"<br>and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
-    proven = f"{settling} ran:<br>{ran}{more}" if ran else ""
-    if ruling.verdict is Verdict.UNPROVEN:
-        proven = f"settle it by {settling}"
-    return (
-        f"| {ruling.criterion.id} {cell(ruling.criterion.text)} | {ruling.verdict.name} "
-        f"| {cell(ruling.because)} | {proven} |"
-    )
-
-
-def cell(text: str) -> str:
-    """Return text that stays text in a Markdown table: no pipes, links, HTML or hidden signs."""
-    return "".join(_ESCAPED.get(char, char) for char in _plain(text)[:_LONGEST])
-
-
-def _code(text: str) -> str:
-    """Return text as code in a Markdown table, where only a pipe needs an escape."""
-    return f"`{_plain(text).replace('`', chr(39))[:_LONGEST].replace('|', chr(92) + '|')}`"
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _criterion(ruling: Ruling) -> dict[str, object]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from closeout.engine.planner import Plan, findings
+from closeout.engine.planner import Plan
+from closeout.engine.rules import findings
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.safe_open import clean_path

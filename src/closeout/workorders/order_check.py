@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from closeout.engine.planner import Detection, findings
+from closeout.engine.rules import Detection, findings
 from closeout.formats import compose_check, manifests
 from closeout.fs import json_reader
 from closeout.model import Tree

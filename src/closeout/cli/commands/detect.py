@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from closeout.console import progress
 from closeout.console.output import give, say
-from closeout.engine import evaluate, planner
+from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache
 from closeout.fs.tree import DiskTree
@@ -39,7 +39,7 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     tree = readable(space)
     found = detection(gaps, tree)
     tree.keep()
-    places = [place for checks in found.values() for place in planner.findings(checks)]
+    places = [place for checks in found.values() for place in rules.findings(checks)]
     for place in places:
         told = "named" if place.named else "unnamed"
         say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
@@ -69,7 +69,7 @@ def readable(space: Workspace) -> DiskTree:
     return tree
 
 
-def detection(gaps: Sequence[Gap], tree: Tree) -> planner.Detection:
+def detection(gaps: Sequence[Gap], tree: Tree) -> rules.Detection:
     """Return what the gaps find on `tree`, and say which one is looking."""
     found: dict[str, tuple[Check, ...]] = {}
     for gap in gaps:

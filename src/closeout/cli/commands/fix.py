@@ -14,7 +14,7 @@ from closeout.errors import ExitCode
 from closeout.fs import cache, writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.model import Gap, Tree
-from closeout.reporting import report
+from closeout.reporting import report, terminal
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.workspace import Workspace
@@ -67,7 +67,7 @@ def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         say(diff)
     give("derived", derived)
     made = ruled(space, "dry-run", Overlay(tree, plan.edits), plan_record.of_plan(plan))
-    say(report.to_terminal(made))
+    say(terminal.to_terminal(made))
     say("\ndry run: nothing was written")
     give("report", report.to_json(made))
     return made.exit_code

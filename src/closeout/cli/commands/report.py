@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import progress
 from closeout.console.output import give, say
-from closeout.engine import evaluate, planner, waivers
+from closeout.engine import detector_evidence, evaluate, planner, rules, waivers
 from closeout.errors import ExitCode
 from closeout.fs.tree import digest
 from closeout.gaps import GAPS
 from closeout.model import Reason, Tree, Unresolved
 from closeout.model.verdicts import Evidence, Ruling
-from closeout.reporting import bundle, report
+from closeout.reporting import bundle, report, terminal
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.plan_record import Record
 from closeout.runs.workspace import Workspace
@@ -45,12 +45,11 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
     proven = [
         item
         for item in evidence_store.gather(space.reports, space.root)
-        if not item.probe.startswith(evaluate.DETECTOR)
+        if not item.probe.startswith(detector_evidence.DETECTOR)
     ]
     register = waivers.load(tree, now.date())
     stopped = {
-        gap.slug: planner.stops(found[gap.slug], record.unresolved.get(gap.slug, ()))
-        for gap in GAPS
+        gap.slug: rules.stops(found[gap.slug], record.unresolved.get(gap.slug, ())) for gap in GAPS
     }
     case = evaluate.Case(
         tree_digest=tree_digest,
@@ -76,7 +75,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         unreadable=unreadable,
         unresolved=record.unresolved,
         changes=record.changes,
-        findings=tuple(place for checks in found.values() for place in planner.findings(checks)),
+        findings=tuple(place for checks in found.values() for place in rules.findings(checks)),
         bugs=_bugs(stopped.values(), rulings),
         notices=(*register.notices, *waivers.unused(register, rulings)),
     )
@@ -89,13 +88,13 @@ def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) ->
     return tuple(dict.fromkeys((*of_gaps, *of_probes)))
 
 
-def static_evidence(
-    space: Workspace, tree: Tree, before: planner.Detection
-) -> tuple[Evidence, ...]:
+def static_evidence(space: Workspace, tree: Tree, before: rules.Detection) -> tuple[Evidence, ...]:
     """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
     found = detection(GAPS, tree)
     tree_digest = digest(tree)
-    made = evaluate.static_evidence({**found, **before}, found, tree_digest, datetime.now(UTC))
+    made = detector_evidence.static_evidence(
+        {**found, **before}, found, tree_digest, datetime.now(UTC)
+    )
     earlier: Mapping[tuple[str, str], Evidence] = {
         (item.probe, item.criterion): item
         for item in evidence_store.gather(space.reports, space.root)
@@ -116,9 +115,9 @@ def remembered(space: Workspace, tree: Tree) -> Record:
     """
     standing = store.undoable(space.reports, space.root)
     kept = plan_record.merged([plan_record.read(run.folder) for run in reversed(standing)])
-    stopped = [gap for gap in GAPS if planner.stops((), kept.unresolved.get(gap.slug, ()))]
+    stopped = [gap for gap in GAPS if rules.stops((), kept.unresolved.get(gap.slug, ()))]
     seen = planner.detect(stopped, tree)
-    settled = {slug for slug, checks in seen.items() if not planner.findings(checks)}
+    settled = {slug for slug, checks in seen.items() if not rules.findings(checks)}
     left = {slug: items for slug, items in kept.unresolved.items() if slug not in settled}
     return replace(kept, unresolved=left)
 
@@ -127,7 +126,7 @@ def conclude(space: Workspace, run: store.Run, made: report.Report) -> ExitCode:
     """Write the run's bundle and print its report; returns the report's code."""
     progress.step("writing the report")
     bundle.build(space, run, made)
-    say(report.to_terminal(made))
+    say(terminal.to_terminal(made))
     say(f"\nreport: {space.shown_reports}/{run.id}/report.html, report.md, report.json")
     give("run", {"id": run.id, "folder": str(run.folder)})
     give("report", report.to_json(made))

@@ -1,0 +1,191 @@
+"""One gap's edits on a tree: prepared patches where they fit, derived ones elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from closeout.console import failures
+from closeout.engine import rules
+from closeout.engine.patch_series import PreparedSet
+from closeout.errors import CloseoutError
+from closeout.fs import patching
+from closeout.fs.tree import Overlay
+from closeout.model import (
+    Changeset,
+    Check,
+    Edit,
+    Gap,
+    Patch,
+    Proposal,
+    Reason,
+    Tree,
+    Unresolved,
+)
+from closeout.parsing import syntax
+
+_ROUNDS = 5
+"""How often a gap is asked again on what it has laid, where two of its edits met in a file."""
+
+
+def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
+    """Return one gap's edits on `tree`: prepared patches where they fit, derived ones elsewhere.
+
+    Edits that leave one of their files open, or broken in its own language, are all dropped; so
+    are those of a gap that fails by itself.
+    """
+    if stopped := rules.stops(checks, ()):
+        return Proposal(gap=gap.slug, edits=(), unresolved=stopped)
+    try:
+        return _proposed(gap, tree, checks, prepared)
+    except Exception as error:  # noqa: BLE001 - a bug stays in its gap
+        failure = failures.of_gap(f"{gap.slug}: fix", error)
+        return Proposal(gap=gap.slug, edits=(), unresolved=(failure,))
+
+
+def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
+    stage = Overlay(tree)
+    open_paths = {finding.path for finding in rules.findings(checks)}
+    withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
+    withheld = tuple(item for item in withheld if item.path in open_paths)
+    held = {item.path for item in prepared.withheld} if withheld else set()
+    used = _lay_patches(stage, prepared.patches)
+    laid, refused = _lay_derived(stage, gap, held)
+    used += laid
+    unresolved = [*withheld, *refused]
+    spoiled = _spoiled(gap, stage, {item.path for item in unresolved})
+    if spoiled:
+        return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *spoiled))
+    return Proposal(
+        gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
+    )
+
+
+def _lay_patches(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
+    """Lay the patches that fit, and return them; one git process does it where all of them do."""
+    targets = [path for patch in patches for path in patch.targets]
+    apart = len(set(targets)) == len(targets)
+    likely = [patch for patch in patches if not apart or patching.may_apply(stage, patch)]
+    if apart and likely and _lay_patch(stage, patching.joined(likely)):
+        return likely
+    return [patch for patch in likely if _lay_patch(stage, patch)]
+
+
+def _lay_derived(
+    stage: Overlay, gap: Gap, held: set[PurePosixPath]
+) -> tuple[list[Patch], list[Unresolved]]:
+    """Lay what the gap derives, but for files in `held`; return the patches and the refusals.
+
+    Where two changesets meet in a file, the second one is derived again on what the first wrote.
+    """
+    laid: list[Patch] = []
+    for _ in range(_ROUNDS):
+        refused: list[Unresolved] = []
+        met: list[Unresolved] = []
+        before = len(laid)
+        for changeset in gap.fix(stage):
+            refused += changeset.unresolved
+            if any(edit.path in held for edit in changeset.edits):
+                continue
+            edits, contested = _tried(stage, changeset.edits)
+            met += [_contested(path) for path in contested]
+            for edit in edits:
+                stage.lay(edit)
+            if edits:
+                laid.append(_derived(gap.slug, replace(changeset, edits=edits)))
+        if not met or len(laid) == before:
+            break
+    return laid, [*refused, *met]
+
+
+def _tried(
+    stage: Overlay, edits: Sequence[Edit]
+) -> tuple[tuple[Edit, ...], tuple[PurePosixPath, ...]]:
+    """Return the edits that are still to be laid, or the files of which they know another state."""
+    trial = Overlay(stage)
+    fresh = []
+    for edit in edits:
+        now = trial.read(edit.path)
+        # Another changeset may have made the same edit: a place has one owner.
+        if now == edit.after:
+            continue
+        if now != edit.before:
+            return (), (edit.path,)
+        trial.lay(edit)
+        fresh.append(edit)
+    return tuple(fresh), ()
+
+
+def _contested(path: PurePosixPath) -> Unresolved:
+    return Unresolved(
+        path=path,
+        reason=Reason.AMBIGUOUS,
+        detail="two edits of this file contradict each other; the first one stands",
+    )
+
+
+def _lay_patch(stage: Overlay, patch: Patch) -> bool:
+    if not patching.may_apply(stage, patch):
+        return False
+    broken = {path for path in patch.targets if syntax.trouble(path, stage.read(path) or b"")}
+    try:
+        edits = patching.stage(stage, patch)
+    except CloseoutError:
+        return False
+    # git would edit a file that does not parse; only a patch that mends it may.
+    if any(edit.path in broken and syntax.trouble(edit.path, edit.after) for edit in edits):
+        return False
+    for edit in edits:
+        stage.lay(edit)
+    return True
+
+
+def _derived(slug: str, changeset: Changeset) -> Patch:
+    return Patch(
+        slug=slug,
+        name=changeset.name,
+        diff=patching.diff(changeset.edits),
+        targets=tuple(edit.path for edit in changeset.edits),
+        origin="derived" if changeset.source.value == "code" else changeset.source.value,
+    )
+
+
+def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unresolved, ...]:
+    """Return why the staged edits must not be written; places in `left` are known to stay open."""
+    broken = [
+        Unresolved(
+            path=edit.path,
+            reason=Reason.UNPARSABLE,
+            line=trouble.line,
+            detail=f"the fix would leave it broken: {trouble.message}",
+        )
+        for edit in stage.edits
+        if (trouble := syntax.trouble(edit.path, edit.after)) is not None
+        and (edit.before is None or syntax.trouble(edit.path, edit.before) is None)
+    ]
+    edited = {edit.path for edit in stage.edits} - left
+    survivors = [
+        Unresolved(
+            path=finding.path,
+            reason=Reason.DRIFTED,
+            line=finding.line,
+            detail=f"the fix does not close it: {finding.message}",
+            hint=f"invoke fix.{gap.slug} --dry-run shows what was tried.",
+        )
+        for finding in (rules.findings(rules.checks(gap, stage)) if edited else ())
+        if finding.path in edited
+    ]
+    return (*broken, *survivors)
+
+
+def _at_finding(item: Unresolved, checks: Sequence[Check]) -> Unresolved:
+    """Return the withheld place with the line of its finding, where it has one."""
+    lines = [found.line for found in rules.findings(checks) if found.path == item.path]
+    return Unresolved(
+        path=item.path,
+        reason=item.reason,
+        detail=item.detail,
+        line=min(lines, default=1),
+        hint=item.hint,
+    )
