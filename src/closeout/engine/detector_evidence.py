@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from closeout.engine.planner import Detection
+from closeout.engine.rules import Detection
 from closeout.model import (
     Check,
     Means,
