@@ -15,7 +15,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from closeout import shell
+from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from tools import pinfiles
 from tools.pinfiles import Pin, pins
@@ -174,7 +174,7 @@ def _uv(*words: str) -> None:
 
 def _run(*argv: str) -> None:
     kept = {name: value for name, value in os.environ.items() if name.upper().startswith(_SETTINGS)}
-    result = shell.run(argv, cwd=HOME, env=kept, deadline=10 * _MINUTES)
+    result = process.run(argv, cwd=HOME, env=kept, deadline=10 * _MINUTES)
     if not result.ok:
         raise CloseoutError(
             "pins-not-compiled",
