@@ -18,9 +18,9 @@ that runs with these settings, but for an `archive_timeout` of two seconds and a
 bucket's place, measures what was lost, and reckons what five minutes would cost.
 """
 
-from closeout.gaps.backup.detect import detect
 from closeout.gaps.backup.deviations import DEVIATIONS
 from closeout.gaps.backup.fix import fix
+from closeout.gaps.backup.rules import RULES
 from closeout.model import Gap, Probe
 
 
@@ -36,8 +36,8 @@ GAP = Gap(
     title="Backup and disaster recovery",
     priority="P0",
     criteria=("9.1", "9.2", "9.3", "9.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
     probes=_probes,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
