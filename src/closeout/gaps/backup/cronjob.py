@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from closeout.fs.prefilter import question
 from closeout.fs.tree import stands_in
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
-from closeout.model import Located, Place, Reason, Unresolved
+from closeout.model import Located, Place, Reason, Tree, Unresolved
 
 if TYPE_CHECKING:
     from closeout.formats.manifests import Document
-    from closeout.model import Tree
 
 _REQUIRED = (
     ("timeZone", "2 AM is the controller's zone, not yours: spec.timeZone is missing"),

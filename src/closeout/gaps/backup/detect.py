@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import question
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
 from closeout.gaps.backup.point_in_time import JOBS, archives
-from closeout.model import Located, Place
-
-if TYPE_CHECKING:
-    from closeout.model import Tree
+from closeout.model import Located, Place, Tree
 
 _ENGINES = re.compile(rb"\b(pgbackrest|wal-g|barman)\b")
 """Programs that verify, publish and expire by themselves."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from closeout.fs.tree import Overlay
 from closeout.gaps.backup import point_in_time
 from closeout.gaps.backup.cronjob import cronjob
 from closeout.gaps.backup.detect import archive, restore, script, upload
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, Installed, manifests, scripts
-from closeout.model import Changeset, Edit, Located, Reason, Source, Unresolved
-
-if TYPE_CHECKING:
-    from closeout.model import Tree
+from closeout.model import Changeset, Edit, Located, Reason, Source, Tree, Unresolved
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:

@@ -6,8 +6,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import splice
 from closeout.gaps.billing_tests import jest_package
-from closeout.gaps.billing_tests.detect import PACKAGE, jest_configurations
-from closeout.gaps.billing_tests.rules import RULES, survey
+from closeout.gaps.billing_tests.rules import PACKAGE, RULES, jest_configurations, survey
 from closeout.harness import suite_install
 from closeout.harness.service_copy import BILLING_SERVICE
 from closeout.harness.suite_install import Needs, Shipped, Tested

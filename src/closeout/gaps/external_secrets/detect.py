@@ -259,9 +259,8 @@ def written_out(seen: Survey) -> Located:
 
 def wiring(seen: Survey) -> Located:
     """Return the charts that keep a secret from its service, or a rotation from its pods."""
-    found = unwired(seen.tree, seen.variables)
-    places = [Place(path=item.path, line=item.line, message=item.problem) for item in found]
-    return _located({*chart_files(seen.tree, seen.variables)}, places)
+    files = set(chart_files(seen.tree, seen.variables))
+    return _located(files, unwired(seen.tree, seen.variables))
 
 
 def kustomizations(seen: Survey) -> Located:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.detect import pytest_configurations
-from closeout.gaps.vision_tests.rules import RULES, survey
+from closeout.gaps.vision_tests.rules import RULES, pytest_configurations, survey
 from closeout.harness import suite_install
 from closeout.harness.service_copy import VISION_SERVICE
 from closeout.harness.suite_install import Needs, Shipped
