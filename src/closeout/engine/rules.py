@@ -46,7 +46,7 @@ def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 def _check(gap: Gap, rule: Rule, surveyed: object, tree: Tree) -> Check:
     located = rule.locate(surveyed)
     return Check(
-        rule=rule.id,
+        rule=located.rule or rule.id,
         criterion=rule.criterion,
         examined=located.examined,
         findings=tuple(_finding(gap, rule, place, tree) for place in located.places),
@@ -62,7 +62,7 @@ def _finding(gap: Gap, rule: Rule, place: Place, tree: Tree) -> Finding:
         path=place.path,
         line=place.line,
         message=place.message or rule.message,
-        excerpt=_line(tree, place) if place.excerpt is None else place.excerpt,
+        excerpt=rule.excerpt(_line(tree, place)) if place.excerpt is None else place.excerpt,
         named=place.path in rule.named if place.named is None else place.named,
     )
 

@@ -1,13 +1,25 @@
-"""The test suites this project ships: what they hold, and whether they fit a service."""
+"""The test suites this project ships: what they hold, what a service has of them, what fits it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 
-from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
+from closeout.fs.tree import below
+from closeout.harness.quality_gate import Minimum
+from closeout.model import (
+    Changeset,
+    Edit,
+    Located,
+    Place,
+    Reason,
+    Rule,
+    Source,
+    Tree,
+    Unresolved,
+)
 from closeout.parsing import test_files
 from closeout.resources import BUNDLE
 
@@ -25,6 +37,56 @@ class Shipped:
     needs: Mapping[str, Needs] = field(default_factory=dict)
     companions: frozenset[str] = frozenset()
     """Test files that come along only where what they test is there; nobody misses them else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A suite's service as it stands in a tree; without files, the tree does not have it."""
+
+    tree: Tree
+    service: PurePosixPath
+    paths: tuple[PurePosixPath, ...]
+
+
+def tested(service: PurePosixPath, tree: Tree) -> Tested:
+    """Return the files of `service`."""
+    return Tested(tree=tree, service=service, paths=tuple(below(tree, service)))
+
+
+def rule(name: str, criterion: str, locate: Callable[[Tested], Located], message: str = "") -> Rule:
+    """Return a rule about a suite's service; on a tree without it there is nothing to look at."""
+
+    def present(seen: Tested) -> Located:
+        return locate(seen) if seen.paths else Located(examined=(), rule="tests")
+
+    return Rule(id=name, criterion=criterion, locate=present, message=message)
+
+
+def count(minimum: Minimum, read: Callable[[bytes], test_files.Suite], seen: Tested) -> Located:
+    """Return the files of `minimum`, and one place where too few of their tests assert."""
+    found = tuple(path for path in seen.paths if path.name == minimum.file)
+    suites = {path: read(seen.tree.read(path) or b"") for path in found}
+    unresolved = tuple(
+        Unresolved(path=path, reason=Reason.UNPARSABLE, line=suite.error_line, detail="no syntax")
+        for path, suite in suites.items()
+        if suite.error_line is not None
+    )
+    counted = sum(suite.asserting for suite in suites.values())
+    if unresolved or counted >= minimum.tests:
+        return Located(examined=found, unresolved=unresolved)
+    path = found[0] if found else seen.service / "tests" / minimum.file
+    message = f"{counted} of {minimum.tests} tests that assert"
+    return Located(examined=found, places=(lacking(path, minimum.file, message),))
+
+
+def lacking(path: PurePosixPath, excerpt: str, message: str = "", line: int = 1) -> Place:
+    """Return what the order asks of a service, where it is missing."""
+    return Place(path=path, line=line, message=message, excerpt=excerpt, named=True)
+
+
+def open_paths(rules: Iterable[Rule], seen: Tested) -> set[PurePosixPath]:
+    """Return the files that do not hold what the rules ask of them."""
+    return {place.path for item in rules for place in item.locate(seen).places}
 
 
 @cache

@@ -32,6 +32,8 @@ class Located:
     examined: tuple[PurePosixPath, ...]
     places: tuple[Place, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    rule: str = ""
+    """The check's name in place of the rule's own, where there was nothing to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +49,5 @@ class Rule:
     message: str = ""
     named: Set[PurePosixPath] = frozenset()
     """The files that the order lists."""
+    excerpt: Callable[[str], str] = str
+    """What may be shown of a line."""

@@ -18,10 +18,10 @@ that runs with these settings, but for an `archive_timeout` of two seconds and a
 bucket's place, measures what was lost, and reckons what five minutes would cost.
 """
 
-from closeout.gaps.backup.detect import detect
 from closeout.gaps.backup.deviations import DEVIATIONS
 from closeout.gaps.backup.fix import fix
 from closeout.gaps.backup.rpo import section
+from closeout.gaps.backup.rules import RULES
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -30,8 +30,8 @@ GAP = Gap(
     title="Backup and disaster recovery",
     priority="P0",
     criteria=("9.1", "9.2", "9.3", "9.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
     probes=later(f"{__name__}.probes", "PROBES"),
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from closeout.fs.prefilter import question
 from closeout.fs.tree import stands_in
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
-from closeout.model import Check, Finding, Reason, Unresolved
+from closeout.model import Located, Place, Reason, Tree, Unresolved
 
 if TYPE_CHECKING:
     from closeout.formats.manifests import Document
-    from closeout.model import Tree
 
 _REQUIRED = (
     ("timeZone", "2 AM is the controller's zone, not yours: spec.timeZone is missing"),
@@ -27,25 +26,26 @@ _Fault = tuple[int, str, str]
 """Line, rule and message."""
 
 
-def cronjob_check(tree: Tree) -> Check:
-    """Return the check of the manifest that the order names, and of other backup CronJobs."""
-    found: list[Finding] = []
+def cronjob(tree: Tree) -> Located:
+    """Return the faults of the manifest that the order names, and of other backup CronJobs."""
+    places: list[Place] = []
     unresolved: list[Unresolved] = []
     examined = [CRONJOB]
     if tree.read(CRONJOB) is None:
-        found.append(_finding(CRONJOB, 1, "missing", "no CronJob runs the backup"))
+        places.append(Place(path=CRONJOB, rule="cronjob-missing"))
     for path, content in _candidates(tree):
         made = _parsed(content)
         if isinstance(made, int):
             unresolved += _unparsable(path, made)
         elif path == CRONJOB or any(_is_backup(item) for item in made):
             examined.append(path)
-            found += [_finding(path, *fault) for fault in _file_faults(tree, content, made)]
-    return Check(
-        rule="cronjob",
-        criterion="9.2",
+            places += [
+                Place(path=path, line=line, rule=f"cronjob-{rule}", message=message, excerpt="")
+                for line, rule, message in _file_faults(tree, content, made)
+            ]
+    return Located(
         examined=tuple(dict.fromkeys(examined)),
-        findings=tuple(found),
+        places=tuple(places),
         unresolved=tuple(unresolved),
     )
 
@@ -166,16 +166,3 @@ def _stale_scripts(tree: Tree, document: Document) -> Iterator[_Fault]:
         if carried is not None and own is not None and str(carried).encode() != own:
             line = document.line_of(("data", script.name))
             yield line, "stale-script", f"it carries another text than {script}"
-
-
-def _finding(path: PurePosixPath, line: int, rule: str, message: str) -> Finding:
-    return Finding(
-        gap="backup",
-        rule=f"cronjob-{rule}",
-        criterion="9.2",
-        path=path,
-        line=line,
-        message=message,
-        excerpt="",
-        named=path == CRONJOB,
-    )

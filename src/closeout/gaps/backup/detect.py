@@ -5,23 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import question
-from closeout.gaps.backup.cronjob import cronjob_check
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
 from closeout.gaps.backup.point_in_time import JOBS, archives
-from closeout.model import Check, Finding
-
-if TYPE_CHECKING:
-    from closeout.model import Tree
-
-SLUG = "backup"
+from closeout.model import Located, Place, Tree
 
 _ENGINES = re.compile(rb"\b(pgbackrest|wal-g|barman)\b")
 """Programs that verify, publish and expire by themselves."""
 _DUMP = re.compile(rb"\bpg_dump(all)?\b")
 _UPLOAD = re.compile(rb"\b(rclone|gcloud storage|aws s3(api)?|gsutil|mc cp|azcopy|s3cmd)\b")
+_STOPS = re.compile(rb"--exit-on-error|ON_ERROR_STOP|\bpgbackrest\b|\bwal-g\b")
 _COMMENT = re.compile(rb"(?m)^[ \t]*#[^\n]*")
 
 _TRAPS = (
@@ -56,17 +50,6 @@ _FORBIDDEN = (
 )
 
 
-def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return one check for each of the four criteria, and one for the recovery plan's RPO."""
-    return (
-        _script_check(tree),
-        cronjob_check(tree),
-        _upload_check(tree),
-        _archive_check(tree),
-        _restore_check(tree),
-    )
-
-
 def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
     """Return rule, line and message of each known trap in a script's bytes."""
     code = _code(script)
@@ -97,91 +80,51 @@ def sibling_scripts(tree: Tree) -> Iterator[PurePosixPath]:
             yield path
 
 
-def _script_check(tree: Tree) -> Check:
-    siblings = tuple(sibling_scripts(tree))
-    found: list[Finding] = []
-    for path in (BACKUP_SCRIPT, *siblings):
-        content = tree.read(path)
-        if content is None:
-            found.append(_missing(path, "9.1", "there is no backup script"))
-            continue
-        lines = content.splitlines()
-        found += [
-            Finding(
-                gap=SLUG,
-                rule=f"script-{rule}",
-                criterion="9.1",
-                path=path,
-                line=line,
-                message=message,
-                excerpt=lines[line - 1].decode("utf-8", "replace").strip() if lines else "",
-                named=path == BACKUP_SCRIPT,
-            )
-            for rule, line, message in faults(content)
-        ]
-    return Check(
-        rule="script",
-        criterion="9.1",
-        examined=(BACKUP_SCRIPT, *siblings),
-        findings=tuple(found),
+def script(tree: Tree) -> Located:
+    """Return where a script that dumps is missing or falls into a known trap."""
+    scripts = (BACKUP_SCRIPT, *sibling_scripts(tree))
+    return Located(
+        examined=scripts, places=tuple(place for path in scripts for place in _traps(tree, path))
     )
 
 
-def _upload_check(tree: Tree) -> Check:
+def upload(tree: Tree) -> Located:
+    """Return whether a finished backup leaves the server."""
     code = _code(tree.read(BACKUP_SCRIPT) or b"")
-    found = []
-    if not _UPLOAD.search(code) and not _ENGINES.search(code):
-        found.append(_missing(BACKUP_SCRIPT, "9.3", "no finished backup is uploaded"))
-    return Check(rule="upload", criterion="9.3", examined=(BACKUP_SCRIPT,), findings=tuple(found))
+    held = _UPLOAD.search(code) or _ENGINES.search(code)
+    return _one(BACKUP_SCRIPT, "" if held else "upload-missing")
 
 
-def _archive_check(tree: Tree) -> Check:
-    found = []
-    examined = archives(tree)
-    if not examined and not _ENGINES.search(_code(tree.read(BACKUP_SCRIPT) or b"")):
-        message = "no WAL is archived, so a disaster may cost a day: the plan allows 15 minutes"
-        found.append(
-            Finding(
-                gap=SLUG,
-                rule="point-in-time-missing",
-                criterion="9.4",
-                path=JOBS,
-                line=1,
-                message=message,
-                excerpt="",
-                named=False,
-            )
-        )
-    return Check(
-        rule="point-in-time",
-        criterion="9.4",
-        examined=examined or (JOBS,),
-        findings=tuple(found),
-    )
+def archive(tree: Tree) -> Located:
+    """Return whether the server's WAL is archived."""
+    found = archives(tree)
+    if found or _ENGINES.search(_code(tree.read(BACKUP_SCRIPT) or b"")):
+        return Located(examined=found or (JOBS,))
+    return _one(JOBS, "point-in-time-missing")
 
 
-def _restore_check(tree: Tree) -> Check:
+def restore(tree: Tree) -> Located:
+    """Return whether a restore is there, and stops at an error."""
     code = _code(tree.read(RESTORE_SCRIPT) or b"")
-    found = []
     if not code:
-        found.append(_missing(RESTORE_SCRIPT, "9.4", "there is no restore procedure"))
-    elif not re.search(rb"--exit-on-error|ON_ERROR_STOP|\bpgbackrest\b|\bwal-g\b", code):
-        message = "a restore goes on after an error and ends with status 0"
-        found.append(_missing(RESTORE_SCRIPT, "9.4", message))
-    return Check(rule="restore", criterion="9.4", examined=(RESTORE_SCRIPT,), findings=tuple(found))
+        return _one(RESTORE_SCRIPT, "restore-missing")
+    message = "a restore goes on after an error and ends with status 0"
+    return _one(RESTORE_SCRIPT, "" if _STOPS.search(code) else "restore-missing", message)
 
 
-def _missing(path: PurePosixPath, criterion: str, message: str) -> Finding:
-    return Finding(
-        gap=SLUG,
-        rule={"9.1": "script-missing", "9.3": "upload-missing"}.get(criterion, "restore-missing"),
-        criterion=criterion,
-        path=path,
-        line=1,
-        message=message,
-        excerpt="",
-        named=True,
-    )
+def _traps(tree: Tree, path: PurePosixPath) -> Iterator[Place]:
+    content = tree.read(path)
+    if content is None:
+        yield Place(path=path, rule="script-missing", named=True)
+        return
+    for rule, line, message in faults(content):
+        yield Place(path=path, line=line, rule=f"script-{rule}", message=message)
+
+
+def _one(path: PurePosixPath, rule: str, message: str = "") -> Located:
+    """Return one file, and it as the place where `rule` is broken, if one is."""
+    place = Place(path=path, rule=rule, message=message, excerpt="")
+    return Located(examined=(path,), places=(place,) if rule else ())
 
 
 def _code(content: bytes) -> bytes:

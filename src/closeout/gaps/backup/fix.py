@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from closeout.fs.tree import Overlay
 from closeout.gaps.backup import point_in_time
-from closeout.gaps.backup.cronjob import cronjob_check
-from closeout.gaps.backup.detect import detect, sibling_scripts
+from closeout.gaps.backup.cronjob import cronjob
+from closeout.gaps.backup.detect import archive, restore, script, upload
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, Installed, manifests, scripts
-from closeout.model import Changeset, Check, Edit, Reason, Source, Unresolved
-
-if TYPE_CHECKING:
-    from closeout.model import Tree
+from closeout.model import Changeset, Edit, Located, Reason, Source, Tree, Unresolved
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -22,23 +18,24 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     The backup script and the restore script come together: one reads what the other writes. The
     jobs are judged on the tree with the new scripts, since their ConfigMap carries them.
     """
-    checks = {check.rule: check for check in detect(tree)}
-    named = _named(checks["script"], checks["upload"], checks["restore"])
-    wanted = scripts() if named else ()
-    installed = _changeset("backup-scripts", tree, wanted, _left(tree, checks["script"]))
-    jobs = cronjob_check(Overlay(tree, installed.edits))
-    wanted = manifests() if _named(jobs) and not jobs.unresolved else ()
-    archiving = point_in_time.manifests() if checks["point-in-time"].findings else ()
+    found = script(tree)
+    siblings = _others(found, BACKUP_SCRIPT, "script with the same faults")
+    bad = _is_faulty(found, BACKUP_SCRIPT) or upload(tree).places or restore(tree).places
+    installed = _changeset("backup-scripts", tree, scripts() if bad else (), siblings)
+    jobs = cronjob(Overlay(tree, installed.edits))
+    wanted = manifests() if _is_faulty(jobs, CRONJOB) and not jobs.unresolved else ()
+    other = _others(jobs, CRONJOB, "CronJob with faults")
+    archiving = point_in_time.manifests() if archive(tree).places else ()
     made = (
         installed,
-        _changeset("backup-jobs", tree, wanted, (*jobs.unresolved, *_other_jobs(jobs))),
+        _changeset("backup-jobs", tree, wanted, (*jobs.unresolved, *other)),
         _changeset("point-in-time", tree, archiving, ()),
     )
     return tuple(item for item in made if item.edits or item.unresolved)
 
 
-def _named(*checks: Check) -> bool:
-    return any(finding.named for check in checks for finding in check.findings)
+def _is_faulty(found: Located, path: PurePosixPath) -> bool:
+    return any(place.path == path for place in found.places)
 
 
 def _changeset(
@@ -59,25 +56,15 @@ def _edits(tree: Tree, item: Installed) -> tuple[Edit, ...]:
     return (Edit(path=item.path, before=before, after=after, mode=item.mode),)
 
 
-def _left(tree: Tree, check: Check) -> tuple[Unresolved, ...]:
-    """Return the other scripts that dump: which of them somebody still needs is not ours to say."""
-    open_paths = {finding.path for finding in check.findings}
+def _others(found: Located, ours: PurePosixPath, what: str) -> tuple[Unresolved, ...]:
+    """Return the other files with faults: which of them somebody still needs is not ours to say."""
     return tuple(
-        _ambiguous(path, "a second backup script with the same faults")
-        for path in sibling_scripts(tree)
-        if path in open_paths
-    )
-
-
-def _other_jobs(check: Check) -> tuple[Unresolved, ...]:
-    paths = dict.fromkeys(item.path for item in check.findings if item.path != CRONJOB)
-    return tuple(_ambiguous(path, "a second backup CronJob with faults") for path in paths)
-
-
-def _ambiguous(path: PurePosixPath, detail: str) -> Unresolved:
-    return Unresolved(
-        path=path,
-        reason=Reason.AMBIGUOUS,
-        detail=detail,
-        hint=f"delete it in favour of {BACKUP_SCRIPT}, or mend it the same way.",
+        Unresolved(
+            path=path,
+            reason=Reason.AMBIGUOUS,
+            detail=f"a second backup {what}",
+            hint=f"delete it in favour of {BACKUP_SCRIPT}, or mend it the same way.",
+        )
+        for path in dict.fromkeys(place.path for place in found.places)
+        if path != ours
     )

@@ -14,9 +14,9 @@ only where the service has every name that it uses.
 
 from __future__ import annotations
 
-from closeout.gaps.billing_tests.detect import detect
 from closeout.gaps.billing_tests.deviations import DEVIATIONS
 from closeout.gaps.billing_tests.fix import fix
+from closeout.gaps.billing_tests.rules import RULES, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -25,8 +25,9 @@ GAP = Gap(
     title="Tests of the billing service",
     priority="P0",
     criteria=("5.1", "5.2", "5.3", "5.4", "5.5"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),
     deviations=DEVIATIONS,
     guide=__doc__,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import splice
-from closeout.fs.tree import below
 from closeout.gaps.billing_tests import jest_package
 from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.gaps.billing_tests.detect import PACKAGE, detect, jest_configurations
+from closeout.gaps.billing_tests.rules import PACKAGE, RULES, jest_configurations, survey
 from closeout.harness import suite_install
-from closeout.harness.suite_install import Needs, Shipped
+from closeout.harness.suite_install import Needs, Shipped, Tested
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 
 _RUNNER = ("jest", "ts-jest")
@@ -90,17 +89,18 @@ SUITE = Shipped(
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
-    """Return the suite and the test script's change, for what `detect` still finds."""
-    open_paths = {item.path for check in detect(tree) for item in check.findings}
+    """Return the suite and the test script's change, for what the rules still find."""
+    seen = survey(tree)
+    open_paths = suite_install.open_paths(RULES, seen)
     content = tree.read(PACKAGE)
     read = None if content is None else jest_package.read(content)
     if not open_paths or content is None or read is None:
         return ()
-    made = (_suite(tree, open_paths, read), _script(content, read))
+    made = (_suite(seen, open_paths, read), _script(content, read))
     return tuple(item for item in made if item.edits or item.unresolved)
 
 
-def _suite(tree: Tree, open_paths: set[PurePosixPath], read: jest_package.Package) -> Changeset:
+def _suite(seen: Tested, open_paths: set[PurePosixPath], read: jest_package.Package) -> Changeset:
     absent = [name for name in _RUNNER if name not in read.packages]
     if absent:
         lost = Unresolved(
@@ -111,9 +111,9 @@ def _suite(tree: Tree, open_paths: set[PurePosixPath], read: jest_package.Packag
             hint=f"npm install --save-dev --save-exact {' '.join(absent)}, then run this again.",
         )
         return Changeset(name="billing-suite", edits=(), unresolved=(lost,))
-    configured = read.configures_jest or jest_configurations(below(tree, BILLING_SERVICE))
+    configured = read.configures_jest or jest_configurations(seen)
     return suite_install.propose(
-        SUITE, tree, open_paths, {"jest.config.js"} if configured else set()
+        SUITE, seen.tree, open_paths, {"jest.config.js"} if configured else set()
     )
 
 

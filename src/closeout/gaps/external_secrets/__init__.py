@@ -32,9 +32,10 @@ What stays with the operator's owner
 
 from __future__ import annotations
 
-from closeout.gaps.external_secrets.detect import detect
+from closeout.gaps.external_secrets.detect import survey
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
 from closeout.gaps.external_secrets.fix import fix
+from closeout.gaps.external_secrets.rules import RULES
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -43,8 +44,9 @@ GAP = Gap(
     title="External Secrets Operator for all services",
     priority="P1",
     criteria=("10.1", "10.2", "10.3", "10.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats.helm import SECRET, Variables, values_files, variables
@@ -17,7 +16,7 @@ from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import below
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.target import secret_name
-from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
+from closeout.model import Changeset, Edit, Place, Reason, Source, Tree, Unresolved
 
 _WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
 _READS = re.compile(rb"secretKeyRef|secretRef")
@@ -33,35 +32,26 @@ _STEP = "  "
 _CHART = ("helm", "Chart.yaml")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unwired:
-    """A chart's file that keeps a secret from its service, or a rotation from its pods."""
-
-    path: PurePosixPath
-    line: int
-    problem: str
-
-
 def chart_files(tree: Tree, found: Iterable[SecretVariable]) -> tuple[PurePosixPath, ...]:
     """Return the values and workloads of the charts of services that have a secret."""
     services = _folders(tree, found)
     return (*values_files(tree, frozenset(services)), *_workloads(tree, services))
 
 
-def unwired(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Unwired]:
+def unwired(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Place]:
     """Yield the charts that leave a secret out, and the workloads that no rotation reaches."""
     services = _folders(tree, found)
     for listed, missing in _incomplete(tree, services):
         for name in missing:
             line = listed.node.line
-            yield Unwired(path=listed.path, line=line, problem=f"does not hand {name} on")
+            yield Place(path=listed.path, line=line, message=f"does not hand {name} on")
     for path in _workloads(tree, services):
         content = tree.read(path) or b""
         if not _ROLLS.search(content):
             place = _WORKLOAD.search(content)
             line = line_number(content, place.start()) if place else 1
-            problem = "its pods keep a secret's old value: nothing rolls them out when it changes"
-            yield Unwired(path=path, line=line, problem=problem)
+            message = "its pods keep a secret's old value: nothing rolls them out when it changes"
+            yield Place(path=path, line=line, message=message)
 
 
 def mended_charts(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Changeset]:

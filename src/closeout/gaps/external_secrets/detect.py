@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from closeout.formats import kustomize
 from closeout.formats.manifests import validate
 from closeout.gaps.external_secrets.charts import chart_files, unwired
 from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
-from closeout.gaps.external_secrets.findings import check, finding
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
-from closeout.model import Check, Finding, Reason, Tree, Unresolved
+from closeout.model import Located, Place, Reason, Tree, Unresolved
 
 
-def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return the checks of installation, store, entries, references and written-out secrets."""
-    state = declared(tree)
-    variables = inventory(tree)
-    return (
-        _installation(tree, state),
-        _store(tree, state),
-        _coverage(tree, state, variables),
-        _references(tree, state),
-        _listing(tree, state),
-        _literals(tree, variables),
-        _wiring(tree, variables),
-        _kustomizations(tree, state),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What of a tree has to do with secrets."""
+
+    tree: Tree
+    state: Declared
+    variables: tuple[SecretVariable, ...]
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Return the services that have a secret."""
+        return frozenset(item.service for item in self.variables)
+
+
+def survey(tree: Tree) -> Survey:
+    """Return what manifests declare, and every secret variable."""
+    return Survey(tree=tree, state=declared(tree), variables=inventory(tree))
 
 
 def missing_entries(
@@ -89,38 +93,44 @@ def allowed_namespaces(store: Found) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def _installation(tree: Tree, state: Declared) -> Check:
-    found = tuple(commands(tree))
-    findings = [
-        finding(tree, "installation", "10.1", item.path, item.line, reason)
+def installation(seen: Survey) -> Located:
+    """Return what would not install the operator, once more and always alike."""
+    found = tuple(commands(seen.tree))
+    places = [
+        Place(path=item.path, line=item.line, message=reason)
         for item in found
         for reason in item.missing
     ]
-    for release in state.releases:
+    for release in seen.state.releases:
         if not is_pinned(chart(release)[1]):
             line = release.document.line
             message = "the operator's chart is not pinned to one version"
-            findings.append(finding(tree, "installation", "10.1", release.path, line, message))
-    examined = {item.path for item in found} | {item.path for item in state.releases}
+            places.append(Place(path=release.path, line=line, message=message))
+    examined = {item.path for item in (*found, *seen.state.releases)}
     if not examined:
         message = "nothing installs the External Secrets Operator"
-        path = FOLDER / "install.sh"
-        findings.append(finding(tree, "installation", "10.1", path, 1, message, named=True))
-    return check("installation", "10.1", examined, findings)
+        places.append(Place(path=FOLDER / "install.sh", message=message, named=True))
+    return _located(examined, places)
 
 
-def _store(tree: Tree, state: Declared) -> Check:
-    findings = []
-    for store in state.stores:
-        for line, message in _store_problems(tree, state, store):
-            named = store.document.kind == "ClusterSecretStore"
-            findings.append(finding(tree, "store", "10.2", store.path, line, message, named=named))
+def store(seen: Survey) -> Located:
+    """Return what is wrong with the stores, or that there is none."""
+    state = seen.state
+    places = [
+        Place(
+            path=each.path,
+            line=line,
+            message=message,
+            named=each.document.kind == "ClusterSecretStore",
+        )
+        for each in state.stores
+        for line, message in _store_problems(seen.tree, state, each)
+    ]
     if not state.stores:
         path = FOLDER / "cluster-secret-store.yaml"
         message = "no manifest declares a secret store"
-        findings.append(finding(tree, "store", "10.2", path, 1, message, named=True))
-    examined = {item.path for item in state.stores}
-    return check("store", "10.2", examined, findings, state.unresolved)
+        places.append(Place(path=path, message=message, named=True))
+    return _located({item.path for item in state.stores}, places, state.unresolved)
 
 
 def _store_problems(tree: Tree, state: Declared, store: Found) -> Iterator[tuple[int, str]]:
@@ -135,32 +145,33 @@ def _store_problems(tree: Tree, state: Declared, store: Found) -> Iterator[tuple
         yield line, f"no manifest declares the service account {namespace}/{name}"
 
 
-def _coverage(tree: Tree, state: Declared, variables: tuple[SecretVariable, ...]) -> Check:
-    services = frozenset(item.service for item in variables)
-    findings = []
-    for item in missing_entries(state, variables):
-        place = item.places[0]
-        message = f"{item.name} of {item.service} has no ExternalSecret entry"
-        named = (item.service, item.name) in NAMED
-        findings.append(
-            finding(tree, "coverage", "10.3", place.path, place.line, message, named=named)
+def coverage(seen: Survey) -> Located:
+    """Return the secrets without an entry, and those with more than one."""
+    state, services = seen.state, seen.services
+    places = [
+        Place(
+            path=item.places[0].path,
+            line=item.places[0].line,
+            message=f"{item.name} of {item.service} has no ExternalSecret entry",
+            named=(item.service, item.name) in NAMED,
         )
+        for item in missing_entries(state, seen.variables)
+    ]
     unresolved = list(state.unresolved)
     for service in sorted(services):
-        findings += _doubled(tree, service, state.secrets_of(service, services))
+        places += _doubled(service, state.secrets_of(service, services))
         unresolved += _opaque(state, service, services)
-    examined = {item.path for item in state.secrets}
-    return check("coverage", "10.3", examined, findings, tuple(unresolved))
+    return _located({item.path for item in state.secrets}, places, tuple(unresolved))
 
 
-def _doubled(tree: Tree, service: str, secrets: tuple[Found, ...]) -> Iterator[Finding]:
+def _doubled(service: str, secrets: tuple[Found, ...]) -> Iterator[Place]:
     counted = Counter((item.target, variable) for item in secrets for variable, _ in item.entries())
     for item in secrets:
         for variable, line in item.entries():
             count = counted[item.target, variable]
             if count > 1:
                 message = f"{variable} of {service} has {count} entries"
-                yield finding(tree, "coverage", "10.3", item.path, line, message)
+                yield Place(path=item.path, line=line, message=message)
 
 
 def _opaque(state: Declared, service: str, services: frozenset[str]) -> tuple[Unresolved, ...]:
@@ -177,16 +188,17 @@ def _opaque(state: Declared, service: str, services: frozenset[str]) -> tuple[Un
     )
 
 
-def _references(tree: Tree, state: Declared) -> Check:
-    findings = []
-    for item in state.secrets:
-        for line, message in _secret_problems(tree, state, item):
-            findings.append(finding(tree, "references", "10.3", item.path, line, message))
-    for need in unprovided(state):
+def references(seen: Survey) -> Located:
+    """Return entries that no store serves, and what workloads read and nothing provides."""
+    places = [
+        Place(path=item.path, line=line, message=message)
+        for item in seen.state.secrets
+        for line, message in _secret_problems(seen.tree, seen.state, item)
+    ]
+    for need in unprovided(seen.state):
         message = f"nothing provides {need.key} of the Secret {need.namespace}/{need.secret}"
-        path = need.reader.path
-        findings.append(finding(tree, "references", "10.3", path, need.line, message))
-    return check("references", "10.3", {item.path for item in state.secrets}, findings)
+        places.append(Place(path=need.reader.path, line=need.line, message=message))
+    return _located({item.path for item in seen.state.secrets}, places)
 
 
 def _secret_problems(tree: Tree, state: Declared, item: Found) -> Iterator[tuple[int, str]]:
@@ -211,57 +223,62 @@ def _secret_problems(tree: Tree, state: Declared, item: Found) -> Iterator[tuple
         yield line, f"the store {name} does not serve the namespace {item.namespace}"
 
 
-def _listing(tree: Tree, state: Declared) -> Check:
-    findings = []
+def listing(seen: Survey) -> Located:
+    """Return the manifests that stand beside a kustomization and that it does not apply."""
+    places: list[Place] = []
     examined = set()
-    for kustomization in state.kustomizations:
-        folder = kustomization.path.parent
+    for kustomization in seen.state.kustomizations:
+        path = kustomization.path
         listed = kustomization.field("resources") or ()
-        beside = [item for item in (*state.secrets, *state.stores) if item.path.parent == folder]
+        declaring = (*seen.state.secrets, *seen.state.stores)
+        beside = {item.path.name for item in declaring if item.path.parent == path.parent}
         if not beside:
             continue
-        examined.add(kustomization.path)
+        examined.add(path)
         line = kustomization.document.line_of(("resources",))
-        for name in sorted({item.path.name for item in beside} - set(listed)):
+        for name in beside - set(listed):
             message = f"{name} is not listed, so it is never applied"
-            findings.append(finding(tree, "listing", "10.3", kustomization.path, line, message))
-    return check("listing", "10.3", examined, findings)
+            places.append(Place(path=path, line=line, message=message))
+    return _located(examined, places)
 
 
-def _literals(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
+def written_out(seen: Survey) -> Located:
     """Return where a secret can be read; an excerpt is its name, since a line holds its value."""
-    findings = [
-        Finding(
-            gap="external-secrets",
-            rule="external-secrets.literals",
-            criterion="10.3",
+    places = [
+        Place(
             path=item.path,
             line=item.line,
             message=f"{item.name} {item.form.value}, so whoever reads the tree has it",
             excerpt=item.name,
-            named=False,
         )
-        for item in literals(tree, variables)
+        for item in literals(seen.tree, seen.variables)
     ]
-    examined = {place.path for item in variables for place in item.places}
-    return check("literals", "10.3", examined | {item.path for item in findings}, findings)
+    examined = {place.path for item in seen.variables for place in item.places}
+    return _located(examined | {item.path for item in places}, places)
 
 
-def _wiring(tree: Tree, variables: tuple[SecretVariable, ...]) -> Check:
-    found = tuple(unwired(tree, variables))
-    findings = [
-        finding(tree, "wiring", "10.3", item.path, item.line, item.problem) for item in found
-    ]
-    return check("wiring", "10.3", {*chart_files(tree, variables)}, findings)
+def wiring(seen: Survey) -> Located:
+    """Return the charts that keep a secret from its service, or a rotation from its pods."""
+    files = set(chart_files(seen.tree, seen.variables))
+    return _located(files, unwired(seen.tree, seen.variables))
 
 
-def _kustomizations(tree: Tree, state: Declared) -> Check:
+def kustomizations(seen: Survey) -> Located:
     """Return what kustomize would refuse or pass over where it builds what this gap is about."""
-    examined, findings = set(), []
-    for path in sorted({item.path for item in state.kustomizations}):
-        built = kustomize.read(tree, path)
+    examined, places = set(), []
+    for path in sorted({item.path for item in seen.state.kustomizations}):
+        built = kustomize.read(seen.tree, path)
         if any("external-secrets.io/" in str(item.get("apiVersion")) for item in built.objects):
             examined.add(path)
             for line, message in built.problems:
-                findings.append(finding(tree, "kustomizations", "10.3", path, line, message))
-    return check("kustomizations", "10.3", examined, findings)
+                places.append(Place(path=path, line=line, message=message))
+    return _located(examined, places)
+
+
+def _located(
+    examined: Iterable[PurePosixPath],
+    places: Iterable[Place],
+    unresolved: tuple[Unresolved, ...] = (),
+) -> Located:
+    ordered = sorted(places, key=lambda item: (item.path, item.line, item.message))
+    return Located(examined=tuple(sorted(examined)), places=tuple(ordered), unresolved=unresolved)

@@ -12,10 +12,10 @@ from closeout.fs.text_edit import splice
 from closeout.gaps.external_secrets import target
 from closeout.gaps.external_secrets.charts import mended_charts
 from closeout.gaps.external_secrets.consumers import unprovided
-from closeout.gaps.external_secrets.declared import Declared, Found, declared
-from closeout.gaps.external_secrets.detect import account_of, missing_entries
+from closeout.gaps.external_secrets.declared import Declared, Found
+from closeout.gaps.external_secrets.detect import account_of, missing_entries, survey
 from closeout.gaps.external_secrets.installation import commands
-from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
+from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.overlays import environments, overlay_files
 from closeout.gaps.external_secrets.repair import mended_commands, mended_manifests
@@ -31,9 +31,8 @@ _PLAIN = 0o644
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole."""
-    state = declared(tree)
-    variables = inventory(tree)
-    services = frozenset(item.service for item in variables)
+    seen = survey(tree)
+    state, variables, services = seen.state, seen.variables, seen.services
     wanted = _wanted(state, variables)
     chosen = settings(tree)
     files = {

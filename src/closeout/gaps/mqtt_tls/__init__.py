@@ -34,9 +34,10 @@ host port 5101 that another service has. Clients have to be moved to 8883 by the
 
 from __future__ import annotations
 
-from closeout.gaps.mqtt_tls.detect import detect
+from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
 from closeout.gaps.mqtt_tls.fix import fix
+from closeout.gaps.mqtt_tls.rules import RULES
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -45,8 +46,9 @@ GAP = Gap(
     title="MQTT brokers without TLS",
     priority="P0",
     criteria=("8.1", "8.2", "8.3", "8.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -18,9 +18,8 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     production_problems,
     tls_problems,
 )
-from closeout.model import Check, Finding, Tree, Unresolved
+from closeout.model import Located, Place, Tree, Unresolved
 
-SLUG = "mqtt-tls"
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
 NAMED_FOLDER = PurePosixPath("edge-layer/edge-mqtt-broker")
 LOST_TOPIC = "$SYS/health"
@@ -37,6 +36,7 @@ _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manage
 class Survey:
     """What of a tree has to do with MQTT."""
 
+    tree: Tree
     brokers: tuple[Broker, ...]
     confs: tuple[tuple[PurePosixPath, BrokerConf], ...]
     manifests: tuple[Manifests, ...]
@@ -51,6 +51,11 @@ class Survey:
     def others(self) -> tuple[tuple[PurePosixPath, BrokerConf], ...]:
         """Return the other configurations."""
         return tuple((path, conf) for path, conf in self.confs if "prod" not in path.name)
+
+    @property
+    def composes(self) -> frozenset[PurePosixPath]:
+        """Return the compose files that start a broker."""
+        return frozenset(item.compose for item in self.brokers)
 
     @property
     def folders(self) -> tuple[PurePosixPath, ...]:
@@ -79,6 +84,7 @@ def survey(tree: Tree) -> Survey:
     ]
     unresolved += [item for item in broken if item.path not in compose_files(tree)]
     return Survey(
+        tree=tree,
         brokers=tuple(found),
         confs=tuple(confs),
         manifests=clusters,
@@ -86,38 +92,44 @@ def survey(tree: Tree) -> Survey:
     )
 
 
-def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return the checks of criteria 8.1 to 8.4."""
-    seen = survey(tree)
-    composes = {item.compose for item in seen.brokers}
-    maps = {item.config.path for item in seen.manifests}
-    instructions = {folder / "certs" / "README.md" for folder in seen.folders}
-    return (
-        Check(
-            rule="tls-listener",
-            criterion="8.1",
-            examined=_sorted(composes | {path for path, _ in seen.others} | maps),
-            findings=(*_published(tree, seen), *_listening(tree, seen), *_clustered(tree, seen)),
-            unresolved=seen.unresolved,
+def listeners(seen: Survey) -> Located:
+    """Return where clients get no TLS, or get in without it."""
+    return Located(
+        examined=_sorted(
+            [
+                *seen.composes,
+                *(path for path, _ in seen.others),
+                *(item.config.path for item in seen.manifests),
+            ]
         ),
-        Check(
-            rule="certificate-mount",
-            criterion="8.2",
-            examined=_sorted(composes),
-            findings=tuple(_mounted(tree, seen)),
-        ),
-        Check(
-            rule="certificate-instructions",
-            criterion="8.3",
-            examined=_sorted(instructions),
-            findings=tuple(_instructed(tree, instructions)),
-        ),
-        Check(
-            rule="production-tls",
-            criterion="8.4",
-            examined=_sorted(path for path, _ in seen.production),
-            findings=tuple(_production(tree, seen)),
-        ),
+        places=(*_published(seen), *_problems(seen.others, tls_problems), *_clustered(seen)),
+        unresolved=seen.unresolved,
+    )
+
+
+def mounts(seen: Survey) -> Located:
+    """Return the brokers whose container lacks what its TLS listener names."""
+    return Located(examined=_sorted(seen.composes), places=tuple(_mounted(seen)))
+
+
+def instructions(seen: Survey) -> Located:
+    """Return the folders that do not say how certificates are made."""
+    found = _sorted(folder / "certs" / "README.md" for folder in seen.folders)
+    return Located(examined=found, places=tuple(_uninstructive(seen.tree, found)))
+
+
+def production(seen: Survey) -> Located:
+    """Return what production configurations must not have, and where there is none."""
+    beside = {path.parent for path, _ in seen.production}
+    message = "there is no production configuration"
+    absent = (
+        _place(folder / "mosquitto.prod.conf", message)
+        for folder in seen.folders
+        if folder not in beside
+    )
+    return Located(
+        examined=_sorted(path for path, _ in seen.production),
+        places=(*_problems(seen.production, production_problems), *absent),
     )
 
 
@@ -153,87 +165,60 @@ def unmounted(
     return tuple(path for path in paths if not broker.covers(path))
 
 
-def _published(tree: Tree, seen: Survey) -> Iterator[Finding]:
+def _published(seen: Survey) -> Iterator[Place]:
     for broker in seen.brokers:
         for message in open_ports(broker):
-            yield _compose_finding(tree, broker, "tls-listener", "8.1", message)
-        if lost_topic(broker, tree.read(broker.compose) or b""):
-            message = f"the health check waits for {LOST_TOPIC}, which is never published"
-            yield _compose_finding(tree, broker, "tls-listener", "8.1", message)
+            yield _of_broker(broker, message)
+        if lost_topic(broker, seen.tree.read(broker.compose) or b""):
+            yield _of_broker(
+                broker, f"the health check waits for {LOST_TOPIC}, which is never published"
+            )
 
 
-def _listening(tree: Tree, seen: Survey) -> Iterator[Finding]:
-    for path, conf in seen.others:
-        for problem in tls_problems(conf):
-            yield _finding(tree, path, "tls-listener", "8.1", problem)
+def _problems(
+    confs: Iterable[tuple[PurePosixPath, BrokerConf]],
+    problems: Callable[[BrokerConf], Iterable[Problem]],
+) -> Iterator[Place]:
+    for path, conf in confs:
+        for problem in problems(conf):
+            yield _place(path, problem.message, problem.line)
 
 
-def _clustered(tree: Tree, seen: Survey) -> Iterator[Finding]:
+def _clustered(seen: Survey) -> Iterator[Place]:
     for item in seen.manifests:
         for problem in production_problems(item.config.conf):
-            at = Problem(line=item.config.line, message=problem.message)
-            yield _finding(tree, item.config.path, "tls-listener", "8.1", at)
+            yield _place(item.config.path, problem.message, item.config.line)
         for port in item.plain_ports:
-            at = Problem(line=port.node.line, message="plaintext port 1883 in the cluster")
-            yield _finding(tree, port.path, "tls-listener", "8.1", at)
+            yield _place(port.path, "plaintext port 1883 in the cluster", port.node.line)
 
 
-def _mounted(tree: Tree, seen: Survey) -> Iterator[Finding]:
+def _mounted(seen: Survey) -> Iterator[Place]:
     by_path = dict(seen.confs)
     for broker in seen.brokers:
         conf = by_path.get(broker.conf) if broker.conf else None
         if conf is None or not any(item.port == TLS_PORT for item in conf.listeners):
-            fitting = any("cert" in str(item.target) for item in broker.mounts)
-            missing: tuple[str, ...] = () if fitting else ("no certificate folder is mounted",)
+            if not any("cert" in str(item.target) for item in broker.mounts):
+                yield _of_broker(broker, "no certificate folder is mounted")
         else:
-            paths = unmounted(broker, conf, (*CERTIFICATES, *ACCESS))
-            missing = tuple(f"{path} is not mounted" for path in paths)
-        for message in missing:
-            yield _compose_finding(tree, broker, "certificate-mount", "8.2", message)
+            for path in unmounted(broker, conf, (*CERTIFICATES, *ACCESS)):
+                yield _of_broker(broker, f"{path} is not mounted")
 
 
-def _instructed(tree: Tree, places: Iterable[PurePosixPath]) -> Iterator[Finding]:
-    for path in sorted(places):
+def _uninstructive(tree: Tree, readmes: Iterable[PurePosixPath]) -> Iterator[Place]:
+    for path in readmes:
         content = tree.read(path)
         if not instructive(content):
             what = "does not say" if content is not None else "is missing: nothing says"
-            problem = Problem(line=1, message=f"{what} how certificates are made")
-            yield _finding(tree, path, "certificate-instructions", "8.3", problem)
+            yield _place(path, f"{what} how certificates are made")
 
 
-def _production(tree: Tree, seen: Survey) -> Iterator[Finding]:
-    for path, conf in seen.production:
-        for problem in production_problems(conf):
-            yield _finding(tree, path, "production-tls", "8.4", problem)
-    beside = {path.parent for path, _ in seen.production}
-    for folder in seen.folders:
-        if folder not in beside:
-            problem = Problem(line=1, message="there is no production configuration")
-            path = folder / "mosquitto.prod.conf"
-            yield _finding(tree, path, "production-tls", "8.4", problem)
+def _of_broker(broker: Broker, message: str) -> Place:
+    return _place(broker.compose, f"{broker.name}: {message}", broker.line)
 
 
-def _compose_finding(
-    tree: Tree, broker: Broker, rule: str, criterion: str, message: str
-) -> Finding:
-    problem = Problem(line=broker.line, message=f"{broker.name}: {message}")
-    return _finding(tree, broker.compose, rule, criterion, problem)
-
-
-def _finding(
-    tree: Tree, path: PurePosixPath, rule: str, criterion: str, problem: Problem
-) -> Finding:
-    lines = (tree.read(path) or b"").splitlines()[problem.line - 1 : problem.line]
-    return Finding(
-        gap=SLUG,
-        rule=rule,
-        criterion=criterion,
-        path=path,
-        line=problem.line,
-        message=problem.message,
-        excerpt=lines[0].decode("utf-8", "replace").strip() if lines else "",
-        named=path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER),
-    )
+def _place(path: PurePosixPath, message: str, line: int = 1) -> Place:
+    named = path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER)
+    return Place(path=path, line=line, message=message, named=named)
 
 
 _CONF = frozenset({".conf"})

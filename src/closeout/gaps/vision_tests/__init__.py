@@ -13,9 +13,9 @@ where the service has every name that it uses.
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.detect import detect
 from closeout.gaps.vision_tests.deviations import DEVIATIONS
 from closeout.gaps.vision_tests.fix import fix
+from closeout.gaps.vision_tests.rules import RULES, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -24,8 +24,9 @@ GAP = Gap(
     title="Tests of the vision service",
     priority="P1",
     criteria=("6.1", "6.2", "6.3", "6.4", "6.5"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),
     deviations=DEVIATIONS,
     guide=__doc__,

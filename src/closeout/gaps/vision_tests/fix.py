@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from closeout.gaps.vision_tests.demand import VISION_SERVICE
-from closeout.gaps.vision_tests.detect import detect, pytest_configurations
+from closeout.gaps.vision_tests.rules import RULES, pytest_configurations, survey
 from closeout.harness import suite_install
 from closeout.harness.suite_install import Needs, Shipped
 from closeout.model import Changeset, Tree
@@ -55,8 +55,8 @@ SUITE = Shipped(
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
-    """Return the suite's files, for what `detect` still finds."""
-    open_paths = {item.path for check in detect(tree) for item in check.findings}
+    """Return the suite's files, for what the rules still find."""
+    open_paths = suite_install.open_paths(RULES, survey(tree))
     if not open_paths:
         return ()
     left_out = {"pytest.ini"} if pytest_configurations(tree) else set()

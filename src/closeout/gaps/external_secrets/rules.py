@@ -1,0 +1,34 @@
+"""What has to hold of secrets: the operator, its store, an entry for each, none in the clear."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from closeout.gaps.external_secrets import detect
+from closeout.gaps.external_secrets.detect import Survey
+from closeout.model import Located, Rule
+
+_NO_VALUE = partial(
+    re.compile(r"([A-Z][A-Z0-9_]*['\"\]]?\s*)([:=]|\|\||\?\?|,).*").sub, r"\1\2 ..."
+)
+"""A line that names a secret may hold its value: an excerpt ends after the name."""
+
+
+def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rule:
+    return Rule(
+        id=f"external-secrets.{name}", criterion=criterion, locate=locate, excerpt=_NO_VALUE
+    )
+
+
+RULES = (
+    _rule("installation", "10.1", detect.installation),
+    _rule("store", "10.2", detect.store),
+    _rule("coverage", "10.3", detect.coverage),
+    _rule("references", "10.3", detect.references),
+    _rule("listing", "10.3", detect.listing),
+    _rule("literals", "10.3", detect.written_out),
+    _rule("wiring", "10.3", detect.wiring),
+    _rule("kustomizations", "10.3", detect.kustomizations),
+)
