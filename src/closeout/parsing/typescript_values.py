@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.model import Tree
-from closeout.parsing import typescript
+from closeout.parsing.typescript import find, place_of, text_of
 from closeout.parsing.typescript_names import Names, enclosing_parameters
 from closeout.parsing.typescript_source import Place, string_value
 
@@ -100,7 +100,7 @@ class Values:
             yield _leaf(path, node, node.type)
 
     def _name(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
-        name = _text(node)
+        name = text_of(node)
         if name in enclosing_parameters(node) or name == "undefined":
             yield _leaf(path, node, "undefined" if name == "undefined" else "unknown")
             return
@@ -112,25 +112,25 @@ class Values:
 
     def _member(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
         holder, name = node.child_by_field_name("object"), node.child_by_field_name("property")
-        if holder is None or name is None or _text(holder) == "process.env":
+        if holder is None or name is None or text_of(holder) == "process.env":
             yield _leaf(path, node, "unknown")
             return
         found = [
             leaf
-            for there, value in self._names.exported_by(path, _text(holder), _text(name))
+            for there, value in self._names.exported_by(path, text_of(holder), text_of(name))
             for leaf in self._follow(there, value, depth)
         ]
         if not found:
             objects = [item for item in self._follow(path, holder, depth) if item.kind == "object"]
             for item in objects:
-                found += self._property(item.path, item.node, _text(name), depth)
+                found += self._property(item.path, item.node, text_of(name), depth)
         yield from found or [_leaf(path, node, "unknown")]
 
     def _call(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
         """Yield what goes into the call, and what the called function returns."""
         function = node.child_by_field_name("function")
         method = None if function is None else function.child_by_field_name("property")
-        if function is None or _text(method) in _QUESTIONS:
+        if function is None or text_of(method) in _QUESTIONS:
             yield _leaf(path, node, "unknown")
             return
         yield _leaf(path, node, "call")
@@ -139,7 +139,7 @@ class Values:
         if holder is not None:
             known = (item for item in self._follow(path, holder, depth) if item.kind != "unknown")
             yield from (item for item in known if item.kind not in FUNCTIONS)
-        for part in () if given is None or _text(method) in _CUTTING else given.named_children:
+        for part in () if given is None or text_of(method) in _CUTTING else given.named_children:
             found = self._follow(path, part, depth)
             yield from (item for item in found if item.kind in _PASSED_ON)
         if function.type == "identifier":
@@ -154,8 +154,8 @@ class Values:
         if body.type != "statement_block":
             yield from self._follow(function.path, body, depth)
             return
-        for node in typescript.walk(body):
-            if node.type == "return_statement" and node.named_children:
+        for node in find(body, "return_statement"):
+            if node.named_children:
                 yield from self._follow(function.path, node.named_children[0], depth)
 
     def _property(self, path: PurePosixPath, holder: Node, name: str, depth: int) -> Iterator[Leaf]:
@@ -174,7 +174,7 @@ def own_values(holder: Node, name: str) -> Iterator[Node]:
     """Yield the value that an object literal itself gives to the property `name`."""
     for child in holder.named_children:
         key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
-        if _text(key).strip("'\"") == name and child.type != "spread_element":
+        if text_of(key).strip("'\"") == name and child.type != "spread_element":
             yield child.child_by_field_name("value") or child
 
 
@@ -198,7 +198,7 @@ def _parts(node: Node) -> list[Node]:
 
 
 def _sides(node: Node) -> tuple[str, ...]:
-    operator = _text(node.child_by_field_name("operator"))
+    operator = text_of(node.child_by_field_name("operator"))
     return {"||": ("left", "right"), "??": ("left", "right"), "&&": ("right",)}.get(operator, ())
 
 
@@ -211,8 +211,4 @@ def _is_compound(node: Node) -> bool:
 
 
 def _leaf(path: PurePosixPath, node: Node, kind: str) -> Leaf:
-    return Leaf(path=path, place=typescript.place_of(node), kind=kind, node=node)
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
+    return Leaf(path=path, place=place_of(node), kind=kind, node=node)
