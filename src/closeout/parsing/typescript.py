@@ -51,6 +51,7 @@ __all__ = [
     "find",
     "first_error",
     "identifiers",
+    "members",
     "parsed",
     "parts",
     "place_of",
@@ -81,7 +82,10 @@ def parsed(content: bytes) -> Node:
 
 def expression(text: str) -> Node:
     """Return the syntax tree of an expression that stands in no file."""
-    return _parser().parse(f"({text})".encode()).root_node
+    node = _parser().parse(f"({text})".encode()).root_node
+    while node.type in {"program", "expression_statement"} and len(node.named_children) == 1:
+        node = node.named_children[0]
+    return node
 
 
 def find(node: Node, *kinds: str) -> list[Node]:
@@ -105,7 +109,8 @@ def arguments(call: Node) -> list[Node]:
 
 def parts(place: Place) -> tuple[Place, ...]:
     """Return the elements of the array literal that `place` holds; a spread keeps its dots."""
-    return tuple(_inside(place, child) for child in _literal(place))
+    literal = _outermost(place)
+    return () if literal is None else tuple(_inside(place, child) for child in _code(literal))
 
 
 def properties(place: Place) -> dict[str, Place]:
@@ -113,18 +118,25 @@ def properties(place: Place) -> dict[str, Place]:
 
     A spread, a shorthand and a method stand under their own text or name.
     """
-    found: dict[str, Place] = {}
-    for child in _literal(place):
+    literal = _outermost(place)
+    return (
+        {} if literal is None else {key: _inside(place, value) for key, value in members(literal)}
+    )
+
+
+def members(holder: Node) -> list[tuple[str, Node]]:
+    """Return the keys and values of the object literal `holder`, as `properties` does."""
+    found = []
+    for child in _code(holder):
         key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
-        value = child.child_by_field_name("value") or child
-        found[text_of(key).strip("'\"")] = _inside(place, value)
+        found.append((text_of(key).strip("'\""), child.child_by_field_name("value") or child))
     return found
 
 
-@lru_cache(maxsize=4096)
-def identifiers(text: str) -> tuple[str, ...]:
-    """Return the identifiers that the expression `text` reads, property names left out."""
-    return tuple(sorted({text_of(node) for node in find(expression(text), "identifier")}))
+def identifiers(node: Node) -> tuple[str, ...]:
+    """Return the identifiers that an expression reads, property names left out."""
+    found = find(node, "identifier", "shorthand_property_identifier")
+    return tuple(sorted({text_of(item) for item in found}))
 
 
 @cache
@@ -149,9 +161,9 @@ def _query(kinds: tuple[str, ...]) -> Query:
     return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in kinds)}] @it")
 
 
-def _literal(place: Place) -> list[Node]:
+def _outermost(place: Place) -> Node | None:
     root = _parser().parse(_PROBE + place.text.encode()).root_node
-    return [child for outer in find(root, "array", "object")[:1] for child in _code(outer)]
+    return next(iter(find(root, "array", "object")), None)
 
 
 def _inside(outer: Place, node: Node) -> Place:

@@ -12,13 +12,15 @@ from closeout.parsing.typescript_source import Place, string_value
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_CASTS = frozenset(
+WRAPPERS = frozenset(
     {
         "as_expression",
         "await_expression",
         "non_null_expression",
         "parenthesized_expression",
         "satisfies_expression",
+        "spread_element",
+        "type_assertion",
     }
 )
 _SAME = frozenset(
@@ -63,6 +65,21 @@ def _variable(node: Node, left: Node | None) -> str:
         found = _ENVIRONMENT.search(text_of(node.child_by_field_name("consequence")))
         return found[1] if found else ""
     return ""
+
+
+def wrapped(node: Node) -> Node | None:
+    """Return the expression whose value a cast, a spread or parentheses leave as it is."""
+    if node.type not in WRAPPERS or not node.named_children:
+        return None
+    return node.named_children[-1 if node.type == "type_assertion" else 0]
+
+
+def bare(node: Node) -> Node:
+    """Return the expression without what leaves its value as it is."""
+    current = node
+    while (inner := wrapped(current)) is not None:
+        current = inner
+    return current
 
 
 def peeled(node: Node) -> Node:
@@ -119,8 +136,8 @@ def _declared(item: Node, name: str) -> Node | None:
 
 
 def _inside(node: Node) -> Node | None:
-    if node.type in _CASTS:
-        return node.named_children[0] if node.named_children else None
+    if node.type in WRAPPERS and node.type != "spread_element":
+        return wrapped(node)
     if node.type == "call_expression":
         function, given = node.child_by_field_name("function"), arguments(node)
         if function is None:

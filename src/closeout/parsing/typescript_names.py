@@ -36,6 +36,11 @@ class Names:
         content = self._tree.read(path)
         return None if content is None else typescript.parsed(content)
 
+    def source(self, path: PurePosixPath) -> typescript.Source:
+        """Return what the file holds; nothing where it cannot be read."""
+        content = self._tree.read(path)
+        return typescript.Source() if content is None else typescript.read(content)
+
     def values(self, path: PurePosixPath, at: Node, name: str) -> list[Value]:
         """Return what `name`, read at the node `at`, is declared and assigned as."""
         root = self.root(path)
@@ -46,11 +51,39 @@ class Names:
             return [(path, value) for value in (*found, *_assigned(root).get(name, ()))]
         return list(self._imported(path, name))
 
+    def definition(self, path: PurePosixPath, name: str) -> Value | None:
+        """Return the first definition of `name` wherever in the file, else what it imports so."""
+        found = self._defined(path, name)
+        for item in self.source(path).imports if found is None else ():
+            there = self.target(path, item.source) if name in item.names else None
+            found = None if there is None else self._defined(there, item.names[name])
+            if found is not None:
+                break
+        return found
+
+    def _defined(self, path: PurePosixPath, name: str) -> Value | None:
+        root = self.root(path)
+        for node in _whole_export(root) if root and name in {"default", "*"} else ():
+            is_name = node.type == "identifier"
+            return self._defined(path, text_of(node)) if is_name else (path, node)
+        found = self.source(path).definition(name)
+        if root is None or found is None:
+            return None
+        node_there = root.descendant_for_byte_range(found.value.start, found.value.end)
+        return None if node_there is None else (path, node_there)
+
+    def modules(self, path: PurePosixPath, name: str) -> Iterator[PurePosixPath]:
+        """Yield the files that `name` is imported as the whole of."""
+        for item in self.source(path).imports:
+            there = self.target(path, item.source) if item.names.get(name) == "*" else None
+            if there is not None:
+                yield there
+
     def exported_by(self, path: PurePosixPath, holder: str, name: str) -> list[Value]:
         """Return what `holder.name` is where `holder` is a whole module that was imported."""
         return [
             value
-            for item in self._imports(path)
+            for item in self.source(path).imports
             if item.names.get(holder) in {"*", "default"}
             for value in self.exported(self.target(path, item.source), name)
         ]
@@ -92,17 +125,18 @@ class Names:
                 parts.append(part)
         plain = "/".join(parts)
         bare = plain.rsplit(".", 1)[0] if plain.endswith(SUFFIXES) else plain
-        names = (plain, *(f"{stem}{end}" for stem in (bare, f"{plain}/index") for end in SUFFIXES))
+        typed = f"{plain[:-2]}ts" if plain.endswith("js") else plain
+        names = (
+            typed,
+            plain,
+            *(f"{stem}{end}" for stem in (bare, f"{plain}/index") for end in SUFFIXES),
+        )
         found = (item for item in names if item.endswith(SUFFIXES) and self._tree.read(item))
         first = next(found, None)
         return None if first is None else PurePosixPath(first)
 
-    def _imports(self, path: PurePosixPath) -> tuple[typescript.Import, ...]:
-        content = self._tree.read(path)
-        return () if content is None else typescript.read(content).imports
-
     def _imported(self, path: PurePosixPath, name: str) -> Iterator[Value]:
-        for item in self._imports(path):
+        for item in self.source(path).imports:
             if name in item.names:
                 yield from self.exported(self.target(path, item.source), item.names[name])
 
