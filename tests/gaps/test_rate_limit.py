@@ -8,9 +8,10 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
-from closeout.gaps.rate_limit.express.constants import Expression, number, scope_of
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.model import Edit, Reason, Tree, Verdict
+from closeout.parsing import typescript
+from closeout.parsing.typescript_values import Values
 from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-identity-access"
@@ -214,10 +215,9 @@ def test_number_reads_constants_and_defaults() -> None:
     config = b"export const limits = { login: { max: 5 } };\n"
     source = b"import { limits } from './config';\nconst M = 60 * 1_000\n"
     tree = MemoryTree({"a.ts": source, "config.ts": config})
-    scope = scope_of(tree, PurePosixPath("a.ts"))
-    assert scope is not None
+    values = Values(tree)
     read = {
-        text: number(tree, Expression(scope=scope, text=text))
+        text: values.number(PurePosixPath("a.ts"), typescript.expression(text))
         for text in (
             "15 * M",
             "parseInt(process.env.MAX || '7', 10)",

@@ -80,7 +80,10 @@ def test_parts_lists_an_array() -> None:
 
 def test_identifiers_leaves_property_names_out() -> None:
     """Only names that must be looked up are returned."""
-    assert typescript.identifiers("keyOf(req.body.email) + 1") == ("keyOf", "req")
+    assert typescript.identifiers(typescript.expression("keyOf(req.body.email) + 1")) == (
+        "keyOf",
+        "req",
+    )
 
 
 def test_syntax_error_names_the_line() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
 from closeout.parsing import python_walk
+from closeout.parsing.typescript import arguments, find, first_error, parsed, text_of
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
 _CASES = frozenset({"it", "test", "fit", "xit", "xtest"})
 _IDLE = frozenset({"skip", "todo", "failing"})
@@ -19,6 +19,15 @@ _LITERALS = frozenset(
     {"true", "false", "null", "undefined", "number", "string", "unary_expression"}
 )
 _FUNCTIONS = frozenset({"arrow_function", "function_expression"})
+_NAMED = (
+    "class_declaration",
+    "export_specifier",
+    "function_declaration",
+    "interface_declaration",
+    "method_definition",
+    "type_alias_declaration",
+    "variable_declarator",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +88,10 @@ def read_python(content: bytes) -> Suite:
 
 def read_typescript(content: bytes) -> Suite:
     """Return what a jest file holds."""
-    root = _parser().parse(content).root_node
-    nodes = list(_walk(root))
+    root = parsed(content)
     if root.has_error:
-        broken = (node for node in nodes if node.is_error or node.is_missing)
-        return Suite(error_line=next((node.start_point[0] + 1 for node in broken), 1))
-    calls = [node for node in nodes if node.type == "call_expression"]
-    read = [(_words(node), node) for node in calls]
+        return Suite(error_line=first_error(root))
+    read = [(_words(node), node) for node in find(root, "call_expression")]
     found = [(words, node) for words, node in read if words[:1] and words[0] in _CASES]
     # `it.each(table)` is the callee of the call that names the case, so it is read there.
     named = [(words, node) for words, node in found if not _is_table(node)]
@@ -96,10 +102,10 @@ def read_typescript(content: bytes) -> Suite:
         ),
         unawaited=tuple(_line(node) for words, node in read if _is_dropped(words, node)),
         mocked=tuple(
-            _text(node).strip("'\"`")
+            text_of(node).strip("'\"`")
             for words, call in read
             if words in {("jest", "mock"), ("jest", "doMock")}
-            for node in _arguments(call)[:1]
+            for node in arguments(call)[:1]
         ),
     )
 
@@ -107,9 +113,9 @@ def read_typescript(content: bytes) -> Suite:
 def exported_names(content: bytes) -> frozenset[str]:
     """Return what a TypeScript module exports: `name`, and `Class.method` for its classes."""
     names: set[str] = set()
-    for node in _parser().parse(content).root_node.named_children:
+    for node in parsed(content).named_children:
         if node.type == "export_statement":
-            for inner in _walk(node):
+            for inner in find(node, *_NAMED):
                 names.update(_declared(inner))
     return frozenset(names)
 
@@ -136,7 +142,7 @@ def defined_names(content: bytes) -> frozenset[str]:
 
 def is_types_only(content: bytes) -> bool:
     """Return whether a TypeScript file holds nothing that runs: types, interfaces, imports."""
-    for node in _parser().parse(content).root_node.named_children:
+    for node in parsed(content).named_children:
         inner = node.child_by_field_name("declaration") if node.type == "export_statement" else node
         if inner is None or inner.type not in {
             "import_statement",
@@ -172,26 +178,6 @@ def _patched(tree: ast.Module) -> Iterator[str]:
                 yield str(node.args[0].value)
 
 
-@cache
-def _parser() -> Parser:
-    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
-    import tree_sitter_typescript  # noqa: PLC0415 - as above
-
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_typescript.language_typescript()))
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    pending = [node]
-    while pending:
-        current = pending.pop()
-        yield current
-        pending += reversed(current.children)
-
-
-def _text(node: Node) -> str:
-    return node.text.decode("utf-8", "replace") if node.text else ""
-
-
 def _line(node: Node) -> int:
     return int(node.start_point[0]) + 1
 
@@ -203,21 +189,14 @@ def _words(call: Node) -> tuple[str, ...]:
     while node is not None:
         if node.type == "member_expression":
             name = node.child_by_field_name("property")
-            words.append("" if name is None else _text(name))
+            words.append("" if name is None else text_of(name))
             node = node.child_by_field_name("object")
         elif node.type == "call_expression":
             node = node.child_by_field_name("function")
         else:
-            words.append(_text(node) if node.type == "identifier" else "")
+            words.append(text_of(node) if node.type == "identifier" else "")
             break
     return tuple(reversed(words))
-
-
-def _arguments(call: Node) -> list[Node]:
-    given = call.child_by_field_name("arguments")
-    return (
-        [] if given is None else [node for node in given.named_children if node.type != "comment"]
-    )
 
 
 def _is_table(call: Node) -> bool:
@@ -230,28 +209,26 @@ def _is_table(call: Node) -> bool:
 
 
 def _case(call: Node) -> Case:
-    given = _arguments(call)
+    given = arguments(call)
     bodies = [node for node in given if node.type in _FUNCTIONS]
     table = call.child_by_field_name("function")
-    rows = _arguments(table) if table is not None and table.type == "call_expression" else []
+    rows = arguments(table) if table is not None and table.type == "call_expression" else []
     times = len(rows[0].named_children) if rows and rows[0].type == "array" else 1
     return Case(
-        name=_text(given[0]).strip("'\"`") if given else "",
+        name=text_of(given[0]).strip("'\"`") if given else "",
         line=_line(call),
-        asserts=any(_expects(node) for body in bodies for node in _walk(body)),
+        asserts=any(_expects(node) for body in bodies for node in find(body, "call_expression")),
         times=times,
     )
 
 
 def _expects(node: Node) -> bool:
-    if node.type != "call_expression":
-        return False
     called = node.child_by_field_name("function")
     if called is None:
         return False
-    name = _text(called)
+    name = text_of(called)
     if name == "expect":
-        given = _arguments(node)
+        given = arguments(node)
         return bool(given) and given[0].type not in _LITERALS
     if called.type == "member_expression":
         return name.startswith("assert.")
@@ -272,17 +249,11 @@ def _declared(node: Node) -> Iterator[str]:
         # A local of an exported function is not exported; its declaration hangs deeper.
         outer = node.parent.parent if node.parent is not None else None
         if outer is not None and outer.type == "export_statement":
-            yield _text(name)
+            yield text_of(name)
     elif node.type == "method_definition":
         outer = node.parent.parent if node.parent is not None else None
         owner = outer.child_by_field_name("name") if outer is not None else None
         if owner is not None:
-            yield f"{_text(owner)}.{_text(name)}"
-    elif node.type in {
-        "class_declaration",
-        "function_declaration",
-        "interface_declaration",
-        "type_alias_declaration",
-        "export_specifier",
-    }:
-        yield _text(name)
+            yield f"{text_of(owner)}.{text_of(name)}"
+    else:
+        yield text_of(name)

@@ -6,7 +6,6 @@ parse still gives what stands outside the broken part: ask `syntax_error` before
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,10 +21,20 @@ from closeout.parsing.typescript_source import (
 )
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Language, Node, Parser, Query
 
 _EQUALITY = frozenset({"===", "!==", "==", "!="})
 _STRINGS = frozenset({"string", "template_string"})
+_DEFINITIONS = frozenset(
+    {
+        "class_declaration",
+        "function_declaration",
+        "method_definition",
+        "public_field_definition",
+        "variable_declarator",
+    }
+)
+_LOCATED = ("binary_expression", "call_expression", "import_statement", *_STRINGS, *_DEFINITIONS)
 _PROBE = b"x="
 """Put before a literal that is read again: alone at a line's start it would be a block."""
 
@@ -37,7 +46,12 @@ __all__ = [
     "Import",
     "Place",
     "Source",
+    "arguments",
+    "expression",
+    "find",
+    "first_error",
     "identifiers",
+    "members",
     "parsed",
     "parts",
     "place_of",
@@ -45,7 +59,7 @@ __all__ = [
     "read",
     "string_value",
     "syntax_error",
-    "walk",
+    "text_of",
 ]
 
 
@@ -66,9 +80,37 @@ def parsed(content: bytes) -> Node:
     return _parser().parse(content).root_node
 
 
+def expression(text: str) -> Node:
+    """Return the syntax tree of an expression that stands in no file."""
+    node = _parser().parse(f"({text})".encode()).root_node
+    while node.type in {"program", "expression_statement"} and len(node.named_children) == 1:
+        node = node.named_children[0]
+    return node
+
+
+def find(node: Node, *kinds: str) -> list[Node]:
+    """Return the named nodes of `kinds`, `node` itself and below it, in the text's sequence."""
+    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
+
+    found = tree_sitter.QueryCursor(_query(kinds)).matches(node)
+    return [captured for _, captures in found for captured in captures["it"]]
+
+
+def text_of(node: Node | None) -> str:
+    """Return the source text of `node`, empty for none."""
+    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+
+
+def arguments(call: Node) -> list[Node]:
+    """Return the arguments of the call `call`."""
+    given = call.child_by_field_name("arguments")
+    return [] if given is None else _code(given)
+
+
 def parts(place: Place) -> tuple[Place, ...]:
     """Return the elements of the array literal that `place` holds; a spread keeps its dots."""
-    return tuple(_inside(place, child) for child in _literal(place))
+    literal = _outermost(place)
+    return () if literal is None else tuple(_inside(place, child) for child in _code(literal))
 
 
 def properties(place: Place) -> dict[str, Place]:
@@ -76,35 +118,52 @@ def properties(place: Place) -> dict[str, Place]:
 
     A spread, a shorthand and a method stand under their own text or name.
     """
-    found: dict[str, Place] = {}
-    for child in _literal(place):
+    literal = _outermost(place)
+    return (
+        {} if literal is None else {key: _inside(place, value) for key, value in members(literal)}
+    )
+
+
+def members(holder: Node) -> list[tuple[str, Node]]:
+    """Return the keys and values of the object literal `holder`, as `properties` does."""
+    found = []
+    for child in _code(holder):
         key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
-        value = child.child_by_field_name("value") or child
-        found[_decoded(key).strip("'\"")] = _inside(place, value)
+        found.append((text_of(key).strip("'\""), child.child_by_field_name("value") or child))
     return found
 
 
-@lru_cache(maxsize=4096)
-def identifiers(text: str) -> tuple[str, ...]:
-    """Return the identifiers that the expression `text` reads, property names left out."""
-    root = _parser().parse(f"({text})".encode()).root_node
-    named = {node.text.decode() for node in walk(root) if node.type == "identifier" and node.text}
-    return tuple(sorted(named))
+def identifiers(node: Node) -> tuple[str, ...]:
+    """Return the identifiers that an expression reads, property names left out."""
+    found = find(node, "identifier", "shorthand_property_identifier")
+    return tuple(sorted({text_of(item) for item in found}))
+
+
+@cache
+def _language() -> Language:
+    import tree_sitter  # noqa: PLC0415 - as above
+    import tree_sitter_typescript  # noqa: PLC0415 - as above
+
+    return tree_sitter.Language(tree_sitter_typescript.language_typescript())
 
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
-    import tree_sitter_typescript  # noqa: PLC0415 - as above
+    import tree_sitter  # noqa: PLC0415 - as above
 
-    language = tree_sitter.Language(tree_sitter_typescript.language_typescript())
-    return tree_sitter.Parser(language)
+    return tree_sitter.Parser(_language())
 
 
-def _literal(place: Place) -> list[Node]:
+@cache
+def _query(kinds: tuple[str, ...]) -> Query:
+    import tree_sitter  # noqa: PLC0415 - as above
+
+    return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in kinds)}] @it")
+
+
+def _outermost(place: Place) -> Node | None:
     root = _parser().parse(_PROBE + place.text.encode()).root_node
-    outer = next((node for node in walk(root) if node.type in {"array", "object"}), None)
-    return [] if outer is None else [node for node in outer.named_children if _is_code(node)]
+    return next(iter(find(root, "array", "object")), None)
 
 
 def _inside(outer: Place, node: Node) -> Place:
@@ -119,21 +178,8 @@ def _inside(outer: Place, node: Node) -> Place:
     )
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """Yield `node` and everything below it in the text's sequence, for the other anchors."""
-    pending = [node]
-    while pending:
-        current = pending.pop()
-        yield current
-        pending.extend(reversed(current.children))
-
-
-def _is_code(node: Node) -> bool:
-    return str(node.type) != "comment"
-
-
-def _decoded(node: Node | None) -> str:
-    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+def _code(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type != "comment"]
 
 
 def place_of(node: Node) -> Place:
@@ -142,71 +188,65 @@ def place_of(node: Node) -> Place:
         start=node.start_byte,
         end=node.end_byte,
         line=node.start_point.row + 1,
-        text=_decoded(node),
+        text=text_of(node),
         kind=node.type,
     )
 
 
-def _first_error(root: Node) -> int | None:
-    if not root.has_error:
-        return None
-    broken = (node for node in walk(root) if node.is_error or node.is_missing)
-    return min((node.start_point.row + 1 for node in broken), default=1)
+def first_error(root: Node) -> int | None:
+    """Return the first 1-based line that does not parse, None where all does."""
+    broken = find(root, "ERROR", "MISSING") if root.has_error else ()
+    lines = [node.start_point.row + 1 for node in broken]
+    return min(lines, default=1) if root.has_error else None
 
 
 def _import(node: Node) -> Import:
     names: dict[str, str] = {}
-    for child in walk(node):
+    for child in find(
+        node, "import_clause", "import_require_clause", "import_specifier", "namespace_import"
+    ):
+        first = child.named_children[0]
         if child.type == "import_specifier":
-            exported = _decoded(child.child_by_field_name("name"))
-            names[_decoded(child.child_by_field_name("alias")) or exported] = exported
-        elif child.type == "namespace_import":
-            names[_decoded(child.named_children[0])] = "*"
-        elif child.type == "import_clause" and child.named_children[0].type == "identifier":
-            names[_decoded(child.named_children[0])] = "default"
-        elif child.type == "import_require_clause":
-            names[_decoded(child.named_children[0])] = "*"
-    source = node.child_by_field_name("source") or next(
-        (child for child in walk(node) if child.type == "string"), None
-    )
-    return Import(source=_decoded(source)[1:-1], names=names, place=place_of(node))
+            exported = text_of(child.child_by_field_name("name"))
+            names[text_of(child.child_by_field_name("alias")) or exported] = exported
+        elif child.type != "import_clause":
+            names[text_of(first)] = "*"
+        elif first.type == "identifier":
+            names[text_of(first)] = "default"
+    source = node.child_by_field_name("source") or next(iter(find(node, "string")), None)
+    return Import(source=text_of(source)[1:-1], names=names, place=place_of(node))
 
 
 def _required(node: Node) -> Import | None:
     """Return `const x = require('y')` as an import."""
-    call = node.child_by_field_name("value")
-    if call is None or _decoded(call.child_by_field_name("function")) != "require":
+    call, target = node.child_by_field_name("value"), node.child_by_field_name("name")
+    if call is None or target is None or text_of(call.child_by_field_name("function")) != "require":
         return None
-    arguments = call.child_by_field_name("arguments")
-    given = arguments.named_children if arguments is not None else []
-    source = string_value(place_of(given[0])) if given else None
-    names: dict[str, str] = {}
-    target = node.child_by_field_name("name")
-    for child in walk(target) if target is not None else ():
-        if child.type == "identifier" and child is target:
-            names[_decoded(child)] = "*"
-        elif child.type == "shorthand_property_identifier_pattern":
-            names[_decoded(child)] = _decoded(child)
+    parts = find(target, "shorthand_property_identifier_pattern")
+    names = {text_of(part): text_of(part) for part in parts}
+    given = arguments(call)
+    source = string_value(place_of(given[0])) if given else ""
+    if target.type == "identifier":
+        names = {text_of(target): "*"}
     return Import(source=source or "", names=names, place=place_of(node))
 
 
 def _call(node: Node) -> Call | None:
     function = node.child_by_field_name("function")
-    arguments = node.child_by_field_name("arguments")
-    if function is None or arguments is None:
+    if function is None or node.child_by_field_name("arguments") is None:
         return None
     return Call(
-        callee=_decoded(function),
-        receiver=_decoded(function.child_by_field_name("object")),
-        method=_decoded(function.child_by_field_name("property")),
-        arguments=tuple(place_of(child) for child in arguments.named_children if _is_code(child)),
+        callee=text_of(function),
+        receiver=text_of(function.child_by_field_name("object")),
+        method=text_of(function.child_by_field_name("property")),
+        arguments=tuple(map(place_of, arguments(node))),
         place=place_of(node),
     )
 
 
 def _binary(node: Node) -> Comparison | Fallback | None:
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-    operator = _decoded(node.child_by_field_name("operator"))
+    operator = text_of(node.child_by_field_name("operator"))
     if left is None or right is None:
         return None
     sides = (place_of(left), place_of(right))
@@ -245,23 +285,12 @@ def _definition(node: Node) -> Definition | None:
     if name is None or value is None or "pattern" in name.type:
         return None
     return Definition(
-        name=_decoded(name), kind=node.type, value=place_of(value), place=place_of(node)
+        name=text_of(name), kind=node.type, value=place_of(value), place=place_of(node)
     )
 
 
-_DEFINITIONS = frozenset(
-    {
-        "class_declaration",
-        "function_declaration",
-        "method_definition",
-        "public_field_definition",
-        "variable_declarator",
-    }
-)
-
-
 def _source(root: Node) -> Source:
-    nodes = tuple(walk(root))
+    nodes = find(root, *_LOCATED)
     binaries = [_binary(node) for node in nodes if node.type == "binary_expression"]
     required = [_required(node) for node in nodes if node.type == "variable_declarator"]
     calls = [_call(node) for node in nodes if node.type == "call_expression"]
@@ -276,5 +305,5 @@ def _source(root: Node) -> Source:
         fallbacks=tuple(item for item in binaries if isinstance(item, Fallback)),
         definitions=tuple(item for item in made if item is not None),
         strings=tuple(place_of(node) for node in nodes if node.type in _STRINGS),
-        error_line=_first_error(root),
+        error_line=first_error(root),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from closeout.parsing import typescript
+from closeout.parsing.typescript import find, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -23,6 +23,7 @@ _CONDITIONAL = frozenset(
         "while_statement",
     }
 )
+_ENDS = ("return_statement", "throw_statement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +48,12 @@ def flow(function: Node) -> Flow:
     parameters = _parameters(function)
     callback = parameters[1] if len(parameters) > 1 else ""
     body = function.child_by_field_name("body")
-    nodes = [] if body is None else list(typescript.walk(body))
-    calls = (node for node in nodes if node.type == "call_expression")
-    own = [call for call in calls if _text(call.child_by_field_name("function")) == callback]
+    calls = [] if body is None else find(body, "call_expression")
+    own = [call for call in calls if text_of(call.child_by_field_name("function")) == callback]
     return Flow(
         parameters=parameters,
         answers=tuple(_answer(call, function) for call in own if callback),
-        can_stop=any(_is_stop(node, callback) for node in nodes),
+        can_stop=body is not None and any(_is_stop(node, callback) for node in find(body, *_ENDS)),
     )
 
 
@@ -72,12 +72,9 @@ def is_guarded(node: Node) -> bool:
     function = node.parent
     while function is not None and "function" not in function.type:
         function = function.parent
-    earlier = [] if function is None else list(typescript.walk(function))
+    earlier = [] if function is None else find(function, *_ENDS)
     stops = (item for item in earlier if item.end_byte <= node.start_byte)
-    return is_conditional(node, function) or any(
-        item.type in {"return_statement", "throw_statement"} and is_conditional(item, function)
-        for item in stops
-    )
+    return is_conditional(node, function) or any(is_conditional(item, function) for item in stops)
 
 
 def _answer(call: Node, function: Node) -> Answer:
@@ -90,20 +87,14 @@ def _answer(call: Node, function: Node) -> Answer:
 
 def _is_stop(node: Node, callback: str) -> bool:
     """Return whether a statement ends the function without an answer."""
-    if node.type == "throw_statement":
-        return True
-    return node.type == "return_statement" and callback not in _text(node)
+    return node.type == "throw_statement" or callback not in text_of(node)
 
 
 def _parameters(function: Node) -> tuple[str, ...]:
     single = function.child_by_field_name("parameter")
     if single is not None:
-        return (_text(single),)
+        return (text_of(single),)
     listed = function.child_by_field_name("parameters")
     given = [] if listed is None else listed.named_children
-    names = [_text(item.child_by_field_name("pattern") or item) for item in given]
+    names = [text_of(item.child_by_field_name("pattern") or item) for item in given]
     return tuple(name for name in names if name != "this")
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES
+from closeout.parsing.typescript import find, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _SCOPES = frozenset({"program", "statement_block", "class_body", "for_statement"})
-_DECLARING = frozenset({"function_declaration", "variable_declarator"})
-_PATTERNS = frozenset({"object_assignment_pattern", "pair_pattern"})
+_DECLARING = ("function_declaration", "variable_declarator")
+_PATTERNS = ("object_assignment_pattern", "pair_pattern")
+_NAMES = ("identifier", "shorthand_property_identifier_pattern")
 
 Value = tuple[PurePosixPath, "Node"]
 """An expression and the file it stands in."""
@@ -34,6 +36,11 @@ class Names:
         content = self._tree.read(path)
         return None if content is None else typescript.parsed(content)
 
+    def source(self, path: PurePosixPath) -> typescript.Source:
+        """Return what the file holds; nothing where it cannot be read."""
+        content = self._tree.read(path)
+        return typescript.Source() if content is None else typescript.read(content)
+
     def values(self, path: PurePosixPath, at: Node, name: str) -> list[Value]:
         """Return what `name`, read at the node `at`, is declared and assigned as."""
         root = self.root(path)
@@ -44,11 +51,39 @@ class Names:
             return [(path, value) for value in (*found, *_assigned(root).get(name, ()))]
         return list(self._imported(path, name))
 
+    def definition(self, path: PurePosixPath, name: str) -> Value | None:
+        """Return the first definition of `name` wherever in the file, else what it imports so."""
+        found = self._defined(path, name)
+        for item in self.source(path).imports if found is None else ():
+            there = self.target(path, item.source) if name in item.names else None
+            found = None if there is None else self._defined(there, item.names[name])
+            if found is not None:
+                break
+        return found
+
+    def _defined(self, path: PurePosixPath, name: str) -> Value | None:
+        root = self.root(path)
+        for node in _whole_export(root) if root and name in {"default", "*"} else ():
+            is_name = node.type == "identifier"
+            return self._defined(path, text_of(node)) if is_name else (path, node)
+        found = self.source(path).definition(name)
+        if root is None or found is None:
+            return None
+        node_there = root.descendant_for_byte_range(found.value.start, found.value.end)
+        return None if node_there is None else (path, node_there)
+
+    def modules(self, path: PurePosixPath, name: str) -> Iterator[PurePosixPath]:
+        """Yield the files that `name` is imported as the whole of."""
+        for item in self.source(path).imports:
+            there = self.target(path, item.source) if item.names.get(name) == "*" else None
+            if there is not None:
+                yield there
+
     def exported_by(self, path: PurePosixPath, holder: str, name: str) -> list[Value]:
         """Return what `holder.name` is where `holder` is a whole module that was imported."""
         return [
             value
-            for item in self._imports(path)
+            for item in self.source(path).imports
             if item.names.get(holder) in {"*", "default"}
             for value in self.exported(self.target(path, item.source), name)
         ]
@@ -75,7 +110,7 @@ class Names:
         root = self.root(path)
         if declarator is None or declarator.type != "variable_declarator" or root is None:
             return []
-        variable = _text(declarator.child_by_field_name("name"))
+        variable = text_of(declarator.child_by_field_name("name"))
         return _assigned(root).get(f"{variable}.{name}", [])
 
     def target(self, importer: PurePosixPath, source: str) -> PurePosixPath | None:
@@ -90,17 +125,18 @@ class Names:
                 parts.append(part)
         plain = "/".join(parts)
         bare = plain.rsplit(".", 1)[0] if plain.endswith(SUFFIXES) else plain
-        names = (plain, *(f"{stem}{end}" for stem in (bare, f"{plain}/index") for end in SUFFIXES))
+        typed = f"{plain[:-2]}ts" if plain.endswith("js") else plain
+        names = (
+            typed,
+            plain,
+            *(f"{stem}{end}" for stem in (bare, f"{plain}/index") for end in SUFFIXES),
+        )
         found = (item for item in names if item.endswith(SUFFIXES) and self._tree.read(item))
         first = next(found, None)
         return None if first is None else PurePosixPath(first)
 
-    def _imports(self, path: PurePosixPath) -> tuple[typescript.Import, ...]:
-        content = self._tree.read(path)
-        return () if content is None else typescript.read(content).imports
-
     def _imported(self, path: PurePosixPath, name: str) -> Iterator[Value]:
-        for item in self._imports(path):
+        for item in self.source(path).imports:
             if name in item.names:
                 yield from self.exported(self.target(path, item.source), item.names[name])
 
@@ -114,22 +150,16 @@ def enclosing_parameters(node: Node) -> frozenset[str]:
         listed = around.child_by_field_name("parameters")
         for part in (single, listed):
             if part is not None:
-                names |= {_text(item) for item in typescript.walk(part) if _is_name(item)}
+                names |= {text_of(item) for item in find(part, *_NAMES)}
         around = around.parent
     return frozenset(names)
-
-
-def _is_name(node: Node) -> bool:
-    return node.type in {"identifier", "shorthand_property_identifier_pattern"}
 
 
 @lru_cache(maxsize=64)
 def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
     """Return each name's declarations: the scope it is visible in, and its value."""
     found: dict[str, list[tuple[Node, Node]]] = {}
-    for node in typescript.walk(root):
-        if node.type not in _DECLARING:
-            continue
+    for node in find(root, *_DECLARING):
         scope = _scope(node)
         for name, value in _bindings(node):
             found.setdefault(name, []).append((scope, value))
@@ -139,19 +169,18 @@ def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
 def _bindings(node: Node) -> Iterator[tuple[str, Node]]:
     name = node.child_by_field_name("name")
     if node.type == "function_declaration":
-        yield _text(name), node
+        yield text_of(name), node
         return
     value = node.child_by_field_name("value")
-    if name is None or value is None or _text(value).startswith("require("):
+    if name is None or value is None or text_of(value).startswith("require("):
         return
     if name.type == "identifier":
-        yield _text(name), value
-    for part in typescript.walk(name):
-        if part.type in _PATTERNS:
-            left = part.child_by_field_name("left") or part.child_by_field_name("value")
-            right = part.child_by_field_name("right")
-            if left is not None and right is not None:
-                yield _text(left), right
+        yield text_of(name), value
+    for part in find(name, *_PATTERNS):
+        left = part.child_by_field_name("left") or part.child_by_field_name("value")
+        right = part.child_by_field_name("right")
+        if left is not None and right is not None:
+            yield text_of(left), right
 
 
 def _scope(node: Node) -> Node:
@@ -178,10 +207,10 @@ def _visible(declared: list[tuple[Node, Node]] | tuple[()], at: Node) -> list[No
 def _assigned(root: Node) -> dict[str, list[Node]]:
     """Return what is assigned, by the assignment's left side as written."""
     found: dict[str, list[Node]] = {}
-    for node in typescript.walk(root):
+    for node in find(root, "assignment_expression"):
         right = node.child_by_field_name("right")
-        if node.type == "assignment_expression" and right is not None:
-            found.setdefault(_text(node.child_by_field_name("left")), []).append(right)
+        if right is not None:
+            found.setdefault(text_of(node.child_by_field_name("left")), []).append(right)
     return found
 
 
@@ -202,16 +231,12 @@ def _passed_on(root: Node, name: str) -> Iterator[tuple[str, str]]:
         source = node.child_by_field_name("source")
         if node.type != "export_statement" or source is None:
             continue
-        listed = [part for part in typescript.walk(node) if part.type == "export_specifier"]
+        listed = find(node, "export_specifier")
         for part in listed:
-            exported = _text(part.child_by_field_name("alias")) or _text(
+            exported = text_of(part.child_by_field_name("alias")) or text_of(
                 part.child_by_field_name("name")
             )
             if exported == name:
-                yield _text(source)[1:-1], _text(part.child_by_field_name("name"))
+                yield text_of(source)[1:-1], text_of(part.child_by_field_name("name"))
         if not listed:
-            yield _text(source)[1:-1], name
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
+            yield text_of(source)[1:-1], name

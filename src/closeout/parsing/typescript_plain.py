@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, line_end, splice
-from closeout.parsing import typescript
+from closeout.parsing.typescript import find, parsed, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -34,7 +34,7 @@ class Modules(Enum):
 
 def plain(content: bytes, modules: Modules) -> bytes:
     """Return `content` as JavaScript that does the same."""
-    root = typescript.parsed(content)
+    root = parsed(content)
     exported: list[str] = []
     splices = list(_without_types(content, root, modules, exported))
     text = splice(content, splices)
@@ -77,7 +77,7 @@ def _exported(node: Node, exported: list[str]) -> Iterator[Splice]:
     named = declared.child_by_field_name("name") or declared.named_children[0].child_by_field_name(
         "name"
     )
-    exported += [] if named is None else [_text(named)]
+    exported += [] if named is None else [text_of(named)]
 
 
 def _is_type_export(node: Node) -> bool:
@@ -86,26 +86,22 @@ def _is_type_export(node: Node) -> bool:
 
 
 def _import(content: bytes, node: Node, modules: Modules) -> Iterator[Splice]:
-    parts = [child for child in typescript.walk(node) if child.type == "import_specifier"]
+    parts = [text_of(part) for part in find(node, "import_specifier")]
     is_type = any(child.type == "type" for child in node.children)
-    kept = [_text(part) for part in parts if not _text(part).startswith("type ")]
+    kept = [part for part in parts if not part.startswith("type ")]
     start, end = node.start_byte, line_end(content, node.end_byte)
     if is_type or not kept:
         yield Splice(start=start, end=end, text="")
         return
     source = node.child_by_field_name("source")
-    close = ";" if _text(node).endswith(";") else ""
+    close = ";" if text_of(node).endswith(";") else ""
     if modules is Modules.ES:
-        text = f"import {{ {', '.join(kept)} }} from {_text(source)}{close}"
+        text = f"import {{ {', '.join(kept)} }} from {text_of(source)}{close}"
     else:
         names = ", ".join(name.replace(" as ", ": ") for name in kept)
-        text = f"const {{ {names} }} = require({_text(source)}){close}"
+        text = f"const {{ {names} }} = require({text_of(source)}){close}"
     yield Splice(start=start, end=node.end_byte, text=text)
 
 
 def _after_blank(content: bytes, offset: int) -> int:
     return offset + (content[offset : offset + 1] == b" ")
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, line_end, line_start
-from closeout.parsing import typescript
+from closeout.parsing.typescript import find, parsed, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_NAMES = frozenset({"identifier", "shorthand_property_identifier"})
+_NAMES = ("identifier", "shorthand_property_identifier")
 _STATEMENTS = frozenset({"function_declaration", "lexical_declaration", "variable_declaration"})
 _ROUNDS = 8
 
@@ -27,11 +27,10 @@ class Unused:
 
 def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
     """Return what nobody reads any more once `splices` are applied to `content`."""
-    root = typescript.parsed(content)
+    root = parsed(content)
     read: dict[str, list[Node]] = {}
-    for node in typescript.walk(root):
-        if node.type in _NAMES:
-            read.setdefault(_text(node), []).append(node)
+    for node in find(root, *_NAMES):
+        read.setdefault(text_of(node), []).append(node)
     gone = [(item.start, item.end) for item in splices]
     dropped: list[Splice] = []
     for _ in range(_ROUNDS):
@@ -47,7 +46,7 @@ def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
                 continue
             if statement.type == "import_statement":
                 if len(_imported(statement)) > 1:
-                    return Unused(imported=_text(name))
+                    return Unused(imported=text_of(name))
             elif statement.type not in _STATEMENTS:
                 continue
             start = line_start(content, statement.start_byte)
@@ -84,15 +83,10 @@ def _is_free(statement: Node) -> bool:
 
 
 def _imported(statement: Node) -> list[Node]:
-    kinds = {"import_specifier", "namespace_import"}
-    found = [node for node in typescript.walk(statement) if node.type in kinds]
+    found = find(statement, "import_specifier", "namespace_import")
     clauses = [node for node in statement.named_children if node.type == "import_clause"]
     return [*found, *(node for node in clauses if node.named_children[0].type == "identifier")]
 
 
 def _within(node: Node, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= node.start_byte and node.end_byte <= end for start, end in spans)
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

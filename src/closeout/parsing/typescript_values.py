@@ -6,14 +6,16 @@ followed is a leaf of kind "unknown".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.model import Tree
-from closeout.parsing import typescript
-from closeout.parsing.typescript_names import Names, enclosing_parameters
+from closeout.parsing.typescript import arguments, find, members, place_of, text_of
+from closeout.parsing.typescript_expressions import WRAPPERS, bare, wrapped
+from closeout.parsing.typescript_names import Names, Value, enclosing_parameters
 from closeout.parsing.typescript_source import Place, string_value
 
 if TYPE_CHECKING:
@@ -22,23 +24,20 @@ if TYPE_CHECKING:
 FUNCTIONS = frozenset(
     {"arrow_function", "function_declaration", "function_expression", "method_definition"}
 )
-_WRAPPERS = frozenset(
-    {
-        "as_expression",
-        "await_expression",
-        "non_null_expression",
-        "parenthesized_expression",
-        "satisfies_expression",
-        "spread_element",
-        "type_assertion",
-    }
-)
 _QUESTIONS = frozenset({"endsWith", "has", "includes", "indexOf", "some", "startsWith", "test"})
 """Their arguments are compared with, and are not part of what comes out."""
 _CUTTING = frozenset({"join", "replace", "replaceAll", "split"})
 """Their receiver comes out, their arguments do not."""
 _PASSED_ON = frozenset({"object", "string", "template_string"})
 """What a call may hand back of its arguments; a flag or a pattern steers it instead."""
+_READ = frozenset({"identifier", "shorthand_property_identifier"})
+_TO_NUMBER = frozenset({"Number", "parseFloat", "parseInt"})
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 _DEEPEST = 60
 _MOST = 4000
 
@@ -64,12 +63,12 @@ class Values:
 
     def __init__(self, tree: Tree) -> None:
         """Read from `tree`."""
-        self._names = Names(tree)
+        self.names = Names(tree)
         self._left = _MOST
 
     def at(self, path: PurePosixPath, place: Place) -> tuple[Leaf, ...]:
         """Return what the expression at `place` of the file `path` can come to."""
-        root = self._names.root(path)
+        root = self.names.root(path)
         node = None if root is None else root.descendant_for_byte_range(place.start, place.end)
         self._left = _MOST
         return () if node is None else tuple(self._follow(path, node, 0))
@@ -83,6 +82,63 @@ class Values:
         """Return what the property `name` of an object literal can come to; none where absent."""
         return tuple(self._property(leaf.path, leaf.node, name, 0))
 
+    def number(self, path: PurePosixPath, node: Node) -> float | None:
+        """Return what a numeric expression of constants comes to, None where it cannot be told.
+
+        Where it asks the environment, its default counts.
+        """
+        self._left = _MOST
+        return self._number(path, node, 0)
+
+    def resolved(self, path: PurePosixPath, node: Node, depth: int = 0) -> Value | None:
+        """Return what a name or a dotted name stands for, None where that cannot be told.
+
+        Names are looked up in the whole file: `node` itself need not stand in it.
+        """
+        value = bare(node)
+        if value.type in _READ:
+            return self.names.definition(path, text_of(value))
+        holder, name = value.child_by_field_name("object"), value.child_by_field_name("property")
+        if value.type != "member_expression" or holder is None or depth > _DEEPEST:
+            return None
+        for module in self.names.modules(path, text_of(holder)):
+            found = self.names.definition(module, text_of(name))
+            if found is not None:
+                return found
+        there, around = self.resolved(path, holder, depth + 1) or (path, holder)
+        given = (
+            own_values(literal, text_of(name)) if (literal := bare(around)).type == "object" else ()
+        )
+        return next(((there, item) for item in given), None)
+
+    def _number(self, path: PurePosixPath, node: Node, depth: int) -> float | None:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            return None
+        value = bare(node)
+        if value.type in {"number", "string", "template_string"}:
+            return _figure(text_of(value).strip("'\"`"))
+        if value.type == "binary_expression":
+            return self._computed(path, value, depth + 1)
+        if value.type == "call_expression":
+            is_number = text_of(value.child_by_field_name("function")) in _TO_NUMBER
+            given = arguments(value)[:1] if is_number else []
+            return self._number(path, given[0], depth + 1) if given else None
+        found = self.resolved(path, value)
+        return None if found is None else self._number(*found, depth + 1)
+
+    def _computed(self, path: PurePosixPath, node: Node, depth: int) -> float | None:
+        left, right = (
+            None if side is None else self._number(path, side, depth)
+            for side in map(node.child_by_field_name, ("left", "right"))
+        )
+        sign = text_of(node.child_by_field_name("operator"))
+        if sign in {"||", "??"}:
+            return right if left is None else left
+        if sign not in _ARITHMETIC or left is None or right is None or (sign == "/" and not right):
+            return None
+        return _ARITHMETIC[sign](left, right)
+
     def _follow(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
         self._left -= 1
         if depth > _DEEPEST or self._left < 0:
@@ -90,7 +146,7 @@ class Values:
             return
         for part in _parts(node):
             yield from self._follow(path, part, depth + 1)
-        if node.type in {"identifier", "shorthand_property_identifier"}:
+        if node.type in _READ:
             yield from self._name(path, node, depth + 1)
         elif node.type == "member_expression":
             yield from self._member(path, node, depth + 1)
@@ -100,11 +156,11 @@ class Values:
             yield _leaf(path, node, node.type)
 
     def _name(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
-        name = _text(node)
+        name = text_of(node)
         if name in enclosing_parameters(node) or name == "undefined":
             yield _leaf(path, node, "undefined" if name == "undefined" else "unknown")
             return
-        found = self._names.values(path, node, name)
+        found = self.names.values(path, node, name)
         for there, value in found:
             yield from self._follow(there, value, depth)
         if not found:
@@ -112,25 +168,25 @@ class Values:
 
     def _member(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
         holder, name = node.child_by_field_name("object"), node.child_by_field_name("property")
-        if holder is None or name is None or _text(holder) == "process.env":
+        if holder is None or name is None or text_of(holder) == "process.env":
             yield _leaf(path, node, "unknown")
             return
         found = [
             leaf
-            for there, value in self._names.exported_by(path, _text(holder), _text(name))
+            for there, value in self.names.exported_by(path, text_of(holder), text_of(name))
             for leaf in self._follow(there, value, depth)
         ]
         if not found:
             objects = [item for item in self._follow(path, holder, depth) if item.kind == "object"]
             for item in objects:
-                found += self._property(item.path, item.node, _text(name), depth)
+                found += self._property(item.path, item.node, text_of(name), depth)
         yield from found or [_leaf(path, node, "unknown")]
 
     def _call(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
         """Yield what goes into the call, and what the called function returns."""
         function = node.child_by_field_name("function")
         method = None if function is None else function.child_by_field_name("property")
-        if function is None or _text(method) in _QUESTIONS:
+        if function is None or text_of(method) in _QUESTIONS:
             yield _leaf(path, node, "unknown")
             return
         yield _leaf(path, node, "call")
@@ -139,7 +195,7 @@ class Values:
         if holder is not None:
             known = (item for item in self._follow(path, holder, depth) if item.kind != "unknown")
             yield from (item for item in known if item.kind not in FUNCTIONS)
-        for part in () if given is None or _text(method) in _CUTTING else given.named_children:
+        for part in () if given is None or text_of(method) in _CUTTING else given.named_children:
             found = self._follow(path, part, depth)
             yield from (item for item in found if item.kind in _PASSED_ON)
         if function.type == "identifier":
@@ -154,14 +210,14 @@ class Values:
         if body.type != "statement_block":
             yield from self._follow(function.path, body, depth)
             return
-        for node in typescript.walk(body):
-            if node.type == "return_statement" and node.named_children:
+        for node in find(body, "return_statement"):
+            if node.named_children:
                 yield from self._follow(function.path, node.named_children[0], depth)
 
     def _property(self, path: PurePosixPath, holder: Node, name: str, depth: int) -> Iterator[Leaf]:
         for value in own_values(holder, name):
             yield from self._follow(path, value, depth + 1)
-        for value in self._names.assigned_later(path, holder, name):
+        for value in self.names.assigned_later(path, holder, name):
             yield from self._follow(path, value, depth + 1)
         for child in holder.named_children if depth < _DEEPEST else ():
             if child.type == "spread_element":
@@ -172,17 +228,23 @@ class Values:
 
 def own_values(holder: Node, name: str) -> Iterator[Node]:
     """Yield the value that an object literal itself gives to the property `name`."""
-    for child in holder.named_children:
-        key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
-        if _text(key).strip("'\"") == name and child.type != "spread_element":
-            yield child.child_by_field_name("value") or child
+    yield from (value for key, value in members(holder) if key == name)
+
+
+def _figure(text: str) -> float | None:
+    """Return the number that a literal writes, None where it writes none."""
+    try:
+        if text[:2].lower() in {"0b", "0o", "0x"}:
+            return float(int(text, 0))
+        return float(text) if text[:1].isdigit() or text[:1] == "." else None
+    except (OverflowError, ValueError):
+        return None
 
 
 def _parts(node: Node) -> list[Node]:
     """Return the expressions whose values are this one's."""
-    if node.type in _WRAPPERS:
-        is_cast = node.type == "type_assertion"
-        return node.named_children[-1:] if is_cast else node.named_children[:1]
+    if node.type in WRAPPERS:
+        return [] if (inner := wrapped(node)) is None else [inner]
     if node.type == "array":
         return [child for child in node.named_children if child.type != "comment"]
     if node.type == "new_expression":
@@ -198,12 +260,12 @@ def _parts(node: Node) -> list[Node]:
 
 
 def _sides(node: Node) -> tuple[str, ...]:
-    operator = _text(node.child_by_field_name("operator"))
+    operator = text_of(node.child_by_field_name("operator"))
     return {"||": ("left", "right"), "??": ("left", "right"), "&&": ("right",)}.get(operator, ())
 
 
 def _is_compound(node: Node) -> bool:
-    return node.type in _WRAPPERS or node.type in {
+    return node.type in WRAPPERS or node.type in {
         "array",
         "assignment_expression",
         "ternary_expression",
@@ -211,8 +273,4 @@ def _is_compound(node: Node) -> bool:
 
 
 def _leaf(path: PurePosixPath, node: Node, kind: str) -> Leaf:
-    return Leaf(path=path, place=typescript.place_of(node), kind=kind, node=node)
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
+    return Leaf(path=path, place=place_of(node), kind=kind, node=node)

@@ -21,6 +21,14 @@ from closeout.resources import render
 
 _ORIGINS, _HEADERS = "trustedOrigins", "REQUEST_HEADERS"
 _MODULES = ("corsOrigins", "corsPolicyOrigins", "crossOriginPolicy")
+_IDENTIFIERS = (
+    "identifier",
+    "property_identifier",
+    "shorthand_property_identifier",
+    "shorthand_property_identifier_pattern",
+    "statement_identifier",
+    "type_identifier",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +170,8 @@ def _written_out(content: bytes, call: typescript.Call, wanted: Wanted) -> Splic
 def _local_names(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
     """Return what the file calls the module's exports: other names where its own are the same."""
     ours = _imported_from(content, path, module)
-    used = {
-        (node.text or b"").decode("utf-8", "replace")
-        for node in typescript.walk(typescript.parsed(content))
-        if "identifier" in node.type
-    }
+    root = typescript.parsed(content)
+    used = {typescript.text_of(node) for node in typescript.find(root, *_IDENTIFIERS)}
     return {
         name: ours.get(name) or (f"{name}OfPolicy" if name in used else name)
         for name in (_ORIGINS, _HEADERS)

@@ -9,21 +9,21 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.gaps.factory_secret.typescript.expressions import (
-    arguments,
+from closeout.parsing import typescript
+from closeout.parsing.typescript import arguments, text_of
+from closeout.parsing.typescript_expressions import (
     default_of,
     name_of,
     peeled,
     source_of,
-    text_of,
 )
-from closeout.parsing import typescript
 from closeout.parsing.typescript_source import Place, string_value
 from closeout.parsing.typescript_values import Values
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_COMPARING = ("binary_expression", "call_expression", "subscript_expression", "switch_statement")
 _EQUAL = frozenset({"===", "=="})
 _UNEQUAL = frozenset({"!==", "!="})
 _LISTED = frozenset({"has", "includes", "indexOf", "test"})
@@ -80,14 +80,14 @@ class Compared:
 
 def comparisons(values: Values, path: PurePosixPath, root: Node) -> Iterator[Compared]:
     """Yield every value of a name that is held against a text known from the code."""
-    for node in typescript.walk(root):
+    for node in typescript.find(root, *_COMPARING):
         if node.type == "binary_expression":
             yield from _equality(values, path, node)
         elif node.type == "switch_statement":
             yield from _cases(values, path, node)
         elif node.type == "call_expression":
             yield from _asked(node)
-        elif node.type == "subscript_expression":
+        else:
             yield from _looked_up(node)
 
 
@@ -188,7 +188,7 @@ def _texts(node: Node) -> Iterator[_Text]:
         if _PLAIN.fullmatch(text):
             yield _Text(text=text, node=value)
     elif value.type in {"array", "new_expression", "arguments"}:
-        for child in typescript.walk(value):
+        for child in typescript.find(value, "string", "template_string"):
             literal = string_value(typescript.place_of(child))
             if literal is not None:
                 yield _Text(text=literal, node=child)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
 from closeout.gaps.factory_secret.typescript.comparison import Compared, Form
-from closeout.gaps.factory_secret.typescript.expressions import name_of, peeled, source_of, text_of
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
+from closeout.parsing.typescript import arguments, text_of
+from closeout.parsing.typescript_expressions import name_of, peeled, source_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -144,8 +145,9 @@ def _field(node: Node) -> str:
 def _is_taken_apart(node: Node) -> bool:
     """Return whether the name is taken out of a body by `{ name } = req.body`."""
     function = _function(node)
-    for item in typescript.walk(function) if function is not None else ():
-        if item.type == "shorthand_property_identifier_pattern" and text_of(item) == text_of(node):
+    taken = "shorthand_property_identifier_pattern"
+    for item in typescript.find(function, taken) if function is not None else ():
+        if text_of(item) == text_of(node):
             declarator = item.parent.parent if item.parent is not None else None
             value = None if declarator is None else declarator.child_by_field_name("value")
             if value is not None and _BODY.search(text_of(value)):
@@ -195,14 +197,10 @@ def _calls(
         content = tree.read(path) or b""
         if name.encode() not in content:
             continue
-        for node in typescript.walk(typescript.parsed(content)):
-            function = node.child_by_field_name("function")
-            if node.type != "call_expression" or function is None:
-                continue
-            given = node.child_by_field_name("arguments")
-            is_it = text_of(function) == name or text_of(function).endswith(f".{name}")
-            if is_it and given is not None and len(given.named_children) > position:
-                yield path, given.named_children[position]
+        for node in typescript.find(typescript.parsed(content), "call_expression"):
+            called, given = text_of(node.child_by_field_name("function")), arguments(node)
+            if (called == name or called.endswith(f".{name}")) and len(given) > position:
+                yield path, given[position]
 
 
 def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
-from closeout.gaps.factory_secret.typescript.expressions import environment_defaults
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
+from closeout.parsing.typescript_expressions import environment_defaults
 from closeout.parsing.typescript_values import Values
 
 NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from closeout.gaps.rate_limit.express.constants import Scope, scope_of, target
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
 from closeout.parsing.typescript_names import Names
@@ -82,54 +82,54 @@ def _read(text: str) -> Iterator[str]:
 
 def _spelled_out(tree: Tree, route: AuthRoute) -> Iterator[str]:
     """Yield the handler's source text and that of the service's functions it leads to."""
-    scope = scope_of(tree, route.path)
     texts = [place.text for place in route.handlers]
     yield "\n".join(texts)
     seen: set[str] = set()
-    if scope is not None:
-        for text in texts:
-            yield from _called(tree, scope, text, seen, _DEPTH)
+    for text in texts:
+        yield from _called(Names(tree), route.path, text, seen, _DEPTH)
 
 
-def _called(tree: Tree, scope: Scope, text: str, seen: set[str], depth: int) -> Iterator[str]:
+def _called(
+    names: Names, path: PurePosixPath, text: str, seen: set[str], depth: int
+) -> Iterator[str]:
     for match in _MEMBER.finditer(text) if depth else ():
         name = match[0]
-        key = f"{scope.path}:{name}"
+        key = f"{path}:{name}"
         if key in seen:
             continue
         seen.add(key)
-        found = _function(tree, scope, name)
+        found = _function(names, path, name)
         if found is not None and found[1] != text:
             yield found[1]
-            yield from _called(tree, found[0], found[1], seen, depth - 1)
+            yield from _called(names, *found, seen, depth - 1)
 
 
-def _function(tree: Tree, scope: Scope, name: str) -> tuple[Scope, str] | None:
+def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPath, str] | None:
     """Return the function, method or schema that `name` or `holder.name` stands for."""
     holder, _, member = name.rpartition(".")
-    there = scope if holder in {"", "this"} else _home(tree, scope, holder)
+    there = path if holder in {"", "this"} else _home(names, path, holder)
     if there is None:
         return None
-    local = there.source.definition(member)
+    local = names.source(there).definition(member)
     if local is None and not holder:
-        there = _home(tree, scope, member) or scope
-        local = there.source.definition(_exported(scope, member))
+        there = _home(names, path, member) or path
+        local = names.source(there).definition(_exported(names, path, member))
     return None if local is None else (there, local.value.text)
 
 
-def _exported(scope: Scope, name: str) -> str:
-    names = (item.names[name] for item in scope.source.imports if name in item.names)
-    exported = next(names, name)
+def _exported(names: Names, path: PurePosixPath, name: str) -> str:
+    found = (item.names[name] for item in names.source(path).imports if name in item.names)
+    exported = next(found, name)
     return name if exported in {"*", "default"} else exported
 
 
-def _home(tree: Tree, scope: Scope, name: str) -> Scope | None:
+def _home(names: Names, path: PurePosixPath, name: str) -> PurePosixPath | None:
     """Return the file that `name` comes from."""
-    if scope.source.definition(name) is not None:
-        return scope
-    for item in scope.source.imports:
+    if names.source(path).definition(name) is not None:
+        return path
+    for item in names.source(path).imports:
         if name in item.names and item.source.startswith("."):
-            path = target(tree, scope.path, item.source)
-            passed = Names(tree).exported(path, item.names[name])
-            return scope_of(tree, passed[0][0] if passed else path)
+            there = names.target(path, item.source)
+            passed = names.exported(there, item.names[name])
+            return passed[0][0] if passed else there
     return None

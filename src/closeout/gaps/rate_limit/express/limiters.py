@@ -9,17 +9,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from closeout.gaps.rate_limit.express.constants import (
-    Expression,
-    Scope,
-    lookup,
-    number,
-    resolved,
-    scope_of,
-)
 from closeout.model import Tree
-from closeout.parsing import typescript
+from closeout.parsing.typescript import arguments, expression, find, identifiers, members, text_of
+from closeout.parsing.typescript_expressions import bare
+from closeout.parsing.typescript_names import Value
+from closeout.parsing.typescript_values import Values
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 LIBRARY = "express-rate-limit"
 _DEPTH = 6
@@ -42,88 +41,80 @@ class Limiter:
     is_skipped: bool
 
 
-def limiters(tree: Tree, path: PurePosixPath, expression: str) -> tuple[Limiter, ...]:
-    """Return every limiter that `expression`, standing in the file at `path`, leads to.
+def limiters(tree: Tree, path: PurePosixPath, written: str) -> tuple[Limiter, ...]:
+    """Return every limiter that the expression `written`, of the file at `path`, leads to.
 
     Names are followed through arrays, wrappers and relative imports.
     """
-    scope = scope_of(tree, path)
-    if scope is None:
-        return ()
-    return tuple(_reachable(tree, scope, expression, frozenset(), expression.strip(". ")))
+    there = (path, expression(written))
+    return tuple(_reachable(Values(tree), there, frozenset(), written.strip(". ")))
 
 
-def _reachable(
-    tree: Tree, scope: Scope, text: str, seen: frozenset[str], name: str
-) -> Iterator[Limiter]:
+def _reachable(values: Values, there: Value, seen: frozenset[str], name: str) -> Iterator[Limiter]:
+    path, node = there
     if len(seen) > _DEPTH:
         return
-    made = [call for call in typescript.read(text.encode()).calls if _is_factory(scope, call)]
+    made = [call for call in find(node, "call_expression") if _is_factory(values, path, call)]
     for call in made:
-        yield _limiter(tree, scope, call, name)
-    if made:
-        return
-    for identifier in typescript.identifiers(text):
-        key = f"{scope.path}:{identifier}"
-        if key in seen:
-            continue
-        found = lookup(tree, scope, identifier)
+        yield _limiter(values, path, call, name)
+    for identifier in () if made else identifiers(node):
+        key = f"{path}:{identifier}"
+        found = None if key in seen else values.names.definition(path, identifier)
         if found is not None:
-            yield from _reachable(tree, found.scope, found.text, seen | {key}, identifier)
+            yield from _reachable(values, found, seen | {key}, identifier)
 
 
-def _is_factory(scope: Scope, call: typescript.Call) -> bool:
-    names = {name for item in scope.source.imports if item.source == LIBRARY for name in item.names}
-    is_member = call.method in {"rateLimit", "default"}
-    return call.callee in names or (call.receiver in names and is_member)
+def _is_factory(values: Values, path: PurePosixPath, call: Node) -> bool:
+    imports = values.names.source(path).imports
+    names = {name for item in imports if item.source == LIBRARY for name in item.names}
+    function = call.child_by_field_name("function") or call
+    method = text_of(function.child_by_field_name("property"))
+    receiver = text_of(function.child_by_field_name("object"))
+    return text_of(function) in names or (receiver in names and method in {"rateLimit", "default"})
 
 
-def _limiter(tree: Tree, scope: Scope, call: typescript.Call, name: str) -> Limiter:
-    options = _options(tree, scope, call.arguments[0].text) if call.arguments else {}
+def _limiter(values: Values, path: PurePosixPath, call: Node, name: str) -> Limiter:
+    options = next((_options(values, (path, item)) for item in arguments(call)), {})
     # A limiter without a limit allows five a minute; one whose options are hidden, nobody knows.
-    is_hidden = _UNREAD in options
-    limit = options.get("limit", options.get("max", None if is_hidden else _DEFAULT_LIMIT))
-    window = options.get("windowMs", None if is_hidden else _DEFAULT_WINDOW_MS)
+    limit, window = (None, None) if _UNREAD in options else (_DEFAULT_LIMIT, _DEFAULT_WINDOW_MS)
+    for option in ("max", "limit"):
+        limit = values.number(*options[option]) if option in options else limit
+    if "windowMs" in options:
+        window = values.number(*options["windowMs"])
     key = options.get("keyGenerator")
-    skip = options.get("skip")
+    skip = text_of(options["skip"][1]) if "skip" in options else ""
     return Limiter(
         name=name,
-        limit=None if _is_switched(skip) else number(tree, limit),
-        window_ms=number(tree, window),
+        # A setting of the service that turns the limiter off leaves nothing to rely on.
+        limit=None if _SETTING.search(skip) else limit,
+        window_ms=window,
         by_account=key is not None
-        and any(_ACCOUNT.search(text) for text in _spelled_out(tree, key.scope, key.text)),
-        is_skipped=skip is not None and _ALWAYS.search(skip.text) is not None,
+        and any(_ACCOUNT.search(text) for text in _spelled_out(values, key)),
+        is_skipped=_ALWAYS.search(skip) is not None,
     )
 
 
-def _is_switched(skip: Expression | None) -> bool:
-    """Return whether a setting of the service turns the limiter off."""
-    return skip is not None and bool(_SETTING.search(skip.text))
-
-
-def _options(tree: Tree, scope: Scope, text: str, depth: int = _DEPTH) -> dict[str, Expression]:
+def _options(values: Values, there: Value, depth: int = _DEPTH) -> dict[str, Value]:
     """Return the options by name; what cannot be followed stands under `_UNREAD`."""
-    there = Expression(scope=scope, text=text)
-    if not text.startswith("{"):
-        found = resolved(tree, there) if depth else None
-        if found is None or found.text == text:
-            return {_UNREAD: there}
-        return _options(tree, found.scope, found.text, depth - 1)
-    place = typescript.Place(start=0, end=len(text.encode()), line=1, text=text, kind="object")
-    options: dict[str, Expression] = {}
-    for name, value in typescript.properties(place).items():
-        if name.startswith("..."):
-            spread = _options(tree, scope, name[3:].strip("() "), depth - 1)
+    path, literal = there[0], bare(there[1])
+    if literal.type != "object":
+        found = values.resolved(path, literal) if depth > 0 else None
+        return {_UNREAD: there} if found is None else _options(values, found, depth - 1)
+    options: dict[str, Value] = {}
+    for name, value in members(literal):
+        if value.type == "spread_element":
+            spread = _options(values, (path, value), depth - 1)
             options = spread if _UNREAD in spread else {**options, **spread}
         else:
-            options[name] = Expression(scope=scope, text=value.text)
+            options[name] = (path, value)
     return options
 
 
-def _spelled_out(tree: Tree, scope: Scope, text: str, depth: int = 4) -> Iterator[str]:
-    """Return `text` and the bodies of the functions that it calls."""
-    yield text
-    for name in typescript.identifiers(text) if depth and text else ():
-        found = lookup(tree, scope, name)
-        if found is not None and found.text != text:
-            yield from _spelled_out(tree, found.scope, found.text, depth - 1)
+def _spelled_out(values: Values, there: Value, depth: int = 4) -> Iterator[str]:
+    """Yield the source text of an expression and the bodies of the functions that it calls."""
+    path, node = there
+    yield text_of(node)
+    for name in identifiers(node) if depth else ():
+        found = values.names.definition(path, name)
+        if found is not None and text_of(found[1]) != text_of(node):
+            yield from _spelled_out(values, found, depth - 1)

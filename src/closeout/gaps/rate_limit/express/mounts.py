@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.fs.prefilter import question
-from closeout.gaps.rate_limit.express.constants import target
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
@@ -126,7 +125,7 @@ class Mounts:
         names = {
             name
             for item in source.imports
-            if item.source.startswith(".") and target(self.tree, path, item.source) == router
+            if item.source.startswith(".") and self.values.names.target(path, item.source) == router
             for name in item.names
         }
         for mount in source.mounts():
@@ -147,7 +146,7 @@ class Mounts:
     ) -> bool:
         required = _REQUIRED.search(place.text)
         if required is not None:
-            return target(self.tree, path, required[1]) == router
+            return self.values.names.target(path, required[1]) == router
         words = set(re.findall(r"[\w$]+", place.text))
         return bool(names & words) and not place.text.startswith(("'", '"', "`"))
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation
-from closeout.gaps.rate_limit.express.constants import lookup, scope_of
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.typescript_language import Language, brought_in
+from closeout.parsing.typescript_names import Names
 
 LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
 _OTHERWISE = {"login": "loginFailureLimiter", "refresh": "refreshFailureLimiter"}
@@ -85,15 +85,17 @@ def _parses(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
     """Return whether the handler at `place`, not the last one, parses the body."""
     if place == route.handlers[-1]:
         return False
-    scope = scope_of(tree, route.path)
-    found = None if scope is None else lookup(tree, scope, place.text)
-    return bool(_PARSER.search(place.text if found is None else found.text))
+    return bool(_PARSER.search(_spelled_out(tree, route, place.text)))
 
 
 def _parses_inside(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
     if place != route.handlers[-1]:
         return False
-    scope = scope_of(tree, route.path)
-    found = None if scope is None else lookup(tree, scope, place.text.lstrip("."))
-    text = place.text if found is None else found.text
+    text = _spelled_out(tree, route, place.text.lstrip("."))
     return text.startswith("[") and bool(_PARSER.search(text))
+
+
+def _spelled_out(tree: Tree, route: AuthRoute, name: str) -> str:
+    """Return what the name of a handler stands for, itself where that is not known."""
+    found = Names(tree).definition(route.path, name)
+    return name if found is None else typescript.text_of(found[1])

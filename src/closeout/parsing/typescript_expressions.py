@@ -6,19 +6,21 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from closeout.parsing import typescript
+from closeout.parsing.typescript import arguments, find, place_of, text_of
 from closeout.parsing.typescript_source import Place, string_value
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_CASTS = frozenset(
+WRAPPERS = frozenset(
     {
         "as_expression",
         "await_expression",
         "non_null_expression",
         "parenthesized_expression",
         "satisfies_expression",
+        "spread_element",
+        "type_assertion",
     }
 )
 _SAME = frozenset(
@@ -26,6 +28,12 @@ _SAME = frozenset(
 )
 _READ = frozenset({"get", "header", "param"})
 _MADE = frozenset({"String", "Buffer.from"})
+_DEFAULTING = (
+    "assignment_expression",
+    "augmented_assignment_expression",
+    "object_assignment_pattern",
+    "ternary_expression",
+)
 _ENVIRONMENT = re.compile(r"process\.env(?:\.|\[['\"])(\w+)(?:['\"]\])?")
 
 
@@ -34,15 +42,15 @@ def environment_defaults(root: Node) -> Iterator[tuple[str, str, Place]]:
 
     `process.env.X || 'text'` is left out: the anchor finds it as a fallback.
     """
-    for node in typescript.walk(root):
+    for node in find(root, *_DEFAULTING):
         left = node.child_by_field_name("left")
         right = node.child_by_field_name("right") or node.child_by_field_name("alternative")
-        literal = None if right is None else string_value(typescript.place_of(peeled(right)))
+        literal = None if right is None else string_value(place_of(peeled(right)))
         if literal is None:
             continue
         name = _variable(node, left)
         if name:
-            yield name, literal, typescript.place_of(node)
+            yield name, literal, place_of(node)
 
 
 def _variable(node: Node, left: Node | None) -> str:
@@ -57,6 +65,21 @@ def _variable(node: Node, left: Node | None) -> str:
         found = _ENVIRONMENT.search(text_of(node.child_by_field_name("consequence")))
         return found[1] if found else ""
     return ""
+
+
+def wrapped(node: Node) -> Node | None:
+    """Return the expression whose value a cast, a spread or parentheses leave as it is."""
+    if node.type not in WRAPPERS or not node.named_children:
+        return None
+    return node.named_children[-1 if node.type == "type_assertion" else 0]
+
+
+def bare(node: Node) -> Node:
+    """Return the expression without what leaves its value as it is."""
+    current = node
+    while (inner := wrapped(current)) is not None:
+        current = inner
+    return current
 
 
 def peeled(node: Node) -> Node:
@@ -94,7 +117,7 @@ def source_of(node: Node) -> Node | None:
     name = text_of(node)
     around = node.parent
     while around is not None:
-        for item in typescript.walk(around):
+        for item in find(around, "pair_pattern", "variable_declarator"):
             if item.start_byte >= node.start_byte:
                 break
             found = _declared(item, name)
@@ -113,8 +136,8 @@ def _declared(item: Node, name: str) -> Node | None:
 
 
 def _inside(node: Node) -> Node | None:
-    if node.type in _CASTS:
-        return node.named_children[0] if node.named_children else None
+    if node.type in WRAPPERS and node.type != "spread_element":
+        return wrapped(node)
     if node.type == "call_expression":
         function, given = node.child_by_field_name("function"), arguments(node)
         if function is None:
@@ -142,16 +165,3 @@ def default_of(node: Node) -> Node | None:
                 return item.child_by_field_name("value") or item.child_by_field_name("right")
         around = around.parent
     return None
-
-
-def arguments(node: Node) -> list[Node]:
-    """Return the arguments of the call `node`."""
-    given = node.child_by_field_name("arguments")
-    return (
-        [] if given is None else [item for item in given.named_children if item.type != "comment"]
-    )
-
-
-def text_of(node: Node | None) -> str:
-    """Return the source text of `node`, empty for none."""
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
