@@ -106,7 +106,7 @@ def installation(seen: Survey) -> Located:
             line = release.document.line
             message = "the operator's chart is not pinned to one version"
             places.append(Place(path=release.path, line=line, message=message))
-    examined = {item.path for item in (*found, *seen.state.releases)}
+    examined = {item.path for item in found} | {item.path for item in seen.state.releases}
     if not examined:
         message = "nothing installs the External Secrets Operator"
         places.append(Place(path=FOLDER / "install.sh", message=message, named=True))
