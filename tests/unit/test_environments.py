@@ -265,15 +265,27 @@ def test_bootstrap_runs_the_checkouts_own_tasks_from_any_folder_in_the_c_locale(
         done = _bootstrap(home, "invoke", "fix.all", cwd=tmp_path, LC_ALL="C", LANG="C")
         wanted = [str(tmp_path), "--search-root", str(home), "fix.all"]
         assert (done.returncode, done.stdout.splitlines()) == (0, wanted), done.stderr
-    pins = home / "requirements" / "closeout.txt"
-    pins.write_text(pins.read_text() + "# newer\n")
-    own = str(home / ".venv" / "bin" / "python")
-    assert _bootstrap(home, "invoke", cwd=tmp_path, python=own).returncode == 0
     told = _bootstrap(home, "nox", "-s", "dbt", "--", "--root", "farm", cwd=tmp_path, LC_ALL="C")
     assert told.stdout.splitlines()[-2:] == ["--root", str(tmp_path / "farm")]
     unknown = _bootstrap(home, "nothing", cwd=tmp_path)
     assert unknown.returncode == ExitCode.UNUSABLE_INPUT
     assert _is_three_lines(unknown.stderr, "command-unknown")
+
+
+def test_bootstrap_makes_the_environment_anew_when_run_by_its_own_python(
+    checkout: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Somebody has .venv/bin on the path, and the pins change."""
+    home = checkout("plain")
+    pins = home / "requirements" / "closeout.txt"
+    assert _bootstrap(home, "invoke", cwd=tmp_path).returncode == 0
+    pins.write_text(pins.read_text() + "# newer\n")
+
+    own = str(home / ".venv" / "bin" / "python")
+    done = _bootstrap(home, "invoke", cwd=tmp_path, python=own)
+
+    assert done.returncode == 0, done.stderr
+    assert "installing" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not SYSTEM_PYTHON, reason="becomes an ordinary user")

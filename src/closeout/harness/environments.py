@@ -28,6 +28,9 @@ _STAMP = "made-from"
 _MINUTES = 60.0
 _LONGEST = 30 * _MINUTES
 _SHOWN = 300
+_LONGEST_FIRST_LINE = 127
+"""Bytes of a script's first line that every kernel reads."""
+
 _SETTINGS = ("PIP_", "VIRTUALENV_", "XDG_", "HTTP", "NO_PROXY", "ALL_PROXY", "REQUESTS_", "SSL_")
 """Where the index is, what certifies it and where pip's own files lie: each user's own."""
 
@@ -194,6 +197,7 @@ def _make(folder: Path, files: Sequence[Path], project: Path | None, lock: int) 
     if project:
         _pip(python, ("-e", project), lock)
         _point_relatively(folder, project)
+    _mend_first_lines(folder)
 
 
 def _outside(folder: Path) -> str:
@@ -206,6 +210,7 @@ def _outside(folder: Path) -> str:
 def _write_stamp(folder: Path, wanted: str) -> None:
     """Say that the environment is whole, by a file that is itself whole or absent."""
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as stream:
+        os.fchmod(stream.fileno(), 0o644)  # who may only read a checkout asks whether it is whole
         stream.write(wanted)
         stream.flush()
         os.fsync(stream.fileno())
@@ -221,6 +226,23 @@ def _point_relatively(folder: Path, project: Path) -> None:
     for place in folder.glob("lib/python*/site-packages/_*editable*.pth"):
         source = os.path.relpath((project / "src").resolve(), place.parent.resolve())
         place.write_text(f"{source}\n", encoding="utf-8")
+
+
+def _mend_first_lines(folder: Path) -> None:
+    """Have programs start where the path of their Python holds a blank or is long.
+
+    pip sees to that for entry points, but not for a script that a wheel carries, such as `aws`.
+    """
+    python = os.fsencode(_python(folder).absolute())
+    plain = b"#!%b\n" % python
+    mended = b"#!/bin/sh\n'''exec' \"%b\" \"$0\" \"$@\"\n' '''\n" % python
+    if b" " not in python and len(plain) <= _LONGEST_FIRST_LINE:
+        return
+    for place in (folder / "bin").iterdir():
+        if place.is_file() and not place.is_symlink():
+            content = place.read_bytes()
+            if content.startswith(plain):
+                place.write_bytes(mended + content.removeprefix(plain))
 
 
 def _pip(python: Path, words: Sequence[str | Path], lock: int | None) -> None:
