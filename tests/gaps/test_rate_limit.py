@@ -210,6 +210,16 @@ def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None
     assert b"\nTRUST_PROXY_HOPS=0\n" in example
 
 
+def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
+    """A service may call its example as any other service does."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/login', login)\n"
+    files = {"p/src/api.ts": router, "p/package.json": MANIFEST, "p/.env.sample": b"PORT=1\n"}
+    fixed = Overlay(MemoryTree(files), _edits(MemoryTree(files)))
+    assert b"PORT=1\n# Sign-in limits" in (fixed.read("p/.env.sample") or b"")
+    assert b"\nTRUST_PROXY_HOPS=0\n" in (fixed.read("p/.env.sample") or b"")
+    assert GAP.fix(fixed) == ()
+
+
 def test_number_reads_constants_and_defaults() -> None:
     """Products, separators and environment defaults are read, unknown names are not guessed."""
     config = b"export const limits = { login: { max: 5 } };\n"

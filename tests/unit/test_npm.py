@@ -1,21 +1,39 @@
 """Dependencies are added to manifests and locks without touching other bytes."""
 
 import json
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from closeout.formats import npm
 from closeout.fs.tree import MemoryTree
 from closeout.model import Reason
+from closeout.resources import BUNDLE
 
 SERVICE = PurePosixPath("svc")
+MANIFESTS = sorted(BUNDLE.joinpath("reference").rglob("package.json"))
+MIXED = b"""{
+    "name":  "svc",
+    "scripts":  {
+                    "build":  "tsc \\u0026\\u0026 cp a b",
+                    "test": "jest"
+                },
+    "keywords":  [
+
+                 ],
+    "dependencies":  { "express":  "5.0.0" }
+}
+"""
+"""Written by several programs: no indent and no separator gives it back."""
 WANTED = npm.Dependencies(
     versions={"limiter": "2.0.0"},
     packages={
         "limiter": {"version": "2.0.0", "dependencies": {"ms": "^2.1.0"}},
         "ms": {"version": "2.1.3"},
     },
+)
+ONE = npm.Dependencies(
+    versions={"zz-limiter": "2.0.0"}, packages={"zz-limiter": {"version": "2.0.0"}}
 )
 
 
@@ -27,6 +45,10 @@ def _lock(**packages: dict[str, object]) -> bytes:
     listed = {f"node_modules/{name}": entry for name, entry in packages.items()}
     root: dict[str, object] = {"name": "svc", "dependencies": {"express": "5.0.0"}}
     return json.dumps({"lockfileVersion": 3, "packages": {"": root, **listed}}, indent=4).encode()
+
+
+def _with_lock(lock: bytes) -> dict[str, bytes]:
+    return {"svc/package.json": _manifest(), "svc/package-lock.json": lock}
 
 
 def _after(files: dict[str, bytes], name: str) -> dict[str, dict[str, object]]:
@@ -96,10 +118,69 @@ def test_add_does_nothing_when_the_name_is_listed() -> None:
         ({"svc/package.json": _manifest(limiter="1.9.0")}, Reason.DRIFTED),
         ({"svc/package.json": _manifest(), "svc/yarn.lock": b""}, Reason.DRIFTED),
         ({"svc/package.json": _manifest(), "svc/package-lock.json": b"{}"}, Reason.DRIFTED),
+        ({"svc/package.json": b"[]"}, Reason.UNPARSABLE),
+        ({"svc/package.json": b'{"dependencies": ["a"]}'}, Reason.UNPARSABLE),
+        ({"svc/package.json": b'{"dependencies": null}'}, Reason.UNPARSABLE),
+        ({"svc/package.json": b'{"dependencies": {"limiter": 2}}'}, Reason.UNPARSABLE),
+        ({"svc/package.json": '{"name": "svc"}'.encode("utf-16")}, Reason.UNPARSABLE),
+        ({"svc/package.json": b'{"name": "a", "name": "b"}'}, Reason.AMBIGUOUS),
+        ({"svc/package.json": b'{"dependencies": {}, "dependencies": {}}'}, Reason.AMBIGUOUS),
+        (_with_lock(b'{"packages": {"": {}, "": {}}}'), Reason.AMBIGUOUS),
+        (_with_lock(b'{"packages": {"": []}}'), Reason.DRIFTED),
+        (_with_lock(b'{"packages": {"": {}, "node_modules/ms": "2"}}'), Reason.DRIFTED),
+        (_with_lock(b'["packages"]'), Reason.DRIFTED),
     ],
-    ids=["broken", "missing", "older-major", "other-lock", "old-lock"],
+    ids=[
+        *("broken", "missing", "older-major", "other-lock", "old-lock", "list", "listed"),
+        *("null", "number", "utf-16", "repeated", "repeated-section", "repeated-in-lock"),
+        *("root-list", "text-entry", "lock-list"),
+    ],
 )
 def test_add_says_why_it_refuses(files: dict[str, bytes], reason: Reason) -> None:
     """What cannot be kept in step is left to the project's own package manager."""
     _, unresolved = npm.add(MemoryTree(files), SERVICE, WANTED)
     assert [item.reason for item in unresolved] == [reason]
+
+
+def _taken_out(content: bytes, before: bytes) -> bytes:
+    """Return `content` without what it has more than `before`, which has to be in one piece."""
+    start = next(at for at in range(len(content)) if content[at : at + 1] != before[at : at + 1])
+    return content[:start] + content[start + len(content) - len(before) :]
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
+def test_add_leaves_every_other_byte_of_the_reference_alone(manifest: Path) -> None:
+    """The new lines are all that differs, whatever the file's indent and line ending are."""
+    files = {f"svc/{path.name}": path.read_bytes() for path in manifest.parent.glob("package*")}
+    edits, unresolved = npm.add(MemoryTree(files), SERVICE, ONE)
+    assert unresolved == ()
+    assert [edit.path.name for edit in edits] == ["package.json", "package-lock.json"]
+    for edit in edits:
+        before = edit.before or b""
+        value, after = json.loads(before), json.loads(edit.after)
+        holder = after.get("packages", {"": after})
+        assert holder[""]["dependencies"].pop("zz-limiter") == "2.0.0"
+        holder.pop("node_modules/zz-limiter", None)
+        assert after == value
+        assert _is_kept(before, edit.after)
+
+
+def _is_kept(before: bytes, after: bytes) -> bool:
+    """Return whether every byte of `before` is still there, in its order."""
+    rest = iter(after)
+    return all(byte in rest for byte in before)
+
+
+def test_add_keeps_what_no_writer_of_json_gives_back() -> None:
+    """Mixed separators, escapes and indents stay: only the new line is the project's own."""
+    (edit,), unresolved = npm.add(MemoryTree({"svc/package.json": MIXED}), SERVICE, WANTED)
+    assert unresolved == ()
+    assert _taken_out(edit.after, MIXED) == MIXED
+    assert json.loads(edit.after)["dependencies"] == {"express": "5.0.0", "limiter": "2.0.0"}
+
+
+def test_add_passes_over_a_lock_entry_without_a_version() -> None:
+    """A link to a workspace has none; what is wanted goes below its dependant."""
+    files = _with_lock(_lock(ms={"resolved": "packages/ms", "link": True}))
+    packages = _after(files, "package-lock.json")["packages"]
+    assert packages["node_modules/limiter/node_modules/ms"] == {"version": "2.1.3"}

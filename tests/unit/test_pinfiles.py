@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tools import pinfiles, pins
 from tools.pinfiles import Pin
 

@@ -1,128 +1,249 @@
-"""Locate the compose services that are built from given folders, and what they hand on."""
+"""Read compose files: which these are, their services, and what each service is given, by place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, splice
-from closeout.model import Edit, Tree
+from closeout.fs.text_edit import Splice
+from closeout.model import Tree
 from closeout.parsing.yaml import Kind, Node, YamlError, append, find
 
-FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _YAML = frozenset({".yml", ".yaml"})
+_BASE = re.compile(r"(docker-)?compose\.ya?ml")
+_FILE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
+_COLON = re.compile(r":(?![^{}]*\})")
+"""What divides the short form of a port or mount; the colon of `${PORT:-5130}` does not."""
+_NUMBER = re.compile(r"(?:\$\{\w+:?-)?(\d+)\}?")
+_VOLUME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """The `environment` of the compose service `name` that is built from the folder `service`."""
+class Port:
+    """One published port; `host` is empty where every address is meant."""
 
-    path: PurePosixPath
-    name: str
-    service: PurePosixPath
-    content: bytes
+    host: str
+    published: str
+    target: str
+    protocol: str
     node: Node
 
     @property
-    def names(self) -> frozenset[str]:
-        """Return the variables that it sets or hands on."""
-        if self.node.kind is Kind.MAPPING:
-            return frozenset(str(entry.key) for entry in self.node.entries)
-        return frozenset(entry.value.text.split("=", 1)[0].strip() for entry in self.node.entries)
+    def number(self) -> str:
+        """Return the one host port, a variable's default included; empty for a range."""
+        found = _NUMBER.fullmatch(self.published)
+        return found[1] if found else ""
 
-    def added(self, settings: Mapping[str, str | None]) -> Splice:
-        """Return the splice that adds the settings in the block's own manner.
 
-        A value is text; None hands on what the caller's environment says, and nothing where it
-        says nothing.
-        """
-        written = [self._written(name, value) for name, value in settings.items()]
-        text = (", " if self.node.flow else "\n").join(written)
-        return append(self.content, self.node).splice(text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mount; `source` is inside the tree, or None where it cannot be told."""
 
-    def _written(self, name: str, value: str | None) -> str:
-        if self.node.kind is Kind.MAPPING:
-            quoted = f'"{value}"' if self.node.flow else value
-            return f"{name}: {quoted}" if value is not None else f"{name}:" + " " * self.node.flow
-        text = name if value is None else f"{name}={value}"
-        return f'"{text}"' if self.node.flow and value is not None else f"{self._dash}{text}"
+    source: PurePosixPath | None
+    volume: str
+    """The named volume that it brings, empty for anything else."""
+    target: PurePosixPath
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of the compose file `path`, whose bytes are `content`; `start` is its key's."""
+
+    path: PurePosixPath
+    content: bytes
+    name: str
+    start: int
+    node: Node
 
     @property
-    def _dash(self) -> str:
-        return "" if self.node.flow else "- "
+    def context(self) -> str:
+        """Return what it says it is built from, empty where it says nothing."""
+        build = self.node.get("build")
+        held = build if build is None or build.kind is Kind.SCALAR else build.get("context")
+        return held.text if held is not None else ""
 
+    @property
+    def build(self) -> PurePosixPath | None:
+        """Return the folder it is built from; None for an image and outside of the tree."""
+        is_inside = self.context and not self.context.startswith("/")
+        return inside(self.path.parent, f"./{self.context}") if is_inside else None
 
-def compose_files(tree: Tree) -> tuple[PurePosixPath, ...]:
-    """Return every compose file that stands by itself."""
-    return tuple(path for path in tree.ending(_YAML) if path.name in FILES)
+    @property
+    def folder(self) -> PurePosixPath:
+        """Return the folder it is built from, without one that of its name."""
+        return self.build or self.path.parent / (self.context or self.name)
 
+    @property
+    def image(self) -> str:
+        """Return the image it names, empty where it names none."""
+        held = self.node.get("image")
+        return held.text if held is not None else ""
 
-def environments(tree: Tree, services: frozenset[PurePosixPath]) -> Iterator[Environment]:
-    """Yield the environments of the compose services that are built from `services`.
+    @property
+    def environment(self) -> Node | None:
+        """Return its `environment`."""
+        return self.node.get("environment")
 
-    One that is taken from a file or from another place of the document is left out.
-    """
-    for path in compose_files(tree):
-        content = tree.read(path)
-        if content is None or not any(item.name.encode() in content for item in services):
-            continue
-        for name, block in blocks(content):
-            node = block.get("environment")
-            folder = _built_from(path, name, block)
-            if node is None or node.kind is Kind.SCALAR or node.alias or folder not in services:
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Return the text of each variable that it sets or, empty, hands on."""
+        found: dict[str, str] = {}
+        for _, name, text in self.assignments():
+            found.setdefault(name, text)
+        return found
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Return the ports that it publishes where it says which."""
+        return ports(self.node.get("ports"))
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return its mounts."""
+        return mounts(self.path, self.node.get("volumes"))
+
+    def assignments(self) -> Iterator[tuple[Node, str, str]]:
+        """Yield the value, name and text of each variable, those of merged mappings included.
+
+        A name that is handed on without a value has an empty text.
+        """
+        # Each mapping once: merged into each other nine times over, a few lines are endless.
+        waiting = [] if self.environment is None else [self.environment]
+        seen: set[int] = set()
+        while waiting:
+            node = waiting.pop()
+            if id(node.entries) in seen:
                 continue
-            if block.get("env_file") is None:
-                yield Environment(path=path, name=name, service=folder, content=content, node=node)
+            seen.add(id(node.entries))
+            is_list = node.kind is Kind.SEQUENCE
+            for entry in node.entries:
+                if entry.key == "<<" or (is_list and entry.value.entries):
+                    waiting.append(entry.value)
+                elif is_list:
+                    name, _, text = entry.value.text.partition("=")
+                    yield entry.value, name.strip(), text
+                else:
+                    yield entry.value, str(entry.key), entry.value.text
+
+    def added(self, variables: Mapping[str, str | None]) -> Splice:
+        """Return the splice that adds variables to its environment, in the block's own manner.
+
+        A value is text; None hands on what the caller's environment says, and nothing where it
+        says nothing. Raises ValueError where there is no block of its own.
+        """
+        node = self.environment
+        if node is None:
+            message = f"{self.name} has no environment"
+            raise ValueError(message)
+        written = [_written(node, name, value) for name, value in variables.items()]
+        return append(self.content, node).splice((", " if node.flow else "\n").join(written))
 
 
-def handed_on(
-    tree: Tree, added: Iterable[tuple[Environment, Mapping[str, str | None]]]
-) -> Iterator[Edit]:
-    """Yield one edit a file that adds the settings, as `Environment.added` writes them."""
-    splices: dict[PurePosixPath, list[Splice]] = {}
-    for environment, settings in added:
-        splices.setdefault(environment.path, []).append(environment.added(settings))
-    for path, items in sorted(splices.items()):
-        before = tree.read(path) or b""
-        yield Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+def is_base(path: PurePosixPath) -> bool:
+    """Return whether a compose file stands by itself by name; others add to one."""
+    return bool(_BASE.fullmatch(path.name))
 
 
-def assignments(environment: Node | None) -> Iterator[tuple[Node, str, str]]:
-    """Yield the value, name and text of each setting, those of merged mappings included.
-
-    A name that is handed on without a value has an empty text.
-    """
-    # Each mapping once: merged into each other nine times over, a few lines are endless.
-    waiting = [] if environment is None else [environment]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node.entries) in seen:
-            continue
-        seen.add(id(node.entries))
-        is_list = node.kind is Kind.SEQUENCE
-        for entry in node.entries:
-            if entry.key == "<<" or (is_list and entry.value.entries):
-                waiting.append(entry.value)
-            elif is_list:
-                name, _, text = entry.value.text.partition("=")
-                yield entry.value, name.strip(), text
-            else:
-                yield entry.value, str(entry.key), entry.value.text
+def may_be_compose(path: PurePosixPath) -> bool:
+    """Return whether a name speaks of compose, in whatever words."""
+    return path.suffix in _YAML and "compose" in path.name
 
 
-def blocks(content: bytes) -> Iterator[tuple[str, Node]]:
-    """Yield every service of a compose file with its name; nothing where it is no YAML."""
+def base_files(tree: Tree) -> tuple[PurePosixPath, ...]:
+    """Return every compose file that stands by itself."""
+    return tuple(path for path in tree.ending(_YAML) if is_base(path))
+
+
+def files(tree: Tree) -> tuple[PurePosixPath, ...]:
+    """Return every compose file, those included that add to another."""
+    return tuple(path for path in tree.ending(_YAML) if _FILE.fullmatch(path.name))
+
+
+def read(path: PurePosixPath, content: bytes) -> tuple[Service, ...]:
+    """Return the services of a compose file; raises YamlError."""
+    held = find(content, "services")
+    return tuple(
+        Service(path=path, content=content, name=str(item.key), start=item.start, node=item.value)
+        for item in (held.entries if held is not None else ())
+    )
+
+
+def services(path: PurePosixPath, content: bytes) -> tuple[Service, ...]:
+    """Return the services of a compose file; none where it is no YAML."""
     try:
-        top = find(content, "services")
+        return read(path, content)
     except YamlError:
-        return
-    for entry in top.entries if top is not None else ():
-        yield str(entry.key), entry.value
+        return ()
 
 
-def _built_from(path: PurePosixPath, name: str, block: Node) -> PurePosixPath:
-    build = block.get("build")
-    context = build if build is None or build.kind is Kind.SCALAR else build.get("context")
-    return path.parent / PurePosixPath(context.text if context is not None else name)
+def ports(node: Node | None) -> tuple[Port, ...]:
+    """Return what a list of ports publishes, without what leaves the choice to compose."""
+    found = []
+    for entry in node.entries if node is not None else ():
+        item = entry.value
+        if item.kind is Kind.MAPPING:
+            host, published, target, protocol = _words(
+                item, "host_ip", "published", "target", "protocol"
+            )
+        else:
+            *hosts, published, last = ["", *_COLON.split(item.text)]
+            host, (target, _, protocol) = ":".join(hosts).removeprefix(":"), last.partition("/")
+        if published:
+            made = Port(
+                host=host,
+                published=published,
+                target=target,
+                protocol=protocol or "tcp",
+                node=item,
+            )
+            found.append(made)
+    return tuple(found)
+
+
+def mounts(path: PurePosixPath, node: Node | None) -> tuple[Mount, ...]:
+    """Return what a list of volumes of the compose file `path` mounts."""
+    found = []
+    for entry in node.entries if node is not None else ():
+        item = entry.value
+        if item.kind is Kind.MAPPING:
+            kind, source, target = _words(item, "type", "source", "target")
+            is_named = kind == "volume"
+        else:
+            source, target, *_ = [*_COLON.split(item.text), ""]
+            is_named = bool(_VOLUME.fullmatch(source))
+        if target:
+            made = Mount(
+                source=inside(path.parent, source),
+                volume=source if is_named else "",
+                target=PurePosixPath(target),
+                node=item,
+            )
+            found.append(made)
+    return tuple(found)
+
+
+def _words(node: Node, *keys: str) -> list[str]:
+    held = [node.get(key) for key in keys]
+    return [item.text if item is not None else "" for item in held]
+
+
+def _written(node: Node, name: str, value: str | None) -> str:
+    if node.kind is Kind.MAPPING:
+        quoted = f'"{value}"' if node.flow else value
+        return f"{name}: {quoted}" if value is not None else f"{name}:" + " " * node.flow
+    text = name if value is None else f"{name}={value}"
+    if node.flow:
+        return text if value is None else f'"{text}"'
+    return f"- {text}"
+
+
+def inside(folder: PurePosixPath, text: str) -> PurePosixPath | None:
+    """Return a bind source as a path of the tree; None for volumes, variables and outside."""
+    if not text.startswith(".") or "$" in text:
+        return None
+    joined = posixpath.normpath(f"{folder}/{text}")
+    return None if joined.startswith("..") else PurePosixPath(joined)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats import compose
 from closeout.model import Tree
-from closeout.parsing.yaml import Entry, Kind, Node, YamlError, documents
+from closeout.parsing.yaml import Entry, Kind, Node, YamlError, find
 
-_BASE = re.compile(r"(docker-)?compose\.ya?ml")
 _TOP = frozenset(
     {"name", "version", "services", "volumes", "networks", "secrets", "configs", "include"}
 )
 _IMAGE_KEYS = frozenset({"image", "build", "extends", "provider"})
 _BUILT_IN_NETWORKS = frozenset({"default", "host", "none", "bridge"})
-_PORT = re.compile(r"(?:[\d.]+:|\[[^\]]*\]:)?(?:\$\{\w+:?-)?(\d+)\}?:\$?\{?[\w:.-]+\}?(?:/\w+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +23,6 @@ class ComposeProblem:
 
     line: int
     message: str
-
-
-def files(tree: Tree) -> tuple[PurePosixPath, ...]:
-    """Return every compose file that stands by itself; overrides belong to one of these."""
-    return tuple(path for path in tree.paths() if _BASE.fullmatch(path.name))
 
 
 def override_of(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
@@ -63,37 +56,20 @@ def published(content: bytes) -> Mapping[str, str]:
     except YamlError:
         return {}
     return {
-        port: name
+        port.number: name
         for name, nodes in services.items()
         for node in nodes
-        for entry in _entries(node, "ports")
-        if (port := _host_port(entry.value))
+        for port in compose.ports(_child(node, "ports"))
+        if port.number
     }
 
 
-def _host_port(node: Node) -> str:
-    if node.kind is Kind.MAPPING:
-        held = node.get("published")
-        return held.text if held else ""
-    found = _PORT.fullmatch(node.text)
-    return found[1] if found else ""
-
-
-def _top(content: bytes) -> Node | None:
-    tops = documents(content)
-    return tops[0] if tops else None
-
-
 def _services(content: bytes) -> dict[str, tuple[Node, ...]]:
-    top = _top(content)
-    held = top.get("services") if top else None
-    if held is None:
-        return {}
-    return {str(entry.key): (entry.value,) for entry in held.entries}
+    return {item.name: (item.node,) for item in compose.read(PurePosixPath(), content)}
 
 
 def _structure(content: bytes) -> Iterator[ComposeProblem]:
-    top = _top(content)
+    top = find(content)
     if top is None or top.kind is not Kind.MAPPING or top.get("services") is None:
         yield ComposeProblem(line=1, message="it declares no services")
         return
@@ -125,7 +101,7 @@ def _doubled(node: Node) -> Iterator[ComposeProblem]:
 def _references(
     content: bytes, override: bytes | None, merged: Mapping[str, tuple[Node, ...]]
 ) -> Iterator[ComposeProblem]:
-    tops = [top for part in (content, override) if part and (top := _top(part))]
+    tops = [top for part in (content, override) if part and (top := find(part))]
     volumes, networks = (_declared(tops, key) for key in ("volumes", "networks"))
     ports: dict[str, str] = {}
     for name, nodes in merged.items():
@@ -141,12 +117,11 @@ def _references(
                 for missing in sorted(wanted - known):
                     message = f"{name} refers to the {what} {missing}, which is declared nowhere"
                     yield ComposeProblem(line=node.line, message=message)
-            for entry in _entries(node, "ports"):
-                port = _host_port(entry.value)
-                holder = ports.setdefault(port, name) if port else name
+            for port in compose.ports(_child(node, "ports")):
+                holder = ports.setdefault(port.number, name) if port.number else name
                 if holder != name:
-                    message = f"{name} publishes port {port}, which is {holder}'s"
-                    yield ComposeProblem(line=entry.value.line, message=message)
+                    message = f"{name} publishes port {port.number}, which is {holder}'s"
+                    yield ComposeProblem(line=port.node.line, message=message)
 
 
 def _declared(tops: list[Node], key: str) -> set[str]:
@@ -163,17 +138,8 @@ def _names(node: Node, key: str) -> set[str]:
 
 
 def _named_volumes(node: Node) -> set[str]:
-    found = set()
-    for entry in _entries(node, "volumes"):
-        if entry.value.kind is Kind.MAPPING:
-            kind, source = entry.value.get("type"), entry.value.get("source")
-            if source and kind and kind.text == "volume":
-                found.add(source.text)
-        else:
-            source_text, colon, _ = entry.value.text.partition(":")
-            if colon and re.fullmatch(r"[A-Za-z0-9][\w.-]*", source_text):
-                found.add(source_text)
-    return found
+    mounts = compose.mounts(PurePosixPath(), _child(node, "volumes"))
+    return {item.volume for item in mounts if item.volume}
 
 
 def _entries(node: Node, key: str) -> tuple[Entry, ...]:

@@ -1,12 +1,14 @@
 """Add exact npm dependencies to a package.json and its lock, as edits of their bytes.
 
 The lock's entries were made by npm once and are shipped with the templates; here they are only
-put in place: at the top, or below their dependant where the lock holds another version.
+put in place: at the top, or below their dependant where the lock holds another version. Every
+other byte stays: manifests mix indents, separators and escapes that no writer of JSON gives back.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,11 +17,12 @@ from typing import Any
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, indentation, splice
 from closeout.model import Edit, Reason, Tree, Unresolved
-from closeout.parsing import typescript
 
 _TOP = "node_modules/"
 _NOT_ALWAYS_INSTALLED = ("dev", "optional", "devOptional", "peer")
 _OTHER_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "npm-shrinkwrap.json")
+_BETWEEN = re.compile(r"[ \t\r\n,:]*")
+_SCANNER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,12 @@ def add(
     A name that the manifest already lists keeps its version; an older major is unresolved.
     """
     manifest = service / "package.json"
-    content = tree.read(manifest)
-    if content is None or not _is_object(content):
-        detail = "no package.json that could be read"
-        return (), (
-            _unresolved(manifest, Reason.UNPARSABLE if content else Reason.MISSING, detail),
-        )
-    listed = json_reader.loads(content).get("dependencies", {})
+    content = tree.read(manifest) or b""
+    try:
+        listed = _listed(_read(content))
+    except ValueError as error:
+        reason = _reason(error, Reason.UNPARSABLE if content else Reason.MISSING)
+        return (), (_unresolved(manifest, reason, "no package.json that could be read"),)
     older = [name for name in wanted.versions if _is_older(listed.get(name), wanted.versions[name])]
     if older:
         detail = f"depends on an older {', '.join(older)} than the fixed code needs"
@@ -58,7 +60,7 @@ def add(
     missing = {name: version for name, version in wanted.versions.items() if name not in listed}
     if not missing:
         return (), ()
-    after = splice(content, _with_dependencies(_whole(content), content, missing))
+    after = splice(content, _with_dependencies(content.index(b"{"), content, missing))
     lock_edits, unresolved = _lock(tree, service, missing, wanted)
     edit = Edit(path=manifest, before=content, after=after, mode=tree.mode(manifest))
     return (edit, *lock_edits), unresolved
@@ -82,18 +84,18 @@ def _lock(
         if other is None:
             return (), ()
         return (), (_unresolved(other, Reason.DRIFTED, "only package-lock.json is kept in step"),)
-    packages = json_reader.loads(content).get("packages") if _is_object(content) else None
-    if not packages or "" not in packages:
-        return (), (_unresolved(path, Reason.DRIFTED, "a lock without the packages section"),)
-    section = typescript.properties(_whole(content))["packages"]
-    entries = typescript.properties(section)
+    try:
+        packages = _read(content)["packages"]
+        for entry in (packages[""], *packages.values()):
+            _listed(entry)
+    except (ValueError, LookupError, TypeError) as error:
+        reason = _reason(error, Reason.DRIFTED)
+        return (), (_unresolved(path, reason, "a lock without a packages section to read"),)
+    section = _members(content, content.index(b"{"))["packages"].start
+    root = _members(content, section)[""].start
     placed = _placed(packages, missing, wanted)
-    new = {name: _entry(value, content, section) for name, value in placed.items()}
-    splices = [
-        *_with_dependencies(entries[""], content, missing),
-        *_insertions(section, content, new),
-    ]
-    after = splice(content, splices)
+    splices = _insertions(section, content, placed)
+    after = splice(content, [*_with_dependencies(root, content, missing), *splices])
     return (Edit(path=path, before=content, after=after, mode=tree.mode(path)),), ()
 
 
@@ -109,7 +111,7 @@ def _placed(
         key = _TOP + name
         there = packages.get(key) or placed.get(key)
         if there is not None:
-            if there["version"] == entry["version"] and not _is_partial(there):
+            if there.get("version") == entry["version"] and not _is_partial(there):
                 continue
             key = f"{_TOP}{owner}/{_TOP}{name}" if owner else key
         placed[key] = entry
@@ -121,47 +123,69 @@ def _is_partial(entry: Mapping[str, Any]) -> bool:
     return any(entry.get(flag) for flag in _NOT_ALWAYS_INSTALLED)
 
 
-def _with_dependencies(
-    holder: typescript.Place, content: bytes, missing: Mapping[str, str]
-) -> list[Splice]:
-    new = {name: json.dumps(version) for name, version in missing.items()}
-    section = typescript.properties(holder).get("dependencies")
-    if section is not None:
-        return _insertions(section, content, new)
-    step = _step(content)
-    inner = _member_indent(holder, content)
-    lines = ",\n".join(f'{inner}{step}"{name}": {version}' for name, version in new.items())
-    return _insertions(holder, content, {"dependencies": f"{{\n{lines}\n{inner}}}"})
+def _read(content: bytes) -> Any:  # noqa: ANN401 - JSON may hold anything
+    content.decode()
+    return json_reader.loads(content, json_reader.unique)
 
 
-def _insertions(section: typescript.Place, content: bytes, new: Mapping[str, str]) -> list[Splice]:
+def _reason(error: Exception, otherwise: Reason) -> Reason:
+    return Reason.AMBIGUOUS if isinstance(error, json_reader.RepeatedNameError) else otherwise
+
+
+def _listed(holder: Any) -> dict[str, str]:  # noqa: ANN401 - as above
+    """Return the dependencies that an object lists; raises ValueError where these are no such."""
+    listed = holder.get("dependencies", {}) if isinstance(holder, dict) else None
+    if not isinstance(listed, dict) or not all(isinstance(item, str) for item in listed.values()):
+        message = "its dependencies are no versions by name"
+        raise ValueError(message)
+    return listed
+
+
+def _members(content: bytes, start: int) -> dict[str, slice]:
+    """Return where the value of each member of the object at `start` stands."""
+    # One character a byte: what the scanner counts is where the bytes are.
+    text = content.decode("latin-1")
+    found: dict[str, slice] = {}
+    at = _skipped(text, start + 1)
+    while text[at] != "}":
+        name, end = _SCANNER.raw_decode(text, at)
+        begin = _skipped(text, end)
+        _, end = _SCANNER.raw_decode(text, begin)
+        found[name] = slice(begin, end)
+        at = _skipped(text, end)
+    return found
+
+
+def _skipped(text: str, at: int) -> int:
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
+
+
+def _with_dependencies(holder: int, content: bytes, missing: Mapping[str, str]) -> list[Splice]:
+    section = _members(content, holder).get("dependencies")
+    if section is None:
+        return _insertions(holder, content, {"dependencies": missing})
+    return _insertions(section.start, content, missing)
+
+
+def _insertions(section: int, content: bytes, new: Mapping[str, Any]) -> list[Splice]:
     """Return splices that add members, each after the last existing name that sorts before it."""
-    members = typescript.properties(section)
-    blank = _member_indent(section, content)
-    written = {name: f"\n{blank}{json.dumps(name)}: {value}" for name, value in new.items()}
+    members, step = _members(content, section), _step(content)
+    outer = "\n" + indentation(content, section)
+    written = {
+        name: f"{outer}{step}{json.dumps(name)}: "
+        + json.dumps(value, indent=step).replace("\n", outer + step)
+        for name, value in sorted(new.items())
+    }
     if not members:
-        closing = "\n" + indentation(content, section.start)
-        text = "{" + ",".join(written[name] for name in sorted(written)) + closing + "}"
-        return [Splice(start=section.start, end=section.end, text=text)]
+        text = "{" + ",".join(written.values()) + outer + "}"
+        return [Splice(start=section, end=content.index(b"}", section) + 1, text=text)]
     splices = []
-    for name in sorted(written):
-        before = [value for other, value in members.items() if other < name]
-        if before:
-            at = max(value.end for value in before)
-            splices.append(Splice(start=at, end=at, text="," + written[name]))
-        else:
-            at = section.start + 1
-            splices.append(Splice(start=at, end=at, text=written[name] + ","))
+    for name, text in written.items():
+        before = [value.stop for other, value in members.items() if other < name]
+        at = max(before, default=section + 1)
+        splices.append(Splice(start=at, end=at, text=f",{text}" if before else f"{text},"))
     return splices
-
-
-def _entry(value: Mapping[str, Any], content: bytes, section: typescript.Place) -> str:
-    text = json.dumps(value, indent=_step(content))
-    return text.replace("\n", "\n" + _member_indent(section, content))
-
-
-def _member_indent(section: typescript.Place, content: bytes) -> str:
-    return indentation(content, section.start) + _step(content)
 
 
 def _step(content: bytes) -> str:
@@ -169,18 +193,6 @@ def _step(content: bytes) -> str:
     lines: Iterable[bytes] = content.splitlines()
     first = next((line for line in lines if line[:1] in {b" ", b"\t"}), b"  x")
     return first[: len(first) - len(first.lstrip())].decode()
-
-
-def _whole(content: bytes) -> typescript.Place:
-    text = content.decode()
-    return typescript.Place(start=0, end=len(content), line=1, text=text, kind="object")
-
-
-def _is_object(content: bytes) -> bool:
-    try:
-        return isinstance(json_reader.loads(content), dict)
-    except ValueError:
-        return False
 
 
 def _is_older(present: str | None, wanted: str) -> bool:

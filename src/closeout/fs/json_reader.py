@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 
-def loads(content: bytes) -> Any:  # noqa: ANN401 - JSON may hold anything
+class RepeatedNameError(ValueError):
+    """An object that holds a name twice: readers differ in which they take."""
+
+
+def loads(content: bytes, made: Callable[..., Any] | None = None) -> Any:  # noqa: ANN401 - JSON may hold anything
     """Return the value; raises ValueError for what is no JSON, no UTF-8, or nested too deeply."""
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=made)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that `loads` made; raises RepeatedNameError where a name stands twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        message = "an object in it holds a name twice"
+        raise RepeatedNameError(message)
+    return found

@@ -36,12 +36,10 @@ def splice(content: bytes, splices: Iterable[Splice]) -> bytes:
 
 
 def line_ending(content: bytes, offset: int) -> bytes:
-    r"""Return the line ending at `offset`, `\r\n` or `\n`; the file's first where it has none."""
-    for start in (offset, 0):
-        end = content.find(b"\n", start)
-        if end >= 0:
-            return b"\r\n" if content[end - 1 : end] == b"\r" else b"\n"
-    return b"\n"
+    r"""Return the line ending at `offset`, `\r\n` or `\n`; the last one where none follows."""
+    end = content.find(b"\n", offset)
+    end = content.rfind(b"\n") if end < 0 else end
+    return b"\r\n" if end > 0 and content[end - 1 : end] == b"\r" else b"\n"
 
 
 def line_start(content: bytes, offset: int) -> int:

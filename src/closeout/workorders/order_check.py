@@ -9,7 +9,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from closeout.engine.rules import Detection, findings
-from closeout.formats import compose_check, manifests
+from closeout.formats import compose, compose_check, manifests
 from closeout.fs import json_reader
 from closeout.model import Tree
 from closeout.model.verdicts import Evidence
@@ -175,7 +175,7 @@ def _floors(tree: Tree, item: Command) -> list[str]:
 def _ports(tree: Tree) -> Mapping[str, str]:
     return {
         port: service
-        for path in compose_check.files(tree)
+        for path in compose.base_files(tree)
         for port, service in compose_check.published(tree.read(path) or b"").items()
     }
 

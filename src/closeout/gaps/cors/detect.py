@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import base_files
 from closeout.gaps.cors.express import detect as express
 from closeout.gaps.cors.fastapi.handwritten import open_headers
-from closeout.gaps.cors.wiring import (
-    missing_charts,
-    missing_compose,
-    missing_examples,
-    policy_folders,
-    wiring_files,
-)
+from closeout.gaps.cors.wiring import DELIVERY, policy_folders
 from closeout.model import Check, Finding, Tree
 from closeout.parsing.fastapi import Service, missing_services, services
 from closeout.parsing.python import CorsCall, Module
@@ -74,10 +69,14 @@ def detect(tree: Tree) -> tuple[Check, ...]:
     node = express.look(tree)
     folders = [*policy_folders(found), *express.configurable_folders(tree, node)]
     wiring = [
-        *missing_examples(tree, folders),
-        *missing_compose(tree, folders),
-        *missing_charts(tree, folders),
+        *DELIVERY.undelivered_examples(tree, folders),
+        *DELIVERY.undelivered(tree, folders),
     ]
+    files = (
+        *DELIVERY.examples(tree, folders),
+        *base_files(tree),
+        *DELIVERY.charts(tree, folders),
+    )
     return (
         Check(
             rule="explicit-origins",
@@ -92,7 +91,7 @@ def detect(tree: Tree) -> tuple[Check, ...]:
         Check(
             rule="origins-from-environment",
             criterion="1.2",
-            examined=tuple(dict.fromkeys((*examined, *wiring_files(tree, folders)))),
+            examined=tuple(dict.fromkeys((*examined, *files))),
             findings=(
                 *_findings(tree, "origins-from-environment", "1.2", unconfigured),
                 *(

@@ -13,13 +13,7 @@ from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_polici
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.wiring import (
-    LOCAL_ORIGINS,
-    chart_edits,
-    compose_edits,
-    example_edits,
-    policy_folders,
-)
+from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import Service, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -53,8 +47,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
     for name, edits in (
-        ("compose", tuple(compose_edits(tree, folders))),
-        ("charts", tuple(chart_edits(tree, folders))),
+        ("compose", tuple(DELIVERY.compose_edits(tree, folders))),
+        ("charts", tuple(DELIVERY.chart_edits(tree, folders))),
     ):
         if edits:
             kept.append(Changeset(name=name, edits=edits))
@@ -81,7 +75,7 @@ def _changeset(tree: Tree, service: Service) -> Changeset:
         name=name,
         edits=(
             *edited.values(),
-            *example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
+            *DELIVERY.example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
         ),
         unresolved=tuple(unresolved),
     )

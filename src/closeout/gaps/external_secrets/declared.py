@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from closeout.formats.compose import may_be_compose
 from closeout.formats.manifests import Document, documents
 from closeout.fs.prefilter import holds, question
 from closeout.gaps.external_secrets.target import CLOUD_NAMESPACE, EDGE_NAMESPACE
@@ -96,7 +97,7 @@ class Declared:
 _MARKED = question(
     (".yml", ".yaml"),
     lambda content: holds(content, _MARKS),
-    lambda path: "compose" not in path.name,
+    lambda path: not may_be_compose(path),
 )
 
 

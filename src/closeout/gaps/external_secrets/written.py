@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from closeout.formats.compose import assignments, blocks
+from closeout.formats import compose
 from closeout.fs.text_edit import Splice, line_ending, splice
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
-from closeout.parsing import yaml as anchors
+from closeout.parsing.yaml import Node
 from closeout.resources import render
 
 _DEFAULT = re.compile(r"\$\{(\w+):?-([^}]*)\}")
@@ -67,8 +67,8 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
     for path in sorted(by_path):
         content = tree.read(path) or b""
         after = content
-        if "compose" in path.name:
-            after = _compose(content, added[path.parent])
+        if compose.may_be_compose(path):
+            after = _compose(path, content, added[path.parent])
         elif is_environment(path) and "example" in path.name:
             after = _example(content)
         texts[path], lefts[path] = after, _left(by_path[path], content, after)
@@ -78,14 +78,16 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
     return tuple(item for item in made if item.edits or item.unresolved)
 
 
-def _compose(content: bytes, names: _Names) -> bytes:
-    services = list(blocks(content))
-    own = {name: dict(_values(block)) for name, block in services}
+def _compose(path: PurePosixPath, content: bytes, names: _Names) -> bytes:
+    services = compose.services(path, content)
+    own = {item.name: item.variables for item in services}
     splices: dict[int, Splice] = {}
-    for service, block in services:
-        for node, name, value in assignments(block.get("environment")):
-            text = _rewritten(name, value, service, own, names) if is_secret(name, value) else value
-            if text != value and node.start not in splices:
+    for service in services:
+        for node, name, value in service.assignments():
+            if node.start in splices or not is_secret(name, value):
+                continue
+            text = _rewritten(name, value, service.name, own, names)
+            if text != value:
                 whole = node.text.removesuffix(value) + text
                 splices[node.start] = Splice(
                     start=node.start, end=node.end, text=_scalar(content, node, whole)
@@ -128,18 +130,13 @@ def _password_variable(address: re.Match[str], store: Mapping[str, str]) -> str:
     return f"{scheme.upper()}_PASSWORD"
 
 
-def _scalar(content: bytes, node: anchors.Node, text: str) -> str:
+def _scalar(content: bytes, node: Node, text: str) -> str:
     """Return `text` as the scalar was written: in its quotes, else plain where YAML allows it."""
     quote = content[node.start : node.start + 1].decode("latin-1")
     if quote in {"'", '"'}:
         return quote + text + quote
     before = content[content.rfind(b"\n", 0, node.start) + 1 : node.start]
     return f'"{text}"' if b"{" in before or b"[" in before else text
-
-
-def _values(block: anchors.Node) -> Iterator[tuple[str, str]]:
-    for _, name, value in assignments(block.get("environment")):
-        yield name, value
 
 
 def _example(content: bytes) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.formats.helm import values_files
+from closeout.formats.settings_delivery import Undelivered
 from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
     VARIABLE,
@@ -14,15 +15,7 @@ from closeout.gaps.factory_secret.typescript.places import (
     Sources,
     sources,
 )
-from closeout.gaps.factory_secret.wiring import (
-    Unwired,
-    compose_files,
-    example_of,
-    unread_charts,
-    unwired_charts,
-    unwired_compose,
-    unwired_example,
-)
+from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Check, Finding, Tree
 
 GAP = "factory-secret"
@@ -83,24 +76,26 @@ def _from_environment(found: Sources) -> Check:
 
 def _reaches_service(tree: Tree, services: frozenset[PurePosixPath]) -> Check:
     rule = "secret-reaches-service"
-    unwired = (*unwired_compose(tree, services), *unwired_charts(tree, services))
     return Check(
         rule=rule,
         criterion="4.2",
-        examined=(*compose_files(tree, services), *values_files(tree, services)),
-        findings=tuple(_unwired(rule, "4.2", item) for item in unwired),
-        unresolved=tuple(unread_charts(tree, services)),
+        examined=(*DELIVERY.compose_files(tree, services), *values_files(tree, services)),
+        findings=tuple(
+            _unwired(rule, "4.2", item) for item in DELIVERY.undelivered(tree, services)
+        ),
+        unresolved=tuple(DELIVERY.unread_charts(tree, services)),
     )
 
 
 def _in_example(tree: Tree, services: frozenset[PurePosixPath]) -> Check:
     rule = "example-has-placeholder"
-    problems = (unwired_example(tree, service) for service in sorted(services))
     return Check(
         rule=rule,
         criterion="4.3",
-        examined=tuple(example_of(tree, service) for service in sorted(services)),
-        findings=tuple(_unwired(rule, "4.3", item) for item in problems if item is not None),
+        examined=tuple(DELIVERY.examples(tree, services)),
+        findings=tuple(
+            _unwired(rule, "4.3", item) for item in DELIVERY.undelivered_examples(tree, services)
+        ),
     )
 
 
@@ -117,7 +112,7 @@ def _finding(rule: str, criterion: str, item: HardcodedSecret, message: str) -> 
     )
 
 
-def _unwired(rule: str, criterion: str, item: Unwired) -> Finding:
+def _unwired(rule: str, criterion: str, item: Undelivered) -> Finding:
     return Finding(
         gap=GAP,
         rule=rule,

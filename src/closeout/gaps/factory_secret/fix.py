@@ -19,12 +19,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
     mend_fallback,
 )
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind, Sources, sources
-from closeout.gaps.factory_secret.wiring import (
-    chart_edits,
-    compose_edits,
-    example_edit,
-    unread_charts,
-)
+from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -46,7 +41,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         for service in sorted(services | factory)
     ]
     overlay = Overlay(tree, (edit for change in changes for edit in change.edits))
-    wiring = tuple(compose_edits(overlay, factory))
+    wiring = tuple(DELIVERY.compose_edits(overlay, factory))
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)
@@ -89,9 +84,9 @@ def _changeset(
     edits += new.values()
     edits += _spliced(tree, [outcome for _, outcome in kept])
     if is_factory:
-        edits += example_edit(tree, service)
-        edits += chart_edits(tree, frozenset([service]))
-        left += unread_charts(tree, frozenset([service]))
+        edits += DELIVERY.example_edits(tree, [service])
+        edits += DELIVERY.chart_edits(tree, [service])
+        left += DELIVERY.unread_charts(tree, [service])
     return Changeset(name=service.name or "services", edits=tuple(edits), unresolved=tuple(left))
 
 

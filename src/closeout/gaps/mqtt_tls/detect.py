@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import files as compose_files
 from closeout.fs.tree import stands_in
-from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers, compose_files
+from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,

@@ -6,8 +6,9 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import is_base
 from closeout.fs.text_edit import splice
-from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker, is_base
+from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
 from closeout.gaps.mqtt_tls.compose.edit import compose_splices
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
+from closeout.formats.settings_delivery import Undelivered
 from closeout.gaps.rate_limit.express.handlers import answers_too_many, template_values
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.modules import misread
 from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
-from closeout.gaps.rate_limit.wiring import HOPS, Unwired, unwired, wired
+from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
 from closeout.model import Check, Finding, Reason, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 
@@ -144,13 +145,13 @@ def _settings(tree: Tree, routes: tuple[AuthRoute, ...]) -> Iterator[Check]:
     """Yield the check that limited services are handed their settings, where a file could."""
     known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
     services = readers(tree, known, HOPS)
-    files = wired(tree, services)
+    files = {*DELIVERY.compose_files(tree, services), *DELIVERY.charts(tree, services)}
     if files:
         yield Check(
             rule="limiter-gets-its-settings",
             criterion="2.1",
-            examined=files,
-            findings=tuple(_unwired(item) for item in unwired(tree, services)),
+            examined=tuple(sorted(files)),
+            findings=tuple(_unwired(item) for item in DELIVERY.undelivered(tree, services)),
         )
 
 
@@ -185,16 +186,16 @@ def _misread(path: PurePosixPath) -> Finding:
     )
 
 
-def _unwired(item: Unwired) -> Finding:
+def _unwired(item: Undelivered) -> Finding:
     return Finding(
         gap=GAP,
         rule="limiter-gets-its-settings",
         criterion="2.1",
         path=item.path,
         line=item.line,
-        message=f"{item.service.name} is not handed {' and '.join(item.missing)}",
-        excerpt=item.service.name,
-        named=item.service == NAMED.parents[2],
+        message=f"{item.folder.name} is not handed {' and '.join(item.names)}",
+        excerpt=item.folder.name,
+        named=item.folder == NAMED.parents[2],
     )
 
 

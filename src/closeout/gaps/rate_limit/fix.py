@@ -13,7 +13,7 @@ from closeout.gaps.rate_limit.express.handlers import template_values
 from closeout.gaps.rate_limit.express.modules import free_module, misread, written
 from closeout.gaps.rate_limit.express.placement import guarded, imported, obstacles
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
-from closeout.gaps.rate_limit.wiring import HOPS, chart_edits, compose_edits, example_edits
+from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 from closeout.parsing.typescript_language import Language, language
@@ -50,7 +50,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     for service in sorted(settled):
         of_service = [route for route in routes if service in route.path.parents]
         changes.append(_settled(tree, service, of_service))
-    wiring = tuple(compose_edits(tree, frozenset(mended) | settled))
+    wiring = tuple(DELIVERY.compose_edits(tree, mended | settled))
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)
@@ -58,7 +58,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 def _settled(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> Changeset:
     """Return what limiters that are in place still lack: settings, and the handler's own fields."""
-    edits = [*example_edits(tree, service), *chart_edits(tree, frozenset([service]))]
+    edits = [*DELIVERY.example_edits(tree, [service]), *DELIVERY.chart_edits(tree, [service])]
     for path, content, after in misread(tree, service, template_values(tree, routes)):
         edits.append(Edit(path=path, before=content, after=after, mode=tree.mode(path)))
     return Changeset(name=f"{service.name}-settings", edits=tuple(edits))
@@ -84,8 +84,8 @@ def _changeset(tree: Tree, service: PurePosixPath, here: _Open) -> Changeset:
         edits += dependency_edits
         edits += _routers(tree, here.routes, module, spoken)
         edits += written(tree, module, spoken, template_values(tree, here.routes))
-        edits += example_edits(tree, service)
-        edits += chart_edits(tree, frozenset([service]))
+        edits += DELIVERY.example_edits(tree, [service])
+        edits += DELIVERY.chart_edits(tree, [service])
     return Changeset(name=name, edits=tuple(edits), unresolved=tuple(left))
 
 

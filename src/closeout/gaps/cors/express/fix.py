@@ -12,7 +12,7 @@ from closeout.fs.tree import Overlay, below
 from closeout.gaps.cors.express.detect import Opened, configurable_folders, look, service_of
 from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
-from closeout.gaps.cors.wiring import LOCAL_ORIGINS, example_edits
+from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -68,7 +68,7 @@ def _wired(
     """Return the change with the service's env example, once the policy reads the variable."""
     if not change.edits and folder not in configurable:
         return change
-    return replace(change, edits=(*change.edits, *example_edits(tree, [folder])))
+    return replace(change, edits=(*change.edits, *DELIVERY.example_edits(tree, [folder])))
 
 
 def _changeset(

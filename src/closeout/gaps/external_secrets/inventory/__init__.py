@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
@@ -110,7 +111,7 @@ _Reader = Callable[[bytes], Iterable[tuple[str, Mention]]]
 
 
 def _reader(path: PurePosixPath, known: frozenset[str]) -> _Reader | None:
-    if path.suffix in {".yml", ".yaml"} and "compose" in path.name:
+    if may_be_compose(path):
         return lambda content: in_compose(content, path, known)
     service = _owner(path, known)
     if service is None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from closeout.formats.compose import assignments
+from closeout.formats import compose
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
@@ -14,7 +14,7 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_secret,
     is_usable,
 )
-from closeout.parsing import yaml as anchors
+from closeout.parsing.yaml import YamlError, find
 
 _DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}]*)\}")
 _ENV_LINE = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*([^\r\n]*)")
@@ -26,12 +26,11 @@ def in_compose(
     """Yield service and mention for every secret in a compose file's `environment` blocks."""
     if b"environment" not in content:
         return
-    for entry in _entries(_top(content), "services"):
-        service = _service(str(entry.key), entry.value, path, known)
-        environment = entry.value.get("environment")
-        for node, name, value in assignments(environment):
+    for service in compose.services(path, content):
+        owner = _owner(service, known)
+        for node, name, value in service.assignments():
             if is_secret(name, value):
-                yield service, _mention(name, value, node.line, Origin.COMPOSE)
+                yield owner, _mention(name, value, node.line, Origin.COMPOSE)
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -48,7 +47,10 @@ def in_env_example(content: bytes) -> Iterator[Mention]:
 
 def in_chart(content: bytes) -> Iterator[Mention]:
     """Yield every secret of a chart's values: keys in capitals, and items with such a name."""
-    top = _top(content)
+    try:
+        top = find(content)
+    except YamlError:
+        return
     waiting = [top] if top else []
     while waiting:
         node = waiting.pop()
@@ -75,26 +77,11 @@ def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:
     )
 
 
-def _top(content: bytes) -> anchors.Node | None:
-    try:
-        tops = anchors.documents(content)
-    except anchors.YamlError:
-        return None
-    return tops[0] if tops else None
-
-
-def _entries(node: anchors.Node | None, *keys: str) -> tuple[anchors.Entry, ...]:
-    below = node.get(*keys) if node is not None else None
-    return below.entries if below is not None else ()
-
-
-def _service(key: str, node: anchors.Node, path: PurePosixPath, known: frozenset[str]) -> str:
-    build = node.get("build")
-    context = build.get("context") if build is not None and build.entries else build
-    folder = PurePosixPath(context.text).name if context is not None else ""
-    for name in (folder, key):
+def _owner(service: compose.Service, known: frozenset[str]) -> str:
+    for name in (PurePosixPath(service.context).name, service.name):
         if name in known:
             return name
-    layer = path.parts[0].removesuffix("-layer") if len(path.parts) > 1 else ""
+    parts, key = service.path.parts, service.name
+    layer = parts[0].removesuffix("-layer") if len(parts) > 1 else ""
     prefixed = not layer or key.startswith(("cloud-", "edge-"))
     return key if prefixed else f"{layer}-{key}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory import Place, SecretVariable
 from closeout.gaps.external_secrets.inventory.code import names_a_secret
@@ -145,7 +146,7 @@ def _mentions(path: PurePosixPath, content: bytes) -> Iterator[Mention]:
     if is_environment(path):
         yield from in_env_example(content)
     elif path.suffix in _YAML and names_a_secret(content):
-        if "compose" in path.name:
+        if may_be_compose(path):
             yield from (item for _, item in in_compose(content, path, frozenset()))
         elif b"{{" not in content or path.name.startswith("values"):
             yield from in_chart(content)

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from closeout.formats import compose
 from closeout.fs.text_edit import Splice
-from closeout.gaps.mqtt_tls.compose.brokers import Broker, Port
+from closeout.gaps.mqtt_tls.compose.brokers import Broker
 from closeout.gaps.mqtt_tls.detect import ACCESS, LOST_TOPIC, open_ports, unmounted
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf
 from closeout.gaps.mqtt_tls.mosquitto.render import ACL, CERTS
-from closeout.parsing.yaml import Kind, Node, append, find
+from closeout.parsing.yaml import Kind, Node, append
 
 _HOST_PORT = "5101"
 _LIVE_TOPIC = "$SYS/broker/uptime"
@@ -41,7 +42,7 @@ def _plaintext_ports(content: bytes, broker: Broker) -> Iterator[Splice]:
             yield _loopback(content, port)
 
 
-def _loopback(content: bytes, port: Port) -> Splice:
+def _loopback(content: bytes, port: compose.Port) -> Splice:
     node = port.node
     if port.host:
         message = f"port 1883 is published on {port.host}"
@@ -56,20 +57,15 @@ def _loopback(content: bytes, port: Port) -> Splice:
 def _tls_port(content: bytes, broker: Broker) -> list[str]:
     if any(port.target == str(TLS_PORT) for port in broker.ports):
         return []
-    if _taken(content):
+    if _taken(broker.compose, content):
         message = f"host port {_HOST_PORT} is taken by another service"
         raise ValueError(message)
     return [f'"{_HOST_PORT}:{TLS_PORT}"']
 
 
-def _taken(content: bytes) -> bool:
-    services = find(content, "services")
-    for service in services.entries if services else ():
-        ports = service.value.get("ports")
-        for text in ports.scalars() if ports else ():
-            if re.search(rf"(^|:){_HOST_PORT}:", text):
-                return True
-    return False
+def _taken(path: PurePosixPath, content: bytes) -> bool:
+    services = compose.services(path, content)
+    return any(port.number == _HOST_PORT for item in services for port in item.ports)
 
 
 def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:
