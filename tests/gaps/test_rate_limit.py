@@ -234,9 +234,20 @@ def test_number_reads_constants_and_defaults() -> None:
             "settings.max",
             "limits.login.max",
             "Number(process.env.MAX)",
+            "(process.env.MINUTES ?? 2) * M",
+            "MAX / 0",
+            "0x10",
         )
     }
-    assert list(read.values()) == [900_000, 7, None, 5, None]
+    assert list(read.values()) == [900_000, 7, None, 5, None, 120_000, None, 16]
+
+
+def test_limiters_follows_a_default_export_that_is_a_limiter() -> None:
+    """A module that exports nothing but a limiter is read like one that names it."""
+    made = b"import rateLimit from 'express-rate-limit'\nexport default rateLimit({ limit: 3 })\n"
+    tree = MemoryTree({"a.ts": b"import strict from './strict.js'\n", "strict.ts": made})
+    (found,) = limiters(tree, PurePosixPath("a.ts"), "strict")
+    assert (found.name, found.limit) == ("strict", 3)
 
 
 def test_limiters_stops_at_a_circle() -> None:

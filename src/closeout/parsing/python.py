@@ -246,24 +246,6 @@ class Module:
         line = node.end_lineno or node.lineno
         return self._lines[line] if line < len(self._lines) else len(self.content)
 
-    def main_guard(self) -> ast.If | None:
-        """Return the statement `if __name__ == "__main__":`, if there is one."""
-        for node in self.tree.body:
-            if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
-                return node
-        return None
-
-    def returns(self, scope: Scope, name: str) -> tuple[ast.Return, ...]:
-        """Return the statements in `scope` itself that return the plain `name`."""
-        return tuple(
-            statement
-            for statement, owner in self.statements
-            if owner is scope
-            and isinstance(statement, ast.Return)
-            and statement.value is not None
-            and ast.unparse(statement.value) == name
-        )
-
 
 @lru_cache(maxsize=64)
 def parse(content: bytes) -> Module:

@@ -52,12 +52,16 @@ def before_serving(module: Module, app: AppCreation, call: str) -> tuple[Splice,
     if app.scope is not None:
         return tuple(
             _before_statement(module, statement, call)
-            for statement in module.returns(app.scope, app.name)
+            for statement, owner in module.statements
+            if owner is app.scope
+            and isinstance(statement, ast.Return)
+            and statement.value is not None
+            and ast.unparse(statement.value) == app.name
         )
-    guard = module.main_guard()
-    if guard is not None:
-        start = line_start(module.content, module.span(guard).start)
-        return (Splice(start=start, end=start, text=f"{call}\n\n\n"),)
+    for guard in module.tree.body:
+        if isinstance(guard, ast.If) and "__name__" in ast.unparse(guard.test):
+            start = line_start(module.content, module.span(guard).start)
+            return (Splice(start=start, end=start, text=f"{call}\n\n\n"),)
     last = module.tree.body[-1]
     gap = (
         "\n\n" if isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else "\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start
-from closeout.parsing import typescript
+from closeout.parsing.typescript import read, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -55,7 +55,7 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
     added = {name: text for name, text in options.items() if name not in own}
     last = _members(node)[-1] if own else None
     if last is None or _is_too_wide(content, node, replaced, added):
-        kept = {_name(child): _text(child) for child in _members(node)}
+        kept = {_name(child): text_of(child) for child in _members(node)}
         kept |= {name: f"{name}: {text}" for name, text in replaced.items()}
         lines = list(kept.values())
         lines += [f"{name}: {text}" for name, text in added.items()]
@@ -109,7 +109,7 @@ def _step(content: bytes) -> str:
 
 
 def _quote(content: bytes) -> str:
-    places = typescript.read(content).strings
+    places = read(content).strings
     double = sum(item.text.startswith('"') for item in places)
     return '"' if double > sum(item.text.startswith("'") for item in places) else "'"
 
@@ -120,13 +120,9 @@ def _members(node: Node) -> list[Node]:
 
 def _name(child: Node) -> str:
     key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
-    return _text(key).strip("'\"")
+    return text_of(key).strip("'\"")
 
 
 def _is_open_list(child: Node) -> bool:
     """Return whether an option that lists methods or headers lists all of them."""
-    return any(quoted in _text(child) for quoted in ("'*'", '"*"', "`*`"))
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+    return any(quoted in text_of(child) for quoted in ("'*'", '"*"', "`*`"))

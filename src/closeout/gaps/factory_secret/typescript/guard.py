@@ -16,21 +16,13 @@ from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 from closeout.parsing.typescript import arguments, text_of
 from closeout.parsing.typescript_expressions import name_of, peeled, source_of
+from closeout.parsing.typescript_values import FUNCTIONS
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 ACCEPTS = "acceptsClaim"
-_FUNCTIONS = frozenset(
-    {
-        "arrow_function",
-        "function_declaration",
-        "function_expression",
-        "method_definition",
-    }
-)
 _STOPS = re.compile(r"\b(?:status|sendStatus|writeHead)\(\s*4\d\d|\bthrow\b|\bnext\(\s*\w")
-_JOINED = frozenset({"&&", "||"})
 _BODY = re.compile(r"\bbody\b")
 _DEPTH = 3
 
@@ -211,7 +203,7 @@ def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:
 
 def _function(node: Node) -> Node | None:
     around = node.parent
-    while around is not None and around.type not in _FUNCTIONS:
+    while around is not None and around.type not in FUNCTIONS:
         around = around.parent
     return around
 
