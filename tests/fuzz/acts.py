@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout.cli.commands import detect, fix, init, secrets, undo
+from closeout.cli.commands import detect, fix, init, undo
 from closeout.cli.commands import report as reporting
+from closeout.cli.desk import Desk
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
+from closeout.gaps.external_secrets import listing
 from closeout.harness import service_discovery
 from closeout.reporting import bundle
 from closeout.runs.workspace import Workspace
@@ -88,7 +90,7 @@ def _close(place: Place, space: Workspace) -> str:
     before = snapshot(place.root)
     for look in (
         lambda: fix.show(space, GAPS),
-        lambda: secrets.list_secrets(space),
+        lambda: listing.list_secrets(Desk(space)),
         lambda: _read(space, place.scratch),
     ):
         _refused(place, look)

@@ -17,6 +17,10 @@ TASKS = (
     "from closeout.cli import namespace\n"
     "ns = namespace(Path(__file__).resolve().parent)\n"
 )
+MAKERS_TASKS = "from tools.collections import MAKERS\n" + TASKS.replace(
+    "parent)", "parent, *MAKERS)"
+)
+"""A `tasks.py` like this project's own."""
 
 
 def reference_copy(folder: Path) -> Path:
@@ -31,10 +35,12 @@ def space_for(home: Path, root: Path) -> Workspace:
     return Workspace(home=home, root=root, origin="test")
 
 
-def invoke(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def invoke(
+    home: Path, *words: str, tasks: str = TASKS, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `invoke` in `home` as a person would, with a `tasks.py` of its own."""
     home.mkdir(exist_ok=True)
-    (home / "tasks.py").write_text(TASKS)
+    (home / "tasks.py").write_text(tasks)
     return subprocess.run(
         [sys.executable, "-m", "invoke", *words],
         cwd=home,

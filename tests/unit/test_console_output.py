@@ -18,16 +18,19 @@ from typing import Any
 import jsonschema
 import pytest
 
+import closeout
+import tools
 from closeout.cli import namespace
 from closeout.cli.error_handler import guarded
 from closeout.console import output, progress
 from closeout.errors import CloseoutError, ExitCode
-from tests.support.monorepos import invoke, reference_copy
+from tests.support.monorepos import MAKERS_TASKS, invoke, reference_copy
 
 SCHEMA = json.loads(
     (resources.files("closeout") / "formats/schemas/result.schema.json").read_text()
 )
-PACKAGE = Path(output.__file__).parent
+PACKAGE = Path(closeout.__file__).parent
+TOOLS = Path(tools.__file__).parent
 
 PLACE = re.compile(r"[^:\n]+:[1-9]\d*: [\dMD]+\.\d+ \S+ \((?:named|unnamed)\) \S.*")
 """The line of an open place; docs/ci.md promises its shape, and the problem matcher reads it."""
@@ -83,7 +86,9 @@ def test_commands_on_the_project_itself_are_json_documents_too(tmp_path: Path) -
         (("render.check",), {"compared"}, 1),
     )
     for words, parts, code in steps:
-        done = invoke(tmp_path / "home", *words, "--json")
+        done = invoke(
+            tmp_path / "home", *words, "--json", tasks=MAKERS_TASKS, PYTHONPATH=str(TOOLS.parent)
+        )
         document = _document(done.stdout)
         assert document["result"].keys() == parts, words
         assert done.returncode == code, done.stderr
@@ -126,7 +131,7 @@ def test_every_task_takes_json_and_every_part_it_gives_is_in_the_schema(tmp_path
     known = SCHEMA["properties"]["result"]["properties"]
     given = {
         node.args[0].value
-        for module in PACKAGE.rglob("*.py")
+        for module in (*PACKAGE.rglob("*.py"), *TOOLS.rglob("*.py"))
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name | ast.Attribute)
@@ -196,14 +201,14 @@ def _in_terminal(script: str, out: Path, **environment: str) -> str:
 SLOW = (
     "import time\n"
     "from pathlib import Path\n"
-    "from closeout import boundary, progress, telling\n"
+    "from closeout.cli import error_handler; from closeout.console import output, progress\n"
     "progress.DELAY = 0.1\n"
     "def act():\n"
     "    progress.step('planning \\x1b]0;title\\x07 cors ' + 'x' * 300)\n"
     "    time.sleep({seconds})\n"
-    "    telling.say('1 OPEN')\n"
+    "    output.say('1 OPEN')\n"
     "    return 0\n"
-    "boundary.guarded(Path.cwd(), act)\n"
+    "error_handler.guarded(Path.cwd(), act)\n"
 )
 
 
@@ -299,7 +304,7 @@ def test_what_says_lines_gives_data_too() -> None:
     """A command whose result only people can read would have an empty document."""
     silent = [
         str(module.relative_to(PACKAGE))
-        for module in PACKAGE.rglob("*.py")
+        for module in (*PACKAGE.rglob("*.py"), *TOOLS.rglob("*.py"))
         if module.name not in {"telling.py", "workspace.py"}
         and re.search(r"\bsay\(", text := module.read_text())
         and not re.search(r"\b(give|add)\(", text)
@@ -311,7 +316,7 @@ def test_only_one_module_prints() -> None:
     """Everything that people read goes through `telling`; ruff's T201 holds the same."""
     printing = {
         str(module.relative_to(PACKAGE))
-        for module in PACKAGE.rglob("*.py")
+        for module in (*PACKAGE.rglob("*.py"), *TOOLS.rglob("*.py"))
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)

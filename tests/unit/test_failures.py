@@ -280,8 +280,8 @@ def test_a_failure_is_forgotten_once_its_session_ran_again(toy: Workspace) -> No
     """What it was told about may not even be asked any more."""
     for run in (_raises, _answers):
         store.start(toy.reports, toy.root, "audit")
-        probe = Probe(id=f"toy.{run.__name__}", criterion="1.1", needs=(), run=run)
-        guarded(toy.home, partial(probe.ask_battery, toy, Path(sys.executable), [probe]))
+        asked = Probe(id=f"toy.{run.__name__}", criterion="1.1", needs=(), run=run)
+        guarded(toy.home, partial(probe.ask_battery, toy, Path(sys.executable), [asked]))
     (item,) = evidence_store.gather(toy.reports, toy.root)
     assert item.probe == "toy._answers"
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from closeout.cli.commands import fix, secrets
+from closeout.cli.commands import fix
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
+from closeout.gaps.external_secrets import listing
 from closeout.gaps.external_secrets.inventory import inventory
 from closeout.model import Tree
 from tests.fuzz.campaign import Campaign
@@ -67,17 +68,17 @@ def test_samples_of_settings_are_read(tmp_path: Path) -> None:
 
 def _crash(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
     del elsewhere
-    patch.setattr(secrets, "inventory", lambda tree: {}[tree])
+    patch.setattr(listing, "inventory", lambda tree: {}[tree])
 
 
 def _hang(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
     del elsewhere
-    patch.setattr(secrets, "inventory", lambda _: time.sleep(600))
+    patch.setattr(listing, "inventory", lambda _: time.sleep(600))
 
 
 def _death(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
     del elsewhere
-    patch.setattr(secrets, "inventory", lambda _: os._exit(0))
+    patch.setattr(listing, "inventory", lambda _: os._exit(0))
 
 
 def _write_beside(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
@@ -170,12 +171,12 @@ def test_planted_bug_is_found_and_kept_small(
                 (tree.read(path) or b"").decode()
         return inventory(tree)
 
-    monkeypatch.setattr(secrets, "inventory", fragile)
+    monkeypatch.setattr(listing, "inventory", fragile)
     campaign = Campaign(seed=3, folder=tmp_path, shrinking=5)
     number = next(number for number in range(30) if campaign.run_case(number).trouble)
     (kept,) = tmp_path.iterdir()
     finding = json.loads((kept / "finding.json").read_text())
-    assert finding["trouble"] == "UnicodeDecodeError in stocktaking.py:list_secrets"
+    assert finding["trouble"] == "UnicodeDecodeError in listing.py:list_secrets"
     assert (finding["seed"], finding["case"]) == (3, number)
     assert len([place for place in (kept / "root").rglob("*") if place.is_file()]) == 1
     assert f"--seed 3 --case {number}" in capsys.readouterr().out

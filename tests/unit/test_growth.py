@@ -89,9 +89,9 @@ def test_tree_without_candidates_loads_no_parser(tmp_path: Path) -> None:
     (tmp_path / "index.ts").write_text("export const level = 1;\n")
     (tmp_path / "job.py").write_text("print(1)\n")
     script = (
-        "import sys; from pathlib import Path; from closeout import engine\n"
+        "import sys; from pathlib import Path; from closeout.engine import planner\n"
         "from closeout.gaps import GAPS; from closeout.fs.tree import DiskTree\n"
-        "engine.detect(GAPS, DiskTree(Path(sys.argv[1])))\n"
+        "planner.detect(GAPS, DiskTree(Path(sys.argv[1])))\n"
         "heavy = {'sqlglot', 'tree_sitter', 'yaml', 'jsonschema', 'cryptography'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

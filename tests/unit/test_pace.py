@@ -131,7 +131,7 @@ def test_as_many_boot_at_a_time_as_there_are_cores() -> None:
     run = process.run(
         [
             *("taskset", "-c", "0", sys.executable, "-c"),
-            "from closeout import pace; print(pace.current().workers)",
+            "from closeout.process import pace; print(pace.current().workers)",
         ]
     )
     assert run.out.strip() == "1", run.err

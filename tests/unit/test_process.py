@@ -53,8 +53,8 @@ def test_running_ends_the_server_with_the_block(tmp_path: Path) -> None:
 _SERVES = """
 import sys, time
 from pathlib import Path
-from closeout import shell
-with shell.running(["sleep", "600"], log=Path(sys.argv[1])) as server:
+from closeout import process
+with process.running(["sleep", "600"], log=Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     time.sleep(600)
 """

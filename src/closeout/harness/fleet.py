@@ -195,7 +195,9 @@ class _Yard:
         boot.build(folder, self.cache)
         running = server.result()
         if isinstance(running, str):
-            raise CloseoutError("postgres-failed", running, hint="see the message.")
+            raise CloseoutError(
+                "postgres-failed", running, hint="try it again once the server starts."
+            )
         dsn = service_database.create(running, f"{berth.label}_{berth.member.name}", folder)
         launch = boot.node_launch(folder, {**_node_settings(dsn), **berth.member.env})
         return replace(launch, service=berth.member.name)
