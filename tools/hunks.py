@@ -230,7 +230,7 @@ def _first_red(probes: Sequence[Probe], bench: probe_runner.Bench) -> str:
 
 
 def _detector(gap: Gap, root: Path) -> str:
-    found = rules.findings(gap.detect(DiskTree(root)))
+    found = rules.findings(rules.checks(gap, DiskTree(root)))
     return ", ".join(sorted({f"detect.{gap.slug}.{item.rule}" for item in found}))
 
 

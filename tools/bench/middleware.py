@@ -20,10 +20,11 @@ from tools.bench import headers
 
 _ROUNDS = 5
 _PLAN = (
-    "import sys; from pathlib import Path; from closeout import closing, engine, prepared\n"
+    "import sys; from pathlib import Path\n"
+    "from closeout.cli.commands import fix; from closeout.engine import patch_series, planner\n"
     "from closeout.gaps import GAPS; from closeout.fs.tree import DiskTree\n"
-    "engine.plan(GAPS, DiskTree(Path(sys.argv[1])),"
-    " lambda slug: prepared.load(closing.PATCHES, slug))"
+    "planner.plan(GAPS, DiskTree(Path(sys.argv[1])),"
+    " lambda slug: patch_series.load(fix.PATCHES, slug))"
 )
 _ISSUE = (
     "import sys; from pathlib import Path; from closeout.gaps.mqtt_tls.certificates import issue\n"

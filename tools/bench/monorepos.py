@@ -30,11 +30,12 @@ _DEADLINE = 900.0
 
 _ASK = (
     "import sys; from pathlib import Path\n"
-    "from closeout import closing, engine, prepared; from closeout.gaps import GAPS\n"
+    "from closeout.cli.commands import fix; from closeout.engine import patch_series, planner\n"
+    "from closeout.gaps import GAPS\n"
     "from closeout.fs.tree import DiskTree; tree = DiskTree(Path(sys.argv[1]))\n"
 )
-_DETECT = f"{_ASK}engine.detect(GAPS, tree)"
-_PLAN = f"{_ASK}engine.plan(GAPS, tree, lambda slug: prepared.load(closing.PATCHES, slug))"
+_DETECT = f"{_ASK}planner.detect(GAPS, tree)"
+_PLAN = f"{_ASK}planner.plan(GAPS, tree, lambda slug: patch_series.load(fix.PATCHES, slug))"
 _AGAIN = _PLAN.replace("(Path(sys.argv[1]))", "(Path(sys.argv[1]), Path(sys.argv[2]))") + (
     "; tree.keep()"
 )
