@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from closeout.cli.commands import fix
 from closeout.console import progress
 from closeout.console.output import give, say
-from closeout.engine import patch_series, planner
+from closeout.engine import patch_series, planner, rules
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import patching, writer
 from closeout.fs.tree import DiskTree, Overlay
@@ -230,7 +230,7 @@ def _first_red(probes: Sequence[Probe], bench: probe_runner.Bench) -> str:
 
 
 def _detector(gap: Gap, root: Path) -> str:
-    found = planner.findings(gap.detect(DiskTree(root)))
+    found = planner.findings(rules.checks(gap, DiskTree(root)))
     return ", ".join(sorted({f"detect.{gap.slug}.{item.rule}" for item in found}))
 
 

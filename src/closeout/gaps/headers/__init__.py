@@ -32,9 +32,9 @@ does not parse.
 
 from __future__ import annotations
 
-from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
 from closeout.gaps.headers.fix import fix
+from closeout.gaps.headers.rules import RULES, survey
 from closeout.model import Gap, Probe, Service, Tree
 
 
@@ -56,8 +56,9 @@ GAP = Gap(
     title="Security headers of the FastAPI services",
     priority="P1",
     criteria=("7.1", "7.2", "7.3", "7.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=_probes,
     probes_of=_probes_of,
     deviations=DEVIATIONS,
