@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
-from closeout.gaps.cors.detect import NAMED, detect
+from closeout.gaps.cors import GAP
+from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.fix import fix
 from closeout.model import Changeset, Check, Edit, Reason, Tree
 from closeout.resources import BUNDLE
@@ -46,7 +48,7 @@ def fixed(tree: Tree, changes: Iterable[Changeset]) -> Overlay:
 
 def check(tree: Tree, criterion: str) -> Check:
     """Return the check of one criterion."""
-    return next(item for item in detect(tree) if item.criterion == criterion)
+    return next(item for item in rules.checks(GAP, tree) if item.criterion == criterion)
 
 
 def wildcards(tree: Tree) -> list[int]:
@@ -77,7 +79,9 @@ def test_detect_finds_the_named_lines_and_the_unnamed_siblings(reference: DiskTr
 
 def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
     """After the fix every check has looked at services and found nothing; a second fix is none."""
-    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
+    assert [(len(item.findings), bool(item.examined)) for item in rules.checks(GAP, mended)] == [
+        (0, True)
+    ] * 4
     assert fix(mended) == ()
 
 
@@ -102,7 +106,7 @@ def test_derive_names_the_origins_in_a_chart(reference: DiskTree, mended: Overla
     ]
     taken_back = Overlay(mended)
     taken_back.lay(Edit(path=PurePosixPath(path), before=after, after=before))
-    findings = [finding for check in detect(taken_back) for finding in check.findings]
+    findings = [finding for check in rules.checks(GAP, taken_back) for finding in check.findings]
     assert [str(finding.path) for finding in findings] == [path]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
-from closeout.gaps.cors.detect import detect
-from closeout.gaps.cors.express.detect import RULE
+from closeout.gaps.cors import GAP
 from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS
 from closeout.model import Check, Reason, Tree
@@ -19,6 +19,7 @@ from closeout.parsing.typescript import syntax_error
 from closeout.resources import BUNDLE, render
 
 FOLDER = "cloud-layer/cloud-herd-service"
+RULE = "express-no-wildcard"
 MAIN = f"{FOLDER}/src/index.ts"
 HEAD = "import cors from 'cors';\nimport express from 'express';\n\nconst app = express();\n"
 REFERENCE = BUNDLE / "reference" / "farmiq"
@@ -34,7 +35,7 @@ def service(body: str, head: str = HEAD, main: str = MAIN, **others: str) -> Mem
 
 def check(tree: Tree) -> Check:
     """Return the Express check."""
-    return next(item for item in detect(tree) if item.rule == RULE)
+    return next(item for item in rules.checks(GAP, tree) if item.rule == RULE)
 
 
 def fixed(tree: Tree) -> Overlay:
@@ -158,7 +159,7 @@ def test_tree_without_node_services_has_no_such_check() -> None:
     """A rule that looked at nothing must not weaken the criterion."""
     tree = MemoryTree({"readme.md": b"cors()"})
 
-    assert RULE not in {item.rule for item in detect(tree)}
+    assert RULE not in {item.rule for item in rules.checks(GAP, tree)}
 
 
 def test_origin_is_followed_into_another_file() -> None:

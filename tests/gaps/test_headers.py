@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors.fix import fix as derive_cors
-from closeout.gaps.headers.detect import NAMED, detect
+from closeout.gaps.headers import GAP
+from closeout.gaps.headers.detect import NAMED
 from closeout.gaps.headers.fix import fix
 from closeout.model import Changeset, Finding, Reason, Tree
 from closeout.resources import BUNDLE
@@ -53,12 +55,12 @@ def fixed(tree: Tree, changes: Iterable[Changeset]) -> Overlay:
 
 def findings(tree: Tree, criterion: str) -> tuple[Finding, ...]:
     """Return what the check of one criterion found."""
-    return next(item.findings for item in detect(tree) if item.criterion == criterion)
+    return next(item.findings for item in rules.checks(GAP, tree) if item.criterion == criterion)
 
 
 def opened(tree: Tree) -> set[str]:
     """Return the criteria that are open."""
-    return {item.criterion for item in detect(tree) if item.findings}
+    return {item.criterion for item in rules.checks(GAP, tree) if item.findings}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,9 @@ def test_detect_finds_the_named_services_and_their_siblings(reference: DiskTree)
 
 def test_derive_leaves_nothing_open_and_nothing_to_do(mended: Overlay) -> None:
     """After the fix every check has looked at services and found nothing; a second fix is none."""
-    assert [(len(item.findings), bool(item.examined)) for item in detect(mended)] == [(0, True)] * 4
+    assert [(len(item.findings), bool(item.examined)) for item in rules.checks(GAP, mended)] == [
+        (0, True)
+    ] * 4
     assert fix(mended) == ()
 
 
@@ -210,6 +214,7 @@ def test_detect_reports_a_service_that_does_not_parse() -> None:
     tree = MemoryTree({MAIN: b"app = FastAPI(\n"})
 
     assert all(
-        Reason.UNPARSABLE in {item.reason for item in found.unresolved} for found in detect(tree)
+        Reason.UNPARSABLE in {item.reason for item in found.unresolved}
+        for found in rules.checks(GAP, tree)
     )
     assert [change.edits for change in fix(tree)] == [()]

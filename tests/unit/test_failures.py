@@ -24,7 +24,7 @@ from closeout.engine import planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap, Observation, Probe, ProbeContext, Tree
+from closeout.model import Gap, Observation, Probe, ProbeContext, Tree
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import snapshot, write_files
@@ -114,7 +114,7 @@ def test_a_detector_that_fails_blocks_its_gap_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The nine others are fixed and ruled as ever; the code is 3 and the log is named."""
-    gaps = _with(monkeypatch, detect=_raises)
+    gaps = _with(monkeypatch, survey=_raises)
     assert guarded(space.home, lambda: fix.fix(space, gaps)) is ExitCode.OWN_BUG
     _assert_only_ours_is_blocked(space, usual)
     _blocked_alone(_report(space))
@@ -160,7 +160,7 @@ def test_any_exception_of_a_detector_is_kept(tmp_path: Path, error: Exception) -
     def fails(_: Tree) -> NoReturn:
         raise error
 
-    gap = replace(GAPS[0], detect=fails)
+    gap = replace(GAPS[0], survey=fails)
     checks = planner.detect([gap], Overlay(_toy(tmp_path)))[gap.slug]
     assert {check.criterion for check in checks} == set(gap.criteria)
     assert all(type(error).__name__ in check.unresolved[0].detail for check in checks)
@@ -172,7 +172,7 @@ def test_an_interrupt_ends_the_run(tmp_path: Path) -> None:
     def interrupted(_: Tree) -> NoReturn:
         raise KeyboardInterrupt
 
-    gap = replace(GAPS[0], detect=interrupted)
+    gap = replace(GAPS[0], survey=interrupted)
     with pytest.raises(KeyboardInterrupt):
         planner.detect([gap], _toy(tmp_path))
 
@@ -201,13 +201,13 @@ def test_edits_are_dropped_when_the_detector_fails_on_all_of_them(
     """A gap whose last look fails writes nothing, and no later gap has built on its edits."""
     headers = next(gap for gap in GAPS if gap.slug == "headers")
 
-    def fails_late(tree: Tree) -> tuple[Check, ...]:
+    def fails_late(tree: Tree) -> object:
         if any(path.name == "security_headers.py" for path in tree.paths()):
             _raises()
-        return cors.detect(tree)
+        return cors.survey(tree)
 
     cors = next(gap for gap in GAPS if gap.slug == BROKEN)
-    gaps = _with(monkeypatch, detect=fails_late)
+    gaps = _with(monkeypatch, survey=fails_late)
     assert guarded(space.home, lambda: fix.fix(space, gaps)) is ExitCode.OWN_BUG
     report = _report(space)
     assert headers.slug in {change["gap"] for change in report["changes"]}
@@ -220,7 +220,7 @@ def test_detect_all_names_the_failure_and_the_places_of_the_others(
     space: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is written, and nothing hides behind the gap that fails."""
-    gaps = _with(monkeypatch, detect=_raises)
+    gaps = _with(monkeypatch, survey=_raises)
     before = snapshot(space.root)
     assert guarded(space.home, lambda: detect.detect(space, gaps)) is ExitCode.OWN_BUG
     shown = capsys.readouterr().out
@@ -234,7 +234,7 @@ def test_audit_judges_the_others(
     space: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A detector that fails, and a reader beside the gaps that does, are told in one audit."""
-    _with(monkeypatch, detect=_raises)
+    _with(monkeypatch, survey=_raises)
     monkeypatch.setattr(audit.artifact_lint, "inspect", _raises)
     assert guarded(space.home, lambda: audit.quick(space)) is ExitCode.OWN_BUG
     assert _verdicts(_report(space))[BROKEN] == "BLOCKED"

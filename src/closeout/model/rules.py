@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -47,7 +47,9 @@ class Rule:
     criterion: str
     locate: Callable[[Any], Located]
     message: str = ""
-    named: Set[PurePosixPath] = frozenset()
+    named: Collection[PurePosixPath] = ()
     """The files that the order lists."""
     excerpt: Callable[[str], str] = str
     """What may be shown of a line."""
+    is_optional: bool = False
+    """Says nothing of a tree where it finds nothing to look at."""

@@ -46,9 +46,9 @@ header written by hand, options of `cors(…)` that cannot be read, and a file t
 
 from __future__ import annotations
 
-from closeout.gaps.cors.detect import detect
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import fix
+from closeout.gaps.cors.rules import RULES, survey
 from closeout.gaps.cors.services import UNLISTED
 from closeout.model import Gap, later
 
@@ -58,8 +58,9 @@ GAP = Gap(
     title="CORS wildcards in the services",
     priority="P0",
     criteria=("1.1", "1.2", "1.3"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.formats.compose import base_files
-from closeout.gaps.cors.express import detect as express
 from closeout.gaps.cors.fastapi.handwritten import open_headers
-from closeout.gaps.cors.wiring import DELIVERY, policy_folders
-from closeout.model import Check, Finding, Tree
-from closeout.parsing.fastapi import Service, missing_services, services
+from closeout.parsing.fastapi import Service
 from closeout.parsing.python import CorsCall, Module
 
 VARIABLE = "ALLOWED_ORIGINS"
@@ -26,9 +22,6 @@ NAMED = (
     PurePosixPath("cloud-layer/cloud-inference-server/app/main.py"),
 )
 """The files that the order lists."""
-
-_LISTED = frozenset(path.parents[1] for path in NAMED)
-"""Their services: 1.1 speaks of these alone, 1.3 of every service there is."""
 
 _STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
 _LONGEST_PATTERN = 300
@@ -54,92 +47,6 @@ class Flawed:
     line: int
     flaw: Flaw
     call: CorsCall | None = None
-
-
-def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return the checks of criteria 1.1, 1.2 and 1.3 over every FastAPI and Express service."""
-    found = services(tree)
-    open_places = [place for service in found for place in open_policies(service)]
-    unconfigured = [place for service in found for place in unconfigurable(service)]
-    listed = [service for service in found if service.folder in _LISTED]
-    missed = [place for service in listed for place in absent_policies(service)]
-    missed += [place for service in listed for place in open_policies(service)]
-    unparsable = tuple(item for service in found for item in service.unparsable)
-    examined = tuple(dict.fromkeys(path for item in found for path, _ in item.apps))
-    node = express.look(tree)
-    folders = [*policy_folders(found), *express.configurable_folders(tree, node)]
-    wiring = [
-        *DELIVERY.undelivered_examples(tree, folders),
-        *DELIVERY.undelivered(tree, folders),
-    ]
-    files = (
-        *DELIVERY.examples(tree, folders),
-        *base_files(tree),
-        *DELIVERY.charts(tree, folders),
-    )
-    return (
-        Check(
-            rule="explicit-origins",
-            criterion="1.1",
-            examined=tuple(dict.fromkeys(path for item in listed for path, _ in item.apps)),
-            findings=_findings(tree, "explicit-origins", "1.1", missed),
-            unresolved=(
-                *(item for service in listed for item in service.unparsable),
-                *missing_services(tree, NAMED),
-            ),
-        ),
-        Check(
-            rule="origins-from-environment",
-            criterion="1.2",
-            examined=tuple(dict.fromkeys((*examined, *files))),
-            findings=(
-                *_findings(tree, "origins-from-environment", "1.2", unconfigured),
-                *(
-                    Finding(
-                        gap="cors",
-                        rule="origins-from-environment",
-                        criterion="1.2",
-                        path=gap.path,
-                        line=gap.line,
-                        message=f"{VARIABLE} does not reach {gap.service} from here",
-                        excerpt=gap.excerpt,
-                        named=False,
-                    )
-                    for gap in wiring
-                ),
-            ),
-            unresolved=unparsable,
-        ),
-        Check(
-            rule="no-wildcard",
-            criterion="1.3",
-            examined=examined,
-            findings=_findings(tree, "no-wildcard", "1.3", open_places),
-            unresolved=unparsable,
-        ),
-        *express.check(tree, node),
-    )
-
-
-def _findings(tree: Tree, rule: str, criterion: str, places: list[Flawed]) -> tuple[Finding, ...]:
-    return tuple(
-        Finding(
-            gap="cors",
-            rule=rule,
-            criterion=criterion,
-            path=place.path,
-            line=place.line,
-            message=f"the service {place.flaw.value}",
-            excerpt=_excerpt(tree, place),
-            named=place.path in NAMED,
-        )
-        for place in places
-    )
-
-
-def _excerpt(tree: Tree, place: Flawed) -> str:
-    lines = (tree.read(place.path) or b"").splitlines()
-    return lines[place.line - 1].decode(errors="replace").strip() if lines else ""
 
 
 def open_policies(service: Service) -> Iterator[Flawed]:

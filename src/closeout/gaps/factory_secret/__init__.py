@@ -27,22 +27,22 @@ route refuses beforehand. Other secrets in constants, codes in lists, conditions
 half, and refusals that write the claim down are reported and left to a person.
 """
 
-from closeout.gaps.factory_secret.detect import GAP as SLUG
-from closeout.gaps.factory_secret.detect import detect
+from __future__ import annotations
+
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
 from closeout.gaps.factory_secret.fix import fix
+from closeout.gaps.factory_secret.rules import RULES, survey
 from closeout.model import Gap, later
 
-__all__ = ["GAP"]
-
 GAP = Gap(
-    slug=SLUG,
+    slug="factory-secret",
     issue=4,
     title="Factory secret in the source",
     priority="P0",
     criteria=("4.1", "4.2", "4.3"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",

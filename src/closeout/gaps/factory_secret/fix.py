@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.factory_secret.detect import factory_services
+from closeout.gaps.factory_secret.rules import survey
 from closeout.gaps.factory_secret.typescript.edit import (
     Mended,
     beside_typescript,
@@ -18,7 +18,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
     mend_comparison,
     mend_fallback,
 )
-from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind, Sources, sources
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind, Sources
 from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
@@ -32,8 +32,8 @@ _REQUIRED = "requiredSecret"
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a service with a secret in its source, and one for compose."""
-    found = sources(tree)
-    factory = factory_services(tree, found)
+    seen = survey(tree)
+    found, factory = seen.found, seen.services
     open_paths = {*(item.path for item in found.secrets), *(item.path for item in found.broken)}
     services = {_service(tree, path) for path in open_paths}
     changes = [

@@ -32,9 +32,9 @@ does not parse.
 
 from __future__ import annotations
 
-from closeout.gaps.headers.detect import detect
 from closeout.gaps.headers.deviations import DEVIATIONS
 from closeout.gaps.headers.fix import fix
+from closeout.gaps.headers.rules import RULES, survey
 from closeout.gaps.headers.services import UNLISTED
 from closeout.model import Gap, later
 
@@ -44,8 +44,9 @@ GAP = Gap(
     title="Security headers of the FastAPI services",
     priority="P1",
     criteria=("7.1", "7.2", "7.3", "7.4"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,

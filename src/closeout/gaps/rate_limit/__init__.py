@@ -22,22 +22,22 @@ handlers read, and are JavaScript where the service is. A limiter of the service
 much is left alone; a weaker one stays, behind ours.
 """
 
-from closeout.gaps.rate_limit.detect import GAP as SLUG
-from closeout.gaps.rate_limit.detect import detect
+from __future__ import annotations
+
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
 from closeout.gaps.rate_limit.fix import fix
+from closeout.gaps.rate_limit.rules import RULES, survey
 from closeout.model import Gap, later
 
-__all__ = ["GAP"]
-
 GAP = Gap(
-    slug=SLUG,
+    slug="rate-limit",
     issue=2,
     title="Rate limiting on the auth endpoints",
     priority="P0",
     criteria=("2.1", "2.2", "2.3"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
     deviations=DEVIATIONS,
     guide=__doc__ or "",

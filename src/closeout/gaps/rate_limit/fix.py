@@ -8,14 +8,14 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.fs.text_edit import splice
-from closeout.gaps.rate_limit.detect import RULES, judge, unread_limiter
+from closeout.gaps.rate_limit.detect import DEMANDS, judge, unread_limiter
 from closeout.gaps.rate_limit.express.handlers import template_values
 from closeout.gaps.rate_limit.express.modules import free_module, misread, written
 from closeout.gaps.rate_limit.express.placement import guarded, imported, obstacles
-from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
-from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
+from closeout.gaps.rate_limit.express.routes import AuthRoute
+from closeout.gaps.rate_limit.rules import survey
+from closeout.gaps.rate_limit.wiring import DELIVERY
 from closeout.model import Changeset, Edit, Tree, Unresolved
-from closeout.parsing.node_sources import readers
 from closeout.parsing.typescript_language import Language, language
 from closeout.resources import render
 
@@ -30,13 +30,14 @@ class _Open:
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a service with an auth route that is still open, and one for compose."""
-    routes, hidden = auth_routes(tree)
+    seen = survey(tree)
     services: dict[PurePosixPath, _Open] = {}
-    for item in hidden:
+    for item in seen.broken:
         _at(services, tree, item.path).left.append(item)
-    for route in routes:
+    for route in seen.routes:
         here = _at(services, tree, route.path)
-        judged = [judge(tree, route, rule) for rule in RULES if rule.endpoint == route.endpoint]
+        asked = [demand for _, _, endpoint, demand in DEMANDS if endpoint == route.endpoint]
+        judged = [judge(tree, route, demand) for demand in asked]
         unknown = next((item.unknown for item in judged if item.unknown), "")
         if unknown:
             here.left.append(unread_limiter(route, unknown))
@@ -45,10 +46,9 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     changes = [_changeset(tree, service, services[service]) for service in sorted(services)]
     pairs = zip(sorted(services), changes, strict=True)
     mended = {service for service, change in pairs if change.edits}
-    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
-    settled = readers(tree, known, HOPS) - mended
+    settled = seen.limited - mended
     for service in sorted(settled):
-        of_service = [route for route in routes if service in route.path.parents]
+        of_service = [route for route in seen.routes if service in route.path.parents]
         changes.append(_settled(tree, service, of_service))
     wiring = tuple(DELIVERY.compose_edits(tree, mended | settled))
     if wiring:

@@ -27,9 +27,9 @@ CLOSEOUT_PG_DSN names, on dates and on timestamps, and compares the figures.
 
 from __future__ import annotations
 
-from closeout.gaps.sql.detect import detect
 from closeout.gaps.sql.deviations import DEVIATIONS
 from closeout.gaps.sql.fix import fix
+from closeout.gaps.sql.rules import RULES, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -38,8 +38,9 @@ GAP = Gap(
     title="SQL that PostgreSQL runs",
     priority="P0",
     criteria=("3.1", "3.2", "3.3"),
-    detect=detect,
     fix=fix,
+    rules=RULES,
+    survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),
     deviations=DEVIATIONS,

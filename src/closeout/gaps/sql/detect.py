@@ -1,88 +1,100 @@
-"""Find what dbt or PostgreSQL would refuse or get wrong in every dbt project."""
+"""Find what dbt or PostgreSQL would refuse or get wrong: in one model's text, and around models."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import line_end, line_number, line_start
-from closeout.gaps.sql.places import Place, column
-from closeout.gaps.sql.project import Project, projects
-from closeout.gaps.sql.rules import PROJECT_RULES, RULES, ProjectRule
-from closeout.gaps.sql.source import Source, read
-from closeout.model import Check, Finding, Reason, Tree, Unresolved
-from closeout.parsing.sql import UnreadableSqlError
+from closeout.fs.text_edit import Splice
+from closeout.gaps.sql import figures, foreign, packages, profiles, queries
+from closeout.gaps.sql.places import Defect
+from closeout.gaps.sql.project import Project
+from closeout.gaps.sql.source import Source
+from closeout.model import Tree
+from closeout.parsing import jinja
 
-GAP_SLUG = "sql"
-NAMED = PurePosixPath(
-    "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
-)
-_EXCERPT = 160
-_MENDED = "invoke fix.sql mends it."
+Found = Iterator[tuple[PurePosixPath, Defect]]
 
 
-def detect(tree: Tree) -> tuple[Check, ...]:
-    """Return one check a rule: over every model for PostgreSQL, and over what stands around."""
-    found = projects(tree)
-    sources: dict[PurePosixPath, Source] = {}
-    unresolved: list[Unresolved] = []
-    for project in found:
-        for path in project.models if project.is_for_postgres else ():
-            try:
-                sources[path] = read(path, tree.read(path) or b"", project)
-            except UnreadableSqlError as error:
-                unresolved.append(unreadable(path, error))
-    made = [
-        Check(
-            rule=rule.id,
-            criterion=rule.criterion,
-            examined=tuple(sources),
-            findings=tuple(
-                _finding(rule.id, rule.criterion, path, source.content, place)
-                for path, source in sources.items()
-                for place in rule.locate(source)
-            ),
-            unresolved=tuple(unresolved),
+def _parentheses(source: Source) -> Iterator[Defect]:
+    for lone in source.imbalances:
+        mend: tuple[Splice, ...] = ()
+        if lone.insert_at is not None:
+            mend = (Splice(start=lone.insert_at, end=lone.insert_at, text=lone.missing.value),)
+        yield Defect(
+            offset=lone.offset,
+            message=f"the parenthesis lacks its {lone.missing.value!r}",
+            mend=mend,
+            advice="add or drop a parenthesis; more than one place is possible.",
         )
-        for rule in RULES
-    ]
-    return (*made, *(_around(tree, rule, found) for rule in PROJECT_RULES))
 
 
-def unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
-    """Return the refusal of a model that cannot be cut into tokens."""
-    return Unresolved(
-        path=path,
-        reason=Reason.UNPARSABLE,
-        detail=" ".join(str(error).split())[:_EXCERPT],
-        hint="close the open string or comment, then run the command again.",
-    )
+def _unclosed_jinja(tree: Tree, project: Project) -> Found:
+    for path in project.scripts:
+        for fault in jinja.faults(tree.read(path) or b""):
+            yield (
+                path,
+                Defect(
+                    offset=fault.offset,
+                    message=fault.message,
+                    advice="close it by hand; more than one place is possible.",
+                ),
+            )
 
 
-def _around(tree: Tree, rule: ProjectRule, found: tuple[Project, ...]) -> Check:
-    return Check(
-        rule=rule.id,
-        criterion=rule.criterion,
-        examined=tuple(path for project in found for path in project.models),
-        findings=tuple(
-            _finding(rule.id, rule.criterion, path, tree.read(path) or b"", place)
-            for project in found
-            for path, place in rule.locate(tree, project)
-        ),
-    )
+def _missing_macros(tree: Tree, project: Project) -> Found:
+    for path in project.scripts:
+        for place in packages.missing_macros(tree.read(path) or b"", project.packages):
+            yield path, place
 
 
-def _finding(
-    rule: str, criterion: str, path: PurePosixPath, content: bytes, place: Place
-) -> Finding:
-    text = content[line_start(content, place.offset) : line_end(content, place.offset)]
-    advice = _MENDED if place.mend else place.advice
-    return Finding(
-        gap=GAP_SLUG,
-        rule=rule,
-        criterion=criterion,
-        path=path,
-        line=line_number(content, place.offset),
-        message=f"column {column(content, place.offset)}: {place.message}; {advice}",
-        excerpt=text.decode("utf-8", "replace").strip()[:_EXCERPT],
-        named=path == NAMED,
-    )
+def _markers(tree: Tree, project: Project) -> Found:
+    """Yield the markers that dbt refuses; a lone one without a statement does no harm."""
+    for path in project.markers:
+        content = tree.read(path) or b""
+        lines = [line.strip() for line in content.splitlines()]
+        if len(project.markers) == 1 and all(line[:1] in {b"", b"#"} for line in lines):
+            continue
+        told = "dbt reads this file as a Python model and finds no model in it"
+        if len(project.markers) > 1:
+            told = f"dbt finds {len(project.markers)} models with the name __init__"
+        advice = f"delete {path} if nothing imports it."
+        yield path, Defect(offset=0, message=told, advice=advice)
+
+
+def _declared_strategies(tree: Tree, project: Project) -> Found:
+    if not project.is_for_postgres:
+        return
+    for path in project.properties:
+        for place in foreign.declared_strategies(tree.read(path) or b"", project):
+            yield path, place
+
+
+def _profiles(tree: Tree, project: Project) -> Found:
+    path = project.root / "profiles.yml"
+    if path in project.properties and project.is_for_postgres:
+        for place in profiles.refused_values(tree.read(path) or b""):
+            yield path, place
+
+
+IN_MODELS: tuple[tuple[str, str, Callable[[Source], Iterator[Defect]]], ...] = (
+    ("unbalanced-parenthesis", "3.1", _parentheses),
+    ("unknown-function", "3.3", foreign.unknown_functions),
+    ("unknown-clause", "3.3", foreign.unknown_clauses),
+    ("unknown-strategy", "3.3", foreign.strategies),
+    ("uneven-union", "3.3", queries.uneven_branches),
+    ("lateral-alias", "3.3", queries.lateral_aliases),
+    ("quoted-timestamp", "3.3", figures.quoted_calls),
+    ("integer-division", "3.3", figures.integer_divisions),
+    ("null-drops-count", "3.3", figures.lost_by_null),
+)
+"""What PostgreSQL minds; a project whose target is another database is not judged by it."""
+
+AROUND_MODELS: tuple[tuple[str, str, Callable[[Tree, Project], Found]], ...] = (
+    ("unclosed-jinja", "3.2", _unclosed_jinja),
+    ("missing-macro", "3.2", _missing_macros),
+    ("package-beside-models", "3.2", _markers),
+    ("declared-strategy", "3.3", _declared_strategies),
+    ("profile-value", "3.2", _profiles),
+)
+"""What dbt itself minds, and PostgreSQL in files that are no models."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Place
+from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import Source
 from closeout.parsing import sql
 
@@ -25,7 +25,7 @@ _LONGEST = 1000
 """Bytes of an expression that is still read; a longer one is left to a person."""
 
 
-def quoted_calls(source: Source) -> Iterator[Place]:
+def quoted_calls(source: Source) -> Iterator[Defect]:
     """Yield the strings that hold nothing but a Jinja call for an SQL expression."""
     for index, token in enumerate(source.tokens):
         if token.kind != "string":
@@ -34,7 +34,7 @@ def quoted_calls(source: Source) -> Iterator[Place]:
         if match is None or (match["time"] and _is_read_as_time(source, index)):
             continue
         told = "a time" if match["time"] else "its value"
-        yield Place(
+        yield Defect(
             offset=token.start,
             message=f"the quotes store the call's own text instead of {told}",
             mend=(
@@ -57,7 +57,7 @@ def _is_read_as_time(source: Source, index: int) -> bool:
     )
 
 
-def integer_divisions(source: Source) -> Iterator[Place]:
+def integer_divisions(source: Source) -> Iterator[Defect]:
     """Yield the divisions of integer sums and counts, which cut the fraction off."""
     by_start = {call.start: call for call in source.calls}
     for call in source.calls:
@@ -73,7 +73,7 @@ def integer_divisions(source: Source) -> Iterator[Place]:
         if [token.text for token in source.tokens[after : after + 1]] == ["::"]:
             continue
         if _is_integer(source, call, by_start) and _is_integer(source, divisor, by_start):
-            yield Place(
+            yield Defect(
                 offset=call.start,
                 message=f"{call.name} / {divisor.name} of integers cuts the fraction off",
                 mend=(Splice(start=end, end=end, text="::numeric"),),
@@ -136,7 +136,7 @@ def _gives_whole_literals(words: Sequence[str]) -> bool:
     )
 
 
-def lost_by_null(source: Source) -> Iterator[Place]:
+def lost_by_null(source: Source) -> Iterator[Defect]:
     """Yield the sums of added counts in which one NULL drops the other count."""
     for call in source.calls:
         if call.name != "SUM" or len(call.arguments) != 1:
@@ -145,7 +145,7 @@ def lost_by_null(source: Source) -> Iterator[Place]:
         bare = [span for name, span in columns if name not in source.project.defaulted]
         if not bare or not any(_LOSSES.search(name) for name, _ in columns):
             continue
-        yield Place(
+        yield Defect(
             offset=call.start,
             message="a NULL in one column drops the other one's count of that row",
             mend=tuple(

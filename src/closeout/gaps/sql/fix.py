@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, line_number, splice
-from closeout.gaps.sql.places import Place, column
+from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS
+from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, projects
-from closeout.gaps.sql.rules import PROJECT_RULES, RULES
 from closeout.gaps.sql.source import read
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError, imbalances
@@ -27,17 +27,17 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     )
 
 
-def _files(tree: Tree, project: Project) -> dict[PurePosixPath, list[Place]]:
+def _files(tree: Tree, project: Project) -> dict[PurePosixPath, list[Defect]]:
     """Return the models, then the other files that have places, with what stands around."""
-    found: dict[PurePosixPath, list[Place]] = {path: [] for path in project.models}
-    for rule in PROJECT_RULES:
-        for path, place in rule.locate(tree, project):
+    found: dict[PurePosixPath, list[Defect]] = {path: [] for path in project.models}
+    for _, _, find in AROUND_MODELS:
+        for path, place in find(tree, project):
             found.setdefault(path, []).append(place)
     return found
 
 
 def _changeset(
-    tree: Tree, path: PurePosixPath, project: Project, around: list[Place]
+    tree: Tree, path: PurePosixPath, project: Project, around: list[Defect]
 ) -> Changeset | None:
     before = tree.read(path)
     if before is None:
@@ -75,9 +75,9 @@ def _name(path: PurePosixPath, project: Project) -> str:
     return f"{path.parent.name}-{path.stem.strip('_')}".replace("_", "-").replace(".", "-")
 
 
-def _places(path: PurePosixPath, content: bytes, project: Project) -> list[Place]:
+def _places(path: PurePosixPath, content: bytes, project: Project) -> list[Defect]:
     source = read(path, content, project)
-    return [place for rule in RULES for place in rule.locate(source)]
+    return [place for _, _, find in IN_MODELS for place in find(source)]
 
 
 def _apart(mends: Sequence[tuple[Splice, ...]]) -> list[Splice]:
@@ -96,7 +96,7 @@ def _width(mend: tuple[Splice, ...]) -> tuple[int, int]:
     return mend[-1].end - mend[0].start, mend[0].start
 
 
-def _left(path: PurePosixPath, content: bytes, place: Place) -> Unresolved:
+def _left(path: PurePosixPath, content: bytes, place: Defect) -> Unresolved:
     return Unresolved(
         path=path,
         reason=Reason.AMBIGUOUS,

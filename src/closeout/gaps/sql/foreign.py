@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Place, composed, mappings, offset_of
+from closeout.gaps.sql.places import Defect, composed, mappings, offset_of
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import Source
 from closeout.parsing import jinja, sql
@@ -73,7 +73,7 @@ _STRATEGIES = frozenset(["append", "delete+insert", "merge", "microbatch"])
 _LITERAL = re.compile(rb"""'([^']*)'|"([^"]*)\"""")
 
 
-def unknown_functions(source: Source) -> Iterator[Place]:
+def unknown_functions(source: Source) -> Iterator[Defect]:
     """Yield the calls of functions that PostgreSQL does not have."""
     for call in source.calls:
         advice = _FUNCTIONS.get(call.name)
@@ -82,7 +82,7 @@ def unknown_functions(source: Source) -> Iterator[Place]:
         if _names_a_query(source, call):
             continue
         count = len(call.arguments)
-        yield Place(
+        yield Defect(
             offset=call.start,
             message=f"PostgreSQL has no function {call.name} of {count} arguments",
             mend=_as_coalesce(call) or _as_dbt_datediff(source, call),
@@ -122,18 +122,18 @@ def _hard_to_quote(text: str) -> bool:
     return any(mark in text for mark in ("'", "\\", "{{", "{%", "\n", "--", "/*"))
 
 
-def unknown_clauses(source: Source) -> Iterator[Place]:
+def unknown_clauses(source: Source) -> Iterator[Defect]:
     """Yield QUALIFY where it starts a clause, and INSERT OVERWRITE."""
     words = [token.text.upper() for token in source.tokens]
     for index, word in enumerate(words):
         if word == "QUALIFY" and _is_clause(source, words, index):
-            yield Place(
+            yield Defect(
                 offset=source.tokens[index].start,
                 message="PostgreSQL has no QUALIFY",
                 advice="give the window function a name in a subquery, and filter around it.",
             )
         if word == "OVERWRITE" and index and words[index - 1] == "INSERT":
-            yield Place(
+            yield Defect(
                 offset=source.tokens[index - 1].start,
                 message="PostgreSQL has no INSERT OVERWRITE",
                 advice="delete the rows, then insert them, in one transaction.",
@@ -153,7 +153,7 @@ def _is_clause(source: Source, words: list[str], index: int) -> bool:
     return ends and starts
 
 
-def strategies(source: Source) -> Iterator[Place]:
+def strategies(source: Source) -> Iterator[Defect]:
     """Yield the incremental strategy of a model's config where PostgreSQL lacks it."""
     for call in jinja.calls(source.content):
         span = call.keywords.get("incremental_strategy") if call.name == ("config",) else None
@@ -166,7 +166,7 @@ def strategies(source: Source) -> Iterator[Place]:
         mend: tuple[Splice, ...] = ()
         if name == "insert_overwrite" and "unique_key" in call.keywords:
             mend = (Splice(start=span[0] + 1, end=span[1] - 1, text="delete+insert"),)
-        yield Place(
+        yield Defect(
             offset=span[0],
             message=_told(name),
             mend=mend,
@@ -174,7 +174,7 @@ def strategies(source: Source) -> Iterator[Place]:
         )
 
 
-def declared_strategies(content: bytes, project: Project) -> Iterator[Place]:
+def declared_strategies(content: bytes, project: Project) -> Iterator[Defect]:
     """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
     if b"incremental_strategy" not in content:
         return
@@ -184,7 +184,7 @@ def declared_strategies(content: bytes, project: Project) -> Iterator[Place]:
                 continue
             name = str(value.value)
             if "{{" not in name and _is_unknown_strategy(name, project):
-                yield Place(
+                yield Defect(
                     offset=offset_of(content, value),
                     message=_told(name),
                     advice="use delete+insert or merge, and give each such model a unique_key.",

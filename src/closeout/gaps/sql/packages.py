@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
-from closeout.gaps.sql.places import Place, loaded
+from closeout.gaps.sql.places import Defect, loaded
 from closeout.model import Tree
 from closeout.parsing import jinja
 
@@ -64,7 +64,7 @@ def packages(tree: Tree, root: PurePosixPath, name: str) -> Packages:
     return Packages(macros=macros, waiting=waiting, is_known=is_known)
 
 
-def missing_macros(content: bytes, held: Packages) -> Iterator[Place]:
+def missing_macros(content: bytes, held: Packages) -> Iterator[Defect]:
     """Yield the calls of macros that no package gives."""
     if b"." not in content or not held.is_known:
         return
@@ -75,7 +75,7 @@ def missing_macros(content: bytes, held: Packages) -> Iterator[Place]:
         told = _missing(held, *call.name)
         if told is not None:
             message, advice = told
-            yield Place(offset=call.start, message=message, advice=f"{advice}.")
+            yield Defect(offset=call.start, message=message, advice=f"{advice}.")
 
 
 def _missing(held: Packages, package: str, macro: str) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""A place in a file of a dbt project, and reading its YAML without trusting it."""
+"""A defect in a file of a dbt project, and reading its YAML without trusting it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Defect:
     """A defect at byte `offset`; `mend` is empty where more than one answer would be right."""
 
     offset: int

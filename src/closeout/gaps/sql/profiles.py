@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Place, composed, loaded, mappings, offset_of
+from closeout.gaps.sql.places import Defect, composed, loaded, mappings, offset_of
 from closeout.model import Tree
 from closeout.parsing import jinja
 
@@ -59,12 +59,12 @@ def _profile_kinds(tree: Tree, root: PurePosixPath, settings: object) -> set[str
     return {kinds[target]} if target in kinds else set(kinds.values())
 
 
-def refused_values(content: bytes) -> Iterator[Place]:
+def refused_values(content: bytes) -> Iterator[Defect]:
     """Yield the values of a profile that dbt refuses when it reads them."""
     bare = tuple(_BARE.finditer(content))
     for match in bare:
         end = content.find(b"\n", match.start(1))
-        yield Place(
+        yield Defect(
             offset=match.start(1),
             message="YAML reads an unquoted {{ as a mapping and refuses the profile",
             mend=_quoted(content, match.start(1), len(content) if end < 0 else end),
@@ -84,7 +84,7 @@ def _quoted(content: bytes, start: int, end: int) -> tuple[Splice, ...]:
     return (Splice(start=start, end=start, text='"'), Splice(start=stop, end=stop, text='"'))
 
 
-def _refused(content: bytes, node: MappingNode) -> Iterator[Place]:
+def _refused(content: bytes, node: MappingNode) -> Iterator[Defect]:
     for key, value in node.value:
         start = offset_of(content, value)
         text = content[start : start + value.end_mark.index - value.start_mark.index]
@@ -96,19 +96,19 @@ def _refused(content: bytes, node: MappingNode) -> Iterator[Place]:
             yield place
 
 
-def _wrong_kind(text: bytes, start: int, key: ScalarNode) -> Place | None:
+def _wrong_kind(text: bytes, start: int, key: ScalarNode) -> Defect | None:
     """Return the place where the value is no number or no text, as its key asks."""
     filtered = _AS_NUMBER.search(text)
     default = _DEFAULT.search(text)
     given = (default[1] or default[2] or b"") if default else b"0"
     if filtered and not re.fullmatch(rb"-?\d+(\.\d+)?", given):
-        return Place(
+        return Defect(
             offset=start + filtered.start(),
             message="as_number refuses the default, which is no number",
             advice="give a number as the default, or drop the filter.",
         )
     if filtered and key.value in _TEXTS:
-        return Place(
+        return Defect(
             offset=start + filtered.start(),
             message=f"dbt wants text for {key.value!r}, and as_number makes a number or fails",
             mend=(Splice(start=start + filtered.start(), end=start + filtered.end(), text=""),),
@@ -116,7 +116,7 @@ def _wrong_kind(text: bytes, start: int, key: ScalarNode) -> Place | None:
     closing = text.rfind(b"}}")
     if key.value == "port" and not _TO_NUMBER.search(text):
         at = start + len(text[:closing].rstrip(b" -"))
-        return Place(
+        return Defect(
             offset=start,
             message="dbt wants a number for 'port', and env_var gives text",
             mend=(Splice(start=at, end=at, text=" | as_number"),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from closeout.gaps.sql.columns import is_varying
-from closeout.gaps.sql.places import Place
+from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import Source
 from closeout.parsing import jinja, sql_selects
 from closeout.parsing.sql import Token
@@ -15,7 +15,7 @@ _NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH
 """Words after which a word names something else than a column."""
 
 
-def uneven_branches(source: Source) -> Iterator[Place]:
+def uneven_branches(source: Source) -> Iterator[Defect]:
     """Yield the branches of a UNION that give another number of columns than an earlier one."""
     if not any(token.text.upper() in {"UNION", "INTERSECT", "EXCEPT"} for token in source.tokens):
         return
@@ -30,7 +30,7 @@ def uneven_branches(source: Source) -> Iterator[Place]:
             here = _branch_of(places, offset)
             other = next((wide for wide, there in earlier if _together(here, there)), width)
             if other != width:
-                yield Place(
+                yield Defect(
                     offset=offset,
                     message=f"this branch gives {width} columns, an earlier one {other}",
                     advice="name the same columns in every branch, in the same order.",
@@ -68,7 +68,7 @@ def _together(one: frozenset[tuple[int, int]], other: frozenset[tuple[int, int]]
     return all(chosen.get(number, index) == index for number, index in other)
 
 
-def lateral_aliases(source: Source) -> Iterator[Place]:
+def lateral_aliases(source: Source) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
     columns = source.project.columns
     inputs = columns.inputs(source.content, source.tokens)
@@ -78,7 +78,7 @@ def lateral_aliases(source: Source) -> Iterator[Place]:
                 yield from _laterals(source, branch, inputs[branch.first])
 
 
-def _laterals(source: Source, branch: Select, known: frozenset[str] | None) -> Iterator[Place]:
+def _laterals(source: Source, branch: Select, known: frozenset[str] | None) -> Iterator[Defect]:
     aliases: set[str] = set()
     told: set[str] = set()
     listed = [(item.first, item.last, _alias(source, item)) for item in branch.items]
@@ -92,7 +92,7 @@ def _laterals(source: Source, branch: Select, known: frozenset[str] | None) -> I
             if name in known:
                 continue
             told.add(name)
-            yield Place(
+            yield Defect(
                 offset=source.tokens[index].start,
                 message=f"the alias {name!r} is not known beside its own definition",
                 advice="repeat the expression, or name it in a subquery and select from that.",

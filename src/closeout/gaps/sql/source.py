@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.gaps.sql.places import Place
 from closeout.gaps.sql.project import Project
 from closeout.parsing import jinja, sql
 
@@ -34,15 +33,6 @@ class Source:
     """Byte where a token ends, to the next token's index."""
     faults: tuple[jinja.Fault, ...]
     imbalances: tuple[sql.Imbalance, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One kind of defect and the criterion it keeps open."""
-
-    id: str
-    criterion: str
-    locate: Callable[[Source], Iterator[Place]]
 
 
 def read(path: PurePosixPath, content: bytes, project: Project) -> Source:

@@ -10,13 +10,12 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of
-from closeout.model import Check, Finding, Reason, Tree, Unresolved
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
 from closeout.parsing.typescript_flow import is_guarded
 from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
 
-RULE = "express-no-wildcard"
 _HEADER = "access-control-allow-origin"
 _SIGNS = re.compile(
     rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
@@ -68,21 +67,6 @@ class Survey:
     unresolved: tuple[Unresolved, ...]
     policies: tuple[PurePosixPath, ...]
     """The files that call cors(…), open or not."""
-
-
-def check(tree: Tree, survey: Survey) -> tuple[Check, ...]:
-    """Return the check of criterion 1.3 over the Node services; none where there is no such."""
-    if not survey.examined:
-        return ()
-    return (
-        Check(
-            rule=RULE,
-            criterion="1.3",
-            examined=survey.examined,
-            findings=tuple(_finding(tree, place) for place in survey.opened),
-            unresolved=survey.unresolved,
-        ),
-    )
 
 
 def look(tree: Tree) -> Survey:
@@ -197,20 +181,6 @@ def _is_inside_a_call(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
 
 def _is_guarded(values: Values, path: PurePosixPath, call: typescript.Call) -> bool:
     return any(is_guarded(leaf.node) for leaf in values.at(path, call.place)[:1])
-
-
-def _finding(tree: Tree, place: Opened) -> Finding:
-    lines = (tree.read(place.path) or b"").splitlines()
-    return Finding(
-        gap="cors",
-        rule=RULE,
-        criterion="1.3",
-        path=place.path,
-        line=place.line,
-        message=f"the service {place.opening.value}",
-        excerpt=lines[place.line - 1].decode(errors="replace").strip() if lines else "",
-        named=False,
-    )
 
 
 def _left(path: PurePosixPath, line: int, reason: Reason, detail: str) -> Unresolved:

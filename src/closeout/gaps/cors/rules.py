@@ -1,0 +1,117 @@
+"""Which origins the services may trust, and who says so: the rules of 1.1 to 1.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.formats.compose import base_files
+from closeout.gaps.cors.detect import (
+    NAMED,
+    VARIABLE,
+    Flawed,
+    absent_policies,
+    open_policies,
+    unconfigurable,
+)
+from closeout.gaps.cors.express import detect as express
+from closeout.gaps.cors.wiring import DELIVERY, policy_folders
+from closeout.model import Located, Place, Rule, Tree, Unresolved
+from closeout.parsing.fastapi import Service, missing_services, services
+
+_LISTED = frozenset(path.parents[1] for path in NAMED)
+"""The services that the order lists: 1.1 speaks of these alone, 1.3 of every service there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The tree's FastAPI services, its Express services, and what carries the variable to both."""
+
+    services: tuple[Service, ...]
+    missing: tuple[Unresolved, ...]
+    node: express.Survey
+    wiring: tuple[PurePosixPath, ...]
+    unwired: tuple[Place, ...]
+
+
+def survey(tree: Tree) -> Survey:
+    """Return every FastAPI and Express service of the tree, with the files that configure them."""
+    found = services(tree)
+    node = express.look(tree)
+    folders = (*policy_folders(found), *express.configurable_folders(tree, node))
+    return Survey(
+        services=found,
+        missing=tuple(missing_services(tree, NAMED)),
+        node=node,
+        wiring=(
+            *DELIVERY.examples(tree, folders),
+            *base_files(tree),
+            *DELIVERY.charts(tree, folders),
+        ),
+        unwired=tuple(
+            Place(
+                path=item.path,
+                line=item.line,
+                message=f"{VARIABLE} does not reach {item.service} from here",
+                excerpt=item.excerpt,
+            )
+            for item in (
+                *DELIVERY.undelivered_examples(tree, folders),
+                *DELIVERY.undelivered(tree, folders),
+            )
+        ),
+    )
+
+
+def _listed(seen: Survey) -> Located:
+    listed = [service for service in seen.services if service.folder in _LISTED]
+    absent = [place for service in listed for place in absent_policies(service)]
+    opened = [place for service in listed for place in open_policies(service)]
+    return _located(listed, [*absent, *opened], missing=seen.missing)
+
+
+def _configurable(seen: Survey) -> Located:
+    found = [place for service in seen.services for place in unconfigurable(service)]
+    return _located(seen.services, found, wiring=seen.wiring, unwired=seen.unwired)
+
+
+def _closed(seen: Survey) -> Located:
+    found = [place for service in seen.services for place in open_policies(service)]
+    return _located(seen.services, found)
+
+
+def _located(
+    found: Iterable[Service],
+    flawed: Iterable[Flawed],
+    *,
+    wiring: Iterable[PurePosixPath] = (),
+    unwired: Iterable[Place] = (),
+    missing: Iterable[Unresolved] = (),
+) -> Located:
+    applications = (path for service in found for path, _ in service.apps)
+    return Located(
+        examined=tuple(dict.fromkeys((*applications, *wiring))),
+        places=(*(_place(item, item.flaw.value) for item in flawed), *unwired),
+        unresolved=(*(item for service in found for item in service.unparsable), *missing),
+    )
+
+
+def _express(seen: Survey) -> Located:
+    return Located(
+        examined=seen.node.examined,
+        places=tuple(_place(item, item.opening.value) for item in seen.node.opened),
+        unresolved=seen.node.unresolved,
+    )
+
+
+def _place(item: Flawed | express.Opened, told: str) -> Place:
+    return Place(path=item.path, line=item.line, message=f"the service {told}")
+
+
+RULES = (
+    Rule(id="explicit-origins", criterion="1.1", locate=_listed, named=NAMED),
+    Rule(id="origins-from-environment", criterion="1.2", locate=_configurable, named=NAMED),
+    Rule(id="no-wildcard", criterion="1.3", locate=_closed, named=NAMED),
+    Rule(id="express-no-wildcard", criterion="1.3", locate=_express, is_optional=True),
+)

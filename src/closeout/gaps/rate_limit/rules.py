@@ -1,0 +1,104 @@
+"""How often a sign-in and a renewal may fail, and what limiters need: the rules of 2.1 to 2.3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+
+from closeout.formats import npm
+from closeout.gaps.rate_limit.detect import DEMANDS, Demand, judge, unread_limiter
+from closeout.gaps.rate_limit.express.handlers import template_values
+from closeout.gaps.rate_limit.express.modules import misread
+from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
+from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
+from closeout.model import Located, Place, Rule, Tree, Unresolved
+from closeout.parsing.node_sources import readers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The tree's auth routes, and the services among theirs that read our limiters' settings."""
+
+    tree: Tree
+    routes: tuple[AuthRoute, ...]
+    broken: tuple[Unresolved, ...]
+    limited: frozenset[PurePosixPath]
+
+
+def survey(tree: Tree) -> Survey:
+    """Return every route that signs users in or renews their tokens."""
+    routes, broken = auth_routes(tree)
+    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
+    return Survey(tree=tree, routes=routes, broken=broken, limited=readers(tree, known, HOPS))
+
+
+def _limited(endpoint: str, demand: Demand, seen: Survey) -> Located:
+    routes = [route for route in seen.routes if route.endpoint == endpoint]
+    judged = [(route, judge(seen.tree, route, demand)) for route in routes]
+    return Located(
+        examined=tuple(sorted({route.path for route in routes})),
+        places=tuple(
+            Place(
+                path=route.path,
+                line=route.call.place.line,
+                message=f"POST /{endpoint} {found.problem}",
+                excerpt=route.call.place.text.splitlines()[0],
+            )
+            for route, found in judged
+            if found.problem
+        ),
+        unresolved=(
+            *seen.broken,
+            *(unread_limiter(route, found.unknown) for route, found in judged if found.unknown),
+        ),
+    )
+
+
+def _handed_on(seen: Survey) -> Located:
+    asked = (seen.tree, seen.limited)
+    return Located(
+        examined=tuple(sorted({*DELIVERY.compose_files(*asked), *DELIVERY.charts(*asked)})),
+        places=tuple(
+            Place(
+                path=item.path,
+                line=item.line,
+                message=f"{item.folder.name} is not handed {' and '.join(item.names)}",
+                excerpt=item.folder.name,
+                named=item.folder == NAMED.parents[2],
+            )
+            for item in DELIVERY.undelivered(*asked)
+        ),
+    )
+
+
+def _fields(seen: Survey) -> Located:
+    """Locate our limiters that read other fields than the service's own handlers do."""
+    services: dict[PurePosixPath, list[AuthRoute]] = {}
+    for route in seen.routes:
+        service = npm.service_of(seen.tree, route.path)
+        if service in seen.limited:
+            services.setdefault(service, []).append(route)
+    found = tuple(
+        path
+        for service in sorted(services)
+        for path, _, _ in misread(seen.tree, service, template_values(seen.tree, services[service]))
+    )
+    places = tuple(Place(path=path, excerpt=path.name) for path in found)
+    return Located(examined=found, places=places)
+
+
+RULES = (
+    *(
+        Rule(id=name, criterion=number, locate=partial(_limited, *asked), named=(NAMED,))
+        for name, number, *asked in DEMANDS
+    ),
+    Rule(id="limiter-gets-its-settings", criterion="2.1", locate=_handed_on, is_optional=True),
+    Rule(
+        id="limiter-reads-the-fields",
+        criterion="2.1",
+        locate=_fields,
+        message="the limiter reads other fields of the body than the handler does",
+        is_optional=True,
+    ),
+)
