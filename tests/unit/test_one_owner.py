@@ -116,7 +116,7 @@ def test_a_service_inside_of_another_one_is_mended_once() -> None:
     """Its module is the inner service's alone."""
     tree = MemoryTree(TREES["open services in one another"])
     (cors,) = detect.select("cors")
-    changes = cors.derive(tree)
+    changes = cors.fix(tree)
     paths = [edit.path for change in changes for edit in change.edits]
     assert len(paths) == len(set(paths))
     assert {str(path) for path in paths if path.name == "main.py"} == {

@@ -45,7 +45,7 @@ class Gap:
     survey: Callable[[Tree], Any] = lambda tree: tree
     """What all the rules are given of a tree."""
     detect: Callable[[Tree], tuple[Check, ...]] | None = None
-    """In place of rules; goes when the last gap has them."""
+    """In place of rules, for a gap whose checks are made otherwise."""
     gates: Callable[[], tuple[Gate, ...]] = tuple
     """Called where they are run: what they need to run, no plan needs."""
     probes: Callable[[], tuple[Probe, ...]] = tuple
