@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from invoke import Collection
@@ -86,7 +86,7 @@ def sessions(noxfile: str) -> Iterator[tuple[str, str, str]]:
             yield node.name, first, next(told, f"nox -s {node.name}")
 
 
-def _tasks(tasks: Collection, named: Set[str]) -> Iterator[str]:
+def _tasks(tasks: Collection, named: Iterable[str]) -> Iterator[str]:
     for name in sorted(named):
         doc, _, example = " ".join((tasks[name].__doc__ or "").split()).partition("Example: ")
         yield from (

@@ -1,7 +1,7 @@
 """Drifted services as data: how each differs from the reference monorepo, and what must follow.
 
-A gap's cases stand in `<slug>.yml` beside this module. A case takes one service of the reference monorepo
-and changes it step by step:
+A gap's cases stand in `<slug>.yml` beside this module. A case takes one service of the reference
+monorepo and changes it step by step:
 
     service: cloud-layer/cloud-inference-server    # the cases' default; a case may name another
     file: app/main.py                              # what a step is about, unless it says `in:`

@@ -18,8 +18,10 @@ from tests.support.monorepos import TASKS
 
 PACKAGE = Path(closeout.__file__).parent
 CRITERION = "11.1"
-BOX = f"""    ("{CRITERION}", "{"0" * 64}", Means.STATIC, _DETECT, "No note keeps a word for later."),
-"""
+BOX = (
+    f'    ("{CRITERION}", "{"0" * 64}", Means.STATIC, _DETECT, '
+    '"No note keeps a word for later."),\n'
+)
 GAP = {
     "__init__.py": '''"""Notes: a word was kept for later.
 

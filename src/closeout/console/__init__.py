@@ -1,1 +1,1 @@
-"""What a command says: results as lines or as JSON, progress, and foreign text made safe to show."""
+"""What a command says: results as lines or JSON, progress, and foreign text made safe to show."""

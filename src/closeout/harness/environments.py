@@ -1,7 +1,8 @@
 """Make Python environments from pin files: the one way in which anything pinned is installed.
 
 Standard library only, for `bootstrap.py` calls it before anything is installed, and so does a
-workflow: `python -m closeout.harness.environments requirements/closeout.txt` installs into its own Python.
+workflow: `python -m closeout.harness.environments requirements/closeout.txt` installs into its own
+Python.
 """
 
 from __future__ import annotations
