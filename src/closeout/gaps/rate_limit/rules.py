@@ -90,8 +90,13 @@ def _fields(seen: Survey) -> Located:
 
 RULES = (
     *(
-        Rule(id=name, criterion=number, locate=partial(_limited, *asked), named=(NAMED,))
-        for name, number, *asked in DEMANDS
+        Rule(
+            id=name,
+            criterion=number,
+            locate=partial(_limited, endpoint, demand),
+            named=(NAMED,),
+        )
+        for name, number, endpoint, demand in DEMANDS
     ),
     Rule(id="limiter-gets-its-settings", criterion="2.1", locate=_handed_on, is_optional=True),
     Rule(
