@@ -14,6 +14,12 @@ _FULL = {errno.EDQUOT, errno.ENOSPC}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+def spoken(command: str, as_json: bool, home: Path, action: Callable[[], ExitCode]) -> ExitCode:  # noqa: FBT001 - a command-line flag
+    """Run `action` as `guarded` does, and let the command speak in lines or as JSON."""
+    with output.turn(command, output.Form.JSON if as_json else output.Form.TEXT):
+        return guarded(home, action)
+
+
 def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     """Run `action` and return its code; an expected error is printed, our own bug is logged.
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
-from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
-from closeout.process import pace
+
+_DAY = 86_400.0
 
 Declare = Callable[[argparse.ArgumentParser], object]
 
@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error as every door does, and leave with the code for unusable input."""
         hint = f"{self.prog} --help has an example."
-        output.warn(f"{self.format_usage()}{CloseoutError('usage', message, hint=hint)}")
+        told = f"{self.format_usage()}{CloseoutError('usage', message, hint=hint)}"
+        import_module("closeout.console.output").warn(told)
         sys.exit(int(ExitCode.UNUSABLE_INPUT))
 
 
@@ -52,6 +53,22 @@ class _GateNames(Collection[str]):
 
 def _argument(*names: str, **settings: object) -> Declare:
     return lambda parser: parser.add_argument(*names, **settings)  # type: ignore[arg-type]
+
+
+def _count(word: str) -> int:
+    count = int(word)
+    if count < 1:
+        message = f"{word} is not 1 or more"
+        raise argparse.ArgumentTypeError(message)
+    return count
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 < seconds <= _DAY:
+        message = f"{word} is not more than 0 and a day at most"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
 
 
 _ROOT = _argument("--root", help="the monorepo's top folder")
@@ -84,7 +101,19 @@ _SUBCOMMANDS = {
             _ROOT,
             _argument("--python", type=Path, required=True),
             _argument("--only", default="", help="keep the probes whose id starts with this"),
-            pace.add_options,
+            _argument(
+                "--workers",
+                type=_count,
+                metavar="N",
+                help="services that boot at a time, as many as cores if unsaid; "
+                "with 1, probes take turns",
+            ),
+            _argument(
+                "--deadline",
+                type=_seconds,
+                metavar="SECONDS",
+                help="what a service has to boot in on a quiet machine, 60 if unsaid",
+            ),
         ),
     ),
     "environment": Subcommand(
@@ -106,12 +135,10 @@ def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Pa
     if "_ARGCOMPLETE" in os.environ:
         import_module("argcomplete").autocomplete(arguments)
     options = arguments.parse_args(argv)
-    from closeout.cli.error_handler import guarded  # noqa: PLC0415 - no help needs the model
-
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
-    form = output.Form.JSON if options.json else output.Form.TEXT
-    with output.turn(options.command, form):
-        return int(guarded(home, lambda: act(options, home)))
+    # Only now: no help needs what comes with it.
+    handler = import_module("closeout.cli.error_handler")
+    return int(handler.spoken(options.command, options.json, home, lambda: act(options, home)))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,6 @@ Nothing is measured before a deadline has passed, so a quiet machine pays nothin
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -34,7 +33,6 @@ _AT_MOST = 4
 """How many deadlines a process gets that works on and on."""
 _WORKING = 0.01
 """The share of one core that a process takes which is on its way; a hanging one polls with less."""
-_DAY = 86_400.0
 _TICK = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
 
@@ -62,41 +60,6 @@ class _Machine:
     slowness: ClassVar[float] = 1.0
     until: ClassVar[float] = 0.0
     lock: ClassVar[threading.Lock] = threading.Lock()
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give a command the two options that a Pace is made from."""
-    usual = Pace()
-    parser.add_argument(
-        "--workers",
-        type=_count,
-        default=usual.workers,
-        metavar="N",
-        help="services that boot at a time, as many as cores if unsaid; with 1, probes take turns",
-    )
-    parser.add_argument(
-        "--deadline",
-        type=_seconds,
-        default=usual.deadline,
-        metavar="SECONDS",
-        help="what a service has to boot in on a quiet machine, 60 if unsaid",
-    )
-
-
-def _count(word: str) -> int:
-    count = int(word)
-    if count < 1:
-        message = f"{word} is not 1 or more"
-        raise argparse.ArgumentTypeError(message)
-    return count
-
-
-def _seconds(word: str) -> float:
-    seconds = float(word)
-    if not 0 < seconds <= _DAY:
-        message = f"{word} is not more than 0 and a day at most"
-        raise argparse.ArgumentTypeError(message)
-    return seconds
 
 
 def current() -> Pace:

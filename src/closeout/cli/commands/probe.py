@@ -24,7 +24,11 @@ _CLUSTER = "cluster"
 
 def run(options: argparse.Namespace, home: Path) -> ExitCode:
     """Probe the chosen monorepo, at the pace that was asked for."""
-    with pace.kept(pace.Pace(workers=options.workers, deadline=options.deadline)):
+    usual = pace.Pace()
+    asked = pace.Pace(
+        workers=options.workers or usual.workers, deadline=options.deadline or usual.deadline
+    )
+    with pace.kept(asked):
         return live_probes(choose(home, options.root), interpreter(options), options.only)
 
 
