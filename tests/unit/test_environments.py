@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-import closeout
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import environments
 from tests.support import package_index
+from tests.support.installer import copy_installer
 
 SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 HOME = Path(__file__).resolve().parents[2]
 _PIN = "one==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
-_MODULES = ("__init__", "bundle", "environments", "errors", "shell")
 _PROGRAM = """#!python
 import os, sys
 sys.stdout.reconfigure(encoding="utf-8")
@@ -70,10 +69,7 @@ def checkout(pins: Path, tmp_path: Path) -> Callable[[str], Path]:
 
     def made(name: str) -> Path:
         home = tmp_path / name
-        package = home / "src" / "closeout"
-        package.mkdir(parents=True)
-        for module in _MODULES:
-            shutil.copy(Path(closeout.__file__).with_name(f"{module}.py"), package)
+        copy_installer(home / "src" / "closeout")
         shutil.copy(HOME / "bootstrap.py", home)
         for folder in ("requirements", "reference"):
             (home / folder).mkdir()
@@ -196,6 +192,22 @@ def test_failure_says_what_happened_and_what_to_do_when_the_installer_ends_badly
     assert advice in caught.value.hint
     assert len(str(caught.value).splitlines()) == 3
     assert caught.value.exit_code == ExitCode.UNUSABLE_INPUT
+
+
+def test_python_that_a_pin_file_cannot_serve_is_told_with_the_reason(
+    pins: Path, tmp_path: Path
+) -> None:
+    """The `.in` file says so, as dbt.in does of 3.14; one that is old enough is not stopped."""
+    source = pins.with_suffix(".in")
+    source.write_text("# needs Python < 3.11: one cannot be imported\none\n")
+    with pytest.raises(CloseoutError, match="one cannot be imported") as caught:
+        environments.made(tmp_path / "made", [pins])
+    assert caught.value.reference == "python-too-new"
+    assert len(str(caught.value).splitlines()) == 3
+    assert "# needs Python < 3.14: " in (HOME / "requirements" / "dbt.in").read_text()
+
+    source.write_text("# needs Python < 9.0: one cannot be imported\none\n")
+    assert environments.made(tmp_path / "made", [pins]).exists()
 
 
 def test_no_index_is_told_when_there_is_no_network(

@@ -14,16 +14,15 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 
-import closeout
 from tests.support import package_index
+from tests.support.installer import copy_installer
 from tools import pinfiles
 
 HOME = Path(__file__).resolve().parents[2]
 FOLDER = HOME / "requirements"
 FILES = sorted(FOLDER.glob("*.txt"))
 WORKFLOWS = (HOME / "templates/init/closeout.yml.j2", HOME / "docs/ci/closeout.yml")
-_COMMAND = re.compile(r"^ *(python -m closeout\.environments .+)$", re.MULTILINE)
-_MODULES = ("__init__", "bundle", "environments", "errors", "shell")
+_COMMAND = re.compile(r"^ *(python -m closeout\.harness\.environments .+)$", re.MULTILINE)
 _LIST = """import importlib.metadata as m, json
 print(json.dumps({d.metadata["Name"]: d.version for d in m.distributions()}))"""
 _OLD_PIPS = [place for place in os.environ.get("CLOSEOUT_OLD_PIPS", "").split(os.pathsep) if place]
@@ -51,8 +50,7 @@ def adopted(
         shutil.copytree(place, packages / place.name)
     bundled = packages / "closeout" / "_bundle" / "requirements"
     bundled.mkdir(parents=True)
-    for name in _MODULES:
-        shutil.copy(Path(closeout.__file__).with_name(f"{name}.py"), packages / "closeout")
+    copy_installer(packages / "closeout")
     for file in FILES:
         (bundled / file.name).write_text(package_index.rewritten(file, index))
     return folder

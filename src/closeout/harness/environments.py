@@ -15,61 +15,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from closeout import process
 from closeout.errors import CloseoutError
-from closeout.resources import BUNDLE
-
-BUILDERS = "requirements/build.txt"
-"""What builds a pin that its authors give as source only; its file says `--no-binary NAME`."""
+from closeout.harness import installation
 
 _STAMP = "made-from"
-_MINUTES = 60.0
-_LONGEST = 30 * _MINUTES
-_SHOWN = 300
 _LONGEST_FIRST_LINE = 127
 """Bytes of a script's first line that every kernel reads."""
-
-_SETTINGS = ("PIP_", "VIRTUALENV_", "XDG_", "HTTP", "NO_PROXY", "ALL_PROXY", "REQUESTS_", "SSL_")
-"""Where the index is, what certifies it and where pip's own files lie: each user's own."""
-
-_ELSEWHERE = frozenset(
-    f"PIP_{word}"
-    for word in (
-        "CONSTRAINT",
-        "DRY_RUN",
-        "PREFIX",
-        "PYTHON",
-        "REQUIREMENT",
-        "ROOT",
-        "TARGET",
-        "USER",
-    )
-)
-"""Settings that would have pip install something else, or to somewhere else."""
-
-_REASONS: Mapping[str, tuple[str, str]] = {
-    "No space left on device": ("the disk is full", "free some space"),
-    "Disk quota exceeded": ("the disk quota is used up", "free some space"),
-    "Read-only file system": ("the file system is read-only", "work in a copy of this folder"),
-    "DO NOT MATCH THE HASHES": (
-        "the index gave a file that is not the pinned one",
-        "ask who runs the index; if it is yours, empty pip's cache",
-    ),
-    "NewConnectionError": ("the package index was not reached", "check the network and pip.conf"),
-    "ConnectTimeout": ("the package index did not answer", "check the network and pip.conf"),
-    "ReadTimeout": ("the package index did not answer", "check the network and pip.conf"),
-    "ProxyError": ("the proxy was not reached", "check HTTPS_PROXY and pip.conf"),
-    "SSLError": ("the index's certificate is not trusted", "name its authority by PIP_CERT"),
-    "No matching distribution": (
-        "the index has no wheel of it for this Python",
-        "take a Python from 3.11 to 3.14, or check which index pip.conf names",
-    ),
-    "ensurepip": ("this Python cannot make environments", "install the system's python3-venv"),
-}
-"""What pip's own words mean to a person, and what to do before the command is run again."""
 
 
 def ensure(folder: Path, requirements: str) -> Path:
@@ -77,7 +31,7 @@ def ensure(folder: Path, requirements: str) -> Path:
 
     `requirements` is a path below this installation, such as `requirements/live.txt`.
     """
-    return made(folder, (_file(requirements),))
+    return made(folder, (installation.pin_file(requirements),))
 
 
 def made(folder: Path, files: Sequence[Path], *, project: Path | None = None) -> Path:
@@ -112,35 +66,6 @@ def is_made(folder: Path, files: Sequence[Path], *, project: Path | None = None)
         return False
 
 
-def install(python: Path, files: Sequence[Path], *, lock: int | None = None) -> None:
-    """Install pin files into the environment of `python` as the whole lists they are.
-
-    Nothing is resolved: pip resolves a requirement with an extra anew once the index holds a newer
-    release, and then refuses the file. Nothing is built either, save what a file names as source.
-    """
-    listed = list(files)
-    if any(line.startswith("--no-binary") for file in files for line in _lines(file)):
-        listed.insert(0, _file(BUILDERS))
-    for file in listed:
-        words = ("--require-hashes", "--only-binary", ":all:", "--use-pep517", "-r", file)
-        _pip(python, words, lock)
-
-
-def _file(requirements: str) -> Path:
-    source = BUNDLE / requirements
-    if not source.is_file():
-        raise CloseoutError(
-            "requirements-missing",
-            f"{requirements} is not a file of this installation.",
-            hint="name one of them, such as requirements/live.txt.",
-        )
-    return source
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
-
-
 def _python(folder: Path) -> Path:
     return folder / "bin" / "python"
 
@@ -148,7 +73,7 @@ def _python(folder: Path) -> Path:
 def _wanted(folder: Path, files: Sequence[Path], project: Path | None) -> str:
     """Return a digest of all that an environment depends on; a copy elsewhere is another one."""
     parts = [sys.version, sys.base_prefix, str(folder.absolute())]
-    sources = [*files, _file(BUILDERS)]
+    sources = [*files, installation.pin_file(installation.BUILDERS)]
     if project:
         parts.append(str(project))
         sources.append(project / "pyproject.toml")
@@ -188,17 +113,18 @@ def _make(folder: Path, files: Sequence[Path], project: Path | None, lock: int) 
         else:
             place.unlink()
     # Debian has ensurepip in a package of its own; sessions do without it.
-    is_bare = importlib.util.find_spec("ensurepip") is None and importlib.util.find_spec(
-        "virtualenv"
-    )
-    maker = "virtualenv" if is_bare else "venv"
-    _must((_outside(folder), "-m", maker, folder), lock)
+    maker = "venv" if _has("ensurepip") or not _has("virtualenv") else "virtualenv"
+    installation.run((_outside(folder), "-m", maker, folder), lock)
     python = _python(folder)
-    install(python, files, lock=lock)
+    installation.install(python, files, lock=lock)
     if project:
-        _pip(python, ("-e", project), lock)
+        installation.install_project(python, project, lock=lock)
         _point_relatively(folder, project)
     _mend_first_lines(folder)
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def _outside(folder: Path) -> str:
@@ -246,50 +172,11 @@ def _mend_first_lines(folder: Path) -> None:
                 place.write_bytes(mended + content.removeprefix(plain))
 
 
-def _pip(python: Path, words: Sequence[str | Path], lock: int | None) -> None:
-    pip = (python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
-    _must((*pip, "--no-user", "--no-deps", "--no-build-isolation", *words), lock)
-
-
-def _must(argv: Sequence[str | Path], lock: int | None) -> None:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name.upper().startswith(_SETTINGS) and name.upper() not in _ELSEWHERE
-    }
-    result = process.run(argv, env=kept, deadline=_LONGEST, held=() if lock is None else (lock,))
-    if not result.ok:
-        raise _failure(result)
-
-
-def _failure(result: process.Result) -> CloseoutError:
-    said = result.err + result.out
-    why, advice = next(
-        (found for words, found in _REASONS.items() if words in said),
-        (_ended(result), "see what pip says"),
-    )
-    told = [line.strip() for line in said.splitlines() if line.strip()]
-    last = next((line for line in reversed(told) if line.startswith("ERROR:")), "".join(told[-1:]))
-    module = result.argv[2]
-    return CloseoutError(
-        "environment-failed",
-        f"{why}: {module} said {last[:_SHOWN]!r}." if last else f"{why}: {module} said nothing.",
-        hint=f"{advice}, then run the command again; nothing that is half made is used.",
-    )
-
-
-def _ended(result: process.Result) -> str:
-    if result.code is None:
-        return f"the installation was ended after {_LONGEST / _MINUTES:.0f} minutes"
-    if result.code < 0:
-        return f"the installation was killed by signal {-result.code}"
-    return f"the installation ended with {result.code}"
-
-
 def main(names: Sequence[str]) -> int:
     """Install pin files of this installation into the Python that runs this."""
     try:
-        install(Path(sys.executable), [_file(name) for name in names or ("no pin file",)])
+        files = [installation.pin_file(name) for name in names or ("no pin file",)]
+        installation.install(Path(sys.executable), files)
     except CloseoutError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
