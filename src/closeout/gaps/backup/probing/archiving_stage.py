@@ -195,7 +195,7 @@ def _write_certificates(folder: Path, client: str) -> None:
     now = datetime.now(UTC)
     root = x509.new_key()
     signer = x509.Authority(certificate=x509.authority(root, now=now), key=root)
-    folder.mkdir(mode=0o700)
+    folder.mkdir()
     (folder / "ca.crt").write_bytes(x509.pem(signer.certificate))
     keys = {"server": x509.new_key(), "client": x509.new_key()}
     made = {
