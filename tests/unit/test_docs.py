@@ -49,6 +49,14 @@ def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
     assert list(_broken(page)) == []
 
 
+def test_places_that_contributing_names_are_there() -> None:
+    """A newcomer who is sent somewhere finds it."""
+    text = (HOME / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:src|templates|scripts|tests)/[^`<>*]+)`", text)
+    assert len(named) > 10
+    assert [name for name in named if not (HOME / name).exists()] == []
+
+
 def test_a_broken_link_is_seen(tmp_path: Path) -> None:
     """Neither code nor a link to another machine is taken for one."""
     page = tmp_path / "page.md"
