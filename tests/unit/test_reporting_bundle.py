@@ -10,11 +10,13 @@ import pytest
 
 from closeout.cli.commands import fix
 from closeout.cli.commands import report as reporting
+from closeout.cli.commands.detect import detection
 from closeout.cli.error_handler import guarded
 from closeout.engine import planner
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
+from closeout.gaps import GAPS
 from closeout.reporting import attestation, bundle
 from closeout.runs import evidence_store, store
 from closeout.runs.plan_record import Record
@@ -61,7 +63,9 @@ def sealed(pristine: tuple[Workspace, store.Run], tmp_path: Path) -> tuple[Works
 
 
 def _build(space: Workspace, run: store.Run) -> None:
-    bundle.build(space, run, reporting.ruled(space, run.id, DiskTree(space.root), Record()))
+    tree = DiskTree(space.root)
+    made = reporting.ruled(space, run.id, tree, Record(), detection(GAPS, tree))
+    bundle.build(space, run, made)
 
 
 def test_build_writes_every_form_and_verify_settles_it(sealed: tuple[Workspace, store.Run]) -> None:

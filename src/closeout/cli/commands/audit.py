@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from closeout.cli import session
 from closeout.cli.commands import probe, report
-from closeout.cli.commands.detect import readable
+from closeout.cli.commands.detect import detection, readable
 from closeout.console import failures, progress
 from closeout.console.output import give, say
-from closeout.engine import planner
+from closeout.engine import rules
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
@@ -49,13 +49,13 @@ def full(space: Workspace, claimed: str = "") -> ExitCode:
 
 def audit(space: Workspace, pythons: session.Interpreters, claimed: str = "") -> ExitCode:
     """Judge everything, with the given interpreters; `claimed` is a file of ticked boxes."""
-    run, tree = _begin(space, claimed)
+    run, tree, found = _begin(space, claimed)
     audited = (gate for gate in session.gates() if gate.audited)
     for gate in sorted(audited, key=lambda gate: not gate.suite):
         _part(run, gate.session, partial(_judged, space, gate, pythons))
     _part(run, "live_probes", lambda: probe.live_probes(space, pythons(_LIVE)))
     with _sql() as ask:
-        return _end(space, run, tree, claimed, ask)
+        return _end(space, run, (tree, found), claimed, ask)
 
 
 def _judged(space: Workspace, gate: Gate, pythons: session.Interpreters) -> ExitCode:
@@ -65,18 +65,20 @@ def _judged(space: Workspace, gate: Gate, pythons: session.Interpreters) -> Exit
 
 def quick(space: Workspace, claimed: str = "") -> ExitCode:
     """Judge what reading alone can tell; what has to run keeps the evidence of earlier sessions."""
-    run, tree = _begin(space, claimed)
-    return _end(space, run, tree, claimed, None)
+    run, tree, found = _begin(space, claimed)
+    return _end(space, run, (tree, found), claimed, None)
 
 
-def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree]:
+def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.Detection]:
     """Read the tree, and record what reading it tells."""
     space.announce()
     if claimed:
         claims.read(_text(claimed), WO_004)
     tree = readable(space)
     run = store.start(space.reports, space.root, "audit")
-    evidence_store.write(run.evidence, "static", report.static_evidence(space, tree, {}))
+    found = detection(GAPS, tree)
+    seen_static = report.static_evidence(space, tree, found, found)
+    evidence_store.write(run.evidence, "static", seen_static)
     tree.keep()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
@@ -84,7 +86,7 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree]:
     items = _recorded(tree, seen)
     evidence_store.write(run.evidence, "inspection", items)
     _tell("files", items, time.monotonic() - began)
-    return run, tree
+    return run, tree, found
 
 
 def _part(run: store.Run, name: str, judge: Callable[[], ExitCode]) -> None:
@@ -127,12 +129,13 @@ def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
 def _end(
     space: Workspace,
     run: store.Run,
-    tree: DiskTree,
+    judged: tuple[DiskTree, rules.Detection],
     claimed: str,
     ask_sql: order_check.AskSql | None,
 ) -> ExitCode:
-    made = report.ruled(space, run.id, tree, report.remembered(space, tree))
-    found, fresh = planner.detect(GAPS, tree), _fresh(space, made)
+    tree, found = judged
+    made = report.ruled(space, run.id, tree, report.remembered(space, tree), found)
+    fresh = _fresh(space, made)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
     _write(run, "order-audit.json", order_check.to_json(remarks))
     give("order_audit", order_check.to_json(remarks))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from closeout.cli.commands.detect import readable
+from closeout.cli.commands.detect import detection, readable
 from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
 from closeout.console import progress
 from closeout.console.output import give, say
@@ -13,6 +13,7 @@ from closeout.engine import patch_series, planner, waivers
 from closeout.errors import ExitCode
 from closeout.fs import cache, writer
 from closeout.fs.tree import DiskTree, Overlay
+from closeout.gaps import GAPS
 from closeout.model import Gap, Tree
 from closeout.reporting import report, terminal
 from closeout.resources import BUNDLE
@@ -35,9 +36,10 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     run = write(space, plan)
     tree.keep()
     after = DiskTree(space.root, cache.place_of(space.root))
-    seen = static_evidence(space, after, plan.before)
+    found = detection(GAPS, after)
+    seen = static_evidence(space, after, plan.before, found)
     evidence_store.write(run.evidence, _STATIC, seen)
-    return conclude(space, run, ruled(space, run.id, after, plan_record.of_plan(plan)))
+    return conclude(space, run, ruled(space, run.id, after, plan_record.of_plan(plan), found))
 
 
 def write(space: Workspace, plan: planner.Plan) -> store.Run:
@@ -66,7 +68,9 @@ def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     for diff in derived:
         say(diff)
     give("derived", derived)
-    made = ruled(space, "dry-run", Overlay(tree, plan.edits), plan_record.of_plan(plan))
+    after = Overlay(tree, plan.edits)
+    record = plan_record.of_plan(plan)
+    made = ruled(space, "dry-run", after, record, detection(GAPS, after))
     say(terminal.to_terminal(made))
     say("\ndry run: nothing was written")
     give("report", report.to_json(made))

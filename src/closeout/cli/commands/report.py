@@ -27,7 +27,8 @@ def build(space: Workspace) -> ExitCode:
     space.announce()
     tree = readable(space)
     run = store.latest(space.reports, space.root)
-    return conclude(space, run, ruled(space, run.id, tree, remembered(space, tree)))
+    record, found = remembered(space, tree), detection(GAPS, tree)
+    return conclude(space, run, ruled(space, run.id, tree, record, found))
 
 
 def build_lenient(space: Workspace) -> ExitCode:
@@ -36,10 +37,14 @@ def build_lenient(space: Workspace) -> ExitCode:
     return ExitCode.SETTLED if code is ExitCode.UNPROVEN else code
 
 
-def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.Report:
-    """Return the rulings on `tree`: detected now, proven by what the runs about it gathered."""
+def ruled(
+    space: Workspace, run_id: str, tree: Tree, record: Record, found: rules.Detection
+) -> report.Report:
+    """Return the rulings on `tree`, proven by what the runs about it gathered.
+
+    `found` is what all the gaps detect on it.
+    """
     tree_digest = digest(tree)
-    found = detection(GAPS, tree)
     unreadable = tree.unreadable()
     now = datetime.now(UTC)
     proven = [
@@ -55,7 +60,7 @@ def ruled(space: Workspace, run_id: str, tree: Tree, record: Record) -> report.R
         tree_digest=tree_digest,
         detection=found,
         unresolved=record.unresolved,
-        evidence=(*static_evidence(space, tree, found), *proven),
+        evidence=(*static_evidence(space, tree, found, found), *proven),
         waivers=register.in_force,
         unreadable=unreadable,
         stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
@@ -88,9 +93,10 @@ def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) ->
     return tuple(dict.fromkeys((*of_gaps, *of_probes)))
 
 
-def static_evidence(space: Workspace, tree: Tree, before: rules.Detection) -> tuple[Evidence, ...]:
-    """Return what the detectors see now; an earlier run's answer from before the fix is kept."""
-    found = detection(GAPS, tree)
+def static_evidence(
+    space: Workspace, tree: Tree, before: rules.Detection, found: rules.Detection
+) -> tuple[Evidence, ...]:
+    """Return what the detectors found; an earlier run's answer from before the fix is kept."""
     tree_digest = digest(tree)
     made = detector_evidence.static_evidence(
         {**found, **before}, found, tree_digest, datetime.now(UTC)
