@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from closeout.model import Changeset, Check, Criterion, Edit, Finding, Gap, Means, Tree, WorkOrder
+from closeout.model import (
+    Changeset,
+    Criterion,
+    Edit,
+    Gap,
+    Located,
+    Means,
+    Place,
+    Rule,
+    Tree,
+    WorkOrder,
+)
 from closeout.model.verdicts import Evidence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -57,32 +68,23 @@ def toy_gap(**more: object) -> Gap:
         "title": "toy",
         "priority": "P0",
         "criteria": ("1.1",),
-        "detect": detect_word,
+        "rules": (Rule(id="word", criterion="1.1", locate=_locate_word),),
         "fix": derive_word,
         **more,
     }
     return Gap(**fields)
 
 
-def detect_word(tree: Tree) -> tuple[Check, ...]:
+def _locate_word(tree: Tree) -> Located:
     """Find the word, line by line."""
     paths = tuple(path for path in tree.paths() if path.suffix == ".txt")
-    found = tuple(
-        Finding(
-            gap="toy",
-            rule="word",
-            criterion="1.1",
-            path=path,
-            line=number,
-            message="the word stands here",
-            excerpt="OPEN",
-            named=True,
-        )
+    places = tuple(
+        Place(path=path, line=number, message="the word stands here", named=True)
         for path in paths
         for number, line in enumerate((tree.read(path) or b"").splitlines(), start=1)
         if line == WORD
     )
-    return (Check(rule="word", criterion="1.1", examined=paths, findings=found),)
+    return Located(examined=paths, places=places)
 
 
 def derive_word(tree: Tree) -> tuple[Changeset, ...]:

@@ -159,7 +159,7 @@ def test_plan_returns_to_a_gap_whose_business_a_later_gap_made() -> None:
         edit = Edit(path=PurePosixPath("new.txt"), before=None, after=b"OPEN\n")
         return (Changeset(name="new", edits=(edit,)),)
 
-    gaps = (toy_gap(), toy_gap(slug="maker", detect=lambda _: (), fix=create))
+    gaps = (toy_gap(), toy_gap(slug="maker", rules=(), fix=create))
     tree = MemoryTree({"a.txt": b"OPEN\n"})
     plan = planner.plan(gaps, tree, lambda _: PreparedSet(patches=(), withheld=()))
     assert {str(edit.path): edit.after for edit in plan.edits} == {

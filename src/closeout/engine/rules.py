@@ -37,8 +37,6 @@ def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 
 def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
     """Return one check a rule of the gap, in their order; none of an optional one without files."""
-    if gap.detect is not None:
-        return gap.detect(tree)
     surveyed = gap.survey(tree)
     made = ((rule, _check(gap, rule, surveyed, tree)) for rule in gap.rules)
     return tuple(check for rule, check in made if check.examined or not rule.is_optional)

@@ -8,7 +8,7 @@ from typing import Any
 
 from closeout.model.commands import Command
 from closeout.model.edits import Changeset
-from closeout.model.findings import Check, Criterion
+from closeout.model.findings import Criterion
 from closeout.model.gates import Gate
 from closeout.model.probes import Probe, Service
 from closeout.model.rules import Rule
@@ -44,8 +44,6 @@ class Gap:
     """What has to hold on a tree."""
     survey: Callable[[Tree], Any] = lambda tree: tree
     """What all the rules are given of a tree."""
-    detect: Callable[[Tree], tuple[Check, ...]] | None = None
-    """In place of rules, for a gap whose checks are made otherwise."""
     gates: Callable[[], tuple[Gate, ...]] = tuple
     """Called where they are run: what they need to run, no plan needs."""
     probes: Callable[[], tuple[Probe, ...]] = tuple
