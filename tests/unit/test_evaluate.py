@@ -1,13 +1,14 @@
 """Rulings follow from what was seen; absence is never success."""
 
 from datetime import date
+from pathlib import PurePosixPath
 
 import pytest
 
 from closeout.engine import detector_evidence, evaluate, planner, rules
 from closeout.engine.evaluate import Case
 from closeout.fs.tree import MemoryTree
-from closeout.model import Check, Criterion, Means, Reason, Unresolved, Verdict
+from closeout.model import Check, Criterion, Finding, Means, Reason, Unresolved, Verdict
 from closeout.model.verdicts import Evidence, Ruling, Waiver
 from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
@@ -172,3 +173,47 @@ def test_judge_takes_the_worst_of_open_and_refused_places() -> None:
     left = Unresolved(path=tree.paths()[0], reason=Reason.DRIFTED, detail="moved on")
     ruling = _rule(criterion(), tree=tree, unresolved={"toy": (left,)})
     assert ruling.verdict is Verdict.OPEN
+
+
+@pytest.mark.parametrize(
+    ("named", "refused", "told"),
+    [
+        (True, 0, "1 open: a.txt:1 the word stands here"),
+        (True, 2, "1 open: a.txt:1 the word stands here"),
+        (False, 0, "of the places that the order names none is open; of others 1 open: "),
+        (
+            False,
+            2,
+            "of the places that the order names none is found open, and 2 not judged; "
+            "of others 1 open: ",
+        ),
+    ],
+)
+def test_judge_says_nothing_of_places_that_were_not_judged(
+    named: bool, refused: int, told: str
+) -> None:
+    """No mixture of open, named and refused places is called closed; each refusal counts once."""
+    place = Finding(
+        gap="toy",
+        rule="word",
+        criterion="1.1",
+        path=PurePosixPath("a.txt"),
+        line=1,
+        message="the word stands here",
+        excerpt="OPEN",
+        named=named,
+    )
+    left = tuple(
+        Unresolved(
+            path=PurePosixPath(f"{number}.txt"), reason=Reason.UNPARSABLE, detail="no syntax"
+        )
+        for number in range(refused)
+    )
+    checks = (
+        Check(rule="word", criterion="1.1", examined=(place.path,), findings=(place,)),
+        *(Check(rule=name, criterion="1.1", examined=(), unresolved=left) for name in "ab"),
+    )
+    (ruling,) = evaluate.judge(order(criterion()), Case(tree_digest="t", detection={"toy": checks}))
+    assert ruling.verdict is Verdict.OPEN
+    assert ruling.because.startswith(told)
+    assert "closed" not in ruling.because

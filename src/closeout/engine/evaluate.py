@@ -84,10 +84,11 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
         because = "; ".join(dict.fromkeys(item.detail for item in stopped))
         return _ruled(criterion, _worst_reason(stopped), because, fresh)
     found = [(slug, item) for slug, check in checks for item in check.findings]
-    if found:
-        return _open_places(criterion, found, case, fresh)
     refused = [item for _, check in checks for item in check.unresolved]
     refused += unjudged([check for _, check in checks], case.unreadable)
+    if found:
+        others = "" if any(item.named for _, item in found) else _others(refused)
+        return _open_places(criterion, found, case, fresh, others)
     if refused:
         return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
     return _from_evidence(criterion, case)
@@ -125,6 +126,7 @@ def _open_places(
     found: Sequence[tuple[str, Finding]],
     case: Case,
     fresh: Sequence[Evidence],
+    others: str,
 ) -> Ruling:
     refused = {(slug, item.path): item for slug, items in case.unresolved.items() for item in items}
     left = [refused.get((slug, item.path)) for slug, item in found]
@@ -133,9 +135,14 @@ def _open_places(
         return _ruled(criterion, _worst_reason(known), _places(known), fresh)
     told = "; ".join(f"{item.path}:{item.line} {item.message}" for _, item in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
-    named = any(item.named for _, item in found)
-    only = "" if named else "every place that the order names is closed; of others "
-    return _ruled(criterion, Verdict.OPEN, f"{only}{len(found)} open: {told}{more}", fresh)
+    return _ruled(criterion, Verdict.OPEN, f"{others}{len(found)} open: {told}{more}", fresh)
+
+
+def _others(refused: Sequence[Unresolved]) -> str:
+    """Return how the places stand that the order names, where those that are open are others."""
+    count = len(dict.fromkeys(refused))
+    found = f"found open, and {count} not judged" if count else "open"
+    return f"of the places that the order names none is {found}; of others "
 
 
 def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
