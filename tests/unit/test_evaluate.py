@@ -184,8 +184,10 @@ def test_judge_takes_the_worst_of_open_and_refused_places() -> None:
         (
             False,
             2,
-            "of the places that the order names none is found open, and 2 not judged; "
-            "of others 1 open: ",
+            (
+                "of the places that the order names none is found open, and 2 not judged; "
+                "of others 1 open: "
+            ),
         ),
     ],
 )
