@@ -44,11 +44,13 @@ def test_probe_ids_are_unique_and_name_their_service() -> None:
 
 
 def test_every_fastapi_service_is_asked_the_same_questions() -> None:
-    """A service the order does not name is not asked less."""
+    """A service the order does not name is not asked less; Express has other questions."""
+    fastapi = {probe.subject for probe in HEADERS}
     asked: dict[str, set[str]] = {}
     for probe in (*CORS, *HEADERS):
-        name, _, service = probe.id.partition("@")
-        asked.setdefault(service, set()).add(name)
+        if probe.subject in fastapi:
+            name, _, service = probe.id.partition("@")
+            asked.setdefault(service, set()).add(name)
     everywhere = set.intersection(*asked.values())
     assert len(asked) == 7
     assert len(everywhere) >= 30
