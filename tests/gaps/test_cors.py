@@ -242,6 +242,13 @@ def test_pattern_of_one_domain_is_no_wildcard() -> None:
     assert not wildcards(service(cors))
 
 
+@pytest.mark.parametrize("pattern", ["https://(", "(https://a.example|" + "b" * 300 + ")"])
+def test_pattern_that_nobody_tried_is_open(pattern: str) -> None:
+    """One that is too long to be tried, and one that is none, may admit everybody."""
+    cors = f'app.add_middleware(CORSMiddleware, allow_origin_regex="{pattern}")'
+    assert check(service(cors), "1.3").findings
+
+
 def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
     """Origins that a team wrote out stay trusted, and become configurable."""
     tree = service('app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])')

@@ -60,6 +60,7 @@ OPEN = [
     "app.use(cors({ origin: /.*/ }));",
     "app.use(cors({ origin: [/^https?:\\/\\//] }));",
     "app.use(cors({ origin: new RegExp('.*') }));",
+    "app.use(cors({ origin: /^(?<scheme>https?):/ }));",
     "app.use(cors({ origin: process.env.ORIGIN || '*' }));",
     "app.use(cors({ origin: (process.env.ORIGIN ?? '*').split(',') }));",
     "app.use(cors({ origin: process.env.DEV ? true : ['https://a.example'] }));",
@@ -479,3 +480,10 @@ def test_policy_refuses_what_is_no_origin(tmp_path: Path, entry: str) -> None:
 def test_policy_does_not_start_unset_in_production(tmp_path: Path, variable: str) -> None:
     """No variable that names production lets the localhost default through."""
     assert "ALLOWED_ORIGINS is not set" in _origins(tmp_path, **{variable: " Production "})
+
+
+@pytest.mark.parametrize("pattern", ["\\u{1F404}(", "a" * 301])
+def test_pattern_that_cannot_be_tried_is_not_judged(pattern: str) -> None:
+    """It may take every origin: nobody can say that it does not."""
+    checked = check(service(f"app.use(cors({{ origin: /{pattern}/u }}));"))
+    assert [item.reason for item in checked.unresolved] == [Reason.AMBIGUOUS]

@@ -320,3 +320,10 @@ def test_detect_finds_a_limited_service_that_compose_keeps_its_settings_from() -
         ("docker-compose.yml", "p is not handed TRUST_PROXY_HOPS and REDIS_URL")
     ]
     assert [edit.path.name for edit in _edits(again)] == ["docker-compose.yml"]
+
+
+def test_route_is_found_in_a_service_whose_manifest_does_not_parse() -> None:
+    """A manifest that cannot be read may list express."""
+    router = b"const { router } = require('./made');\nrouter.post('/login', (req, res) => {});\n"
+    tree = _service(router, **{"package.json": b'{"dependencies": {"express": "4"},,}'})
+    assert any(_rules(tree).values())

@@ -220,3 +220,13 @@ def test_detect_survives_yaml_that_never_ends() -> None:
         {"d/dbt_project.yml": hostile, "d/models/a.sql": b"select SUM(x) / COUNT(*) as y"}
     )
     assert [finding.rule for finding in _findings(tree)] == ["integer-division"]
+
+
+def test_settings_that_do_not_parse_block_every_rule_of_the_project() -> None:
+    """They may hold the columns, the profile or the folders that the rules go by."""
+    files = {path: _tree(b"select 1\n").read(path) or b"" for path in _tree(b"select 1\n").paths()}
+    broken = {str(path): content for path, content in files.items()}
+    broken[f"{_HOME}/models/schema.yml"] = b"models: [\n"
+    checks = rules.checks(GAP, MemoryTree(broken))
+    assert {item.path.name for check in checks for item in check.unresolved} == {"schema.yml"}
+    assert all(check.unresolved for check in checks)

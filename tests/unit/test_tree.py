@@ -42,7 +42,16 @@ def test_disk_tree_reads_nothing_through_a_link(tmp_path: Path) -> None:
     assert tree.paths() == (PurePosixPath("a.py"),)
     assert tree.read("link") is None
     assert tree.read("folder/secret") is None
-    assert {str(item.path) for item in tree.unreadable()} == {"link", "folder/secret"}
+    assert {str(item.path) for item in tree.unreadable()} == {"link", "folder", "folder/secret"}
+
+
+def test_disk_tree_tells_nothing_of_a_link_whose_target_it_walks(tmp_path: Path) -> None:
+    """What it leads to is judged at its own place."""
+    root = write_files(tmp_path / "root", {"real/a.py": b""})
+    (root / "link").symlink_to("real")
+    (root / "again.py").symlink_to("real/a.py")
+    assert DiskTree(root).paths() == (PurePosixPath("real/a.py"),)
+    assert DiskTree(root).unreadable() == ()
 
 
 def test_disk_tree_does_not_hang_at_a_pipe(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from closeout.cli.commands import detect, fix
 from closeout.cli.commands import report as reporting
 from closeout.errors import ExitCode
-from closeout.fs.tree import SIZE_CAP
+from closeout.fs.tree import SIZE_CAP, DiskTree, digest
 from closeout.gaps import GAPS
 from tests.support import hostile
 from tests.support.monorepos import space_for
@@ -88,3 +88,71 @@ def test_folder_that_cannot_be_walked_blocks_every_check_of_files(
     assert verdicts["1.3"] == "BLOCKED"
     assert verdicts["7.2"] == "BLOCKED"
     assert unreadable == ["cloud-layer/new\\nline"]
+
+
+BAD_COMPOSE = {
+    "syntax": b"services:\n  api: {image: x\n",
+    "anchor": b"services:\n  api: *nowhere\n",
+    "latin": "services:\n  api: {image: caf\xe9}\n".encode("latin-1"),
+    "tab": b"services:\n\tapi:\n",
+    "utf-16": "services:\n  api: {image: x}\n".encode("utf-16"),
+    "deep": b"x: " + b"[" * 100_000 + b"]" * 100_000,
+    "itself": b"services: &a\n  api: *a\n",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_COMPOSE)
+def test_compose_file_that_does_not_parse_blocks_what_reads_compose_files(
+    kind: str, tmp_path: Path, root: Path
+) -> None:
+    """It may trust every origin and hold every secret: nobody can say that it does not."""
+    _, before, _ = _judged(tmp_path, root)
+    (root / "cloud-layer/docker-compose.other.yml").write_bytes(BAD_COMPOSE[kind])
+    code, verdicts, _ = _judged(tmp_path, root)
+    assert code is ExitCode.GAPS_LEFT
+    assert [before[each] for each in ("1.3", "4.1", "10.3")] == ["CLOSED", "CLOSED", "CLOSED"]
+    assert [verdicts[each] for each in ("1.2", "1.3", "4.1", "4.2", "10.3")] == ["BLOCKED"] * 5
+    assert verdicts["3.1"] == before["3.1"]
+
+
+def test_chart_values_that_do_not_parse_block_what_reads_them(tmp_path: Path, root: Path) -> None:
+    """What a chart hands on cannot be told."""
+    values = root / "cloud-layer/cloud-identity-access/helm/values.yaml"
+    values.parent.mkdir(parents=True, exist_ok=True)
+    values.write_bytes(b"env: {\n")
+    _, verdicts, _ = _judged(tmp_path, root)
+    assert [verdicts[each] for each in ("1.2", "4.2", "10.3")] == ["BLOCKED"] * 3
+
+
+def test_source_in_another_encoding_blocks_what_looks_at_such_sources(
+    tmp_path: Path, root: Path
+) -> None:
+    """No search for bytes finds anything in UTF-16, whatever it says."""
+    place = root / "cloud-layer/barn/src/index.ts"
+    place.parent.mkdir(parents=True)
+    place.write_bytes("app.use(cors({ origin: '*' }));".encode("utf-16"))
+    _, verdicts, unreadable = _judged(tmp_path, root)
+    assert unreadable == ["cloud-layer/barn/src/index.ts"]
+    assert verdicts["4.1"] == "BLOCKED"
+
+
+def test_linked_service_is_told_and_blocks(tmp_path: Path, root: Path) -> None:
+    """What a link leads to outside of the tree runs, and nobody looked at it."""
+    (tmp_path / "elsewhere").mkdir()
+    (root / "cloud-layer/barn").symlink_to(tmp_path / "elsewhere")
+    _, verdicts, unreadable = _judged(tmp_path, root)
+    assert unreadable == ["cloud-layer/barn"]
+    assert verdicts["1.3"] == "BLOCKED"
+
+
+def test_source_below_a_folder_of_certificates_is_judged_and_makes_evidence_stale(
+    root: Path,
+) -> None:
+    """Only keys and certificates are left out of the digest."""
+    before = digest(DiskTree(root))
+    folder = root / "cloud-layer/certs"
+    folder.mkdir()
+    (folder / "server.key").write_bytes(b"key")
+    assert digest(DiskTree(root)) == before
+    (folder / "main.py").write_bytes(hostile.WILDCARD)
+    assert digest(DiskTree(root)) != before

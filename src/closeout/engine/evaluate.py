@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -23,6 +23,12 @@ from closeout.model.verdicts import Evidence, Ruling, Waiver
 
 _VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
 """Suffixes of files that are read for their name."""
+
+_ALIKE = {
+    **dict.fromkeys([".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts"], ".ts"),
+    ".yml": ".yaml",
+}
+"""Suffixes whose files are read for the same: whoever looks into one may look into the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +100,25 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
     return _from_evidence(criterion, case)
 
 
-def unjudged(checks: Iterable[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
+def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
     """Return the unreadable files that one of the checks would have had to look into.
 
     A check asks files by their kind: the suffix, or the whole name where a suffix says little. A
-    folder may hold any kind.
+    folder may hold any kind. What the checks themselves refuse is left out.
     """
     kinds = {_kind(path) for check in checks for path in check.examined}
+    told = {item.path for check in checks for item in check.unresolved}
     return [
         item
         for item in unreadable
-        if kinds and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
+        if kinds
+        and item.path not in told
+        and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
     ]
 
 
 def _kind(path: PurePosixPath) -> str:
-    return path.name if path.suffix in _VAGUE else path.suffix
+    return path.name if path.suffix in _VAGUE else _ALIKE.get(path.suffix, path.suffix)
 
 
 def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:

@@ -39,17 +39,24 @@ def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
     """Return one check a rule of the gap, in their order; none of an optional one without files."""
     surveyed = gap.survey(tree)
     made = ((rule, _check(gap, rule, surveyed, tree)) for rule in gap.rules)
-    return tuple(check for rule, check in made if check.examined or not rule.is_optional)
+    return tuple(
+        check for rule, check in made if check.examined or check.unresolved or not rule.is_optional
+    )
 
 
 def _check(gap: Gap, rule: Rule, surveyed: object, tree: Tree) -> Check:
     located = rule.locate(surveyed)
+    unjudged = (item for refusals in rule.reads for item in refusals(tree))
+    known = {item.path for item in located.unresolved}
     return Check(
         rule=located.rule or rule.id,
         criterion=rule.criterion,
         examined=located.examined,
         findings=tuple(_finding(gap, rule, place, tree) for place in located.places),
-        unresolved=located.unresolved,
+        unresolved=(
+            *located.unresolved,
+            *(item for item in unjudged if item.path not in known),
+        ),
     )
 
 

@@ -122,3 +122,14 @@ def matches(content: bytes, pattern: re.Pattern[bytes]) -> bool:
 def in_lower_case(content: bytes) -> bytes:
     """Return `content` in lower case, made once for all questions about one file in a row."""
     return content.lower()
+
+
+_TEXTS = frozenset(
+    [
+        *(".py", ".sql", ".yml", ".yaml", ".conf", ".example"),
+        *(".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"),
+    ]
+)
+
+ILLEGIBLE = question(_TEXTS, lambda content: b"\0" in content)
+"""Which sources are no text that a parser takes, such as UTF-16: no other question would meet."""

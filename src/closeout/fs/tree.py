@@ -23,6 +23,8 @@ from closeout.model import Edit, Question, Reason, Tree, Unresolved
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
 
+_GENERATED = frozenset({".crt", ".key"})
+
 _SPARE = 8 * 1024 * 1024
 """Bytes of files without interest that are kept all the same, should somebody ask again."""
 
@@ -76,6 +78,12 @@ class DiskTree:
         return self._answers.candidates(question, self.ending(question.suffixes))
 
     def _ask(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
+        met = self._answered(path, questions)
+        if met & prefilter.ILLEGIBLE.bit:
+            self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
+        return met
+
+    def _answered(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
         known = path in self._bytes
         recalled = self._recall.answers(path) if self._recall else None
         if recalled is not None:
@@ -261,12 +269,12 @@ class MemoryTree:
 def digest(tree: Tree) -> str:
     """Return the SHA-256 over every file's path and bytes, in hexadecimal.
 
-    Generated keys and certificates (`certs/*` but for the instructions) are left out: they are
-    git-ignored, and making them must not turn evidence stale.
+    Keys and certificates below a folder `certs` are left out: they are generated and git-ignored,
+    and making them must not turn evidence stale.
     """
     total = hashlib.sha256()
     for path in tree.paths():
-        if "certs" in path.parts[:-1] and path.name not in {"README.md", ".gitkeep"}:
+        if "certs" in path.parts[:-1] and path.suffix in _GENERATED:
             continue
         total.update(str(path).encode() + b"\0")
         total.update(tree.sha256(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from closeout.fs.safe_open import is_plain_name, printable
 
@@ -78,6 +78,9 @@ def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
                 yield path
         elif not entry.is_symlink():
             refuse(path, "not a regular file")
+        elif not _leads_inside(entry.path, root):
+            what = FOLDER if entry.is_dir() else "it"
+            refuse(path, f"{what} is a symbolic link that leads out of the tree, or nowhere")
 
 
 def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry]:
@@ -88,6 +91,12 @@ def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry
         refuse(prefix, f"{FOLDER} cannot be listed: {error.strerror}")
         return []
     return [(prefix / entry.name, entry) for entry in found]
+
+
+def _leads_inside(link: str, root: str) -> bool:
+    """Return whether a link's target is walked at a place of its own."""
+    target = Path(link).resolve()
+    return target.exists() and target.is_relative_to(Path(root).resolve())
 
 
 def _odd_name(entry: os.DirEntry[str]) -> str:

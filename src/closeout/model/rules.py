@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.model.findings import Unresolved
+from closeout.model.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +54,5 @@ class Rule:
     """What may be shown of a line."""
     is_optional: bool = False
     """Says nothing of a tree where it finds nothing to look at."""
+    reads: Collection[Callable[[Tree], tuple[Unresolved, ...]]] = ()
+    """What says of a tree which of the files that it reads cannot be judged."""

@@ -11,8 +11,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs import json_reader
 from closeout.fs.text_edit import line_number
-from closeout.parsing import python
-from closeout.parsing.yaml_loader import safe_loader
+from closeout.parsing import python, yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +74,10 @@ def _toml(content: bytes) -> Trouble | None:
 
 
 def _yaml(content: bytes) -> Trouble | None:
-    import yaml  # noqa: PLC0415 - only trees with YAML edits pay for it
-
     try:
-        for _ in yaml.compose_all(content, Loader=safe_loader()):
-            pass
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return Trouble(line=mark.line + 1 if mark else 1, message=str(error).splitlines()[0])
+        yaml.documents(content)
+    except yaml.YamlError as error:
+        return Trouble(line=error.line, message=error.detail)
     return None
 
 

@@ -65,7 +65,7 @@ def open_policies(service: Service) -> Iterator[Flawed]:
                 yield Flawed(path=path, line=lines[0], flaw=flaw, call=call)
                 break
         else:
-            if not _is_readable(service, path, call):
+            if not _is_readable(service, path, call) or _is_untried(service, path, call):
                 yield Flawed(path=path, line=call.line, flaw=Flaw.UNREADABLE, call=call)
     for path, module in service.modules.items():
         for line in open_headers(module):
@@ -88,6 +88,12 @@ def _given(
 def _is_readable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
     module = service.modules[path]
     return all(service.values.dictionaries(value, module) for value in call.unread)
+
+
+def _is_untried(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+    given = _given(service, path, call, "allow_origin_regex")
+    texts = (text for node, module in given for text in service.values.strings(node, module))
+    return any(_compiled(text) is None for text in texts)
 
 
 def unconfigurable(service: Service) -> Iterator[Flawed]:
@@ -139,15 +145,18 @@ def _has_wildcard(strings: frozenset[str]) -> bool:
 
 def _admits_strangers(patterns: frozenset[str]) -> bool:
     for pattern in patterns:
-        if len(pattern) > _LONGEST_PATTERN:
-            continue
-        try:
-            compiled = re.compile(pattern)
-        except re.error:
-            continue
-        if any(compiled.fullmatch(stranger) for stranger in _STRANGERS):
+        compiled = _compiled(pattern)
+        if compiled and any(compiled.fullmatch(stranger) for stranger in _STRANGERS):
             return True
     return False
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """Return the pattern to try, None for one too long to be tried and for none at all."""
+    try:
+        return re.compile(pattern) if len(pattern) <= _LONGEST_PATTERN else None
+    except re.error:
+        return None
 
 
 def _text(node: ast.AST | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats import unparsable
 from closeout.formats.compose import base_files
 from closeout.gaps.cors.detect import (
     NAMED,
@@ -22,6 +23,9 @@ from closeout.parsing.fastapi import Service, missing_services, services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
 """The services that the order lists: 1.1 speaks of these alone, 1.3 of every service there is."""
+
+_SETTINGS = (unparsable.compose_files, unparsable.chart_values)
+"""What sets origins from outside the code: one that cannot be read may trust everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,13 @@ def _place(item: Flawed | express.Opened, told: str) -> Place:
 
 RULES = (
     Rule(id="explicit-origins", criterion="1.1", locate=_listed, named=NAMED),
-    Rule(id="origins-from-environment", criterion="1.2", locate=_configurable, named=NAMED),
-    Rule(id="no-wildcard", criterion="1.3", locate=_closed, named=NAMED),
+    Rule(
+        id="origins-from-environment",
+        criterion="1.2",
+        locate=_configurable,
+        named=NAMED,
+        reads=_SETTINGS,
+    ),
+    Rule(id="no-wildcard", criterion="1.3", locate=_closed, named=NAMED, reads=_SETTINGS),
     Rule(id="express-no-wildcard", criterion="1.3", locate=_express, is_optional=True),
 )

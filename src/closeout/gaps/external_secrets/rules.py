@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from closeout.formats import unparsable
 from closeout.gaps.external_secrets import detect
 from closeout.gaps.external_secrets.detect import Survey
+from closeout.gaps.external_secrets.inventory import unread_modules
+from closeout.gaps.external_secrets.inventory.literals import unread_manifests
 from closeout.model import Located, Rule
 
 _NO_VALUE = partial(
@@ -15,10 +18,22 @@ _NO_VALUE = partial(
 )
 """A line that names a secret may hold its value: an excerpt ends after the name."""
 
+_READ = (
+    unparsable.compose_files,
+    unparsable.chart_values,
+    unread_modules,
+    unread_manifests,
+)
+"""What names secrets: one that cannot be read may hold any."""
+
 
 def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rule:
     return Rule(
-        id=f"external-secrets.{name}", criterion=criterion, locate=locate, excerpt=_NO_VALUE
+        id=f"external-secrets.{name}",
+        criterion=criterion,
+        locate=locate,
+        excerpt=_NO_VALUE,
+        reads=() if criterion == "10.1" else _READ,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.formats import npm
+from closeout.formats import npm, unparsable
 from closeout.formats.helm import values_files
 from closeout.formats.settings_delivery import Undelivered
 from closeout.gaps.factory_secret.typescript.places import (
@@ -98,13 +98,23 @@ def _unwired(item: Undelivered) -> Place:
 
 
 RULES = (
-    Rule(id="no-secret-in-source", criterion="4.1", locate=_in_source),
+    Rule(
+        id="no-secret-in-source",
+        criterion="4.1",
+        locate=_in_source,
+        reads=(unparsable.compose_files,),
+    ),
     Rule(
         id="secret-from-environment",
         criterion="4.2",
         locate=_from_environment,
         message=f"the claim is not checked against {VARIABLE}",
     ),
-    Rule(id="secret-reaches-service", criterion="4.2", locate=_reaches_service),
+    Rule(
+        id="secret-reaches-service",
+        criterion="4.2",
+        locate=_reaches_service,
+        reads=(unparsable.compose_files, unparsable.chart_values),
+    ),
     Rule(id="example-has-placeholder", criterion="4.3", locate=_in_example),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from closeout.formats import npm
+from closeout.formats import npm, unparsable
 from closeout.gaps.rate_limit.detect import DEMANDS, Demand, judge, unread_limiter
 from closeout.gaps.rate_limit.express.handlers import template_values
 from closeout.gaps.rate_limit.express.modules import misread
@@ -98,7 +98,13 @@ RULES = (
         )
         for name, number, endpoint, demand in DEMANDS
     ),
-    Rule(id="limiter-gets-its-settings", criterion="2.1", locate=_handed_on, is_optional=True),
+    Rule(
+        id="limiter-gets-its-settings",
+        criterion="2.1",
+        locate=_handed_on,
+        is_optional=True,
+        reads=(unparsable.compose_files, unparsable.chart_values),
+    ),
     Rule(
         id="limiter-reads-the-fields",
         criterion="2.1",

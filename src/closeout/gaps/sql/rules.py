@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
+from closeout.formats import unparsable
 from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
 from closeout.gaps.sql.places import Defect, column
@@ -36,7 +37,8 @@ def survey(tree: Tree) -> Survey:
     """Return every dbt project of the tree with its models for PostgreSQL, cut into tokens."""
     found = projects(tree)
     models: dict[PurePosixPath, Source] = {}
-    unresolved: list[Unresolved] = []
+    settings = {path for project in found for path in project.properties}
+    unresolved = [*unparsable.among(tree, sorted(settings))]
     for project in found:
         for path in project.models if project.is_for_postgres else ():
             try:
@@ -75,6 +77,7 @@ def _around_models(find: Callable[[Tree, Project], Found], seen: Survey) -> Loca
             for project in seen.projects
             for path, defect in find(seen.tree, project)
         ),
+        unresolved=seen.unresolved,
     )
 
 

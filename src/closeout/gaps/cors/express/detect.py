@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
-from closeout.gaps.cors.express.openings import Opening, delegated, opening_of
+from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
@@ -144,6 +144,9 @@ def _judge(
                 yield Opened(
                     path=options.path, line=line, opening=opening, call=call, options=options
                 )
+            elif untried(values, options):
+                detail = "which origins its regular expression takes was not tried"
+                yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 
 
 def _by_hand(values: Values, path: PurePosixPath, source: typescript.Source) -> Iterator[Opened]:

@@ -11,6 +11,7 @@ from closeout.parsing.typescript_flow import Answer, flow
 from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
 
 _STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
+_NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
 _LONGEST_PATTERN = 300
 """Characters; a longer regular expression from a foreign tree is not tried."""
 
@@ -49,12 +50,19 @@ def opening_of(values: Values, options: Leaf) -> tuple[Opening | None, int]:
     return None, options.place.line
 
 
+def untried(values: Values, options: Leaf) -> bool:
+    """Return whether an origin is a pattern that is too long, or no pattern in Python."""
+    patterns = (_pattern(leaf) for leaf in values.members(options, "origin"))
+    return any(pattern and _compiled(pattern) is None for pattern in patterns)
+
+
 def _leaf_opening(values: Values, leaf: Leaf) -> Opening | None:
     if leaf.kind == "true":
         return Opening.REFLECTED
     if leaf.kind in {"string", "template_string"} and _is_star(leaf.text):
         return Opening.WILDCARD
-    if _admits_strangers(_pattern(leaf)):
+    compiled = _compiled(_pattern(leaf))
+    if compiled and any(compiled.search(stranger) for stranger in _STRANGERS):
         return Opening.PATTERN
     if leaf.kind in FUNCTIONS and _never_refuses(values, leaf):
         return Opening.CALLBACK
@@ -75,13 +83,13 @@ def _pattern(leaf: Leaf) -> str:
     return ""
 
 
-def _admits_strangers(pattern: str) -> bool:
-    if not pattern or len(pattern) > _LONGEST_PATTERN:
-        return False
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """Return the pattern to try; None where there is none, and for one that cannot be tried."""
     try:
-        return any(re.search(pattern, stranger) for stranger in _STRANGERS)
+        is_tried = pattern and len(pattern) <= _LONGEST_PATTERN
+        return re.compile(_NAMED_GROUP.sub("(?P<", pattern)) if is_tried else None
     except re.error:
-        return False
+        return None
 
 
 def _never_refuses(values: Values, function: Leaf) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory.code import (
@@ -22,9 +23,9 @@ from closeout.gaps.external_secrets.inventory.code import (
 )
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.names import Mention, Origin
-from closeout.model import Tree
+from closeout.model import Tree, Unresolved
 
-__all__ = ["Origin", "Place", "SecretVariable", "inventory", "services"]
+__all__ = ["Origin", "Place", "SecretVariable", "inventory", "services", "unread_modules"]
 
 LAYERS = ("cloud-layer", "edge-layer")
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
@@ -91,6 +92,11 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
         SecretVariable(service=service, name=name, places=tuple(sorted(places, key=_order)))
         for (service, name), places in sorted(found.items())
     )
+
+
+def unread_modules(tree: Tree) -> tuple[Unresolved, ...]:
+    """Return the Python modules that may ask for a secret and do not parse."""
+    return unparsable.among(tree, tree.candidates(_READING_MODULES))
 
 
 def services(tree: Tree) -> frozenset[str]:

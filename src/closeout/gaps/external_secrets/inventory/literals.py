@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
+from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory import Place, SecretVariable
@@ -26,7 +27,7 @@ from closeout.gaps.external_secrets.inventory.planted import (
     may_be_manifest,
     may_hold_text,
 )
-from closeout.model import Tree
+from closeout.model import Tree, Unresolved
 
 _FIXTURES = frozenset(
     {"test", "tests", "__tests__", "__mocks__", "mocks", "e2e", "spec", "fixtures", "testdata"}
@@ -76,6 +77,13 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     return tuple(found[place] for place in sorted(found))
 
 
+def unread_manifests(tree: Tree) -> tuple[Unresolved, ...]:
+    """Return the YAML that may hold secrets and does not parse; git-ignored files hold none."""
+    is_ignored = ignoring(tree)
+    found = (path for path in tree.candidates(_SECRET_YAML) if not is_ignored(path))
+    return unparsable.among(tree, found)
+
+
 def is_fixture(path: PurePosixPath) -> bool:
     """Return whether a file belongs to tests, whose made-up secrets open nothing."""
     named = path.stem.endswith((".test", ".spec")) or path.name.startswith(("test_", "conftest"))
@@ -116,10 +124,13 @@ def _is_read_anyway(path: PurePosixPath) -> bool:
     return (_is_image(path) or is_environment(path)) and _is_open(path)
 
 
+_SECRET_YAML = question(
+    _YAML, lambda content: may_be_manifest(content) or names_a_secret(content), _is_open
+)
 _QUESTIONS = (
     question((), may_hold_text, _is_open),
     question(_CODE | _SETTINGS, lambda content: bool(in_constants(content)), _is_open),
-    question(_YAML, lambda content: may_be_manifest(content) or names_a_secret(content), _is_open),
+    _SECRET_YAML,
     question((), lambda _: True, _is_read_anyway),
 )
 

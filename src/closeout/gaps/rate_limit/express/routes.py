@@ -89,12 +89,16 @@ def _is_express(tree: Tree, path: PurePosixPath, source: typescript.Source) -> b
     manifest = None if service is None else tree.read(service / "package.json")
     if manifest is None or b'"express"' not in manifest:
         return False
-    try:
-        listed = json_reader.loads(manifest).get("dependencies", {})
-    except (AttributeError, ValueError):
-        return False
     receivers = (root(call.receiver) for call in source.calls if call.method in _METHODS)
-    return "express" in listed and any(_ROUTERS.match(name) for name in receivers)
+    return _may_depend(manifest) and any(_ROUTERS.match(name) for name in receivers)
+
+
+def _may_depend(manifest: bytes) -> bool:
+    """Return whether express is listed; one that cannot be read may list it."""
+    try:
+        return "express" in json_reader.loads(manifest).get("dependencies", {})
+    except (AttributeError, TypeError, ValueError):
+        return True
 
 
 def _registers(content: bytes, source: typescript.Source) -> bool:

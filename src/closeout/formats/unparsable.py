@@ -1,0 +1,39 @@
+"""Say which files of a format do not parse: whoever reads them would find nothing there.
+
+A rule names those that it reads (`Rule.reads`), and the engine blocks it by what these return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from closeout.formats import compose
+from closeout.model import Reason, Tree, Unresolved
+from closeout.parsing import syntax
+
+_YAML = frozenset({".yml", ".yaml"})
+
+
+def compose_files(tree: Tree) -> tuple[Unresolved, ...]:
+    """Return the compose files that do not parse, with the line."""
+    return among(tree, (path for path in tree.ending(_YAML) if compose.may_be_compose(path)))
+
+
+def chart_values(tree: Tree) -> tuple[Unresolved, ...]:
+    """Return the values of charts that do not parse, with the line."""
+    return among(tree, (path for path in tree.ending(_YAML) if path.name.startswith("values")))
+
+
+def among(tree: Tree, paths: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
+    """Return those of `paths` that do not parse as what their suffix says."""
+    return tuple(
+        Unresolved(
+            path=path,
+            reason=Reason.UNPARSABLE,
+            detail=trouble.message,
+            line=trouble.line,
+        )
+        for path in paths
+        if (content := tree.read(path)) is not None and (trouble := syntax.trouble(path, content))
+    )

@@ -1,0 +1,87 @@
+"""What a reader refuses is told: no exception of a reader or detector is swallowed unseen."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[2] / "src" / "closeout"
+JUDGING = ("engine", "formats", "fs", "gaps", "parsing")
+
+TOLD_ELSEWHERE = {
+    "engine/proposal.py:_lay_patch": "a patch that does not apply is derived anew",
+    "engine/waivers.py:_day": "a date that cannot be read counts as expired",
+    "formats/compose.py:services": "unparsable.compose_files",
+    "formats/compose_check.py:published": "problems() says so of the same file",
+    "formats/helm.py:variables": "unparsable.chart_values",
+    "formats/kustomize.py:_documents": "validate() says so of the same manifest",
+    "formats/kustomize.py:_operated": "it says what the operation misses",
+    "formats/schemas/__init__.py:_core_validator": "no schema of that kind: told as unknown",
+    "formats/x509.py:_is_address": "a question of form",
+    "formats/x509.py:covers": "a certificate without names covers none",
+    "formats/x509.py:names_of": "the same",
+    "formats/x509.py:signed_by": "a signature that cannot be checked is none",
+    "fs/cache.py:_loaded": "what is not recalled is asked again",
+    "fs/cache.py:_signature": "the same",
+    "fs/cache.py:_write": "the same, in the next run",
+    "fs/cache.py:keep": "the same, in the next run",
+    "fs/cache.py:place_of": "nothing is kept without a home",
+    "fs/patching.py:_is_text": "a question of form",
+    "fs/tree.py:_read": "absent, or refused as behind a link",
+    "fs/tree.py:mode": "absent",
+    "fs/writer.py:_bytes": "absent",
+    "fs/writer.py:durable_write": "a folder of our own may be there",
+    "fs/writer.py:undo": "a folder that is in use stays",
+    "gaps/billing_tests/jest_package.py:read": "rules.runner() tells it as unparsable",
+    "gaps/cors/detect.py:_compiled": "told as unreadable by _is_untried()",
+    "gaps/cors/express/fix.py:_ending": "how an import is spelled",
+    "gaps/cors/express/openings.py:_compiled": "told as not tried by untried()",
+    "gaps/external_secrets/fix.py:_kustomization": "rule `kustomizations` tells it",
+    "gaps/external_secrets/inventory/code.py:_in_python": "unread_modules",
+    "gaps/external_secrets/inventory/declared.py:in_chart": "unparsable.chart_values",
+    "gaps/external_secrets/inventory/planted.py:in_manifest": "unread_manifests",
+    "gaps/mqtt_tls/certificates/__init__.py:renew": "certificates without names get the asked ones",
+    "gaps/mqtt_tls/certificates/expiry.py:_read": "an authority that is not there signs nothing",
+    "gaps/mqtt_tls/certificates/expiry.py:exposure": "reading the key tells that it is absent",
+    "gaps/rate_limit/express/routes.py:_may_depend": "taken for a service of express",
+    "gaps/sql/columns.py:_of": "the survey tells the model as unparsable",
+    "gaps/sql/fix.py:_changeset": "the same",
+    "gaps/sql/places.py:composed": "the survey tells the project's YAML as unparsable",
+    "gaps/sql/places.py:loaded": "the same",
+    "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
+    "parsing/fastapi.py:_parsed": "Service.unparsable",
+    "parsing/typescript_language.py:_is_module": "how an import is spelled",
+    "parsing/typescript_values.py:_figure": "a number that cannot be told is an unknown value",
+}
+"""Where a handler may end without a word, and where what it met is told instead."""
+
+
+def _swallowing() -> Iterator[str]:
+    for room in JUDGING:
+        for module in sorted((SOURCES / room).rglob("*.py")):
+            if "probing" not in module.parts:  # what a probe cannot ask is evidence without a pass
+                name = module.relative_to(SOURCES).as_posix()
+                for owner, node in _handlers(ast.parse(module.read_text())):
+                    if _is_silent(node):
+                        yield f"{name}:{owner}"
+
+
+def _handlers(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    for function in ast.walk(module):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ExceptHandler | ast.With):
+                    yield function.name, node
+
+
+def _is_silent(node: ast.AST) -> bool:
+    if isinstance(node, ast.With):
+        return any("suppress(" in ast.unparse(item.context_expr) for item in node.items)
+    assert isinstance(node, ast.ExceptHandler)
+    inside = [part for statement in node.body for part in ast.walk(statement)]
+    says = any(isinstance(part, ast.Name) and part.id == node.name for part in inside)
+    return not says and not any(isinstance(part, ast.Raise) for part in inside)
+
+
+def test_no_exception_ends_in_silence_where_trees_are_judged() -> None:
+    """A reader that gives up without a word makes a place look clean that nobody judged."""
+    assert set(_swallowing()) == set(TOLD_ELSEWHERE)
