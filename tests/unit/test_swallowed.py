@@ -26,6 +26,8 @@ TOLD_ELSEWHERE = {
     "fs/cache.py:keep": "the same, in the next run",
     "fs/cache.py:place_of": "nothing is kept without a home",
     "fs/patching.py:_is_text": "a question of form",
+    "fs/walk.py:_leads_inside": "a link that leads nowhere is told",
+    "fs/walk.py:_is_folder": "the same",
     "fs/tree.py:_read": "absent, or refused as behind a link",
     "fs/tree.py:mode": "absent",
     "fs/writer.py:_bytes": "absent",

@@ -79,7 +79,7 @@ def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
         elif not entry.is_symlink():
             refuse(path, "not a regular file")
         elif not _leads_inside(entry.path, root):
-            what = FOLDER if entry.is_dir() else "it"
+            what = FOLDER if _is_folder(entry) else "it"
             refuse(path, f"{what} is a symbolic link that leads out of the tree, or nowhere")
 
 
@@ -93,10 +93,20 @@ def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry
     return [(prefix / entry.name, entry) for entry in found]
 
 
+def _is_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:  # in a circle
+        return False
+
+
 def _leads_inside(link: str, root: str) -> bool:
     """Return whether a link's target is walked at a place of its own."""
-    target = Path(link).resolve()
-    return target.exists() and target.is_relative_to(Path(root).resolve())
+    try:
+        target = Path(link).resolve(strict=True)
+    except (OSError, RuntimeError):  # nowhere, or in a circle
+        return False
+    return target.is_relative_to(Path(root).resolve())
 
 
 def _odd_name(entry: os.DirEntry[str]) -> str:
