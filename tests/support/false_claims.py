@@ -268,7 +268,7 @@ RUNNING = (
 READ = (
     Plant(
         name="a compose file that is no YAML",
-        criteria=("8.1", "8.2"),
+        criteria=("8.1", "8.2", "1.2", "1.3", "2.1", "4.1", "4.2", "10.3"),
         names=("edge-layer/docker-compose.yml",),
         put=swap(
             "edge-layer/docker-compose.yml",

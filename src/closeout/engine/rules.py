@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from closeout.console import failures
 from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
@@ -74,7 +75,13 @@ def _finding(gap: Gap, rule: Rule, place: Place, tree: Tree) -> Finding:
 
 
 def _line(tree: Tree, place: Place) -> str:
-    lines = (tree.read(place.path) or b"").splitlines()
+    lines = _lines(tree.read(place.path) or b"")
     if not 0 < place.line <= len(lines):
         return ""
     return lines[place.line - 1].decode("utf-8", "replace").strip()
+
+
+@lru_cache(maxsize=4)
+def _lines(content: bytes) -> list[bytes]:
+    """Return a file's lines, kept for the next of its places."""
+    return content.splitlines()

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.formats.schemas import SERVED_VERSIONS, validator_of, vocabulary
-from closeout.parsing.yaml_loader import bounded, safe_loader
+from closeout.parsing.yaml_loader import bounded, constructed, loader_of
 
 _JOB_RESTARTS = ("OnFailure", "Never")
 _FREE_TEXT = frozenset({"data", "stringData", "binaryData", "labels", "annotations", "matchLabels"})
@@ -85,12 +85,12 @@ def documents(content: bytes) -> tuple[Document, ...]:
     """
     import yaml  # noqa: PLC0415 - only manifests need the parser
 
-    loader = safe_loader()(content.decode("utf-8-sig", "replace"))
+    loader = loader_of(content)
     found = []
     try:
         while loader.check_node():
             node = bounded(loader.get_node())
-            value = loader.construct_document(node)
+            value = constructed(loader, node)
             if value is not None:
                 found.append(Document(value=value, node=node))
     except (ValueError, RecursionError) as error:

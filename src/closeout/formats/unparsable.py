@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.model import Reason, Tree, Unresolved
-from closeout.parsing import syntax
+from closeout.parsing import syntax, typescript
 
 _YAML = frozenset({".yml", ".yaml"})
 
@@ -36,4 +36,13 @@ def among(tree: Tree, paths: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
         )
         for path in paths
         if (content := tree.read(path)) is not None and (trouble := syntax.trouble(path, content))
+    )
+
+
+def scripts(tree: Tree, paths: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
+    """Return those of `paths`, TypeScript or JavaScript, that are too large or nest too deeply."""
+    return tuple(
+        Unresolved(path=path, reason=Reason.UNPARSABLE, detail=told)
+        for path in paths
+        if (told := typescript.refusal(tree.read(path) or b""))
     )

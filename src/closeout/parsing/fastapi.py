@@ -252,6 +252,7 @@ def _listed_methods(call: ast.Call) -> set[str]:
     }
 
 
+@lru_cache(maxsize=64)
 def request_headers(service: Service) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()

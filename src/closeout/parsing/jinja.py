@@ -109,8 +109,12 @@ def mask(content: bytes) -> bytes:
 def blank(content: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
     """Return `content` with `spans` as blanks; newlines stay."""
     kept = bytearray(content)
-    for start, end in spans:
-        kept[start:end] = _NOT_NEWLINE.sub(b" ", content[start:end])
+    done = 0
+    for start, end in sorted(spans):  # they may lie inside each other, a thousand deep
+        if end > done:
+            first = max(start, done)
+            kept[first:end] = _NOT_NEWLINE.sub(b" ", content[first:end])
+            done = end
     return bytes(kept)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from closeout.parsing.python_tree import parsed
 from closeout.parsing.python_walk import Scope, entries, expressions, nodes, statements
 
 _BOM = b"\xef\xbb\xbf"
@@ -16,6 +16,7 @@ _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _APP_CLASSES = frozenset(
     ["fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette"]
 )
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _ORIGIN_OPTIONS = frozenset(["allow_origins", "allow_origin_regex"])
 
 
@@ -59,7 +60,7 @@ class Module:
     def __init__(self, content: bytes) -> None:
         """Parse `content`; raises SyntaxError for anything that is not UTF-8 Python."""
         self.content = content
-        self.tree = _tree(content)
+        self.tree = parsed(content)
         self._lines = [0, *(match.end() for match in _NEWLINE.finditer(content))]
         self._shift = len(_BOM) if content.startswith(_BOM) else 0
 
@@ -84,6 +85,15 @@ class Module:
     def nodes(self) -> tuple[ast.AST, ...]:
         """Return every node of the module, as `ast.walk` yields them."""
         return tuple(nodes(self.tree))
+
+    @cached_property
+    def definitions(self) -> Mapping[str, tuple[Definition, ...]]:
+        """Return the classes and functions of the top level by name, in source order."""
+        found: dict[str, tuple[Definition, ...]] = {}
+        for node in self.tree.body:
+            if isinstance(node, Definition):
+                found[node.name] = (*found.get(node.name, ()), node)
+        return found
 
     @cached_property
     def imports(self) -> Mapping[str, str]:
@@ -254,27 +264,6 @@ def parse(content: bytes) -> Module:
     Raises SyntaxError for anything that is not UTF-8 Python; its `lineno` may be None.
     """
     return Module(content)
-
-
-def _tree(content: bytes) -> ast.Module:
-    try:
-        text = content.decode("utf-8-sig")
-        with warnings.catch_warnings():
-            # A foreign file's own warnings, such as an invalid escape, are no news here.
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except UnicodeDecodeError as error:
-        raise _refusal("not UTF-8", content.count(b"\n", 0, error.start) + 1) from error
-    except ValueError as error:
-        raise _refusal(str(error), 1) from error
-    except (RecursionError, MemoryError) as error:
-        raise _refusal("nested too deeply to be parsed", 1) from error
-
-
-def _refusal(detail: str, line: int) -> SyntaxError:
-    error = SyntaxError(detail)
-    error.lineno = line
-    return error
 
 
 def _target(statement: ast.stmt, call: ast.Call) -> str:

@@ -21,6 +21,23 @@ def nodes(tree: ast.AST) -> list[ast.AST]:
     return found
 
 
+def nesting(tree: ast.AST) -> int:
+    """Return how deeply the deepest expression nests; a chain of calls nests once a call."""
+    deepest = 0
+    waiting = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            waiting.extend(
+                (part, depth + 1 if isinstance(part, ast.expr) else 0)
+                for part in (value if isinstance(value, list) else (value,))
+                if isinstance(part, ast.AST)
+            )
+    return deepest
+
+
 def statements(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, Scope | None]]:
     """Yield every statement below `body` with the innermost function it stands in."""
     # A stack of our own: a long chain of `elif` nests deeper than the interpreter lets us recurse.

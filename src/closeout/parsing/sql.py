@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import islice, pairwise
 
 from closeout.parsing import jinja
@@ -69,6 +70,7 @@ class Imbalance:
     insert_at: int | None = None
 
 
+@lru_cache(maxsize=16)
 def tokens(content: bytes) -> tuple[Token, ...]:
     """Return the SQL tokens of `content`, comments left out.
 

@@ -6,9 +6,10 @@ parse still gives what stands outside the broken part: ask `syntax_error` before
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from closeout.parsing import typescript_tree
 from closeout.parsing.typescript_source import (
     Call,
     Comparison,
@@ -19,9 +20,17 @@ from closeout.parsing.typescript_source import (
     Source,
     string_value,
 )
+from closeout.parsing.typescript_tree import (
+    expression,
+    find,
+    first_error,
+    parsed,
+    refusal,
+    text_of,
+)
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Parser, Query
+    from tree_sitter import Node
 
 _EQUALITY = frozenset({"===", "!==", "==", "!="})
 _STRINGS = frozenset({"string", "template_string"})
@@ -57,6 +66,7 @@ __all__ = [
     "place_of",
     "properties",
     "read",
+    "refusal",
     "string_value",
     "syntax_error",
     "text_of",
@@ -71,34 +81,9 @@ def syntax_error(content: bytes) -> int | None:
 @lru_cache(maxsize=128)
 def read(content: bytes) -> Source:
     """Return everything this module can locate in `content`."""
-    return _source(parsed(content))
-
-
-@lru_cache(maxsize=40)
-def parsed(content: bytes) -> Node:
-    """Return the syntax tree's root, for the other anchors."""
-    return _parser().parse(content).root_node
-
-
-def expression(text: str) -> Node:
-    """Return the syntax tree of an expression that stands in no file."""
-    node = _parser().parse(f"({text})".encode()).root_node
-    while node.type in {"program", "expression_statement"} and len(node.named_children) == 1:
-        node = node.named_children[0]
-    return node
-
-
-def find(node: Node, *kinds: str) -> list[Node]:
-    """Return the named nodes of `kinds`, `node` itself and below it, in the text's sequence."""
-    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
-
-    found = tree_sitter.QueryCursor(_query(kinds)).matches(node)
-    return [captured for _, captures in found for captured in captures["it"]]
-
-
-def text_of(node: Node | None) -> str:
-    """Return the source text of `node`, empty for none."""
-    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+    root = parsed(content)
+    told = refusal(content)
+    return Source(error_line=1, refusal=told) if told else _source(root)
 
 
 def arguments(call: Node) -> list[Node]:
@@ -139,30 +124,8 @@ def identifiers(node: Node) -> tuple[str, ...]:
     return tuple(sorted({text_of(item) for item in found}))
 
 
-@cache
-def _language() -> Language:
-    import tree_sitter  # noqa: PLC0415 - as above
-    import tree_sitter_typescript  # noqa: PLC0415 - as above
-
-    return tree_sitter.Language(tree_sitter_typescript.language_typescript())
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter  # noqa: PLC0415 - as above
-
-    return tree_sitter.Parser(_language())
-
-
-@cache
-def _query(kinds: tuple[str, ...]) -> Query:
-    import tree_sitter  # noqa: PLC0415 - as above
-
-    return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in kinds)}] @it")
-
-
 def _outermost(place: Place) -> Node | None:
-    root = _parser().parse(_PROBE + place.text.encode()).root_node
+    root = typescript_tree.fragment(_PROBE + place.text.encode())
     return next(iter(find(root, "array", "object")), None)
 
 
@@ -191,13 +154,6 @@ def place_of(node: Node) -> Place:
         text=text_of(node),
         kind=node.type,
     )
-
-
-def first_error(root: Node) -> int | None:
-    """Return the first 1-based line that does not parse, None where all does."""
-    broken = find(root, "ERROR", "MISSING") if root.has_error else ()
-    lines = [node.start_point.row + 1 for node in broken]
-    return min(lines, default=1) if root.has_error else None
 
 
 def _import(node: Node) -> Import:

@@ -93,6 +93,8 @@ class Source:
     definitions: tuple[Definition, ...] = ()
     strings: tuple[Place, ...] = ()
     error_line: int | None = None
+    refusal: str = ""
+    """Why nothing of it was read, empty where it was."""
 
     def definition(self, name: str) -> Definition | None:
         """Return the first definition of `name`, or None."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, line_end, line_start
@@ -34,11 +36,11 @@ def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
     gone = [(item.start, item.end) for item in splices]
     dropped: list[Splice] = []
     for _ in range(_ROUNDS):
+        within = _within(gone)
         dead = [
             staying[0]
             for nodes in read.values()
-            if any(_within(node, gone) for node in nodes)
-            and len(staying := [node for node in nodes if not _within(node, gone)]) == 1
+            if len(staying := [node for node in nodes if not within(node)]) == 1 and len(nodes) > 1
         ]
         statements = [_statement(node) for node in dead]
         for name, statement in zip(dead, statements, strict=True):
@@ -88,5 +90,13 @@ def _imported(statement: Node) -> list[Node]:
     return [*found, *(node for node in clauses if node.named_children[0].type == "identifier")]
 
 
-def _within(node: Node, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= node.start_byte and node.end_byte <= end for start, end in spans)
+def _within(spans: Sequence[tuple[int, int]]) -> Callable[[Node], bool]:
+    """Return the question whether a node lies in one of `spans`, asked of thousands."""
+    starts = sorted(start for start, _ in spans)
+    reach = list(accumulate((end for _, end in sorted(spans)), max))
+
+    def is_within(node: Node) -> bool:
+        before = bisect_right(starts, node.start_byte)
+        return before > 0 and node.end_byte <= reach[before - 1]
+
+    return is_within

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from closeout.fs.text_edit import Splice, line_end
-from closeout.parsing.yaml_loader import safe_loader
+from closeout.parsing.yaml_loader import refuse_large, safe_loader
 
 
 class YamlError(Exception):
@@ -158,6 +158,7 @@ def _documents(content: bytes) -> tuple[Node, ...]:
         line = content.count(b"\n", 0, error.start) + 1
         raise YamlError("not UTF-8", line=line) from error
     try:
+        refuse_large(content)
         tops = [top for top in yaml.compose_all(text, Loader=safe_loader()) if top is not None]
         reader = _Reader(content, text)
         return tuple(reader.node(top) for top in tops)

@@ -8,7 +8,13 @@ _MOST_NODES = 200_000
 """Nodes of a document with its aliases followed; the largest real manifest has a tenth of it."""
 
 
+_MOST_ENTRIES = 100_000
+"""Lines and commas of a file: each may be a node, and a node takes a kilobyte."""
+
 _MERGE = b"<<"
+
+_ODD_TAGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What PyYAML's constructors raise where a value is not what its tag says."""
 
 
 def safe_loader() -> Any:  # noqa: ANN401 - PyYAML ships no types
@@ -16,6 +22,35 @@ def safe_loader() -> Any:  # noqa: ANN401 - PyYAML ships no types
     import yaml  # noqa: PLC0415 - slow to import, and many runs never ask for it
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def loader_of(content: bytes) -> Any:  # noqa: ANN401 - as above
+    """Return a loader of `content`, its odd characters replaced.
+
+    Raises yaml.YAMLError for more than anybody writes by hand.
+    """
+    refuse_large(content)
+    return safe_loader()(content.decode("utf-8-sig", "replace"))
+
+
+def refuse_large(content: bytes) -> None:
+    """Raise yaml.YAMLError where a file holds more than is read."""
+    import yaml  # noqa: PLC0415 - as above
+
+    if content.count(b"\n") + content.count(b",") > _MOST_ENTRIES:
+        told = f"more than {_MOST_ENTRIES:,} entries, too large to be read"
+        raise yaml.MarkedYAMLError(problem=told)
+
+
+def constructed(loader: Any, node: Any) -> Any:  # noqa: ANN401 - as above
+    """Return the value of `node`; raises yaml.YAMLError where a tag does not fit its value."""
+    import yaml  # noqa: PLC0415 - as above
+
+    try:
+        return loader.construct_document(node)
+    except _ODD_TAGS as error:
+        told = f"a value that is not what its tag says: {error}"
+        raise yaml.MarkedYAMLError(problem=told, problem_mark=node.start_mark) from error
 
 
 def bounded(top: Any) -> Any:  # noqa: ANN401 - PyYAML ships no types
@@ -55,14 +90,14 @@ def plain(content: bytes) -> Any:  # noqa: ANN401 - as above
     A value may contain itself, and hold one part many times: look at each part once. What merge
     keys blow up while it is read is refused.
     """
-    loader = safe_loader()(content)
+    loader = loader_of(content)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
         if _MERGE in content:
             _measure(node, endless=0)
-        return loader.construct_document(node)
+        return constructed(loader, node)
     finally:
         loader.dispose()
 

@@ -166,7 +166,17 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int)
 
 def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
     """Yield the splices that drop a list or options that only a replaced call read."""
-    for name in {name for call in calls for name in _read_names(module, call)}:
+    unpacked = {
+        module.span(node): [item.value for item in node.keywords if item.arg is None]
+        for node, _, _ in (module.calls if calls else ())
+        if any(item.arg is None for item in node.keywords)
+    }
+    read = [
+        node
+        for call in calls
+        for node in (call.options.get("allow_origins"), *unpacked.get(call.span, ()))
+    ]
+    for name in {node.id for node in read if isinstance(node, ast.Name)}:
         uses = [node for node in module.nodes if getattr(node, "id", None) == name]
         imported = any(
             dotted.endswith(f".{name}")
@@ -183,20 +193,6 @@ def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> 
             if is_literal and uses[0] in set(ast.walk(statement)):
                 start = line_start(module.content, module.span(statement).start)
                 yield Splice(start=start, end=module.next_line(statement), text="")
-
-
-def _read_names(module: Module, call: CorsCall) -> Iterator[str]:
-    """Yield the plain names that the call takes its origins or all its options from."""
-    unpacked = (
-        keyword.value
-        for node, _, _ in module.calls
-        if module.span(node) == call.span
-        for keyword in node.keywords
-        if keyword.arg is None
-    )
-    for node in (call.options.get("allow_origins"), *unpacked):
-        if isinstance(node, ast.Name):
-            yield node.id
 
 
 def _middleware_import(module: Module) -> ast.ImportFrom | None:

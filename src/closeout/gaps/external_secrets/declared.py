@@ -129,7 +129,9 @@ def declared(tree: Tree) -> Declared:
 
 
 def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...]) -> Declared:
-    own = [item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")]
+    ours = [item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")]
+    own = [item for item in ours if item.name]
+    nameless = tuple(_without_name(item) for item in ours if not item.name)
     return Declared(
         stores=tuple(item for item in own if item.document.kind in STORE_KINDS),
         secrets=tuple(item for item in own if item.document.kind == "ExternalSecret"),
@@ -137,14 +139,23 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...]) -> Decla
             (item.name, item.namespace) for item in found if item.document.kind == "ServiceAccount"
         ),
         namespaces=frozenset(item.name for item in found if item.document.kind == "Namespace"),
-        others=tuple(item for item in found if item not in own),
+        others=tuple(item for item in found if item not in ours),
         kustomizations=tuple(item for item in found if item.document.kind == "Kustomization"),
         releases=tuple(
             item
             for item in found
             if item.document.kind in {"Application", "HelmRelease"} and chart(item)[0] == _CHART
         ),
-        unresolved=unresolved,
+        unresolved=(*unresolved, *nameless),
+    )
+
+
+def _without_name(item: Found) -> Unresolved:
+    return Unresolved(
+        path=item.path,
+        reason=Reason.UNPARSABLE,
+        detail="declares external secrets without a name",
+        line=item.document.line,
     )
 
 

@@ -33,7 +33,7 @@ def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rul
         criterion=criterion,
         locate=locate,
         excerpt=_NO_VALUE,
-        reads=() if criterion == "10.1" else _READ,
+        reads=_READ if criterion == "10.3" else (),
     )
 
 

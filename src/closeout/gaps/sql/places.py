@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, line_offset, line_start
-from closeout.parsing.yaml_loader import plain
+from closeout.parsing.yaml_loader import loader_of, plain
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node
@@ -42,10 +43,10 @@ def composed(content: bytes) -> Node | None:
     """Return the YAML's nodes, which know their places; None where it does not parse."""
     import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
 
-    try:
-        return yaml.compose(content, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
+    found: Node | None = None
+    with suppress(yaml.YAMLError, ValueError, RecursionError):
+        found = loader_of(content).get_single_node()
+    return found
 
 
 def mappings(document: Node | None) -> Iterator[MappingNode]:

@@ -82,7 +82,8 @@ def look(tree: Tree) -> Survey:
         calls = list(cors_calls(source))
         by_hand = list(_by_hand(values, path, source))
         if source.error_line is not None:
-            unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, "does not parse"))
+            told = source.refusal or "does not parse"
+            unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, told))
             continue
         policies += [path] if calls else []
         for call in calls:

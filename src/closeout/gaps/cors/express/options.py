@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start
@@ -97,6 +98,7 @@ def _block(content: bytes, at: int, lines: list[str]) -> str:
     return "{\n" + "".join(f"{inner}{line},\n" for line in lines) + f"{outer}}}"
 
 
+@lru_cache(maxsize=4)
 def _step(content: bytes) -> str:
     """Return the file's own step of indentation."""
     for line in content.splitlines():
@@ -108,6 +110,7 @@ def _step(content: bytes) -> str:
     return "  "
 
 
+@lru_cache(maxsize=4)
 def _quote(content: bytes) -> str:
     places = read(content).strings
     double = sum(item.text.startswith('"') for item in places)

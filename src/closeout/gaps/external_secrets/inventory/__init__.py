@@ -95,8 +95,11 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
 
 
 def unread_modules(tree: Tree) -> tuple[Unresolved, ...]:
-    """Return the Python modules that may ask for a secret and do not parse."""
-    return unparsable.among(tree, tree.candidates(_READING_MODULES))
+    """Return the modules and scripts that may ask for a secret and cannot be read."""
+    return (
+        *unparsable.among(tree, tree.candidates(_READING_MODULES)),
+        *unparsable.scripts(tree, tree.candidates(_READING_SCRIPTS)),
+    )
 
 
 def services(tree: Tree) -> frozenset[str]:

@@ -16,7 +16,7 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_secret,
     is_usable,
 )
-from closeout.parsing import python
+from closeout.parsing import python, typescript
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -102,7 +102,7 @@ def _in_jsx(content: bytes) -> Iterator[Mention]:
 
 
 def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
-    if not script_may_read(content):
+    if not script_may_read(content) or typescript.refusal(content):
         return
     root = _parse(content, suffix)
     wrapped = False

@@ -115,7 +115,7 @@ def _held(document: Document, place: tuple[str | int, ...]) -> Iterator[tuple[st
     value = document.value
     for step in place:
         value = value[step]
-    kind = value.get("kind") if isinstance(value, dict) else None
+    kind = str(value.get("kind")) if isinstance(value, dict) else ""
     for part in ("data", "stringData") if kind in {"Secret", "ConfigMap"} else ():
         entries = value.get(part)
         for key, item in entries.items() if isinstance(entries, dict) else ():

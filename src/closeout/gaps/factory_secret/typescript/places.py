@@ -81,8 +81,8 @@ def sources(tree: Tree) -> Sources:
     for path in examined:
         content = tree.read(path) or b""
         source = typescript.read(content)
-        if source.error_line is not None and _is_about_the_factory(content):
-            broken.append(_unparsable(path, source.error_line))
+        if source.refusal or (source.error_line is not None and _is_about_the_factory(content)):
+            broken.append(_unparsable(path, source))
         found += _secrets(values, path, content, source)
         if f"process.env.{VARIABLE}".encode() in content:
             readers.append(path)
@@ -153,7 +153,7 @@ def _is_secret(name: str, literal: str) -> bool:
     )
 
 
-def _unparsable(path: PurePosixPath, line: int) -> Unresolved:
-    return Unresolved(
-        path=path, reason=Reason.UNPARSABLE, line=line, detail="the source does not parse"
-    )
+def _unparsable(path: PurePosixPath, source: typescript.Source) -> Unresolved:
+    detail = source.refusal or "the source does not parse"
+    line = source.error_line or 1
+    return Unresolved(path=path, reason=Reason.UNPARSABLE, line=line, detail=detail)

@@ -10,10 +10,9 @@ from pathlib import PurePosixPath
 
 from closeout.parsing import python_walk
 from closeout.parsing.fastapi import Service
-from closeout.parsing.python import AppCreation, Module
+from closeout.parsing.python import AppCreation, Definition, Module
 
 _STACK = "build_middleware_stack"
-Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,8 @@ def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Instal
     """
     values: dict[str, set[str]] = {}
     outermost = False
-    for layer in sorted(_layers(service, path, app), key=lambda layer: layer.outermost):
+    layers = dict.fromkeys(_layers(service, path, app))  # the same a thousand times over is one
+    for layer in sorted(layers, key=lambda layer: layer.outermost):
         found = list(_headers(layer, service))
         outermost = outermost or (layer.outermost and bool(found))
         for name, value in found:
@@ -96,10 +96,8 @@ def _added_within(service: Service, home: Module, definition: Definition) -> Ite
 
 def _definitions(service: Service, name: str) -> Iterator[tuple[Module, Definition]]:
     for module in service.modules.values():
-        if name.encode() in module.content:
-            for node in module.tree.body:
-                if isinstance(node, Definition) and node.name == name:
-                    yield module, node
+        for node in module.definitions.get(name, ()):
+            yield module, node
 
 
 def _layer(home: Module, app_module: Module, node: Definition, *, outermost: bool) -> _Layer:

@@ -68,11 +68,11 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     for path in tree.candidates(_REGISTERS):
         content = tree.read(path) or b""
         source = typescript.read(content)
-        if not _is_express(tree, path, source):
+        if not (source.refusal or _is_express(tree, path, source)):
             continue
         if source.error_line is not None:
             if _registers(content, source):
-                broken.append(_unparsable(path, source.error_line))
+                broken.append(_unparsable(path, source))
             continue
         routes = tuple(_routes(mounts, path, content, source))
         found += routes
@@ -203,7 +203,7 @@ def _hidden(
             return
 
 
-def _unparsable(path: PurePosixPath, line: int) -> Unresolved:
-    return Unresolved(
-        path=path, reason=Reason.UNPARSABLE, line=line, detail="the router does not parse"
-    )
+def _unparsable(path: PurePosixPath, source: typescript.Source) -> Unresolved:
+    detail = source.refusal or "the router does not parse"
+    line = source.error_line or 1
+    return Unresolved(path=path, reason=Reason.UNPARSABLE, line=line, detail=detail)

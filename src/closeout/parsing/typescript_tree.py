@@ -1,0 +1,98 @@
+"""Parse TypeScript into a syntax tree, and refuse what is too large or nests too deeply.
+
+The grammar is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from closeout.parsing.bounds import MOST_BYTES
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node, Parser, Query
+
+_DEEPEST = 300
+"""Nodes inside each other; sources of people have about forty."""
+_MOST_BROKEN = 50_000
+"""Nodes of a file that does not parse: its parts lie side by side, and a search of them is slow."""
+_STRIDE = 64
+"""Nodes from one look at the depth to the next: what nests deeply has more inside each other."""
+
+
+@lru_cache(maxsize=40)
+def parsed(content: bytes) -> Node:
+    """Return the syntax tree's root, for the other anchors; that of an empty file where refused."""
+    return _parser().parse(b"" if refusal(content) else content).root_node
+
+
+@lru_cache(maxsize=128)
+def refusal(content: bytes) -> str:
+    """Return why a file is not read: what follows its values takes steps by depth."""
+    if len(content) > MOST_BYTES:
+        return f"{len(content):,} bytes are too many for a source"
+    root = _parser().parse(content).root_node
+    if root.has_error and root.descendant_count > _MOST_BROKEN:
+        return "it does not parse"
+    walk = root.walk()
+    for number in range(0, root.descendant_count, _STRIDE):
+        walk.goto_descendant(number)
+        if walk.depth > _DEEPEST:
+            return f"it nests more than {_DEEPEST} deep"
+    return ""
+
+
+def expression(text: str) -> Node:
+    """Return the syntax tree of an expression that stands in no file."""
+    node = _parser().parse(f"({text})".encode()).root_node
+    while node.type in {"program", "expression_statement"} and len(node.named_children) == 1:
+        node = node.named_children[0]
+    return node
+
+
+def find(node: Node, *kinds: str) -> list[Node]:
+    """Return the named nodes of `kinds`, `node` itself and below it, in the text's sequence."""
+    import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
+
+    found = tree_sitter.QueryCursor(_query(kinds)).matches(node)
+    return [captured for _, captures in found for captured in captures["it"]]
+
+
+def fragment(content: bytes) -> Node:
+    """Return the syntax tree of a part of a file that was parsed."""
+    return _parser().parse(content).root_node
+
+
+def text_of(node: Node | None) -> str:
+    """Return the source text of `node`, empty for none."""
+    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+
+
+def first_error(root: Node) -> int | None:
+    """Return the first 1-based line that does not parse, None where all does."""
+    broken = find(root, "ERROR", "MISSING") if root.has_error else ()
+    lines = [node.start_point.row + 1 for node in broken]
+    return min(lines, default=1) if root.has_error else None
+
+
+@cache
+def _language() -> Language:
+    import tree_sitter  # noqa: PLC0415 - as above
+    import tree_sitter_typescript  # noqa: PLC0415 - as above
+
+    return tree_sitter.Language(tree_sitter_typescript.language_typescript())
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter  # noqa: PLC0415 - as above
+
+    return tree_sitter.Parser(_language())
+
+
+@cache
+def _query(kinds: tuple[str, ...]) -> Query:
+    import tree_sitter  # noqa: PLC0415 - as above
+
+    return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in kinds)}] @it")

@@ -1,0 +1,154 @@
+"""One spoiled file is told and the rest goes on: no bug of ours, no endless run.
+
+Growth is held by counting: a file twice as long may take little more than twice the steps.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from closeout.cli.commands import fix
+from closeout.cli.error_handler import guarded
+from closeout.engine import rules
+from closeout.errors import ExitCode
+from closeout.fs.tree import DiskTree, MemoryTree
+from closeout.gaps import GAPS
+from tests.support import hostile
+from tests.support.monorepos import space_for
+
+MANIFEST = "k8s/odd.yaml"
+MODULE = "cloud-layer/cloud-inference-server/app/more.py"
+SCRIPT = "cloud-layer/cloud-identity-access/src/more.ts"
+WILDCARD = "app.add_middleware(CORSMiddleware, allow_origins=['*'])\n"
+APP = "from fastapi import FastAPI\nfrom starlette.middleware.cors import CORSMiddleware\n"
+EXPRESS = "import cors from 'cors';\nimport express from 'express';\nconst app = express();\n"
+
+
+def _secret(body: str) -> str:
+    return f"apiVersion: v1\nkind: Secret\nmetadata: {{name: odd}}\nstringData:\n{body}"
+
+
+TAGS = {
+    "bool": "  A_TOKEN: !!bool maybe\n",
+    "timestamp": "  A_TOKEN: !!timestamp tomorrow\n",
+    "int": '  A_TOKEN: !!int ""\n',
+    "float": "  A_TOKEN: !!float x\n",
+    "thirteenth month": "  A_TOKEN: 2024-13-45\n",
+    "omap": "  A_TOKEN: !!omap 5\n",
+    "long number": f"  A_TOKEN: {'9' * 6000}\n",
+    "far zone": "  A_TOKEN: 2001-12-14t21:59:43.10+99:99\n",
+}
+
+SPOILED = {
+    **{f"tag {name}": (MANIFEST, _secret(body)) for name, body in TAGS.items()},
+    "kind that is a list": (MANIFEST, "apiVersion: v1\nkind: [Secret]\nstringData: {A: b}\n"),
+    "entry without a name": (
+        MANIFEST,
+        "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: 5\nspec: [1]\n",
+    ),
+    "cron job of tags": (
+        MANIFEST,
+        "apiVersion: batch/v1\nkind: CronJob\nspec: {schedule: !!bool x, jobTemplate: !!int y}\n",
+    ),
+    "a hundred thousand entries": (
+        "cloud-layer/docker-compose.more.yml",
+        "x:\n" + "".join(f"  k{number}: v\n" for number in range(100_001)),
+    ),
+    "long chain of calls": (MODULE, APP + "app = FastAPI()\nx = app" + ".b()" * 450 + "\n"),
+    "long sum": (MODULE, APP + "app = FastAPI()\nx = " + "1+" * 900 + "1\n"),
+    "list of a megabyte": (MODULE, APP + "x = [" + "1," * 600_000 + "]\n"),
+    "chain of policies": (SCRIPT, EXPRESS + "app" + ".use(cors())" * 2000 + ";\n"),
+    "policies in each other": (
+        SCRIPT,
+        EXPRESS + "app.use(" + "cors({origin:" * 300 + "'*'" + "})" * 300 + ");\n",
+    ),
+    "sum of texts": (SCRIPT, EXPRESS + "const x = " + "'a'+" * 5000 + "'a';\n"),
+    "open parentheses": (SCRIPT, EXPRESS + "const x = " + "(" * 60_000 + ")" * 60_000 + ";\n"),
+    "script of a megabyte": (SCRIPT, EXPRESS + f"const x = '{'a' * 1_100_000}';\n"),
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a small monorepo with open gaps."""
+    return hostile.small_monorepo(tmp_path / "root")
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_spoiled_file_is_no_bug_of_ours_and_the_rest_is_mended(
+    kind: str, root: Path, tmp_path: Path
+) -> None:
+    """What cannot be read is not judged; every other place is mended as without it."""
+    place, text = SPOILED[kind]
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / place).write_text(text)
+    code = guarded(tmp_path, lambda: fix.fix(space_for(tmp_path, root), GAPS))
+    assert code in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN}
+    assert (root / place).read_text() == text or "policies" in kind
+    main = (root / "cloud-layer/cloud-inference-server/app/main.py").read_text()
+    assert "install_cors(" in main
+
+
+UNREAD = ("a hundred thousand entries", "long chain of calls", "list of a megabyte", "sum of texts")
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_file_beyond_its_bounds_is_told_with_the_bound(kind: str, root: Path) -> None:
+    """Skipped without a word it would look clean."""
+    place, text = SPOILED[kind]
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / place).write_text(text)
+    tree = DiskTree(root)
+    told = {
+        item.detail
+        for gap in GAPS
+        for check in rules.checks(gap, tree)
+        for item in check.unresolved
+        if str(item.path) == place
+    }
+    assert told
+    assert all(any(letter.isdigit() for letter in detail) for detail in told)
+
+
+def _steps(work: Callable[[], object]) -> int:
+    count = 0
+
+    def step(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        del frame, event, argument
+        count += 1
+
+    sys.setprofile(step)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def _many(number: int) -> dict[str, MemoryTree]:
+    python = APP + "app = FastAPI()\n" + WILDCARD * number
+    script = EXPRESS + "app.use(cors({ origin: '*' }));\n" * number
+    manifest = b'{"name": "a", "dependencies": {"express": "4", "cors": "2"}}'
+    folder = "cloud-layer/cloud-herd-service"
+    return {
+        "python": MemoryTree({f"{folder}/app/main.py": python.encode()}),
+        "typescript": MemoryTree(
+            {f"{folder}/src/index.ts": script.encode(), f"{folder}/package.json": manifest}
+        ),
+    }
+
+
+@pytest.mark.parametrize("language", ["python", "typescript"])
+def test_steps_grow_with_the_length_of_a_file(language: str) -> None:
+    """Detection and fix of four times as many places take some four times the steps."""
+
+    def work(number: int) -> int:
+        tree = _many(number)[language]
+        return _steps(lambda: [(rules.checks(gap, tree), tuple(gap.fix(tree))) for gap in GAPS])
+
+    work(10)  # what is loaded once
+    assert work(1600) < 6 * work(400)
