@@ -36,6 +36,8 @@ class Plan:
     proposals: tuple[Proposal, ...]
     edits: tuple[Edit, ...]
     """Net edits against the tree, sorted by path."""
+    secrets: frozenset[str] = frozenset()
+    """Values of the tree that nothing shows or keeps but the undo store."""
 
     @property
     def unresolved(self) -> Mapping[str, tuple[Unresolved, ...]]:
@@ -102,7 +104,13 @@ def _planned(
                 overlay.lay(edit)
             proposals[number] = _both(proposals[number], proposal)
             after[gap.slug] = rules.detected(gap, overlay)
-    return Plan(before=before, after=after, proposals=tuple(proposals), edits=overlay.edits)
+    return Plan(
+        before=before,
+        after=after,
+        proposals=tuple(proposals),
+        edits=overlay.edits,
+        secrets=rules.secrets(gaps, before, overlay.base),
+    )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from closeout.console import failures
+from closeout.console import failures, redaction
 from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
 
 Detection = Mapping[str, tuple[Check, ...]]
@@ -22,6 +22,19 @@ def stops(checks: Sequence[Check], refused: Sequence[Unresolved]) -> tuple[Unres
     """Return what stops a whole gap, among what was seen of it and what was refused."""
     seen = (item for check in checks for item in check.unresolved)
     return tuple(dict.fromkeys(item for item in (*refused, *seen) if item.reason.stops_gap))
+
+
+def secrets(gaps: Sequence[Gap], seen: Detection, tree: Tree) -> frozenset[str]:
+    """Return the values that may be secret where rules about secrets found something on `tree`."""
+    ids = {(gap.slug, rule.id) for gap in gaps for rule in gap.rules if rule.holds_secrets}
+    lines = [
+        _line(tree, Place(path=place.path, line=place.line))
+        for slug, made in seen.items()
+        for check in made
+        for place in check.findings
+        if (slug, check.rule) in ids
+    ]
+    return redaction.values(lines)
 
 
 def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:

@@ -54,5 +54,7 @@ class Rule:
     """What may be shown of a line."""
     is_optional: bool = False
     """Says nothing of a tree where it finds nothing to look at."""
+    holds_secrets: bool = False
+    """Whether a place may hold a usable secret: what stands on its line is masked everywhere."""
     reads: Collection[Callable[[Tree], tuple[Unresolved, ...]]] = ()
     """What says of a tree which of the files that it reads cannot be judged."""

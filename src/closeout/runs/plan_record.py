@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from closeout.console import redaction
 from closeout.engine.planner import Plan
 from closeout.engine.rules import findings
 from closeout.errors import CloseoutError, ExitCode
@@ -120,12 +121,12 @@ def to_json(record: Record) -> dict[str, object]:
 
 
 def keep(folder: Path, record: Record, plan: Plan) -> None:
-    """Write the record as `plan.json`, and every diff of the plan below `patches/`."""
+    """Write the record as `plan.json`, and every diff of the plan, masked, below `patches/`."""
     diffs = folder / DIFFS
     diffs.mkdir()
     for number, patch in enumerate(patch for item in plan.proposals for patch in item.patches):
         name = f"{number:03d}-{patch.slug}-{PurePosixPath(patch.name).stem}.{patch.origin}.patch"
-        writer.durable_write(diffs / name, patch.diff)
+        writer.durable_write(diffs / name, redaction.diff(patch.diff, plan.secrets))
     writer.durable_write(folder / _PLAN, json.dumps(to_json(record), indent=1).encode())
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from closeout.cli.commands.detect import detection, readable
 from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
-from closeout.console import progress
+from closeout.console import progress, redaction
 from closeout.console.output import give, say
 from closeout.engine import patch_series, planner, waivers
 from closeout.errors import ExitCode
@@ -60,7 +60,7 @@ def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     tree = readable(space)
     plan = _plan(gaps, tree)
     derived = [
-        patch.diff.decode("utf-8", "replace")
+        redaction.diff(patch.diff, plan.secrets).decode("utf-8", "replace")
         for item in plan.proposals
         for patch in item.patches
         if patch.origin == "derived"

@@ -33,6 +33,7 @@ def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rul
         criterion=criterion,
         locate=locate,
         excerpt=_NO_VALUE,
+        holds_secrets=name == "literals",
         reads=_READ if criterion == "10.3" else (),
     )
 

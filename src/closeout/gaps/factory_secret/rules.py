@@ -102,6 +102,7 @@ RULES = (
         id="no-secret-in-source",
         criterion="4.1",
         locate=_in_source,
+        holds_secrets=True,
         reads=(unparsable.compose_files,),
     ),
     Rule(
