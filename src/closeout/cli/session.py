@@ -135,7 +135,7 @@ def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: M
             expected=answer.seen.expected,
             observed=answer.seen.observed,
             command=answer.seen.command,
-            subject_digest=tree_digest,
+            tree_digest=tree_digest,
             at=now,
             seconds=answer.seconds,
             means=means,
@@ -157,7 +157,7 @@ def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: M
             "run": run.id,
             "file": f"{run.id}/evidence/{place.name}",
             "kinds": kinds,
-            "evidence": [evidence_store.to_json(item) for item in items],
+            "evidence": evidence_store.to_json(items),
         },
     )
     return _code(items)
@@ -170,10 +170,10 @@ def judge_suites(space: Workspace) -> ExitCode:
     seen = [
         item
         for item in evidence_store.gather(space.reports, space.root)
-        if item.means is Means.SUITE and item.subject_digest == tree_digest
+        if item.means is Means.SUITE and item.tree_digest == tree_digest
     ]
     _print_items(seen)
-    give("judged", [evidence_store.to_json(item) for item in seen])
+    give("judged", evidence_store.to_json(seen))
     return _code(seen)
 
 

@@ -64,21 +64,6 @@ def compare(
     )
 
 
-def to_json(remarks: Iterable[Remark]) -> list[dict[str, object]]:
-    """Return the remarks as JSON objects."""
-    return [
-        {
-            "matter": item.matter.value,
-            "criterion": item.criterion,
-            "subject": item.subject,
-            "said": item.said,
-            "found": item.found,
-            "holds": item.holds,
-        }
-        for item in remarks
-    ]
-
-
 def told(remarks: Sequence[Remark]) -> str:
     """Return what does not hold as lines for a terminal, by matter."""
     lines = ["the order against this tree:"]

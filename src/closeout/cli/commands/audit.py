@@ -22,7 +22,7 @@ from closeout.console import failures, progress
 from closeout.console.output import give, say
 from closeout.engine import rules
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
+from closeout.fs import codec, writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
 from closeout.harness import postgres
@@ -137,8 +137,8 @@ def _end(
     made = report.ruled(space, run.id, tree, report.remembered(space, tree), found)
     fresh = _fresh(space, made)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
-    _write(run, "order-audit.json", order_check.to_json(remarks))
-    give("order_audit", order_check.to_json(remarks))
+    _write(run, "order-audit.json", codec.plain(remarks))
+    give("order_audit", codec.plain(remarks))
     code = made.exit_code
     reading = None
     if claimed:
@@ -158,7 +158,7 @@ def _fresh(space: Workspace, made: Report) -> list[Evidence]:
     return [
         item
         for item in evidence_store.gather(space.reports, space.root)
-        if item.subject_digest == made.tree_digest
+        if item.tree_digest == made.tree_digest
     ]
 
 
@@ -173,7 +173,7 @@ def _recorded(tree: DiskTree, seen: Sequence[Inspected]) -> list[Evidence]:
             expected=item.seen.expected,
             observed=item.seen.observed,
             command=item.seen.command,
-            subject_digest=tree_digest,
+            tree_digest=tree_digest,
             at=now,
             seconds=0.0,
             means=Means.STATIC,

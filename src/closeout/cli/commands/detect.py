@@ -8,12 +8,11 @@ from closeout.console import progress
 from closeout.console.output import give, say
 from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import cache
+from closeout.fs import cache, codec
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.model import Check, Gap, Reason, Tree
 from closeout.reporting import report
-from closeout.runs import plan_record
 from closeout.runs.workspace import Workspace
 
 
@@ -49,8 +48,8 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     for item in refused:
         say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
     say(f"{len(places)} open, {len(refused)} not judged")
-    give("places", [report.finding_json(place) for place in places])
-    give("not_judged", [plan_record.place_json(item) for item in refused])
+    give("places", codec.plain([report.shortened(place) for place in places]))
+    give("not_judged", codec.plain(tuple(refused)))
     if any(item.reason is Reason.OURS for item in refused):
         return ExitCode.OWN_BUG
     return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED

@@ -11,7 +11,7 @@ from closeout.console import progress
 from closeout.console.output import give, say
 from closeout.engine import patch_series, planner, waivers
 from closeout.errors import ExitCode
-from closeout.fs import cache, writer
+from closeout.fs import cache, codec, writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
 from closeout.model import Gap, Tree
@@ -81,7 +81,7 @@ def _plan(gaps: Sequence[Gap], tree: Tree) -> planner.Plan:
     plan = planner.plan(gaps, tree, _prepared)
     kept = plan_record.of_plan(plan)
     say(plan_record.told(kept))
-    give("plan", plan_record.to_json(kept))
+    give("plan", codec.plain(kept))
     for item in tree.unreadable():
         say(f"not read: {item.path}: {item.detail}")
     return plan

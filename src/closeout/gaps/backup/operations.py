@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import codec
 from closeout.fs.tree import DiskTree
 from closeout.gaps.backup.probes import RESTORE_DRILL
 from closeout.gaps.backup.probing import drill
@@ -134,14 +136,5 @@ def _told(run: drill.Run) -> ExitCode:
     for event in run.events:
         say(json.dumps(event, ensure_ascii=False))
     say(run.message)
-    give(
-        "script",
-        {
-            "code": run.code,
-            "events": [dict(event) for event in run.events],
-            "message": run.message,
-            "command": run.command,
-            "seconds": round(run.seconds, 3),
-        },
-    )
+    give("script", codec.plain(replace(run, seconds=round(run.seconds, 3))))
     return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT
