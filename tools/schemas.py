@@ -151,7 +151,7 @@ class _Parts(Struct, kw_only=True, forbid_unknown_fields=True):
     fleet: _Fleet | UnsetType = UNSET
     compared: tuple[_Compared, ...] | UnsetType = UNSET
     wrong: _Texts | UnsetType = UNSET
-    script: drill.Run | UnsetType = UNSET
+    script: drill.ScriptRun | UnsetType = UNSET
     secrets: tuple[_Secret, ...] | UnsetType = UNSET
     unclaimed: _Texts | UnsetType = UNSET
     python: str | UnsetType = UNSET

@@ -28,7 +28,7 @@ Interpreters = Callable[[str], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProbeAnswer:
     """One probe's answer on the tree as it is, and whether it passed before the fix."""
 
     probe: str
@@ -99,7 +99,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
         (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
     ]
     answers = [
-        Answer(
+        ProbeAnswer(
             probe=probe,
             criterion=criterion,
             seen=seen,
@@ -122,7 +122,9 @@ def _seen(gate: Gate, context: GateContext) -> tuple[Row, ...]:
         return tuple((gate.session, criterion, seen) for criterion in gate.criteria)
 
 
-def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: Means) -> ExitCode:
+def conclude(
+    space: Workspace, session: str, answers: Sequence[ProbeAnswer], means: Means
+) -> ExitCode:
     """Write answers as evidence about the workspace's tree, print them, and return a code."""
     tree_digest = digest(DiskTree(space.root))
     now = datetime.now(UTC)

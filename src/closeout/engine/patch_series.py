@@ -21,7 +21,7 @@ INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class IndexEntry:
     """One prepared patch as the index lists it."""
 
     file: str
@@ -64,16 +64,16 @@ def load(folder: Path, slug: str) -> PreparedSet:
 def build(changesets: Mapping[str, Iterable[Changeset]]) -> dict[PurePosixPath, bytes]:
     """Return the files of `patches/`, path below it to bytes, for each gap's CODE changesets."""
     files: dict[PurePosixPath, bytes] = {}
-    index: dict[str, list[Entry]] = {}
+    index: dict[str, list[IndexEntry]] = {}
     for slug, sets in changesets.items():
-        entries: list[Entry] = []
+        entries: list[IndexEntry] = []
         for number, changeset in enumerate(sets, start=1):
             name = f"{number:02d}-{changeset.name}.patch"
             content = patching.diff(changeset.edits)
             files[PurePosixPath(slug) / name] = content
             targets = patching.read_patch(slug, name, content, "prepared").targets
             entries.append(
-                Entry(file=name, sha256=hashlib.sha256(content).hexdigest(), targets=targets)
+                IndexEntry(file=name, sha256=hashlib.sha256(content).hexdigest(), targets=targets)
             )
         if entries:
             index[slug] = entries
@@ -81,9 +81,9 @@ def build(changesets: Mapping[str, Iterable[Changeset]]) -> dict[PurePosixPath, 
     return files
 
 
-def _index(folder: Path) -> Mapping[str, tuple[Entry, ...]]:
+def _index(folder: Path) -> Mapping[str, tuple[IndexEntry, ...]]:
     try:
-        return codec.decode(dict[str, tuple[Entry, ...]], (folder / INDEX).read_bytes())
+        return codec.decode(dict[str, tuple[IndexEntry, ...]], (folder / INDEX).read_bytes())
     except (OSError, ValueError) as error:
         raise CloseoutError(
             "patches-unusable",

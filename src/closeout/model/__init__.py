@@ -24,7 +24,7 @@ from closeout.model.gaps import Deviation, Gap, WorkOrder
 from closeout.model.gates import Gate, GateContext, Row
 from closeout.model.probes import Measure, Observation, Probe, ProbeContext, ProofKind, Service
 from closeout.model.rules import Located, Place, Rule
-from closeout.model.tree import Question, Tree
+from closeout.model.tree import FileQuestion, Tree
 
 __all__ = [
     "Changeset",
@@ -36,6 +36,7 @@ __all__ = [
     "Deviation",
     "Digest",
     "Edit",
+    "FileQuestion",
     "Finding",
     "Gap",
     "Gate",
@@ -53,7 +54,6 @@ __all__ = [
     "ProbeContext",
     "ProofKind",
     "Proposal",
-    "Question",
     "Reason",
     "Row",
     "Rule",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from closeout.cli.parser import interpreter
-from closeout.cli.session import Answer, before_fix, conclude, scratch
+from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
@@ -99,13 +99,15 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
     except Exception as error:  # noqa: BLE001 - a bug stays in its session
         seen = failures.of_probe("live_probes", error)
         rows = [
-            Answer(probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0)
+            ProbeAnswer(
+                probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0
+            )
             for probe in probes
         ]
     return conclude(space, "live_probes", rows, Means.LIVE)
 
 
-def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answer]:
+def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
     with scratch("live") as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
@@ -116,7 +118,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answe
             cache=space.cache,
         )
     return [
-        Answer(
+        ProbeAnswer(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
             seen=_joined(outcome),
@@ -127,7 +129,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answe
     ]
 
 
-def _joined(outcome: probe_runner.Outcome) -> Observation:
+def _joined(outcome: probe_runner.ProbeOutcome) -> Observation:
     """Return the answer after the fix, and why it proves nothing where there was none before it."""
     before, after = outcome.before, outcome.after
     if before is not None and before.bug:

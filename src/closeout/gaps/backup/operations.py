@@ -40,7 +40,9 @@ def run_backup(desk: Desk) -> ExitCode:
     return code
 
 
-def _arrived(root: Path, run: drill.Run, bucket: str, settings: Mapping[str, str]) -> Observation:
+def _arrived(
+    root: Path, run: drill.ScriptRun, bucket: str, settings: Mapping[str, str]
+) -> Observation:
     """Return what a run shows about a bucket; one behind an endpoint of its own shows nothing."""
     other = _other_script(root, "backup-database.sh")
     elsewhere = sorted(name for name, value in settings.items() if "ENDPOINT" in name and value)
@@ -132,7 +134,7 @@ def _source(of: str) -> tuple[dict[str, str], tuple[str, ...]]:
     return settings | {name: place}, ()
 
 
-def _told(run: drill.Run) -> ExitCode:
+def _told(run: drill.ScriptRun) -> ExitCode:
     for event in run.events:
         say(json.dumps(event, ensure_ascii=False))
     say(run.message)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.parsing import python_walk
-from closeout.parsing.fastapi import Service
+from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import AppCreation, Module
 
 _STACK = "build_middleware_stack"
@@ -17,7 +17,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class InstalledHeaders:
     """The values of each header by lower-case name; `outermost` where a 500 has them too."""
 
     values: Mapping[str, frozenset[str]]
@@ -34,7 +34,7 @@ class _Layer:
 
 
 @lru_cache(maxsize=256)
-def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Installed:
+def installed(service: FastApiService, path: PurePosixPath, app: AppCreation) -> InstalledHeaders:
     """Return what the layers around `app` set on every answer.
 
     A header that a single route sets does not count: no layer carries it.
@@ -49,12 +49,12 @@ def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Instal
         if layer.outermost and found:
             # What the outermost layer says replaces what the inner ones said.
             values |= {name: {value for key, value in found if key == name} for name, _ in found}
-    return Installed(
+    return InstalledHeaders(
         values={name: frozenset(items) for name, items in values.items()}, outermost=outermost
     )
 
 
-def _layers(service: Service, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
+def _layers(service: FastApiService, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
     for home, known in ((path, app), *service.received(app)):
         module = service.modules[home]
         if known.name:
@@ -70,7 +70,7 @@ def _is_http_middleware(decorator: ast.expr, name: str) -> bool:
     return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == f"{name}.middleware"
 
 
-def _called_layers(service: Service, module: Module, app: AppCreation) -> Iterator[_Layer]:
+def _called_layers(service: FastApiService, module: Module, app: AppCreation) -> Iterator[_Layer]:
     for call, _, _ in module.calls:
         takes_app = any(ast.unparse(argument) == app.name for argument in call.args)
         adds = ast.unparse(call.func) == f"{app.name}.add_middleware"
@@ -86,7 +86,9 @@ def _called_layers(service: Service, module: Module, app: AppCreation) -> Iterat
                 yield from _added_within(service, home, definition)
 
 
-def _added_within(service: Service, home: Module, definition: Definition) -> Iterator[_Layer]:
+def _added_within(
+    service: FastApiService, home: Module, definition: Definition
+) -> Iterator[_Layer]:
     for node in python_walk.nodes(definition):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_middleware"):
             name = home.qualified(node.args[0]).rsplit(".", 1)[-1] if node.args else ""
@@ -94,7 +96,7 @@ def _added_within(service: Service, home: Module, definition: Definition) -> Ite
                 yield _layer(other, home, found, outermost=False)
 
 
-def _definitions(service: Service, name: str) -> Iterator[tuple[Module, Definition]]:
+def _definitions(service: FastApiService, name: str) -> Iterator[tuple[Module, Definition]]:
     for module in service.modules.values():
         if name.encode() in module.content:
             for node in module.tree.body:
@@ -117,7 +119,7 @@ def _overrides_stack(definition: Definition) -> bool:
     )
 
 
-def _headers(layer: _Layer, service: Service) -> Iterator[tuple[str, str]]:
+def _headers(layer: _Layer, service: FastApiService) -> Iterator[tuple[str, str]]:
     for top in layer.nodes:
         for node in python_walk.nodes(top):
             for key, value in _pairs(node):
@@ -127,7 +129,7 @@ def _headers(layer: _Layer, service: Service) -> Iterator[tuple[str, str]]:
                         yield name, text
 
 
-def _texts(value: ast.AST, module: Module, service: Service) -> Iterable[str]:
+def _texts(value: ast.AST, module: Module, service: FastApiService) -> Iterable[str]:
     text = _text(value)
     if text or not isinstance(value, ast.expr):
         return [text] if text else []
