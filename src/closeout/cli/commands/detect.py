@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from closeout.console import progress
 from closeout.console.output import give, say
@@ -11,7 +12,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, codec
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap, Reason, Tree
+from closeout.model import Gap, Reason, Tree
 from closeout.reporting import report
 from closeout.runs.workspace import Workspace
 
@@ -68,10 +69,13 @@ def readable(space: Workspace) -> DiskTree:
     return tree
 
 
-def detection(gaps: Sequence[Gap], tree: Tree) -> rules.Detection:
-    """Return what the gaps find on `tree`, and say which one is looking."""
-    found: dict[str, tuple[Check, ...]] = {}
+def detection(
+    gaps: Sequence[Gap], tree: Tree, known: rules.Detection = MappingProxyType({})
+) -> rules.Detection:
+    """Return what the gaps find on `tree`, and say which one is looking; `known` is about it."""
+    found = dict(known)
     for gap in gaps:
-        progress.step(f"detecting {gap.slug}")
-        found |= planner.detect((gap,), tree)
-    return found
+        if gap.slug not in known:
+            progress.step(f"detecting {gap.slug}")
+            found |= planner.detect((gap,), tree)
+    return {gap.slug: found[gap.slug] for gap in gaps}
