@@ -45,7 +45,7 @@ def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 def _check(gap: Gap, rule: Rule, surveyed: object, tree: Tree) -> Check:
     located = rule.locate(surveyed)
     return Check(
-        rule=located.rule or rule.id,
+        rule=rule.id,
         criterion=rule.criterion,
         examined=located.examined,
         findings=tuple(_finding(gap, rule, place, tree) for place in located.places),

@@ -19,8 +19,6 @@ from closeout.process import pace
 from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace, choose
 
-_CLUSTER = "cluster"
-
 
 def run(options: argparse.Namespace, home: Path) -> ExitCode:
     """Probe the chosen monorepo, at the pace that was asked for."""
@@ -50,11 +48,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         for gap in GAPS
         for probe in _probes_of(gap, tree, member)
     ]
-    probes = tuple(
-        probe
-        for probe in (*listed, *further)
-        if probe.id.startswith(only) and _CLUSTER not in probe.needs
-    )
+    probes = tuple(probe for probe in (*listed, *further) if probe.id.startswith(only))
     return ask_battery(space, python, probes)
 
 
@@ -99,10 +93,7 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
     except Exception as error:  # noqa: BLE001 - a bug stays in its session
         seen = failures.of_probe("live_probes", error)
         rows = [
-            ProbeAnswer(
-                probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0
-            )
-            for probe in probes
+            ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
     return conclude(space, "live_probes", rows, Means.LIVE)
 
