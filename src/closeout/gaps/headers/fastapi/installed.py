@@ -122,36 +122,14 @@ def _overrides_stack(definition: Definition) -> bool:
 def _headers(layer: _Layer, service: FastApiService) -> Iterator[tuple[str, str]]:
     for top in layer.nodes:
         for node in python_walk.nodes(top):
-            for key, value in _pairs(node):
-                name = _text(key).lower()
+            for name, value in python_walk.headers(node):
                 if "-" in name:
                     for text in _texts(value, layer.module, service):
                         yield name, text
 
 
 def _texts(value: ast.AST, module: Module, service: FastApiService) -> Iterable[str]:
-    text = _text(value)
+    text = python_walk.text(value)
     if text or not isinstance(value, ast.expr):
         return [text] if text else []
     return service.values.strings(value, module)
-
-
-def _pairs(node: ast.AST) -> Iterator[tuple[ast.AST | None, ast.AST]]:
-    """Yield the shapes in which code writes a header: index, dictionary, pair and call."""
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-        yield node.targets[0].slice, node.value
-    elif isinstance(node, ast.Dict):
-        yield from zip(node.keys, node.values, strict=True)
-    elif isinstance(node, ast.Tuple | ast.List) and len(node.elts) == len(("name", "value")):
-        yield node.elts[0], node.elts[1]
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        writes = node.func.attr in {"setdefault", "append", "add"}
-        if writes and len(node.args) == len(("name", "value")):
-            yield node.args[0], node.args[1]
-
-
-def _text(node: ast.AST | None) -> str:
-    value = node.value if isinstance(node, ast.Constant) else ""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value if isinstance(value, str) else ""
