@@ -14,7 +14,7 @@ from closeout.gaps import GAPS
 from closeout.model import Deviation, Gap
 from closeout.workorders.wo_004 import WO_004
 from tools import __main__ as makers
-from tools import cli_reference
+from tools import cli_reference, schemas
 from tools.cli_reference import cell
 from tools.collections import MAKERS
 
@@ -65,6 +65,7 @@ def _documents(home: Path, parser: argparse.ArgumentParser) -> dict[str, str]:
         **{f"docs/gaps/{gap.slug}.md": _page(gap) for gap in GAPS},
         "docs/deviations.md": _deviations(),
         "docs/commands.md": cli_reference.page(tasks, noxfile, parser, makers.parser()),
+        **schemas.files(),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from closeout.cli.commands import detect, fix, init, undo
 from closeout.cli.commands import report as reporting
-from closeout.cli.desk import Desk
+from closeout.cli.desk import WorkspaceDesk
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import writer
@@ -90,7 +90,7 @@ def _close(place: Place, space: Workspace) -> str:
     before = snapshot(place.root)
     for look in (
         lambda: fix.show(space, GAPS),
-        lambda: list_secrets(Desk(space)),
+        lambda: list_secrets(WorkspaceDesk(space)),
         lambda: _read(space, place.scratch),
     ):
         _refused(place, look)

@@ -19,7 +19,7 @@ from closeout.gaps.external_secrets import GAP
 from closeout.gaps.external_secrets.inventory import inventory
 from closeout.gaps.external_secrets.probing.cluster import QUESTIONS as OF_SECRETS
 from closeout.harness import cluster
-from closeout.model import Changeset, Finding, Gap, GateContext, ProbeContext, Row, Source, Tree
+from closeout.model import Changeset, Finding, Gap, GateContext, Row, Source, Tree
 from closeout.resources import BUNDLE
 
 FOLDER = "k8s/external-secrets"
@@ -585,18 +585,3 @@ def test_verify_is_unproven_when_kubectl_is_missing(tmp_path: Path) -> None:
     """A missing tool is never a pass and never a failure of the cluster."""
     answers = [item[2] for item in _verified(str(tmp_path / "kubectl"))]
     assert {item.passed for item in answers} == {None}
-
-
-def test_probes_reach_for_no_cluster_when_none_is_named(tmp_path: Path) -> None:
-    """Without a named kubectl each probe tells the operator's command; with one it asks."""
-    silent = ProbeContext(root=tmp_path, scratch=tmp_path)
-    asked = ProbeContext(
-        root=tmp_path,
-        scratch=tmp_path,
-        settings={"kubectl": _recorded_api(tmp_path, HEALTHY)},
-    )
-    assert len(GAP.probes()) == 6
-    for probe in GAP.probes():
-        unasked = probe.run(silent)
-        assert (unasked.passed, unasked.command[:12]) == (None, "kubectl get ")
-        assert probe.run(asked).passed is True

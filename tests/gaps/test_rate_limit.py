@@ -11,7 +11,7 @@ from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
-from closeout.parsing.typescript_values import Values
+from closeout.parsing.typescript_values import TypeScriptValues
 from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-identity-access"
@@ -225,7 +225,7 @@ def test_number_reads_constants_and_defaults() -> None:
     config = b"export const limits = { login: { max: 5 } };\n"
     source = b"import { limits } from './config';\nconst M = 60 * 1_000\n"
     tree = MemoryTree({"a.ts": source, "config.ts": config})
-    values = Values(tree)
+    values = TypeScriptValues(tree)
     read = {
         text: values.number(PurePosixPath("a.ts"), typescript.expression(text))
         for text in (

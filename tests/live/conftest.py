@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from closeout.gaps.backup.probing import drill
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
 
 
@@ -25,8 +25,8 @@ def server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture
-def bench(server: postgres.Server, tmp_path: Path) -> Bench:
+def bench(server: postgres.Server, tmp_path: Path) -> ScriptBench:
     """Provide an empty backup folder, and the scripts to fill it."""
-    return Bench(
+    return ScriptBench(
         server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
     )

@@ -12,7 +12,7 @@ import pytest
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.gaps.backup.probing import bucket_questions, drill, scripts
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.model import ProbeContext
 from tests.support.backups import (
     DATABASE,
@@ -39,7 +39,7 @@ def test_drill_restores_every_table_and_sees_one_changed_cell() -> None:
     assert report.amcheck == "ok"
 
 
-def test_restore_matches_the_manifest_while_writers_are_active(bench: Bench) -> None:
+def test_restore_matches_the_manifest_while_writers_are_active(bench: ScriptBench) -> None:
     """Dump and manifest are of one snapshot, whatever is written meanwhile."""
     argv = [bench.server.bin / "psql", "-X", "-q", "-f", "-"]
     writes = 3000 * (
@@ -66,7 +66,7 @@ def test_restore_matches_the_manifest_while_writers_are_active(bench: Bench) -> 
     assert restored.events[0]["tables_equal"] == 2
 
 
-def test_manifest_tells_values_apart_that_sql_calls_equal(bench: Bench) -> None:
+def test_manifest_tells_values_apart_that_sql_calls_equal(bench: ScriptBench) -> None:
     """The sums see every changed byte: of equal numbers, padded or folded texts, signed zeros."""
     sql = """CREATE COLLATION any_case (
                provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -95,7 +95,7 @@ def test_manifest_tells_values_apart_that_sql_calls_equal(bench: Bench) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_restore_ends_with_seven_when_one_cell_differs(bench: Bench) -> None:
+def test_restore_ends_with_seven_when_one_cell_differs(bench: ScriptBench) -> None:
     """A restored copy that is not the backup never gets the target's name."""
     assert back_up(bench).ok
     change = bench.scratch / "change.sql"
@@ -117,7 +117,7 @@ done
     assert not {name for name in databases(bench) if "meddled" in name or "restoring" in name}
 
 
-def test_restore_refuses_a_database_that_holds_something(bench: Bench) -> None:
+def test_restore_refuses_a_database_that_holds_something(bench: ScriptBench) -> None:
     """Without --replace nothing is touched; with it, what was there is kept aside."""
     assert back_up(bench).ok
     assert restore(bench, "--newest", DATABASE, "--into", "occupied").ok
@@ -128,7 +128,7 @@ def test_restore_refuses_a_database_that_holds_something(bench: Bench) -> None:
     assert len(kept) == 1
 
 
-def test_restore_detects_a_flipped_byte(bench: Bench) -> None:
+def test_restore_detects_a_flipped_byte(bench: ScriptBench) -> None:
     """The sums are checked before anything is restored."""
     assert back_up(bench).ok
     data = writable(max((newest(bench) / "dump").iterdir(), key=lambda path: path.stat().st_size))
@@ -138,7 +138,7 @@ def test_restore_detects_a_flipped_byte(bench: Bench) -> None:
     assert restore(bench, "--newest", DATABASE, "--into", "x").code == 6
 
 
-def test_restore_detects_a_file_cut_short(bench: Bench) -> None:
+def test_restore_detects_a_file_cut_short(bench: ScriptBench) -> None:
     """Half a file is not a file."""
     assert back_up(bench).ok
     data = writable(newest(bench) / "dump" / "toc.dat")
@@ -147,7 +147,7 @@ def test_restore_detects_a_file_cut_short(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("lost", ["content.tsv", "SHA256SUMS"])
-def test_restore_detects_a_lost_manifest(bench: Bench, lost: str) -> None:
+def test_restore_detects_a_lost_manifest(bench: ScriptBench, lost: str) -> None:
     """Without its manifest a backup is not trusted."""
     assert back_up(bench).ok
     folder = newest(bench)
@@ -156,7 +156,7 @@ def test_restore_detects_a_lost_manifest(bench: Bench, lost: str) -> None:
 
 
 @pytest.mark.needs("age")
-def test_restore_opens_an_encrypted_dump_with_the_right_key_only(bench: Bench) -> None:
+def test_restore_opens_an_encrypted_dump_with_the_right_key_only(bench: ScriptBench) -> None:
     """The dump on disk is unreadable, and a wrong key says so."""
     keys = []
     for name in ("right", "wrong"):
@@ -184,7 +184,9 @@ def test_restore_opens_an_encrypted_dump_with_the_right_key_only(bench: Bench) -
         scripts.failed_dump_prunes_nothing,
     ],
 )
-def test_probe_passes_on_the_projects_scripts(bench: Bench, question: scripts.Question) -> None:
+def test_probe_passes_on_the_projects_scripts(
+    bench: ScriptBench, question: scripts.Question
+) -> None:
     """Each question that the probes put is answered well by the scripts that the fix installs."""
     seen = question(bench)
     assert seen.passed, seen.observed
@@ -208,14 +210,14 @@ def test_probe_fails_on_a_tree_without_scripts(tmp_path: Path) -> None:
         bucket_questions.drills_from_gcs,
     ],
 )
-def test_upload_probe_names_its_emulator(bench: Bench, question: scripts.Question) -> None:
+def test_upload_probe_names_its_emulator(bench: ScriptBench, question: scripts.Question) -> None:
     """An upload to an emulator passes as what it is."""
     seen = question(bench)
     assert seen.passed, seen.observed
     assert "EMULATOR" in seen.observed
 
 
-def test_backup_prunes_down_to_the_floor_of_verified_ones(bench: Bench) -> None:
+def test_backup_prunes_down_to_the_floor_of_verified_ones(bench: ScriptBench) -> None:
     """Age alone deletes nothing: the newest verified backups stay, and rubbish is not counted."""
     for _ in range(3):
         assert back_up(bench).ok
@@ -230,7 +232,7 @@ def test_backup_prunes_down_to_the_floor_of_verified_ones(bench: Bench) -> None:
     assert "not a verified backup" in run.message
 
 
-def test_backup_refuses_to_start_without_room(bench: Bench) -> None:
+def test_backup_refuses_to_start_without_room(bench: ScriptBench) -> None:
     """A disk that would fill up is told beforehand."""
     run = back_up(bench, BACKUP_MIN_FREE_MB="99999999")
     assert run.code == 3
@@ -238,7 +240,9 @@ def test_backup_refuses_to_start_without_room(bench: Bench) -> None:
     assert bench.published() == ()
 
 
-def test_backup_publishes_nothing_when_a_dump_is_read_back_with_an_error(bench: Bench) -> None:
+def test_backup_publishes_nothing_when_a_dump_is_read_back_with_an_error(
+    bench: ScriptBench,
+) -> None:
     """A dump that cannot be read back is not a backup, whatever pg_dump said."""
     folder = with_program(
         bench,
@@ -265,7 +269,7 @@ for file in dump/*.dat.*; do head -c 100 "$file" >cut && mv cut "$file"; done
     ids=["disk-refuses-a-write", "disk-refuses-the-seal", "disk-holds-something-else"],
 )
 def test_backup_publishes_nothing_that_the_disk_does_not_hold(
-    bench: Bench, program: str, text: str, told: str
+    bench: ScriptBench, program: str, text: str, told: str
 ) -> None:
     """What was summed up in memory is flushed, dropped from the cache and read from the disk."""
     folder = with_program(bench, program, f"#!/bin/bash\n{text}\n")
@@ -275,7 +279,7 @@ def test_backup_publishes_nothing_that_the_disk_does_not_hold(
     assert drill.backups_of(bench.folder, DATABASE) == ()
 
 
-def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) -> None:
+def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: ScriptBench) -> None:
     """After kill -9 whatever stands under a final name is verified, and the next run succeeds."""
     settings = drill.connection(bench.server) | {"BACKUP_DIR": str(bench.folder)}
     with subprocess.Popen(
@@ -300,7 +304,7 @@ def test_backup_killed_in_mid_dump_publishes_whole_backups_only(bench: Bench) ->
     assert not (bench.folder / ".partial").exists()
 
 
-def test_backup_told_to_stop_ends_its_children_and_cleans_up(bench: Bench) -> None:
+def test_backup_told_to_stop_ends_its_children_and_cleans_up(bench: ScriptBench) -> None:
     """TERM, which a cluster sends first, leaves neither a process nor a half-made folder."""
     hanging = with_program(
         bench,
@@ -333,7 +337,7 @@ exec sleep 60
     assert drill.backups_of(bench.folder, DATABASE) == ()
 
 
-def test_restore_drills_by_itself_as_an_ordinary_user(bench: Bench) -> None:
+def test_restore_drills_by_itself_as_an_ordinary_user(bench: ScriptBench) -> None:
     """The drill of the cluster needs the script, the backups and PostgreSQL, and no Python."""
     assert bench.back_up().ok
     with drill.workplace() as place:

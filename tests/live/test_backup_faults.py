@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from closeout import process
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import BUCKET, Emulator, gcs_emulator, s3_emulator
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
 from closeout.resources import BUNDLE
 from tests.support import backups, steps
@@ -71,7 +71,9 @@ def stores() -> Iterator[Mapping[str, Emulator]]:
 def made(server: postgres.Server) -> Iterator[Path]:
     """Provide a folder with two old verified backups of the database, and nothing else."""
     with drill.workplace() as place:
-        bench = Bench(server=server, scripts=drill.SCRIPTS, folder=place / "backups", scratch=place)
+        bench = ScriptBench(
+            server=server, scripts=drill.SCRIPTS, folder=place / "backups", scratch=place
+        )
         run = back_up(bench)
         assert run.ok, run.message
         fresh = backups.newest(bench)
@@ -82,10 +84,10 @@ def made(server: postgres.Server) -> Iterator[Path]:
 
 
 @pytest.fixture
-def bench(server: postgres.Server, made: Path, tmp_path: Path) -> Bench:
+def bench(server: postgres.Server, made: Path, tmp_path: Path) -> ScriptBench:
     """Provide a copy of that folder, and the scripts."""
     shutil.copytree(made, tmp_path / "backups")
-    return Bench(
+    return ScriptBench(
         server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
     )
 
@@ -103,7 +105,7 @@ def client(
     }
 
 
-def sent_before(bench: Bench, settings: Mapping[str, str]) -> None:
+def sent_before(bench: ScriptBench, settings: Mapping[str, str]) -> None:
     """Mark the younger of the old backups as uploaded, so that less is left to send."""
     relative = f"{DATABASE}/{backups.LONG_AGO[1][1]}"
     (bench.folder / relative / "UPLOADED").write_text(f"{settings['BACKUP_BUCKET']}/{relative}\n")
@@ -127,7 +129,7 @@ def inside(emulator: Emulator, settings: Mapping[str, str]) -> dict[str, bytes]:
     ids=["server-down", "wrong-password", "missing-database", "no-room-at-first"],
 )
 def test_backup_that_cannot_begin_leaves_everything_as_it_was(
-    bench: Bench, changed: dict[str, str], code: int, told: str
+    bench: ScriptBench, changed: dict[str, str], code: int, told: str
 ) -> None:
     """The run ends non-zero and says what to do; no backup of the database comes or goes."""
     before = content(bench.folder)
@@ -153,7 +155,7 @@ def test_backup_that_cannot_begin_leaves_everything_as_it_was(
     ids=["newer-server", "clock-jumped-ahead", "clock-jumped-back"],
 )
 def test_backup_refuses_a_newer_server_and_a_wrong_clock(
-    bench: Bench, program: str, text: str, told: str
+    bench: ScriptBench, program: str, text: str, told: str
 ) -> None:
     """Both are seen before a dump begins, and nothing is taken for old by a clock that is wrong."""
     before = content(bench.folder)
@@ -164,7 +166,7 @@ def test_backup_refuses_a_newer_server_and_a_wrong_clock(
     assert content(bench.folder) == before
 
 
-def test_backup_refuses_to_run_before_its_own_past(bench: Bench) -> None:
+def test_backup_refuses_to_run_before_its_own_past(bench: ScriptBench) -> None:
     """A backup of a time to come tells that a clock went back, and keeps retention off."""
     ahead = bench.folder / DATABASE / backups.LONG_AGO[1][1] / "VERIFIED"
     epoch, told = ahead.read_text().split()
@@ -176,7 +178,7 @@ def test_backup_refuses_to_run_before_its_own_past(bench: Bench) -> None:
     assert content(bench.folder) == before
 
 
-def test_backup_survives_a_dump_that_is_killed_midway(bench: Bench) -> None:
+def test_backup_survives_a_dump_that_is_killed_midway(bench: ScriptBench) -> None:
     """A real pg_dump that dies by kill -9 in the middle is no backup."""
     folder = with_program(
         bench,
@@ -199,7 +201,7 @@ wait $!
     assert not (bench.folder / ".partial").exists()
 
 
-def test_backup_survives_a_disk_that_fills_up_midway(bench: Bench) -> None:
+def test_backup_survives_a_disk_that_fills_up_midway(bench: ScriptBench) -> None:
     """A file system of 15 MB takes the first backup and fills up under the second.
 
     Where nothing may be mounted, a limit on the size of a file ends the dump in the same place.
@@ -240,7 +242,7 @@ exit $code
     assert any(DATABASE in line for line in after)
 
 
-def test_backup_lets_only_one_of_two_runs_in(bench: Bench) -> None:
+def test_backup_lets_only_one_of_two_runs_in(bench: ScriptBench) -> None:
     """The second ends at once with status 4; the first is not disturbed."""
     folder = with_program(
         bench,
@@ -277,7 +279,7 @@ exec '{bench.server.bin}/pg_dump' "$@"
 
 @pytest.mark.parametrize("words", BY_RCLONE)
 def test_upload_cut_midway_is_taken_up_by_the_next_run(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """The bucket never shows a half backup as verified, and the next run sends what is missing.
 
@@ -302,7 +304,9 @@ def test_upload_cut_midway_is_taken_up_by_the_next_run(
 
 
 @pytest.mark.parametrize("words", CLIENTS)
-def test_upload_arrives_whole(bench: Bench, stores: Mapping[str, Emulator], words: str) -> None:
+def test_upload_arrives_whole(
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
+) -> None:
     """Every file of every verified backup is there, byte by byte, and a second run agrees."""
     emulator, settings = client(stores, words, f"whole {words}")
     sent_before(bench, settings)
@@ -323,7 +327,7 @@ def test_upload_arrives_whole(bench: Bench, stores: Mapping[str, Emulator], word
 
 @pytest.mark.parametrize("words", CLIENTS)
 def test_upload_that_is_changed_on_its_way_is_refused(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """The sum that goes along does not fit, so no backup there is called verified."""
     emulator, settings = client(stores, words, f"changed {words}")
@@ -338,7 +342,7 @@ def test_upload_that_is_changed_on_its_way_is_refused(
 
 @pytest.mark.parametrize("words", CLIENTS)
 def test_upload_overwrites_nothing(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """An object of the same name and other content stays, and the run says that it failed."""
     emulator, settings = client(stores, words, f"kept {words}")
@@ -357,7 +361,7 @@ def test_upload_overwrites_nothing(
 
 @pytest.mark.parametrize("words", BY_RCLONE)
 def test_upload_that_is_refused_keeps_everything_here(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """A bucket that answers 403 costs neither the new backup nor an old one."""
     _, settings = client(stores, words, "refused")
@@ -371,7 +375,7 @@ def test_upload_that_is_refused_keeps_everything_here(
 
 @pytest.mark.parametrize("words", BY_RCLONE)
 def test_upload_to_a_missing_bucket_keeps_everything_here(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """No bucket is made, and nothing is pruned."""
     _, settings = client(stores, words, "x")
@@ -384,7 +388,7 @@ def test_upload_to_a_missing_bucket_keeps_everything_here(
 
 @pytest.mark.parametrize("words", BY_RCLONE)
 def test_drill_says_when_the_bucket_cannot_be_read(
-    bench: Bench, stores: Mapping[str, Emulator], words: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], words: str
 ) -> None:
     """A drill without its bucket is a failed drill, and says where to look."""
     _, settings = client(stores, words, "x")
@@ -398,7 +402,7 @@ def test_drill_says_when_the_bucket_cannot_be_read(
     assert "check the bucket, its permissions and the network" in run.message
 
 
-def test_heartbeat_follows_success_only(bench: Bench) -> None:
+def test_heartbeat_follows_success_only(bench: ScriptBench) -> None:
     """The address is fetched once after a good run, never after a bad one, and may be dead."""
     with answering(200) as (url, asked):
         good = back_up(bench, BACKUP_HEARTBEAT_URL=f"{url}/token-in-the-path")
@@ -413,7 +417,7 @@ def test_heartbeat_follows_success_only(bench: Bench) -> None:
     assert "the heartbeat address did not answer" in dead.message
 
 
-def test_metrics_are_text_that_prometheus_reads(bench: Bench) -> None:
+def test_metrics_are_text_that_prometheus_reads(bench: ScriptBench) -> None:
     """Both scripts write one family a name, with its type, whatever a database is called."""
     odd = 'tab\tand "quote"'
     create(bench.server, odd, "SELECT 1")
@@ -442,7 +446,7 @@ def test_metrics_are_text_that_prometheus_reads(bench: Bench) -> None:
     assert len(run.events) == len({event["database"] for event in run.events})
 
 
-def test_drill_finds_a_corrupt_index(bench: Bench) -> None:
+def test_drill_finds_a_corrupt_index(bench: ScriptBench) -> None:
     """Equal content can still stand in a broken index: pg_amcheck sees it, with status 9."""
     create(
         bench.server,
@@ -486,7 +490,7 @@ done
 
 @pytest.mark.parametrize("what", ["backup", "bucket"])
 def test_drill_of_own_backups_is_kept_as_evidence(
-    bench: Bench, stores: Mapping[str, Emulator], tmp_path: Path, what: str
+    bench: ScriptBench, stores: Mapping[str, Emulator], tmp_path: Path, what: str
 ) -> None:
     """`invoke backup.drill --of` takes a backup or a bucket, and records RTO and RPO."""
     _, settings = client(stores, "rclone to gs", "own")
@@ -517,7 +521,7 @@ def test_drill_of_own_backups_is_kept_as_evidence(
     assert ("EMULATOR" in item["observed"]) == (what == "bucket")
 
 
-def test_drill_says_that_it_could_not_ask_pg_amcheck(bench: Bench) -> None:
+def test_drill_says_that_it_could_not_ask_pg_amcheck(bench: ScriptBench) -> None:
     """Without the program the drill still compares, and its evidence says what is missing."""
     backup = bench.folder / DATABASE / backups.LONG_AGO[1][1]
     with drill.workplace() as place:

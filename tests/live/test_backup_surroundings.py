@@ -7,7 +7,7 @@ import pytest
 
 from closeout import process
 from closeout.gaps.backup.probing import drill
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
 from tests.support.backups import (
     DATABASE,
@@ -34,7 +34,7 @@ done | '{bin}/psql' "$@"
 """A psql that begins to sum up a second late."""
 
 
-def test_names_with_line_breaks_and_names_of_our_own_come_back(bench: Bench) -> None:
+def test_names_with_line_breaks_and_names_of_our_own_come_back(bench: ScriptBench) -> None:
     """A table may be called anything; no database stands where the script keeps its notes."""
     create(
         bench.server,
@@ -54,7 +54,7 @@ def test_names_with_line_breaks_and_names_of_our_own_come_back(bench: Bench) -> 
         do(bench.server, "DROP DATABASE IF EXISTS sums", "DROP DATABASE IF EXISTS mended")
 
 
-def test_database_that_no_tool_can_restore_is_refused_by_name(bench: Bench) -> None:
+def test_database_that_no_tool_can_restore_is_refused_by_name(bench: ScriptBench) -> None:
     """PostgreSQL's own tools refuse a line break in a database's name; the others are backed up."""
     do(bench.server, 'CREATE DATABASE "line\nbreak"')
     try:
@@ -68,7 +68,7 @@ def test_database_that_no_tool_can_restore_is_refused_by_name(bench: Bench) -> N
     assert len(run.events) > len(drill.SEEDS)
 
 
-def test_database_keeps_its_settings_limits_and_grants(bench: Bench) -> None:
+def test_database_keeps_its_settings_limits_and_grants(bench: ScriptBench) -> None:
     """What belongs to the database itself comes back, and without its roles all that needs none."""
     icu = "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'"
     provided = drill.ask(bench.server, "postgres", icu).strip() != "0"
@@ -111,7 +111,7 @@ def test_database_keeps_its_settings_limits_and_grants(bench: Bench) -> None:
         do(bench.server, *(f"DROP DATABASE IF EXISTS {name}" for name in names), "DROP ROLE reader")
 
 
-def test_tablespaces_neither_stop_a_drill_nor_the_roles(bench: Bench) -> None:
+def test_tablespaces_neither_stop_a_drill_nor_the_roles(bench: ScriptBench) -> None:
     """One that is there stays; a drill makes none, since it is a folder of the real server."""
     with drill.workplace() as place:
         space = place / "space"
@@ -135,7 +135,7 @@ def test_tablespaces_neither_stop_a_drill_nor_the_roles(bench: Bench) -> None:
             do(bench.server, "DROP DATABASE quick", "DROP TABLESPACE fast")
 
 
-def test_drill_reaches_no_other_server(bench: Bench) -> None:
+def test_drill_reaches_no_other_server(bench: ScriptBench) -> None:
     """Whatever the environment says of servers, the drill asks its own."""
     assert back_up(bench).ok
     with drill.workplace() as place:
@@ -152,7 +152,7 @@ def test_drill_reaches_no_other_server(bench: Bench) -> None:
     assert run.ok, run.message
 
 
-def test_server_that_warns_is_still_understood(bench: Bench) -> None:
+def test_server_that_warns_is_still_understood(bench: ScriptBench) -> None:
     """A collation of another version is warned of at every connection; its number is still read."""
     version = "UPDATE pg_database SET datcollversion = {} WHERE datname = 'postgres'"
     do(bench.server, version.format("'0'"))
@@ -165,7 +165,7 @@ def test_server_that_warns_is_still_understood(bench: Bench) -> None:
         do(bench.server, version.format("NULL"), "DROP DATABASE IF EXISTS warned")
 
 
-def test_every_table_is_held_before_the_dump_begins(bench: Bench) -> None:
+def test_every_table_is_held_before_the_dump_begins(bench: ScriptBench) -> None:
     """A table that is emptied after the dump would read as empty in the snapshot, too."""
     seen = bench.scratch / "held"
     held = (
@@ -185,7 +185,7 @@ def test_every_table_is_held_before_the_dump_begins(bench: Bench) -> None:
     assert int(seen.read_text()) == event["tables"]
 
 
-def test_failed_dump_leaves_nobody_who_holds_the_lock(bench: Bench) -> None:
+def test_failed_dump_leaves_nobody_who_holds_the_lock(bench: ScriptBench) -> None:
     """Whatever a failed database has started ends with it, so that the next run gets in."""
     folder = with_program(
         bench, "pg_dump", WAITS.format(bin=bench.server.bin) + "sleep 30 &\nexit 1\n"
@@ -203,7 +203,7 @@ def test_failed_dump_leaves_nobody_who_holds_the_lock(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kept", ["0", "100", "half"])
-def test_dump_that_is_cut_is_told_whatever_the_client(bench: Bench, kept: str) -> None:
+def test_dump_that_is_cut_is_told_whatever_the_client(bench: ScriptBench, kept: str) -> None:
     """pg_restore takes a cut file of zstd for a whole one; the end of each table is looked for."""
     packaged = postgres.packaged_binaries()
     assert packaged is not None
@@ -225,7 +225,7 @@ for file in dump/*.dat.*; do head -c {size} "$file" >cut && mv cut "$file"; done
         assert drill.backups_of(bench.folder, DATABASE) == ()
 
 
-def test_scripts_bear_a_search_path_of_cd(bench: Bench, tmp_path: Path) -> None:
+def test_scripts_bear_a_search_path_of_cd(bench: ScriptBench, tmp_path: Path) -> None:
     """With CDPATH, `cd` tells where it went; that is no part of any sum."""
     assert back_up(bench).ok
     settings = drill.connection(bench.server) | {"BACKUP_DIR": "backups", "CDPATH": str(tmp_path)}

@@ -15,7 +15,7 @@ from closeout.gaps.factory_secret.probes import PROBES as FACTORY_SECRET
 from closeout.gaps.headers.fix import fix as derive_headers
 from closeout.gaps.headers.probes import PROBES as HEADERS
 from closeout.gaps.rate_limit.probes import PROBES as RATE_LIMIT
-from closeout.harness.probe_runner import Outcome, run_battery
+from closeout.harness.probe_runner import ProbeOutcome, run_battery
 from closeout.model import Probe, ProofKind
 from closeout.resources import BUNDLE
 
@@ -73,7 +73,7 @@ def _about_the_service(probes: Iterable[Probe]) -> tuple[Probe, ...]:
     return tuple(probe for probe in probes if probe.subject == SERVICE)
 
 
-def _kinds(outcomes: Iterable[Outcome], slug: str) -> dict[str, ProofKind]:
+def _kinds(outcomes: Iterable[ProbeOutcome], slug: str) -> dict[str, ProofKind]:
     return {
         outcome.probe.id.removesuffix(f"@{SERVICE}"): outcome.kind
         for outcome in outcomes

@@ -11,7 +11,7 @@ import httpx
 from closeout import process
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import BUCKET, UNREAD_SIGNATURE, Emulator
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
 
 DATABASE = "cloud_telemetry"
@@ -19,23 +19,23 @@ LONG_AGO = (1577836800, "20200101T000000Z"), (1577923200, "20200102T000000Z")
 """Two moments that any retention by age calls old: seconds and the folder's name."""
 
 
-def back_up(bench: Bench, **extra: str) -> drill.Run:
+def back_up(bench: ScriptBench, **extra: str) -> drill.ScriptRun:
     """Back up one database."""
     return bench.back_up({"BACKUP_DATABASES": DATABASE, **extra})
 
 
-def restore(bench: Bench, *arguments: str, **extra: str) -> drill.Run:
+def restore(bench: ScriptBench, *arguments: str, **extra: str) -> drill.ScriptRun:
     """Restore with the healthy settings and `extra` over them."""
     settings = drill.connection(bench.server) | {"BACKUP_DIR": str(bench.folder)} | extra
     return drill.restore(arguments, settings, deadline=60)
 
 
-def newest(bench: Bench) -> Path:
+def newest(bench: ScriptBench) -> Path:
     """Return the newest backup of the database."""
     return drill.backups_of(bench.folder, DATABASE)[-1]
 
 
-def databases(bench: Bench) -> set[str]:
+def databases(bench: ScriptBench) -> set[str]:
     """Return the names of all databases of the server."""
     rows = drill.ask(bench.server, "postgres", "SELECT datname FROM pg_database")
     return set(rows.split("\n")) - {""}
@@ -73,7 +73,7 @@ def writable(path: Path) -> Path:
     return path
 
 
-def with_program(bench: Bench, name: str, text: str, *, among: Path | None = None) -> Path:
+def with_program(bench: ScriptBench, name: str, text: str, *, among: Path | None = None) -> Path:
     """Make a folder of programs in which one is another: the server's, or those of `among`."""
     folder = Path(tempfile.mkdtemp(prefix="programs-", dir=bench.scratch))
     folder.chmod(0o755)

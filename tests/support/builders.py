@@ -44,7 +44,7 @@ def evidence(criterion_id: str = "1.1", **more: object) -> Evidence:
         "expected": "an answer",
         "observed": "an answer",
         "command": "ask",
-        "subject_digest": "tree",
+        "tree_digest": "tree",
         "at": NOW,
         "seconds": 0.1,
         "means": Means.LIVE,

@@ -136,7 +136,7 @@ def _asked(number: str, text: str) -> Evidence:
         passed=number != WAIVED,
         observed=text,
         command=f"ask {number}",
-        subject_digest=TREE,
+        tree_digest=TREE,
         means=Means.OPERATOR if number not in _PROBES else Means.LIVE,
         measures=_MEASURES.get(number, ()),
     )

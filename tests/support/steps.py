@@ -18,7 +18,7 @@ from pathlib import Path
 from closeout import process
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import BUCKET, Emulator
-from closeout.gaps.backup.probing.scripts import Bench
+from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
 from tests.support import backups
 from tests.support.backups import DATABASE
@@ -166,7 +166,7 @@ def _next_second(stage: Stage) -> None:
 
 
 def _keep_old_ones(stage: Stage) -> None:
-    bench = Bench(
+    bench = ScriptBench(
         server=stage.server, scripts=drill.SCRIPTS, folder=stage.kept, scratch=stage.place
     )
     run = backups.back_up(bench)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from closeout.fs.tree import MemoryTree
-from closeout.workorders.artifact_lint import Kind, Touched, inspect
+from closeout.workorders.artifact_lint import ArtifactKind, TouchedFiles, inspect
 
 JOB = b"""apiVersion: batch/v1
 kind: Job
@@ -23,9 +23,13 @@ spec:
 
 
 def _seen(
-    tmp_path: Path, kind: Kind, files: dict[str, bytes], pattern: str = "*", holding: bytes = b""
+    tmp_path: Path,
+    kind: ArtifactKind,
+    files: dict[str, bytes],
+    pattern: str = "*",
+    holding: bytes = b"",
 ) -> list[tuple[str, bool | None, str]]:
-    touched = (Touched(pattern=pattern, kind=kind, criteria=("1.1",), holding=holding),)
+    touched = (TouchedFiles(pattern=pattern, kind=kind, criteria=("1.1",), holding=holding),)
     tree = MemoryTree(files)
     return [
         (item.probe, item.seen.passed, item.seen.observed)
@@ -35,10 +39,10 @@ def _seen(
 
 def test_manifest_whose_mount_has_no_volume_fails_with_its_line(tmp_path: Path) -> None:
     """An API server refuses what no schema can tell."""
-    ((probe, passed, _),) = _seen(tmp_path, Kind.MANIFEST, {"k8s/job.yaml": JOB})
+    ((probe, passed, _),) = _seen(tmp_path, ArtifactKind.MANIFEST, {"k8s/job.yaml": JOB})
     assert (probe, passed) == ("inspect.manifest@k8s/job.yaml", True)
     broken = JOB.replace(b"[{name: data, m", b"[{name: date, m")
-    ((_, passed, observed),) = _seen(tmp_path, Kind.MANIFEST, {"k8s/job.yaml": broken})
+    ((_, passed, observed),) = _seen(tmp_path, ArtifactKind.MANIFEST, {"k8s/job.yaml": broken})
     assert passed is False
     assert "k8s/job.yaml:11" in observed
     assert "no volume 'date'" in observed
@@ -56,7 +60,7 @@ def test_manifest_whose_mount_has_no_volume_fails_with_its_line(tmp_path: Path) 
 @pytest.mark.needs("bash")
 def test_script_is_parsed_by_bash(tmp_path: Path, text: bytes, passed: bool) -> None:
     """Only what bash would run is put to bash."""
-    ((_, answer, _),) = _seen(tmp_path, Kind.SCRIPT, {"scripts/b.sh": text})
+    ((_, answer, _),) = _seen(tmp_path, ArtifactKind.SCRIPT, {"scripts/b.sh": text})
     assert answer is passed
 
 
@@ -64,7 +68,7 @@ def test_script_is_not_run(tmp_path: Path) -> None:
     """Reading a hostile script leaves nothing behind."""
     mark = tmp_path / "mark"
     text = f"#!/bin/bash\ntouch {mark}\n".encode()
-    assert _seen(tmp_path, Kind.SCRIPT, {"scripts/b.sh": text})
+    assert _seen(tmp_path, ArtifactKind.SCRIPT, {"scripts/b.sh": text})
     assert not mark.exists()
 
 
@@ -73,7 +77,7 @@ def test_kustomization_that_lists_an_absent_file_fails(tmp_path: Path) -> None:
     files = {"k/kustomization.yaml": b"resources: [a.yaml, b.yaml, base]\n", "k/a.yaml": b""}
     files["k/base/c.yaml"] = b""
     ((_, passed, observed),) = _seen(
-        tmp_path, Kind.KUSTOMIZATION, files, pattern="*kustomization.yaml"
+        tmp_path, ArtifactKind.KUSTOMIZATION, files, pattern="*kustomization.yaml"
     )
     assert passed is False
     assert "b.yaml" in observed
@@ -82,15 +86,15 @@ def test_kustomization_that_lists_an_absent_file_fails(tmp_path: Path) -> None:
 
 def test_file_that_is_absent_or_of_another_content_gives_no_answer(tmp_path: Path) -> None:
     """Nothing is green that was not read."""
-    assert _seen(tmp_path, Kind.SYNTAX, {"a.json": b"{}"}, pattern="b.json") == []
-    assert _seen(tmp_path, Kind.MANIFEST, {"a.yaml": JOB}, holding=b"kind: CronJob") == []
+    assert _seen(tmp_path, ArtifactKind.SYNTAX, {"a.json": b"{}"}, pattern="b.json") == []
+    assert _seen(tmp_path, ArtifactKind.MANIFEST, {"a.yaml": JOB}, holding=b"kind: CronJob") == []
 
 
 def test_first_description_of_a_file_is_the_one_that_counts(tmp_path: Path) -> None:
     """A special case stands before the general one."""
     touched = (
-        Touched(pattern="special.json", kind=Kind.SYNTAX, criteria=("1.1",)),
-        Touched(pattern="*.json", kind=Kind.SYNTAX, criteria=("2.2",)),
+        TouchedFiles(pattern="special.json", kind=ArtifactKind.SYNTAX, criteria=("1.1",)),
+        TouchedFiles(pattern="*.json", kind=ArtifactKind.SYNTAX, criteria=("2.2",)),
     )
     tree = MemoryTree({"special.json": b"{", "b.json": b"{}"})
     seen = {item.criterion: item.seen.passed for item in inspect(tree, touched, tmp_path)}

@@ -73,7 +73,7 @@ def test_published_ports_name_their_service() -> None:
     assert compose_check.published(b"services: [\n") == {}
 
 
-def _service(text: bytes) -> compose.Service:
+def _service(text: bytes) -> compose.ComposeService:
     path = PurePosixPath("infra/docker-compose.yml")
     (service,) = compose.read(path, b"services:\n  web:\n" + text)
     return service

@@ -214,3 +214,20 @@ def test_importing_the_library_loads_neither_invoke_nor_nox() -> None:
         "sys.exit(bool({'invoke', 'nox'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+FORM_OF_A_GAP = {"Survey"}
+"""What every gap folder calls its one look at a tree, as it does its `GAP` and its `RULES`."""
+
+
+def test_one_name_is_one_class() -> None:
+    """Whoever reads `Place` or `Run` does not have to ask which."""
+    places: dict[str, list[str]] = {}
+    for module in _modules():
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(module.relative_to(PACKAGE)))
+    several = {name: found for name, found in places.items() if len(found) > 1}
+    assert several.keys() <= FORM_OF_A_GAP, several
+    for name in FORM_OF_A_GAP:
+        assert len({found.split("/")[1] for found in places[name]}) == len(places[name])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.cli.desk import Desk
+from closeout.cli.desk import WorkspaceDesk
 from closeout.errors import ExitCode
 from closeout.gaps.backup import operations
 from closeout.gaps.backup.probing import drill
@@ -15,17 +15,17 @@ from closeout.runs import evidence_store
 from tests.support.monorepos import space_for
 
 BUCKET = "gs://farm-backups"
-DONE = drill.Run(
+DONE = drill.ScriptRun(
     code=0,
     events=({"event": "backup", "status": "ok"}, {"event": "backup", "status": "ok"}),
     message="",
     command="backup-database.sh",
     seconds=1.0,
 )
-REFUSED = drill.Run(
+REFUSED = drill.ScriptRun(
     code=5, events=(), message="error: not uploaded", command="backup-database.sh", seconds=1.0
 )
-DOWN = drill.Run(
+DOWN = drill.ScriptRun(
     code=3, events=(), message="error: no answer", command="backup-database.sh", seconds=1.0
 )
 
@@ -55,7 +55,7 @@ def test_run_with_a_bucket_is_kept_as_the_operators_evidence(  # noqa: PLR0913 -
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    run: drill.Run,
+    run: drill.ScriptRun,
     settings: Mapping[str, str],
     passed: bool | None,
     told: str,
@@ -65,7 +65,7 @@ def test_run_with_a_bucket_is_kept_as_the_operators_evidence(  # noqa: PLR0913 -
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(drill, "back_up", lambda _: run)
     space = space_for(tmp_path / "home", tree)
-    code = operations.run_backup(Desk(space))
+    code = operations.run_backup(WorkspaceDesk(space))
     kept = evidence_store.gather(space.reports, tree)
     assert code is (ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT)
     assert {(item.criterion, item.passed, item.means) for item in kept} == {
@@ -83,7 +83,7 @@ def test_run_of_a_script_that_the_tree_does_not_have_proves_nothing(
     monkeypatch.setenv("BACKUP_BUCKET", BUCKET)
     monkeypatch.setattr(drill, "back_up", lambda _: DONE)
     space = space_for(tmp_path / "home", tree)
-    operations.run_backup(Desk(space))
+    operations.run_backup(WorkspaceDesk(space))
     kept = evidence_store.gather(space.reports, tree)
     assert {item.passed for item in kept} == {None}
     assert all("a script of its own" in item.observed for item in kept)
@@ -96,5 +96,5 @@ def test_run_without_a_bucket_keeps_no_evidence(
     monkeypatch.delenv("BACKUP_BUCKET", raising=False)
     monkeypatch.setattr(drill, "back_up", lambda _: DONE)
     space = space_for(tmp_path / "home", tree)
-    operations.run_backup(Desk(space))
+    operations.run_backup(WorkspaceDesk(space))
     assert evidence_store.gather(space.reports, tree) == ()

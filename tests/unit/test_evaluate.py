@@ -59,7 +59,7 @@ def test_judge_leaves_it_unproven_when_a_probe_did_not_run() -> None:
 
 def test_judge_takes_no_stale_evidence() -> None:
     """Evidence of another tree proves nothing about this one."""
-    ruling = _rule(criterion(means=Means.LIVE), evidence(subject_digest="older"))
+    ruling = _rule(criterion(means=Means.LIVE), evidence(tree_digest="older"))
     assert ruling.verdict is Verdict.UNPROVEN
     assert "stale" in ruling.because
 

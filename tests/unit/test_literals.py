@@ -8,7 +8,7 @@ import pytest
 
 from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps.external_secrets.inventory import inventory
-from closeout.gaps.external_secrets.inventory.literals import Form, Literal, literals
+from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralForm, literals
 from closeout.resources import BUNDLE
 
 SERVICE = "cloud-layer/cloud-billing-service"
@@ -160,7 +160,7 @@ def test_literals_finds_a_key_or_token_when_it_stands_in_any_text(
 ) -> None:
     """Private keys and tokens with an issuer's mark are told by themselves."""
     (found,) = _found({path: content})
-    assert (str(found.path), found.form) == (path, Form.MATERIAL)
+    assert (str(found.path), found.form) == (path, LiteralForm.MATERIAL)
 
 
 @pytest.mark.parametrize("kind", INNOCENT)

@@ -16,7 +16,7 @@ from closeout.parsing.python_placement import (
     import_line,
     package_of,
 )
-from closeout.parsing.python_values import Values
+from closeout.parsing.python_values import PythonValues
 
 PATH = PurePosixPath("app/main.py")
 APP = b"""import os
@@ -121,7 +121,7 @@ def test_values_follow_names_defaults_and_functions(expression: str, expected: s
     )
     module = parse(source.encode())
 
-    found = Values({PATH: module}).strings(module.assigned("probe")[0], module)
+    found = PythonValues({PATH: module}).strings(module.assigned("probe")[0], module)
 
     assert found == expected
 
@@ -215,4 +215,4 @@ def test_long_chains_do_not_exhaust_the_stack() -> None:
     module = parse(f'a = "*"\nif x:\n    y = 0\n{branches}z = {joined}\n'.encode())
 
     assert len(module.assigned("y")) == 901
-    assert Values({PATH: module}).strings(module.assigned("z")[0], module) == {"*"}
+    assert PythonValues({PATH: module}).strings(module.assigned("z")[0], module) == {"*"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from closeout.fs.text_edit import splice
-from closeout.parsing.yaml import Kind, YamlError, after, append, documents, find
+from closeout.parsing.yaml import NodeKind, YamlError, after, append, documents, find
 
 COMPOSE = """\
 # Grüße aus dem Stall
@@ -28,7 +28,7 @@ def test_find_returns_bytes_when_characters_before_it_are_wide() -> None:
     node = find(COMPOSE, "services", "broker", "image")
     assert node is not None
     assert COMPOSE[node.start : node.end] == b'"eclipse-mosquitto:2"'
-    assert (node.text, node.kind, node.line) == ("eclipse-mosquitto:2", Kind.SCALAR, 4)
+    assert (node.text, node.kind, node.line) == ("eclipse-mosquitto:2", NodeKind.SCALAR, 4)
 
 
 def test_find_returns_none_when_a_key_is_absent() -> None:

@@ -12,7 +12,7 @@ import pytest
 from closeout.fs.tree import DiskTree, digest
 from closeout.harness.boot import NotBooted, booted, launch_of, python_launch
 from closeout.harness.http import NoAnswerError, Request, ask
-from closeout.harness.probe_runner import Outcome, run_battery
+from closeout.harness.probe_runner import ProbeOutcome, run_battery
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
 from closeout.process import pace
 from tests.support.tiny import (
@@ -42,7 +42,7 @@ def _reads_state(context: ProbeContext) -> Observation:
     return Observation(passed=seen == "good", expected="good", observed=seen, command="cat state")
 
 
-def _run(tmp_path: Path, *probes: Probe, before: str | None = "before") -> tuple[Outcome, ...]:
+def _run(tmp_path: Path, *probes: Probe, before: str | None = "before") -> tuple[ProbeOutcome, ...]:
     return run_battery(
         tmp_path / before if before else None,
         tmp_path / "after",

@@ -7,8 +7,8 @@ import pytest
 
 from closeout.gaps.vision_tests.demand import VISION
 from closeout.harness import quality_gate, runner_output
-from closeout.harness.quality_gate import Measured, Outcome, Ran, Report
-from closeout.parsing.test_files import Case, Suite
+from closeout.harness.quality_gate import Ending, Measured, Ran, SuiteReport
+from closeout.parsing.test_files import Suite, WrittenTest
 
 FILES = ("tests/test_inference_service.py", "tests/test_job_service.py")
 SOURCES = ("app/a.py", "app/b.py")
@@ -17,21 +17,23 @@ FULL = Measured(statements=100, covered_statements=100, branches=10, covered_bra
 
 def ran(file: str = FILES[0], count: int = 10, **more: object) -> list[Ran]:
     """Return `count` tests of a file that passed, but for what `more` says."""
-    fields = {"outcome": Outcome.PASSED, **more}
+    fields = {"outcome": Ending.PASSED, **more}
     return [Ran(file=file, name=f"test_{number}", **fields) for number in range(count)]
 
 
-def report(**more: object) -> Report:
+def report(**more: object) -> SuiteReport:
     """Return the report of a suite that meets every demand, but for what `more` says."""
     fields = {
         "command": "python -m pytest",
         "ran": [*ran(FILES[0]), *ran(FILES[1])],
         "measured": dict.fromkeys(SOURCES, FULL),
         "sources": SOURCES,
-        "suites": {file: Suite(cases=(Case(name="x", line=1, asserts=True),)) for file in FILES},
+        "suites": {
+            file: Suite(cases=(WrittenTest(name="x", line=1, asserts=True),)) for file in FILES
+        },
         **more,
     }
-    return Report(**fields)
+    return SuiteReport(**fields)
 
 
 def judged(**more: object) -> dict[str, tuple[bool | None, str]]:
@@ -42,7 +44,7 @@ def judged(**more: object) -> dict[str, tuple[bool | None, str]]:
 
 def hollow(line: int = 3) -> Suite:
     """Return a test file with one case that asserts nothing."""
-    return Suite(cases=(Case(name="x", line=line, asserts=False),))
+    return Suite(cases=(WrittenTest(name="x", line=line, asserts=False),))
 
 
 def test_gate_is_green_when_every_demand_is_met() -> None:
@@ -58,10 +60,10 @@ def test_gate_is_green_when_every_demand_is_met() -> None:
         ({"ran": []}, "M.5", "no test was collected"),
         ({"ran": ran(count=9)}, "6.3", "9 pass and assert"),
         ({"ran": ran(FILES[0])}, "6.4", "0 pass and assert"),
-        ({"ran": [*ran(count=9), *ran(count=5, outcome=Outcome.IDLE)]}, "6.3", "5 skipped"),
-        ({"ran": ran(outcome=Outcome.FAILED, detail="boom")}, "M.5", "boom"),
-        ({"ran": [*ran(), *ran(FILES[1], outcome=Outcome.IDLE)]}, "M.5", "10 skipped"),
-        ({"ran": [*ran(), *ran(FILES[1], outcome=Outcome.REPEATED)]}, "M.5", "repeated"),
+        ({"ran": [*ran(count=9), *ran(count=5, outcome=Ending.IDLE)]}, "6.3", "5 skipped"),
+        ({"ran": ran(outcome=Ending.FAILED, detail="boom")}, "M.5", "boom"),
+        ({"ran": [*ran(), *ran(FILES[1], outcome=Ending.IDLE)]}, "M.5", "10 skipped"),
+        ({"ran": [*ran(), *ran(FILES[1], outcome=Ending.REPEATED)]}, "M.5", "repeated"),
         ({"ran": ran(asserted=False)}, "6.3", "10 assert nothing"),
         ({"suites": {FILES[0]: hollow()}}, "6.3", "1 assert nothing"),
         ({"suites": {FILES[0]: hollow(line=7)}}, "M.5", f"{FILES[0]}:7 asserts nothing"),
@@ -74,7 +76,9 @@ def test_gate_is_green_when_every_demand_is_met() -> None:
         (
             {
                 "suites": {
-                    "tests/test_lost.py": Suite(cases=(Case(name="x", line=1, asserts=True),))
+                    "tests/test_lost.py": Suite(
+                        cases=(WrittenTest(name="x", line=1, asserts=True),)
+                    )
                 }
             },
             "M.5",
@@ -124,7 +128,7 @@ def test_gate_compares_counts_when_percentages_would_round(
 
 def test_gate_says_not_run_when_the_machine_lacks_what_skipped_tests_need() -> None:
     """A skip that this machine is to blame for is neither green nor red."""
-    skipped = [*ran(), *ran(FILES[1]), *ran("tests/test_db.py", outcome=Outcome.IDLE)]
+    skipped = [*ran(), *ran(FILES[1]), *ran("tests/test_db.py", outcome=Ending.IDLE)]
 
     passed, observed = judged(ran=skipped, excuse="there is no server here")["M.5"]
 
@@ -134,7 +138,7 @@ def test_gate_says_not_run_when_the_machine_lacks_what_skipped_tests_need() -> N
 
 def test_gate_stays_red_when_a_failure_hides_behind_an_excuse() -> None:
     """The excuse covers skips alone."""
-    failed = [*ran(outcome=Outcome.FAILED), *ran(FILES[1], outcome=Outcome.IDLE)]
+    failed = [*ran(outcome=Ending.FAILED), *ran(FILES[1], outcome=Ending.IDLE)]
 
     assert judged(ran=failed, excuse="there is no server here")["M.5"][0] is False
 
@@ -169,12 +173,12 @@ def test_jest_results_tell_apart_when_a_test_passes_for_no_reason() -> None:
     seen = runner_output.jest_results(json.dumps(given).encode(), service)
 
     assert [(item.outcome, item.asserted) for item in seen[:4]] == [
-        (Outcome.PASSED, True),
-        (Outcome.PASSED, False),
-        (Outcome.REPEATED, True),
-        (Outcome.IDLE, True),
+        (Ending.PASSED, True),
+        (Ending.PASSED, False),
+        (Ending.REPEATED, True),
+        (Ending.IDLE, True),
     ]
-    assert [item.outcome for item in seen[4:]] == [Outcome.IDLE, Outcome.FAILED, Outcome.FAILED]
+    assert [item.outcome for item in seen[4:]] == [Ending.IDLE, Ending.FAILED, Ending.FAILED]
     assert seen[5].detail == "boom"
     assert (seen[6].file, seen[6].detail) == ("tests/b.test.ts", "bad syntax")
 

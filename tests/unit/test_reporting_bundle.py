@@ -38,7 +38,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, store
     space = space_for(home, root)
     nothing = PreparedSet(patches=(), withheld=())
     run = fix.write(space, planner.plan((toy_gap(),), DiskTree(root), lambda _: nothing))
-    seen = item(subject_digest=digest(DiskTree(root)))
+    seen = item(tree_digest=digest(DiskTree(root)))
     evidence_store.write(run.evidence, "live", [seen])
     (run.folder / "live.log").write_text("what a session said")
     _build(space, run)

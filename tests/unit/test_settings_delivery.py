@@ -16,7 +16,7 @@ VALUES = b"env:\n  A: 1\nsecretEnv:\n  B:\n    secret: s\n    key: B\n"
 
 
 def _delivery(setting: Setting) -> Delivery:
-    def wanted(_: Tree, __: compose.Service) -> tuple[Setting, ...]:
+    def wanted(_: Tree, __: compose.ComposeService) -> tuple[Setting, ...]:
         return (setting,)
 
     return Delivery(in_examples=setting, in_charts=(setting,), in_compose=wanted)

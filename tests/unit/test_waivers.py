@@ -163,7 +163,7 @@ def test_waiver_holds_for_code_sql_and_manifests_alike(
 
 def test_waiver_holds_for_a_probe_and_lapses_like_any_other() -> None:
     """A probe that fails is accepted by its id, until the day has passed."""
-    item = evidence("7.4", probe="headers.docs-render@a", passed=False, subject_digest="tree")
+    item = evidence("7.4", probe="headers.docs-render@a", passed=False, tree_digest="tree")
     subjects = ['probe = "headers.docs-render@a"']
     holds = _register(subjects, "2026-06-01")
     lapsed = _register(subjects, "2026-01-31")

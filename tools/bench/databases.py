@@ -65,7 +65,7 @@ class Bench:
         path = f"{self.server.bin}{os.pathsep}{os.environ.get('PATH', '')}"
         return {**self.server.environment(DATABASE), "PATH": path}
 
-    def spent(self, work: Callable[[], process.Result | drill.Run]) -> Cost:
+    def spent(self, work: Callable[[], process.Result | drill.ScriptRun]) -> Cost:
         """Return what `work` took. Raises CloseoutError("bench-failed") where it fails."""
         os.sync()  # what an earlier way left to be written would else be flushed on this one's time
         before = self._cpu()

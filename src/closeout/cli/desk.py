@@ -15,7 +15,7 @@ from closeout.runs.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class WorkspaceDesk:
     """Stands before one monorepo; what is recorded goes into its runs."""
 
     space: Workspace
@@ -32,7 +32,7 @@ class Desk:
     def record(self, name: str, means: Means, rows: Sequence[Row], seconds: float) -> ExitCode:
         """Record what was seen as a session's evidence, and print it."""
         answers = [
-            session.Answer(
+            session.ProbeAnswer(
                 probe=probe, criterion=criterion, seen=seen, before=None, seconds=seconds
             )
             for probe, criterion, seen in rows
@@ -49,7 +49,7 @@ class Desk:
 def carry_out(command: Command, space: Workspace, options: Mapping[str, object]) -> ExitCode:
     """Do what a gap's command does on a monorepo."""
     space.announce()
-    desk = Desk(space)
+    desk = WorkspaceDesk(space)
     if command.run is None:
         return desk.judge(session.named(command.gate))
     return ExitCode(command.run()(desk, **options))

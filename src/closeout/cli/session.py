@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
 from closeout.harness import environments
-from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row
+from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row, Tree
 from closeout.model.verdicts import Evidence
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
@@ -28,14 +28,14 @@ Interpreters = Callable[[str], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProbeAnswer:
     """One probe's answer on the tree as it is, and whether it passed before the fix."""
 
     probe: str
     criterion: str
     seen: Observation
-    before: bool | None
-    seconds: float
+    before: bool | None = None
+    seconds: float = 0.0
 
 
 def gates() -> tuple[Gate, ...]:
@@ -99,7 +99,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
         (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
     ]
     answers = [
-        Answer(
+        ProbeAnswer(
             probe=probe,
             criterion=criterion,
             seen=seen,
@@ -122,28 +122,11 @@ def _seen(gate: Gate, context: GateContext) -> tuple[Row, ...]:
         return tuple((gate.session, criterion, seen) for criterion in gate.criteria)
 
 
-def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: Means) -> ExitCode:
+def conclude(
+    space: Workspace, session: str, answers: Sequence[ProbeAnswer], means: Means
+) -> ExitCode:
     """Write answers as evidence about the workspace's tree, print them, and return a code."""
-    tree_digest = digest(DiskTree(space.root))
-    now = datetime.now(UTC)
-    items = [
-        Evidence(
-            probe=answer.probe,
-            criterion=answer.criterion,
-            passed=answer.seen.passed,
-            before=answer.before,
-            expected=answer.seen.expected,
-            observed=answer.seen.observed,
-            command=answer.seen.command,
-            subject_digest=tree_digest,
-            at=now,
-            seconds=answer.seconds,
-            means=means,
-            measures=answer.seen.measures,
-            bug=answer.seen.bug,
-        )
-        for answer in answers
-    ]
+    items = recorded(DiskTree(space.root), answers, means)
     run = store.latest(space.reports, space.root)
     place = evidence_store.write(run.evidence, session, items)
     _print_items(items)
@@ -157,10 +140,33 @@ def conclude(space: Workspace, session: str, answers: Sequence[Answer], means: M
             "run": run.id,
             "file": f"{run.id}/evidence/{place.name}",
             "kinds": kinds,
-            "evidence": [evidence_store.to_json(item) for item in items],
+            "evidence": evidence_store.to_json(items),
         },
     )
     return _code(items)
+
+
+def recorded(tree: Tree, answers: Iterable[ProbeAnswer], means: Means) -> list[Evidence]:
+    """Return answers as evidence about `tree`, of this moment."""
+    tree_digest, now = digest(tree), datetime.now(UTC)
+    return [
+        Evidence(
+            probe=answer.probe,
+            criterion=answer.criterion,
+            passed=answer.seen.passed,
+            before=answer.before,
+            expected=answer.seen.expected,
+            observed=answer.seen.observed,
+            command=answer.seen.command,
+            tree_digest=tree_digest,
+            at=now,
+            seconds=answer.seconds,
+            means=means,
+            measures=answer.seen.measures,
+            bug=answer.seen.bug,
+        )
+        for answer in answers
+    ]
 
 
 def judge_suites(space: Workspace) -> ExitCode:
@@ -170,10 +176,10 @@ def judge_suites(space: Workspace) -> ExitCode:
     seen = [
         item
         for item in evidence_store.gather(space.reports, space.root)
-        if item.means is Means.SUITE and item.subject_digest == tree_digest
+        if item.means is Means.SUITE and item.tree_digest == tree_digest
     ]
     _print_items(seen)
-    give("judged", [evidence_store.to_json(item) for item in seen])
+    give("judged", evidence_store.to_json(seen))
     return _code(seen)
 
 

@@ -17,7 +17,7 @@ def storable(value: object) -> object:
         return _shortened(value.encode("utf-8", "replace").decode())
     if isinstance(value, dict):
         return {key: storable(item) for key, item in value.items()}
-    return [storable(item) for item in value] if isinstance(value, list) else value
+    return [storable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def shown(text: str) -> str:

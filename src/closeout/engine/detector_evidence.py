@@ -40,7 +40,7 @@ def static_evidence(
             expected="no place is open, and at least one was examined",
             observed=_observed(check),
             command=f"invoke detect.all --only {slug}",
-            subject_digest=tree_digest,
+            tree_digest=tree_digest,
             at=at,
             seconds=0.0,
             means=Means.STATIC,

@@ -126,7 +126,7 @@ def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
     return tuple(
         item
         for item in case.evidence
-        if item.criterion == criterion.id and item.subject_digest == case.tree_digest
+        if item.criterion == criterion.id and item.tree_digest == case.tree_digest
     )
 
 

@@ -13,6 +13,7 @@ from closeout.engine.patch_series import PreparedSet
 from closeout.engine.proposal import propose
 from closeout.fs.tree import Overlay
 from closeout.model import (
+    Check,
     Edit,
     Gap,
     Proposal,
@@ -81,7 +82,7 @@ def _planned(
     prepared: Callable[[str], PreparedSet],
     stopped: Mapping[str, Unresolved],
 ) -> Plan:
-    before, after = {}, {}
+    before: dict[str, tuple[Check, ...]] = {}
     proposals = []
     for gap in gaps:
         before[gap.slug] = rules.detected(gap, overlay)
@@ -92,9 +93,9 @@ def _planned(
         for edit in proposal.edits:
             overlay.lay(edit)
         proposals.append(proposal)
-    for gap in gaps:
-        after[gap.slug] = rules.detected(gap, overlay) if overlay.edits else before[gap.slug]
-    made = {edit.path for edit in overlay.edits if edit.before is None}
+    after = _after(gaps, overlay, before)
+    laid = overlay.edits
+    made = {edit.path for edit in laid if edit.before is None}
     for number, gap in enumerate(gaps):
         # A later gap may have made a file that this one has something to say in.
         anew = any(finding.path in made for finding in rules.findings(after[gap.slug]))
@@ -103,7 +104,8 @@ def _planned(
             for edit in proposal.edits:
                 overlay.lay(edit)
             proposals[number] = _both(proposals[number], proposal)
-            after[gap.slug] = rules.detected(gap, overlay)
+    if overlay.edits != laid:
+        after = _after(gaps, overlay, before)
     return Plan(
         before=before,
         after=after,
@@ -111,6 +113,12 @@ def _planned(
         edits=overlay.edits,
         secrets=rules.secrets(gaps, before, overlay.base),
     )
+
+
+def _after(gaps: Sequence[Gap], overlay: Overlay, before: rules.Detection) -> rules.Detection:
+    if not overlay.edits:
+        return before
+    return {gap.slug: rules.detected(gap, overlay) for gap in gaps}
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _check(gap: Gap, rule: Rule, surveyed: object, tree: Tree) -> Check:
     unjudged = (item for refusals in rule.reads for item in refusals(tree))
     known = {item.path for item in located.unresolved}
     return Check(
-        rule=located.rule or rule.id,
+        rule=rule.id,
         criterion=rule.criterion,
         examined=located.examined,
         findings=tuple(_finding(gap, rule, place, tree) for place in located.places),

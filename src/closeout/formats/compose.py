@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
 from closeout.model import Tree
-from closeout.parsing.yaml import Kind, Node, YamlError, append, find
+from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
 
 _YAML = frozenset({".yml", ".yaml"})
 _BASE = re.compile(r"(docker-)?compose\.ya?ml")
@@ -39,7 +39,7 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class ComposeMount:
     """One mount; `source` is inside the tree, or None where it cannot be told."""
 
     source: PurePosixPath | None
@@ -50,7 +50,7 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class ComposeService:
     """One service of the compose file `path`, whose bytes are `content`; `start` is its key's."""
 
     path: PurePosixPath
@@ -63,7 +63,7 @@ class Service:
     def context(self) -> str:
         """Return what it says it is built from, empty where it says nothing."""
         build = self.node.get("build")
-        held = build if build is None or build.kind is Kind.SCALAR else build.get("context")
+        held = build if build is None or build.kind is NodeKind.SCALAR else build.get("context")
         return held.text if held is not None else ""
 
     @property
@@ -102,7 +102,7 @@ class Service:
         return ports(self.node.get("ports"))
 
     @property
-    def mounts(self) -> tuple[Mount, ...]:
+    def mounts(self) -> tuple[ComposeMount, ...]:
         """Return its mounts."""
         return mounts(self.path, self.node.get("volumes"))
 
@@ -119,7 +119,7 @@ class Service:
             if id(node.entries) in seen:
                 continue
             seen.add(id(node.entries))
-            is_list = node.kind is Kind.SEQUENCE
+            is_list = node.kind is NodeKind.SEQUENCE
             for entry in node.entries:
                 if entry.key == "<<" or (is_list and entry.value.entries):
                     waiting.append(entry.value)
@@ -163,16 +163,18 @@ def files(tree: Tree) -> tuple[PurePosixPath, ...]:
     return tuple(path for path in tree.ending(_YAML) if _FILE.fullmatch(path.name))
 
 
-def read(path: PurePosixPath, content: bytes) -> tuple[Service, ...]:
+def read(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     """Return the services of a compose file; raises YamlError."""
     held = find(content, "services")
     return tuple(
-        Service(path=path, content=content, name=str(item.key), start=item.start, node=item.value)
+        ComposeService(
+            path=path, content=content, name=str(item.key), start=item.start, node=item.value
+        )
         for item in (held.entries if held is not None else ())
     )
 
 
-def services(path: PurePosixPath, content: bytes) -> tuple[Service, ...]:
+def services(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     """Return the services of a compose file; none where it is no YAML."""
     try:
         return read(path, content)
@@ -185,7 +187,7 @@ def ports(node: Node | None) -> tuple[Port, ...]:
     found = []
     for entry in node.entries if node is not None else ():
         item = entry.value
-        if item.kind is Kind.MAPPING:
+        if item.kind is NodeKind.MAPPING:
             host, published, target, protocol = _words(
                 item, "host_ip", "published", "target", "protocol"
             )
@@ -204,19 +206,19 @@ def ports(node: Node | None) -> tuple[Port, ...]:
     return tuple(found)
 
 
-def mounts(path: PurePosixPath, node: Node | None) -> tuple[Mount, ...]:
+def mounts(path: PurePosixPath, node: Node | None) -> tuple[ComposeMount, ...]:
     """Return what a list of volumes of the compose file `path` mounts."""
     found = []
     for entry in node.entries if node is not None else ():
         item = entry.value
-        if item.kind is Kind.MAPPING:
+        if item.kind is NodeKind.MAPPING:
             kind, source, target = _words(item, "type", "source", "target")
             is_named = kind == "volume"
         else:
             source, target, *_ = [*_COLON.split(item.text), ""]
             is_named = bool(_VOLUME.fullmatch(source))
         if target:
-            made = Mount(
+            made = ComposeMount(
                 source=inside(path.parent, source),
                 volume=source if is_named else "",
                 target=PurePosixPath(target),
@@ -232,7 +234,7 @@ def _words(node: Node, *keys: str) -> list[str]:
 
 
 def _written(node: Node, name: str, value: str | None) -> str:
-    if node.kind is Kind.MAPPING:
+    if node.kind is NodeKind.MAPPING:
         quoted = f'"{value}"' if node.flow else value
         return f"{name}: {quoted}" if value is not None else f"{name}:" + " " * node.flow
     text = name if value is None else f"{name}={value}"

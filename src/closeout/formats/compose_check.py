@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.model import Tree
-from closeout.parsing.yaml import Entry, Kind, Node, YamlError, find
+from closeout.parsing.yaml import Entry, Node, NodeKind, YamlError, find
 
 _TOP = frozenset(
     {"name", "version", "services", "volumes", "networks", "secrets", "configs", "include"}
@@ -70,7 +70,7 @@ def _services(content: bytes) -> dict[str, tuple[Node, ...]]:
 
 def _structure(content: bytes) -> Iterator[ComposeProblem]:
     top = find(content)
-    if top is None or top.kind is not Kind.MAPPING or top.get("services") is None:
+    if top is None or top.kind is not NodeKind.MAPPING or top.get("services") is None:
         yield ComposeProblem(line=1, message="it declares no services")
         return
     for entry in top.entries:
@@ -79,7 +79,7 @@ def _structure(content: bytes) -> Iterator[ComposeProblem]:
             yield ComposeProblem(line=line, message=f"compose knows no top-level {entry.key!r}")
     yield from _doubled(top)
     for entry in _entries(top, "services"):
-        if entry.value.kind is not Kind.MAPPING:
+        if entry.value.kind is not NodeKind.MAPPING:
             message = f"service {entry.key!r} is no mapping"
             yield ComposeProblem(line=entry.value.line, message=message)
 
@@ -90,7 +90,7 @@ def _doubled(node: Node) -> Iterator[ComposeProblem]:
         held = waiting.pop()
         seen: set[str | int] = set()
         for entry in held.entries:
-            if held.kind is Kind.MAPPING and entry.key in seen and entry.key != "<<":
+            if held.kind is NodeKind.MAPPING and entry.key in seen and entry.key != "<<":
                 message = f"{entry.key!r} stands twice in one mapping"
                 yield ComposeProblem(line=entry.value.line, message=message)
             seen.add(entry.key)
@@ -132,7 +132,7 @@ def _names(node: Node, key: str) -> set[str]:
     held = _child(node, key)
     if held is None:
         return set()
-    if held.kind is Kind.MAPPING:
+    if held.kind is NodeKind.MAPPING:
         return {str(entry.key) for entry in held.entries}
     return set(held.scalars())
 
@@ -153,5 +153,7 @@ def _child(node: Node, key: str) -> Node | None:
     merged = node.get("<<")
     if own is not None or merged is None:
         return own
-    parts = [item.value for item in merged.entries] if merged.kind is Kind.SEQUENCE else [merged]
+    parts = (
+        [item.value for item in merged.entries] if merged.kind is NodeKind.SEQUENCE else [merged]
+    )
     return next((found for part in parts if (found := part.get(key))), None)

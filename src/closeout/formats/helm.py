@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
 from closeout.model import Tree
-from closeout.parsing.yaml import Kind, Node, YamlError, append, find
+from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
 
 PLAIN, SECRET = "env", "secretEnv"
 """The keys under which values list plain variables, and those that come from a secret."""
@@ -49,5 +49,5 @@ def variables(tree: Tree, services: frozenset[PurePosixPath], key: str) -> Itera
             node = find(content, key)
         except YamlError:
             continue
-        if node is not None and node.kind is Kind.MAPPING and not node.flow and node.entries:
+        if node is not None and node.kind is NodeKind.MAPPING and not node.flow and node.entries:
             yield Variables(path=path, service=path.parents[1], content=content, node=node)

@@ -11,7 +11,7 @@ from closeout.formats import compose
 from closeout.formats.helm import PLAIN, SECRET, Variables, values_files, variables
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.model import Edit, Reason, Tree, Unresolved
-from closeout.parsing.yaml import Kind
+from closeout.parsing.yaml import NodeKind
 
 EXAMPLES = (".env.example", ".env.sample", "env.example")
 _PLACEHOLDER = re.compile(rb"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]", re.IGNORECASE)
@@ -88,7 +88,7 @@ class Delivery:
     beside: tuple[Setting, ...] = ()
     """What an example names above it, where it has to be named at all."""
     in_charts: tuple[Setting, ...]
-    in_compose: Callable[[Tree, compose.Service], Iterable[Setting]]
+    in_compose: Callable[[Tree, compose.ComposeService], Iterable[Setting]]
 
     def examples(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
         """Yield the services' env examples; for a secret the one that a service should have."""
@@ -196,7 +196,7 @@ class Delivery:
 
     def _compose(
         self, tree: Tree, folders: frozenset[PurePosixPath]
-    ) -> Iterator[tuple[compose.Service, list[Setting]]]:
+    ) -> Iterator[tuple[compose.ComposeService, list[Setting]]]:
         for service in _started(tree, folders):
             wanted = self.in_compose(tree, service)
             missing = [item for item in wanted if item.name not in service.variables]
@@ -216,7 +216,7 @@ class Delivery:
                 yield listed, [each for each in self.in_charts if each.name not in listed.names]
 
 
-def _started(tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[compose.Service]:
+def _started(tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[compose.ComposeService]:
     """Yield the compose services that are built from `folders` and have an environment.
 
     One that is taken from a file or from another place of the document is left out.
@@ -224,7 +224,7 @@ def _started(tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[compose.
     for path in compose.base_files(tree) if folders else ():
         for service in compose.services(path, tree.read(path) or b""):
             node = service.environment
-            if node is None or node.kind is Kind.SCALAR or node.alias:
+            if node is None or node.kind is NodeKind.SCALAR or node.alias:
                 continue
             if service.folder in folders and service.node.get("env_file") is None:
                 yield service

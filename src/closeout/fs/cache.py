@@ -17,10 +17,11 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from closeout.fs import prefilter
+from closeout.fs import codec, prefilter
 
 _Entry = tuple[int, int, int, int, int, int]
 """Size, mtime, ctime, inode and device of a file, then its answers."""
@@ -54,6 +55,13 @@ def _folder_of_user() -> Path:
         return Path.home() / "Library" / "Caches" / "closeout"
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else Path.home() / ".cache") / "closeout"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    asked_by: list[str]
+    root: str
+    files: dict[str, _Entry]
 
 
 class Recall:
@@ -115,12 +123,10 @@ def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
         digest, _, body = _trusted(place).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return {}
-        kept = json.loads(body)
-        if kept["asked_by"] != _asker() or kept["root"] != root:
-            return {}
-        return {path: tuple(entry) for path, entry in kept["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        kept = codec.decode(_Kept, body)
+    except (OSError, ValueError):
         return {}
+    return kept.files if (kept.asked_by, kept.root) == (_asker(), root) else {}
 
 
 def _write(place: Path, content: bytes) -> None:

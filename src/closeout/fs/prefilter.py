@@ -12,23 +12,23 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from closeout.model import Question
+from closeout.model import FileQuestion
 
-_questions: list[Question] = []
-_by_suffix: dict[str, list[Question]] = {}
-_of_every_file: list[Question] = []
+_questions: list[FileQuestion] = []
+_by_suffix: dict[str, list[FileQuestion]] = {}
+_of_every_file: list[FileQuestion] = []
 
 
 def question(
     suffixes: Iterable[str],
     holds: Callable[[bytes], bool],
     concerns: Callable[[PurePosixPath], bool] = lambda _: True,
-) -> Question:
+) -> FileQuestion:
     """Return a new question; make it where a module is loaded, not where it is asked.
 
     Without suffixes it is asked of every file that it concerns.
     """
-    made = Question(
+    made = FileQuestion(
         suffixes=frozenset(suffixes), concerns=concerns, holds=holds, bit=1 << len(_questions)
     )
     _questions.append(made)
@@ -49,7 +49,7 @@ def askers() -> tuple[str, ...]:
     return tuple(item.holds.__module__ for item in _questions)
 
 
-def about(path: PurePosixPath) -> list[Question]:
+def about(path: PurePosixPath) -> list[FileQuestion]:
     """Return the questions that concern a file."""
     told: dict[Callable[[PurePosixPath], bool], bool] = {}
     found = []
@@ -61,7 +61,7 @@ def about(path: PurePosixPath) -> list[Question]:
     return found
 
 
-def answers(questions: Sequence[Question], content: bytes) -> int:
+def answers(questions: Sequence[FileQuestion], content: bytes) -> int:
     """Return the bits of those of `questions` that `content` meets."""
     met = 0
     for item in questions:
@@ -73,7 +73,7 @@ def answers(questions: Sequence[Question], content: bytes) -> int:
 class Answers:
     """The answers about one tree's files, each asked for once."""
 
-    def __init__(self, ask: Callable[[PurePosixPath, Sequence[Question]], int]) -> None:
+    def __init__(self, ask: Callable[[PurePosixPath, Sequence[FileQuestion]], int]) -> None:
         """Get the bits of a file from `ask`, which is given the questions that concern it."""
         self._ask = ask
         self._asked = 0
@@ -81,7 +81,7 @@ class Answers:
         self._candidates: dict[int, tuple[PurePosixPath, ...]] = {}
 
     def candidates(
-        self, question: Question, paths: Iterable[PurePosixPath]
+        self, question: FileQuestion, paths: Iterable[PurePosixPath]
     ) -> tuple[PurePosixPath, ...]:
         """Return those of `paths`, all that the question may be asked of, that meet it."""
         if self._asked != asked():  # a module that asks more was loaded meanwhile

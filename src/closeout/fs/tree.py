@@ -18,7 +18,7 @@ from closeout.fs.cache import Recall
 from closeout.fs.prefilter import Answers
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
 from closeout.fs.walk import Listing, walk
-from closeout.model import Edit, Question, Reason, Tree, Unresolved
+from closeout.model import Edit, FileQuestion, Reason, Tree, Unresolved
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
@@ -73,17 +73,17 @@ class DiskTree:
         """Return the paths with one of these suffixes, sorted."""
         return self._listing.ending(suffixes)
 
-    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the files that meet the question; a file is read once for all."""
         return self._answers.candidates(question, self.ending(question.suffixes))
 
-    def _ask(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
+    def _ask(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
         met = self._answered(path, questions)
         if met & prefilter.ILLEGIBLE.bit:
             self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
         return met
 
-    def _answered(self, path: PurePosixPath, questions: Sequence[Question]) -> int:
+    def _answered(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
         known = path in self._bytes
         recalled = self._recall.answers(path) if self._recall else None
         if recalled is not None:
@@ -195,7 +195,7 @@ class Overlay:
         new = [path for path in made if not suffixes or path.suffix in suffixes]
         return _sorted((*below, *new)) if new else below
 
-    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the files that meet the question with the edits, sorted."""
         below = self.base.candidates(question)
         if not self._edits:
@@ -244,7 +244,7 @@ class MemoryTree:
         """Return the given paths with one of these suffixes, sorted."""
         return tuple(path for path in self.paths() if not suffixes or path.suffix in suffixes)
 
-    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the given files that meet the question, sorted."""
         return tuple(path for path in self.paths() if question.is_met_by(path, self._files[path]))
 

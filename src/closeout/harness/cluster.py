@@ -49,15 +49,6 @@ class Question:
             passed=passed, expected=self.expected, observed=observed, command=result.command
         )
 
-    def unasked(self, kubectl: str) -> Observation:
-        """Return the observation of a question that nobody put, with the operator's command."""
-        return Observation(
-            passed=None,
-            expected=self.expected,
-            observed="no cluster was named; run the command where kubectl reaches the cluster",
-            command=" ".join(self.command(kubectl)),
-        )
-
     def _judged(self, result: process.Result) -> tuple[bool | None, str]:
         if result.code is None:
             return None, f"no answer within {DEADLINE:.0f} seconds"

@@ -25,7 +25,7 @@ from closeout.process import pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ProbeOutcome:
     """One probe's two answers; `before` is None where there is no tree before the fix."""
 
     probe: Probe
@@ -51,7 +51,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     python: Path,
     probes: Sequence[Probe],
     cache: Path,
-) -> tuple[Outcome, ...]:
+) -> tuple[ProbeOutcome, ...]:
     """Run `probes` on both trees and return one outcome a probe, in their order.
 
     `python` is the interpreter of the environment that can import the FastAPI services; `cache`
@@ -70,7 +70,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
         }
         answers = _ask_everything(probes, benches)
     return tuple(
-        Outcome(
+        ProbeOutcome(
             probe=probe,
             before=answers["before", number].seen if before else None,
             after=answers["after", number].seen,

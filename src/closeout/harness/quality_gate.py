@@ -17,7 +17,7 @@ DEADLINE = 300.0
 """Seconds a suite may take."""
 
 
-class Outcome(Enum):
+class Ending(Enum):
     """How a test ended; only PASSED counts."""
 
     PASSED = "passed"
@@ -32,7 +32,7 @@ class Ran:
 
     file: str
     name: str
-    outcome: Outcome
+    outcome: Ending
     asserted: bool = True
     detail: str = ""
 
@@ -84,7 +84,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class SuiteReport:
     """What a run left behind, beside what stands on the disk."""
 
     command: str
@@ -100,7 +100,7 @@ class Report:
     """What the run changed so that it could not be fooled."""
 
 
-def judge_run(demand: Demand, report: Report, result: process.Result) -> Rows:
+def judge_run(demand: Demand, report: SuiteReport, result: process.Result) -> Rows:
     """Judge what a run left behind, and how the runner itself ended."""
     if result.code is None:
         return unproven(demand, f"the suite did not end within {DEADLINE:g} s", report.command)
@@ -111,7 +111,7 @@ def judge_run(demand: Demand, report: Report, result: process.Result) -> Rows:
     return judge(demand, report)
 
 
-def judge(demand: Demand, report: Report) -> Rows:
+def judge(demand: Demand, report: SuiteReport) -> Rows:
     """Return one row a file's minimum, one for coverage and one for the suite as a whole."""
     rows = [(item.probe, item.criterion, _judge_minimum(item, report)) for item in demand.minimums]
     covered = _judge_coverage(demand.floors, report)
@@ -132,21 +132,21 @@ def unproven(demand: Demand, reason: str, command: str) -> Rows:
     return tuple((probe, criterion, seen) for probe, criterion in ids)
 
 
-def _judge_minimum(minimum: Minimum, report: Report) -> Observation:
+def _judge_minimum(minimum: Minimum, report: SuiteReport) -> Observation:
     mine = [item for item in report.ran if item.file.rpartition("/")[2] == minimum.file]
     suites = [
         suite for path, suite in report.suites.items() if path.rpartition("/")[2] == minimum.file
     ]
-    counts = {outcome: sum(item.outcome is outcome for item in mine) for outcome in Outcome}
-    empty = sum(item.outcome is Outcome.PASSED and not item.asserted for item in mine)
+    counts = {outcome: sum(item.outcome is outcome for item in mine) for outcome in Ending}
+    empty = sum(item.outcome is Ending.PASSED and not item.asserted for item in mine)
     empty = max(empty, sum(len(suite.hollow) for suite in suites))
-    counted = max(0, counts[Outcome.PASSED] - empty)
+    counted = max(0, counts[Ending.PASSED] - empty)
     replaced = [name for suite in suites for name in suite.mocked if _names(name, minimum.module)]
     told = [f"{counted} pass and assert"]
     told += [
         f"{count} {outcome.value}"
         for outcome, count in counts.items()
-        if count and outcome is not Outcome.PASSED
+        if count and outcome is not Ending.PASSED
     ]
     told += [f"{empty} assert nothing"] if empty else []
     told += [f"it replaces {', '.join(replaced)}, which it should test"] if replaced else []
@@ -159,7 +159,7 @@ def _judge_minimum(minimum: Minimum, report: Report) -> Observation:
     )
 
 
-def _judge_coverage(floors: Floors, report: Report) -> Observation:
+def _judge_coverage(floors: Floors, report: SuiteReport) -> Observation:
     missing = sorted(set(report.sources) - set(report.measured))
     figures = [report.measured[path] for path in report.sources if path in report.measured]
     statements = sum(item.statements for item in figures)
@@ -193,14 +193,14 @@ def _judge_coverage(floors: Floors, report: Report) -> Observation:
     )
 
 
-def _judge_passing(report: Report) -> Observation:
-    idle = sum(item.outcome is Outcome.IDLE for item in report.ran)
+def _judge_passing(report: SuiteReport) -> Observation:
+    idle = sum(item.outcome is Ending.IDLE for item in report.ran)
     problems = list(_problems(report))
     if idle and not report.excuse:
-        problems.append(f"{idle} {Outcome.IDLE.value}")
+        problems.append(f"{idle} {Ending.IDLE.value}")
     excused = not problems and idle > 0
     told = problems or [report.excuse] if excused or problems else []
-    passed = sum(item.outcome is Outcome.PASSED for item in report.ran)
+    passed = sum(item.outcome is Ending.PASSED for item in report.ran)
     return Observation(
         passed=None if excused else not problems,
         expected="every test is collected, runs, asserts and passes, and there is one",
@@ -209,16 +209,16 @@ def _judge_passing(report: Report) -> Observation:
     )
 
 
-def _problems(report: Report) -> Iterable[str]:
+def _problems(report: SuiteReport) -> Iterable[str]:
     if not report.ran:
         yield "no test was collected"
-    failed = [item for item in report.ran if item.outcome is Outcome.FAILED]
+    failed = [item for item in report.ran if item.outcome is Ending.FAILED]
     if failed:
         detail = f": {failed[0].detail}" if failed[0].detail else ""
         yield f"{len(failed)} failed, the first {failed[0].file} {failed[0].name!r}{detail}"
-    repeated = sum(item.outcome is Outcome.REPEATED for item in report.ran)
+    repeated = sum(item.outcome is Ending.REPEATED for item in report.ran)
     if repeated:
-        yield f"{repeated} {Outcome.REPEATED.value}"
+        yield f"{repeated} {Ending.REPEATED.value}"
     seen = {item.file for item in report.ran}
     hidden = sorted(path for path, suite in report.suites.items() if _lost(path, suite, seen))
     if hidden:

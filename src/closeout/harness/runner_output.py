@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from closeout.harness.quality_gate import Measured, Outcome, Ran
+from closeout.harness.quality_gate import Ending, Measured, Ran
 
 _WHOLE_FILE = "the file itself"
 
@@ -60,7 +60,7 @@ def _jest_file(file: Mapping[str, Any], service: Path) -> Iterator[Ran]:
     name = _relative(file["name"], service)
     if not file["assertionResults"]:
         yield Ran(
-            file=name, name=_WHOLE_FILE, outcome=Outcome.FAILED, detail=_first(file["message"])
+            file=name, name=_WHOLE_FILE, outcome=Ending.FAILED, detail=_first(file["message"])
         )
     for test in file["assertionResults"]:
         yield Ran(
@@ -73,12 +73,12 @@ def _jest_file(file: Mapping[str, Any], service: Path) -> Iterator[Ran]:
         )
 
 
-def _jest_outcome(test: Mapping[str, Any]) -> Outcome:
+def _jest_outcome(test: Mapping[str, Any]) -> Ending:
     if test["status"] == "failed":
-        return Outcome.FAILED
+        return Ending.FAILED
     if test["status"] != "passed" or test.get("failing"):
-        return Outcome.IDLE
-    return Outcome.REPEATED if (test.get("invocations") or 1) > 1 else Outcome.PASSED
+        return Ending.IDLE
+    return Ending.REPEATED if (test.get("invocations") or 1) > 1 else Ending.PASSED
 
 
 def _pytest_case(case: ET.Element) -> Ran:
@@ -86,14 +86,14 @@ def _pytest_case(case: ET.Element) -> Ran:
         (item for tag in ("failure", "error") if (item := case.find(tag)) is not None), None
     )
     idle = case.find("skipped") is not None
-    outcome = Outcome.IDLE if idle else Outcome.PASSED
+    outcome = Ending.IDLE if idle else Ending.PASSED
     # Collection errors carry no file; their class name is the module's dotted path.
     dotted = case.get("classname") or case.get("name") or ""
     detail = "" if broken is None else f"{broken.get('message', '')} {broken.text or ''}"
     return Ran(
         file=case.get("file") or f"{dotted.replace('.', '/')}.py",
         name=case.get("name") or _WHOLE_FILE,
-        outcome=Outcome.FAILED if broken is not None else outcome,
+        outcome=Ending.FAILED if broken is not None else outcome,
         detail=_reason(detail),
     )
 

@@ -8,17 +8,50 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from closeout.errors import CloseoutError
+from closeout.fs import codec
 from closeout.fs.safe_open import clean_path
-from closeout.model import Service, Tree
+from closeout.model import Service, Text, Tree
 from closeout.parsing import fastapi
 
 FILE = "closeout.toml"
 FASTAPI, EXPRESS = "fastapi", "express"
 
 _USUAL = "app.main"
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[service]]` of closeout.toml; a discovered or listed service is corrected by it."""
+
+    name: Annotated[
+        str,
+        Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", description="How probes and reports call it."),
+    ]
+    folder: Annotated[
+        Text | UnsetType, Meta(description="Its folder, from the monorepo's top.")
+    ] = UNSET
+    kind: Annotated[
+        Literal["fastapi", "express"] | UnsetType,
+        Meta(description="What serves it: an ASGI application or a compiled Express entry point."),
+    ] = UNSET
+    app: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_]*)?$")]
+        | UnsetType,
+        Meta(description="MODULE or MODULE:NAME of the ASGI application or of what builds it."),
+    ] = UNSET
+    env: Annotated[
+        Mapping[str, str] | UnsetType,
+        Meta(description="Variables that it needs to start; dummies, never a true secret."),
+    ] = UNSET
+    stubs: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[A-Za-z_@][A-Za-z0-9_./@-]*$")], ...] | UnsetType,
+        Meta(description="Modules to stand in for, beside those that are not installed."),
+    ] = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +71,14 @@ def roster(tree: Tree) -> Mapping[str, Member]:
     that declares a service without saying where it is and what serves it.
     """
     found = {member.name: member for member in (*_fastapi(tree), *_express(tree))}
-    entries = declarations(tree).get("service", [])
-    names = [entry["name"] for entry in entries]
+    listed = declarations(tree).get("service", [])
+    entries = codec.convert(tuple[Declaration, ...], listed)
+    names = [entry.name for entry in entries]
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise _unusable(f"the service {repeated[0]} is declared twice")
     for entry in entries:
-        found[entry["name"]] = _declared(tree, entry, found.get(entry["name"]))
+        found[entry.name] = _declared(tree, entry, found.get(entry.name))
     return found
 
 
@@ -106,18 +140,15 @@ def declarations(tree: Tree) -> Mapping[str, Any]:
     return read
 
 
-def _declared(tree: Tree, entry: Mapping[str, Any], found: Member | None) -> Member:
-    if found is None and not {"folder", "kind"} <= set(entry):
-        raise _unusable(f"the service {entry['name']} is not found: say its folder and its kind")
-    member = found or Member(name=entry["name"], folder=PurePosixPath(), kind=entry["kind"])
-    member = replace(
-        member,
-        folder=clean_path(entry["folder"]) if "folder" in entry else member.folder,
-        kind=entry.get("kind", member.kind),
-        app=entry.get("app", member.app),
-        env=entry.get("env", member.env),
-        stubs=tuple(entry.get("stubs", member.stubs)),
-    )
+def _declared(tree: Tree, entry: Declaration, found: Member | None) -> Member:
+    given = {
+        name: value for name, value in msgspec.structs.asdict(entry).items() if value is not UNSET
+    }
+    if found is None and not {"folder", "kind"} <= given.keys():
+        raise _unusable(f"the service {entry.name} is not found: say its folder and its kind")
+    if "folder" in given:
+        given["folder"] = clean_path(given["folder"])
+    member = replace(found, **given) if found else Member(**given)
     if not any(path.is_relative_to(member.folder) for path in tree.paths()):
         raise _unusable(f"the folder {member.folder} of the service {member.name} holds no file")
     return member

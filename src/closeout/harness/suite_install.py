@@ -57,7 +57,7 @@ def rule(name: str, criterion: str, locate: Callable[[Tested], Located], message
     """Return a rule about a suite's service; on a tree without it there is nothing to look at."""
 
     def present(seen: Tested) -> Located:
-        return locate(seen) if seen.paths else Located(examined=(), rule="tests")
+        return locate(seen) if seen.paths else Located(examined=())
 
     return Rule(id=name, criterion=criterion, locate=present, message=message)
 

@@ -1,30 +1,47 @@
 """The domain's values: frozen, keyword-only, and unbuildable in a bad state.
 
-Standard library only. Every other room may import this one; of ours it imports errors alone.
+The standard library, and the constraints of msgspec on what is read back. Every other room may
+import this one; of ours it imports errors alone.
 """
 
 from closeout.model.commands import Command, Desk, Option
 from closeout.model.deferred import later
 from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
-from closeout.model.findings import Check, Criterion, Finding, Means, Reason, Unresolved, Verdict
+from closeout.model.findings import (
+    Check,
+    Count,
+    Criterion,
+    Digest,
+    Finding,
+    Line,
+    Means,
+    Reason,
+    Text,
+    Unresolved,
+    Verdict,
+)
 from closeout.model.gaps import Deviation, Gap, WorkOrder
 from closeout.model.gates import Gate, GateContext, Row
 from closeout.model.probes import Measure, Observation, Probe, ProbeContext, ProofKind, Service
 from closeout.model.rules import Located, Place, Rule
-from closeout.model.tree import Question, Tree
+from closeout.model.tree import FileQuestion, Tree
 
 __all__ = [
     "Changeset",
     "Check",
     "Command",
+    "Count",
     "Criterion",
     "Desk",
     "Deviation",
+    "Digest",
     "Edit",
+    "FileQuestion",
     "Finding",
     "Gap",
     "Gate",
     "GateContext",
+    "Line",
     "Located",
     "Means",
     "Measure",
@@ -37,12 +54,12 @@ __all__ = [
     "ProbeContext",
     "ProofKind",
     "Proposal",
-    "Question",
     "Reason",
     "Row",
     "Rule",
     "Service",
     "Source",
+    "Text",
     "Tree",
     "Unresolved",
     "Verdict",

@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from pathlib import PurePosixPath
+from typing import Annotated
+
+from msgspec import Meta
+
+Text = Annotated[str, Meta(min_length=1)]
+"""Text that says something."""
+Count = Annotated[int, Meta(ge=0)]
+Line = Annotated[int, Meta(ge=1)]
+Digest = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]
+"""A SHA-256 in hexadecimal; one of another form is of no tree that there is."""
 
 
 class Means(Enum):
@@ -74,7 +84,7 @@ class Finding:
     rule: str
     criterion: str
     path: PurePosixPath
-    line: int
+    line: Line
     message: str
     excerpt: str
     named: bool
@@ -88,7 +98,7 @@ class Unresolved:
     path: PurePosixPath
     reason: Reason
     detail: str
-    line: int = 1
+    line: Line = 1
     hint: str = "mend the file by hand, then run the command again."
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
+from closeout.model.findings import Text
+
 
 class ProofKind(Enum):
     """What a probe's answers before and after the fix say together."""
@@ -32,7 +34,7 @@ class ProofKind(Enum):
 class Measure:
     """A figure that a probe took, in `unit`; `floor` is what it has to exceed, if anything."""
 
-    name: str
+    name: Text
     value: float
     unit: str
     floor: float | None = None

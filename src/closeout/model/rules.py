@@ -33,8 +33,6 @@ class Located:
     examined: tuple[PurePosixPath, ...]
     places: tuple[Place, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
-    rule: str = ""
-    """The check's name in place of the rule's own, where there was nothing to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from closeout.model.findings import Unresolved
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Question:
+class FileQuestion:
     """Something to know about every file with one of `suffixes`, or any, that it is asked of."""
 
     suffixes: frozenset[str]
@@ -36,7 +36,7 @@ class Tree(Protocol):
     def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         """Return the paths with one of these suffixes, sorted."""
 
-    def candidates(self, question: Question) -> tuple[PurePosixPath, ...]:
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the files that meet the question, sorted."""
 
     def read(self, path: PurePosixPath | str) -> bytes | None:

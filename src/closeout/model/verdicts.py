@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Annotated
 
-from closeout.model.findings import Criterion, Means, Verdict
+from msgspec import Meta
+
+from closeout.model.findings import Criterion, Digest, Means, Text, Verdict
 from closeout.model.probes import Measure, ProofKind
 
 
@@ -19,11 +22,11 @@ class Evidence:
     before: bool | None
     """The same probe's answer on the tree before the fix; None where there is none."""
     expected: str
-    observed: str
-    command: str
-    subject_digest: str
-    at: datetime
-    seconds: float
+    observed: Text
+    command: Text
+    tree_digest: Digest
+    at: Annotated[datetime, Meta(tz=True)]
+    seconds: Annotated[float, Meta(ge=0)]
     means: Means
     measures: tuple[Measure, ...] = ()
     bug: str = ""

@@ -13,7 +13,7 @@ from closeout.fs.prefilter import holds, question
 from closeout.fs.tree import below, stands_in
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
-from closeout.parsing.python_values import Values
+from closeout.parsing.python_values import PythonValues
 
 _SIGNS = (
     *(b"FastAPI(", b"(FastAPI", b"import FastAPI", b"FastAPI as "),
@@ -41,7 +41,7 @@ _ROUTE_CALLS = frozenset(["api_route", "add_api_route", "route", "add_route"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Service:
+class FastApiService:
     """One service's folder and the modules in it that are not tests.
 
     While the sources stay the same it is the same object, so what it found out is kept.
@@ -106,9 +106,9 @@ class Service:
         return tuple((path, call) for path, module in held for call in module.cors_calls)
 
     @cached_property
-    def values(self) -> Values:
+    def values(self) -> PythonValues:
         """Return the evaluator of the service's string values."""
-        return Values(self.modules)
+        return PythonValues(self.modules)
 
     @cached_property
     def route_methods(self) -> frozenset[str]:
@@ -128,7 +128,7 @@ class Service:
         )
 
 
-def services(tree: Tree) -> tuple[Service, ...]:
+def services(tree: Tree) -> tuple[FastApiService, ...]:
     """Return the tree's services that create an application, set up CORS or cannot be read.
 
     A file that does not parse counts where its bytes name an application or CORS. A service that
@@ -155,7 +155,7 @@ def _own(
     return (path for path in paths if not any(path.is_relative_to(other) for other in others))
 
 
-def _is_worth_reading(service: Service) -> bool:
+def _is_worth_reading(service: FastApiService) -> bool:
     """Return whether the modules that alone can make it a service do, or need the others for it."""
     return bool(service.own or service.apps or service.cors_calls or service.unparsable)
 
@@ -206,15 +206,17 @@ def _folder(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     return package.parent if package.name in {"app", "src"} else package
 
 
-def _service(tree: Tree, folder: PurePosixPath, paths: Iterable[PurePosixPath]) -> Service:
+def _service(tree: Tree, folder: PurePosixPath, paths: Iterable[PurePosixPath]) -> FastApiService:
     modules = (path for path in paths if path.suffix == ".py" and not _is_test(path))
     read = ((path, tree.read(path)) for path in modules)
     return _remembered(folder, tuple((path, held) for path, held in read if held is not None))
 
 
 @lru_cache(maxsize=256)
-def _remembered(folder: PurePosixPath, sources: tuple[tuple[PurePosixPath, bytes], ...]) -> Service:
-    return Service(folder=folder, sources=dict(sources))
+def _remembered(
+    folder: PurePosixPath, sources: tuple[tuple[PurePosixPath, bytes], ...]
+) -> FastApiService:
+    return FastApiService(folder=folder, sources=dict(sources))
 
 
 def _refusal(path: PurePosixPath, content: bytes) -> Unresolved | None:
@@ -253,7 +255,7 @@ def _listed_methods(call: ast.Call) -> set[str]:
 
 
 @lru_cache(maxsize=64)
-def request_headers(service: Service) -> frozenset[str]:
+def request_headers(service: FastApiService) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()
     for module in service.modules.values():

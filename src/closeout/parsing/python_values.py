@@ -17,7 +17,7 @@ _GROWING = frozenset(["append", "extend", "insert", "add", "update"])
 _STRING_METHODS = frozenset(["split", "strip", "lower", "rstrip", "lstrip", "replace", "copy"])
 
 
-class Values:
+class PythonValues:
     """The literals behind names, attributes, defaults and functions of one service.
 
     It over-approximates: every branch and every assignment counts. What it cannot follow, such as

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+_WRITERS = frozenset(["setdefault", "append", "add", "__setitem__"])
+_PAIR = 2
+
 Scope = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -65,6 +68,37 @@ def expressions(statement: ast.stmt) -> Iterator[ast.AST]:
             if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
                 yield child
                 waiting.append(child)
+
+
+def headers(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Yield a header and its value where a node writes it: by index, dictionary, pair or call."""
+    for key, value in _pairs(node):
+        if name := text(key).lower():
+            yield name, value
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[ast.AST | None, ast.AST]]:
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        yield node.targets[0].slice, node.value
+    elif isinstance(node, ast.Dict):
+        yield from zip(node.keys, node.values, strict=True)
+    elif isinstance(node, ast.Tuple | ast.List) and len(node.elts) == _PAIR:
+        yield node.elts[0], node.elts[1]
+    elif isinstance(node, ast.Call) and sets_header(node) and len(node.args) == _PAIR:
+        yield node.args[0], node.args[1]
+
+
+def sets_header(call: ast.Call) -> bool:
+    """Return whether a call's method is one that writes a header."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr in _WRITERS
+
+
+def text(node: ast.AST | None) -> str:
+    """Return what a literal of text or bytes holds, nothing for all else."""
+    value = node.value if isinstance(node, ast.Constant) else ""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, str) else ""
 
 
 def entries(node: ast.AST) -> Mapping[str, ast.expr] | None:

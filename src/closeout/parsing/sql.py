@@ -46,7 +46,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SqlCall:
     """A function call: its name's start, the byte after its `)`, and each argument's span."""
 
     name: str
@@ -104,7 +104,7 @@ def tokens(content: bytes) -> tuple[Token, ...]:
     return tuple(made)
 
 
-def calls(sequence: Sequence[Token]) -> Iterator[Call]:
+def calls(sequence: Sequence[Token]) -> Iterator[SqlCall]:
     """Yield every complete `word(...)` in `sequence`, from left to right.
 
     A keyword before a parenthesis, such as AS or IN, is yielded like a function.
@@ -115,7 +115,7 @@ def calls(sequence: Sequence[Token]) -> Iterator[Call]:
         if token.kind != "word" or group is None:
             continue
         edges = [index + 1, *group]
-        yield Call(
+        yield SqlCall(
             name=token.text.upper(),
             qualified=index > 0 and sequence[index - 1].text == ".",
             start=token.start,

@@ -35,7 +35,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SelectSource:
     """What FROM or JOIN names: one token, or the query in the parenthesis at `token`."""
 
     token: int
@@ -49,7 +49,7 @@ class Select:
     first: int
     last: int
     items: tuple[Item, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SelectSource, ...]
     conditions: tuple[tuple[int, int], ...]
 
 
@@ -209,7 +209,7 @@ def _item(sequence: Sequence[Token], entry: list[int], closing: dict[int, int]) 
     )
 
 
-def _sources(sequence: Sequence[Token], part: list[int]) -> Iterator[Source]:
+def _sources(sequence: Sequence[Token], part: list[int]) -> Iterator[SelectSource]:
     expected = True
     for index in part:
         word = sequence[index].text.upper()
@@ -217,4 +217,4 @@ def _sources(sequence: Sequence[Token], part: list[int]) -> Iterator[Source]:
             expected = True
         elif expected and word not in {*_JOINS, "LATERAL", "ONLY"}:
             expected = False
-            yield Source(token=index, is_query=is_query(sequence, index))
+            yield SelectSource(token=index, is_query=is_query(sequence, index))

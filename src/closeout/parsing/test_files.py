@@ -31,7 +31,7 @@ _NAMED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class WrittenTest:
     """One test; `times` is how often its table runs it, as far as the source tells."""
 
     name: str
@@ -44,7 +44,7 @@ class Case:
 class Suite:
     """What stands in one test file. Lines are 1-based."""
 
-    cases: tuple[Case, ...] = ()
+    cases: tuple[WrittenTest, ...] = ()
     idle: tuple[int, ...] = ()
     """Where a case is written so that it never runs, or may fail."""
     unawaited: tuple[int, ...] = ()
@@ -60,7 +60,7 @@ class Suite:
         return sum(case.times for case in self.cases if case.asserts)
 
     @property
-    def hollow(self) -> tuple[Case, ...]:
+    def hollow(self) -> tuple[WrittenTest, ...]:
         """Return the cases that can only pass."""
         return tuple(case for case in self.cases if not case.asserts)
 
@@ -77,7 +77,7 @@ def read_python(content: bytes) -> Suite:
     for _ in range(2):
         asserting |= {item.name for item in functions if _asserts(item, asserting)}
     cases = [
-        Case(name=item.name, line=item.lineno, asserts=item.name in asserting)
+        WrittenTest(name=item.name, line=item.lineno, asserts=item.name in asserting)
         for item in functions
         if item.name.startswith("test")
     ]
@@ -208,13 +208,13 @@ def _is_table(call: Node) -> bool:
     )
 
 
-def _case(call: Node) -> Case:
+def _case(call: Node) -> WrittenTest:
     given = arguments(call)
     bodies = [node for node in given if node.type in _FUNCTIONS]
     table = call.child_by_field_name("function")
     rows = arguments(table) if table is not None and table.type == "call_expression" else []
     times = len(rows[0].named_children) if rows and rows[0].type == "array" else 1
-    return Case(
+    return WrittenTest(
         name=text_of(given[0]).strip("'\"`") if given else "",
         line=_line(call),
         asserts=any(_expects(node) for body in bodies for node in find(body, "call_expression")),

@@ -16,8 +16,8 @@ from closeout.parsing.typescript_source import (
     Definition,
     Fallback,
     Import,
-    Place,
-    Source,
+    SourceRange,
+    TypeScriptSource,
     string_value,
 )
 from closeout.parsing.typescript_tree import (
@@ -53,8 +53,8 @@ __all__ = [
     "Definition",
     "Fallback",
     "Import",
-    "Place",
-    "Source",
+    "SourceRange",
+    "TypeScriptSource",
     "arguments",
     "expression",
     "find",
@@ -79,11 +79,11 @@ def syntax_error(content: bytes) -> int | None:
 
 
 @lru_cache(maxsize=128)
-def read(content: bytes) -> Source:
+def read(content: bytes) -> TypeScriptSource:
     """Return everything this module can locate in `content`."""
     root = parsed(content)
     told = refusal(content)
-    return Source(error_line=1, refusal=told) if told else _source(root)
+    return TypeScriptSource(error_line=1, refusal=told) if told else _source(root)
 
 
 def arguments(call: Node) -> list[Node]:
@@ -92,13 +92,13 @@ def arguments(call: Node) -> list[Node]:
     return [] if given is None else _code(given)
 
 
-def parts(place: Place) -> tuple[Place, ...]:
+def parts(place: SourceRange) -> tuple[SourceRange, ...]:
     """Return the elements of the array literal that `place` holds; a spread keeps its dots."""
     literal = _outermost(place)
     return () if literal is None else tuple(_inside(place, child) for child in _code(literal))
 
 
-def properties(place: Place) -> dict[str, Place]:
+def properties(place: SourceRange) -> dict[str, SourceRange]:
     """Return the values by key of the object literal that `place` holds.
 
     A spread, a shorthand and a method stand under their own text or name.
@@ -124,15 +124,15 @@ def identifiers(node: Node) -> tuple[str, ...]:
     return tuple(sorted({text_of(item) for item in found}))
 
 
-def _outermost(place: Place) -> Node | None:
+def _outermost(place: SourceRange) -> Node | None:
     root = typescript_tree.fragment(_PROBE + place.text.encode())
     return next(iter(find(root, "array", "object")), None)
 
 
-def _inside(outer: Place, node: Node) -> Place:
+def _inside(outer: SourceRange, node: Node) -> SourceRange:
     inner = place_of(node)
     moved = outer.start - len(_PROBE)
-    return Place(
+    return SourceRange(
         start=inner.start + moved,
         end=inner.end + moved,
         line=outer.line + inner.line - 1,
@@ -145,9 +145,9 @@ def _code(node: Node) -> list[Node]:
     return [child for child in node.named_children if child.type != "comment"]
 
 
-def place_of(node: Node) -> Place:
+def place_of(node: Node) -> SourceRange:
     """Return where `node` stands, for the other anchors."""
-    return Place(
+    return SourceRange(
         start=node.start_byte,
         end=node.end_byte,
         line=node.start_point.row + 1,
@@ -245,13 +245,13 @@ def _definition(node: Node) -> Definition | None:
     )
 
 
-def _source(root: Node) -> Source:
+def _source(root: Node) -> TypeScriptSource:
     nodes = find(root, *_LOCATED)
     binaries = [_binary(node) for node in nodes if node.type == "binary_expression"]
     required = [_required(node) for node in nodes if node.type == "variable_declarator"]
     calls = [_call(node) for node in nodes if node.type == "call_expression"]
     made = [_definition(node) for node in nodes if node.type in _DEFINITIONS]
-    return Source(
+    return TypeScriptSource(
         imports=(
             *(_import(node) for node in nodes if node.type == "import_statement"),
             *(item for item in required if item is not None),

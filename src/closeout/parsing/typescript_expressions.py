@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from closeout.parsing.typescript import arguments, find, place_of, text_of
-from closeout.parsing.typescript_source import Place, string_value
+from closeout.parsing.typescript_source import SourceRange, string_value
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -37,7 +37,7 @@ _DEFAULTING = (
 _ENVIRONMENT = re.compile(r"process\.env(?:\.|\[['\"])(\w+)(?:['\"]\])?")
 
 
-def environment_defaults(root: Node) -> Iterator[tuple[str, str, Place]]:
+def environment_defaults(root: Node) -> Iterator[tuple[str, str, SourceRange]]:
     """Yield the literals that variables are given when the environment lacks them.
 
     `process.env.X || 'text'` is left out: the anchor finds it as a fallback.

@@ -27,7 +27,7 @@ _ENDS = ("return_statement", "throw_statement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CallbackCall:
     """One call of the callback: its arguments, and whether a condition decides about it."""
 
     arguments: tuple[Node, ...]
@@ -39,7 +39,7 @@ class Flow:
     """A function's parameters, its calls of the last one, and whether it throws or just ends."""
 
     parameters: tuple[str, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[CallbackCall, ...]
     can_stop: bool
 
 
@@ -77,9 +77,9 @@ def is_guarded(node: Node) -> bool:
     return is_conditional(node, function) or any(is_conditional(item, function) for item in stops)
 
 
-def _answer(call: Node, function: Node) -> Answer:
+def _answer(call: Node, function: Node) -> CallbackCall:
     given = call.child_by_field_name("arguments")
-    return Answer(
+    return CallbackCall(
         arguments=() if given is None else tuple(given.named_children),
         is_conditional=is_conditional(call, function),
     )

@@ -11,12 +11,12 @@ from closeout.parsing import typescript
 _BOM = b"\xef\xbb\xbf"
 
 
-def statements(source: typescript.Source) -> list[typescript.Import]:
+def statements(source: typescript.TypeScriptSource) -> list[typescript.Import]:
     """Return the `import` statements, leaving `require` calls out."""
     return [item for item in source.imports if item.place.kind == "import_statement"]
 
 
-def extension(source: typescript.Source) -> str:
+def extension(source: typescript.TypeScriptSource) -> str:
     """Return `.js` where the file's relative imports carry it, as ES modules need, else nothing."""
     relative = (item.source for item in statements(source) if item.source.startswith("."))
     return ".js" if any(name.endswith(".js") for name in relative) else ""

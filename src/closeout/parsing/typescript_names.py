@@ -36,10 +36,10 @@ class Names:
         content = self._tree.read(path)
         return None if content is None else typescript.parsed(content)
 
-    def source(self, path: PurePosixPath) -> typescript.Source:
+    def source(self, path: PurePosixPath) -> typescript.TypeScriptSource:
         """Return what the file holds; nothing where it cannot be read."""
         content = self._tree.read(path)
-        return typescript.Source() if content is None else typescript.read(content)
+        return typescript.TypeScriptSource() if content is None else typescript.read(content)
 
     def values(self, path: PurePosixPath, at: Node, name: str) -> list[Value]:
         """Return what `name`, read at the node `at`, is declared and assigned as."""

@@ -9,7 +9,7 @@ ROUTE_METHODS = frozenset({"all", "delete", "get", "patch", "post", "put"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SourceRange:
     """Bytes `start` up to `end`, their source text, 1-based line and grammar kind."""
 
     start: int
@@ -28,7 +28,7 @@ class Import:
 
     source: str
     names: Mapping[str, str]
-    place: Place
+    place: SourceRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class Call:
     callee: str
     receiver: str
     method: str
-    arguments: tuple[Place, ...]
-    place: Place
+    arguments: tuple[SourceRange, ...]
+    place: SourceRange
 
     @property
     def path(self) -> str | None:
@@ -56,11 +56,11 @@ class Comparison:
     """
 
     operator: str
-    literal: Place
-    other: Place
-    place: Place
-    statement: Place | None = None
-    consequence: Place | None = None
+    literal: SourceRange
+    other: SourceRange
+    place: SourceRange
+    statement: SourceRange | None = None
+    consequence: SourceRange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Fallback:
 
     variable: str
     literal: str
-    place: Place
+    place: SourceRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,12 @@ class Definition:
 
     name: str
     kind: str
-    value: Place
-    place: Place
+    value: SourceRange
+    place: SourceRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class TypeScriptSource:
     """What a file holds, in the sequence of its text."""
 
     imports: tuple[Import, ...] = ()
@@ -91,7 +91,7 @@ class Source:
     comparisons: tuple[Comparison, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     definitions: tuple[Definition, ...] = ()
-    strings: tuple[Place, ...] = ()
+    strings: tuple[SourceRange, ...] = ()
     error_line: int | None = None
     refusal: str = ""
     """Why nothing of it was read, empty where it was."""
@@ -115,7 +115,7 @@ class Source:
         return tuple(call for call in self.calls if call.method == "use")
 
 
-def string_value(place: Place) -> str | None:
+def string_value(place: SourceRange) -> str | None:
     """Return the text of a plain string literal, None for anything else."""
     plain = place.kind == "string" or (place.kind == "template_string" and "${" not in place.text)
     return place.text[1:-1] if plain else None

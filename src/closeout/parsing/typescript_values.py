@@ -16,7 +16,7 @@ from closeout.model import Tree
 from closeout.parsing.typescript import arguments, find, members, place_of, text_of
 from closeout.parsing.typescript_expressions import WRAPPERS, bare, wrapped
 from closeout.parsing.typescript_names import Names, Value, enclosing_parameters
-from closeout.parsing.typescript_source import Place, string_value
+from closeout.parsing.typescript_source import SourceRange, string_value
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -47,7 +47,7 @@ class Leaf:
     """Something an expression can come to; `kind` is the grammar's, or "unknown"."""
 
     path: PurePosixPath
-    place: Place
+    place: SourceRange
     kind: str
     node: Node = field(repr=False, compare=False)
 
@@ -58,7 +58,7 @@ class Leaf:
         return self.place.text if value is None else value
 
 
-class Values:
+class TypeScriptValues:
     """The values in one tree's TypeScript and JavaScript files."""
 
     def __init__(self, tree: Tree) -> None:
@@ -66,7 +66,7 @@ class Values:
         self.names = Names(tree)
         self._left = _MOST
 
-    def at(self, path: PurePosixPath, place: Place) -> tuple[Leaf, ...]:
+    def at(self, path: PurePosixPath, place: SourceRange) -> tuple[Leaf, ...]:
         """Return what the expression at `place` of the file `path` can come to."""
         root = self.names.root(path)
         node = None if root is None else root.descendant_for_byte_range(place.start, place.end)

@@ -27,7 +27,7 @@ class YamlError(Exception):
         self.line = line
 
 
-class Kind(Enum):
+class NodeKind(Enum):
     """What a node is."""
 
     MAPPING = "mapping"
@@ -49,7 +49,7 @@ class Entry:
 class Node:
     """A value with the bytes it spans; `end` excludes trailing blanks, comments and newlines."""
 
-    kind: Kind
+    kind: NodeKind
     start: int
     end: int
     line: int
@@ -75,7 +75,9 @@ class Node:
 
     def scalars(self) -> tuple[str, ...]:
         """Return the text of every scalar item or value directly below."""
-        return tuple(entry.value.text for entry in self.entries if entry.value.kind is Kind.SCALAR)
+        return tuple(
+            entry.value.text for entry in self.entries if entry.value.kind is NodeKind.SCALAR
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def after(content: bytes, node: Node, key: str | int) -> Insertion:
 
 
 def _insertion(content: bytes, node: Node, entry: Entry | None) -> Insertion:
-    if node.kind is Kind.SCALAR or node.alias:
+    if node.kind is NodeKind.SCALAR or node.alias:
         message = f"nothing can be inserted in the {node.kind.value} on line {node.line}"
         raise ValueError(message)
     if node.flow:
@@ -197,12 +199,12 @@ class _Reader:
         return made
 
     def _make(self, raw: Any) -> Node:  # noqa: ANN401 - PyYAML ships no types
-        kind = Kind(raw.id)
+        kind = NodeKind(raw.id)
         entries = tuple(self._entries(raw, kind))
         start = self._offset(raw.start_mark.index)
-        flow = kind is not Kind.SCALAR and bool(raw.flow_style)
+        flow = kind is not NodeKind.SCALAR and bool(raw.flow_style)
         end = self._offset(raw.end_mark.index)
-        if kind is not Kind.SCALAR and not flow:
+        if kind is not NodeKind.SCALAR and not flow:
             own = [entry for entry in entries if not entry.value.alias]
             end = max([start, *(e.value.end for e in own), *(e.start for e in entries)])
         else:
@@ -214,18 +216,18 @@ class _Reader:
             line=raw.start_mark.line + 1,
             indent=raw.start_mark.column,
             flow=flow,
-            text=raw.value if kind is Kind.SCALAR else "",
+            text=raw.value if kind is NodeKind.SCALAR else "",
             tag=raw.tag.rsplit(":", 1)[-1],
             entries=entries,
         )
 
-    def _entries(self, raw: Any, kind: Kind) -> Iterator[Entry]:  # noqa: ANN401 - as above
-        if kind is Kind.MAPPING:
+    def _entries(self, raw: Any, kind: NodeKind) -> Iterator[Entry]:  # noqa: ANN401 - as above
+        if kind is NodeKind.MAPPING:
             for key, value in raw.value:
                 name = key.value if isinstance(key.value, str) else ""
                 start = self._offset(key.start_mark.index)
                 yield Entry(key=name, start=start, value=self.node(value))
-        elif kind is Kind.SEQUENCE:
+        elif kind is NodeKind.SEQUENCE:
             for index, item in enumerate(raw.value):
                 start = self._offset(item.start_mark.index)
                 yield Entry(key=index, start=start, value=self.node(item))

@@ -124,7 +124,7 @@ def _stale(run: store.Run, sound: set[str]) -> list[str]:
         for place in sorted(run.evidence.glob("*.json"))
         if str(place.relative_to(run.folder)) in sound
         for item in evidence_store.read(place)
-        if item.subject_digest != tree_digest
+        if item.tree_digest != tree_digest
     ]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from closeout.console.sanitize import storable
 from closeout.engine.rules import Detection, findings
 from closeout.errors import ExitCode
-from closeout.model import Deviation, Finding, Gap, Unresolved, Verdict, WorkOrder
+from closeout.fs import codec
+from closeout.model import Finding, Gap, Unresolved, Verdict, WorkOrder
 from closeout.model.verdicts import Ruling
-from closeout.runs import evidence_store
-from closeout.runs.plan_record import Change, place_json
+from closeout.reporting.documents import CriterionRow, GapRow, ReportDocument
+from closeout.runs.evidence_store import EvidenceRow
+from closeout.runs.plan_record import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,78 +84,58 @@ def unnamed_places(detection: Detection) -> dict[str, int]:
 
 def to_json(report: Report) -> dict[str, object]:
     """Return the report as the object that `schemas/report.schema.json` describes."""
-    document: dict[str, object] = {
-        "work_order": report.work_order.id,
-        "title": report.work_order.title,
-        "order_sha256": report.work_order.source_sha256,
-        "root": report.root,
-        "tree_digest": report.tree_digest,
-        "run": report.run_id,
-        "tools": dict(report.tools),
-        "exit_code": int(report.exit_code),
-        "counts": report.counts,
-        "gaps": [
-            {
-                "slug": gap.slug,
-                "issue": gap.issue,
-                "title": gap.title,
-                "priority": gap.priority,
-                "verdict": report.gap_verdict(gap).name,
-                "criteria": list(gap.criteria),
-                "open_before": report.before[gap.slug],
-                "open_after": report.after[gap.slug],
-                "unnamed_before": report.unnamed_before[gap.slug],
-                "unnamed_after": report.unnamed_after(gap.slug),
-                "unresolved": [place_json(item) for item in report.unresolved.get(gap.slug, ())],
-                "deviations": [_deviation(item) for item in gap.deviations],
-            }
-            for gap in report.gaps
-        ],
-        "criteria": [_criterion(ruling) for ruling in report.rulings],
-        "bugs": list(report.bugs),
-        "notices": list(report.notices),
-        "findings": [finding_json(item) for item in report.findings],
-        "unreadable": [place_json(item) for item in report.unreadable],
-        "changes": [
-            {"path": str(item.path), "gap": item.gap, "origin": item.origin}
-            for item in report.changes
-        ],
-    }
-    return {name: storable(value) for name, value in document.items()}
+    document = ReportDocument(
+        work_order=report.work_order.id,
+        title=report.work_order.title,
+        order_sha256=report.work_order.source_sha256,
+        root=report.root,
+        tree_digest=report.tree_digest,
+        run=report.run_id,
+        tools=report.tools,
+        exit_code=report.exit_code,
+        counts=report.counts,
+        gaps=tuple(_gap(report, gap) for gap in report.gaps),
+        criteria=tuple(_criterion(ruling) for ruling in report.rulings),
+        bugs=report.bugs,
+        notices=report.notices,
+        findings=tuple(shortened(item) for item in report.findings),
+        unreadable=report.unreadable,
+        changes=report.changes,
+    )
+    made: dict[str, object] = codec.plain(document)
+    return made
 
 
-def _criterion(ruling: Ruling) -> dict[str, object]:
-    return {
-        "id": ruling.criterion.id,
-        "text": ruling.criterion.text,
-        "verdict": ruling.verdict.name,
-        "because": ruling.because,
-        "means": ruling.criterion.means.value,
-        "settled_by": ruling.criterion.settled_by,
-        "rests_on": list(ruling.criterion.rests_on),
-        "evidence": [evidence_store.to_json(item) for item in ruling.evidence],
-    }
+def _gap(report: Report, gap: Gap) -> GapRow:
+    return GapRow(
+        slug=gap.slug,
+        issue=gap.issue,
+        title=gap.title,
+        priority=gap.priority,
+        verdict=report.gap_verdict(gap).name,
+        criteria=gap.criteria,
+        open_before=report.before[gap.slug],
+        open_after=report.after[gap.slug],
+        unnamed_before=report.unnamed_before[gap.slug],
+        unnamed_after=report.unnamed_after(gap.slug),
+        unresolved=tuple(report.unresolved.get(gap.slug, ())),
+        deviations=gap.deviations,
+    )
 
 
-def finding_json(item: Finding) -> dict[str, object]:
-    """Return an open place as the JSON object that reports and results share."""
-    return {
-        "gap": item.gap,
-        "rule": item.rule,
-        "criterion": item.criterion,
-        "path": str(item.path),
-        "line": item.line,
-        "message": item.message,
-        "excerpt": item.excerpt[:400],
-        "named": item.named,
-    }
+def _criterion(ruling: Ruling) -> CriterionRow:
+    return CriterionRow(
+        id=ruling.criterion.id,
+        text=ruling.criterion.text,
+        verdict=ruling.verdict.name,
+        because=ruling.because,
+        means=ruling.criterion.means,
+        settled_by=ruling.criterion.settled_by,
+        rests_on=ruling.criterion.rests_on,
+        evidence=tuple(EvidenceRow.of(item) for item in ruling.evidence),
+    )
 
 
-def _deviation(item: Deviation) -> dict[str, object]:
-    return {
-        "id": item.id,
-        "claim": item.claim,
-        "finding": item.finding,
-        "decision": item.decision,
-        "adr": item.adr,
-    }
+def shortened(item: Finding) -> Finding:
+    """Return an open place as reports and results show it."""
+    return replace(item, excerpt=item.excerpt[:400])

@@ -3,35 +3,75 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from closeout.console.sanitize import storable
+import msgspec
+
 from closeout.errors import CloseoutError
-from closeout.fs import json_reader, writer
-from closeout.model import Means, Measure, Observation
+from closeout.fs import codec, writer
+from closeout.model import Digest, Means, Measure, Observation, ProofKind, Text
 from closeout.model.verdicts import Evidence
 from closeout.runs import store
 
 _UNASKED = "; before the fix it did not run: "
 
 
+class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of evidence as files, reports and results show it."""
+
+    probe: str
+    criterion: str
+    kind: ProofKind
+    passed: bool | None
+    before: bool | None
+    expected: str
+    observed: Text
+    command: Text
+    tree_digest: Digest
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    means: Means
+    measures: tuple[Measure, ...]
+    bug: str = ""
+
+    @classmethod
+    def of(cls, item: Evidence) -> EvidenceRow:
+        """Return the row of one piece of evidence."""
+        told = {name: getattr(item, name) for name in cls.__struct_fields__}
+        return cls(**told | {"seconds": round(item.seconds, 3)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFile:
+    """What one session saw."""
+
+    session: str
+    evidence: tuple[Evidence, ...]
+
+
 def write(folder: Path, session: str, items: Sequence[Evidence]) -> Path:
     """Write one session's evidence as `<session>.json` into `folder`; returns the file."""
     place = folder / f"{session}.json"
-    document = storable({"session": session, "evidence": [to_json(item) for item in items]})
+    document = {"session": session, "evidence": to_json(items)}
     writer.durable_write(place, json.dumps(document, indent=1, ensure_ascii=False).encode())
     return place
+
+
+def to_json(items: Iterable[Evidence]) -> list[object]:
+    """Return evidence as the JSON objects that reports and files share."""
+    made: list[object] = codec.plain([EvidenceRow.of(item) for item in items])
+    return made
 
 
 def read(place: Path) -> tuple[Evidence, ...]:
     """Return the evidence of one file; raises CloseoutError("evidence-unusable")."""
     try:
-        return tuple(_from_json(item) for item in json_reader.loads(place.read_bytes())["evidence"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return codec.decode(EvidenceFile, place.read_bytes()).evidence
+    except (OSError, ValueError) as error:
         raise CloseoutError(
             "evidence-unusable",
             f"{place.name} is no evidence file: {error}",
@@ -67,9 +107,7 @@ def collect(reports: Path, run: store.Run, tree_digest: str) -> None:
     for other in store.of_root(reports, run.root):
         for place in sorted(other.evidence.glob("*.json")):
             target = run.evidence / place.name
-            if not target.exists() and any(
-                item.subject_digest == tree_digest for item in read(place)
-            ):
+            if not target.exists() and any(item.tree_digest == tree_digest for item in read(place)):
                 writer.durable_write(target, place.read_bytes())
 
 
@@ -121,74 +159,3 @@ def _lost(item: Evidence) -> str:
         return item.observed
     _, is_half, reason = item.observed.rpartition(_UNASKED)
     return f"before the fix {reason}" if is_half and item.before is None else ""
-
-
-def to_json(item: Evidence) -> dict[str, object]:
-    """Return the evidence as the JSON object that reports and files share."""
-    bug: dict[str, object] = {"bug": item.bug} if item.bug else {}
-    return bug | {
-        "probe": item.probe,
-        "criterion": item.criterion,
-        "kind": item.kind.value,
-        "passed": item.passed,
-        "before": item.before,
-        "expected": item.expected,
-        "observed": item.observed,
-        "command": item.command,
-        "tree_digest": item.subject_digest,
-        "at": item.at.isoformat(),
-        "seconds": round(item.seconds, 3),
-        "means": item.means.value,
-        "measures": [
-            {"name": taken.name, "value": taken.value, "unit": taken.unit, "floor": taken.floor}
-            for taken in item.measures
-        ],
-    }
-
-
-def _from_json(item: dict[str, object]) -> Evidence:
-    return Evidence(
-        probe=str(item["probe"]),
-        criterion=str(item["criterion"]),
-        passed=_answer(item["passed"]),
-        before=_answer(item["before"]),
-        expected=str(item["expected"]),
-        observed=str(item["observed"]),
-        command=str(item["command"]),
-        subject_digest=str(item["tree_digest"]),
-        at=datetime.fromisoformat(str(item["at"])),
-        seconds=float(str(item["seconds"])),
-        means=Means(item["means"]),
-        measures=_measures(item.get("measures", [])),
-        bug=str(item.get("bug", "")),
-    )
-
-
-def _measures(given: object) -> tuple[Measure, ...]:
-    if not isinstance(given, list):
-        message = f"{given!r} is no list of measures"
-        raise TypeError(message)
-    return tuple(
-        Measure(
-            name=str(taken["name"]),
-            value=_figure(taken["value"]),
-            unit=str(taken["unit"]),
-            floor=None if taken["floor"] is None else _figure(taken["floor"]),
-        )
-        for taken in given
-    )
-
-
-def _figure(value: object) -> float:
-    figure = float(str(value))
-    if not math.isfinite(figure):
-        message = f"{value!r} is no figure"
-        raise ValueError(message)
-    return figure
-
-
-def _answer(value: object) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    message = f"{value!r} is neither true, false nor null"
-    raise ValueError(message)

@@ -7,15 +7,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from closeout.console import redaction
 from closeout.engine.planner import Plan
 from closeout.engine.rules import findings
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import json_reader, writer
+from closeout.fs import codec, writer
 from closeout.fs.safe_open import clean_path
-from closeout.model import Proposal, Reason, Unresolved
+from closeout.model import Count, Proposal, Unresolved
 from closeout.runs import store
 
 DIFFS = "patches"
@@ -36,8 +35,8 @@ class Change:
 class Record:
     """A plan in short: open places before it by gap, changes, and refusals by gap."""
 
-    before: Mapping[str, int] = field(default_factory=dict)
-    unnamed: Mapping[str, int] = field(default_factory=dict)
+    before: Mapping[str, Count] = field(default_factory=dict)
+    unnamed: Mapping[str, Count] = field(default_factory=dict)
     """How many of the open places the order does not list, by gap."""
     changes: tuple[Change, ...] = ()
     unresolved: Mapping[str, tuple[Unresolved, ...]] = field(default_factory=dict)
@@ -105,21 +104,6 @@ def _refusal(item: Unresolved) -> CloseoutError:
     )
 
 
-def to_json(record: Record) -> dict[str, object]:
-    """Return the record as the JSON object that `plan.json` and results share."""
-    return {
-        "before": dict(record.before),
-        "unnamed": dict(record.unnamed),
-        "changes": [
-            {"path": str(item.path), "gap": item.gap, "origin": item.origin}
-            for item in record.changes
-        ],
-        "unresolved": {
-            slug: [place_json(item) for item in items] for slug, items in record.unresolved.items()
-        },
-    }
-
-
 def keep(folder: Path, record: Record, plan: Plan) -> None:
     """Write the record as `plan.json`, and every diff of the plan, masked, below `patches/`."""
     diffs = folder / DIFFS
@@ -127,7 +111,7 @@ def keep(folder: Path, record: Record, plan: Plan) -> None:
     for number, patch in enumerate(patch for item in plan.proposals for patch in item.patches):
         name = f"{number:03d}-{patch.slug}-{PurePosixPath(patch.name).stem}.{patch.origin}.patch"
         writer.durable_write(diffs / name, redaction.diff(patch.diff, plan.secrets))
-    writer.durable_write(folder / _PLAN, json.dumps(to_json(record), indent=1).encode())
+    writer.durable_write(folder / _PLAN, json.dumps(codec.plain(record), indent=1).encode())
 
 
 def collect(folder: Path, standing: Sequence[Path]) -> tuple[Path, ...]:
@@ -160,50 +144,9 @@ def read(folder: Path) -> Record:
     if not place.is_file():
         return Record()
     try:
-        return _from_json(json_reader.loads(place.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        record = codec.decode(Record, place.read_bytes())
+    except (OSError, ValueError) as error:
         raise store.unusable(folder, _PLAN, error) from error
-
-
-def _from_json(document: dict[str, Any]) -> Record:
-    return Record(
-        before=_counts(document["before"]),
-        unnamed=_counts(document["unnamed"]),
-        changes=tuple(
-            Change(
-                path=clean_path(str(item["path"])),
-                gap=str(item["gap"]),
-                origin=str(item["origin"]),
-            )
-            for item in document["changes"]
-        ),
-        unresolved={
-            slug: tuple(_place(item) for item in items)
-            for slug, items in document["unresolved"].items()
-        },
-    )
-
-
-def _counts(read: dict[str, Any]) -> dict[str, int]:
-    return {slug: int(count) for slug, count in read.items()}
-
-
-def place_json(item: Unresolved) -> dict[str, object]:
-    """Return a refused place as the JSON object that plans and reports share."""
-    return {
-        "path": str(item.path),
-        "line": item.line,
-        "reason": item.reason.value,
-        "detail": item.detail,
-        "hint": item.hint,
-    }
-
-
-def _place(item: dict[str, Any]) -> Unresolved:
-    return Unresolved(
-        path=PurePosixPath(str(item["path"])),
-        line=int(item["line"]),
-        reason=Reason(item["reason"]),
-        detail=str(item["detail"]),
-        hint=str(item["hint"]),
-    )
+    for change in record.changes:
+        clean_path(str(change.path))
+    return record

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError
-from closeout.fs import json_reader, writer
+from closeout.fs import codec, writer
 
 LATEST = "latest"
 _REMEMBERED = 50
@@ -35,6 +35,13 @@ class Run:
     def evidence(self) -> Path:
         """Return the folder of the run's evidence files."""
         return self.folder / "evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What of a run's own file is read again."""
+
+    root: str
 
 
 def start(reports: Path, root: Path, purpose: str) -> Run:
@@ -133,10 +140,10 @@ def unusable(folder: Path, name: str, error: Exception) -> CloseoutError:
 def _root(folder: Path) -> str:
     """Return the monorepo that a run was about."""
     try:
-        root = json_reader.loads((folder / "run.json").read_bytes())["root"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        root = codec.decode(_About, (folder / "run.json").read_bytes()).root
+    except (OSError, ValueError) as error:
         raise unusable(folder, "run.json", error) from error
-    if not isinstance(root, str) or "\0" in root:
+    if "\0" in root:
         raise unusable(folder, "run.json", TypeError("its root is no path"))
     return root
 

@@ -27,7 +27,7 @@ _Problems = Sequence[tuple[int, str]]
 """Line and message."""
 
 
-class Kind(Enum):
+class ArtifactKind(Enum):
     """How a file is read."""
 
     MANIFEST = "manifest"
@@ -38,12 +38,12 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
+class TouchedFiles:
     """Files that an order touches, and the criteria that fall with one that cannot be used."""
 
     pattern: str
     """A path in which `*` stands for anything, slashes too."""
-    kind: Kind
+    kind: ArtifactKind
     criteria: tuple[str, ...]
     holding: bytes = b""
     """A regular expression that the file's bytes must contain to be meant."""
@@ -58,7 +58,7 @@ class Inspected:
     seen: Observation
 
 
-def inspect(tree: Tree, touched: Sequence[Touched], scratch: Path) -> tuple[Inspected, ...]:
+def inspect(tree: Tree, touched: Sequence[TouchedFiles], scratch: Path) -> tuple[Inspected, ...]:
     """Return what is wrong with the files that `touched` describes; `scratch` takes copies."""
     chosen = {
         (path, item.kind): item
@@ -66,17 +66,17 @@ def inspect(tree: Tree, touched: Sequence[Touched], scratch: Path) -> tuple[Insp
         for path in tree.paths()
         if fnmatchcase(str(path), item.pattern)
         and _holds(tree, path, item.holding)
-        and (item.kind is not Kind.SCRIPT or shutil.which("bash"))
+        and (item.kind is not ArtifactKind.SCRIPT or shutil.which("bash"))
     }
     together = _manifest_problems(
-        {path: tree.read(path) or b"" for path, kind in chosen if kind is Kind.MANIFEST}
+        {path: tree.read(path) or b"" for path, kind in chosen if kind is ArtifactKind.MANIFEST}
     )
-    read: Mapping[Kind, Callable[[PurePosixPath], _Problems]] = {
-        Kind.MANIFEST: lambda path: together.get(path, ()),
-        Kind.KUSTOMIZATION: lambda path: tuple(_unlisted(tree, path)),
-        Kind.SCRIPT: lambda path: _script(path, tree.read(path) or b"", scratch),
-        Kind.COMPOSE: lambda path: _compose(tree, path),
-        Kind.SYNTAX: lambda path: _syntax(path, tree.read(path) or b""),
+    read: Mapping[ArtifactKind, Callable[[PurePosixPath], _Problems]] = {
+        ArtifactKind.MANIFEST: lambda path: together.get(path, ()),
+        ArtifactKind.KUSTOMIZATION: lambda path: tuple(_unlisted(tree, path)),
+        ArtifactKind.SCRIPT: lambda path: _script(path, tree.read(path) or b"", scratch),
+        ArtifactKind.COMPOSE: lambda path: _compose(tree, path),
+        ArtifactKind.SYNTAX: lambda path: _syntax(path, tree.read(path) or b""),
     }
     return tuple(
         Inspected(
@@ -93,7 +93,7 @@ def _holds(tree: Tree, path: PurePosixPath, wanted: bytes) -> bool:
     return not wanted or re.search(wanted, tree.read(path) or b"") is not None
 
 
-def _seen(path: PurePosixPath, kind: Kind, problems: _Problems) -> Observation:
+def _seen(path: PurePosixPath, kind: ArtifactKind, problems: _Problems) -> Observation:
     expected, command = _TELLING[kind]
     told = [f"{path}:{line} {message}" for line, message in problems[:_TOLD]]
     more = [f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
@@ -105,12 +105,15 @@ def _seen(path: PurePosixPath, kind: Kind, problems: _Problems) -> Observation:
     )
 
 
-_TELLING: Mapping[Kind, tuple[str, str]] = {
-    Kind.MANIFEST: ("an API server that validates strictly takes it", "validate strictly"),
-    Kind.KUSTOMIZATION: ("every resource it lists is there", "look for the resources of"),
-    Kind.SCRIPT: ("bash parses it, and shellcheck, where it is, finds no error", "bash -n"),
-    Kind.COMPOSE: ("compose takes it, with its override where it has one", "read as compose does"),
-    Kind.SYNTAX: ("it parses in its own language", "parse"),
+_TELLING: Mapping[ArtifactKind, tuple[str, str]] = {
+    ArtifactKind.MANIFEST: ("an API server that validates strictly takes it", "validate strictly"),
+    ArtifactKind.KUSTOMIZATION: ("every resource it lists is there", "look for the resources of"),
+    ArtifactKind.SCRIPT: ("bash parses it, and shellcheck, where it is, finds no error", "bash -n"),
+    ArtifactKind.COMPOSE: (
+        "compose takes it, with its override where it has one",
+        "read as compose does",
+    ),
+    ArtifactKind.SYNTAX: ("it parses in its own language", "parse"),
 }
 """What is expected of each kind, and what is done to it."""
 

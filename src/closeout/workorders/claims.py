@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.errors import CloseoutError
+from closeout.fs import codec
 from closeout.model import Tree, Verdict, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.runs.evidence_store import to_json as evidence_json
@@ -112,14 +113,7 @@ def to_json(reading: Reading) -> dict[str, object]:
         "ticked": len(reading.claims),
         "unknown": [{"line": item.line, "text": item.text} for item in reading.unknown],
         "false_claims": [
-            {
-                "line": item.line,
-                "criterion": item.criterion,
-                "what": item.what,
-                "verdict": item.verdict,
-                "because": item.because,
-                "evidence": [evidence_json(one) for one in item.evidence],
-            }
+            codec.plain(replace(item, evidence=())) | {"evidence": evidence_json(item.evidence)}
             for item in reading.false
         ],
     }

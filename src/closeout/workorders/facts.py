@@ -33,7 +33,7 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class OrderCommand:
     """A check of the order's test plan; `idle` says why it cannot fail."""
 
     name: str
@@ -59,7 +59,7 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class OrderPackage:
     """A package that a fix of the order imports, and the manifest that must name it."""
 
     name: str
@@ -72,6 +72,6 @@ class OrderFacts:
     """Everything of one order that can be held against a tree."""
 
     named: tuple[NamedLine, ...]
-    commands: tuple[Command, ...]
+    commands: tuple[OrderCommand, ...]
     fixes: tuple[Fix, ...]
-    packages: tuple[Package, ...]
+    packages: tuple[OrderPackage, ...]

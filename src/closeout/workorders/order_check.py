@@ -13,7 +13,7 @@ from closeout.formats import compose, compose_check, manifests
 from closeout.fs import json_reader
 from closeout.model import Tree
 from closeout.model.verdicts import Evidence
-from closeout.workorders.facts import Command, Engine, Fix, NamedLine, OrderFacts, Package
+from closeout.workorders.facts import Engine, Fix, NamedLine, OrderCommand, OrderFacts, OrderPackage
 
 AskSql = Callable[[str], str]
 """Return PostgreSQL's refusal of a statement, or nothing where it takes it."""
@@ -62,21 +62,6 @@ def compare(
         *(_fix(item, ask_sql) for item in facts.fixes),
         *(_package(tree, item) for item in facts.packages),
     )
-
-
-def to_json(remarks: Iterable[Remark]) -> list[dict[str, object]]:
-    """Return the remarks as JSON objects."""
-    return [
-        {
-            "matter": item.matter.value,
-            "criterion": item.criterion,
-            "subject": item.subject,
-            "said": item.said,
-            "found": item.found,
-            "holds": item.holds,
-        }
-        for item in remarks
-    ]
 
 
 def told(remarks: Sequence[Remark]) -> str:
@@ -145,7 +130,7 @@ def _missed(detection: Detection) -> Iterator[Remark]:
                 )
 
 
-def _idle(tree: Tree, item: Command, evidence: Sequence[Evidence]) -> Remark:
+def _idle(tree: Tree, item: OrderCommand, evidence: Sequence[Evidence]) -> Remark:
     places = _floors(tree, item)
     found = f"the tree itself sets a floor in {', '.join(places)}" if places else item.idle
     answers = {one.probe: one.passed for one in evidence}
@@ -161,7 +146,7 @@ def _idle(tree: Tree, item: Command, evidence: Sequence[Evidence]) -> Remark:
     )
 
 
-def _floors(tree: Tree, item: Command) -> list[str]:
+def _floors(tree: Tree, item: OrderCommand) -> list[str]:
     if item.floor is None:
         return []
     return [
@@ -180,7 +165,7 @@ def _ports(tree: Tree) -> Mapping[str, str]:
     }
 
 
-def _port(item: Command, ports: Mapping[str, str]) -> Remark:
+def _port(item: OrderCommand, ports: Mapping[str, str]) -> Remark:
     owner = ports.get(item.port)
     own = ", ".join(port for port, service in ports.items() if service == item.service)
     found = f"compose gives {item.port} to {owner or 'no service'}"
@@ -218,7 +203,7 @@ def _fix(item: Fix, ask_sql: AskSql | None) -> Remark:
     )
 
 
-def _package(tree: Tree, item: Package) -> Remark:
+def _package(tree: Tree, item: OrderPackage) -> Remark:
     content = tree.read(item.manifest)
     try:
         declared = {} if content is None else json_reader.loads(content).get("dependencies", {})

@@ -5,8 +5,16 @@ Facts in our own words. Lines are the order's; a number before them is the issue
 
 from __future__ import annotations
 
-from closeout.workorders.artifact_lint import Kind, Touched
-from closeout.workorders.facts import Command, Engine, Fix, Floor, NamedLine, OrderFacts, Package
+from closeout.workorders.artifact_lint import ArtifactKind, TouchedFiles
+from closeout.workorders.facts import (
+    Engine,
+    Fix,
+    Floor,
+    NamedLine,
+    OrderCommand,
+    OrderFacts,
+    OrderPackage,
+)
 
 _VISION = "edge-layer/edge-vision-inference"
 _BILLING = "cloud-layer/cloud-billing-service"
@@ -17,59 +25,65 @@ _MANIFESTS = "*.y*ml"
 _PYTEST_FILES = ("pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini", ".coveragerc")
 
 TOUCHED = (
-    Touched(
+    TouchedFiles(
         pattern="*k8s/external-secrets/kustomization.y*ml",
-        kind=Kind.KUSTOMIZATION,
+        kind=ArtifactKind.KUSTOMIZATION,
         criteria=("10.3",),
     ),
-    Touched(
+    TouchedFiles(
         pattern=_MANIFESTS,
-        kind=Kind.MANIFEST,
+        kind=ArtifactKind.MANIFEST,
         criteria=("10.2",),
         holding=rb"(?m)^kind: *(Cluster)?SecretStore\b",
     ),
-    Touched(
+    TouchedFiles(
         pattern=_MANIFESTS,
-        kind=Kind.MANIFEST,
+        kind=ArtifactKind.MANIFEST,
         criteria=("10.3",),
         holding=rb"(?m)^kind: *ExternalSecret\b",
     ),
-    Touched(
+    TouchedFiles(
         pattern=_MANIFESTS,
-        kind=Kind.MANIFEST,
+        kind=ArtifactKind.MANIFEST,
         criteria=("9.2",),
         holding=rb"(?ms)^kind: *CronJob\b.*backup|^kind: *PrometheusRule\b.*backup",
     ),
-    Touched(
+    TouchedFiles(
         pattern=_MANIFESTS,
-        kind=Kind.MANIFEST,
+        kind=ArtifactKind.MANIFEST,
         criteria=("8.2",),
         holding=rb"(?ms)^kind: *(Deployment|StatefulSet|DaemonSet)\b.*mosquitto",
     ),
-    Touched(
+    TouchedFiles(
         pattern="*k8s/*mqtt-broker/*.y*ml",
-        kind=Kind.MANIFEST,
+        kind=ArtifactKind.MANIFEST,
         criteria=("8.1",),
     ),
-    Touched(pattern="scripts/backup-*.sh", kind=Kind.SCRIPT, criteria=("9.1",)),
-    Touched(pattern="scripts/restore-*.sh", kind=Kind.SCRIPT, criteria=("9.4",)),
-    Touched(pattern="k8s/external-secrets/install*.sh", kind=Kind.SCRIPT, criteria=("10.1",)),
-    Touched(pattern="k8s/external-secrets/*.sh", kind=Kind.SCRIPT, criteria=("10.2",)),
-    Touched(
+    TouchedFiles(pattern="scripts/backup-*.sh", kind=ArtifactKind.SCRIPT, criteria=("9.1",)),
+    TouchedFiles(pattern="scripts/restore-*.sh", kind=ArtifactKind.SCRIPT, criteria=("9.4",)),
+    TouchedFiles(
+        pattern="k8s/external-secrets/install*.sh", kind=ArtifactKind.SCRIPT, criteria=("10.1",)
+    ),
+    TouchedFiles(pattern="k8s/external-secrets/*.sh", kind=ArtifactKind.SCRIPT, criteria=("10.2",)),
+    TouchedFiles(
         pattern="edge-layer/docker-compose.y*ml",
-        kind=Kind.COMPOSE,
+        kind=ArtifactKind.COMPOSE,
         criteria=("8.1", "8.2"),
     ),
-    Touched(
+    TouchedFiles(
         pattern="cloud-layer/docker-compose.y*ml",
-        kind=Kind.COMPOSE,
+        kind=ArtifactKind.COMPOSE,
         criteria=("1.2", "4.2"),
     ),
-    Touched(pattern=f"{_IDENTITY}/package*.json", kind=Kind.SYNTAX, criteria=("2.1",)),
-    Touched(pattern=f"{_REGISTRY}/package*.json", kind=Kind.SYNTAX, criteria=("4.2",)),
-    Touched(pattern=f"{_BILLING}/package*.json", kind=Kind.SYNTAX, criteria=("5.5",)),
-    Touched(pattern=f"{_VISION}/pyproject.toml", kind=Kind.SYNTAX, criteria=("6.1",)),
-    Touched(pattern="cloud-layer/cloud-data-pipeline/*.y*ml", kind=Kind.SYNTAX, criteria=("3.2",)),
+    TouchedFiles(pattern=f"{_IDENTITY}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("2.1",)),
+    TouchedFiles(pattern=f"{_REGISTRY}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("4.2",)),
+    TouchedFiles(pattern=f"{_BILLING}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("5.5",)),
+    TouchedFiles(pattern=f"{_VISION}/pyproject.toml", kind=ArtifactKind.SYNTAX, criteria=("6.1",)),
+    TouchedFiles(
+        pattern="cloud-layer/cloud-data-pipeline/*.y*ml",
+        kind=ArtifactKind.SYNTAX,
+        criteria=("3.2",),
+    ),
 )
 """Which files the order touches; a path that several describe belongs to the first of a kind."""
 
@@ -116,7 +130,7 @@ FACTS = OrderFacts(
         ),
     ),
     commands=(
-        Command(
+        OrderCommand(
             name="preflight from a foreign origin with curl",
             criterion="1.1",
             port="5107",
@@ -126,19 +140,19 @@ FACTS = OrderFacts(
             probe="cors.order-check-as-written@edge-vision-inference",
             counterpart="cors.evil-origin-preflight@edge-vision-inference",
         ),
-        Command(
+        OrderCommand(
             name="ten logins in a loop with curl",
             criterion="2.1",
             port="5122",
             service="cloud-identity-access",
             idle="it prints statuses and compares none of them",
         ),
-        Command(
+        OrderCommand(
             name="dbt compile of the cohort model",
             criterion="3.2",
             idle="dbt renders templates and asks no database: broken SQL compiles with status 0",
         ),
-        Command(
+        OrderCommand(
             name="the billing suite with coverage",
             criterion="5.5",
             idle="no floor is given, so any coverage ends with status 0",
@@ -147,7 +161,7 @@ FACTS = OrderFacts(
                 pattern=rb"coverageThreshold",
             ),
         ),
-        Command(
+        OrderCommand(
             name="the vision suite with coverage",
             criterion="6.5",
             idle="no floor is given, so any coverage ends with status 0",
@@ -183,6 +197,8 @@ FACTS = OrderFacts(
         ),
     ),
     packages=(
-        Package(name="express-rate-limit", manifest=f"{_IDENTITY}/package.json", criterion="2.1"),
+        OrderPackage(
+            name="express-rate-limit", manifest=f"{_IDENTITY}/package.json", criterion="2.1"
+        ),
     ),
 )

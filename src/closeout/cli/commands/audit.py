@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,8 +21,8 @@ from closeout.console import failures, progress
 from closeout.console.output import give, say
 from closeout.engine import rules
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
-from closeout.fs.tree import DiskTree, digest
+from closeout.fs import codec, writer
+from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import postgres
 from closeout.model import Gate, Means
@@ -33,7 +32,6 @@ from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders import artifact_lint, claims, order_check
-from closeout.workorders.artifact_lint import Inspected
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
 
@@ -83,7 +81,11 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.D
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
         seen = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, Path(scratch)))
-    items = _recorded(tree, seen)
+    answers = [
+        session.ProbeAnswer(probe=item.probe, criterion=item.criterion, seen=item.seen)
+        for item in seen
+    ]
+    items = session.recorded(tree, answers, Means.STATIC)
     evidence_store.write(run.evidence, "inspection", items)
     _tell("files", items, time.monotonic() - began)
     return run, tree, found
@@ -137,8 +139,8 @@ def _end(
     made = report.ruled(space, run.id, tree, report.remembered(space, tree), found)
     fresh = _fresh(space, made)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
-    _write(run, "order-audit.json", order_check.to_json(remarks))
-    give("order_audit", order_check.to_json(remarks))
+    _write(run, "order-audit.json", codec.plain(remarks))
+    give("order_audit", codec.plain(remarks))
     code = made.exit_code
     reading = None
     if claimed:
@@ -158,28 +160,7 @@ def _fresh(space: Workspace, made: Report) -> list[Evidence]:
     return [
         item
         for item in evidence_store.gather(space.reports, space.root)
-        if item.subject_digest == made.tree_digest
-    ]
-
-
-def _recorded(tree: DiskTree, seen: Sequence[Inspected]) -> list[Evidence]:
-    tree_digest, now = digest(tree), datetime.now(UTC)
-    return [
-        Evidence(
-            probe=item.probe,
-            criterion=item.criterion,
-            passed=item.seen.passed,
-            before=None,
-            expected=item.seen.expected,
-            observed=item.seen.observed,
-            command=item.seen.command,
-            subject_digest=tree_digest,
-            at=now,
-            seconds=0.0,
-            means=Means.STATIC,
-            measures=item.seen.measures,
-        )
-        for item in seen
+        if item.tree_digest == made.tree_digest
     ]
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from closeout.console import progress
 from closeout.console.output import give, say
 from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import cache
+from closeout.fs import cache, codec
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap, Reason, Tree
+from closeout.model import Gap, Reason, Tree
 from closeout.reporting import report
-from closeout.runs import plan_record
 from closeout.runs.workspace import Workspace
 
 
@@ -49,8 +49,8 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     for item in refused:
         say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
     say(f"{len(places)} open, {len(refused)} not judged")
-    give("places", [report.finding_json(place) for place in places])
-    give("not_judged", [plan_record.place_json(item) for item in refused])
+    give("places", codec.plain([report.shortened(place) for place in places]))
+    give("not_judged", codec.plain(tuple(refused)))
     if any(item.reason is Reason.OURS for item in refused):
         return ExitCode.OWN_BUG
     return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
@@ -69,10 +69,13 @@ def readable(space: Workspace) -> DiskTree:
     return tree
 
 
-def detection(gaps: Sequence[Gap], tree: Tree) -> rules.Detection:
-    """Return what the gaps find on `tree`, and say which one is looking."""
-    found: dict[str, tuple[Check, ...]] = {}
+def detection(
+    gaps: Sequence[Gap], tree: Tree, known: rules.Detection = MappingProxyType({})
+) -> rules.Detection:
+    """Return what the gaps find on `tree`, and say which one is looking; `known` is about it."""
+    found = dict(known)
     for gap in gaps:
-        progress.step(f"detecting {gap.slug}")
-        found |= planner.detect((gap,), tree)
-    return found
+        if gap.slug not in known:
+            progress.step(f"detecting {gap.slug}")
+            found |= planner.detect((gap,), tree)
+    return {gap.slug: found[gap.slug] for gap in gaps}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from closeout.cli.parser import interpreter
-from closeout.cli.session import Answer, before_fix, conclude, scratch
+from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
@@ -18,8 +18,6 @@ from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service
 from closeout.process import pace
 from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace, choose
-
-_CLUSTER = "cluster"
 
 
 def run(options: argparse.Namespace, home: Path) -> ExitCode:
@@ -50,11 +48,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         for gap in GAPS
         for probe in _probes_of(gap, tree, member)
     ]
-    probes = tuple(
-        probe
-        for probe in (*listed, *further)
-        if probe.id.startswith(only) and _CLUSTER not in probe.needs
-    )
+    probes = tuple(probe for probe in (*listed, *further) if probe.id.startswith(only))
     return ask_battery(space, python, probes)
 
 
@@ -99,13 +93,12 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
     except Exception as error:  # noqa: BLE001 - a bug stays in its session
         seen = failures.of_probe("live_probes", error)
         rows = [
-            Answer(probe=probe.id, criterion=probe.criterion, seen=seen, before=None, seconds=0.0)
-            for probe in probes
+            ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
     return conclude(space, "live_probes", rows, Means.LIVE)
 
 
-def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answer]:
+def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
     with scratch("live") as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
@@ -116,7 +109,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answe
             cache=space.cache,
         )
     return [
-        Answer(
+        ProbeAnswer(
             probe=outcome.probe.id,
             criterion=outcome.probe.criterion,
             seen=_joined(outcome),
@@ -127,7 +120,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Answe
     ]
 
 
-def _joined(outcome: probe_runner.Outcome) -> Observation:
+def _joined(outcome: probe_runner.ProbeOutcome) -> Observation:
     """Return the answer after the fix, and why it proves nothing where there was none before it."""
     before, after = outcome.before, outcome.after
     if before is not None and before.bug:

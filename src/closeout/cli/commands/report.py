@@ -104,7 +104,7 @@ def static_evidence(
     earlier: Mapping[tuple[str, str], Evidence] = {
         (item.probe, item.criterion): item
         for item in evidence_store.gather(space.reports, space.root)
-        if item.subject_digest == tree_digest and item.before is not None
+        if item.tree_digest == tree_digest and item.before is not None
     }
     return tuple(
         replace(item, before=earlier[item.probe, item.criterion].before)

@@ -8,7 +8,7 @@ from closeout.fs.tree import Overlay
 from closeout.gaps.backup import point_in_time
 from closeout.gaps.backup.cronjob import cronjob
 from closeout.gaps.backup.detect import archive, restore, script, upload
-from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, Installed, manifests, scripts
+from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, InstalledFile, manifests, scripts
 from closeout.model import Changeset, Edit, Located, Reason, Source, Tree, Unresolved
 
 
@@ -39,7 +39,7 @@ def _is_faulty(found: Located, path: PurePosixPath) -> bool:
 
 
 def _changeset(
-    name: str, tree: Tree, files: tuple[Installed, ...], left: tuple[Unresolved, ...]
+    name: str, tree: Tree, files: tuple[InstalledFile, ...], left: tuple[Unresolved, ...]
 ) -> Changeset:
     return Changeset(
         name=name,
@@ -49,7 +49,7 @@ def _changeset(
     )
 
 
-def _edits(tree: Tree, item: Installed) -> tuple[Edit, ...]:
+def _edits(tree: Tree, item: InstalledFile) -> tuple[Edit, ...]:
     before, after = tree.read(item.path), item.content()
     if before == after:
         return ()

@@ -35,7 +35,7 @@ _DRILL_ENVIRONMENT = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class InstalledFile:
     """A file to install: rendered from `template`, or copied where it is one of `scripts/`."""
 
     path: PurePosixPath
@@ -50,15 +50,15 @@ class Installed:
         return render(self.template, self.values)
 
 
-def scripts() -> tuple[Installed, ...]:
+def scripts() -> tuple[InstalledFile, ...]:
     """Return the two scripts, which this project keeps as files of its own."""
     return tuple(
-        Installed(path=path, template=str(path), mode=0o755)
+        InstalledFile(path=path, template=str(path), mode=0o755)
         for path in (BACKUP_SCRIPT, RESTORE_SCRIPT)
     )
 
 
-def manifests() -> tuple[Installed, ...]:
+def manifests() -> tuple[InstalledFile, ...]:
     """Return what is rendered: manifests, alerts and the image's Dockerfile."""
     namespace = "farmiq-cloud-prod"
     packages = {
@@ -82,13 +82,13 @@ def manifests() -> tuple[Installed, ...]:
     alerts = {"namespace": namespace, "backup_age": 26 * 3600, "drill_age": 9 * 86400}
     image = {"postgres": _POSTGRES, "packages": packages}
     return (
-        Installed(path=CRONJOB, template="backup/backup-cronjob.yaml.j2", values=cronjob),
-        Installed(
+        InstalledFile(path=CRONJOB, template="backup/backup-cronjob.yaml.j2", values=cronjob),
+        InstalledFile(
             path=PurePosixPath("k8s/backup-alerts.yaml"),
             template="backup/backup-alerts.yaml.j2",
             values=alerts,
         ),
-        Installed(
+        InstalledFile(
             path=PurePosixPath("k8s/backup-image/Dockerfile"),
             template="backup/Dockerfile.j2",
             values=image,

@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import codec
 from closeout.fs.tree import DiskTree
 from closeout.gaps.backup.probes import RESTORE_DRILL
 from closeout.gaps.backup.probing import drill
@@ -38,7 +40,9 @@ def run_backup(desk: Desk) -> ExitCode:
     return code
 
 
-def _arrived(root: Path, run: drill.Run, bucket: str, settings: Mapping[str, str]) -> Observation:
+def _arrived(
+    root: Path, run: drill.ScriptRun, bucket: str, settings: Mapping[str, str]
+) -> Observation:
     """Return what a run shows about a bucket; one behind an endpoint of its own shows nothing."""
     other = _other_script(root, "backup-database.sh")
     elsewhere = sorted(name for name, value in settings.items() if "ENDPOINT" in name and value)
@@ -130,18 +134,9 @@ def _source(of: str) -> tuple[dict[str, str], tuple[str, ...]]:
     return settings | {name: place}, ()
 
 
-def _told(run: drill.Run) -> ExitCode:
+def _told(run: drill.ScriptRun) -> ExitCode:
     for event in run.events:
         say(json.dumps(event, ensure_ascii=False))
     say(run.message)
-    give(
-        "script",
-        {
-            "code": run.code,
-            "events": [dict(event) for event in run.events],
-            "message": run.message,
-            "command": run.command,
-            "seconds": round(run.seconds, 3),
-        },
-    )
+    give("script", codec.plain(replace(run, seconds=round(run.seconds, 3))))
     return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT

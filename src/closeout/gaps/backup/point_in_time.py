@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import question
-from closeout.gaps.backup.manifests import Installed
+from closeout.gaps.backup.manifests import InstalledFile
 from closeout.resources import render
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def archives(tree: Tree) -> tuple[PurePosixPath, ...]:
     return tree.candidates(_ARCHIVES)
 
 
-def manifests() -> tuple[Installed, ...]:
+def manifests() -> tuple[InstalledFile, ...]:
     """Return everything that is rendered below FOLDER."""
     values = _VALUES | {
         f"{whose}_conf": _conf(f"backup/pgbackrest-{whose}.conf.j2")
@@ -92,10 +92,10 @@ def manifests() -> tuple[Installed, ...]:
     }
     return (
         *(
-            Installed(path=path, template=f"backup/{name}", values=values)
+            InstalledFile(path=path, template=f"backup/{name}", values=values)
             for path, name in parts.items()
         ),
-        Installed(
+        InstalledFile(
             path=FOLDER / "image" / "Dockerfile",
             template="backup/pgbackrest.Dockerfile.j2",
             values=image,

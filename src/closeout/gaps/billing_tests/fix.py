@@ -100,7 +100,9 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     return tuple(item for item in made if item.edits or item.unresolved)
 
 
-def _suite(seen: Tested, open_paths: set[PurePosixPath], read: jest_package.Package) -> Changeset:
+def _suite(
+    seen: Tested, open_paths: set[PurePosixPath], read: jest_package.JestPackage
+) -> Changeset:
     absent = [name for name in _RUNNER if name not in read.packages]
     if absent:
         lost = Unresolved(
@@ -117,7 +119,7 @@ def _suite(seen: Tested, open_paths: set[PurePosixPath], read: jest_package.Pack
     )
 
 
-def _script(content: bytes, read: jest_package.Package) -> Changeset:
+def _script(content: bytes, read: jest_package.JestPackage) -> Changeset:
     if jest_package.trouble(read) is None:
         return Changeset(name="test-script", edits=())
     change = jest_package.mended(content, read)

@@ -16,7 +16,7 @@ _PLACEHOLDER = "no test specified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class JestPackage:
     """What a package.json says of its tests; `place` holds the test script's bytes."""
 
     script: str | None
@@ -26,7 +26,7 @@ class Package:
     place: tuple[int, int] | None
 
 
-def read(content: bytes) -> Package | None:
+def read(content: bytes) -> JestPackage | None:
     """Return what `content` says, None where it is not a JSON object."""
     try:
         parsed = json_reader.loads(content)
@@ -37,7 +37,7 @@ def read(content: bytes) -> Package | None:
     place = _place(content)
     scripts = _object(parsed.get("scripts"))
     script = scripts.get("test")
-    return Package(
+    return JestPackage(
         script=script if isinstance(script, str) else None,
         packages=frozenset(
             {**_object(parsed.get("dependencies")), **_object(parsed.get("devDependencies"))}
@@ -48,7 +48,7 @@ def read(content: bytes) -> Package | None:
     )
 
 
-def trouble(package: Package) -> str | None:
+def trouble(package: JestPackage) -> str | None:
     """Return why the test script proves nothing, None where it does its work."""
     if package.script is None:
         return "there is no test script"
@@ -59,7 +59,7 @@ def trouble(package: Package) -> str | None:
     return None
 
 
-def mended(content: bytes, package: Package) -> Splice | None:
+def mended(content: bytes, package: JestPackage) -> Splice | None:
     """Return the splice that makes the test script run jest; None where it is not found."""
     if package.script is None:
         return _added(content)

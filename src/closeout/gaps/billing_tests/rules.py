@@ -41,7 +41,7 @@ def jest_configurations(seen: Tested) -> list[PurePosixPath]:
     return [path for path in beside if path.name.startswith("jest.config.")]
 
 
-def _troubles(read: jest_package.Package, seen: Tested) -> Iterator[Place]:
+def _troubles(read: jest_package.JestPackage, seen: Tested) -> Iterator[Place]:
     trouble = jest_package.trouble(read)
     if trouble is not None:
         excerpt = f'"test": "{read.script}"' if read.script is not None else '"scripts"'

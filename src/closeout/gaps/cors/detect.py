@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.gaps.cors.fastapi.handwritten import open_headers
-from closeout.parsing.fastapi import Service
+from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
 
 VARIABLE = "ALLOWED_ORIGINS"
@@ -49,7 +49,7 @@ class Flawed:
     call: CorsCall | None = None
 
 
-def open_policies(service: Service) -> Iterator[Flawed]:
+def open_policies(service: FastApiService) -> Iterator[Flawed]:
     """Yield the service's places that let any origin in."""
     for path, call in service.cors_calls:
         for option, admits, flaw in (
@@ -73,7 +73,7 @@ def open_policies(service: Service) -> Iterator[Flawed]:
 
 
 def _given(
-    service: Service, path: PurePosixPath, call: CorsCall, option: str
+    service: FastApiService, path: PurePosixPath, call: CorsCall, option: str
 ) -> Iterator[tuple[ast.expr, Module]]:
     """Yield what the call's option may be, each with the module that says so."""
     module = service.modules[path]
@@ -85,18 +85,18 @@ def _given(
                 yield held[option], home
 
 
-def _is_readable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+def _is_readable(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     module = service.modules[path]
     return all(service.values.dictionaries(value, module) for value in call.unread)
 
 
-def _is_untried(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+def _is_untried(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     given = _given(service, path, call, "allow_origin_regex")
     texts = (text for node, module in given for text in service.values.strings(node, module))
     return any(_compiled(text) is None for text in texts)
 
 
-def unconfigurable(service: Service) -> Iterator[Flawed]:
+def unconfigurable(service: FastApiService) -> Iterator[Flawed]:
     """Yield the policies with a wildcard of their own, and all where nothing reads the variable.
 
     A module that reads it beside such a policy, and that nobody asks, configures nothing.
@@ -114,7 +114,7 @@ def _is_own_wildcard(node: ast.expr) -> bool:
     )
 
 
-def absent_policies(service: Service) -> Iterator[Flawed]:
+def absent_policies(service: FastApiService) -> Iterator[Flawed]:
     """Yield the applications that the order lists and that have no policy in force.
 
     A sibling without a policy is left alone: browsers then keep every other origin out.
@@ -125,7 +125,7 @@ def absent_policies(service: Service) -> Iterator[Flawed]:
             yield Flawed(path=path, line=app.line, flaw=Flaw.MISSING)
 
 
-def _is_in_force(service: Service, call: CorsCall) -> bool:
+def _is_in_force(service: FastApiService, call: CorsCall) -> bool:
     if call.scope is None or any(app.scope is call.scope for _, app in service.apps):
         return True
     owners = [

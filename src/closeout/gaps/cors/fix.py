@@ -15,7 +15,7 @@ from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
-from closeout.parsing.fastapi import Service, request_headers, services
+from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
 from closeout.parsing.python_placement import after_creation, import_line, package_of
 from closeout.parsing.python_walk import entries
@@ -30,7 +30,7 @@ _MODULE_NAMES = ("cors", "cors_policy")
 class _Policy:
     """The service's new module and what its call is told."""
 
-    service: Service
+    service: FastApiService
     content: bytes
     stem: str
     """The module's name without its suffix."""
@@ -55,7 +55,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     return tuple(kept)
 
 
-def _changeset(tree: Tree, service: Service) -> Changeset:
+def _changeset(tree: Tree, service: FastApiService) -> Changeset:
     name = service.folder.name
     open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
     by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
@@ -81,12 +81,12 @@ def _changeset(tree: Tree, service: Service) -> Changeset:
     )
 
 
-def _after(tree: Tree, service: Service, edits: Iterable[Edit]) -> Service:
+def _after(tree: Tree, service: FastApiService, edits: Iterable[Edit]) -> FastApiService:
     overlay = Overlay(tree, edits)
     return next((item for item in services(overlay) if item.folder == service.folder), service)
 
 
-def _refusals(service: Service, place: Flawed) -> tuple[Unresolved, ...]:
+def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
     """Return why the place is not mended: only a statement of its own can be replaced safely."""
     detail = ""
     if place.flaw is Flaw.HEADER:
@@ -104,17 +104,17 @@ def _refusals(service: Service, place: Flawed) -> tuple[Unresolved, ...]:
     return (Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line),)
 
 
-def _is_movable(service: Service, path: PurePosixPath, call: CorsCall) -> bool:
+def _is_movable(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     return call.receiver is not None or creation_with(service, path, call) is not None
 
 
-def _name(service: Service, place: Flawed) -> str:
+def _name(service: FastApiService, place: Flawed) -> str:
     at = (place.path, place.line)
     return next(app.name for path, app in service.apps if (path, app.line) == at)
 
 
 def _module_edits(
-    tree: Tree, service: Service, path: PurePosixPath, places: list[Flawed]
+    tree: Tree, service: FastApiService, path: PurePosixPath, places: list[Flawed]
 ) -> list[Edit]:
     module = service.modules[path]
     policy = _policy(tree, service, path)
@@ -143,7 +143,7 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
     return Edit(path=path, before=None, after=content)
 
 
-def _policy(tree: Tree, service: Service, path: PurePosixPath) -> _Policy:
+def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
     content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
     for stem in _MODULE_NAMES:
         if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
@@ -164,7 +164,9 @@ def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int)
     return Splice(start=span.end, end=span.end, text=f"\n{text}")
 
 
-def _dead_wildcards(service: Service, module: Module, calls: list[CorsCall]) -> Iterator[Splice]:
+def _dead_wildcards(
+    service: FastApiService, module: Module, calls: list[CorsCall]
+) -> Iterator[Splice]:
     """Yield the splices that drop a list or options that only a replaced call read."""
     unpacked = {
         module.span(node): [item.value for item in node.keywords if item.arg is None]
@@ -205,7 +207,7 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
 
 
 def _replacement(
-    service: Service, place: Flawed, module: Module, call: CorsCall
+    service: FastApiService, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
     options = {name: module.source(node) for name, node in _kept(call).items()}
     declared = _declared(service, place)
@@ -236,7 +238,7 @@ def _kept(call: CorsCall) -> dict[str, ast.expr]:
     return kept
 
 
-def _declared(service: Service, place: Flawed) -> tuple[str, ...] | None:
+def _declared(service: FastApiService, place: Flawed) -> tuple[str, ...] | None:
     """Return the origins written out in the call, without wildcards; None where it is no list."""
     node = place.call.options.get("allow_origins") if place.call is not None else None
     if isinstance(node, ast.Name):
@@ -250,7 +252,7 @@ def _declared(service: Service, place: Flawed) -> tuple[str, ...] | None:
 
 
 def _call(
-    service: Service,
+    service: FastApiService,
     receiver: str,
     options: dict[str, str],
     indent: str,

@@ -19,7 +19,7 @@ from closeout.gaps.cors.detect import (
 from closeout.gaps.cors.express import detect as express
 from closeout.gaps.cors.wiring import DELIVERY, policy_folders
 from closeout.model import Located, Place, Rule, Tree, Unresolved
-from closeout.parsing.fastapi import Service, missing_services, services
+from closeout.parsing.fastapi import FastApiService, missing_services, services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
 """The services that the order lists: 1.1 speaks of these alone, 1.3 of every service there is."""
@@ -32,9 +32,9 @@ _SETTINGS = (unparsable.compose_files, unparsable.chart_values)
 class Survey:
     """The tree's FastAPI services, its Express services, and what carries the variable to both."""
 
-    services: tuple[Service, ...]
+    services: tuple[FastApiService, ...]
     missing: tuple[Unresolved, ...]
-    node: express.Survey
+    node: express.ExpressSurvey
     wiring: tuple[PurePosixPath, ...]
     unwired: tuple[Place, ...]
 
@@ -86,7 +86,7 @@ def _closed(seen: Survey) -> Located:
 
 
 def _located(
-    found: Iterable[Service],
+    found: Iterable[FastApiService],
     flawed: Iterable[Flawed],
     *,
     wiring: Iterable[PurePosixPath] = (),
@@ -109,7 +109,7 @@ def _express(seen: Survey) -> Located:
     )
 
 
-def _place(item: Flawed | express.Opened, told: str) -> Place:
+def _place(item: Flawed | express.OpenedPlace, told: str) -> Place:
     return Place(path=item.path, line=item.line, message=f"the service {told}")
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from closeout.formats import compose
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.model import Tree
-from closeout.parsing.fastapi import Service
+from closeout.parsing.fastapi import FastApiService
 
 LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 """The dashboards on a developer's machine, as the order lists them."""
@@ -30,12 +30,12 @@ _TELLING = frozenset([_ORIGINS.name, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
 """Variables beside which a service needs no other word on its stage."""
 
 
-def policy_folders(found: Iterable[Service]) -> tuple[PurePosixPath, ...]:
+def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
     """Return the folders of the FastAPI services that have a policy."""
     return tuple(service.folder for service in found if service.cors_calls)
 
 
-def _in_compose(_: Tree, service: compose.Service) -> tuple[Setting, ...]:
+def _in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
     return (_ORIGINS,) if _TELLING & service.variables.keys() else (_ORIGINS, _STAGE)
 
 

@@ -47,7 +47,6 @@ GAP = Gap(
     fix=fix,
     rules=RULES,
     survey=survey,
-    probes=later(f"{__name__}.probes", "PROBES"),
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),
     deviations=DEVIATIONS,

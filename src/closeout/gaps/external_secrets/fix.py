@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import PurePosixPath
+
+from msgspec.structs import asdict
 
 from closeout.formats.manifests import documents
 from closeout.fs.text_edit import splice

@@ -23,7 +23,7 @@ _PINNED = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][\w.]+)?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class InstallCommand:
     """One `helm install` or `helm upgrade` of the operator."""
 
     path: PurePosixPath
@@ -34,7 +34,7 @@ class Command:
     """What would mend it."""
 
 
-def commands(tree: Tree) -> Iterator[Command]:
+def commands(tree: Tree) -> Iterator[InstallCommand]:
     """Yield every command that installs the operator from a script, Makefile or workflow."""
     for path in tree.candidates(_SPEAKING):
         content = tree.read(path) or b""
@@ -61,7 +61,7 @@ _SPEAKING = question(
 )
 
 
-def _command(path: PurePosixPath, content: bytes, match: re.Match[bytes]) -> Command:
+def _command(path: PurePosixPath, content: bytes, match: re.Match[bytes]) -> InstallCommand:
     missing: list[str] = []
     splices: list[Splice] = []
     rest = match["rest"]
@@ -83,7 +83,7 @@ def _command(path: PurePosixPath, content: bytes, match: re.Match[bytes]) -> Com
     if options:
         place = match.end("verb")
         splices.append(Splice(start=place, end=place, text=options))
-    return Command(
+    return InstallCommand(
         path=path,
         line=line_number(content, match.start("verb")),
         missing=tuple(missing),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from msgspec import Meta, Struct
+
+from closeout.fs import codec
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
 from closeout.harness.service_discovery import declarations
 from closeout.model import Tree
@@ -11,20 +15,48 @@ from closeout.model import Tree
 VAULT = "vault"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The values of the templates that a monorepo may choose."""
+_Zone = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$")]
 
-    provider: str = "gcpsm"
-    api_version: str = API_VERSION
-    chart_version: str = CHART_VERSION
-    project: str = "farmiq-prod"
-    cluster: str = "farmiq-prod"
-    location: str = "asia-southeast1"
-    refresh: str = "1h"
-    vault_server: str = "https://vault.vault.svc.cluster.local:8200"
-    vault_path: str = "farmiq"
-    vault_role: str = "external-secrets"
+
+class Settings(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """Where the cluster's secrets come from; every entry has the order's value by default."""
+
+    provider: Annotated[
+        Literal["gcpsm", "vault"],
+        Meta(description="Google's Secret Manager, or Vault by its Kubernetes sign-in."),
+    ] = "gcpsm"
+    api_version: Annotated[
+        str,
+        Meta(
+            pattern=r"^external-secrets\.io/v[0-9a-z]+$",
+            description="The operator's API, as the cluster serves it.",
+        ),
+    ] = API_VERSION
+    chart_version: Annotated[
+        str,
+        Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", description="The operator's chart, one release."),
+    ] = CHART_VERSION
+    project: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{4,28}[a-z0-9]$")] = "farmiq-prod"
+    cluster: _Zone = "farmiq-prod"
+    location: _Zone = "asia-southeast1"
+    refresh: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9]+(s|m|h)$",
+            description="How often a secret is read again, such as 1h.",
+        ),
+    ] = "1h"
+    vault_server: Annotated[str, Meta(pattern="^https://[A-Za-z0-9.:/_-]+$")] = (
+        "https://vault.vault.svc.cluster.local:8200"
+    )
+    vault_path: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_/-]+$",
+            description="The mount of Vault's key-value engine, version 2.",
+        ),
+    ] = "farmiq"
+    vault_role: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")] = "external-secrets"
 
     @property
     def store(self) -> str:
@@ -69,7 +101,4 @@ def settings(tree: Tree) -> Settings:
 
     Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses.
     """
-    given = declarations(tree).get("external-secrets", {})
-    names = {item.name for item in fields(Settings)}
-    chosen = {key.replace("-", "_"): str(value) for key, value in given.items()}
-    return Settings(**{key: value for key, value in chosen.items() if key in names})
+    return codec.convert(Settings, declarations(tree).get("external-secrets", {}))

@@ -18,7 +18,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
     mend_comparison,
     mend_fallback,
 )
-from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind, Sources
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, Sources
 from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
@@ -128,7 +128,7 @@ def _mended(
         if tree.read(module) is not None:
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
-    if secret.kind is Kind.FALLBACK and secret.fallback is not None:
+    if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
         module = _module(tree, service, _REQUIRED, spoken)
         return mend_fallback(tree, secret, module, spoken.extension)
     return by_hand(secret)
@@ -151,7 +151,7 @@ def _files(
         after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
         yield Edit(path=path, before=None, after=after)
     path = _module(tree, service, _REQUIRED, spoken)
-    is_required = any(item.kind is Kind.FALLBACK for item, _ in kept)
+    is_required = any(item.kind is SecretKind.FALLBACK for item, _ in kept)
     if is_required and tree.read(path) is None:
         after = spoken.written(render("factory-secret/requiredSecret.ts.j2", {}))
         yield Edit(path=path, before=None, after=after)

@@ -12,7 +12,7 @@ from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
     VARIABLE,
     HardcodedSecret,
-    Kind,
+    SecretKind,
     Sources,
     sources,
 )
@@ -20,9 +20,9 @@ from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Located, Place, Rule, Tree
 
 _SAYS = {
-    Kind.COMPARED: "is compared with a literal",
-    Kind.CONSTANT: "is a literal",
-    Kind.FALLBACK: "falls back to a literal",
+    SecretKind.COMPARED: "is compared with a literal",
+    SecretKind.CONSTANT: "is a literal",
+    SecretKind.FALLBACK: "falls back to a literal",
 }
 
 

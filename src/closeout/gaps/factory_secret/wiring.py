@@ -25,7 +25,7 @@ _SECRET = Setting(
 """Compose warns where it is not set."""
 
 
-def _in_compose(tree: Tree, service: compose.Service) -> tuple[Setting, ...]:
+def _in_compose(tree: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
     is_limiting = readers(tree, frozenset([service.folder]), _HOPS.name)
     return (_SECRET, _HOPS) if is_limiting else (_SECRET,)
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.gaps.headers.fastapi.installed import Installed, installed
-from closeout.parsing.fastapi import Service
+from closeout.gaps.headers.fastapi.installed import InstalledHeaders, installed
+from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import AppCreation
 
 NAMED = (
@@ -35,12 +35,12 @@ class Application:
     """One application with what stands around it."""
 
     path: PurePosixPath
-    service: Service
+    service: FastApiService
     creation: AppCreation
-    installed: Installed
+    installed: InstalledHeaders
 
 
-def applications_of(service: Service) -> tuple[Application, ...]:
+def applications_of(service: FastApiService) -> tuple[Application, ...]:
     """Return the service's applications, each with the layers that set headers on it."""
     return tuple(
         Application(

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.headers.detect import Application, applications_of, is_open
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
-from closeout.parsing.fastapi import Service, services
+from closeout.parsing.fastapi import FastApiService, services
 from closeout.parsing.python import Module
 from closeout.parsing.python_placement import before_serving, import_line, package_of
 from closeout.resources import render
@@ -31,7 +31,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     return tuple(item for item in changes if item.edits or item.unresolved)
 
 
-def _changeset(tree: Tree, service: Service) -> Changeset:
+def _changeset(tree: Tree, service: FastApiService) -> Changeset:
     edits: list[Edit] = []
     unresolved: list[Unresolved] = list(service.unparsable)
     wanted: dict[PurePosixPath, list[Splice]] = {}
@@ -55,7 +55,9 @@ def _changeset(tree: Tree, service: Service) -> Changeset:
     return Changeset(name=service.folder.name, edits=tuple(edits), unresolved=tuple(unresolved))
 
 
-def _places(service: Service, item: Application) -> list[tuple[PurePosixPath, tuple[Splice, ...]]]:
+def _places(
+    service: FastApiService, item: Application
+) -> list[tuple[PurePosixPath, tuple[Splice, ...]]]:
     """Return the splices that install the headers: where it is made, else where it is taken."""
     for path, app in ((item.path, item.creation), *service.received(item.creation)):
         module = service.modules[path]
@@ -93,7 +95,7 @@ def _without_banner(module: Module) -> Iterator[Splice]:
         yield Splice(start=last, end=last, text=", server_header=False")
 
 
-def _launch_edits(tree: Tree, service: Service) -> Iterator[Edit]:
+def _launch_edits(tree: Tree, service: FastApiService) -> Iterator[Edit]:
     path = service.folder / "Dockerfile"
     content = tree.read(path)
     launch = _LAUNCH.search(content) if content is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from closeout.gaps.headers.probing.behaviour import behaviour
 from closeout.gaps.headers.probing.documentation import docs_render
@@ -46,12 +47,9 @@ KINDS = {
 _SAMPLES = ("200", "accepted-preflight", "404", "500")
 
 
-def _equals(name: str, wanted: str) -> Judge:
-    def judge(answer: Answer) -> Sequence[str]:
-        found = answer.value(name)
-        return [] if (found or "").lower() == wanted.lower() else [f"{name}: {found}"]
-
-    return judge
+def _equals(name: str, wanted: str, answer: Answer) -> Sequence[str]:
+    found = answer.value(name)
+    return [] if (found or "").lower() == wanted.lower() else [f"{name}: {found}"]
 
 
 def _hsts(answer: Answer) -> Sequence[str]:
@@ -73,8 +71,8 @@ def _once(answer: Answer) -> Sequence[str]:
     ]
 
 
-_FRAME = _equals("x-frame-options", "DENY")
-_SNIFF = _equals("x-content-type-options", "nosniff")
+_FRAME = partial(_equals, "x-frame-options", "DENY")
+_SNIFF = partial(_equals, "x-content-type-options", "nosniff")
 
 
 def complete(answer: Answer) -> Sequence[str]:
@@ -135,21 +133,17 @@ def _content(service: str) -> Iterator[tuple[str, str, str, Sequence[tuple[Reque
     yield "7.1", "silent-500", "a 500 that tells nothing", [(KINDS["500"], _silent)]
 
 
-def _page(service: str, key: str) -> Callable[[ProbeContext], Observation]:
+def _page(service: str, key: str, context: ProbeContext) -> Observation:
     """Ask for a page whose place the launcher reported: documentation or schema."""
-
-    def run(context: ProbeContext) -> Observation:
-        path = context.settings[f"{key}.{service}"] or f"/{key}"
-        request = Request(path=path)
-        answer = ask(context, service, request)
-        return judged(
-            expected="all four headers, each once",
-            command=request.command(service),
-            faults=complete(answer),
-            seen=summary(answer),
-        )
-
-    return run
+    path = context.settings[f"{key}.{service}"] or f"/{key}"
+    request = Request(path=path)
+    answer = ask(context, service, request)
+    return judged(
+        expected="all four headers, each once",
+        command=request.command(service),
+        faults=complete(answer),
+        seen=summary(answer),
+    )
 
 
 def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
@@ -167,9 +161,9 @@ def _questions(service: str) -> Iterator[Probe]:
             run=exchanges(service, expected, cases),
             subject=service,
         )
-    runs = (
-        ("on-docs", _page(service, "docs")),
-        ("on-openapi", _page(service, "openapi")),
+    runs: tuple[tuple[str, Callable[[ProbeContext], Observation]], ...] = (
+        ("on-docs", partial(_page, service, "docs")),
+        ("on-openapi", partial(_page, service, "openapi")),
         *behaviour(service),
     )
     for name, run in runs:
@@ -185,7 +179,7 @@ def _questions(service: str) -> Iterator[Probe]:
         id=f"headers.docs-render@{service}",
         criterion="7.1",
         needs=(service, chromium.PROGRAM),
-        run=docs_render(service),
+        run=partial(docs_render, service),
         subject=service,
     )
 

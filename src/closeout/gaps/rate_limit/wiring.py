@@ -31,7 +31,7 @@ _REDIS = Setting(
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
 
-def _in_compose(_: Tree, service: compose.Service) -> tuple[Setting, ...]:
+def _in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
     """Return the settings; the Redis is the file's own, in a database that nobody uses yet."""
     beside = compose.services(service.path, service.content)
     store = next((item.name for item in beside if _is_redis(item)), "")
@@ -42,7 +42,7 @@ def _in_compose(_: Tree, service: compose.Service) -> tuple[Setting, ...]:
     return _HOPS, replace(_REDIS, value=url)
 
 
-def _is_redis(service: compose.Service) -> bool:
+def _is_redis(service: compose.ComposeService) -> bool:
     return service.image.rpartition("/")[2].split(":")[0] == "redis"
 
 

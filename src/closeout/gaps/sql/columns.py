@@ -170,7 +170,7 @@ class _Reading:
             names |= read
         return frozenset(names)
 
-    def _read(self, source: sql_selects.Source) -> frozenset[str] | None:
+    def _read(self, source: sql_selects.SelectSource) -> frozenset[str] | None:
         token = self._tokens[source.token]
         if source.is_query:
             query = self._by_opening.get(source.token)

@@ -9,14 +9,14 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.sql import figures, foreign, packages, profiles, queries
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.project import Project
-from closeout.gaps.sql.source import Source
+from closeout.gaps.sql.source import ModelSource
 from closeout.model import Tree
 from closeout.parsing import jinja
 
 Found = Iterator[tuple[PurePosixPath, Defect]]
 
 
-def _parentheses(source: Source) -> Iterator[Defect]:
+def _parentheses(source: ModelSource) -> Iterator[Defect]:
     for lone in source.imbalances:
         mend: tuple[Splice, ...] = ()
         if lone.insert_at is not None:
@@ -77,7 +77,7 @@ def _profiles(tree: Tree, project: Project) -> Found:
             yield path, place
 
 
-IN_MODELS: tuple[tuple[str, str, Callable[[Source], Iterator[Defect]]], ...] = (
+IN_MODELS: tuple[tuple[str, str, Callable[[ModelSource], Iterator[Defect]]], ...] = (
     ("unbalanced-parenthesis", "3.1", _parentheses),
     ("unknown-function", "3.3", foreign.unknown_functions),
     ("unknown-clause", "3.3", foreign.unknown_clauses),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Defect
-from closeout.gaps.sql.source import Source
+from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql
 
 _TIME = rb"(?:\w+\.)*current_timestamp\w*\(\s*\)"
@@ -25,7 +25,7 @@ _LONGEST = 1000
 """Bytes of an expression that is still read; a longer one is left to a person."""
 
 
-def quoted_calls(source: Source) -> Iterator[Defect]:
+def quoted_calls(source: ModelSource) -> Iterator[Defect]:
     """Yield the strings that hold nothing but a Jinja call for an SQL expression."""
     for index, token in enumerate(source.tokens):
         if token.kind != "string":
@@ -44,7 +44,7 @@ def quoted_calls(source: Source) -> Iterator[Defect]:
         )
 
 
-def _is_read_as_time(source: Source, index: int) -> bool:
+def _is_read_as_time(source: ModelSource, index: int) -> bool:
     """Tell whether PostgreSQL reads the text 'now()' as a time here: by a cast or a comparison."""
     before = source.tokens[index - 1].text.upper() if index else ""
     after = [token.text.upper() for token in source.tokens[index + 1 : index + 3]]
@@ -57,7 +57,7 @@ def _is_read_as_time(source: Source, index: int) -> bool:
     )
 
 
-def integer_divisions(source: Source) -> Iterator[Defect]:
+def integer_divisions(source: ModelSource) -> Iterator[Defect]:
     """Yield the divisions of integer sums and counts, which cut the fraction off."""
     by_start = {call.start: call for call in source.calls}
     for call in source.calls:
@@ -80,7 +80,9 @@ def integer_divisions(source: Source) -> Iterator[Defect]:
             )
 
 
-def _with_window(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]) -> int:
+def _with_window(
+    source: ModelSource, call: sql.SqlCall, by_start: Mapping[int, sql.SqlCall]
+) -> int:
     """Return the byte after the call and its FILTER (...) and OVER (...)."""
     end = call.end
     for word in ("FILTER", "OVER"):
@@ -92,7 +94,7 @@ def _with_window(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call
     return end
 
 
-def _may_start(source: Source, first: int) -> bool:
+def _may_start(source: ModelSource, first: int) -> bool:
     """Tell whether what stands before the dividend leaves it an integer."""
     before = [token.text for token in source.tokens[max(first - 3, 0) : first]]
     if before[-1:] == ["*"]:
@@ -100,7 +102,9 @@ def _may_start(source: Source, first: int) -> bool:
     return before[-1:] not in (["/"], ["."])
 
 
-def _is_integer(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]) -> bool:
+def _is_integer(
+    source: ModelSource, call: sql.SqlCall, by_start: Mapping[int, sql.SqlCall]
+) -> bool:
     """Tell whether the call surely gives an integer, NULLIF around a call counting as that call."""
     if call.name == "NULLIF" and call.arguments:
         start, end = call.arguments[0]
@@ -109,7 +113,7 @@ def _is_integer(source: Source, call: sql.Call, by_start: Mapping[int, sql.Call]
     return _is_integral(source, call)
 
 
-def _is_integral(source: Source, call: sql.Call) -> bool:
+def _is_integral(source: ModelSource, call: sql.SqlCall) -> bool:
     """Tell whether the call is a count, or a sum of integer columns or of whole literals."""
     if call.name != "SUM" or len(call.arguments) != 1:
         return call.name == "COUNT"
@@ -136,7 +140,7 @@ def _gives_whole_literals(words: Sequence[str]) -> bool:
     )
 
 
-def lost_by_null(source: Source) -> Iterator[Defect]:
+def lost_by_null(source: ModelSource) -> Iterator[Defect]:
     """Yield the sums of added counts in which one NULL drops the other count."""
     for call in source.calls:
         if call.name != "SUM" or len(call.arguments) != 1:
@@ -159,7 +163,9 @@ def lost_by_null(source: Source) -> Iterator[Defect]:
         )
 
 
-def _added_columns(source: Source, start: int, end: int) -> Sequence[tuple[str, tuple[int, int]]]:
+def _added_columns(
+    source: ModelSource, start: int, end: int
+) -> Sequence[tuple[str, tuple[int, int]]]:
     """Return the columns of `a + b` (or `t.a + t.b + ...`) with their spans, else nothing."""
     columns: list[tuple[str, tuple[int, int]]] = []
     operand: list[sql.Token] = []

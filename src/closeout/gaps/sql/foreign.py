@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Defect, composed, mappings, offset_of
 from closeout.gaps.sql.project import Project
-from closeout.gaps.sql.source import Source
+from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja, sql
 
 _UNITS = frozenset(
@@ -73,7 +73,7 @@ _STRATEGIES = frozenset(["append", "delete+insert", "merge", "microbatch"])
 _LITERAL = re.compile(rb"""'([^']*)'|"([^"]*)\"""")
 
 
-def unknown_functions(source: Source) -> Iterator[Defect]:
+def unknown_functions(source: ModelSource) -> Iterator[Defect]:
     """Yield the calls of functions that PostgreSQL does not have."""
     for call in source.calls:
         advice = _FUNCTIONS.get(call.name)
@@ -90,7 +90,7 @@ def unknown_functions(source: Source) -> Iterator[Defect]:
         )
 
 
-def _names_a_query(source: Source, call: sql.Call) -> bool:
+def _names_a_query(source: ModelSource, call: sql.SqlCall) -> bool:
     """Tell whether `name (columns)` is an alias or a WITH query and no call."""
     first, after = source.starts[call.start], source.ends[call.end]
     before = source.tokens[first - 1].text.upper() if first else ""
@@ -98,13 +98,13 @@ def _names_a_query(source: Source, call: sql.Call) -> bool:
     return before == "AS" or following == ["AS", "("]
 
 
-def _as_coalesce(call: sql.Call) -> tuple[Splice, ...]:
+def _as_coalesce(call: sql.SqlCall) -> tuple[Splice, ...]:
     if call.name not in _AS_COALESCE or len(call.arguments) != len(("value", "default")):
         return ()
     return (Splice(start=call.start, end=call.start + len(call.name), text="COALESCE"),)
 
 
-def _as_dbt_datediff(source: Source, call: sql.Call) -> tuple[Splice, ...]:
+def _as_dbt_datediff(source: ModelSource, call: sql.SqlCall) -> tuple[Splice, ...]:
     """Return the call through dbt's own macro where the first of three arguments is the unit."""
     if call.name != "DATEDIFF" or len(call.arguments) != len(("unit", "start", "end")):
         return ()
@@ -122,7 +122,7 @@ def _hard_to_quote(text: str) -> bool:
     return any(mark in text for mark in ("'", "\\", "{{", "{%", "\n", "--", "/*"))
 
 
-def unknown_clauses(source: Source) -> Iterator[Defect]:
+def unknown_clauses(source: ModelSource) -> Iterator[Defect]:
     """Yield QUALIFY where it starts a clause, and INSERT OVERWRITE."""
     words = [token.text.upper() for token in source.tokens]
     for index, word in enumerate(words):
@@ -140,7 +140,7 @@ def unknown_clauses(source: Source) -> Iterator[Defect]:
             )
 
 
-def _is_clause(source: Source, words: list[str], index: int) -> bool:
+def _is_clause(source: ModelSource, words: list[str], index: int) -> bool:
     """Tell whether a value ends before the word and a condition starts after it."""
     if not index or index + 1 >= len(words):
         return False
@@ -153,7 +153,7 @@ def _is_clause(source: Source, words: list[str], index: int) -> bool:
     return ends and starts
 
 
-def strategies(source: Source) -> Iterator[Defect]:
+def strategies(source: ModelSource) -> Iterator[Defect]:
     """Yield the incremental strategy of a model's config where PostgreSQL lacks it."""
     for call in jinja.calls(source.content):
         span = call.keywords.get("incremental_strategy") if call.name == ("config",) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.places import Defect
-from closeout.gaps.sql.source import Source
+from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja, sql_selects
 from closeout.parsing.sql import Token
 from closeout.parsing.sql_selects import Item, Select
@@ -15,7 +15,7 @@ _NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH
 """Words after which a word names something else than a column."""
 
 
-def uneven_branches(source: Source) -> Iterator[Defect]:
+def uneven_branches(source: ModelSource) -> Iterator[Defect]:
     """Yield the branches of a UNION that give another number of columns than an earlier one."""
     if not any(token.text.upper() in {"UNION", "INTERSECT", "EXCEPT"} for token in source.tokens):
         return
@@ -38,7 +38,7 @@ def uneven_branches(source: Source) -> Iterator[Defect]:
             earlier.append((width, here))
 
 
-def _width(source: Source, branch: Select | None) -> int | None:
+def _width(source: ModelSource, branch: Select | None) -> int | None:
     """Return the number of columns; None where a star or Jinja decides it."""
     if branch is None or not branch.items or any(item.is_open for item in branch.items):
         return None
@@ -68,7 +68,7 @@ def _together(one: frozenset[tuple[int, int]], other: frozenset[tuple[int, int]]
     return all(chosen.get(number, index) == index for number, index in other)
 
 
-def lateral_aliases(source: Source) -> Iterator[Defect]:
+def lateral_aliases(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
     columns = source.project.columns
     inputs = columns.inputs(source.content, source.tokens)
@@ -78,7 +78,9 @@ def lateral_aliases(source: Source) -> Iterator[Defect]:
                 yield from _laterals(source, branch, inputs[branch.first])
 
 
-def _laterals(source: Source, branch: Select, known: frozenset[str] | None) -> Iterator[Defect]:
+def _laterals(
+    source: ModelSource, branch: Select, known: frozenset[str] | None
+) -> Iterator[Defect]:
     aliases: set[str] = set()
     told: set[str] = set()
     listed = [(item.first, item.last, _alias(source, item)) for item in branch.items]
@@ -101,7 +103,7 @@ def _laterals(source: Source, branch: Select, known: frozenset[str] | None) -> I
             aliases.add(alias)
 
 
-def _alias(source: Source, item: Item) -> str | None:
+def _alias(source: ModelSource, item: Item) -> str | None:
     """Return the name that AS gives to a new value, None where Jinja makes up the name."""
     token = source.tokens[item.last]
     written = source.content[token.start : token.end]
@@ -120,7 +122,7 @@ def _own_tokens(tokens: Sequence[Token], first: int, last: int) -> Iterator[int]
         index += 1
 
 
-def _used(source: Source, index: int) -> str | None:
+def _used(source: ModelSource, index: int) -> str | None:
     """Return the column's name where the token at `index` is a column without a table's name."""
     token = source.tokens[index]
     if token.kind not in {"word", "identifier"}:

@@ -12,7 +12,7 @@ from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
 from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, projects
-from closeout.gaps.sql.source import Source, read
+from closeout.gaps.sql.source import ModelSource, read
 from closeout.model import Located, Place, Reason, Rule, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError
 
@@ -29,14 +29,14 @@ class Survey:
 
     tree: Tree
     projects: tuple[Project, ...]
-    models: Mapping[PurePosixPath, Source]
+    models: Mapping[PurePosixPath, ModelSource]
     unresolved: tuple[Unresolved, ...]
 
 
 def survey(tree: Tree) -> Survey:
     """Return every dbt project of the tree with its models for PostgreSQL, cut into tokens."""
     found = projects(tree)
-    models: dict[PurePosixPath, Source] = {}
+    models: dict[PurePosixPath, ModelSource] = {}
     settings = {path for project in found for path in project.properties}
     unresolved = [*unparsable.among(tree, sorted(settings))]
     for project in found:
@@ -57,7 +57,7 @@ def _unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
     )
 
 
-def _in_models(find: Callable[[Source], Iterator[Defect]], seen: Survey) -> Located:
+def _in_models(find: Callable[[ModelSource], Iterator[Defect]], seen: Survey) -> Located:
     return Located(
         examined=tuple(seen.models),
         places=tuple(

@@ -16,7 +16,7 @@ _POSTGRES = "postgres"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ModelSource:
     """One model's bytes, its tokens, and the project it stands in.
 
     Branches for other databases and Jinja that does not close give no tokens.
@@ -25,7 +25,7 @@ class Source:
     path: PurePosixPath
     content: bytes
     tokens: tuple[sql.Token, ...]
-    calls: tuple[sql.Call, ...]
+    calls: tuple[sql.SqlCall, ...]
     project: Project
     starts: Mapping[int, int]
     """Byte where a token starts, to the token's index."""
@@ -35,12 +35,12 @@ class Source:
     imbalances: tuple[sql.Imbalance, ...]
 
 
-def read(path: PurePosixPath, content: bytes, project: Project) -> Source:
+def read(path: PurePosixPath, content: bytes, project: Project) -> ModelSource:
     """Return `content` cut into tokens. Raises UnreadableSqlError where that cannot be done."""
     faults = jinja.faults(content)
     judged = b"" if faults else for_postgres(content)
     tokens = sql.tokens(judged)
-    return Source(
+    return ModelSource(
         path=path,
         content=content,
         tokens=tokens,

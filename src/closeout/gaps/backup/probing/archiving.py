@@ -17,7 +17,13 @@ from pathlib import PurePosixPath
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.gaps.backup.probing import drill
-from closeout.gaps.backup.probing.archiving_stage import Kit, Place, failed, prepared, read_kit
+from closeout.gaps.backup.probing.archiving_stage import (
+    ArchivingStage,
+    Kit,
+    failed,
+    prepared,
+    read_kit,
+)
 from closeout.harness import postgres
 from closeout.model import Measure, Observation, ProbeContext
 from closeout.process import pace
@@ -71,7 +77,7 @@ def restores_to_a_moment(context: ProbeContext, folder: PurePosixPath) -> Observ
     )
 
 
-def _rehearsed(kit: Kit, place: Place) -> tuple[int, float]:
+def _rehearsed(kit: Kit, place: ArchivingStage) -> tuple[int, float]:
     """Return the tree's archive_timeout and the measured RPO, both in seconds.
 
     Raises CloseoutError("archiving-failed") where a step fails or the content is not as it was.
@@ -89,7 +95,7 @@ def _rehearsed(kit: Kit, place: Place) -> tuple[int, float]:
     return allowed, measured
 
 
-def _seconds(kit: Kit, place: Place) -> int:
+def _seconds(kit: Kit, place: ArchivingStage) -> int:
     value = kit.settings.get("archive_timeout", "0")
     asked = process.run(
         [
@@ -106,7 +112,7 @@ def _seconds(kit: Kit, place: Place) -> int:
     return seconds
 
 
-def _lived(kit: Kit, place: Place) -> tuple[str, float]:
+def _lived(kit: Kit, place: ArchivingStage) -> tuple[str, float]:
     """Write, back up and write on until the server is lost; return the moment, and the loss's."""
     settings = {**kit.settings, "archive_timeout": str(_SHORT_TIMEOUT)}
     with (
@@ -138,7 +144,7 @@ def _lived(kit: Kit, place: Place) -> tuple[str, float]:
     return moment, crashed
 
 
-def _brought_back(place: Place, script: str, extra: Mapping[str, str]) -> None:
+def _brought_back(place: ArchivingStage, script: str, extra: Mapping[str, str]) -> None:
     """Destroy the data folder, and have pgBackRest fill it again."""
     shutil.rmtree(place.data)
     place.data.mkdir(mode=0o700)
@@ -148,7 +154,7 @@ def _brought_back(place: Place, script: str, extra: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _opened(place: Place, settings: Mapping[str, str]) -> Iterator[postgres.Server]:
+def _opened(place: ArchivingStage, settings: Mapping[str, str]) -> Iterator[postgres.Server]:
     """Run the restored server, and wait until it has replayed its WAL."""
     with place.server(settings) as server:
         waiting = pace.Waiting(_STEP_SECONDS)

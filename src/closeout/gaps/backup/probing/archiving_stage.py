@@ -42,7 +42,7 @@ class Kit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ArchivingStage:
     """Where the server, its repository and its two configurations live for one probe."""
 
     home: Path
@@ -162,7 +162,7 @@ def _container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return first
 
 
-def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> Place:
+def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> ArchivingStage:
     """Make an empty cluster below `home`, certificates and an empty repository.
 
     Raises CloseoutError("postgres-missing") without a server, ("postgres-failed") without a
@@ -174,7 +174,7 @@ def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> Place:
     with socket.socket() as taken:
         taken.bind((postgres.HOST, 0))
         port = int(taken.getsockname()[1])
-    place = Place(
+    place = ArchivingStage(
         home=home, user=user, programs=programs, password=secrets.token_hex(16), tls_port=port
     )
     problem = postgres_data.initialise(programs, place.data, place.password, user=user)

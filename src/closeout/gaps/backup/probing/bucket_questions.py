@@ -9,7 +9,7 @@ from pathlib import Path
 from closeout.errors import CloseoutError
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.buckets import Emulator, gcs_emulator, s3_emulator
-from closeout.gaps.backup.probing.scripts import Bench, judged
+from closeout.gaps.backup.probing.scripts import ScriptBench, judged
 from closeout.model import Observation
 
 _DATABASE = "cloud_telemetry"
@@ -17,33 +17,33 @@ _DATABASE = "cloud_telemetry"
 Starter = Callable[[Path], AbstractContextManager[Emulator]]
 
 
-def uploads(bench: Bench) -> Observation:
+def uploads(bench: ScriptBench) -> Observation:
     """Ask for an upload to an S3 emulator; it says nothing of a real bucket."""
     return _with(bench, s3_emulator, _uploads)
 
 
-def uploads_to_gcs(bench: Bench) -> Observation:
+def uploads_to_gcs(bench: ScriptBench) -> Observation:
     """Ask for an upload to a Google Cloud Storage emulator, with the same reservation."""
     return _with(bench, gcs_emulator, _uploads)
 
 
-def upload_refused(bench: Bench) -> Observation:
+def upload_refused(bench: ScriptBench) -> Observation:
     """Ask what a bucket that is not there does to the run and to the local backup."""
     return _with(bench, s3_emulator, _refused)
 
 
-def drills_from_s3(bench: Bench) -> Observation:
+def drills_from_s3(bench: ScriptBench) -> Observation:
     """Ask for a drill straight from an S3 emulator: no local backup is at hand."""
     return _with(bench, s3_emulator, _drills)
 
 
-def drills_from_gcs(bench: Bench) -> Observation:
+def drills_from_gcs(bench: ScriptBench) -> Observation:
     """Ask for a drill straight from a Google Cloud Storage emulator."""
     return _with(bench, gcs_emulator, _drills)
 
 
 def _with(
-    bench: Bench, start: Starter, question: Callable[[Bench, Emulator], Observation]
+    bench: ScriptBench, start: Starter, question: Callable[[ScriptBench, Emulator], Observation]
 ) -> Observation:
     try:
         with start(bench.scratch) as emulator:
@@ -57,7 +57,7 @@ def _with(
         )
 
 
-def _uploads(bench: Bench, emulator: Emulator) -> Observation:
+def _uploads(bench: ScriptBench, emulator: Emulator) -> Observation:
     run = bench.back_up(emulator.settings() | {"BACKUP_DATABASES": _DATABASE})
     there = emulator.names()
     wanted = {name for name in bench.published() if name.startswith(f"{_DATABASE}/")}
@@ -75,7 +75,7 @@ def _uploads(bench: Bench, emulator: Emulator) -> Observation:
     )
 
 
-def _refused(bench: Bench, emulator: Emulator) -> Observation:
+def _refused(bench: ScriptBench, emulator: Emulator) -> Observation:
     settings = emulator.settings() | {"BACKUP_BUCKET": "s3://no-such-bucket/daily"}
     run = bench.back_up(settings | {"BACKUP_DATABASES": _DATABASE})
     made = len(drill.backups_of(bench.folder, _DATABASE))
@@ -87,7 +87,7 @@ def _refused(bench: Bench, emulator: Emulator) -> Observation:
     )
 
 
-def _drills(bench: Bench, emulator: Emulator) -> Observation:
+def _drills(bench: ScriptBench, emulator: Emulator) -> Observation:
     made = bench.back_up(emulator.settings() | {"BACKUP_DATABASES": _DATABASE})
     expected = f"the bucket's newest backup restored, equal and not corrupt; {emulator.title}"
     if not made.ok:

@@ -46,7 +46,7 @@ SEEDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ScriptRun:
     """One run of a script: its status, its JSON lines and its messages."""
 
     code: int | None
@@ -110,7 +110,7 @@ class DrillReport:
 
 def back_up(
     settings: Mapping[str, str], *, scripts: Path = SCRIPTS, deadline: float = _DEADLINE
-) -> Run:
+) -> ScriptRun:
     """Run backup-database.sh of `scripts` with `settings` as its environment."""
     return _run([scripts / "backup-database.sh"], settings, deadline)
 
@@ -121,7 +121,7 @@ def restore(
     *,
     scripts: Path = SCRIPTS,
     deadline: float = _DEADLINE,
-) -> Run:
+) -> ScriptRun:
     """Run restore-database.sh of `scripts` with `arguments` and `settings`."""
     return _run([scripts / "restore-database.sh", *arguments], settings, deadline)
 
@@ -172,7 +172,7 @@ def seed(server: postgres.Server) -> None:
         ask(server, name, sql)
 
 
-def measured(run: Run) -> str:
+def measured(run: ScriptRun) -> str:
     """Return what a drill of the restore script measured; empty where it ended before."""
     ended = next((event for event in run.events if event["event"] == "drill"), None)
     if ended is None:
@@ -264,9 +264,9 @@ def _content(server: postgres.Server, database: str, folder: Path) -> str:
     return ask(server, database, query.read_text())
 
 
-def _run(argv: Sequence[Path | str], settings: Mapping[str, str], deadline: float) -> Run:
+def _run(argv: Sequence[Path | str], settings: Mapping[str, str], deadline: float) -> ScriptRun:
     done = process.run(["bash", *argv], env=settings, deadline=deadline)
-    return Run(
+    return ScriptRun(
         code=done.code,
         events=tuple(json.loads(line) for line in done.out.splitlines() if line.startswith("{")),
         message=done.err.strip(),
@@ -275,7 +275,7 @@ def _run(argv: Sequence[Path | str], settings: Mapping[str, str], deadline: floa
     )
 
 
-def _require(run: Run) -> None:
+def _require(run: ScriptRun) -> None:
     if not run.ok:
         raise _failed(f"{run.command} ended with {run.code}: {run.message}")
 

@@ -18,7 +18,7 @@ _DEADLINE = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class ScriptBench:
     """A seeded server and a folder for backups, with the tree's own scripts."""
 
     server: postgres.Server
@@ -26,7 +26,7 @@ class Bench:
     folder: Path
     scratch: Path
 
-    def back_up(self, extra: Mapping[str, str] | None = None) -> drill.Run:
+    def back_up(self, extra: Mapping[str, str] | None = None) -> drill.ScriptRun:
         """Run the tree's backup script, with `extra` over the healthy settings."""
         settings = {
             **drill.connection(self.server),
@@ -46,7 +46,7 @@ class Bench:
         )
 
 
-Question = Callable[[Bench], Observation]
+Question = Callable[[ScriptBench], Observation]
 
 
 def ask(context: ProbeContext, question: Question) -> Observation:
@@ -69,7 +69,7 @@ def ask(context: ProbeContext, question: Question) -> Observation:
     context.scratch.mkdir(parents=True, exist_ok=True)
     with postgres.server(context.scratch) as server:
         drill.seed(server)
-        bench = Bench(
+        bench = ScriptBench(
             server=server,
             scripts=scripts,
             folder=context.scratch / "backups",
@@ -78,7 +78,7 @@ def ask(context: ProbeContext, question: Question) -> Observation:
         return question(bench)
 
 
-def makes_verified_backup(bench: Bench) -> Observation:
+def makes_verified_backup(bench: ScriptBench) -> Observation:
     """Ask for a backup of every database, each with its sums and its manifest."""
     run = bench.back_up()
     found = {name: drill.backups_of(bench.folder, name) for name in drill.SEEDS}
@@ -95,7 +95,7 @@ def makes_verified_backup(bench: Bench) -> Observation:
     )
 
 
-def server_down(bench: Bench) -> Observation:
+def server_down(bench: ScriptBench) -> Observation:
     """Ask what is published when nobody listens."""
     with socket.socket() as closed:
         closed.bind((postgres.HOST, 0))
@@ -103,12 +103,12 @@ def server_down(bench: Bench) -> Observation:
     return _refused(bench, run)
 
 
-def wrong_password(bench: Bench) -> Observation:
+def wrong_password(bench: ScriptBench) -> Observation:
     """Ask what is published when the password is wrong."""
     return _refused(bench, bench.back_up({"PGPASSWORD": "not-the-password"}))
 
 
-def missing_database(bench: Bench) -> Observation:
+def missing_database(bench: ScriptBench) -> Observation:
     """Ask whether one database that fails keeps another from being backed up."""
     run = bench.back_up({"BACKUP_DATABASES": f"no_such_database {_DATABASE}"})
     made = len(drill.backups_of(bench.folder, _DATABASE))
@@ -121,7 +121,7 @@ def missing_database(bench: Bench) -> Observation:
     )
 
 
-def failed_dump_prunes_nothing(bench: Bench) -> Observation:
+def failed_dump_prunes_nothing(bench: ScriptBench) -> Observation:
     """Ask whether old backups outlive a night in which the dump fails."""
     first = bench.back_up({"BACKUP_DATABASES": _DATABASE})
     before = bench.published()
@@ -196,7 +196,7 @@ exit 1
     return folder
 
 
-def _refused(bench: Bench, run: drill.Run) -> Observation:
+def _refused(bench: ScriptBench, run: drill.ScriptRun) -> Observation:
     left = bench.published() if bench.folder.exists() else ()
     return judged(
         run,
@@ -207,7 +207,7 @@ def _refused(bench: Bench, run: drill.Run) -> Observation:
 
 
 def judged(
-    run: drill.Run,
+    run: drill.ScriptRun,
     *,
     passed: bool,
     expected: str,

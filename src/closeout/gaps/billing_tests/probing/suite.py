@@ -12,7 +12,7 @@ from closeout.errors import CloseoutError
 from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
 from closeout.harness import node, quality_gate, runner_output, service_copy
 from closeout.harness.offline import offline
-from closeout.harness.quality_gate import DEADLINE, Report, Rows
+from closeout.harness.quality_gate import DEADLINE, Rows, SuiteReport
 from closeout.harness.service_copy import TEST_FILE, ServiceCopy
 from closeout.parsing import test_files
 
@@ -56,7 +56,7 @@ def _run_jest(service: ServiceCopy, cache: Path, dsn: str | None) -> Rows:
         deadline=DEADLINE,
     )
     hidden = f"{lifted} comments that hide code from coverage lifted; " if lifted else ""
-    report = Report(
+    report = SuiteReport(
         command=service.shown(argv, {str(jest): "node_modules/.bin/jest"}),
         ran=runner_output.jest_results(service.written("results.json"), service.folder),
         measured=runner_output.jest_coverage(

@@ -14,7 +14,7 @@ from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
 from closeout.parsing.typescript_flow import is_guarded
-from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
+from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
 _HEADER = "access-control-allow-origin"
 _SIGNS = re.compile(
@@ -45,7 +45,7 @@ _REFLECTING = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedPlace:
     """One open place. `options` is the object literal that decides, None where there is none.
 
     `call` is the cors(…) call, None for a header written by hand.
@@ -59,22 +59,22 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class ExpressSurvey:
     """The tree's Node sources that were read, the open places, and what cannot be judged."""
 
     examined: tuple[PurePosixPath, ...]
-    opened: tuple[Opened, ...]
+    opened: tuple[OpenedPlace, ...]
     unresolved: tuple[Unresolved, ...]
     policies: tuple[PurePosixPath, ...]
     """The files that call cors(…), open or not."""
 
 
-def look(tree: Tree) -> Survey:
+def look(tree: Tree) -> ExpressSurvey:
     """Return what the tree's Express services do with origins."""
-    opened: dict[tuple[PurePosixPath, int], Opened] = {}
+    opened: dict[tuple[PurePosixPath, int], OpenedPlace] = {}
     unresolved: list[Unresolved] = []
     policies: list[PurePosixPath] = []
-    values = Values(tree)
+    values = TypeScriptValues(tree)
     examined = tree.candidates(_EXAMINED)
     for path in tree.candidates(_OPEN):
         content = tree.read(path) or b""
@@ -88,14 +88,14 @@ def look(tree: Tree) -> Survey:
         policies += [path] if calls else []
         for call in calls:
             judged = list(_judge(values, path, call))
-            places = [item for item in judged if isinstance(item, Opened)]
+            places = [item for item in judged if isinstance(item, OpenedPlace)]
             unresolved += [item for item in judged if isinstance(item, Unresolved)]
             for place in places:
                 start = call.place.start if place.options is None else place.options.place.start
                 opened.setdefault((place.path, start), place)
         for place in by_hand:
             opened.setdefault((place.path, -place.line), place)
-    return Survey(
+    return ExpressSurvey(
         examined=examined,
         opened=tuple(opened.values()),
         unresolved=tuple(dict.fromkeys(unresolved)),
@@ -103,7 +103,7 @@ def look(tree: Tree) -> Survey:
     )
 
 
-def configurable_folders(tree: Tree, survey: Survey) -> tuple[PurePosixPath, ...]:
+def configurable_folders(tree: Tree, survey: ExpressSurvey) -> tuple[PurePosixPath, ...]:
     """Return the folders of the services with a policy that reads the variable."""
     with_policy = {service_of(tree, path) for path in survey.policies}
     reading = readers(tree, frozenset(with_policy), "ALLOWED_ORIGINS")
@@ -115,7 +115,7 @@ def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     return npm.service_of(tree, path) or path.parent
 
 
-def cors_calls(source: typescript.Source) -> Iterator[typescript.Call]:
+def cors_calls(source: typescript.TypeScriptSource) -> Iterator[typescript.Call]:
     """Yield the calls of the package `cors`, whatever it was imported as."""
     names = {name for item in source.imports if item.source == "cors" for name in item.names}
     names |= {f"{name}.default" for name in names}
@@ -126,13 +126,13 @@ def cors_calls(source: typescript.Source) -> Iterator[typescript.Call]:
 
 
 def _judge(
-    values: Values, path: PurePosixPath, call: typescript.Call
-) -> Iterator[Opened | Unresolved]:
+    values: TypeScriptValues, path: PurePosixPath, call: typescript.Call
+) -> Iterator[OpenedPlace | Unresolved]:
     leaves = values.at(path, call.arguments[0]) if call.arguments else ()
     given = [leaf for leaf in leaves if leaf.kind in {"object", *FUNCTIONS}]
     if not call.arguments or any(leaf.kind in {"undefined", "null"} for leaf in leaves):
         line = call.place.line
-        yield Opened(path=path, line=line, opening=Opening.DEFAULT, call=call)
+        yield OpenedPlace(path=path, line=line, opening=Opening.DEFAULT, call=call)
     elif not given:
         line = call.place.line
         detail = "which origins it trusts cannot be read from the code"
@@ -142,7 +142,7 @@ def _judge(
         for options in objects:
             opening, line = opening_of(values, options)
             if opening is not None:
-                yield Opened(
+                yield OpenedPlace(
                     path=options.path, line=line, opening=opening, call=call, options=options
                 )
             elif untried(values, options):
@@ -150,7 +150,9 @@ def _judge(
                 yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 
 
-def _by_hand(values: Values, path: PurePosixPath, source: typescript.Source) -> Iterator[Opened]:
+def _by_hand(
+    values: TypeScriptValues, path: PurePosixPath, source: typescript.TypeScriptSource
+) -> Iterator[OpenedPlace]:
     for call in source.calls:
         if call.method not in _SETTERS or _HEADER not in call.place.text.lower():
             continue
@@ -162,10 +164,10 @@ def _by_hand(values: Values, path: PurePosixPath, source: typescript.Source) -> 
             outer = [leaf for leaf in leaves if not _is_inside_a_call(leaf, leaves)]
             reflects = outer and all(_REFLECTING.match(leaf.place.text) for leaf in outer)
             if is_star or (reflects and not _is_guarded(values, path, call)):
-                yield Opened(path=path, line=value.line, opening=Opening.HEADER)
+                yield OpenedPlace(path=path, line=value.line, opening=Opening.HEADER)
 
 
-def _header_values(call: typescript.Call) -> Iterator[typescript.Place]:
+def _header_values(call: typescript.Call) -> Iterator[typescript.SourceRange]:
     if (call.path or "").lower() == _HEADER:
         yield from call.arguments[1:2]
     for argument in call.arguments:
@@ -183,7 +185,7 @@ def _is_inside_a_call(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
     )
 
 
-def _is_guarded(values: Values, path: PurePosixPath, call: typescript.Call) -> bool:
+def _is_guarded(values: TypeScriptValues, path: PurePosixPath, call: typescript.Call) -> bool:
     return any(is_guarded(leaf.node) for leaf in values.at(path, call.place)[:1])
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.cors.express.detect import Opened, configurable_folders, look, service_of
+from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
 from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
 from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS
@@ -44,7 +44,7 @@ class _Module:
 def express_changes(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every Express service with an open policy."""
     survey = look(tree)
-    services: dict[PurePosixPath, list[Opened]] = {}
+    services: dict[PurePosixPath, list[OpenedPlace]] = {}
     left: dict[PurePosixPath, list[Unresolved]] = {}
     for place in survey.opened:
         services.setdefault(service_of(tree, place.path), []).append(place)
@@ -72,7 +72,7 @@ def _wired(
 
 
 def _changeset(
-    tree: Tree, folder: PurePosixPath, opened: Sequence[Opened], left: Sequence[Unresolved]
+    tree: Tree, folder: PurePosixPath, opened: Sequence[OpenedPlace], left: Sequence[Unresolved]
 ) -> Changeset:
     edits: dict[PurePosixPath, Edit] = {}
     unresolved = list(left)
@@ -98,13 +98,13 @@ def _changeset(
     )
 
 
-def _refusals(places: Sequence[Opened]) -> Iterator[Unresolved]:
+def _refusals(places: Sequence[OpenedPlace]) -> Iterator[Unresolved]:
     for place in places:
         if place.call is None:
             yield _left(place, "writes the header by hand; remove it and let cors(…) answer")
 
 
-def _left(place: Opened, detail: str) -> Unresolved:
+def _left(place: OpenedPlace, detail: str) -> Unresolved:
     return Unresolved(path=place.path, reason=Reason.AMBIGUOUS, line=place.line, detail=detail)
 
 
@@ -130,7 +130,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
 
 
 def _edits(
-    tree: Tree, folder: PurePosixPath, places: Sequence[Opened], module: _Module
+    tree: Tree, folder: PurePosixPath, places: Sequence[OpenedPlace], module: _Module
 ) -> tuple[list[Edit], str]:
     """Return the edits for one file, and the name of an import that they would leave unused."""
     path = places[0].path

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from enum import Enum
 
 from closeout.parsing import typescript
-from closeout.parsing.typescript_flow import Answer, flow
-from closeout.parsing.typescript_values import FUNCTIONS, Leaf, Values
+from closeout.parsing.typescript_flow import CallbackCall, flow
+from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
 _STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
 _NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
@@ -27,7 +27,7 @@ class Opening(Enum):
     HEADER = "writes Access-Control-Allow-Origin by hand for every origin"
 
 
-def delegated(values: Values, function: Leaf) -> Iterator[Leaf]:
+def delegated(values: TypeScriptValues, function: Leaf) -> Iterator[Leaf]:
     """Yield the options that a function per request always answers with."""
     found = flow(function.node)
     for answer in found.answers:
@@ -36,7 +36,7 @@ def delegated(values: Values, function: Leaf) -> Iterator[Leaf]:
             yield from (item for item in given if item.kind == "object")
 
 
-def opening_of(values: Values, options: Leaf) -> tuple[Opening | None, int]:
+def opening_of(values: TypeScriptValues, options: Leaf) -> tuple[Opening | None, int]:
     """Return how an options object lets everybody in, and where."""
     leaves = values.members(options, "origin")
     if not leaves:
@@ -50,13 +50,13 @@ def opening_of(values: Values, options: Leaf) -> tuple[Opening | None, int]:
     return None, options.place.line
 
 
-def untried(values: Values, options: Leaf) -> bool:
+def untried(values: TypeScriptValues, options: Leaf) -> bool:
     """Return whether an origin is a pattern that is too long, or no pattern in Python."""
     patterns = (_pattern(leaf) for leaf in values.members(options, "origin"))
     return any(pattern and _compiled(pattern) is None for pattern in patterns)
 
 
-def _leaf_opening(values: Values, leaf: Leaf) -> Opening | None:
+def _leaf_opening(values: TypeScriptValues, leaf: Leaf) -> Opening | None:
     if leaf.kind == "true":
         return Opening.REFLECTED
     if leaf.kind in {"string", "template_string"} and _is_star(leaf.text):
@@ -92,7 +92,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _never_refuses(values: Values, function: Leaf) -> bool:
+def _never_refuses(values: TypeScriptValues, function: Leaf) -> bool:
     found = flow(function.node)
     accepting = [item for item in found.answers if _accepts(values, function, item)]
     if found.can_stop or len(accepting) < len(found.answers):
@@ -100,7 +100,7 @@ def _never_refuses(values: Values, function: Leaf) -> bool:
     return len(accepting) > 1 or any(not item.is_conditional for item in accepting)
 
 
-def _accepts(values: Values, function: Leaf, answer: Answer) -> bool:
+def _accepts(values: TypeScriptValues, function: Leaf, answer: CallbackCall) -> bool:
     """Return whether the callback is told yes, whatever asks."""
     if len(answer.arguments) < len(("error", "origin")):
         return False

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
-from closeout.parsing.fastapi import Service
+from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import AppCreation, CorsCall, Module
 
 Node = ast.expr | ast.keyword
 
 
-def creation_with(service: Service, path: PurePosixPath, call: CorsCall) -> AppCreation | None:
+def creation_with(
+    service: FastApiService, path: PurePosixPath, call: CorsCall
+) -> AppCreation | None:
     """Return the named application in whose own list of middleware `call` stands."""
     module = service.modules[path]
     for home, app in service.apps:

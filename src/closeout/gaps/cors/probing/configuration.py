@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from closeout.gaps.cors.probing.origins import (
     ALLOWED,
     EVIL,
+    Cases,
+    asked,
     get,
     not_shared,
     preflight,
     readable_from,
 )
 from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Judge, Request, judged, send, summary, unproven
+from closeout.harness.http import judged, unproven
 from closeout.model import Observation, Probe, ProbeContext
 
 _SERVICES = ("cloud-analytics-service", "cloud-llm-insights-service")
@@ -33,13 +35,13 @@ class _Case:
     name: str
     environment: Mapping[str, str]
     expected: str
-    cases: Sequence[tuple[Request, Judge]] = ()
+    cases: Cases = ()
     refusable: bool = False
     criterion: str = "1.2"
     removed: tuple[str, ...] = field(default=("ALLOWED_ORIGINS",))
 
 
-def _closed(*origins: str) -> list[tuple[Request, Judge]]:
+def _closed(*origins: str) -> Cases:
     return [(make(origin), not_shared) for origin in origins for make in (preflight, get)]
 
 
@@ -118,18 +120,15 @@ _CASES = (
 )
 
 
-def _run(service: str, case: _Case) -> Callable[[ProbeContext], Observation]:
-    def run(context: ProbeContext) -> Observation:
-        shown = " ".join(f"{name}={value!r}" for name, value in case.environment.items())
-        command = f"{shown} start {service}; {case.cases[0][0].command(service)}"
-        launch = launch_of(context, service).without(*case.removed)
-        launch = launch.with_environment(case.environment)
-        with booted(launch, context.scratch / "service.log") as service_up:
-            if not isinstance(service_up, Booted):
-                return _refused_to_boot(service_up.reason, case, command)
-            return _judge(service_up, case, command)
-
-    return run
+def _run(service: str, case: _Case, context: ProbeContext) -> Observation:
+    shown = " ".join(f"{name}={value!r}" for name, value in case.environment.items())
+    command = f"{shown} start {service}; {case.cases[0][0].command(service)}"
+    launch = launch_of(context, service).without(*case.removed)
+    launch = launch.with_environment(case.environment)
+    with booted(launch, context.scratch / "service.log") as service_up:
+        if not isinstance(service_up, Booted):
+            return _refused_to_boot(service_up.reason, case, command)
+        return asked(service_up.url, case.cases, case.expected, command)
 
 
 def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:
@@ -141,22 +140,12 @@ def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:
     return judged(expected=case.expected, command=command, faults=["it does not boot"], seen=reason)
 
 
-def _judge(service_up: Booted, case: _Case, command: str) -> Observation:
-    faults: list[str] = []
-    seen = ""
-    for request, judge in case.cases:
-        answer = send(service_up.url, request)
-        faults += [f"{request.label}: {fault}" for fault in judge(answer)]
-        seen = seen or summary(answer)
-    return judged(expected=case.expected, command=command, faults=faults, seen=seen)
-
-
 CONFIGURATION_PROBES = tuple(
     Probe(
         id=f"cors.{case.name}@{service}",
         criterion=case.criterion,
         needs=(service,),
-        run=_run(service, case),
+        run=partial(_run, service, case),
         subject=service,
     )
     for service in _SERVICES

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from closeout.gaps.cors.express.detect import look, service_of
-from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, LOOKALIKES, get, not_shared, preflight
+from closeout.gaps.cors.probing.origins import (
+    ALLOWED,
+    EVIL,
+    LOOKALIKES,
+    Cases,
+    asked,
+    get,
+    header_refused,
+    not_shared,
+    preflight,
+    shared_with,
+)
 from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Answer, Judge, Request, exchanges, judged, send, summary, unproven
+from closeout.harness.http import Answer, Request, exchanges, judged, unproven
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
@@ -46,18 +57,6 @@ _DOORS = (
     ),
 )
 
-Cases = Sequence[tuple[Request, Judge]]
-
-
-def _shared_with(origin: str, answer: Answer) -> Sequence[str]:
-    """Fault an answer that `origin` cannot read, or that a cache would hand to another one."""
-    faults = []
-    if answer.value("access-control-allow-origin") != origin:
-        faults.append(f"allowed origin is {answer.value('access-control-allow-origin')!r}")
-    if "origin" not in (answer.value("vary") or "").lower():
-        faults.append(f"Vary is {answer.value('vary')!r}")
-    return faults
-
 
 def _method_allowed(answer: Answer) -> Sequence[str]:
     methods = answer.value("access-control-allow-methods") or ""
@@ -67,11 +66,6 @@ def _method_allowed(answer: Answer) -> Sequence[str]:
 def _headers_allowed(answer: Answer) -> Sequence[str]:
     headers = (answer.value("access-control-allow-headers") or "").lower()
     return [] if "authorization" in headers and "content-type" in headers else [headers]
-
-
-def _header_refused(answer: Answer) -> Sequence[str]:
-    headers = (answer.value("access-control-allow-headers") or "").lower()
-    return [f"allowed: {headers}"] if "x-arbitrary" in headers or "*" in headers else []
 
 
 def _works(answer: Answer) -> Sequence[str]:
@@ -95,8 +89,8 @@ def _open(door: _Door, *origins: str) -> Cases:
         case
         for origin in origins
         for case in (
-            (preflight(origin, path=door.write), partial(_shared_with, origin)),
-            (get(origin, path=door.read), partial(_shared_with, origin)),
+            (preflight(origin, path=door.write), partial(shared_with, origin)),
+            (get(origin, path=door.read), partial(shared_with, origin)),
         )
     ]
 
@@ -126,8 +120,8 @@ def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
             "allowed-origin-reads-refusals",
             "refusals carry the allowed origin",
             [
-                (get(ALLOWED, path=door.refused), partial(_shared_with, ALLOWED)),
-                (get(ALLOWED, path=_NOWHERE), partial(_shared_with, ALLOWED)),
+                (get(ALLOWED, path=door.refused), partial(shared_with, ALLOWED)),
+                (get(ALLOWED, path=_NOWHERE), partial(shared_with, ALLOWED)),
             ],
         ),
         ("own-methods", "POST and no TRACE", [(ask(ALLOWED), _method_allowed)]),
@@ -139,7 +133,7 @@ def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
         (
             "arbitrary-header-refused",
             "a header that the service does not read is not allowed",
-            [(ask(ALLOWED, (_HEADERS, "x-arbitrary")), _header_refused)],
+            [(ask(ALLOWED, (_HEADERS, "x-arbitrary")), header_refused)],
         ),
         ("no-origin", "works, without `*`", [(Request(path=door.read), _works)]),
     )
@@ -188,7 +182,7 @@ def _configured(
         log = context.scratch / "service.log"
         with booted(launch.with_environment(environment), log) as service_up:
             if isinstance(service_up, Booted):
-                return _judge(service_up, cases, expected, command)
+                return asked(service_up.url, cases, expected, command)
         # A process that ends for any other reason must not count as a deliberate refusal.
         said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
         if refusable and said:
@@ -200,16 +194,6 @@ def _configured(
         return judged(expected=expected, command=command, faults=faults, seen=service_up.reason)
 
     return run
-
-
-def _judge(service_up: Booted, cases: Cases, expected: str, command: str) -> Observation:
-    faults: list[str] = []
-    seen = ""
-    for request, judge in cases:
-        answer = send(service_up.url, request)
-        faults += [f"{request.label}: {fault}" for fault in judge(answer)]
-        seen = seen or summary(answer)
-    return judged(expected=expected, command=command, faults=faults, seen=seen)
 
 
 def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) -> Probe:

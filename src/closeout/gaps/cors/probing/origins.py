@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from closeout.harness.http import Answer, Request
+from closeout.harness.http import Answer, Judge, Request, judged, send, summary
+from closeout.model import Observation
+
+Cases = Sequence[tuple[Request, Judge]]
 
 ALLOWED = "http://localhost:5135"
 """The dashboard's development server: allowed by default outside production."""
@@ -63,11 +66,32 @@ def readable(answer: Answer) -> Sequence[str]:
 
 def readable_from(origin: str, answer: Answer) -> Sequence[str]:
     """Fault an answer that `origin` cannot read with credentials, or that caches would mix up."""
+    trusted = answer.value("access-control-allow-credentials") == "true"
+    return [*shared_with(origin, answer), *([] if trusted else ["no credentials"])]
+
+
+def shared_with(origin: str, answer: Answer) -> Sequence[str]:
+    """Fault an answer that `origin` cannot read, or that a cache would hand to another one."""
     faults = []
     if answer.value("access-control-allow-origin") != origin:
         faults.append(f"allowed origin is {answer.value('access-control-allow-origin')!r}")
-    if answer.value("access-control-allow-credentials") != "true":
-        faults.append("no credentials")
     if "origin" not in (answer.value("vary") or "").lower():
         faults.append(f"Vary is {answer.value('vary')!r}")
     return faults
+
+
+def header_refused(answer: Answer) -> Sequence[str]:
+    """Fault an answer that lets a page send a header that nobody reads."""
+    allowed = (answer.value("access-control-allow-headers") or "").lower()
+    return [f"allowed: {allowed}"] if "x-arbitrary" in allowed or "*" in allowed else []
+
+
+def asked(url: str, cases: Cases, expected: str, command: str) -> Observation:
+    """Return what a process of a probe's own answers, the first answer as what was seen."""
+    faults: list[str] = []
+    seen = ""
+    for request, judge in cases:
+        answer = send(url, request)
+        faults += [f"{request.label}: {fault}" for fault in judge(answer)]
+        seen = seen or summary(answer)
+    return judged(expected=expected, command=command, faults=faults, seen=seen)

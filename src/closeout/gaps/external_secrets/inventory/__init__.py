@@ -35,7 +35,7 @@ _SCRIPTS = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class SecretPlace:
     """One place that names a secret variable."""
 
     path: PurePosixPath
@@ -53,7 +53,7 @@ class SecretVariable:
 
     service: str
     name: str
-    places: tuple[Place, ...]
+    places: tuple[SecretPlace, ...]
 
     @property
     def literal(self) -> bool:
@@ -69,7 +69,7 @@ class SecretVariable:
 def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
     """Return every secret variable of every service, sorted by service and name."""
     known = services(tree)
-    found: dict[tuple[str, str], set[Place]] = defaultdict(set)
+    found: dict[tuple[str, str], set[SecretPlace]] = defaultdict(set)
     for path in (
         *tree.ending(_SETTINGS),
         *tree.candidates(_READING_SCRIPTS),
@@ -80,7 +80,7 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
         if read is None or content is None:
             continue
         for service, mention in read(content):
-            place = Place(
+            place = SecretPlace(
                 path=path,
                 line=mention.line,
                 origin=mention.origin,
@@ -112,7 +112,7 @@ def _is_in_service(path: PurePosixPath) -> bool:
     return len(parts) > 2 and parts[0] in LAYERS  # noqa: PLR2004 - layer, service and a file
 
 
-def _order(place: Place) -> tuple[str, int, str]:
+def _order(place: SecretPlace) -> tuple[str, int, str]:
     return (str(place.path), place.line, place.origin.value)
 
 

@@ -77,7 +77,7 @@ def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:
     )
 
 
-def _owner(service: compose.Service, known: frozenset[str]) -> str:
+def _owner(service: compose.ComposeService, known: frozenset[str]) -> str:
     for name in (PurePosixPath(service.context).name, service.name):
         if name in known:
             return name

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import Place, SecretVariable
+from closeout.gaps.external_secrets.inventory import SecretPlace, SecretVariable
 from closeout.gaps.external_secrets.inventory.code import names_a_secret
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.ignored import ignoring
@@ -42,7 +42,7 @@ _LOCKFILES = frozenset({"package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.y
 _YAML = frozenset({".yml", ".yaml"})
 
 
-class Form(Enum):
+class LiteralForm(Enum):
     """How a secret is written."""
 
     VALUE = "holds a usable value"
@@ -57,7 +57,7 @@ class Literal:
     path: PurePosixPath
     line: int
     name: str
-    form: Form
+    form: LiteralForm
 
 
 def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, ...]:
@@ -104,8 +104,8 @@ def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:
                 )
 
 
-def _form(named: Place | Mention) -> Form:
-    return Form.VALUE if named.literal else Form.FALLBACK
+def _form(named: SecretPlace | Mention) -> LiteralForm:
+    return LiteralForm.VALUE if named.literal else LiteralForm.FALLBACK
 
 
 def _is_opaque(path: PurePosixPath) -> bool:
@@ -137,7 +137,7 @@ _QUESTIONS = (
 
 def _in_file(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
     for name, line in _material(path, content):
-        yield Literal(path=path, line=line, name=name, form=Form.MATERIAL)
+        yield Literal(path=path, line=line, name=name, form=LiteralForm.MATERIAL)
     for item in _mentions(path, content):
         if item.literal or item.fallback:
             yield Literal(path=path, line=item.line, name=item.name, form=_form(item))

@@ -17,8 +17,8 @@ from closeout.parsing.typescript_expressions import (
     peeled,
     source_of,
 )
-from closeout.parsing.typescript_source import Place, string_value
-from closeout.parsing.typescript_values import Values
+from closeout.parsing.typescript_source import SourceRange, string_value
+from closeout.parsing.typescript_values import TypeScriptValues
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -32,7 +32,7 @@ _ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[['\"]\w+['\"]\])\s*(?:\|\||\?
 _PLAIN = re.compile(r"[\w-]+")
 
 
-class Form(Enum):
+class ComparisonForm(Enum):
     """How a literal is held against a value."""
 
     EQUAL = "equal"
@@ -46,7 +46,7 @@ class Form(Enum):
 class Compared:
     """A value held against a literal. `node` is the comparison, or the whole switch."""
 
-    form: Form
+    form: ComparisonForm
     name: str
     literal: str
     literal_node: Node = field(repr=False)
@@ -55,7 +55,7 @@ class Compared:
     node: Node = field(repr=False)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourceRange:
         """Return where it stands."""
         return typescript.place_of(self.node)
 
@@ -63,7 +63,7 @@ class Compared:
     def equality(self) -> typescript.Comparison | None:
         """Return it as a comparison with the statement around it, None where it is no equality."""
         operator = self.node.child_by_field_name("operator")
-        if self.form not in {Form.EQUAL, Form.UNEQUAL}:
+        if self.form not in {ComparisonForm.EQUAL, ComparisonForm.UNEQUAL}:
             return None
         around = self.node.parent.parent if self.node.parent is not None else None
         statement = around if around is not None and around.type == "if_statement" else None
@@ -78,7 +78,7 @@ class Compared:
         )
 
 
-def comparisons(values: Values, path: PurePosixPath, root: Node) -> Iterator[Compared]:
+def comparisons(values: TypeScriptValues, path: PurePosixPath, root: Node) -> Iterator[Compared]:
     """Yield every value of a name that is held against a text known from the code."""
     for node in typescript.find(root, *_COMPARING):
         if node.type == "binary_expression":
@@ -91,7 +91,7 @@ def comparisons(values: Values, path: PurePosixPath, root: Node) -> Iterator[Com
             yield from _looked_up(node)
 
 
-def _equality(values: Values, path: PurePosixPath, node: Node) -> Iterator[Compared]:
+def _equality(values: TypeScriptValues, path: PurePosixPath, node: Node) -> Iterator[Compared]:
     operator = text_of(node.child_by_field_name("operator"))
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     if operator not in _EQUAL | _UNEQUAL or left is None or right is None:
@@ -100,7 +100,7 @@ def _equality(values: Values, path: PurePosixPath, node: Node) -> Iterator[Compa
         literal = _literal(values, path, other)
         if literal is not None and name_of(value) and value.type != "unary_expression":
             yield Compared(
-                form=Form.EQUAL if operator in _EQUAL else Form.UNEQUAL,
+                form=ComparisonForm.EQUAL if operator in _EQUAL else ComparisonForm.UNEQUAL,
                 name=_named(value),
                 literal=literal,
                 literal_node=peeled(other),
@@ -110,7 +110,7 @@ def _equality(values: Values, path: PurePosixPath, node: Node) -> Iterator[Compa
             return
 
 
-def _cases(values: Values, path: PurePosixPath, node: Node) -> Iterator[Compared]:
+def _cases(values: TypeScriptValues, path: PurePosixPath, node: Node) -> Iterator[Compared]:
     value, body = node.child_by_field_name("value"), node.child_by_field_name("body")
     if value is None or body is None or not name_of(value):
         return
@@ -119,7 +119,7 @@ def _cases(values: Values, path: PurePosixPath, node: Node) -> Iterator[Compared
         literal = None if other is None else _literal(values, path, other)
         if other is not None and literal is not None:
             yield Compared(
-                form=Form.CASE,
+                form=ComparisonForm.CASE,
                 name=_named(value),
                 literal=literal,
                 literal_node=peeled(other),
@@ -147,7 +147,7 @@ def _asked(node: Node) -> Iterator[Compared]:
     for literal in literals:
         for value in named[:1]:
             yield Compared(
-                form=Form.ASKED,
+                form=ComparisonForm.ASKED,
                 name=_named(value),
                 literal=literal.text,
                 literal_node=literal.node,
@@ -166,7 +166,7 @@ def _looked_up(node: Node) -> Iterator[Compared]:
         key = pair.child_by_field_name("key")
         if key is not None and key.type == "string":
             yield Compared(
-                form=Form.ASKED,
+                form=ComparisonForm.ASKED,
                 name=_named(index),
                 literal=text_of(key)[1:-1],
                 literal_node=key,
@@ -198,7 +198,7 @@ def _texts(node: Node) -> Iterator[_Text]:
             yield _Text(text=literal, node=value)
 
 
-def _literal(values: Values, path: PurePosixPath, node: Node) -> str | None:
+def _literal(values: TypeScriptValues, path: PurePosixPath, node: Node) -> str | None:
     value = peeled(node)
     literal = string_value(typescript.place_of(value))
     if value.type == "binary_expression" and _ENVIRONMENT.match(text_of(value)):

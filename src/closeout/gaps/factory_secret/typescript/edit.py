@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
-from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Kind
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.typescript_language import brought_in
@@ -68,7 +68,7 @@ def mend_comparison(
 
 
 def _refused(
-    content: bytes, source: typescript.Source, comparison: typescript.Comparison | None
+    content: bytes, source: typescript.TypeScriptSource, comparison: typescript.Comparison | None
 ) -> tuple[Splice, ...]:
     """Return the splices that give the plain refusal its answer, none where it is not plain."""
     if comparison is None or comparison.consequence is None:
@@ -127,9 +127,9 @@ def mend_fallback(
 def by_hand(secret: HardcodedSecret) -> Unresolved:
     """Return a secret whose right replacement only its owner knows."""
     where = {
-        Kind.CONSTANT: "is kept in a constant: which variable holds it is not known",
-        Kind.COMPARED: "is compared with a literal: which variable holds it is not known",
-        Kind.FALLBACK: "falls back to a literal in a way that is not mended here",
+        SecretKind.CONSTANT: "is kept in a constant: which variable holds it is not known",
+        SecretKind.COMPARED: "is compared with a literal: which variable holds it is not known",
+        SecretKind.FALLBACK: "falls back to a literal in a way that is not mended here",
     }[secret.kind]
     return _unresolved(secret, f"{secret.name} {where}")
 
@@ -163,7 +163,9 @@ def _asked(
     yield Splice(start=answer.place.start, end=answer.place.end, text=text)
 
 
-def _answer(source: typescript.Source, inside: typescript.Place) -> typescript.Call | None:
+def _answer(
+    source: typescript.TypeScriptSource, inside: typescript.SourceRange
+) -> typescript.Call | None:
     """Return the call in the refusal's block that sends the answer."""
     if not inside.text.startswith("{") or "\n" not in inside.text:
         return None
@@ -177,7 +179,9 @@ def _answer(source: typescript.Source, inside: typescript.Place) -> typescript.C
     return answers[0] if len(answers) == 1 else None
 
 
-def _tells_the_claim(source: typescript.Source, comparison: typescript.Comparison) -> bool:
+def _tells_the_claim(
+    source: typescript.TypeScriptSource, comparison: typescript.Comparison
+) -> bool:
     inside = comparison.consequence
     name = re.findall(r"\w+", comparison.other.text)[-1]
     return inside is not None and any(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
-from closeout.gaps.factory_secret.typescript.comparison import Compared, Form
+from closeout.gaps.factory_secret.typescript.comparison import Compared, ComparisonForm
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
@@ -39,12 +39,12 @@ def replaced(compared: Compared) -> tuple[Splice, ...] | str:
     """Return the splices that ask whether the claim is accepted, or why that would be a guess."""
     node = compared.node
     text = f"{ACCEPTS}({typescript.place_of(peeled(compared.value)).text})"
-    if compared.form is Form.CASE:
+    if compared.form is ComparisonForm.CASE:
         return _replaced_case(compared, text)
-    if compared.form is Form.ASKED:
+    if compared.form is ComparisonForm.ASKED:
         return "the comparison is made by a call: what else it accepts is not known"
     trouble = _doubt(compared)
-    denied = "!" if compared.form is Form.UNEQUAL else ""
+    denied = "!" if compared.form is ComparisonForm.UNEQUAL else ""
     whole = Splice(start=node.start_byte, end=node.end_byte, text=f"{denied}{text}")
     return trouble or (whole,)
 
@@ -77,7 +77,7 @@ def _doubt(compared: Compared) -> str:
     if around.type == "if_statement":
         consequence = around.child_by_field_name("consequence")
         alternative = around.child_by_field_name("alternative")
-        is_denied = (compared.form is Form.UNEQUAL) != (node.type == "unary_expression")
+        is_denied = (compared.form is ComparisonForm.UNEQUAL) != (node.type == "unary_expression")
         refusing = text_of(consequence) if is_denied else text_of(alternative) or _rest(around)
         if not _STOPS.search(refusing):
             return "what happens to a wrong claim is not written beside the comparison"
@@ -166,7 +166,7 @@ def _routes(
                 yield there, call
 
 
-def registrations(source: typescript.Source) -> Iterator[typescript.Call]:
+def registrations(source: typescript.TypeScriptSource) -> Iterator[typescript.Call]:
     """Yield the calls that register handlers, those after `.route('/path')` included."""
     yield from source.routes()
     routed = [call for call in source.calls if call.method == "route"]

@@ -13,7 +13,7 @@ from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 from closeout.parsing.typescript_expressions import environment_defaults
-from closeout.parsing.typescript_values import Values
+from closeout.parsing.typescript_values import TypeScriptValues
 
 NAMED = PurePosixPath("cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts")
 VARIABLE = "DEVICE_FACTORY_SECRET"
@@ -33,7 +33,7 @@ _SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGN
 _SHORTEST = 4
 
 
-class Kind(Enum):
+class SecretKind(Enum):
     """How a secret stands in the source."""
 
     COMPARED = "compared"
@@ -46,10 +46,10 @@ class HardcodedSecret:
     """One secret in the source; `comparison` or `fallback` is the code that holds it."""
 
     path: PurePosixPath
-    kind: Kind
+    kind: SecretKind
     name: str
     literal: str
-    place: typescript.Place
+    place: typescript.SourceRange
     compared: Compared | None = None
     comparison: typescript.Comparison | None = None
     fallback: typescript.Fallback | None = None
@@ -57,7 +57,9 @@ class HardcodedSecret:
     @property
     def is_factory(self) -> bool:
         """Return whether this is the code that devices are claimed with."""
-        told = self.kind is Kind.COMPARED and not re.search("password", self.name, re.IGNORECASE)
+        told = self.kind is SecretKind.COMPARED and not re.search(
+            "password", self.name, re.IGNORECASE
+        )
         return told and bool(_FACTORY.search(f"{self.name} {self.path.name}"))
 
 
@@ -73,7 +75,7 @@ class Sources:
 
 def sources(tree: Tree) -> Sources:
     """Return what the tree's TypeScript says about secrets."""
-    values = Values(tree)
+    values = TypeScriptValues(tree)
     found: list[HardcodedSecret] = []
     readers: list[PurePosixPath] = []
     broken: list[Unresolved] = []
@@ -99,13 +101,16 @@ def _is_about_the_factory(content: bytes) -> bool:
 
 
 def _secrets(
-    values: Values, path: PurePosixPath, content: bytes, source: typescript.Source
+    values: TypeScriptValues,
+    path: PurePosixPath,
+    content: bytes,
+    source: typescript.TypeScriptSource,
 ) -> list[HardcodedSecret]:
     root = typescript.parsed(content)
     compared = [
         HardcodedSecret(
             path=path,
-            kind=Kind.COMPARED,
+            kind=SecretKind.COMPARED,
             name=item.name,
             literal=item.literal,
             place=item.place,
@@ -116,13 +121,15 @@ def _secrets(
         if _is_secret(item.name, item.literal)
     ]
     defaults = [
-        HardcodedSecret(path=path, kind=Kind.FALLBACK, name=name, literal=literal, place=place)
+        HardcodedSecret(
+            path=path, kind=SecretKind.FALLBACK, name=name, literal=literal, place=place
+        )
         for name, literal, place in environment_defaults(root)
         if _SECRET_TAIL.search(name) and literal
     ]
     constants = [
         HardcodedSecret(
-            path=path, kind=Kind.CONSTANT, name=item.name, literal=literal, place=item.place
+            path=path, kind=SecretKind.CONSTANT, name=item.name, literal=literal, place=item.place
         )
         for item in source.definitions
         if (literal := typescript.string_value(item.value)) is not None
@@ -132,7 +139,7 @@ def _secrets(
     fallbacks = [
         HardcodedSecret(
             path=path,
-            kind=Kind.FALLBACK,
+            kind=SecretKind.FALLBACK,
             name=item.variable,
             literal=item.literal,
             place=item.place,
@@ -153,7 +160,7 @@ def _is_secret(name: str, literal: str) -> bool:
     )
 
 
-def _unparsable(path: PurePosixPath, source: typescript.Source) -> Unresolved:
+def _unparsable(path: PurePosixPath, source: typescript.TypeScriptSource) -> Unresolved:
     detail = source.refusal or "the source does not parse"
     line = source.error_line or 1
     return Unresolved(path=path, reason=Reason.UNPARSABLE, line=line, detail=detail)

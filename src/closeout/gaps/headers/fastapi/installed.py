@@ -9,14 +9,14 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.parsing import python_walk
-from closeout.parsing.fastapi import Service
+from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import AppCreation, Definition, Module
 
 _STACK = "build_middleware_stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class InstalledHeaders:
     """The values of each header by lower-case name; `outermost` where a 500 has them too."""
 
     values: Mapping[str, frozenset[str]]
@@ -33,7 +33,7 @@ class _Layer:
 
 
 @lru_cache(maxsize=256)
-def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Installed:
+def installed(service: FastApiService, path: PurePosixPath, app: AppCreation) -> InstalledHeaders:
     """Return what the layers around `app` set on every answer.
 
     A header that a single route sets does not count: no layer carries it.
@@ -49,12 +49,12 @@ def installed(service: Service, path: PurePosixPath, app: AppCreation) -> Instal
         if layer.outermost and found:
             # What the outermost layer says replaces what the inner ones said.
             values |= {name: {value for key, value in found if key == name} for name, _ in found}
-    return Installed(
+    return InstalledHeaders(
         values={name: frozenset(items) for name, items in values.items()}, outermost=outermost
     )
 
 
-def _layers(service: Service, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
+def _layers(service: FastApiService, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
     for home, known in ((path, app), *service.received(app)):
         module = service.modules[home]
         if known.name:
@@ -70,7 +70,7 @@ def _is_http_middleware(decorator: ast.expr, name: str) -> bool:
     return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == f"{name}.middleware"
 
 
-def _called_layers(service: Service, module: Module, app: AppCreation) -> Iterator[_Layer]:
+def _called_layers(service: FastApiService, module: Module, app: AppCreation) -> Iterator[_Layer]:
     for call, _, _ in module.calls:
         takes_app = any(ast.unparse(argument) == app.name for argument in call.args)
         adds = ast.unparse(call.func) == f"{app.name}.add_middleware"
@@ -86,7 +86,9 @@ def _called_layers(service: Service, module: Module, app: AppCreation) -> Iterat
                 yield from _added_within(service, home, definition)
 
 
-def _added_within(service: Service, home: Module, definition: Definition) -> Iterator[_Layer]:
+def _added_within(
+    service: FastApiService, home: Module, definition: Definition
+) -> Iterator[_Layer]:
     for node in python_walk.nodes(definition):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_middleware"):
             name = home.qualified(node.args[0]).rsplit(".", 1)[-1] if node.args else ""
@@ -94,7 +96,7 @@ def _added_within(service: Service, home: Module, definition: Definition) -> Ite
                 yield _layer(other, home, found, outermost=False)
 
 
-def _definitions(service: Service, name: str) -> Iterator[tuple[Module, Definition]]:
+def _definitions(service: FastApiService, name: str) -> Iterator[tuple[Module, Definition]]:
     for module in service.modules.values():
         for node in module.definitions.get(name, ()):
             yield module, node
@@ -115,39 +117,17 @@ def _overrides_stack(definition: Definition) -> bool:
     )
 
 
-def _headers(layer: _Layer, service: Service) -> Iterator[tuple[str, str]]:
+def _headers(layer: _Layer, service: FastApiService) -> Iterator[tuple[str, str]]:
     for top in layer.nodes:
         for node in python_walk.nodes(top):
-            for key, value in _pairs(node):
-                name = _text(key).lower()
+            for name, value in python_walk.headers(node):
                 if "-" in name:
                     for text in _texts(value, layer.module, service):
                         yield name, text
 
 
-def _texts(value: ast.AST, module: Module, service: Service) -> Iterable[str]:
-    text = _text(value)
+def _texts(value: ast.AST, module: Module, service: FastApiService) -> Iterable[str]:
+    text = python_walk.text(value)
     if text or not isinstance(value, ast.expr):
         return [text] if text else []
     return service.values.strings(value, module)
-
-
-def _pairs(node: ast.AST) -> Iterator[tuple[ast.AST | None, ast.AST]]:
-    """Yield the shapes in which code writes a header: index, dictionary, pair and call."""
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-        yield node.targets[0].slice, node.value
-    elif isinstance(node, ast.Dict):
-        yield from zip(node.keys, node.values, strict=True)
-    elif isinstance(node, ast.Tuple | ast.List) and len(node.elts) == len(("name", "value")):
-        yield node.elts[0], node.elts[1]
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        writes = node.func.attr in {"setdefault", "append", "add"}
-        if writes and len(node.args) == len(("name", "value")):
-            yield node.args[0], node.args[1]
-
-
-def _text(node: ast.AST | None) -> str:
-    value = node.value if isinstance(node, ast.Constant) else ""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value if isinstance(value, str) else ""

@@ -8,6 +8,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import urlsplit
 
 from closeout.harness.boot import Booted, booted, launch_of
@@ -28,30 +29,26 @@ _NOTICED = 3.0
 
 def behaviour(service: str) -> Iterator[tuple[str, Callable[[ProbeContext], Observation]]]:
     """Yield the name and the function of each probe of `service`."""
-    yield "docs-policy", _docs_policy(service)
-    yield "streaming", _streaming(service)
-    yield "background-task", _background(service)
+    yield "docs-policy", partial(_docs_policy, service)
+    yield "streaming", partial(_streaming, service)
+    yield "background-task", partial(_background, service)
     if service in _TRANSPARENT:
-        yield "transparent", _transparent(service)
+        yield "transparent", partial(_transparent, service)
 
 
-def _docs_policy(service: str) -> Callable[[ProbeContext], Observation]:
+def _docs_policy(service: str, context: ProbeContext) -> Observation:
     """Hold the page's scripts against its own policy, as a browser would."""
-
-    def run(context: ProbeContext) -> Observation:
-        request = Request(path=context.settings[f"docs.{service}"] or "/docs")
-        answer = ask(context, service, request)
-        faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
-        policy = _directives(answer.value("content-security-policy") or "")
-        faults += _blocked(answer.body.decode("utf-8", "replace"), policy)
-        return judged(
-            expected="the policy lets the page's own scripts and styles run",
-            command=request.command(service),
-            faults=faults,
-            seen=f"status {answer.status}, policy {policy}",
-        )
-
-    return run
+    request = Request(path=context.settings[f"docs.{service}"] or "/docs")
+    answer = ask(context, service, request)
+    faults = [] if answer.status == 200 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's own number
+    policy = _directives(answer.value("content-security-policy") or "")
+    faults += _blocked(answer.body.decode("utf-8", "replace"), policy)
+    return judged(
+        expected="the policy lets the page's own scripts and styles run",
+        command=request.command(service),
+        faults=faults,
+        seen=f"status {answer.status}, policy {policy}",
+    )
 
 
 def _directives(policy: str) -> dict[str, list[str]]:
@@ -97,57 +94,47 @@ def _permits(sources: list[str] | None, place: str) -> bool:
     return any(host in source or source in {"*", "https:"} for source in sources)
 
 
-def _streaming(service: str) -> Callable[[ProbeContext], Observation]:
-    def run(context: ProbeContext) -> Observation:
-        request = Request(path="/__closeout__/stream")
-        for _ in range(_STREAMS):
-            answer = ask(context, service, request)
-            whole = answer.body == b"chunk 0\nchunk 1\nchunk 2\n"
-            spread = answer.first_byte < answer.last_byte - _SPREAD
-            if spread or not whole:
-                break
-        return judged(
-            expected="three chunks, the first long before the last",
-            command=request.command(service),
-            faults=[] if whole and spread else [f"{answer.body!r}, all at once: {not spread}"],
-            seen=f"status {answer.status}, {len(answer.body)} bytes, spread over time: {spread}",
-        )
-
-    return run
+def _streaming(service: str, context: ProbeContext) -> Observation:
+    request = Request(path="/__closeout__/stream")
+    for _ in range(_STREAMS):
+        answer = ask(context, service, request)
+        whole = answer.body == b"chunk 0\nchunk 1\nchunk 2\n"
+        spread = answer.first_byte < answer.last_byte - _SPREAD
+        if spread or not whole:
+            break
+    return judged(
+        expected="three chunks, the first long before the last",
+        command=request.command(service),
+        faults=[] if whole and spread else [f"{answer.body!r}, all at once: {not spread}"],
+        seen=f"status {answer.status}, {len(answer.body)} bytes, spread over time: {spread}",
+    )
 
 
-def _background(service: str) -> Callable[[ProbeContext], Observation]:
-    def run(context: ProbeContext) -> Observation:
-        request = Request(path="/__closeout__/background")
-        noticed = _noticed(context.services[service], "background", request)
-        return judged(
-            expected="the background task runs once",
-            command=request.command(service),
-            faults=[] if noticed == 1 else [f"{noticed} times"],
-            seen=f"background tasks run: {noticed}",
-        )
-
-    return run
+def _background(service: str, context: ProbeContext) -> Observation:
+    request = Request(path="/__closeout__/background")
+    noticed = _noticed(context.services[service], "background", request)
+    return judged(
+        expected="the background task runs once",
+        command=request.command(service),
+        faults=[] if noticed == 1 else [f"{noticed} times"],
+        seen=f"background tasks run: {noticed}",
+    )
 
 
-def _transparent(service: str) -> Callable[[ProbeContext], Observation]:
+def _transparent(service: str, context: ProbeContext) -> Observation:
     """Ask a process of its own, without the decorated middleware that the service already had."""
-
-    def run(context: ProbeContext) -> Observation:
-        launch = launch_of(context, service).with_arguments("--decorators", "off")
-        command = f"start {service} without its decorated middleware; hang up; set a variable"
-        expected = "a hang-up is noticed inside, a context variable set inside is seen outside"
-        with booted(launch, context.scratch / "service.log") as running:
-            if not isinstance(running, Booted):
-                return unproven(expected=expected, command=command, because=running.reason)
-            gone = _noticed(running.url, "disconnected", Request(path="/__closeout__/wait"), 0.3)
-            shown = _noticed(running.url, "context", Request(path="/__closeout__/context"))
-        faults = [] if gone == 1 else ["the hang-up was not noticed"]
-        faults += [] if shown == 1 else ["the context variable did not arrive"]
-        seen = f"hang-ups noticed: {gone}, variables seen: {shown}"
-        return judged(expected=expected, command=command, faults=faults, seen=seen)
-
-    return run
+    launch = launch_of(context, service).with_arguments("--decorators", "off")
+    command = f"start {service} without its decorated middleware; hang up; set a variable"
+    expected = "a hang-up is noticed inside, a context variable set inside is seen outside"
+    with booted(launch, context.scratch / "service.log") as running:
+        if not isinstance(running, Booted):
+            return unproven(expected=expected, command=command, because=running.reason)
+        gone = _noticed(running.url, "disconnected", Request(path="/__closeout__/wait"), 0.3)
+        shown = _noticed(running.url, "context", Request(path="/__closeout__/context"))
+    faults = [] if gone == 1 else ["the hang-up was not noticed"]
+    faults += [] if shown == 1 else ["the context variable did not arrive"]
+    seen = f"hang-ups noticed: {gone}, variables seen: {shown}"
+    return judged(expected=expected, command=command, faults=faults, seen=seen)
 
 
 def _noticed(base: str, what: str, request: Request, patience: float | None = None) -> int:

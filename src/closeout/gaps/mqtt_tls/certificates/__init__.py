@@ -21,7 +21,7 @@ from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.desk import (
     PARTS,
     PEN,
-    Desk,
+    CertificateDesk,
     IssueReport,
     authority_of,
     client_of,
@@ -83,7 +83,7 @@ def issue(
     name that cannot stand in a certificate, for files of another authority, for keys that others
     may read and for a folder that cannot be written.
     """
-    return serve(Desk(folder=folder, now=clock(now), pen=pen), tuple(names), clients)
+    return serve(CertificateDesk(folder=folder, now=clock(now), pen=pen), tuple(names), clients)
 
 
 def renew(
@@ -98,7 +98,7 @@ def renew(
 
     The broker reads a renewed certificate on SIGHUP; clients need nothing.
     """
-    desk = Desk(folder=folder, now=clock(now), margin=within, pen=pen)
+    desk = CertificateDesk(folder=folder, now=clock(now), margin=within, pen=pen)
     held: tuple[str, ...] = ()
     with suppress(CloseoutError):
         held = x509.names_of(x509.read_certificate(folder / "broker" / "server.crt"))
@@ -126,7 +126,7 @@ def reissue(
         pen.alone(folder),
         nullcontext(folder / "aside") if rehearsed else stage(folder) as aside,
     ):
-        made = serve(Desk(folder=aside, now=clock(now), pen=pen), wanted, served)
+        made = serve(CertificateDesk(folder=aside, now=clock(now), pen=pen), wanted, served)
         for part, mode in PARTS:
             pen.folder(folder / part, mode)
         for name in made.written:
@@ -144,7 +144,7 @@ def issue_clients(
     A fleet of any size needs the memory of one client, and a run that was interrupted is taken
     up where it stopped, because what is valid is kept.
     """
-    desk = Desk(folder=folder, now=clock(now), pen=pen)
+    desk = CertificateDesk(folder=folder, now=clock(now), pen=pen)
     pen.folder(folder, 0o755)
     with pen.alone(folder):
         authority = authority_of(desk)

@@ -35,7 +35,7 @@ class IssueReport:
 
 
 @dataclass(slots=True, kw_only=True)
-class Desk:
+class CertificateDesk:
     """One run's folder, clock and tally, and its rule for what may stay."""
 
     folder: Path
@@ -60,7 +60,7 @@ class Desk:
         return tuple(x509.read_certificate(path) for path in places if path.exists())
 
 
-def serve(desk: Desk, names: tuple[str, ...], clients: Iterable[str]) -> IssueReport:
+def serve(desk: CertificateDesk, names: tuple[str, ...], clients: Iterable[str]) -> IssueReport:
     """Bring authority, server and clients up to the desk's rule, alone in the folder.
 
     It is rehearsed first: what one certificate forbids keeps the others as they are too.
@@ -77,7 +77,7 @@ def serve(desk: Desk, names: tuple[str, ...], clients: Iterable[str]) -> IssueRe
     return desk.report()
 
 
-def _serve(desk: Desk, names: tuple[str, ...], clients: tuple[str, ...]) -> None:
+def _serve(desk: CertificateDesk, names: tuple[str, ...], clients: tuple[str, ...]) -> None:
     authority = authority_of(desk)
     _server(desk, authority, names)
     for name in clients:
@@ -90,7 +90,7 @@ def existing_clients(folder: Path) -> tuple[str, ...]:
     return tuple(stem for stem in stems if _DEVICE_NAME.fullmatch(stem))
 
 
-def authority_of(desk: Desk) -> x509.Authority:
+def authority_of(desk: CertificateDesk) -> x509.Authority:
     """Return the folder's authority, made or extended over its key where the rule says so."""
     for part, mode in PARTS:
         desk.pen.folder(desk.folder / part, mode)
@@ -117,7 +117,7 @@ def authority_of(desk: Desk) -> x509.Authority:
     return x509.Authority(certificate=certificate, key=key)
 
 
-def _publish(desk: Desk, wanted: tuple[x509.Certificate, ...]) -> None:
+def _publish(desk: CertificateDesk, wanted: tuple[x509.Certificate, ...]) -> None:
     path = desk.folder / "broker" / "ca.crt"
     known = x509.read_bundle(path) if path.exists() else ()
     if all(item in known for item in wanted):
@@ -130,7 +130,7 @@ def _publish(desk: Desk, wanted: tuple[x509.Certificate, ...]) -> None:
     desk.public("broker/ca.crt", b"".join(x509.pem(item) for item in (*wanted, *others)))
 
 
-def _server(desk: Desk, authority: x509.Authority, names: tuple[str, ...]) -> None:
+def _server(desk: CertificateDesk, authority: x509.Authority, names: tuple[str, ...]) -> None:
     path = desk.folder / "broker" / "server.crt"
     held = x509.names_of(x509.read_certificate(path)) if path.exists() else ()
     wanted = tuple(dict.fromkeys([*names, *held]))
@@ -138,7 +138,7 @@ def _server(desk: Desk, authority: x509.Authority, names: tuple[str, ...]) -> No
     _leaf(desk, "broker/server", authority, make, names=wanted)
 
 
-def client_of(desk: Desk, authority: x509.Authority, name: str) -> None:
+def client_of(desk: CertificateDesk, authority: x509.Authority, name: str) -> None:
     """Bring one client up to the desk's rule; raises CloseoutError for an unfit name."""
     if not _DEVICE_NAME.fullmatch(name):
         raise CloseoutError(
@@ -151,7 +151,7 @@ def client_of(desk: Desk, authority: x509.Authority, name: str) -> None:
 
 
 def _leaf(
-    desk: Desk,
+    desk: CertificateDesk,
     stem: str,
     authority: x509.Authority,
     make: Callable[[x509.PrivateKey], x509.Certificate],
@@ -175,7 +175,7 @@ def _leaf(
     desk.public(f"{stem}.crt", x509.pem(make(key)))
 
 
-def _key(desk: Desk, stem: str) -> x509.PrivateKey:
+def _key(desk: CertificateDesk, stem: str) -> x509.PrivateKey:
     path = desk.folder / f"{stem}.key"
     if path.exists():
         exposed = exposure(path)

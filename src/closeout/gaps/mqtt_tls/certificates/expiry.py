@@ -36,17 +36,6 @@ class CertificateStatus:
     days: int
     detail: str
 
-    def as_dict(self) -> dict[str, object]:
-        """Return what a JSON report holds."""
-        until = self.until.isoformat() if self.until else None
-        return {
-            "path": self.path,
-            "state": self.state.value,
-            "until": until,
-            "days": self.days,
-            "detail": self.detail,
-        }
-
     def __str__(self) -> str:
         """Format as one line of a text report."""
         until = f"until {self.until:%Y-%m-%d}, {self.days} days" if self.until else "unreadable"

@@ -16,7 +16,7 @@ from pathlib import Path
 from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.desk import (
-    Desk,
+    CertificateDesk,
     IssueReport,
     authority_of,
     existing_clients,
@@ -41,10 +41,10 @@ def rotate(folder: Path, step: Step, *, now: datetime | None = None) -> IssueRep
             f"{folder} has no authority to replace.",
             hint="invoke certs.dev makes one.",
         )
-    return _STEPS[step](Desk(folder=folder, now=clock(now)))
+    return _STEPS[step](CertificateDesk(folder=folder, now=clock(now)))
 
 
-def _trust(desk: Desk) -> IssueReport:
+def _trust(desk: CertificateDesk) -> IssueReport:
     ours = _places(desk)
     if ours["old.crt"].exists():
         raise _out_of_turn("the authority before is not retired yet", Step.RETIRE)
@@ -59,7 +59,7 @@ def _trust(desk: Desk) -> IssueReport:
     return desk.report()
 
 
-def _sign(desk: Desk) -> IssueReport:
+def _sign(desk: CertificateDesk) -> IssueReport:
     ours = _places(desk)
     with desk.pen.alone(desk.folder):
         if ours["next.crt"].exists():
@@ -80,7 +80,7 @@ def _sign(desk: Desk) -> IssueReport:
     return serve(desk, names, existing_clients(desk.folder))
 
 
-def _retire(desk: Desk) -> IssueReport:
+def _retire(desk: CertificateDesk) -> IssueReport:
     ours = _places(desk)
     if not ours["old.crt"].exists() or ours["next.crt"].exists() or ours["next.key"].exists():
         raise _out_of_turn("there is no authority to retire", Step.SIGN)
@@ -101,14 +101,14 @@ def _retire(desk: Desk) -> IssueReport:
     return desk.report()
 
 
-_STEPS: Mapping[Step, Callable[[Desk], IssueReport]] = {
+_STEPS: Mapping[Step, Callable[[CertificateDesk], IssueReport]] = {
     Step.TRUST: _trust,
     Step.SIGN: _sign,
     Step.RETIRE: _retire,
 }
 
 
-def _places(desk: Desk) -> dict[str, Path]:
+def _places(desk: CertificateDesk) -> dict[str, Path]:
     names = ("ca.crt", "ca.key", "next.crt", "next.key", "old.crt")
     return {name: desk.folder / "authority" / name for name in names}
 

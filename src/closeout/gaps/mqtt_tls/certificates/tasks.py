@@ -8,7 +8,7 @@ from pathlib import Path
 
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
+from closeout.fs import codec, writer
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import (
     BROKER_NAMES,
@@ -125,7 +125,7 @@ def look(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
     if not found:
         say("hint: invoke certs.dev makes them.")
     give("folder", str(folder))
-    give("certificates", [item.as_dict() for item in found])
+    give("certificates", codec.plain(found))
     return _judged(found)
 
 

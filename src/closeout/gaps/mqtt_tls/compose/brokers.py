@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.compose import Mount, Port, is_base
+from closeout.formats.compose import ComposeMount, Port, is_base
 from closeout.fs.text_edit import line_number
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Node, YamlError
@@ -26,7 +26,7 @@ class Broker:
     line: int
     node: Node
     ports: tuple[Port, ...]
-    mounts: tuple[Mount, ...]
+    mounts: tuple[ComposeMount, ...]
     conf: PurePosixPath | None
     """The configuration it reads, inside the tree."""
 
@@ -53,7 +53,7 @@ class Broker:
 class Additions:
     """What a further compose file gives a broker."""
 
-    mounts: tuple[Mount, ...]
+    mounts: tuple[ComposeMount, ...]
     environment: Mapping[str, str]
 
 
@@ -83,7 +83,7 @@ def additions(tree: Tree, broker: Broker, conf: PurePosixPath) -> Additions:
     return Additions(mounts=(), environment={})
 
 
-def _broker(tree: Tree, service: compose.Service) -> Broker | None:
+def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:
     recipe = (tree.read(service.build / "Dockerfile") or b"") if service.build else b""
     mounted = any(item.target.name == "mosquitto.conf" for item in service.mounts)
     if not (mounted or b"mosquitto" in recipe or "mosquitto" in service.image):

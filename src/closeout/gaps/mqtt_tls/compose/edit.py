@@ -13,7 +13,7 @@ from closeout.gaps.mqtt_tls.compose.brokers import Broker
 from closeout.gaps.mqtt_tls.detect import ACCESS, LOST_TOPIC, open_ports, unmounted
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf
 from closeout.gaps.mqtt_tls.mosquitto.render import ACL, CERTS
-from closeout.parsing.yaml import Kind, Node, append
+from closeout.parsing.yaml import Node, NodeKind, append
 
 _HOST_PORT = "5101"
 _LIVE_TOPIC = "$SYS/broker/uptime"
@@ -47,7 +47,7 @@ def _loopback(content: bytes, port: compose.Port) -> Splice:
     if port.host:
         message = f"port 1883 is published on {port.host}"
         raise ValueError(message)
-    if node.kind is Kind.MAPPING:
+    if node.kind is NodeKind.MAPPING:
         return append(content, node).splice("host_ip: 127.0.0.1")
     quoted = content[node.start : node.start + 1] in {b'"', b"'"}
     place = node.start + int(quoted)
@@ -107,7 +107,7 @@ def _grow(content: bytes, service: Node, key: str, items: list[str]) -> Splice:
     if node is None:
         lines = [f"{key}:", *(f"  - {item}" for item in items)]
         return append(content, service).splice("\n".join(lines))
-    if node.kind is not Kind.SEQUENCE:
+    if node.kind is not NodeKind.SEQUENCE:
         message = f"its {key} are no list"
         raise ValueError(message)
     if node.flow:

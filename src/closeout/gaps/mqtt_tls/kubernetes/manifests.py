@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from closeout.fs.prefilter import holds, question
 from closeout.gaps.mqtt_tls.mosquitto.configuration import BrokerConf, parse
 from closeout.model import Reason, Tree, Unresolved
-from closeout.parsing.yaml import Entry, Kind, Node, YamlError, documents
+from closeout.parsing.yaml import Entry, Node, NodeKind, YamlError, documents
 
 _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet"])
 _PLAIN = "1883"
@@ -153,7 +153,7 @@ def _promised(top: Node) -> str:
 
 def _resources(path: PurePosixPath, top: Node) -> Node | None:
     found = top.get("resources") if path.stem == "kustomization" else None
-    return found if found is not None and found.kind is Kind.SEQUENCE else None
+    return found if found is not None and found.kind is NodeKind.SEQUENCE else None
 
 
 def _plain_ports(path: PurePosixPath, port: Node, *keys: str) -> list[PlainPort]:
@@ -188,4 +188,4 @@ def _workload(path: PurePosixPath, top: Node, name: str) -> Workload | None:
 
 def _text(node: Node, *keys: str) -> str:
     found = node.get(*keys)
-    return found.text if found and found.kind is Kind.SCALAR else ""
+    return found.text if found and found.kind is NodeKind.SCALAR else ""

@@ -15,7 +15,7 @@ from closeout.model import Tree
 from closeout.parsing.typescript import arguments, expression, find, identifiers, members, text_of
 from closeout.parsing.typescript_expressions import bare
 from closeout.parsing.typescript_names import Value
-from closeout.parsing.typescript_values import Values
+from closeout.parsing.typescript_values import TypeScriptValues
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -47,10 +47,12 @@ def limiters(tree: Tree, path: PurePosixPath, written: str) -> tuple[Limiter, ..
     Names are followed through arrays, wrappers and relative imports.
     """
     there = (path, expression(written))
-    return tuple(_reachable(Values(tree), there, frozenset(), written.strip(". ")))
+    return tuple(_reachable(TypeScriptValues(tree), there, frozenset(), written.strip(". ")))
 
 
-def _reachable(values: Values, there: Value, seen: frozenset[str], name: str) -> Iterator[Limiter]:
+def _reachable(
+    values: TypeScriptValues, there: Value, seen: frozenset[str], name: str
+) -> Iterator[Limiter]:
     path, node = there
     if len(seen) > _DEPTH:
         return
@@ -64,7 +66,7 @@ def _reachable(values: Values, there: Value, seen: frozenset[str], name: str) ->
             yield from _reachable(values, found, seen | {key}, identifier)
 
 
-def _is_factory(values: Values, path: PurePosixPath, call: Node) -> bool:
+def _is_factory(values: TypeScriptValues, path: PurePosixPath, call: Node) -> bool:
     imports = values.names.source(path).imports
     names = {name for item in imports if item.source == LIBRARY for name in item.names}
     function = call.child_by_field_name("function") or call
@@ -73,7 +75,7 @@ def _is_factory(values: Values, path: PurePosixPath, call: Node) -> bool:
     return text_of(function) in names or (receiver in names and method in {"rateLimit", "default"})
 
 
-def _limiter(values: Values, path: PurePosixPath, call: Node, name: str) -> Limiter:
+def _limiter(values: TypeScriptValues, path: PurePosixPath, call: Node, name: str) -> Limiter:
     options = next((_options(values, (path, item)) for item in arguments(call)), {})
     # A limiter without a limit allows five a minute; one whose options are hidden, nobody knows.
     limit, window = (None, None) if _UNREAD in options else (_DEFAULT_LIMIT, _DEFAULT_WINDOW_MS)
@@ -94,7 +96,7 @@ def _limiter(values: Values, path: PurePosixPath, call: Node, name: str) -> Limi
     )
 
 
-def _options(values: Values, there: Value, depth: int = _DEPTH) -> dict[str, Value]:
+def _options(values: TypeScriptValues, there: Value, depth: int = _DEPTH) -> dict[str, Value]:
     """Return the options by name; what cannot be followed stands under `_UNREAD`."""
     path, literal = there[0], bare(there[1])
     if literal.type != "object":
@@ -110,7 +112,7 @@ def _options(values: Values, there: Value, depth: int = _DEPTH) -> dict[str, Val
     return options
 
 
-def _spelled_out(values: Values, there: Value, depth: int = 4) -> Iterator[str]:
+def _spelled_out(values: TypeScriptValues, there: Value, depth: int = 4) -> Iterator[str]:
     """Yield the source text of an expression and the bodies of the functions that it calls."""
     path, node = there
     yield text_of(node)

@@ -13,7 +13,7 @@ from closeout.fs.prefilter import question
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
-from closeout.parsing.typescript_values import Values
+from closeout.parsing.typescript_values import TypeScriptValues
 
 _REQUIRED = re.compile(r"require\(\s*['\"`](\.[^'\"`]*)['\"`]\s*\)")
 _ROOT = re.compile(r"(?:this\.)?[\w$]+")
@@ -53,13 +53,13 @@ class Mounts:
     def __init__(self, tree: Tree) -> None:
         """Read from `tree`."""
         self.tree = tree
-        self.values = Values(tree)
+        self.values = TypeScriptValues(tree)
 
     @cached_property
     def _mounting(self) -> tuple[PurePosixPath, ...]:
         return self.tree.candidates(_MOUNTS)
 
-    def texts(self, path: PurePosixPath, place: typescript.Place) -> tuple[str, ...]:
+    def texts(self, path: PurePosixPath, place: typescript.SourceRange) -> tuple[str, ...]:
         """Return what a path argument can come to; unknown parts are left out of it."""
         literal = typescript.string_value(place)
         if literal is not None:
@@ -97,7 +97,11 @@ class Mounts:
         return tuple(found)
 
     def before(
-        self, path: PurePosixPath, source: typescript.Source, call: typescript.Call, route: str
+        self,
+        path: PurePosixPath,
+        source: typescript.TypeScriptSource,
+        call: typescript.Call,
+        route: str,
     ) -> Iterator[Guard]:
         """Yield what the same file puts before `call`, whose path is `route`."""
         for mount in source.mounts():
@@ -142,7 +146,11 @@ class Mounts:
                 yield Mount(prefix=prefix, guards=(*earlier, *guards))
 
     def _is_router(
-        self, path: PurePosixPath, place: typescript.Place, names: set[str], router: PurePosixPath
+        self,
+        path: PurePosixPath,
+        place: typescript.SourceRange,
+        names: set[str],
+        router: PurePosixPath,
     ) -> bool:
         required = _REQUIRED.search(place.text)
         if required is not None:
@@ -151,7 +159,7 @@ class Mounts:
         return bool(names & words) and not place.text.startswith(("'", '"', "`"))
 
 
-def _is_path(place: typescript.Place) -> bool:
+def _is_path(place: typescript.SourceRange) -> bool:
     return place.kind in {
         "array",
         "binary_expression",

@@ -81,14 +81,14 @@ def _name(content: bytes, endpoint: str) -> str:
     return next((name for name in names if name.encode() not in content), "")
 
 
-def _parses(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
+def _parses(tree: Tree, route: AuthRoute, place: typescript.SourceRange) -> bool:
     """Return whether the handler at `place`, not the last one, parses the body."""
     if place == route.handlers[-1]:
         return False
     return bool(_PARSER.search(_spelled_out(tree, route, place.text)))
 
 
-def _parses_inside(tree: Tree, route: AuthRoute, place: typescript.Place) -> bool:
+def _parses_inside(tree: Tree, route: AuthRoute, place: typescript.SourceRange) -> bool:
     if place != route.handlers[-1]:
         return False
     text = _spelled_out(tree, route, place.text.lstrip("."))

@@ -53,7 +53,7 @@ class AuthRoute:
     path: PurePosixPath
     endpoint: str
     call: typescript.Call
-    handlers: tuple[typescript.Place, ...]
+    handlers: tuple[typescript.SourceRange, ...]
     guards: tuple[Guard, ...]
 
 
@@ -81,7 +81,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     return tuple(found), tuple(broken)
 
 
-def _is_express(tree: Tree, path: PurePosixPath, source: typescript.Source) -> bool:
+def _is_express(tree: Tree, path: PurePosixPath, source: typescript.TypeScriptSource) -> bool:
     """Return whether the file is handed routers, or makes them."""
     if any(item.source == "express" for item in source.imports):
         return True
@@ -101,12 +101,12 @@ def _may_depend(manifest: bytes) -> bool:
         return True
 
 
-def _registers(content: bytes, source: typescript.Source) -> bool:
+def _registers(content: bytes, source: typescript.TypeScriptSource) -> bool:
     return any(call.method in _METHODS for call in source.calls) or b".post(" in content
 
 
 def _routes(
-    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.TypeScriptSource
 ) -> Iterator[AuthRoute]:
     ways: tuple[Mount, ...] | None = None
     for call in source.calls:
@@ -142,8 +142,12 @@ def _shared(ways: tuple[Mount, ...]) -> tuple[Guard, ...]:
 
 
 def _registration(
-    mounts: Mounts, path: PurePosixPath, source: typescript.Source, call: typescript.Call
-) -> tuple[tuple[str, ...], tuple[typescript.Place, ...], tuple[typescript.Place, ...]]:
+    mounts: Mounts, path: PurePosixPath, source: typescript.TypeScriptSource, call: typescript.Call
+) -> tuple[
+    tuple[str, ...],
+    tuple[typescript.SourceRange, ...],
+    tuple[typescript.SourceRange, ...],
+]:
     """Return the route's paths, its handlers, and what its chain puts before them."""
     chain = [
         item
@@ -165,7 +169,7 @@ def _is_statement(content: bytes, call: typescript.Call) -> bool:
     return not ahead.endswith((b"await", b"return", b"=", b"(", b"yield"))
 
 
-def _endpoint(paths: list[str], handler: typescript.Place) -> str:
+def _endpoint(paths: list[str], handler: typescript.SourceRange) -> str:
     found = next((match for item in paths if (match := _ENDPOINT.search(item))), None)
     is_function = handler.kind in _FUNCTIONS and len(handler.text) > _LONGEST_WRAPPER
     if found is None and not is_function:
@@ -181,7 +185,7 @@ def _endpoint(paths: list[str], handler: typescript.Place) -> str:
 
 
 def _hidden(
-    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.Source
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.TypeScriptSource
 ) -> Iterator[Unresolved]:
     """Yield the registrations whose path is not written, beside a sign-in path that is."""
     written = [place for place in source.strings if _ENDPOINT.search(place.text.strip("'\"`"))]
@@ -203,7 +207,7 @@ def _hidden(
             return
 
 
-def _unparsable(path: PurePosixPath, source: typescript.Source) -> Unresolved:
+def _unparsable(path: PurePosixPath, source: typescript.TypeScriptSource) -> Unresolved:
     detail = source.refusal or "the router does not parse"
     line = source.error_line or 1
     return Unresolved(path=path, reason=Reason.UNPARSABLE, line=line, detail=detail)

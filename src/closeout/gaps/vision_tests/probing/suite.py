@@ -11,7 +11,7 @@ from closeout import process
 from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
 from closeout.harness import quality_gate, runner_output, service_copy
 from closeout.harness.offline import offline
-from closeout.harness.quality_gate import DEADLINE, Ran, Report, Rows
+from closeout.harness.quality_gate import DEADLINE, Ran, Rows, SuiteReport
 from closeout.harness.service_copy import ServiceCopy
 from closeout.model import Observation
 
@@ -50,7 +50,7 @@ def run(root: Path, scratch: Path, *, python: Path) -> Rows:
     if missing:
         reason = f"the gate's environment lacks {', '.join(missing)}"
         return quality_gate.unproven(VISION, reason, command)
-    report = Report(
+    report = SuiteReport(
         command=command,
         ran=ran,
         measured=runner_output.pytest_coverage(service.written("coverage.json")),
