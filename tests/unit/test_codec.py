@@ -12,6 +12,7 @@ from closeout.fs import codec
 from closeout.runs import evidence_store, plan_record
 from closeout.runs.plan_record import Record
 from tests.support.builders import evidence
+from tools import schemas
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,22 @@ def test_plain_takes_what_no_encoder_would() -> None:
 def test_an_empty_plan_survives_its_json() -> None:
     """What has a default may be left out."""
     assert codec.decode(Record, b"{}") == Record()
+
+
+def test_published_schemas_are_as_their_types_give_them() -> None:
+    """A field that is added to a type is published with it."""
+    home = Path(schemas.__file__).parents[1]
+    assert {name: (home / name).read_text() for name in schemas.files()} == schemas.files()
+
+
+def test_what_every_result_had_is_promised_still() -> None:
+    """Within version 1 nothing that was required may be left out, and nothing is left open."""
+    report = json.loads(schemas.files()[f"{schemas.FOLDER}/report.schema.json"])
+    closed = [shape for shape in (report, *report["$defs"].values()) if "properties" in shape]
+    assert all(shape["additionalProperties"] is False for shape in closed)
+    row = report["$defs"]["EvidenceRow"]
+    assert set(row["properties"]) - set(row["required"]) == {"bug"}
+    others = [shape for shape in closed if shape is not row]
+    assert all(set(shape["required"]) == set(shape["properties"]) for shape in others)
+    criteria = report["properties"]["criteria"]["items"]
+    assert criteria["then"]["properties"]["evidence"]["minItems"] == 1
