@@ -67,6 +67,7 @@ SPOILED = {
     ),
     "sum of texts": (SCRIPT, EXPRESS + "const x = " + "'a'+" * 5000 + "'a';\n"),
     "open parentheses": (SCRIPT, EXPRESS + "const x = " + "(" * 60_000 + ")" * 60_000 + ";\n"),
+    "settings nested without end": ("closeout.toml", "a = " + "[" * 100_000),
     "script of a megabyte": (SCRIPT, EXPRESS + f"const x = '{'a' * 1_100_000}';\n"),
 }
 

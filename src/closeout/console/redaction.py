@@ -17,7 +17,7 @@ _SHORTEST = 6
 _SECRETIVE = (
     r"(?:secret|passw(?:or)?d|pass(?=[_\W])|passphrase|token|api_?key|credential|pepper|dsn)"
 )
-_NAME = rf"[\w.-]*{_SECRETIVE}[\w.-]*"
+_NAME = rf"[\w.-]{{0,60}}{_SECRETIVE}[\w.-]{{0,60}}"
 _OPEN = r"(?!\$|<|\{\{|change|replace|your|\*)"
 """What refers to a value elsewhere, or stands for one, is shown."""
 
@@ -35,7 +35,7 @@ _DEFAULT = re.compile(
     re.IGNORECASE,
 )
 _IN_URL = re.compile(
-    r"(?P<kept>[a-z][a-z0-9+.-]*://[^\s:@/]*:)(?!\$|<|\{)(?P<value>[^\s@/$]+)(?=@)"
+    r"(?P<kept>\b[a-z][a-z0-9+.-]{0,20}://[^\s:@/]{0,99}:)(?!\$|<|\{)(?P<value>[^\s@/$]{1,999})(?=@)"
 )
 _BEARER = re.compile(r"(?P<kept>)(?P<value>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)")
 _KEY_BLOCK = re.compile(

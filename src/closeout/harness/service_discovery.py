@@ -128,7 +128,7 @@ def declarations(tree: Tree) -> Mapping[str, Any]:
         return {}
     try:
         read = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unusable(str(error)) from error
     import jsonschema  # noqa: PLC0415 - heavy
 
