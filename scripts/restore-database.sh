@@ -445,25 +445,38 @@ look_at_target() { # database: PRESENT and OCCUPIED
   OCCUPIED=${answer}
 }
 
-describe_database() { # new name: what the dump says of the database itself, in two files
-  local text from to REPLY
-  pg_restore --create --list "${DUMP}" >"${SCRATCH}/list" || return 1
-  sed -n -E '/^[0-9]+; [0-9]+ [0-9]+ (DATABASE|DATABASE PROPERTIES|[A-Z ]+ - DATABASE) /p' \
-    "${SCRATCH}/list" >"${SCRATCH}/entries"
+database_text() { # pattern of entries: what the dump says of the database itself, on standard output
+  local text
+  sed -n -E "/^[0-9]+; [0-9]+ [0-9]+ ($1) /p" "${SCRATCH}/list" >"${SCRATCH}/entries"
   text=$(pg_restore --create --schema-only "${OWNERSHIP[@]}" --use-list="${SCRATCH}/entries" \
     --file=- "${DUMP}") || return 1
   # Without the roles nothing can be set for one of them.
   [[ " ${OWNERSHIP[*]} " != *' --no-privileges '* ]] ||
     text=$(sed '/^ALTER ROLE .* IN DATABASE /d' <<<"${text}")
   [[ -z ${SERVER} ]] || text=$(sed -E 's/^(CREATE DATABASE .*) TABLESPACE = .*;$/\1;/' <<<"${text}")
-  [[ ${text} =~ 'CREATE DATABASE '(.*)' WITH TEMPLATE = ' ]] || return 1
+  printf '%s\n' "${text}"
+}
+
+describe_database() { # new name: how to create it, what to set before its content and what after
+  local all early from to REPLY
+  pg_restore --create --list "${DUMP}" >"${SCRATCH}/list" || return 1
+  all=$(database_text 'DATABASE|DATABASE PROPERTIES|[A-Z ]+ - DATABASE') || return 1
+  early=$(database_text 'DATABASE PROPERTIES') || return 1
+  [[ ${all} =~ 'CREATE DATABASE '(.*)' WITH TEMPLATE = ' ]] || return 1
   from=" DATABASE ${BASH_REMATCH[1]} "
   identifier "$1"
   to=" DATABASE ${REPLY} "
-  text=${text//"${from}"/"${to}"}
+  all=${all//"${from}"/"${to}"}
+  early=${early//"${from}"/"${to}"}
   # The dump connects to the database once it is made, and goes on to its grants and settings.
-  sed '/^\\encoding /d; /^\\connect /,$d' <<<"${text}" >"${SCRATCH}/create.sql"
-  sed '1,/^\\connect /d; /^\\encoding /d; /^\\connect /d' <<<"${text}" >"${SCRATCH}/properties.sql"
+  sed '/^\\encoding /d; /^\\connect /,$d' <<<"${all}" >"${SCRATCH}/create.sql"
+  sed '1,/^\\connect /d; /^\\encoding /d; /^\\connect /d' <<<"${all}" >"${SCRATCH}/properties.sql"
+  # What a view or a generated column reads has to hold when its rows come back; what would keep
+  # us from writing, or from the database, has to wait. What is left out here comes with the rest.
+  sed -E '1,/^\\connect /d; /^\\(encoding|connect) /d
+    /^ALTER DATABASE .* (CONNECTION LIMIT|IS_TEMPLATE) = /d
+    /^ALTER (DATABASE|ROLE) .* SET "?(default_transaction_read_only|role|(session|local)_preload_libraries)"? TO /d' \
+    <<<"${early}" >"${SCRATCH}/settings.sql"
 }
 
 create_beside() { # new name; encoding, locale and owner are those of the backup
@@ -476,9 +489,9 @@ create_beside() { # new name; encoding, locale and owner are those of the backup
     stop "${EXIT_FAILED}" "no database could be created beside the target; if a role is missing, run --globals first."
 }
 
-apply_properties() { # last, since a setting may forbid what comes before
+apply() { # settings, or properties: those of the database
   local REPLY
-  restricted "${SCRATCH}/properties.sql"
+  restricted "${SCRATCH}/$1.sql"
   run_statements "${MAINTENANCE}" 'the dump' "${REPLY}" || stop "${EXIT_FAILED}" \
     "the settings of the database could not be restored; the target is as it was. If a role is missing, run --globals first."
 }
@@ -579,6 +592,7 @@ restore() { # backup folder, target name, 1 to replace
   ((OCCUPIED == 0 || $3 == 1)) || stop "${EXIT_OCCUPIED}" \
     "the database $2 holds something; give --replace to keep it aside, or --into another name."
   create_beside "restoring_${STAMP}_$$"
+  apply settings
   conninfo "${BESIDE}"
   pg_restore --no-password --exit-on-error --jobs="${JOBS}" "${OWNERSHIP[@]}" \
     --dbname="${REPLY}" "${DUMP}" &
@@ -593,7 +607,7 @@ restore() { # backup folder, target name, 1 to replace
     json_text "${AMCHECK}"
     amcheck=", \"amcheck\": ${REPLY}"
   fi
-  apply_properties
+  apply properties
   take_name "$2"
   rm -rf "${SCRATCH}/plain"
   local database
