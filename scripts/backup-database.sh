@@ -266,6 +266,15 @@ check_server() {
     say "warning: what pg_dump ${CLIENT_VERSION} writes can be restored into PostgreSQL 17 or newer only, not into this server's version; set PGBIN to a client of version 16 or older, but not older than the server."
 }
 
+calm_sessions() { # no time limit of a role or a database ends ours, as none ends pg_dump's
+  local options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0'
+  ((SERVER_VERSION < 140000)) || options+=' -c idle_session_timeout=0'
+  ((SERVER_VERSION < 170000)) || options+=' -c transaction_timeout=0'
+  # A pooler may refuse what a connection asks for; then the limits stay as they are.
+  export PGOPTIONS=${options}
+  query "${MAINTENANCE}" 'SELECT 1' >/dev/null 2>&1 || unset PGOPTIONS
+}
+
 check_clock() { # a wrong one misnames backups, and prunes what it takes for old
   local there apart folder REPLY
   there=$(query "${MAINTENANCE}" 'SELECT floor(extract(epoch FROM clock_timestamp()))::bigint') ||
@@ -807,6 +816,7 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   check_server
+  calm_sessions
   check_clock
   choose_compression
   list_databases

@@ -207,6 +207,10 @@ read_server() {
   PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}
   if [[ -n ${PGPASSWORD} ]]; then export PGPASSWORD; else unset PGPASSWORD; fi
   [[ -z ${POSTGRES_HOST:-} ]] || unset PGHOSTADDR # it would win over the host that is named here
+  ask_server
+}
+
+ask_server() { # its version; then our sessions are made fit for it
   local answer
   answer=$(session "${MAINTENANCE}" --command='SHOW server_version_num' 2>&1) ||
     stop "${EXIT_PREFLIGHT}" "cannot log in: ${answer//$'\n'/ } Check host, port and password."
@@ -214,7 +218,17 @@ read_server() {
   [[ ${answer} =~ (^|$'\n')([0-9]{5,6})$ ]] ||
     stop "${EXIT_PREFLIGHT}" "the server names no version: ${answer//$'\n'/ }"
   SERVER_VERSION=${BASH_REMATCH[2]}
+  calm_sessions
   check_restriction
+}
+
+calm_sessions() { # no time limit of a role or a database ends ours, as none ends pg_dump's
+  local options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off'
+  ((SERVER_VERSION < 140000)) || options+=' -c idle_session_timeout=0'
+  ((SERVER_VERSION < 170000)) || options+=' -c transaction_timeout=0'
+  # A pooler may refuse what a connection asks for; then the limits stay as they are.
+  export PGOPTIONS=${options}
+  session "${MAINTENANCE}" --command='SELECT 1' >/dev/null 2>&1 || unset PGOPTIONS
 }
 
 check_client() { # from 17 on, pg_restore sets transaction_timeout, which no older server knows
@@ -694,7 +708,7 @@ CONF
   export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=postgres
   unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE PGHOSTADDR PGCHANNELBINDING PGREQUIREAUTH \
     PGREQUIREPEER PGTARGETSESSIONATTRS PGGSSENCMODE PGSSLNEGOTIATION
-  check_restriction
+  ask_server
 }
 
 drill_one() { # backup folder

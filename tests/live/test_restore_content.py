@@ -12,28 +12,35 @@ from tests.support.backups import do, restore
 
 pytestmark = [pytest.mark.live]
 
-HOURS = "generate_series(0, 95) AS n"
 SETTINGS = {
     "a view of days": (
         "SET timezone TO 'Asia/Bangkok'",
-        "CREATE TABLE reading AS SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'"
-        f" AS at FROM {HOURS}; CREATE MATERIALIZED VIEW seen AS"
-        " SELECT at::date AS day, count(*) AS n FROM reading GROUP BY 1",
+        """
+        CREATE TABLE reading AS
+            SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour' AS at
+            FROM generate_series(0, 95) AS n;
+        CREATE MATERIALIZED VIEW seen AS
+            SELECT at::date AS day, count(*) AS n FROM reading GROUP BY 1
+        """,
     ),
     "a view of one region": (
         "SET app.region TO 'north'",
-        "CREATE TABLE barn AS SELECT 1 AS n, 'north' AS region;"
-        " CREATE MATERIALIZED VIEW seen AS"
-        " SELECT n, current_setting('app.region') FROM barn"
-        " WHERE region = current_setting('app.region')",
+        """
+        CREATE TABLE barn AS SELECT 1 AS n, 'north' AS region;
+        CREATE MATERIALIZED VIEW seen AS SELECT n, current_setting('app.region')
+            FROM barn WHERE region = current_setting('app.region')
+        """,
     ),
     "a generated day": (
         "SET timezone TO 'Asia/Bangkok'",
-        "CREATE FUNCTION farm_day(timestamptz) RETURNS date IMMUTABLE LANGUAGE sql"
-        " AS 'SELECT $1::date'; CREATE TABLE seen (at timestamptz,"
-        " day date GENERATED ALWAYS AS (public.farm_day(at)) STORED);"
-        f" INSERT INTO seen (at) SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'"
-        f" FROM {HOURS}",
+        """
+        CREATE FUNCTION farm_day(timestamptz) RETURNS date IMMUTABLE LANGUAGE sql
+            AS 'SELECT $1::date';
+        CREATE TABLE seen (at timestamptz, day date
+            GENERATED ALWAYS AS (public.farm_day(at)) STORED);
+        INSERT INTO seen (at) SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'
+            FROM generate_series(0, 95) AS n
+        """,
     ),
 }
 

