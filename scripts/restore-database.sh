@@ -13,6 +13,9 @@ unset CDPATH
 readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_FETCH=5 EXIT_DAMAGED=6 EXIT_DIFFERS=7
 readonly EXIT_OCCUPIED=8 EXIT_CORRUPT=9
 readonly GLOBALS='@globals'
+# The first role of the drill's server is none of the backup's: what the backup says of one called
+# postgres, which is not always the first there, must not take our own rights away.
+readonly DRILL_ROLE=closeout_drill
 
 usage() {
   cat <<'TEXT'
@@ -163,7 +166,7 @@ read_settings() {
     *) stop "${EXIT_USAGE}" "RESTORE_OWNERSHIP is keep or ignore, not '${RESTORE_OWNERSHIP}'." ;;
   esac
   local program
-  for program in psql pg_restore flock sha256sum find xargs sed diff sort od; do
+  for program in psql pg_restore flock sha256sum find xargs sed awk diff sort od; do
     require_program "${program}" 'install the PostgreSQL client, util-linux and coreutils, or set PGBIN'
   done
   unset PGDATABASE PGOPTIONS
@@ -643,9 +646,17 @@ restore_globals() {
     stop "${EXIT_FAILED}" 'the tablespaces cannot be listed.'
   # A drill makes none: they are folders of the server that was backed up.
   [[ -z ${SERVER} ]] || printf ' TABLESPACE \n' >>"${SCRATCH}/spaces"
+  # Whom a superuser let grant is whoever was the first role there, and here it is another one.
+  local grantors
+  grantors=$(sed -n -E 's/^ALTER ROLE (.*) WITH SUPERUSER .*/ GRANTED BY \1;/p' "${folder}/globals.sql")
   # A role that is there already is no error; its attributes become those of the backup.
   # shellcheck disable=SC2016 # the dollars quote for PostgreSQL
   grep --invert-match --fixed-strings --file="${SCRATCH}/spaces" "${folder}/globals.sql" |
+    grantors=${grantors} awk 'BEGIN {n = split(ENVIRON["grantors"], lines, "\n"); while (n) grantor[lines[n--]]}
+      /^GRANT / && match($0, / GRANTED BY .*;$/) && substr($0, RSTART) in grantor {
+        $0 = substr($0, 1, RSTART - 1) ";"
+      }
+      {print}' |
     sed -E 's/^(CREATE ROLE .*;)$/DO $closeout$ BEGIN \1 EXCEPTION WHEN duplicate_object THEN NULL; END $closeout$;/' \
       >"${SCRATCH}/globals.sql"
   restricted "${SCRATCH}/globals.sql"
@@ -679,7 +690,7 @@ start_throw_away_server() { # fast and not durable: fit for a drill and for noth
     chmod 711 "${SCRATCH}" # what else is in there is open to root alone
   fi
   local data=${SCRATCH}/server/data
-  as_server initdb --pgdata="${data}" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
+  as_server initdb --pgdata="${data}" --username="${DRILL_ROLE}" --auth=trust --encoding=UTF8 --locale=C \
     --no-sync >"${SCRATCH}/initdb.log" 2>&1 ||
     stop "${EXIT_FAILED}" "initdb failed: $(<"${SCRATCH}/initdb.log")"
   # Only a socket in a folder of ours: nothing else on the machine can reach it. What parallel
@@ -705,7 +716,7 @@ CONF
     told=$(tail -n 5 "${SCRATCH}/server/log" 2>&1) || true
     stop "${EXIT_FAILED}" "the throw-away server does not start: ${told//$'\n'/ }"
   }
-  export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=postgres
+  export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=${DRILL_ROLE}
   unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE PGHOSTADDR PGCHANNELBINDING PGREQUIREAUTH \
     PGREQUIREPEER PGTARGETSESSIONATTRS PGGSSENCMODE PGSSLNEGOTIATION
   ask_server

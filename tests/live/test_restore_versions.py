@@ -58,3 +58,35 @@ def test_time_limit_of_a_transaction_ends_neither_script(bench: ScriptBench, who
             "DROP DATABASE IF EXISTS again",
             "DROP DATABASE slow",
         )
+
+
+@pytest.mark.parametrize("grants", ["GRANT pg_read_all_data TO reader", "GRANT reader TO other"])
+def test_grants_of_the_first_role_come_back_under_another(bench: ScriptBench, grants: str) -> None:
+    """A drill's server begins with another role than the source's: it may grant all the same.
+
+    A role called postgres that is no superuser there does not take the drill's rights away.
+    """
+    do(
+        bench.server,
+        "CREATE ROLE reader",
+        "CREATE ROLE other",
+        "CREATE ROLE postgres",
+        grants,
+        "CREATE DATABASE ops",
+    )
+    try:
+        drill.ask(
+            bench.server, "ops", "CREATE TABLE t AS SELECT 1 AS n; ALTER TABLE t OWNER TO other"
+        )
+        assert bench.back_up({"BACKUP_DATABASES": "ops"}).ok
+        with drill.workplace() as place:
+            drilled = restore(bench, "--drill", RESTORE_SCRATCH=str(place))
+        assert drilled.ok, drilled.message
+    finally:
+        do(
+            bench.server,
+            "DROP DATABASE ops",
+            "DROP ROLE reader",
+            "DROP ROLE other",
+            "DROP ROLE postgres",
+        )
