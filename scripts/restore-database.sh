@@ -11,7 +11,7 @@ export LC_ALL=C
 unset CDPATH
 
 readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_PREFLIGHT=3 EXIT_FETCH=5 EXIT_DAMAGED=6 EXIT_DIFFERS=7
-readonly EXIT_OCCUPIED=8 EXIT_CORRUPT=9
+readonly EXIT_OCCUPIED=8 EXIT_CORRUPT=9 EXIT_INCOMPLETE=10
 readonly GLOBALS='@globals'
 # The first role of the drill's server is none of the backup's: what the backup says of one called
 # postgres, which is not always the first there, must not take our own rights away.
@@ -56,7 +56,10 @@ What and how
   BACKUP_ENDPOINT_URL     another endpoint than the cloud's own, for S3-compatible stores
   BACKUP_DOWNLOAD_TIMEOUT seconds for one backup (default 14400)
   RESTORE_JOBS            parallel workers (default 4: they wait as much as they compute)
-  RESTORE_OWNERSHIP       keep (default: the roles must exist) or ignore
+  RESTORE_OWNERSHIP       keep (default: the roles must exist) or ignore: policies and user mappings
+                          of roles that are not there are left out, and named
+  RESTORE_FAILED_VIEWS    deny (default: a materialised view that cannot be computed ends the
+                          restore) or leave: it stays empty and is named, with status 10
   RESTORE_AGE_IDENTITY    file with the age key, for an encrypted dump
   RESTORE_SCRATCH         folder for what is decrypted or fetched and for the drill's server
                           (default TMPDIR, else /tmp)
@@ -78,6 +81,7 @@ Exit codes
   7 the restored content differs from the manifest; the target is as it was
   8 the target holds something and --replace was not given
   9 pg_amcheck found the restored database corrupt (only a drill asks it)
+  10 restored, but for the materialised views that RESTORE_FAILED_VIEWS=leave let be left out
 TEXT
 }
 
@@ -94,7 +98,17 @@ json_text() { # the answer is in REPLY
   local text=${1//\\/\\\\}
   text=${text//\"/\\\"}
   text=${text//$'\n'/\\n}
-  REPLY="\"${text//$'\t'/\\t}\""
+  text=${text//$'\t'/\\t}
+  REPLY="\"${text//[$'\001'-$'\037']/ }\""
+}
+
+json_list() { # texts: the answer is in REPLY
+  local text list=''
+  for text in "$@"; do
+    json_text "${text}"
+    list+=", ${REPLY}"
+  done
+  REPLY="[${list#, }]"
 }
 
 conninfo() { # quoted, since a name with '=' would else be read as a connection string
@@ -165,6 +179,8 @@ read_settings() {
     ignore) OWNERSHIP=(--no-owner --no-privileges) ;;
     *) stop "${EXIT_USAGE}" "RESTORE_OWNERSHIP is keep or ignore, not '${RESTORE_OWNERSHIP}'." ;;
   esac
+  [[ ${RESTORE_FAILED_VIEWS:-deny} =~ ^(deny|leave)$ ]] ||
+    stop "${EXIT_USAGE}" "RESTORE_FAILED_VIEWS is deny or leave, not '${RESTORE_FAILED_VIEWS}'."
   local program
   for program in psql pg_restore flock sha256sum find xargs sed awk diff sort od; do
     require_program "${program}" 'install the PostgreSQL client, util-linux and coreutils, or set PGBIN'
@@ -585,22 +601,99 @@ check_corruption() { # name of the database that BESIDE holds: AMCHECK tells wha
   local complaint status=0 REPLY
   if ! command -v pg_amcheck >/dev/null; then
     AMCHECK='not run: pg_amcheck is not installed'
-  elif complaint=$(session "${BESIDE}" --command="SELECT 1 / count(*) FROM pg_available_extensions
-      WHERE name = 'amcheck'" 2>&1 >/dev/null); then
+  elif complaint=$(session "${BESIDE}" --command='CREATE EXTENSION IF NOT EXISTS amcheck WITH SCHEMA pg_catalog' 2>&1 >/dev/null); then
     conninfo "${BESIDE}"
-    complaint=$(pg_amcheck --no-password --install-missing --heapallindexed --parent-check \
+    complaint=$(pg_amcheck --no-password --heapallindexed --parent-check \
       --jobs="${JOBS}" "${REPLY}" 2>&1) || status=$?
+    # 2 is what it found; with any other it could not look.
+    ((status == 0 || status == 2)) ||
+      stop "${EXIT_FAILED}" "pg_amcheck ended with ${status}: ${complaint//$'\n'/ }"
     ((status == 0)) || stop "${EXIT_CORRUPT}" \
       "pg_amcheck finds the restored database $1 corrupt: ${complaint//$'\n'/ }; drill another backup and look at the server it came from."
     AMCHECK=ok
   else
-    AMCHECK='not run: this server has no extension amcheck'
+    AMCHECK="not run: there is no extension amcheck: ${complaint//$'\n'/ }"
   fi
   [[ ${AMCHECK} == ok ]] || say "warning: pg_amcheck was ${AMCHECK}."
 }
 
+sort_entries() { # the dump's list in parts: content, views, triggers, and roles where they are ignored
+  # A view is computed when all else is there. An event trigger would act on that, and on what we
+  # do to check the content: it comes last.
+  local roles='POLICY|USER MAPPING|COMMENT .* POLICY'
+  [[ " ${OWNERSHIP[*]} " == *' --no-owner '* ]] || roles='nothing like that'
+  rm -f "${SCRATCH}"/entries.*
+  pg_restore --list "${DUMP}" | sed '/^;/d' | roles="^(${roles}) " place="${SCRATCH}/entries." awk '{
+      entry = $0
+      sub(/^[0-9]+; [0-9]+ [0-9]+ /, "", entry)
+      part = "content"
+      if (entry ~ /^(COMMENT - |SECURITY LABEL - )?EVENT TRIGGER /) part = "triggers"
+      else if (entry ~ /^MATERIALIZED VIEW DATA /) part = "views"
+      else if (entry ~ ENVIRON["roles"]) part = "roles"
+      print >(ENVIRON["place"] part)
+    }'
+}
+
+restore_entries() { # part of the list, further options: waited for, since a signal would else be
+  # heard only after it has ended
+  local part=${SCRATCH}/entries.$1 status=0 REPLY
+  shift
+  [[ -f ${part} ]] || return 0
+  conninfo "${BESIDE}"
+  pg_restore --no-password "${OWNERSHIP[@]}" --use-list="${part}" --dbname="${REPLY}" "$@" "${DUMP}" &
+  CHILD=$!
+  wait "${CHILD}" || status=$?
+  CHILD=''
+  return "${status}"
+}
+
+restore_each() { # part of the list, pattern of what may be missing: FAILED are the entries that were left out
+  local entry
+  FAILED=()
+  [[ -f ${SCRATCH}/entries.$1 ]] || return 0
+  while IFS= read -r entry; do
+    printf '%s\n' "${entry}" >"${SCRATCH}/entries.one"
+    restore_entries one --exit-on-error 2>"${SCRATCH}/told" || {
+      grep -q -E "$2" "${SCRATCH}/told" || {
+        cat "${SCRATCH}/told" >&2
+        return 1
+      }
+      [[ ${entry} =~ ^[0-9]+\;\ [0-9]+\ [0-9]+\ (.*)\ [^\ ]+$ ]] && entry=${BASH_REMATCH[1]}
+      FAILED+=("${entry/MATERIALIZED VIEW DATA/MATERIALIZED VIEW}")
+    }
+    cat "${SCRATCH}/told" >&2
+  done <"${SCRATCH}/entries.$1"
+}
+
+restore_dump() { # LEFT_OUT and UNREFRESHED name what a setting allows to be missing
+  local entry
+  LEFT_OUT=() UNREFRESHED=()
+  sort_entries || stop "${EXIT_DAMAGED}" 'the dump cannot be listed; take another backup.'
+  restore_entries content --exit-on-error --jobs="${JOBS}" ||
+    stop "${EXIT_FAILED}" 'pg_restore ended at the error above; the target is as it was.'
+  # All or nothing first: most have every role.
+  restore_entries roles --exit-on-error --single-transaction 2>/dev/null || {
+    restore_each roles 'ERROR: +(role|policy) ".*".* does not exist' || stop "${EXIT_FAILED}" \
+      'pg_restore ended at the error above; the target is as it was.'
+    LEFT_OUT=("${FAILED[@]}")
+    for entry in "${LEFT_OUT[@]}"; do
+      say "warning: left out, since its role is not here: ${entry}."
+    done
+  }
+  if [[ ${RESTORE_FAILED_VIEWS:-deny} == deny ]]; then
+    restore_entries views --exit-on-error || stop "${EXIT_FAILED}" \
+      'a materialised view cannot be computed (see the error above); the target is as it was. RESTORE_FAILED_VIEWS=leave restores all else.'
+    return 0
+  fi
+  restore_each views . || stop "${EXIT_FAILED}" 'pg_restore ended; the target is as it was.'
+  UNREFRESHED=("${FAILED[@]}")
+  for entry in "${UNREFRESHED[@]}"; do
+    say "error: not computed, and empty until it is refreshed: ${entry}."
+  done
+}
+
 restore() { # backup folder, target name, 1 to replace
-  local started=${SECONDS} restored=0 epoch tables amcheck='' REPLY
+  local started=${SECONDS} epoch tables amcheck='' REPLY
   check_sums "$1"
   is_verified "$1"
   epoch=${REPLY}
@@ -610,13 +703,7 @@ restore() { # backup folder, target name, 1 to replace
     "the database $2 holds something; give --replace to keep it aside, or --into another name."
   create_beside "restoring_${STAMP}_$$"
   apply settings
-  conninfo "${BESIDE}"
-  pg_restore --no-password --exit-on-error --jobs="${JOBS}" "${OWNERSHIP[@]}" \
-    --dbname="${REPLY}" "${DUMP}" &
-  CHILD=$! # waited for, since a signal would else be heard only after it has ended
-  wait "${CHILD}" || restored=$?
-  CHILD=''
-  ((restored == 0)) || stop "${EXIT_FAILED}" 'pg_restore ended at the error above; the target is as it was.'
+  restore_dump
   compare_content "$1" "${BESIDE}"
   tables=$(grep -cv '^large objects' "$1/content.tsv") || tables=0
   if [[ -n ${SERVER} ]]; then
@@ -624,15 +711,22 @@ restore() { # backup folder, target name, 1 to replace
     json_text "${AMCHECK}"
     amcheck=", \"amcheck\": ${REPLY}"
   fi
+  restore_entries triggers --exit-on-error ||
+    stop "${EXIT_FAILED}" 'the event triggers could not be restored; the target is as it was.'
   apply properties
   take_name "$2"
   rm -rf "${SCRATCH}/plain"
-  local database
+  local database state=ok left_out unrefreshed
+  json_list "${LEFT_OUT[@]}"
+  left_out=${REPLY}
+  json_list "${UNREFRESHED[@]}"
+  unrefreshed=${REPLY}
+  if ((${#UNREFRESHED[@]} > 0)); then state=incomplete INCOMPLETE=1; fi
   json_text "$2"
   database=${REPLY}
   json_text "${1/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
-  printf '{"event": "restore", "database": %s, "status": "ok", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s%s}\n' \
-    "${database}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))" "${amcheck}"
+  printf '{"event": "restore", "database": %s, "status": "%s", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s, "left_out": %s, "unrefreshed": %s%s}\n' \
+    "${database}" "${state}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))" "${left_out}" "${unrefreshed}" "${amcheck}"
 }
 
 restore_globals() {
@@ -734,7 +828,7 @@ drill_one() { # backup folder
 }
 
 drill() { # one backup, or nothing for the newest of every database
-  local name started=${SECONDS} amcheck REPLY
+  local name started=${SECONDS} state=ok amcheck REPLY
   DRILLED=0 OLDEST=0 AMCHECK=''
   start_throw_away_server
   OWNERSHIP+=(--no-tablespaces)
@@ -751,12 +845,13 @@ drill() { # one backup, or nothing for the newest of every database
       drill_one "${REPLY}"
     done
   fi
+  ((INCOMPLETE == 0)) || state=incomplete
   ((DRILLED > 0)) ||
     stop "${EXIT_PREFLIGHT}" "there is no backup of a database in ${BACKUP_DIR:-${BACKUP_BUCKET}}."
   json_text "${AMCHECK}"
   amcheck=${REPLY}
-  printf '{"event": "drill", "status": "ok", "databases": %s, "rto_seconds": %s, "rpo_seconds": %s, "amcheck": %s}\n' \
-    "${DRILLED}" "$((SECONDS - started))" "${OLDEST}" "${amcheck}"
+  printf '{"event": "drill", "status": "%s", "databases": %s, "rto_seconds": %s, "rpo_seconds": %s, "amcheck": %s}\n' \
+    "${state}" "${DRILLED}" "$((SECONDS - started))" "${OLDEST}" "${amcheck}"
   if [[ -n ${RESTORE_METRICS_FILE:-} ]]; then
     printf '# TYPE %s gauge\n%s %s\n' \
       closeout_restore_drill_timestamp_seconds{,} "${NOW}" \
@@ -802,7 +897,7 @@ main() {
     shift
   done
   [[ -n ${action} ]] || stop "${EXIT_USAGE}" 'say what to restore; see --help.'
-  SCRATCH='' BESIDE='' SERVER='' CHILD='' LOCK='' DOWNLOAD_TOOL='' REMOTE_LIST=''
+  SCRATCH='' BESIDE='' SERVER='' CHILD='' LOCK='' INCOMPLETE=0 DOWNLOAD_TOOL='' REMOTE_LIST=''
   STAMP=$(date -u +%Y%m%dT%H%M%SZ)
   NOW=$(date -u +%s)
   trap leave EXIT
@@ -834,6 +929,8 @@ main() {
       restore "${backup}" "${target:-${REPLY}}" "${replace}"
       ;;
   esac
+  ((INCOMPLETE == 0)) || stop "${EXIT_INCOMPLETE}" \
+    'all else is restored; mend what the views above read, and REFRESH MATERIALIZED VIEW each.'
 }
 
 main "$@"
