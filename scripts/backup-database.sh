@@ -375,6 +375,8 @@ ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"
     row="'ROW(' || coalesce(string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum), '') || ')::text'"
     hash=hashtextextended
   fi
+  # To read a table locks its indexes too, up to the end or back to the savepoint: thousands of
+  # them at once are more than a server has room for.
   cat >content.sql <<SQL
 SET LOCAL search_path = '';
 SET LOCAL row_security = off;
@@ -385,13 +387,14 @@ SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = 'iso_8601';
 SET LOCAL bytea_output = 'hex';
 SET LOCAL extra_float_digits = 1;
+SAVEPOINT before_table;
 SELECT format('SELECT %L, count(*), coalesce(sum(${hash}(%s, 0)), 0) FROM ONLY %I.%I',
     replace(replace(replace(format('%I.%I', n.nspname, c.relname),
         chr(92), repeat(chr(92), 2)), chr(10), chr(92) || 'n'), chr(9), chr(92) || 't'), (
       SELECT ${row}
       FROM pg_attribute AS a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-    n.nspname, c.relname)${tables}
+    n.nspname, c.relname), 'ROLLBACK TO SAVEPOINT before_table'${tables}
 SELECT 'large objects', count(*),
     coalesce(sum(hashtextextended(oid::text || sha256(lo_get(oid))::text, 0)), 0)
 FROM pg_largeobject_metadata;

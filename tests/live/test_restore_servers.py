@@ -1,0 +1,60 @@
+"""What a server holds that is not in one database: its room for locks, databases half gone, names.
+
+Of this kind is what pg_dump and pg_dumpall bear, so that a backup beside them has to bear it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from closeout.gaps.backup.probing import drill
+from closeout.gaps.backup.probing.scripts import ScriptBench
+from closeout.harness import postgres
+from tests.support.backups import do, restore
+
+pytestmark = [pytest.mark.live]
+
+PARTITIONS = 125
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """Provide a server with little room for locks, so that few partitions are many."""
+    settings = {"max_locks_per_transaction": "10", "max_connections": "20", "wal_level": "logical"}
+    with drill.workplace() as place, postgres.server(place, settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(server: postgres.Server, tmp_path: Path) -> ScriptBench:
+    """Provide an empty backup folder, and the scripts to fill it."""
+    return ScriptBench(
+        server=server, scripts=drill.SCRIPTS, folder=tmp_path / "backups", scratch=tmp_path
+    )
+
+
+def test_many_partitions_need_no_lock_an_index(bench: ScriptBench) -> None:
+    """Each table's indexes are let go once it is summed up; else the server ran out of memory."""
+    do(bench.server, "CREATE DATABASE parted")
+    try:
+        drill.ask(
+            bench.server,
+            "parted",
+            "CREATE TABLE log (n int PRIMARY KEY, a int, b int, c int) PARTITION BY RANGE (n);"
+            " CREATE INDEX ON log (a); CREATE INDEX ON log (b); CREATE INDEX ON log (c)",
+        )
+        names = [
+            f"log_{n} PARTITION OF log FOR VALUES FROM ({n}) TO ({n + 1})"
+            for n in range(PARTITIONS)
+        ]
+        for first in range(0, PARTITIONS, 25):
+            tables = "; ".join(f"CREATE TABLE {name}" for name in names[first : first + 25])
+            drill.ask(bench.server, "parted", tables)
+        run = bench.back_up({"BACKUP_DATABASES": "parted"})
+        assert run.ok, run.message
+        back = restore(bench, "--newest", "parted", "--into", "again")
+        assert back.ok, back.message
+        assert back.events[-1]["tables_equal"] == PARTITIONS
+    finally:
+        do(bench.server, "DROP DATABASE parted", "DROP DATABASE IF EXISTS again")
