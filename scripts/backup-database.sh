@@ -465,6 +465,11 @@ read_back() { # list of entries: every row is read, up to the mark at the end of
   }
 }
 
+pass_on() { # log file: what a program that succeeded said all the same, in REPLY
+  REPLY=$(grep -v '^[[:space:]]*$' "$1") || REPLY=''
+  [[ -z ${REPLY} ]] || say "warning: ${REPLY//$'\n'/ }"
+}
+
 verify_dump() {
   # `pg_restore --list` reads only the table of contents: a cut or flipped data file passes it.
   local entries tables flushing share broken=0
@@ -547,6 +552,8 @@ back_up_database() { # database, folder name
   local connection=${REPLY}
   write_content_query
   dump_with_content "${connection}"
+  pass_on dump.log
+  local warned=${REPLY}
   verify_dump
   encrypt_dump
   json_text "${database}"
@@ -554,6 +561,7 @@ back_up_database() { # database, folder name
     "${FORMAT}" "${REPLY}" "${EPOCH}" "${SERVER_VERSION}" "${CLIENT_VERSION}" >backup.json
   seal
   publish "$2"
+  printf '%s' "${warned}" >warnings
 }
 
 back_up_globals() { # roles and tablespaces; verifiers of passwords stay on the server
@@ -566,13 +574,16 @@ back_up_globals() { # roles and tablespaces; verifiers of passwords stay on the 
   }
   grep -q 'PostgreSQL database cluster dump complete' globals.sql ||
     fail 'the dump of roles is cut off.'
+  pass_on dump.log
+  local warned=${REPLY}
   seal
   publish "${GLOBALS}"
+  printf '%s' "${warned}" >warnings
 }
 
 # The run.
 
-isolated() { # folder name, function, arguments...: STATUS and REASON tell how it ended
+isolated() { # folder name, function, arguments...: STATUS, REASON and WARNED tell how it ended
   local name=$1
   shift
   local folder="${BACKUP_DIR}/.partial/${name}"
@@ -598,11 +609,12 @@ isolated() { # folder name, function, arguments...: STATUS and REASON tell how i
     REASON=$(cat "${folder}/reason" 2>/dev/null) || true
     [[ -n ${REASON} ]] || REASON="ended with ${STATUS}" # a full disk takes no reason either
   fi
+  WARNED=$(cat "${folder}/warnings" 2>/dev/null) || WARNED=''
   rm -rf "${folder}"
 }
 
 report() { # database, folder name, seconds
-  local database reason path bytes=0 tables=0 rows=0 state=ok counts REPLY
+  local database reason warned path bytes=0 tables=0 rows=0 state=ok counts REPLY
   if ((STATUS != 0)); then
     state=failed path=''
   else
@@ -619,9 +631,11 @@ report() { # database, folder name, seconds
   database=${REPLY}
   json_text "${REASON}"
   reason=${REPLY}
+  json_text "${WARNED}"
+  warned=${REPLY}
   json_text "${path}"
-  printf '{"event": "backup", "database": %s, "status": "%s", "path": %s, "bytes": %s, "tables": %s, "rows": %s, "seconds": %s, "error": %s}\n' \
-    "${database}" "${state}" "${REPLY}" "${bytes}" "${tables}" "${rows}" "$3" "${reason}"
+  printf '{"event": "backup", "database": %s, "status": "%s", "path": %s, "bytes": %s, "tables": %s, "rows": %s, "seconds": %s, "warnings": %s, "error": %s}\n' \
+    "${database}" "${state}" "${REPLY}" "${bytes}" "${tables}" "${rows}" "$3" "${warned}" "${reason}"
   json_text "${1//$'\t'/ }" # a label knows no escape for a tab
   METRICS+=("closeout_backup_success{database=${REPLY}} $((STATUS == 0))")
   METRICS+=("closeout_backup_bytes{database=${REPLY}} ${bytes}")

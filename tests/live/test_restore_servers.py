@@ -58,3 +58,27 @@ def test_many_partitions_need_no_lock_an_index(bench: ScriptBench) -> None:
         assert back.events[-1]["tables_equal"] == PARTITIONS
     finally:
         do(bench.server, "DROP DATABASE parted", "DROP DATABASE IF EXISTS again")
+
+
+def test_warning_of_a_tool_reaches_the_operator(bench: ScriptBench) -> None:
+    """The documented role cannot dump subscriptions: pg_dump says so, and so does the backup."""
+    do(
+        bench.server,
+        "CREATE DATABASE subscribed",
+        "CREATE ROLE backup LOGIN BYPASSRLS PASSWORD 'farm'",
+        "GRANT pg_read_all_data TO backup",
+    )
+    made = "CREATE SUBSCRIPTION s CONNECTION 'port=1' PUBLICATION p WITH (connect = false)"
+    gone = "ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s"
+    drill.ask(bench.server, "subscribed", made)
+    try:
+        role = {"POSTGRES_USER": "backup", "PGPASSWORD": "farm"}
+        run = bench.back_up({"BACKUP_DATABASES": "subscribed", **role})
+    finally:
+        drill.ask(bench.server, "subscribed", gone)
+        do(bench.server, "DROP DATABASE subscribed", "DROP ROLE backup")
+    assert run.ok, run.message
+    assert "subscriptions not dumped" in run.message
+    told = {event["database"]: event["warnings"] for event in run.events}
+    assert "subscriptions not dumped" in told["subscribed"]
+    assert told["@globals"] == ""
