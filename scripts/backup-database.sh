@@ -303,15 +303,22 @@ choose_compression() {
 }
 
 list_databases() {
+  local invalid
   if [[ -n ${BACKUP_DATABASES:-} ]]; then
     read -r -d '' -a DATABASES <<<"${BACKUP_DATABASES}" || true
   else
     # A name may hold a line break.
     query "${MAINTENANCE}" \
-      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1" \
+      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate
+         AND datconnlimit <> -2 ORDER BY 1" \
       --record-separator-zero >"${BACKUP_DIR}/.partial/.databases" ||
       stop "${EXIT_PREFLIGHT}" 'the databases cannot be listed.'
     mapfile -t -d '' DATABASES <"${BACKUP_DIR}/.partial/.databases"
+    invalid=$(query "${MAINTENANCE}" \
+      "SELECT quote_ident(datname) FROM pg_database WHERE datallowconn AND datconnlimit = -2") ||
+      stop "${EXIT_PREFLIGHT}" 'the databases cannot be listed.'
+    [[ -z ${invalid} ]] ||
+      say "warning: a DROP DATABASE that was interrupted left these, and nobody can read them: ${invalid//$'\n'/, }; they are skipped; drop them."
   fi
   [[ -n ${DATABASES[0]:-} ]] || stop "${EXIT_PREFLIGHT}" 'there is no database to back up.'
 }

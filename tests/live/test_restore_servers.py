@@ -82,3 +82,20 @@ def test_warning_of_a_tool_reaches_the_operator(bench: ScriptBench) -> None:
     told = {event["database"]: event["warnings"] for event in run.events}
     assert "subscriptions not dumped" in told["subscribed"]
     assert told["@globals"] == ""
+
+
+def test_database_half_dropped_is_skipped_with_a_warning(bench: ScriptBench) -> None:
+    """It takes no connection ever again: as with pg_dumpall, the others are backed up."""
+    do(
+        bench.server,
+        "CREATE DATABASE whole",
+        'CREATE DATABASE "half gone"',
+        "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half gone'",
+    )
+    try:
+        run = bench.back_up()
+    finally:
+        do(bench.server, "DROP DATABASE whole", 'DROP DATABASE "half gone"')
+    assert run.ok, run.message
+    assert 'nobody can read them: "half gone"; they are skipped' in run.message
+    assert {event["database"] for event in run.events} == {"@globals", "postgres", "whole"}
