@@ -327,7 +327,8 @@ check_free_space() { # half a database's size is more than its compressed dump t
   local wanted free database names=''
   for database in "${DATABASES[@]}"; do names+=", '${database//\'/\'\'}'"; done
   wanted=$(query "${MAINTENANCE}" \
-    "SELECT coalesce(sum(pg_database_size(oid)), 0)::bigint / 2 / 1024 FROM pg_database
+    "SELECT coalesce(sum(CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END),
+       0)::bigint / 2 / 1024 FROM pg_database
      WHERE datname IN (${names#, })") ||
     stop "${EXIT_PREFLIGHT}" 'the size of the databases cannot be read.'
   free=$(df -Pk "${BACKUP_DIR}" | awk 'NR == 2 {print $4}')
@@ -346,7 +347,14 @@ fail() {
   case ${message} in
     *'No space left'* | *'File too large'*) advice="; make room in ${BACKUP_DIR}" ;;
     *'database "'*'" does not exist'*) advice='; check BACKUP_DATABASES' ;;
-    *'ermission denied'*) advice="; grant ${PGUSER} pg_read_all_data and BYPASSRLS" ;;
+    *'invalid database'*) advice='; an interrupted DROP DATABASE left it: drop it' ;;
+    *'permission denied for large object'*)
+      advice="; GRANT SELECT ON LARGE OBJECT ... TO ${PGUSER} for each: pg_read_all_data does not reach them"
+      ;;
+    *'row-level security'*) advice="; ALTER ROLE ${PGUSER} BYPASSRLS" ;;
+    *'permission denied for database'*) advice="; grant ${PGUSER} CONNECT on it" ;;
+    *'Permission denied'*) advice="; let uid ${UID} write to ${BACKUP_DIR}" ;;
+    *'permission denied'*) advice="; grant ${PGUSER} pg_read_all_data" ;;
     *) ;;
   esac
   message=${message//$'\n'/ }${advice}

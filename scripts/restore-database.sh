@@ -518,8 +518,18 @@ create_beside() { # new name; encoding, locale and owner are those of the backup
     stop "${EXIT_DAMAGED}" 'the dump does not tell what database it is of; take another backup.'
   BESIDE=$1
   restricted "${SCRATCH}/create.sql"
-  run_statements "${MAINTENANCE}" 'the dump' "${REPLY}" ||
-    stop "${EXIT_FAILED}" "no database could be created beside the target; if a role is missing, run --globals first."
+  run_statements "${MAINTENANCE}" 'the dump' "${REPLY}" && return 0
+  local advice='see the error above'
+  case $(<"${SCRATCH}/told") in
+    *'role "'*'does not exist'*) advice='run --globals first, or set RESTORE_OWNERSHIP=ignore' ;;
+    *'tablespace "'*'does not exist'*) advice='make its folder and run --globals first' ;;
+    *'permission denied'*) advice="let ${PGUSER} create databases" ;;
+    *locale* | *ollation* | *encoding*)
+      advice="install the locale that the error names on the server's machine, or restore into a server that has it"
+      ;;
+    *) ;;
+  esac
+  stop "${EXIT_FAILED}" "no database could be created beside the target; ${advice}."
 }
 
 apply() { # settings, or properties: those of the database
@@ -572,13 +582,20 @@ compare_content() { # backup folder, database
 }
 
 take_name() { # target name: both names change in one transaction
-  local target=$1 via=${MAINTENANCE} old='' aside='' beside statement='BEGIN;' REPLY
+  local next told target=$1 via=${MAINTENANCE} old='' aside='' beside statement='BEGIN;' REPLY
   # A session cannot rename the database that it is connected to.
   [[ ${target} != "${via}" ]] || via=template1
   identifier "${BESIDE}"
   beside=${REPLY}
   if ((PRESENT == 1)); then
-    old=before_${STAMP}_$$_${target:0:32}
+    old=${target:0:32}
+    # Cut at a character: what follows inside of one is a byte from 128 to 191.
+    printf -v next '%d' "'${target:32:1}"
+    while (((next & 192) == 128)); do
+      printf -v next '%d' "'${old: -1}"
+      old=${old%?}
+    done
+    old=before_${STAMP}_$$_${old}
     identifier "${old}"
     aside=${REPLY}
     identifier "${target}"
@@ -586,8 +603,11 @@ take_name() { # target name: both names change in one transaction
   fi
   identifier "${target}"
   statement+=" ALTER DATABASE ${beside} RENAME TO ${REPLY}; COMMIT;"
-  session "${via}" --command="${statement}" ||
-    stop "${EXIT_FAILED}" "the names could not change; end the connections to ${target} and run again."
+  told=$(session "${via}" --command="${statement}" 2>&1) || {
+    [[ ${told} != *'being accessed by other users'* ]] ||
+      told+=" End the connections to ${target} and run again."
+    stop "${EXIT_FAILED}" "the names could not change: ${told//$'\n'/ }"
+  }
   BESIDE=''
   if ((OCCUPIED == 1)); then
     say "the database of before is kept as ${old}; drop it when nobody needs it."

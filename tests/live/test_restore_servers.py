@@ -11,7 +11,7 @@ import pytest
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.backup.probing.scripts import ScriptBench
 from closeout.harness import postgres
-from tests.support.backups import do, restore
+from tests.support.backups import do, restore, with_program
 
 pytestmark = [pytest.mark.live]
 
@@ -99,3 +99,80 @@ def test_database_half_dropped_is_skipped_with_a_warning(bench: ScriptBench) -> 
     assert run.ok, run.message
     assert 'nobody can read them: "half gone"; they are skipped' in run.message
     assert {event["database"] for event in run.events} == {"@globals", "postgres", "whole"}
+
+
+@pytest.mark.parametrize("name", ["ฟาร์มไก่ไข่", "x" + "ø" * 20, "a" * 31 + "é", "plain"])
+def test_name_that_is_kept_aside_is_cut_at_a_character(bench: ScriptBench, name: str) -> None:
+    """A name of many bytes is cut so that it stays one; a server refuses half a character."""
+    do(bench.server, f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8')
+    kept = ""
+    try:
+        drill.ask(bench.server, name, "CREATE TABLE t AS SELECT 1 AS n")
+        assert bench.back_up().ok
+        run = restore(bench, "--newest", name, "--replace")
+        assert run.ok, run.message
+        rows = drill.ask(
+            bench.server,
+            "postgres",
+            "SELECT datname FROM pg_database WHERE datname LIKE 'before%'",
+        )
+        kept = rows.strip()
+        assert name.startswith(kept.split("_", 3)[-1])
+        assert len(kept.split("_", 3)[-1].encode()) >= min(29, len(name.encode()))
+    finally:
+        do(
+            bench.server,
+            f'DROP DATABASE IF EXISTS "{name}"',
+            *([f'DROP DATABASE "{kept}"'] if kept else []),
+        )
+
+
+def test_advice_names_what_is_missing(bench: ScriptBench) -> None:
+    """Large objects, row security and the right to connect each have a remedy of their own."""
+    do(
+        bench.server,
+        "CREATE ROLE backup LOGIN PASSWORD 'farm'",
+        "GRANT pg_read_all_data TO backup",
+        *(f"CREATE DATABASE {name}" for name in ("pictures", "guarded", "closed")),
+        "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
+    )
+    drill.ask(bench.server, "pictures", "SELECT lo_from_bytea(0, 'picture')")
+    drill.ask(
+        bench.server,
+        "guarded",
+        "CREATE TABLE t AS SELECT 1 AS n; ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+    )
+    try:
+        role = {"POSTGRES_USER": "backup", "PGPASSWORD": "farm"}
+        run = bench.back_up({"BACKUP_DATABASES": "pictures guarded closed", **role})
+    finally:
+        do(
+            bench.server,
+            *(f"DROP DATABASE {name}" for name in ("pictures", "guarded", "closed")),
+            "DROP ROLE backup",
+        )
+    told = {event["database"]: event["error"].rpartition("; ")[2] for event in run.events}
+    assert told["pictures"].startswith("GRANT SELECT ON LARGE OBJECT")
+    assert told["guarded"] == "ALTER ROLE backup BYPASSRLS"
+    assert told["closed"] == "grant backup CONNECT on it"
+
+
+def test_missing_locale_is_not_taken_for_a_missing_role(bench: ScriptBench) -> None:
+    """A server without the source's locale cannot make the database: the advice says which way."""
+    do(bench.server, "CREATE DATABASE thai TEMPLATE template0 LC_COLLATE 'C'")
+    programs = with_program(
+        bench,
+        "pg_restore",
+        f"""#!/bin/bash
+'{bench.server.bin}/pg_restore' "$@" | sed -E "s/^(CREATE DATABASE .*) LOCALE[^;]*;/\\1;/
+s/^(CREATE DATABASE [^ ]+ WITH TEMPLATE = template0).*;/\\1 LOCALE = 'th_TH.nowhere';/"
+""",
+    )
+    try:
+        assert bench.back_up({"BACKUP_DATABASES": "thai"}).ok
+        run = restore(bench, "--newest", "thai", "--into", "again", PGBIN=str(programs))
+    finally:
+        do(bench.server, "DROP DATABASE thai", "DROP DATABASE IF EXISTS again")
+    assert run.code == 1
+    assert "install the locale that the error names" in run.message
+    assert "--globals" not in run.message
