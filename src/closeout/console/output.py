@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TextIO
 
-from closeout.console import progress
+from closeout.console import progress, sanitize
 from closeout.errors import CloseoutError, ExitCode
 
 SCHEMA = "closeout.result/1"
@@ -126,7 +126,8 @@ def finish(code: ExitCode, error: CloseoutError | None) -> None:
 
 
 def _inert(text: str) -> str:
-    """Return text of which no line, such as a file's name, is a command to GitHub's runner."""
+    """Return text that commands nobody: neither a terminal by ESC nor GitHub's runner by a line."""
+    text = sanitize.shown(text)
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return text
     return re.sub(r"^(\s*)::", r"\1\\::", text, flags=re.MULTILINE).replace("##[", "#\\#[")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from closeout.errors import CloseoutError
+from closeout.fs import json_reader
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -56,7 +57,7 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
 def digests_of(statement: bytes) -> dict[str, str]:
     """Return file to SHA-256 as a statement holds them, nothing where it is no statement."""
     try:
-        entries = json.loads(statement)["predicate"]["configuration"]
+        entries = json_reader.loads(statement)["predicate"]["configuration"]
         return {
             str(entry["name"]): str(entry["digest"]["sha256"])
             for entry in entries
@@ -69,7 +70,7 @@ def digests_of(statement: bytes) -> dict[str, str]:
 def holds(envelope: bytes, payload: bytes) -> bool:
     """Return whether the DSSE envelope is about `payload`; says nothing of who signed it."""
     try:
-        return base64.b64decode(json.loads(envelope)["payload"], validate=True) == payload
+        return base64.b64decode(json_reader.loads(envelope)["payload"], validate=True) == payload
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -115,7 +116,7 @@ def is_signed_by(envelope: bytes, payload: bytes, key: Path) -> bool:
 
     try:
         loaded = serialization.load_pem_public_key(key.read_bytes())
-        document = json.loads(envelope)
+        document = json_reader.loads(envelope)
         signature = base64.b64decode(document["signatures"][0]["sig"], validate=True)
         held = base64.b64decode(document["payload"], validate=True)
         if document["payloadType"] != PAYLOAD or held != payload:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
-from closeout.fs import writer
+from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.reporting import attestation, junit, markdown, page, report, sarif
 from closeout.runs import evidence_store, plan_record, store, tool_versions
@@ -99,7 +99,7 @@ def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
     statement, envelope = _bytes(folder / STATEMENT), _bytes(folder / ENVELOPE)
     troubles = []
     try:
-        follows = attestation.statement(json.loads(_bytes(folder / "report.json")), found)
+        follows = attestation.statement(json_reader.loads(_bytes(folder / "report.json")), found)
     except (ValueError, KeyError, TypeError, AttributeError):
         follows = b""
     if statement != follows:
@@ -117,7 +117,9 @@ def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
 def _stale(run: store.Run, sound: set[str]) -> list[str]:
     """Return the evidence about another tree, of those files that are as they were sealed."""
     tree_digest = digest(DiskTree(run.root))
-    report_of = json.loads(_bytes(run.folder / "report.json")) if "report.json" in sound else {}
+    report_of = (
+        json_reader.loads(_bytes(run.folder / "report.json")) if "report.json" in sound else {}
+    )
     old = ["report.json"] if report_of.get("tree_digest", tree_digest) != tree_digest else []
     return old + [
         f"{place.name}: {item.probe}"
