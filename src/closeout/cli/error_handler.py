@@ -12,7 +12,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.process import stops
 
 _FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
 def spoken(command: str, as_json: bool, home: Path, action: Callable[[], ExitCode]) -> ExitCode:  # noqa: FBT001 - a command-line flag
