@@ -201,7 +201,7 @@ def test_build_brings_the_diffs_of_standing_runs_along_and_drops_those_undone(
     copy = later.folder / "patches" / first.id / "000-toy-a.derived.patch"
     assert copy.is_file()
     assert bundle.verify(space, later.id) is ExitCode.SETTLED
-    store.undo(first)
+    store.undo(first, space.root)
     _build(space, later)
     assert not copy.exists()
 

@@ -133,15 +133,19 @@ def _inert(text: str) -> str:
     return re.sub(r"^(\s*)::", r"\1\\::", text, flags=re.MULTILINE).replace("##[", "#\\#[")
 
 
-def _write(text: str, stream: TextIO) -> None:
+def _write(text: str, stream: TextIO | None) -> None:
+    if stream is None:  # it was closed before we began
+        return
     try:
         stream.write(f"{text}\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # whoever read it has gone away, or it was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _in_colour(stream: TextIO) -> bool:
+def _in_colour(stream: TextIO | None) -> bool:
+    if stream is None:
+        return False
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 
