@@ -32,7 +32,7 @@ _FORBIDDEN = {".git", ".hg", ".svn", JOURNAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class JournalEntry:
     """One file in a journal: digests and permission bits before and after; None means absent."""
 
     path: PurePosixPath
@@ -51,7 +51,7 @@ class Journal:
     run: str
     """The run's id, empty for a command that keeps none."""
     root: str
-    files: tuple[Entry, ...]
+    files: tuple[JournalEntry, ...]
     folders: tuple[PurePosixPath, ...]
     contents: Mapping[str, bytes] = field(repr=False)
     """The bytes from before by their digest."""
@@ -174,7 +174,7 @@ def _to_json(journal: Journal) -> dict[str, object]:
     }
 
 
-def _entry(item: Mapping[str, object]) -> Entry:
+def _entry(item: Mapping[str, object]) -> JournalEntry:
     """Return one entry of a journal; raises ValueError for what no run ever wrote."""
     digests = (item["before"], item["after"])
     modes = (item["before_mode"], item["after_mode"])
@@ -183,7 +183,7 @@ def _entry(item: Mapping[str, object]) -> Entry:
         message = "an entry is not as a run writes it"
         raise ValueError(message)
     before, after = (None if sha is None else str(sha) for sha in digests)
-    return Entry(
+    return JournalEntry(
         path=_place(item["path"]),
         before=before,
         after=after,

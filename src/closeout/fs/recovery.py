@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import journal as journals
 from closeout.fs import lock, place
-from closeout.fs.journal import Entry, Journal
+from closeout.fs.journal import Journal, JournalEntry
 from closeout.fs.lock import Hold
 from closeout.fs.place import RefusedError
 from closeout.fs.safe_open import opened
@@ -112,7 +112,7 @@ def assert_whole(root: Path) -> None:
         raise HalfWrittenError(root, why, ExitCode.GAPS_LEFT)
 
 
-def _put_back(top: int, entry: Entry, journal: Journal, tally: _Tally) -> None:
+def _put_back(top: int, entry: JournalEntry, journal: Journal, tally: _Tally) -> None:
     path, before = entry.path, entry.before
     content = journal.contents[before] if before else None
     place.discard(top, path)

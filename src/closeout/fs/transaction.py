@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import journal as journals
 from closeout.fs import lock, place, recovery
-from closeout.fs.journal import Entry, Journal
+from closeout.fs.journal import Journal, JournalEntry
 from closeout.fs.lock import Hold
 from closeout.fs.place import RefusedError, Standing
 from closeout.fs.safe_open import opened
@@ -39,7 +39,7 @@ class ChangedError(CloseoutError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FileChange:
     """One file as it stands and as it is to be; None means absent."""
 
     path: PurePosixPath
@@ -48,9 +48,9 @@ class Change:
     mode: int
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> JournalEntry:
         """Return what a journal keeps of it."""
-        return Entry(
+        return JournalEntry(
             path=self.path,
             before=journals.sha256(self.standing.content),
             after=journals.sha256(self.after),
@@ -88,7 +88,7 @@ def commit(
         return
     with writing(root) as hold:
         changes = [
-            Change(
+            FileChange(
                 path=edit.path,
                 standing=_standing(hold.top, edit.path, edit.before),
                 after=edit.after,
@@ -142,7 +142,7 @@ def _standing(top: int, path: PurePosixPath, before: bytes | None) -> Standing:
 
 def journal_of(
     hold: Hold,
-    changes: Sequence[Change],
+    changes: Sequence[FileChange],
     purpose: str,
     run: str,
     folders: Sequence[PurePosixPath],
@@ -172,7 +172,7 @@ def _keep(kept: Path, journal: Journal) -> None:
 def carry_out(
     hold: Hold,
     journal: Journal,
-    changes: Sequence[Change],
+    changes: Sequence[FileChange],
     due: stops.Due,
     leaving: Sequence[PurePosixPath] = (),
 ) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import journal as journals
 from closeout.fs import place, transaction
-from closeout.fs.journal import Entry, Journal
+from closeout.fs.journal import Journal, JournalEntry
 from closeout.fs.place import RefusedError
 from closeout.fs.safe_open import opened
-from closeout.fs.transaction import Change
+from closeout.fs.transaction import FileChange
 from closeout.process import stops
 
-_Seen = Callable[[int, Entry, Journal], Change | None]
+_Seen = Callable[[int, JournalEntry, Journal], FileChange | None]
 
 
 def undo(kept: Path, root: Path, *, run: str = "") -> tuple[PurePosixPath, ...]:
@@ -72,7 +72,7 @@ def _revert(
     return tuple(change.path for change in changes)
 
 
-def _undoing(top: int, entry: Entry, journal: Journal) -> Change | None:
+def _undoing(top: int, entry: JournalEntry, journal: Journal) -> FileChange | None:
     try:
         found = place.look(top, entry.path)
     except RefusedError as error:
@@ -83,10 +83,10 @@ def _undoing(top: int, entry: Entry, journal: Journal) -> Change | None:
     if sha != entry.after or found.refusal:
         raise _edited(entry.path, found.refusal or "it holds something else")
     after = journal.contents[entry.before] if entry.before else None
-    return Change(path=entry.path, standing=found, after=after, mode=entry.before_mode)
+    return FileChange(path=entry.path, standing=found, after=after, mode=entry.before_mode)
 
 
-def _undoing_if_unedited(top: int, entry: Entry, journal: Journal) -> Change | None:
+def _undoing_if_unedited(top: int, entry: JournalEntry, journal: Journal) -> FileChange | None:
     try:
         return _undoing(top, entry, journal)
     except CloseoutError:
