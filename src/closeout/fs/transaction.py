@@ -17,7 +17,6 @@ from closeout.fs import lock, place, recovery
 from closeout.fs.journal import Journal, JournalEntry
 from closeout.fs.lock import Hold
 from closeout.fs.place import RefusedError, Standing
-from closeout.fs.safe_open import opened
 from closeout.fs.walk import JOURNAL
 from closeout.model import Edit
 from closeout.process import stops
@@ -60,12 +59,13 @@ class FileChange:
 
 
 def troubles(root: Path, edits: Sequence[Edit]) -> Mapping[PurePosixPath, str]:
-    """Return why edits cannot be written, by path; nothing is written."""
+    """Return why edits cannot be written, by path; raises CloseoutError where none can be."""
     found = {}
-    with opened(root) as top:
+    with lock.held(root) as hold:
+        hold.assert_writable()
         for edit in edits:
             try:
-                _standing(top, edit.path, edit.before)
+                _standing(hold.top, edit.path, edit.before)
             except ChangedError as error:
                 found[edit.path] = error.why
     return found

@@ -52,7 +52,7 @@ def _written(space: Workspace, gaps: Sequence[Gap], tree: Tree) -> tuple[planner
     while True:
         plan = _plan(gaps, tree, refused)
         progress.step(f"writing {len(plan.edits)} files")
-        troubles = transaction.troubles(space.root, plan.edits)
+        troubles = transaction.troubles(space.root, plan.edits) if plan.edits else {}
         if not troubles:
             try:
                 return plan, write(space, plan)
