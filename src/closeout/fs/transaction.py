@@ -17,6 +17,7 @@ from closeout.fs import lock, place, recovery
 from closeout.fs.journal import Entry, Journal
 from closeout.fs.lock import Hold
 from closeout.fs.place import RefusedError, Standing
+from closeout.fs.safe_open import opened
 from closeout.fs.walk import JOURNAL
 from closeout.model import Edit
 from closeout.process import stops
