@@ -19,7 +19,7 @@ def test_nothing_comes_between_a_suspended_command_and_its_end(ring: Arena, susp
     busy = 0
     for number in arena.rounds(4, 50):
         ring.renew(fixed=suspended == "undo")
-        step = chance.randrange(5, steps)  # the lock is taken in the first steps
+        step = chance.randrange(5, steps - 80)  # not once the tree is given free
         child = arena.start(act, ring.space, step, arena.suspend)
         assert child.suspended()
         code = arena.start(ring.undo if number % 2 else ring.fix, ring.space).wait()

@@ -19,6 +19,7 @@ from closeout.errors import CloseoutError
 from closeout.fs import json_reader
 from closeout.fs.safe_open import open_folder, open_root
 from closeout.fs.walk import JOURNAL
+from closeout.process import stops
 
 DOCUMENT = "journal.json"
 """In the folder JOURNAL: there while the tree is neither as before a run nor as after it."""
@@ -50,12 +51,30 @@ class Hold:
     def release(self) -> None:
         """Give the tree free, and leave nothing of ours in one that is whole."""
         if self.handle is not None:
-            # While the lock is held: whoever waits for it looks whether it is still there.
-            # One that is half-written keeps the lock's file too: a lock is held, not there.
+            # The lock's file goes last: from then on the folder is another's.
             if not journalled(self.top):
-                shutil.rmtree(JOURNAL, ignore_errors=True, dir_fd=self.top)
+                with suppress(OSError):
+                    self._tidy()
             os.close(self.handle)
         os.close(self.top)
+
+    def _tidy(self) -> None:
+        folder = os.open(JOURNAL, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.top)
+        try:
+            for name in os.listdir(folder):  # noqa: PTH208 - below a handle
+                if name != _LOCK:
+                    _remove(folder, name)
+            os.unlink(_LOCK, dir_fd=folder)
+        finally:
+            os.close(folder)
+        os.rmdir(JOURNAL, dir_fd=self.top)
+
+
+def _remove(folder: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except (IsADirectoryError, PermissionError):
+        shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
 
 
 _held: dict[Path, Hold] = {}
@@ -74,12 +93,14 @@ def held(root: Path) -> Iterator[Hold]:
         return
     hold = Hold(place, open_root(place))
     try:
-        _take(hold)
-        _held[place] = hold
+        with stops.deferred():
+            _take(hold)
+            _held[place] = hold
         yield hold
     finally:
-        _held.pop(place, None)
-        hold.release()
+        with stops.deferred():
+            _held.pop(place, None)
+            hold.release()
 
 
 def holder(top: int) -> str:
