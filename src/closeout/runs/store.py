@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from closeout.errors import CloseoutError
 from closeout.fs import codec, journal, recovery, writer
 from closeout.fs import undo as undoing
 from closeout.fs.recovery import Recovered
+from closeout.fs.safe_open import is_plain_name
 
 LATEST = "latest"
 _REMEMBERED = 50
@@ -80,6 +82,18 @@ def _about(reports: Path, root: Path, wanted: Callable[[Path], bool]) -> Iterato
     for place in sorted(places, reverse=True):
         if wanted(place) and _root(place) == str(root):
             yield Run(id=place.name, folder=place, root=root)
+
+
+def kept(folder: Path, pattern: str) -> list[Path]:
+    """Return what a run's folder keeps under such names, sorted.
+
+    Links, pipes and names that no document can hold are left out; `report.verify` tells them.
+    """
+    return sorted(
+        place
+        for place in folder.glob(pattern)
+        if is_plain_name(place.name) and stat.S_ISREG(place.lstat().st_mode)
+    )
 
 
 def latest(reports: Path, root: Path) -> Run:
