@@ -48,8 +48,10 @@ def test_stop_at_a_step_puts_everything_back(ring: Arena) -> None:
             chance.randrange(steps),
             lambda asking=asking: signal.raise_signal(asking),
         )
-        assert child.wait() == arena.STOPPED
+        code = child.wait()
         state = ring.state()
+        # One that comes while a whole tree is given free may find the command already ended.
+        assert code == arena.STOPPED or (code, state) == (0, "after")
         whole += state == "before"
         assert state in {"before", "after"}
         assert not (ring.root / JOURNAL).exists()
