@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.formats import kustomize
+from closeout.formats import compose, kustomize
 from closeout.formats.manifests import validate
 from closeout.gaps.external_secrets.charts import chart_files, unwired
 from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
+from closeout.gaps.external_secrets.examples import unnamed
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
 from closeout.gaps.external_secrets.inventory.literals import literals
@@ -255,6 +256,11 @@ def written_out(seen: Survey) -> Located:
     ]
     examined = {place.path for item in seen.variables for place in item.places}
     return _located(examined | {item.path for item in places}, places)
+
+
+def examples(seen: Survey) -> Located:
+    """Return what compose files require and no example names: nobody could fill it in."""
+    return _located(compose.files(seen.tree), unnamed(seen.tree))
 
 
 def wiring(seen: Survey) -> Located:
