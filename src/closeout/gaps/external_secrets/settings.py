@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
 from closeout.harness.service_discovery import declarations
 from closeout.model import Tree
@@ -69,7 +70,15 @@ def settings(tree: Tree) -> Settings:
 
     Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses.
     """
-    given = declarations(tree).get("external-secrets", {})
+    given = {**_own(project(tree)), **declarations(tree).get("external-secrets", {})}
     names = {item.name for item in fields(Settings)}
     chosen = {key.replace("-", "_"): str(value) for key, value in given.items()}
     return Settings(**{key: value for key, value in chosen.items() if key in names})
+
+
+def _own(called: str) -> dict[str, str]:
+    """Return the values that carry the order's names, for a tree with a name of its own."""
+    if called == ORDERS_PROJECT:
+        return {}
+    own = f"{called}-prod"
+    return {"project": own, "cluster": "", "location": "", "vault-path": called}

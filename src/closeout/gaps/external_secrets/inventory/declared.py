@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.gaps.external_secrets.inventory.commands import passwords, software
+from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
@@ -30,12 +31,13 @@ def in_compose(
         return
     for service in compose.services(path, content):
         owner = _owner(service, known)
+        only = is_tool(service) or is_for_development(path)
         for node, start, end in passwords(service):
             name = f"{software(service)}_PASSWORD"
-            yield owner, _given(name, node.text[start:end], node.line)
+            yield owner, _given(name, node.text[start:end], node.line, is_development=only)
         for node, name, value in service.assignments():
             if is_secret(name, value):
-                yield owner, _given(name, value, node.line)
+                yield owner, _given(name, value, node.line, is_development=only)
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -74,7 +76,7 @@ def in_chart(content: bytes) -> Iterator[Mention]:
                 waiting.append(value)
 
 
-def _given(name: str, value: str, line: int) -> Mention:
+def _given(name: str, value: str, line: int, *, is_development: bool) -> Mention:
     """Return what compose gives a container: it runs with a placeholder's word as well."""
     default = _DEFAULT.search(value)
     return Mention(
@@ -83,6 +85,7 @@ def _given(name: str, value: str, line: int) -> Mention:
         origin=Origin.COMPOSE,
         literal=works(name, value),
         fallback=default is not None and works(name, _DEFAULT.sub(r"\1", value)),
+        is_development=is_development,
     )
 
 

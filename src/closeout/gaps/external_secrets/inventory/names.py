@@ -25,6 +25,8 @@ class Mention:
     origin: Origin
     literal: bool = False
     fallback: bool = False
+    is_development: bool = False
+    """Whether only developers start what is named here."""
 
 
 NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_+[A-Z0-9]+)*\Z")
