@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, kustomize
+from closeout.formats.compose_example import unnamed
 from closeout.formats.manifests import validate
 from closeout.gaps.external_secrets.charts import chart_files, unwired
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
-from closeout.gaps.external_secrets.examples import unnamed
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory, services
 from closeout.gaps.external_secrets.inventory.literals import literals

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.compose_example import reference
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.inventory.commands import (
     passwords,
@@ -23,8 +24,6 @@ from closeout.gaps.external_secrets.inventory.commands import (
 from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.parsing.yaml import Node
 
-ADVICE = "set it in .env"
-"""What compose says of a variable that is not set."""
 _DEFAULT = re.compile(r"\$\{(\w+):?-([^}]*)\}")
 _PART = r"(?:\$\{[^}]*\}|[^/\s@:$]|\$(?!\{))*"
 _ADDRESS = re.compile(
@@ -49,15 +48,6 @@ class Names:
         while self.values.setdefault(own, value) != value:
             own = f"{prefix}_{own}"
         return own
-
-    def rows(self) -> list[dict[str, str]]:
-        """Return each variable, with the earlier one that stood for the same value."""
-        first: dict[str, str] = {}
-        rows = []
-        for name, value in sorted(self.values.items()):
-            rows.append({"name": name, "same_as": first.get(value, "") if value else ""})
-            first.setdefault(value, name)
-        return rows
 
 
 def required(path: PurePosixPath, content: bytes, names: Names) -> bytes:
@@ -109,12 +99,12 @@ def _repeated(
     for start, end in sorted(given, reverse=True):
         value = text[start:end]
         if "$" not in value:
-            text = text[:start] + _required(names.take(f"{prefix}_PASSWORD", service.name, value)) + text[end:]
+            text = text[:start] + reference(names.take(f"{prefix}_PASSWORD", service.name, value)) + text[end:]
         elif (default := _DEFAULT.fullmatch(value)) is not None:
             text = text[:start] + _kept(default, names) + text[end:]
     for name, value in sorted(names.values.items(), key=lambda row: not row[0].startswith(prefix)):
         if len(value) >= _SHORTEST:
-            text = re.sub(rf"(?<![\w$-]){re.escape(value)}(?![\w-])", _required(name), text)
+            text = re.sub(rf"(?<![\w$-]){re.escape(value)}(?![\w-])", reference(name), text)
     return _DEFAULT.sub(
         lambda each: _kept(each, names) if each[1] in names.values else each[0], text
     )
@@ -128,7 +118,7 @@ def _rewritten(
     address = _ADDRESS.match(value)
     if address is None:
         if _DEFAULT.search(value) is None:
-            return _required(names.take(name, service, value))
+            return reference(names.take(name, service, value))
         return _DEFAULT.sub(lambda each: _kept(each, names), value)
     password = address["password"]
     if _DEFAULT.search(password) is not None:
@@ -136,7 +126,7 @@ def _rewritten(
     else:
         store = own.get(address["host"], {})
         variable = store.get(password) or f"{_scheme(address)}_PASSWORD"
-        text = _required(names.take(variable, address["host"] or service, password))
+        text = reference(names.take(variable, address["host"] or service, password))
     return value[: address.start("password")] + text + value[address.end("password") :]
 
 
@@ -146,11 +136,7 @@ def _kept(default: re.Match[str], names: Names) -> str:
         return default[0]
     # The owner of the file chose this variable, and may set it already.
     names.values.setdefault(default[1], default[2])
-    return _required(default[1])
-
-
-def _required(name: str) -> str:
-    return f"${{{name}:?{ADVICE}}}"
+    return reference(default[1])
 
 
 def _scheme(address: re.Match[str]) -> str:

@@ -11,8 +11,8 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.compose_example import completed
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.examples import completed
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.gaps.external_secrets.required import Names, required
@@ -45,7 +45,8 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
             after = _example(content)
         texts[path], lefts[path] = after, _left(by_path[path], content, after)
     # The example beside a compose file may hold a secret of its own: its changeset is one.
-    texts |= dict(completed(tree, added, texts))
+    stood_for = {folder: names.values for folder, names in added.items()}
+    texts |= dict(completed(tree, stood_for, texts))
     made = (_changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items())
     return tuple(item for item in made if item.edits or item.unresolved)
 

@@ -12,13 +12,19 @@ from pathlib import PurePosixPath
 from closeout.formats import compose
 from closeout.formats.settings_delivery import EXAMPLES
 from closeout.fs.text_edit import line_ending, line_number
-from closeout.gaps.external_secrets.required import ADVICE, Names
 from closeout.model import Place, Tree
 from closeout.resources import render
 
-_REQUIRED = re.compile(rb"(?<!\$)\$\{(\w+):?\?")
+ADVICE = "set it in .env"
+"""What compose says of a variable that is required here and not set."""
 _OURS = f":?{ADVICE}}}".encode()
+_REQUIRED = re.compile(rb"(?<!\$)\$\{(\w+):?\?")
 _COMMENT = re.compile(rb"(?m)^[ \t]*#[^\n]*")
+
+
+def reference(name: str) -> str:
+    """Return how a compose file takes a variable without which it must not start."""
+    return f"${{{name}:?{ADVICE}}}"
 
 
 def required_by(content: bytes) -> dict[str, int]:
@@ -48,20 +54,22 @@ def unnamed(tree: Tree) -> Iterator[Place]:
 
 
 def completed(
-    tree: Tree, written: Mapping[PurePosixPath, Names], changed: Mapping[PurePosixPath, bytes]
+    tree: Tree,
+    stood_for: Mapping[PurePosixPath, Mapping[str, str]],
+    changed: Mapping[PurePosixPath, bytes],
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield each env example with the variables that the compose files beside it require.
 
-    `changed` holds files as they will be; `written` what their variables stood for, by folder.
+    `changed` holds files as they will be; `stood_for` the values of variables, by folder.
     """
-    wanted: dict[PurePosixPath, Names] = {}
+    wanted: dict[PurePosixPath, dict[str, str]] = {}
     ours = set()
     rewritten = (path for path in changed if compose.may_be_compose(path))
     for path in sorted({*compose.files(tree), *rewritten}):
-        names = wanted.setdefault(path.parent, Names())
+        names = wanted.setdefault(path.parent, {})
         content = changed.get(path, tree.read(path) or b"")
-        held = written[path.parent].values if path.parent in written else {}
-        names.values |= {name: held.get(name, "") for name in required_by(content)}
+        held = stood_for.get(path.parent, {})
+        names |= {name: held.get(name, "") for name in required_by(content)}
         ours |= {path.parent} if _OURS in content else set()
     for folder, names in sorted(wanted.items()):
         path = example_beside(tree, folder)
@@ -69,13 +77,23 @@ def completed(
         content = before or b""
         if before is None and folder not in ours:
             continue
-        rows = [row for row in names.rows() if not _names(content, row["name"])]
+        rows = [row for row in _rows(names) if not _names(content, row["name"])]
         if not rows:
             continue
         ending = line_ending(content, len(content)) if content else b"\n"
-        text = render("external-secrets/env.example.j2", {"variables": rows, "fresh": not content})
+        text = render("compose/env.example.j2", {"variables": rows, "fresh": not content})
         start = b"" if not content or content.endswith(b"\n") else ending
         yield path, content + start + text.replace(b"\n", ending)
+
+
+def _rows(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return each variable, with the earlier one that stood for the same value."""
+    first: dict[str, str] = {}
+    rows = []
+    for name, value in sorted(values.items()):
+        rows.append({"name": name, "same_as": first.get(value, "") if value else ""})
+        first.setdefault(value, name)
+    return rows
 
 
 def _names(content: bytes, name: str) -> bool:
