@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -94,8 +94,7 @@ def charts(tree: Tree, releases: Mapping[str, str]) -> Iterator[Chart]:
             continue
         folder = path.parent
         chart = Chart(folder=folder, release="", values=_values(tree, folder))
-        release = releases.get(folder.as_posix(), chart.service)
-        yield Chart(folder=folder, release=release, values=chart.values)
+        yield replace(chart, release=releases.get(folder.as_posix(), chart.service))
 
 
 def chart_reads(tree: Tree, chart: Chart) -> Iterator[tuple[PurePosixPath, int, Read]]:
@@ -105,26 +104,24 @@ def chart_reads(tree: Tree, chart: Chart) -> Iterator[tuple[PurePosixPath, int, 
         for item in reads(document.value):
             secret = chart.resolved(item.secret)
             if secret:
-                made = Read(
-                    secret=secret,
-                    key=item.key,
-                    variable=item.variable,
-                    path=item.path,
-                    is_optional=item.is_optional,
-                )
-                yield path, document.line_of(item.path), made
+                yield path, document.line_of(item.path), replace(item, secret=secret)
     for template in _templates(tree, chart):
         content = tree.read(template) or b""
         for pattern in (_REFERENCE, _WHOLE):
             for match in pattern.finditer(content):
-                held = {key: (value or b"").decode("utf-8", "replace") for key, value in match.groupdict().items()}
-                secret, key = chart.resolved(held["name"]), chart.resolved(held.get("key", ""))
-                if secret and (key or pattern is _WHOLE):
-                    variable = held.get("variable", "*")
-                    read = Read(
-                        secret=secret, key=key, variable=variable, path=(), is_optional=False
-                    )
+                if (read := _templated(chart, match)) is not None:
                     yield template, line_number(content, match.start()), read
+
+
+def _templated(chart: Chart, match: re.Match[bytes]) -> Read | None:
+    """Return what a template reads, None where a name or key in it is not worked out."""
+    held = {name: value.decode("utf-8", "replace") for name, value in match.groupdict().items()}
+    secret = chart.resolved(held["name"])
+    key = chart.resolved(held.get("key", ""))
+    if not secret or ("key" in held and not key):
+        return None
+    variable = held.get("variable", "*")
+    return Read(secret=secret, key=key, variable=variable, path=(), is_optional=False)
 
 
 def own_secrets(tree: Tree, chart: Chart) -> Iterator[OwnSecret]:
@@ -135,8 +132,7 @@ def own_secrets(tree: Tree, chart: Chart) -> Iterator[OwnSecret]:
         if kind is None or named is None:
             continue
         text = named[1].decode("utf-8", "replace")
-        names = {chart.resolved(text)}
-        names.add(Chart(folder=chart.folder, release=chart.service, values=chart.values).resolved(text))
+        names = {chart.resolved(text), replace(chart, release=chart.service).resolved(text)}
         for name in sorted(names - {""}):
             yield OwnSecret(
                 path=template,

@@ -202,6 +202,7 @@ def _with_readers(tree: Tree, state: Declared) -> Declared:
                 path=path,
                 line=line,
                 is_optional=read.is_optional,
+                is_open=read.is_open,
             )
             for path, line, read in chart_reads(tree, chart)
         ]

@@ -27,6 +27,8 @@ class Need:
     path: PurePosixPath
     line: int
     is_optional: bool = False
+    is_open: bool = False
+    """Whether the chart's list takes further variables: the pods get each that it names."""
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -65,6 +67,7 @@ class Read:
     variable: str
     path: tuple[str | int, ...]
     is_optional: bool
+    is_open: bool = False
 
 
 def reads(value: object) -> Iterator[Read]:
@@ -109,7 +112,12 @@ def _read_here(
         )
     if variable and isinstance(item.get("secret"), str) and isinstance(item.get("key"), str):
         yield Read(
-            secret=item["secret"], key=item["key"], variable=variable, path=path, is_optional=False
+            secret=item["secret"],
+            key=item["key"],
+            variable=variable,
+            path=path,
+            is_optional=False,
+            is_open=True,
         )
     files = item.get("items")
     if item.get("secretName") and isinstance(files, list):

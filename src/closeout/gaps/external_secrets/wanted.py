@@ -84,9 +84,24 @@ def missing_entries(
             and ((*need.identity, need.key) in given or need.identity in sealed)
             for need in state.needs_of(item.service)
         )
-        if not read and as_variable(item.name) not in brought:
+        settled = read or as_variable(item.name) in brought or _is_closed(state, item)
+        if not settled:
             missing.append(item)
     return tuple(missing)
+
+
+def _is_closed(state: Declared, item: SecretVariable) -> bool:
+    """Return whether the service's Secret is read key by key, and not for this variable.
+
+    A key that is not in the store keeps the operator from bringing the others.
+    """
+    needs = [
+        need
+        for need in state.needs_of(item.service)
+        if need.secret == secret_name(item.service) and need.key and need.variable
+    ]
+    is_read = any(need.variable == item.name for need in needs)
+    return bool(needs) and not is_read and not any(need.is_open for need in needs)
 
 
 def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Identity, Wanted]:
