@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats.helm import SECRET, Variables, values_files, variables
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import below
+from closeout.gaps.external_secrets.declared import Declared
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.target import secret_name
+from closeout.gaps.external_secrets.wanted import Identity, WantedSecret
 from closeout.model import Changeset, Edit, Place, Reason, Source, Tree, Unresolved
 
 _WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
@@ -29,6 +31,7 @@ _POD = re.compile(
     re.MULTILINE,
 )
 _STEP = "  "
+_GATE = b'{{- if not (.Capabilities.APIVersions.Has "external-secrets.io/v1/ExternalSecret") }}'
 _CHART = ("helm", "Chart.yaml")
 
 
@@ -73,6 +76,44 @@ def mended_charts(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Chang
             yield Changeset(
                 name=f"roll-out-{service.name}", edits=(), unresolved=(_by_hand(path, service),)
             )
+
+
+def gated_secrets(
+    tree: Tree, state: Declared, needed: Mapping[Identity, WantedSecret]
+) -> Iterator[Changeset]:
+    """Yield the templates that leave their Secret to the operator where a cluster has it.
+
+    Without the operator a chart makes its Secret as before: an upgrade takes nothing away.
+    """
+    made = {*needed, *((item.target, item.namespace) for item in state.secrets)}
+    paths = {
+        owned.path
+        for namespace, owned in state.owned
+        if not owned.gated and (owned.name, namespace) in made
+    }
+    for path in sorted(paths):
+        content = tree.read(path) or b""
+        if len(re.findall(rb"(?m)^kind:", content)) == 1:
+            ending = b"\r\n" if b"\r\n" in content else b"\n"
+            after = _GATE + ending + content.rstrip() + ending + b"{{- end }}" + ending
+            yield _changeset(tree, path, after)
+        else:
+            unresolved = Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                detail="it makes a Secret that an ExternalSecret makes too, and more beside it",
+                hint="leave that Secret out where the cluster serves external-secrets.io/v1.",
+            )
+            yield Changeset(name=f"gate-{path.stem}", edits=(), unresolved=(unresolved,))
+
+
+def annotated(tree: Tree, state: Declared) -> bool:
+    """Return whether there is a chart whose pods carry a Secret's version, or will."""
+    readers = {need.path.parent for need in state.needs if "templates" in need.path.parts}
+    folders = {path.parent for path in tree.paths() if path.name == "Chart.yaml"}
+    return bool(readers) or any(
+        folder in folders for folder in {need.path.parent for need in state.needs}
+    )
 
 
 def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath, list[str]]:
