@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats.manifests import validate
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.declared import Declared
+from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.stores import allowed_namespaces, mend_secret, mend_store
