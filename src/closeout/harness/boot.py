@@ -66,10 +66,18 @@ class Booted:
 
     @property
     def manner(self) -> str:
-        """Return which launcher started it and what was stubbed, for the evidence."""
-        stubbed = self.told.get("stubbed")
-        names = ", ".join(map(str, stubbed)) if isinstance(stubbed, list) and stubbed else "nothing"
-        return f"{self.told.get('launcher', 'started as it is')}; stubbed: {names}"
+        """Return which launcher started it and what it put in place of what, for the evidence."""
+        parts = [str(self.told.get("launcher", "started as it is"))]
+        for kind in ("stubbed", "filled", "replaced"):
+            found = self.names(kind)
+            if found or kind == "stubbed":
+                parts.append(f"{kind}: {', '.join(found) or 'nothing'}")
+        return "; ".join(parts)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return what the launcher `stubbed`, `filled` or `replaced`."""
+        found = self.told.get(kind)
+        return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
