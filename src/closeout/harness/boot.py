@@ -32,6 +32,10 @@ class Launch:
     argv: tuple[str, ...]
     folder: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    filled: tuple[str, ...] = ()
+    """The variables of `environment` that nobody gives the service, and that it demands."""
+    note: str = ""
+    """What else is to be told of it in the evidence."""
 
     def with_environment(self, extra: Mapping[str, str]) -> Launch:
         """Return the same start with `extra` over its environment."""
@@ -64,6 +68,8 @@ class Booted:
     def manner(self) -> str:
         """Return which launcher started it and what it put in place of what, for the evidence."""
         parts = [str(self.told.get("launcher", "started as it is"))]
+        if self.told.get("note"):
+            parts.append(str(self.told["note"]))
         for kind in ("stubbed", "filled", "replaced"):
             found = self.names(kind)
             if found or kind == "stubbed":
@@ -188,7 +194,7 @@ def listening(start: Started, deadline: float, stop: Event) -> Booted | NotBoote
         if told:
             url = f"http://127.0.0.1:{told['port']}"
             if _answers(url, patience):
-                return Booted(service=start.launch.service, url=url, log=start.log, told=told)
+                return _booted(start, url, told)
             # Many questions that nobody waits for any more would keep a slow service from this one.
             patience = min(2 * patience, _LONGEST_ANSWER)
         code = start.process.poll()
@@ -197,6 +203,14 @@ def listening(start: Started, deadline: float, stop: Event) -> Booted | NotBoote
         stop.wait(_PAUSE)
     what = "the run was interrupted" if stop.is_set() else f"did not listen {waiting.waited}"
     return replace(_not_booted(start, what), has_ended=False)
+
+
+def _booted(start: Started, url: str, told: Mapping[str, object]) -> Booted:
+    launch = start.launch
+    filled = told.get("filled")
+    both = [*launch.filled, *(filled if isinstance(filled, list) else [])]
+    whole = {**told, "filled": both, "note": launch.note}
+    return Booted(service=launch.service, url=url, log=start.log, told=whole)
 
 
 @contextmanager
