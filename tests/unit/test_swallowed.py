@@ -18,6 +18,7 @@ TOLD_ELSEWHERE = {
     "engine/waivers.py:_day": "a date that cannot be read counts as expired",
     "formats/compose.py:services": "unparsable.compose_files",
     "formats/compose_check.py:published": "problems() says so of the same file",
+    "formats/helm.py:listed": "unparsable.chart_values",
     "formats/helm.py:variables": "unparsable.chart_values",
     "formats/kustomize.py:_documents": "validate() says so of the same manifest",
     "formats/kustomize.py:_operated": "it says what the operation misses",

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from closeout.formats import compose, helm
 from closeout.formats.manifests import documents
 from closeout.model import Tree
-from closeout.parsing.yaml import Kind, Node
+from closeout.parsing.yaml import Node, NodeKind
 
 EXAMPLES = (".env.example", "env.example", ".env.sample", ".env.template")
 _VARIABLE = re.compile(
@@ -24,8 +24,12 @@ _VARIABLE = re.compile(
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _IMAGE = re.compile(r"^\s*(FROM|ENV)\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _PAIR = re.compile(r"""([A-Za-z_]\w*)=("[^"]*"|'[^']*'|\S*)""")
-_SECRET = re.compile(r"secret|password|passwd|token|api_?key|private|credential|salt", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE)
+_SECRET = re.compile(
+    r"secret|password|passwd|token|api_?key|private|credential|salt", re.IGNORECASE
+)
+_PLACEHOLDER = re.compile(
+    r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE
+)
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout"}
 
 
@@ -95,22 +99,24 @@ def _composed(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
             yield made
 
 
-def _of_service(tree: Tree, service: compose.Service) -> Deployed:
+def _of_service(tree: Tree, service: compose.ComposeService) -> Deployed:
     given = examples(tree, service.path.parent)
     variables: dict[str, str] = dict(_from_files(tree, service))
     lacking: list[str] = []
     for node, name, text in service.assignments():
         if not text and (node.text == name or not node.text):
-            if name in given and given[name]:
+            if given.get(name):
                 variables[name] = given[name]
             continue
         variables.setdefault(name, "")
         variables[name] = _interpolated(text, given, lacking)
-    refused = f"compose refuses it: {', '.join(dict.fromkeys(lacking))} is not set" if lacking else ""
+    refused = (
+        f"compose refuses it: {', '.join(dict.fromkeys(lacking))} is not set" if lacking else ""
+    )
     return Deployed(source=service.path, variables=variables, refused=refused)
 
 
-def _from_files(tree: Tree, service: compose.Service) -> Iterator[tuple[str, str]]:
+def _from_files(tree: Tree, service: compose.ComposeService) -> Iterator[tuple[str, str]]:
     """Yield what its `env_file`s say, each read as the example beside it."""
     node = service.node.get("env_file")
     for text in _texts(node):
@@ -122,10 +128,10 @@ def _from_files(tree: Tree, service: compose.Service) -> Iterator[tuple[str, str
 def _texts(node: Node | None) -> Iterator[str]:
     if node is None:
         return
-    if node.kind is Kind.SCALAR:
+    if node.kind is NodeKind.SCALAR:
         yield node.text
     for entry in node.entries:
-        held = entry.value.get("path") if entry.value.kind is Kind.MAPPING else entry.value
+        held = entry.value.get("path") if entry.value.kind is NodeKind.MAPPING else entry.value
         if held is not None:
             yield held.text
 
@@ -176,7 +182,11 @@ def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
 
 def _containers(path: PurePosixPath, name: str, held: object) -> Iterator[Deployed]:
     for container in held if isinstance(held, list) else ():
-        told = f"{container.get('name')} {container.get('image')}" if isinstance(container, dict) else ""
+        told = (
+            f"{container.get('name')} {container.get('image')}"
+            if isinstance(container, dict)
+            else ""
+        )
         if name not in told:
             continue
         listed = container.get("env")
@@ -196,6 +206,7 @@ def _image(content: bytes) -> Mapping[str, str]:
         if word.upper() == "FROM":
             found.clear()
             continue
-        pairs: Iterable[tuple[str, str]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]  # type: ignore[list-item] # the old form, NAME VALUE
+        # The old form is NAME VALUE.
+        pairs: Iterable[tuple[str, ...]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]
         found.update({pair[0]: pair[1].strip("\"'") for pair in pairs if len(pair) == 2})  # noqa: PLR2004 - name and value
     return {name: value for name, value in found.items() if "$" not in value and name != "PATH"}

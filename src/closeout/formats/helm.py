@@ -60,7 +60,7 @@ def listed(content: bytes, key: str) -> Iterator[tuple[str, str]]:
     except YamlError:
         return
     for entry in node.entries if node is not None else ():
-        if entry.value.kind is Kind.MAPPING:
+        if entry.value.kind is NodeKind.MAPPING:
             name, value = entry.value.get("name"), entry.value.get("value")
             if name is not None:
                 yield name.text, value.text if value is not None else ""

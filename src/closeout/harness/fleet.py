@@ -1,6 +1,7 @@
 """Boot the services of several trees, each by its launcher and in an environment of its own pins.
 
-As many are made ready or boot at a time as the pace allows: all at once, each would starve the others.
+As many are made ready or boot at a time as the pace allows: all at once, each would starve the
+others.
 """
 
 from __future__ import annotations

@@ -15,14 +15,16 @@ _BUILT = ("dist", "build", "out", "lib", "src")
 _IMPORT = re.compile(
     r"""(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire(?:\.resolve)?\s*\(\s*)["']([^"'\n]+)["']"""
 )
-_COMMENT = re.compile(r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
+_COMMENT = re.compile(
+    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|//[^\n]*|/\*.*?\*/""", re.DOTALL
+)
 _COMMANDS = re.compile(r"^\s*(?:CMD|ENTRYPOINT)\s+(.+)$", re.MULTILINE)
 _SCRIPTS = ("start", "serve", "dev")
 _FILE = re.compile(r"[\w./-]+\.[cm]?[jt]s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class EntryPoint:
     """Where a service begins, and the packages that its own code names from there on."""
 
     file: PurePosixPath
@@ -43,12 +45,12 @@ def manifest(folder: Path) -> Mapping[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def entry(folder: Path) -> Entry | None:
+def entry(folder: Path) -> EntryPoint | None:
     """Return the source that the service's image or scripts start; None where there is none."""
     file = next(iter(_candidates(folder)), None)
     if file is None:
         return None
-    return Entry(file=file, packages=frozenset(_packages(folder, file)))
+    return EntryPoint(file=file, packages=frozenset(_packages(folder, file)))
 
 
 def _candidates(folder: Path) -> Iterator[PurePosixPath]:

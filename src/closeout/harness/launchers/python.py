@@ -126,7 +126,8 @@ def _drop_decorators(application: Any) -> None:  # noqa: ANN401 - the service's 
 def _report(application: Any, told: dict[str, object]) -> None:  # noqa: ANN401 - the service's framework
     line = {
         "closeout": "listening",
-        "launcher": f"python launcher: own middleware and routers, lifespan off, {_framework_line()}",
+        "launcher": "python launcher: own middleware and routers, lifespan off, "
+        f"{_framework_line()}",
         **told,
         "docs": getattr(application, "docs_url", None) or "",
         "openapi": getattr(application, "openapi_url", None) or "",
