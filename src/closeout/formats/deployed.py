@@ -24,8 +24,12 @@ _VARIABLE = re.compile(
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _IMAGE = re.compile(r"^\s*(FROM|ENV)\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _PAIR = re.compile(r"""([A-Za-z_]\w*)=("[^"]*"|'[^']*'|\S*)""")
-_SECRET = re.compile(r"secret|password|passwd|token|api_?key|private|credential|salt", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE)
+_SECRET = re.compile(
+    r"secret|password|passwd|token|api_?key|private|credential|salt", re.IGNORECASE
+)
+_PLACEHOLDER = re.compile(
+    r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE
+)
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout"}
 
 
@@ -101,12 +105,14 @@ def _of_service(tree: Tree, service: compose.Service) -> Deployed:
     lacking: list[str] = []
     for node, name, text in service.assignments():
         if not text and (node.text == name or not node.text):
-            if name in given and given[name]:
-                variables[name] = given[name]
+            if held := given.get(name):
+                variables[name] = held
             continue
         variables.setdefault(name, "")
         variables[name] = _interpolated(text, given, lacking)
-    refused = f"compose refuses it: {', '.join(dict.fromkeys(lacking))} is not set" if lacking else ""
+    refused = (
+        f"compose refuses it: {', '.join(dict.fromkeys(lacking))} is not set" if lacking else ""
+    )
     return Deployed(source=service.path, variables=variables, refused=refused)
 
 
@@ -176,7 +182,11 @@ def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
 
 def _containers(path: PurePosixPath, name: str, held: object) -> Iterator[Deployed]:
     for container in held if isinstance(held, list) else ():
-        told = f"{container.get('name')} {container.get('image')}" if isinstance(container, dict) else ""
+        told = (
+            f"{container.get('name')} {container.get('image')}"
+            if isinstance(container, dict)
+            else ""
+        )
         if name not in told:
             continue
         listed = container.get("env")
@@ -196,6 +206,6 @@ def _image(content: bytes) -> Mapping[str, str]:
         if word.upper() == "FROM":
             found.clear()
             continue
-        pairs: Iterable[tuple[str, str]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]  # type: ignore[list-item] # the old form, NAME VALUE
+        pairs: Iterable[tuple[str, str]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]
         found.update({pair[0]: pair[1].strip("\"'") for pair in pairs if len(pair) == 2})  # noqa: PLR2004 - name and value
     return {name: value for name, value in found.items() if "$" not in value and name != "PATH"}

@@ -162,9 +162,7 @@ def _content(place: Path) -> bytes | None:
     return place.read_bytes() if place.is_file() else None
 
 
-def _once(
-    cache: Path, manifest: bytes, lock: bytes | None, fill: Callable[[Path], None]
-) -> Path:
+def _once(cache: Path, manifest: bytes, lock: bytes | None, fill: Callable[[Path], None]) -> Path:
     """Return the `node_modules` of a manifest and its lock, filled by whoever is first."""
     key = hashlib.sha256(manifest + b"\0" + (lock or b"") + b"\0").hexdigest()
     place = cache / f"node-{key[:32]}"

@@ -1,4 +1,4 @@
-"""Give each FastAPI service the framework that it pins: an environment of its own, shared by equals.
+"""Give each FastAPI service the framework that it pins, in an environment that equals share.
 
 What is heavy and answers no request is never installed: the launcher stands in for it. So it does
 for what cannot be had; the evidence names either.
@@ -32,7 +32,9 @@ _HEAVY = re.compile(
     r"|scikit-|scipy|pandas|numpy|pyarrow|polars|pyspark|dask|ray$|spacy|numba|matplotlib"
     r"|plotly|seaborn|geopandas|langchain|llama-|vllm|accelerate|ddtrace|opentelemetry|datadog"
 )
-_NO_SERVICE = re.compile(r"pytest|black$|ruff$|mypy|flake8|isort|coverage|pre-commit|locust|ipython")
+_NO_SERVICE = re.compile(
+    r"pytest|black$|ruff$|mypy|flake8|isort|coverage|pre-commit|locust|ipython"
+)
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*(?P<rest>[^#]*)")
 _EXACT = re.compile(r"==\s*([0-9][^\s,;*]*)$")
 _NOT_TO_BE_HAD = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")

@@ -46,10 +46,6 @@ def value_of(name: str, kind: str) -> str:
         return "1.0"
     if any(word in type_ for word in ("list", "tuple", "set[", "dict", "mapping")):
         return "{}" if "dict" in type_ or "mapping" in type_ else "[]"
-    if low.endswith("log_format"):
-        return "%(message)s"
-    if low.endswith("log_level"):
-        return "INFO"
     return _text(low)
 
 
@@ -58,9 +54,8 @@ def _text(low: str) -> str:
         return next((url for word, url in _SCHEMES if word in low), f"http://{_NOWHERE}")
     if any(word in low for word in _SECRETS):
         return secrets.token_hex(32)
-    if low.endswith("host"):
-        return "127.0.0.1"
-    return "probe"
+    ends = (("host", "127.0.0.1"), ("log_format", "%(message)s"), ("log_level", "INFO"))
+    return next((value for end, value in ends if low.endswith(end)), "probe")
 
 
 def install(allowed: list[str] | None) -> None:
@@ -90,7 +85,7 @@ def _fill_settings(base: Any, allowed: list[str] | None) -> None:  # noqa: ANN40
 
 def _missing(settings: Any, error: ValueError) -> list[tuple[str, str]]:  # noqa: ANN401 - as above
     """Return the variables of the fields that pydantic says are missing, with a value each."""
-    told = getattr(error, "errors", list)()
+    told: list[dict[str, Any]] = getattr(error, "errors", list)()
     if not told or any(item.get("type") != "missing" for item in told):
         return []
     prefix = str(settings.model_config.get("env_prefix") or "")
