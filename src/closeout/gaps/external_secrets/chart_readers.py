@@ -27,7 +27,9 @@ _REFERENCE = re.compile(
 )
 _WHOLE = re.compile(rb"-[ \t]+secretRef:[ \t]*\r?\n[ \t]+name:[ \t]*(?P<name>[^\r\n]+)")
 _SECRET = re.compile(rb"(?m)^kind:[ \t]*[\"']?Secret\b")
-_NAME = re.compile(rb"(?m)^metadata:[ \t]*\r?\n(?:[ \t]+[^\r\n]*\r?\n)*?[ \t]+name:[ \t]*([^\r\n]+)")
+_NAME = re.compile(
+    rb"(?m)^metadata:[ \t]*\r?\n(?:[ \t]+[^\r\n]*\r?\n)*?[ \t]+name:[ \t]*([^\r\n]+)"
+)
 _EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 _GATE = b"external-secrets.io"
 

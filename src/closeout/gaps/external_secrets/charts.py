@@ -107,11 +107,9 @@ def gated_secrets(
             yield Changeset(name=f"gate-{path.stem}", edits=(), unresolved=(unresolved,))
 
 
-def annotated(tree: Tree, state: Declared) -> bool:
+def annotated(tree: Tree, found: Iterable[SecretVariable]) -> bool:
     """Return whether there is a chart whose pods carry a Secret's version, or will."""
-    readers = {need.path.parent for need in state.needs if "templates" in need.path.parts}
-    folders = {path.parent for path in tree.paths() if path.name == "Chart.yaml"}
-    return bool(readers) or any(folder in folders for folder in {need.path.parent for need in state.needs})
+    return bool(_workloads(tree, _folders(tree, found)))
 
 
 def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath, list[str]]:

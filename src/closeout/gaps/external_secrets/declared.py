@@ -9,8 +9,8 @@ from typing import Any
 
 from closeout.formats.compose import may_be_compose
 from closeout.formats.manifests import Document, documents
+from closeout.formats.tree_names import dns_name, project
 from closeout.fs.prefilter import holds, question
-from closeout.formats.tree_names import project
 from closeout.gaps.external_secrets.chart_readers import OwnSecret, chart_reads, charts, own_secrets
 from closeout.gaps.external_secrets.placement import (
     Destination,
@@ -20,7 +20,6 @@ from closeout.gaps.external_secrets.placement import (
     kustomized,
 )
 from closeout.gaps.external_secrets.readers import Need, is_same, reads
-from closeout.formats.tree_names import dns_name
 from closeout.model import Reason, Tree, Unresolved
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
@@ -139,7 +138,9 @@ class Declared:
     def used(self) -> tuple[str, ...]:
         """Return the namespace of every workload, and those that controllers deploy to."""
         placed = [item.namespace for item in self.others if item.document.kind in _WORKLOADS]
-        return tuple(name for name in (*placed, *(each.namespace for each in self.destinations)) if name)
+        return tuple(
+            name for name in (*placed, *(each.namespace for each in self.destinations)) if name
+        )
 
     def _default(self, service: str) -> str:
         return default_namespace(service, self.project, self.used)
@@ -225,12 +226,8 @@ def _needs(item: Found, state: Declared) -> Iterator[Need]:
         )
 
 
-def _sorted_out(
-    found: list[Found], unresolved: tuple[Unresolved, ...], called: str
-) -> Declared:
-    own = {
-        id(item): item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")
-    }
+def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: str) -> Declared:
+    own = {id(item): item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")}
     return Declared(
         project=called,
         destinations=destinations(found),

@@ -42,7 +42,9 @@ def survey(tree: Tree) -> Survey:
     """Return what manifests declare, and every secret variable."""
     named, folders = inventory(tree), services(tree)
     variables = tuple(
-        item for item in named if not item.is_development or item.service in folders and "DEV" not in item.name.split("_")
+        item
+        for item in named
+        if not item.is_development and (item.service in folders or not item.is_of_developers)
     )
     return Survey(tree=tree, state=declared(tree), named=named, variables=variables)
 

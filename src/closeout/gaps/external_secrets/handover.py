@@ -121,7 +121,11 @@ def handed_over(
 def _node(content: bytes, item: Found) -> anchors.Node | None:
     for top in anchors.documents(content):
         kind, name = top.get("kind"), top.get("metadata", "name")
-        if kind is not None and name is not None and (kind.text, name.text) == ("Secret", item.name):
+        if (
+            kind is not None
+            and name is not None
+            and (kind.text, name.text) == ("Secret", item.name)
+        ):
             return top
     return None
 

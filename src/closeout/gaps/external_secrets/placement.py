@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from closeout.gaps.external_secrets.declared import Found
 
 _PRODUCTION = frozenset({"prod", "production", "prd", "live"})
-_OTHERS = frozenset({"dev", "development", "staging", "stage", "test", "testing", "qa", "uat", "local"})
-_CLUSTER_WIDE = re.compile(r"Namespace|Cluster\w+|PersistentVolume|StorageClass|CustomResource\w+|\w+WebhookConfiguration")
+_OTHERS = frozenset(
+    {"dev", "development", "staging", "stage", "test", "testing", "qa", "uat", "local"}
+)
+_CLUSTER_WIDE = re.compile(
+    r"Namespace|Cluster\w+|PersistentVolume|StorageClass|CustomResource\w+|\w+WebhookConfiguration"
+)
 _TOOLS = frozenset({"argocd", "flux-system", "kube-system", "default", "external-secrets"})
 """Namespaces of what runs a cluster, not of what runs on it."""
 
@@ -35,7 +39,9 @@ class Destination:
 def destinations(found: Iterable[Found]) -> tuple[Destination, ...]:
     """Return the folders that deployment controllers deploy, production first."""
     made = [each for item in found for each in _of(item)]
-    return tuple(sorted(made, key=lambda each: (_rank(f"{each.release}-{each.namespace}"), each.release)))
+    return tuple(
+        sorted(made, key=lambda each: (_rank(f"{each.release}-{each.namespace}"), each.release))
+    )
 
 
 def _of(item: Found) -> Iterator[Destination]:

@@ -80,7 +80,9 @@ def reads(value: object) -> Iterator[Read]:
         if not isinstance(item, dict):
             continue
         named = str(item["name"]) if "valueFrom" in item and "name" in item else variable
-        waiting += [((*path, str(key)), each, _named(str(key), named)) for key, each in item.items()]
+        waiting += [
+            ((*path, str(key)), each, _named(str(key), named)) for key, each in item.items()
+        ]
         yield from _read_here(item, path, named)
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats.manifests import validate
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.declared import Declared
+from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.stores import allowed_namespaces, mend_secret, mend_store
@@ -29,7 +29,10 @@ def mended_commands(tree: Tree) -> Iterator[Changeset]:
 
 
 def mended_manifests(
-    tree: Tree, state: Declared, variables: Sequence[SecretVariable], needed: Mapping[Identity, Wanted]
+    tree: Tree,
+    state: Declared,
+    variables: Sequence[SecretVariable],
+    needed: Mapping[Identity, Wanted],
 ) -> Iterator[Changeset]:
     """Yield one changeset a manifest with an unserved version or an entry missing.
 
@@ -37,7 +40,7 @@ def mended_manifests(
     go on.
     """
     namespaces = in_use(state, needed)
-    served = {}
+    served: dict[Identity, Found] = {}
     for secret in state.secrets:
         served.setdefault((secret.target, secret.namespace), secret)
     for path in sorted({item.path for item in (*state.stores, *state.secrets)}):
@@ -64,7 +67,7 @@ def mended_manifests(
             first = refused[0]
             left += _left(path, first.line, f"{first.subject}: {first.message}", {}, ())
             after = before
-        edits = ()
+        edits: tuple[Edit, ...] = ()
         if after != before:
             edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
         if edits or left:

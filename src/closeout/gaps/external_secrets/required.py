@@ -99,7 +99,11 @@ def _repeated(
     for start, end in sorted(given, reverse=True):
         value = text[start:end]
         if "$" not in value:
-            text = text[:start] + reference(names.take(f"{prefix}_PASSWORD", service.name, value)) + text[end:]
+            text = (
+                text[:start]
+                + reference(names.take(f"{prefix}_PASSWORD", service.name, value))
+                + text[end:]
+            )
         elif (default := _DEFAULT.fullmatch(value)) is not None:
             text = text[:start] + _kept(default, names) + text[end:]
     for name, value in sorted(names.values.items(), key=lambda row: not row[0].startswith(prefix)):

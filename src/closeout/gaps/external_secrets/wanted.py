@@ -70,9 +70,7 @@ def missing_entries(
     known = tuple(variables)
     services = frozenset(item.service for item in known)
     given = provides(state)
-    sealed = {
-        identity for identity, item in plain(state).items() if item.document.kind != "Secret"
-    }
+    sealed = {identity for identity, item in plain(state).items() if item.document.kind != "Secret"}
     missing = []
     for item in known:
         own = state.secrets_of(item.service, services)

@@ -18,9 +18,7 @@ from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.gaps.external_secrets.required import Names, required
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
-_ADDRESS = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^/\s@:]*:(?P<password>[^/\s@]+)@", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rb"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]*)[ \t]*=[ \t]*)(?P<quote>[\"']?)"
     rb"(?P<value>[^\"'\s#][^\"'\r\n]*?)(?P=quote)(?=[ \t]*(?:\s#[^\r\n]*)?\r?$)",

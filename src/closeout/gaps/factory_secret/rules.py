@@ -56,7 +56,8 @@ def survey(tree: Tree) -> Survey:
     claiming = (*found.readers, *(item.path for item in found.secrets if item.is_factory))
     services = (npm.service_of(tree, path) for path in claiming)
     known = frozenset(service for service in services if service is not None)
-    demanded, taken = set(), set()
+    demanded: set[tuple[PurePosixPath, str]] = set()
+    taken: set[tuple[PurePosixPath, str]] = set()
     for item in found.secrets:
         service = npm.service_of(tree, item.path)
         if service is not None and item.fallback is not None:

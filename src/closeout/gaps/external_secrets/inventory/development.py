@@ -13,7 +13,9 @@ _TOOL = re.compile(
     r"|redis-commander|mailhog|mailpit|maildev|localstack|azurite|pgweb|sqlpad|dozzle|portainer)\b",
     re.IGNORECASE,
 )
-_WORDS = frozenset({"dev", "development", "local", "test", "tests", "e2e", "ci", "debug", "devcontainer"})
+_WORDS = frozenset(
+    {"dev", "development", "local", "test", "tests", "e2e", "ci", "debug", "devcontainer"}
+)
 
 
 def is_tool(service: compose.Service) -> bool:
