@@ -43,6 +43,8 @@ kind: Deployment
 metadata: {name: desk}
 spec:
   template:
+    metadata:
+      labels: {app: desk}
     spec:
       containers:
         - name: desk
@@ -341,6 +343,10 @@ def test_fix_writes_no_name_of_the_orders_project_into_a_foreign_tree() -> None:
 
 
 def test_roll_out_speaks_of_charts_only_where_there_are_some() -> None:
-    """A tree without a chart is not told what its charts write."""
-    for files in (FILES, {"docker-compose.yml": COMPOSE}):
-        assert "The charts" not in _text(_fixed(MemoryTree(files)), f"{FOLDER}/roll-out.sh")
+    """A tree without a chart is not told what its charts write; in one with a chart they do."""
+    bare = _fixed(MemoryTree({"docker-compose.yml": COMPOSE}))
+    assert "The charts" not in _text(bare, f"{FOLDER}/roll-out.sh")
+    fixed = _fixed(MemoryTree(FILES))
+    assert "The charts" in _text(fixed, f"{FOLDER}/roll-out.sh")
+    pods = _text(fixed, "deploy/wharf-desk/templates/deployment.yaml")
+    assert pods.count("secret-version/wharf-desk-keys: {{ lookup") == 1

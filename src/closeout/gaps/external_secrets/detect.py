@@ -226,8 +226,8 @@ def examples(seen: Survey) -> Located:
 
 def wiring(seen: Survey) -> Located:
     """Return the charts that keep a secret from its service, or a rotation from its pods."""
-    files = set(chart_files(seen.tree, seen.variables))
-    return _located(files, unwired(seen.tree, seen.variables))
+    files = set(chart_files(seen.tree, seen.state, seen.variables))
+    return _located(files, unwired(seen.tree, seen.state, seen.variables))
 
 
 def kustomizations(seen: Survey) -> Located:

@@ -46,7 +46,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     changesets = [
         *mended,
         *unwritten(tree, literals(tree, seen.named)),
-        *mended_charts(tree, variables),
+        *mended_charts(tree, state, variables),
         *gated_secrets(tree, state, needed),
         *handed_over(tree, state, variables, handed, _common(None, chosen)),
     ]
@@ -144,7 +144,7 @@ def _values(
         "account_namespace": place,
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
-        "annotated": annotated(tree, variables),
+        "annotated": annotated(tree, state, variables),
     }
 
 
