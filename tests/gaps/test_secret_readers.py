@@ -346,7 +346,15 @@ def test_roll_out_speaks_of_charts_only_where_there_are_some() -> None:
     """A tree without a chart is not told what its charts write; in one with a chart they do."""
     bare = _fixed(MemoryTree({"docker-compose.yml": COMPOSE}))
     assert "The charts" not in _text(bare, f"{FOLDER}/roll-out.sh")
-    fixed = _fixed(MemoryTree(FILES))
+    charts = {path: text for path, text in FILES.items() if not path.startswith("argo/")}
+    fixed = _fixed(MemoryTree(charts))
     assert "The charts" in _text(fixed, f"{FOLDER}/roll-out.sh")
     pods = _text(fixed, "deploy/wharf-desk/templates/deployment.yaml")
     assert pods.count("secret-version/wharf-desk-keys: {{ lookup") == 1
+
+
+def test_roll_out_is_not_undone_where_charts_are_rendered_without_the_cluster() -> None:
+    """Argo CD looks nothing up: a version in its chart would undo what a rollout writes."""
+    fixed = _fixed(MemoryTree(FILES))
+    assert fixed.read("deploy/wharf-desk/templates/deployment.yaml") == DEPLOYMENT
+    assert "The charts" not in _text(fixed, f"{FOLDER}/roll-out.sh")

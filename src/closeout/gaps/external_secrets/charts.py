@@ -112,8 +112,12 @@ def gated_secrets(
 
 
 def annotated(tree: Tree, state: Declared, found: Iterable[SecretVariable]) -> bool:
-    """Return whether there is a chart whose pods carry a Secret's version, or will."""
-    return bool(_workloads(tree, state, _folders(tree, found)))
+    """Return whether the charts' pods carry a Secret's version, or will."""
+    return not _rendered(state) and bool(_workloads(tree, state, _folders(tree, found)))
+
+
+def _rendered(state: Declared) -> set[PurePosixPath]:
+    return {PurePosixPath(each.folder) for each in state.destinations if each.is_rendered}
 
 
 def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath, list[str]]:
@@ -152,8 +156,13 @@ def _workloads(
 
 
 def _read_by_charts(tree: Tree, state: Declared) -> dict[PurePosixPath, tuple[str, ...]]:
-    """Return the Secrets that each chart's pods read, by the chart's folder, in any layout."""
-    folders = {path.parent for path in tree.paths() if path.name == _CHART[-1]}
+    """Return the Secrets that each chart's pods read, by the chart's folder, in any layout.
+
+    A chart that is rendered without the cluster is left out: there the version would never change,
+    and what roll-out.sh writes over it would be put back.
+    """
+    rendered = _rendered(state)
+    folders = {path.parent for path in tree.paths() if path.name == _CHART[-1]} - rendered
     read: dict[PurePosixPath, set[str]] = defaultdict(set)
     for need in state.needs:
         for folder in folders & {*need.path.parents}:
