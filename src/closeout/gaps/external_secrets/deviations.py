@@ -66,8 +66,8 @@ DEVIATIONS = (
     Deviation(
         id="D-external-secrets-9",
         claim="An ExternalSecret's keys are the variables' names.",
-        finding="Charts and manifests read Secrets by names and keys of their own: a workload finds "
-        "none of the keys, and waits for ever.",
+        finding="Charts and manifests read Secrets by names and keys of their own: a workload "
+        "finds none of the keys, and waits for ever.",
         decision="Start from who reads: their names, keys and namespaces. A chart's own Secret is "
         "left out where the cluster serves the operator's kinds, so two makers never meet.",
     ),
