@@ -113,6 +113,37 @@ session() { # database, further psql arguments
     --set=ON_ERROR_STOP=1 --dbname="${REPLY}" "$@"
 }
 
+# What a backup holds is never read by a psql that would carry out its backslash commands, of which
+# one runs a program of this machine: a key that no file can know opens and closes what it reads.
+
+check_restriction() { # psql: refused where it is older than the key
+  KEY=$(od -An -N16 -tx1 /dev/urandom)
+  KEY=${KEY//[^0-9a-f]/}
+  session "${MAINTENANCE}" --command="\\restrict ${KEY}" >/dev/null 2>&1 || stop "${EXIT_PREFLIGHT}" \
+    'this psql cannot be kept from commands that a backup may hide (it has no \restrict); install the newest release of its version (13.22, 14.19, 15.14, 16.10, 17.6 or later), or set PGBIN.'
+}
+
+statements() { # file of a backup: all but the keys that pg_dump itself writes around it
+  sed -E '/^\\(un)?restrict [A-Za-z0-9]+$/d' "$1"
+}
+
+run_statements() { # database, what the file is, file or files: the statements, and nothing else
+  local database=$1 what=$2 file status=0
+  shift 2
+  for file in "$@"; do set -- "$@" "--file=${file}" && shift; done
+  session "${database}" --set=list="${SCRATCH}/list.sql" --set=answer="${SCRATCH}/content.tsv" \
+    "$@" 2>"${SCRATCH}/told" >/dev/null || status=$?
+  cat "${SCRATCH}/told" >&2
+  ! grep -q 'backslash commands are restricted' "${SCRATCH}/told" || stop "${EXIT_DAMAGED}" \
+    "${what} holds a command to psql, which no backup does: somebody changed it; take another backup."
+  return "${status}"
+}
+
+restricted() { # file: a copy of it in REPLY that psql reads as statements only
+  REPLY=${1}.restricted
+  { printf '\\restrict %s\n' "${KEY}" && statements "$1"; } >"${REPLY}"
+}
+
 require_program() { # name, why
   command -v "$1" >/dev/null || stop "${EXIT_USAGE}" "'$1' is not installed; $2."
 }
@@ -132,7 +163,7 @@ read_settings() {
     *) stop "${EXIT_USAGE}" "RESTORE_OWNERSHIP is keep or ignore, not '${RESTORE_OWNERSHIP}'." ;;
   esac
   local program
-  for program in psql pg_restore flock sha256sum find xargs sed diff sort; do
+  for program in psql pg_restore flock sha256sum find xargs sed diff sort od; do
     require_program "${program}" 'install the PostgreSQL client, util-linux and coreutils, or set PGBIN'
   done
   unset PGDATABASE PGOPTIONS
@@ -183,6 +214,7 @@ read_server() {
   [[ ${answer} =~ (^|$'\n')([0-9]{5,6})$ ]] ||
     stop "${EXIT_PREFLIGHT}" "the server names no version: ${answer//$'\n'/ }"
   SERVER_VERSION=${BASH_REMATCH[2]}
+  check_restriction
 }
 
 check_client() { # from 17 on, pg_restore sets transaction_timeout, which no older server knows
@@ -298,6 +330,9 @@ open_source() { # FOLDERS: the folder name of every database that has a backup
   choose_download_tool
   REMOTE_LIST=$(list_bucket) || stop "${EXIT_FETCH}" \
     "${BACKUP_BUCKET} cannot be listed; check the bucket, its permissions and the network."
+  # Whoever may write there names the objects, and a name becomes a folder here.
+  REMOTE_LIST=$(grep -E '^[[:alnum:]_%@-][[:alnum:]_.%@-]*/[0-9]{8}T[0-9]{6}Z/VERIFIED$' \
+    <<<"${REMOTE_LIST}") || REMOTE_LIST=''
   while IFS= read -r line; do
     [[ -n ${line} ]] || continue
     [[ ${line%%/*} != "${folder}" ]] || continue
@@ -432,15 +467,19 @@ describe_database() { # new name: what the dump says of the database itself, in 
 }
 
 create_beside() { # new name; encoding, locale and owner are those of the backup
+  local REPLY
   describe_database "$1" ||
     stop "${EXIT_DAMAGED}" 'the dump does not tell what database it is of; take another backup.'
   BESIDE=$1
-  session "${MAINTENANCE}" --file="${SCRATCH}/create.sql" >/dev/null ||
+  restricted "${SCRATCH}/create.sql"
+  run_statements "${MAINTENANCE}" 'the dump' "${REPLY}" ||
     stop "${EXIT_FAILED}" "no database could be created beside the target; if a role is missing, run --globals first."
 }
 
 apply_properties() { # last, since a setting may forbid what comes before
-  session "${MAINTENANCE}" --file="${SCRATCH}/properties.sql" >/dev/null || stop "${EXIT_FAILED}" \
+  local REPLY
+  restricted "${SCRATCH}/properties.sql"
+  run_statements "${MAINTENANCE}" 'the dump' "${REPLY}" || stop "${EXIT_FAILED}" \
     "the settings of the database could not be restored; the target is as it was. If a role is missing, run --globals first."
 }
 
@@ -453,11 +492,33 @@ drop_beside() {
     say "warning: the unfinished database ${name} is left; drop it."
 }
 
+sum_up() { # backup folder, database: content.tsv, by the rule that the backup brings along
+  # The rule makes a statement a table and says `\gexec`, which a psql that is kept from commands
+  # refuses: so the statements go into a list, which is then read as the rule itself is.
+  local part=${SCRATCH}/rule
+  statements "$1/content.sql" | sed '/^\\gexec$/,$d' >"${part}.2"
+  statements "$1/content.sql" | sed '1,/^\\gexec$/d' >"${part}.4"
+  cat >"${part}.1" <<RULE
+BEGIN;
+\\pset fieldsep ';\n'
+\\pset recordsep ';\n'
+\\o :list
+\\restrict ${KEY}
+RULE
+  cat >"${part}.3" <<RULE
+\\unrestrict ${KEY}
+\\pset fieldsep '\t'
+\\pset recordsep '\n'
+\\o :answer
+\\restrict ${KEY}
+RULE
+  run_statements "$2" "$1/content.sql" "${part}.1" "${part}.2" "${part}.3" "${SCRATCH}/list.sql" "${part}.4"
+}
+
 compare_content() { # backup folder, database
   [[ -f $1/content.tsv && -f $1/content.sql ]] ||
     stop "${EXIT_DAMAGED}" "$1 has no manifest of its content; take another backup."
-  session "$2" --single-transaction --file="$1/content.sql" --output="${SCRATCH}/content.tsv" ||
-    stop "${EXIT_FAILED}" 'the restored content could not be summed up.'
+  sum_up "$1" "$2" || stop "${EXIT_FAILED}" 'the restored content could not be summed up.'
   sort "$1/content.tsv" >"${SCRATCH}/expected"
   sort "${SCRATCH}/content.tsv" >"${SCRATCH}/actual"
   diff "${SCRATCH}/expected" "${SCRATCH}/actual" >&2 ||
@@ -559,7 +620,8 @@ restore_globals() {
   grep --invert-match --fixed-strings --file="${SCRATCH}/spaces" "${folder}/globals.sql" |
     sed -E 's/^(CREATE ROLE .*;)$/DO $closeout$ BEGIN \1 EXCEPTION WHEN duplicate_object THEN NULL; END $closeout$;/' \
       >"${SCRATCH}/globals.sql"
-  session "${MAINTENANCE}" --file="${SCRATCH}/globals.sql" >/dev/null ||
+  restricted "${SCRATCH}/globals.sql"
+  run_statements "${MAINTENANCE}" "${folder}/globals.sql" "${REPLY}" ||
     stop "${EXIT_FAILED}" 'the roles could not be restored.'
   json_text "${folder/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
   printf '{"event": "restore", "database": "%s", "status": "ok", "backup": %s}\n' "${GLOBALS}" "${REPLY}"
@@ -618,6 +680,7 @@ CONF
   export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=postgres
   unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE PGHOSTADDR PGCHANNELBINDING PGREQUIREAUTH \
     PGREQUIREPEER PGTARGETSESSIONATTRS PGGSSENCMODE PGSSLNEGOTIATION
+  check_restriction
 }
 
 drill_one() { # backup folder

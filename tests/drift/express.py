@@ -23,6 +23,7 @@ from tests.drift.cases import Case, Outcome
 from tests.drift.staging import Staged, reference
 
 _AT_ONCE = 2
+_BUILD_DEADLINE = 180.0
 _OK = range(200, 300)
 _LIMITED = 429
 _REFUSED = range(400, 500)

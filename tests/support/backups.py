@@ -85,6 +85,22 @@ def with_program(bench: ScriptBench, name: str, text: str, *, among: Path | None
     return folder
 
 
+def reseal(backup: Path) -> None:
+    """Let the sums of a backup fit what somebody put into it."""
+    names = sorted(
+        path.relative_to(backup).as_posix()
+        for path in backup.rglob("*")
+        if path.is_file() and path.name not in {"SHA256SUMS", "VERIFIED", "UPLOADED"}
+    )
+    sums = "".join(
+        f"{hashlib.sha256((backup / name).read_bytes()).hexdigest()}  {name}\n" for name in names
+    )
+    writable(backup / "SHA256SUMS").write_text(sums)
+    epoch, _ = (backup / "VERIFIED").read_text().split()
+    digest = hashlib.sha256(sums.encode()).hexdigest()
+    writable(backup / "VERIFIED").write_text(f"{epoch} {digest}\n")
+
+
 def age(backup: Path) -> None:
     """Let a published backup be as old as `LONG_AGO`, twice: copies, each verified."""
     for epoch, stamp in LONG_AGO:

@@ -214,3 +214,26 @@ def test_scripts_carry_no_secret_in_argv() -> None:
         text = script.read_text()
         assert "--password" not in text.replace("--no-password", "")
         assert "PGPASSWORD=" not in text.replace("  PGPASSWORD=$", "").replace("${PGPASSWORD", "")
+
+
+def test_names_in_a_bucket_lead_nowhere_else(tmp_path: Path, programs: str) -> None:
+    """Only <database>/<time> is taken from a bucket's list; `..` would be a folder of ours."""
+    aws = tmp_path / "aws"
+    aws.write_text(
+        """#!/bin/bash
+case "$*" in
+  *list-objects*) printf '%s\\n' daily/../../VERIFIED daily/orders/../VERIFIED ;;
+  *) echo "fetched: $*" >&2; exit 1 ;;
+esac
+"""
+    )
+    aws.chmod(0o755)
+    (Path(programs) / "psql").write_text("#!/bin/bash\necho 160009\n")
+    (Path(programs) / "pg_restore").write_text("#!/bin/bash\necho 'x (PostgreSQL) 16.9'\n")
+    bucket = {"BACKUP_BUCKET": "s3://farm/daily", "BACKUP_DOWNLOAD_TOOL": "aws", "PGBIN": programs}
+    with drill.workplace() as place:
+        path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RESTORE_SCRATCH": str(place)}
+        run = drill.restore(["--newest", ".."], HEALTHY | bucket | path, deadline=20)
+        assert "fetched" not in run.message
+        assert "no verified backup" in run.message
+        assert not list(place.iterdir())

@@ -105,8 +105,8 @@ def _of_service(tree: Tree, service: compose.ComposeService) -> Deployed:
     lacking: list[str] = []
     for node, name, text in service.assignments():
         if not text and (node.text == name or not node.text):
-            if given.get(name):
-                variables[name] = given[name]
+            if held := given.get(name):
+                variables[name] = held
             continue
         variables.setdefault(name, "")
         variables[name] = _interpolated(text, given, lacking)
@@ -206,7 +206,6 @@ def _image(content: bytes) -> Mapping[str, str]:
         if word.upper() == "FROM":
             found.clear()
             continue
-        # The old form is NAME VALUE.
-        pairs: Iterable[tuple[str, ...]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]
+        pairs: Iterable[tuple[str, str]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]
         found.update({pair[0]: pair[1].strip("\"'") for pair in pairs if len(pair) == 2})  # noqa: PLR2004 - name and value
     return {name: value for name, value in found.items() if "$" not in value and name != "PATH"}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.fs import json_reader
-from closeout.fs.prefilter import holds_in_any_case, question
+from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 from closeout.parsing.yaml import YamlError, find
 
@@ -26,6 +27,13 @@ _KNOWN = question(
     lambda content: holds_in_any_case(content, (_MARK,)) and _OURS not in content,
     lambda path: path.name not in {"package-lock.json", "pnpm-lock.yaml"},
 )
+_PLACED = re.compile(rb"(?m)^  namespace:[ \t]*[\"']?([a-z0-9][a-z0-9-]*)")
+_RUNS = re.compile(rb"(?m)^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b")
+_WORKLOADS = question(
+    (".yml", ".yaml"),
+    lambda content: _OURS not in content and matches(content, _RUNS),
+    lambda path: "templates" not in path.parts,
+)
 _SHORTEST = 2
 
 
@@ -37,6 +45,17 @@ def project(tree: Tree) -> str:
         if len(plain := dns_name(name)) >= _SHORTEST:
             return plain
     return _ANY
+
+
+def namespace(tree: Tree) -> str:
+    """Return where most workloads of a tree run; its own name where none says it."""
+    found = Counter(
+        name.decode("utf-8", "replace")
+        for path in tree.candidates(_WORKLOADS)
+        for name in _PLACED.findall(tree.read(path) or b"")
+    )
+    most = max(found.values(), default=0)
+    return min((name for name, count in found.items() if count == most), default=project(tree))
 
 
 def dns_name(text: str) -> str:

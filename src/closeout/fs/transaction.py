@@ -214,7 +214,7 @@ def _returned(hold: Hold, journal: Journal, error: BaseException) -> None:
             "edited-meanwhile",
             f"{', '.join(map(str, sorted(edited)))} changed while this was written, "
             "and is left as it is; all else is as before.",
-            hint="read what changed, then run the command again.",
+            hint="check what changed, then run the command again.",
             exit_code=ExitCode.GAPS_LEFT,
         ) from error
 

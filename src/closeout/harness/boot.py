@@ -19,6 +19,7 @@ _HERE = Path(__file__).resolve().parent / "launchers"
 _PYTHON_LAUNCHER = _HERE / "python.py"
 _NODE_LAUNCHER = _HERE / "node.cjs"
 _LOG_LINES = 6
+_TWICE = "started twice: "
 _PAUSE = 0.05
 _ONE_ANSWER = 2.0
 _LONGEST_ANSWER = 16.0
@@ -235,7 +236,8 @@ def twice(outcome: Booted | NotBooted) -> Booted | NotBooted:
     """Return the outcome of a second start, which says so where it is a loss too."""
     if isinstance(outcome, Booted):
         return outcome
-    return replace(outcome, reason=f"started twice: {outcome.reason}")
+    told = outcome.reason.removeprefix(_TWICE)
+    return replace(outcome, reason=f"{_TWICE}{told}")
 
 
 def _boot(

@@ -35,7 +35,8 @@ def filled(launch: Launch, tree: Path, member: Member, said: str) -> Launch:
         for name, value in wanted.items()
         if name not in launch.environment
     }
-    return replace(launch.with_environment(extra), filled=tuple(sorted(extra)))
+    names = tuple(sorted({*launch.filled, *extra}))
+    return replace(launch.with_environment(extra), filled=names)
 
 
 def _deployment(tree: Path, member: Member) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Boot the services of several trees, each by its launcher and in an environment of its own pins.
+"""Boot the services of several trees, each by its launcher, with the packages that it pins.
 
 As many are made ready or boot at a time as the pace allows: all at once, each would starve the
 others.
@@ -29,6 +29,8 @@ from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
 from closeout.harness.service_environments import Interpreter
 from closeout.process import pace
+
+_FILLINGS = 5
 
 LAYERS = ("cloud-layer", "edge-layer")
 
@@ -239,8 +241,15 @@ class _Yard:
         # One that was given up was already started twice.
         if isinstance(outcome, Booted) or berth.launch is None or not outcome.has_ended:
             return outcome
-        berth.launch = filling.filled(berth.launch, berth.tree, berth.member, outcome.reason)
-        return boot.twice(self._boot(berth, berth.launch))
+        # A service names the settings that it lacks one by one, each time as its last word.
+        for _ in range(_FILLINGS):
+            launch = filling.filled(berth.launch, berth.tree, berth.member, outcome.reason)
+            is_more = launch != berth.launch
+            berth.launch = launch
+            outcome = boot.twice(self._boot(berth, launch))
+            if isinstance(outcome, Booted) or not is_more:
+                break
+        return outcome
 
     def _boot(self, berth: _Berth, launch: Launch) -> Booted | NotBooted:
         log = self.scratch / "logs" / f"{berth.label}-{launch.service}.log"

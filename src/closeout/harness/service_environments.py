@@ -1,4 +1,4 @@
-"""Give each FastAPI service the framework that it pins: an environment, shared by equals.
+"""Give each FastAPI service the framework that it pins, in an environment that equals share.
 
 What is heavy and answers no request is never installed: the launcher stands in for it. So it does
 for what cannot be had; the evidence names either.

@@ -44,8 +44,7 @@ def survey(tree: Tree) -> Survey:
     variables = tuple(
         item
         for item in named
-        if not item.is_development
-        or (item.service in folders and "DEV" not in item.name.split("_"))
+        if not item.is_development and (item.service in folders or not item.is_of_developers)
     )
     return Survey(tree=tree, state=declared(tree), named=named, variables=variables)
 
@@ -227,8 +226,8 @@ def examples(seen: Survey) -> Located:
 
 def wiring(seen: Survey) -> Located:
     """Return the charts that keep a secret from its service, or a rotation from its pods."""
-    files = set(chart_files(seen.tree, seen.variables))
-    return _located(files, unwired(seen.tree, seen.variables))
+    files = set(chart_files(seen.tree, seen.state, seen.variables))
+    return _located(files, unwired(seen.tree, seen.state, seen.variables))
 
 
 def kustomizations(seen: Survey) -> Located:

@@ -12,7 +12,7 @@ from closeout.fs.text_edit import splice
 from closeout.gaps.external_secrets import target
 from closeout.gaps.external_secrets.charts import annotated, gated_secrets, mended_charts
 from closeout.gaps.external_secrets.declared import Declared, Found
-from closeout.gaps.external_secrets.detect import survey
+from closeout.gaps.external_secrets.detect import Survey, survey
 from closeout.gaps.external_secrets.handover import handed_over, handovers
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import literals
@@ -39,15 +39,15 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     files = _entry_files(state, needed, chosen)
     handed = handovers(tree, state, variables)
     needed |= {identity: item.lacking for identity, item in handed.items()}
-    files |= _platform_files(tree, state, needed, chosen)
+    files |= _platform_files(tree, seen, needed, chosen)
     mended = (*mended_commands(tree), *mended_manifests(tree, state, variables, needed))
-    files |= _overlays(tree, state, needed, files, chosen)
+    files |= _overlays(tree, seen, needed, files, chosen)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
     changesets = [
         *mended,
         *unwritten(tree, literals(tree, seen.named)),
-        *mended_charts(tree, variables),
+        *mended_charts(tree, state, variables),
         *gated_secrets(tree, state, needed),
         *handed_over(tree, state, variables, handed, _common(None, chosen)),
     ]
@@ -92,9 +92,10 @@ def _common(store: Found | None, chosen: Settings) -> dict[str, object]:
 
 
 def _platform_files(
-    tree: Tree, state: Declared, needed: Mapping[Identity, WantedSecret], chosen: Settings
+    tree: Tree, seen: Survey, needed: Mapping[Identity, WantedSecret], chosen: Settings
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    values = _values(tree, state, in_use(state, needed), chosen)
+    state = seen.state
+    values = _values(tree, seen, needed, chosen)
     names = []
     if _lacks_store(state, needed):
         names.append("cluster-secret-store.yaml")
@@ -121,15 +122,19 @@ def _lacks_store(state: Declared, needed: Mapping[Identity, WantedSecret]) -> bo
 
 
 def _values(
-    tree: Tree, state: Declared, namespaces: list[str], chosen: Settings
+    tree: Tree,
+    seen: Survey,
+    needed: Mapping[Identity, WantedSecret],
+    chosen: Settings,
 ) -> dict[str, object]:
+    state, variables = seen.state, seen.variables
     named = [account_of(store) for store in state.stores]
     account, place = next(
         (each for each in named if each[0]), (target.ACCOUNT, target.ACCOUNT_NAMESPACE)
     )
     shared = (item.name for item in state.stores if item.document.kind != "SecretStore")
     store = next(shared, chosen.store)
-    namespaces = namespaces or [state.namespace_of("")]
+    namespaces = in_use(state, needed) or [state.namespace_of("")]
     return asdict(chosen) | {
         "store": store,
         "environments": environments(store),
@@ -140,7 +145,7 @@ def _values(
         "account_namespace": place,
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
-        "annotated": annotated(tree, state),
+        "annotated": annotated(tree, state, variables),
     }
 
 
@@ -152,7 +157,7 @@ def _provider(store: Found | None, chosen: Settings) -> str:
 
 def _overlays(
     tree: Tree,
-    state: Declared,
+    seen: Survey,
     needed: Mapping[Identity, WantedSecret],
     files: Mapping[PurePosixPath, tuple[bytes, int]],
     chosen: Settings,
@@ -167,7 +172,7 @@ def _overlays(
         if path.name.endswith("-external-secret.yaml")
         for document in documents(content)
     }
-    values = _values(tree, state, in_use(state, needed), chosen)
+    values = _values(tree, seen, needed, chosen)
     made = overlay_files(chosen, values, held)
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 

@@ -34,6 +34,8 @@ class Destination:
     folder: str
     namespace: str
     release: str
+    is_rendered: bool = False
+    """Whether it renders a chart without asking the cluster, so that a lookup finds nothing."""
 
 
 def destinations(found: Iterable[Found]) -> tuple[Destination, ...]:
@@ -56,6 +58,7 @@ def _of(item: Found) -> Iterator[Destination]:
                     folder=_plain(str(source["path"])),
                     namespace=item.text("spec", "destination", "namespace"),
                     release=str(named or item.name),
+                    is_rendered=True,
                 )
     if item.document.kind == "HelmRelease":
         yield Destination(

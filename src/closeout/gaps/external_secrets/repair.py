@@ -40,7 +40,7 @@ def mended_manifests(
     go on.
     """
     namespaces = in_use(state, needed)
-    served: dict[tuple[str, str], Found] = {}
+    served: dict[Identity, Found] = {}
     for secret in state.secrets:
         served.setdefault((secret.target, secret.namespace), secret)
     for path in sorted({item.path for item in (*state.stores, *state.secrets)}):

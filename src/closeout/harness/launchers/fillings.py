@@ -46,8 +46,7 @@ def value_of(name: str, kind: str) -> str:
         return "1.0"
     if any(word in type_ for word in ("list", "tuple", "set[", "dict", "mapping")):
         return "{}" if "dict" in type_ or "mapping" in type_ else "[]"
-    formats = {"log_format": "%(message)s", "log_level": "INFO"}
-    return next((text for end, text in formats.items() if low.endswith(end)), "") or _text(low)
+    return _text(low)
 
 
 def _text(low: str) -> str:
@@ -55,9 +54,8 @@ def _text(low: str) -> str:
         return next((url for word, url in _SCHEMES if word in low), f"http://{_NOWHERE}")
     if any(word in low for word in _SECRETS):
         return secrets.token_hex(32)
-    if low.endswith("host"):
-        return "127.0.0.1"
-    return "probe"
+    ends = (("host", "127.0.0.1"), ("log_format", "%(message)s"), ("log_level", "INFO"))
+    return next((value for end, value in ends if low.endswith(end)), "probe")
 
 
 def install(allowed: list[str] | None) -> None:

@@ -126,8 +126,7 @@ def _drop_decorators(application: Any) -> None:  # noqa: ANN401 - the service's 
 def _report(application: Any, told: dict[str, object]) -> None:  # noqa: ANN401 - the service's framework
     line = {
         "closeout": "listening",
-        "launcher": "python launcher: own middleware and routers, lifespan off, "
-        f"{_framework_line()}",
+        "launcher": f"python launcher: own middleware and routers, lifespan off, {_versions()}",
         **told,
         "docs": getattr(application, "docs_url", None) or "",
         "openapi": getattr(application, "openapi_url", None) or "",
@@ -137,7 +136,7 @@ def _report(application: Any, told: dict[str, object]) -> None:  # noqa: ANN401 
     sys.stdout.flush()
 
 
-def _framework_line() -> str:
+def _versions() -> str:
     found = []
     for name in ("fastapi", "starlette", "pydantic"):
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -30,7 +30,7 @@ class _StubType(type):
     def __getitem__(cls, _: object) -> type:
         return cls
 
-    def __or__(cls, other: object) -> Any:  # noqa: ANN401 - a union with anything
+    def __or__(cls, other: object) -> Any:  # noqa: ANN401 - a union of nothing that is known
         return Any
 
     def __ror__(cls, other: object) -> Any:  # noqa: ANN401 - as above

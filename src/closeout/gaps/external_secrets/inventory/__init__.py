@@ -69,9 +69,13 @@ class SecretVariable:
 
     @property
     def is_development(self) -> bool:
-        """Return whether it is none of production's: only tools and development name it."""
-        named = "DEV" in self.name.split("_")
-        return named or all(place.is_development for place in self.places)
+        """Return whether its name says that production has no use for it."""
+        return "DEV" in self.name.split("_")
+
+    @property
+    def is_of_developers(self) -> bool:
+        """Return whether only tools and what developers start name it."""
+        return all(place.is_development for place in self.places)
 
 
 def inventory(tree: Tree) -> tuple[SecretVariable, ...]:

@@ -53,6 +53,7 @@ _NOT_SECRET = frozenset({"GOOGLE_APPLICATION_CREDENTIALS", "CORS_ALLOW_CREDENTIA
 _PUBLIC_PREFIXES = ("NEXT_PUBLIC_", "VITE_", "REACT_APP_", "PUBLIC_", "ALLOW_", "ENABLE_")
 _STORES = frozenset({"DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG", "MYSQL", "MONGO", "MONGODB"})
 _BROKERS = frozenset({"RABBITMQ", "AMQP", "BROKER"})
+_ADDRESSES = frozenset({"URL", "URI"})
 _BEARERS = frozenset({"BACKEND", "BROKER", "CONN", "CONNECTION", "ENDPOINT", "SERVER", "STORE"})
 """What else an address with a password in it is called."""
 _CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@", re.IGNORECASE)
@@ -83,8 +84,8 @@ def is_secret(name: str, value: str = "") -> bool:
     while len(words) > 1 and (words[-1] in _TAILS or words[-1].isdigit()):
         words.pop()
     last, before = words[-1], words[-2] if len(words) > 1 else ""
-    if last in {"URL", "URI"} or last in _BEARERS:
-        named = last not in _BEARERS and (before in _STORES or before in _BROKERS)
+    if last in _ADDRESSES or last in _BEARERS:
+        named = last in _ADDRESSES and (before in _STORES or before in _BROKERS)
         return named or bool(_CREDENTIALS.match(value))
     if last in {"KEY", "KEYS"}:
         return before not in _KEY_KINDS_IN_THE_OPEN and (last == "KEY" or before == "API")
