@@ -61,7 +61,7 @@ def install(service: Path, cache: Path) -> Path:
         raise CloseoutError(
             "node-manifest-missing",
             f"{service.name}/{MANIFEST} is not there.",
-            hint="say in closeout.toml where the service's folder is.",
+            hint="write into closeout.toml where the service's folder is.",
         )
 
     def fill(folder: Path) -> None:

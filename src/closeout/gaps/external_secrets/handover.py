@@ -146,7 +146,7 @@ def _waiting(
                         reason=Reason.AMBIGUOUS,
                         line=place.line,
                         detail=f"{item.name} comes from the Secret {need.secret} in {kept.path}",
-                        hint="let an ExternalSecret make that Secret, or seal it.",
+                        hint="give that Secret to an ExternalSecret, or replace it by a sealed one.",
                     )
                 )
     if left:
