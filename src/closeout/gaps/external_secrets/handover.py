@@ -146,7 +146,7 @@ def _waiting(
                         reason=Reason.AMBIGUOUS,
                         line=place.line,
                         detail=f"{item.name} comes from the Secret {need.secret} in {kept.path}",
-                        hint="give that Secret to an ExternalSecret, or replace it by a sealed one.",
+                        hint="give that Secret to an ExternalSecret, or put a sealed one there.",
                     )
                 )
     if left:
