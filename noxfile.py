@@ -312,6 +312,19 @@ def mutation_of_fixes(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Kill, suspend, pair, starve and stop fixes and undos, some 700 times: trees stay whole.
+
+    Example: nox -s attack
+    """
+    figures = HOME / "build" / "attack.jsonl"
+    figures.parent.mkdir(exist_ok=True)
+    figures.unlink(missing_ok=True)
+    env = {"CLOSEOUT_WHOLE_SERIES": str(figures)}
+    _Ours(session).run("pytest", "tests/attack", *session.posargs, env=env)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Spoil what is read, five minutes or `-- --seconds N --seed S`: every run must end well.
 

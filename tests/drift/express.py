@@ -15,7 +15,7 @@ from closeout.errors import CloseoutError
 from closeout.fs import writer
 from closeout.fs.tree import Overlay
 from closeout.harness import node, postgres, service_database
-from closeout.harness.boot import BUILD_DEADLINE, Booted, booted, node_launch
+from closeout.harness.boot import Booted, booted, node_launch
 from closeout.harness.http import NoAnswerError, Request, json_headers, send
 from closeout.model import Tree
 from tests.drift import Judgement, Tools
@@ -23,6 +23,7 @@ from tests.drift.cases import Case, Outcome
 from tests.drift.staging import Staged, reference
 
 _AT_ONCE = 2
+_BUILD_DEADLINE = 180.0
 _OK = range(200, 300)
 _LIMITED = 429
 _REFUSED = range(400, 500)
@@ -169,6 +170,7 @@ def _faults(bench: _Bench, item: Staged, tree: Tree, place: Path) -> list[str] |
             return [str(error)]
 
 
+_BUILD_DEADLINE = 180.0
 _SETTINGS = {
     "NODE_ENV": "development",
     "APP_ENV": "development",
@@ -182,7 +184,7 @@ def _built(folder: Path, *, is_checked: bool) -> str:
     if not (folder / "tsconfig.json").is_file():
         return ""
     argv = ["node_modules/.bin/tsc", *([] if is_checked else ["--noCheck"])]
-    result = process.run(argv, cwd=folder, deadline=BUILD_DEADLINE)
+    result = process.run(argv, cwd=folder, deadline=_BUILD_DEADLINE)
     said = (result.out or result.err).strip().splitlines() or ["it said nothing"]
     return "" if result.ok else f"tsc ended with {result.code}: {said[0]}"
 

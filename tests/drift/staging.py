@@ -16,7 +16,7 @@ from pathlib import Path
 from closeout.console import failures
 from closeout.engine import patch_series, planner, rules
 from closeout.engine.patch_series import PreparedSet
-from closeout.fs import patching, writer
+from closeout.fs import patching, transaction, undo, writer
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps import GAPS
 from closeout.model import Edit, Gap, Patch, Reason, Tree, Unresolved
@@ -168,13 +168,11 @@ def _undo_faults(before: MemoryTree, edits: tuple[Edit, ...]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="closeout-drift-") as scratch:
         root, journal = Path(scratch, "tree"), Path(scratch, "journal")
         writer.copy_tree(before, root)
-        writer.open_journal(journal, root, edits)
-        writer.commit(root, edits)
-        writer.close_journal(journal)
+        transaction.commit(root, edits, kept=journal)
         written = DiskTree(root)
         if any(written.read(edit.path) != edit.after for edit in edits):
             yield "the bytes on disk are not those of the plan"
-        writer.undo(journal, root)
+        undo.undo(journal, root)
         restored = DiskTree(root)
         same = {path: restored.read(path) for path in restored.paths()}
         if same != {path: before.read(path) for path in before.paths()}:

@@ -14,7 +14,7 @@ from closeout.cli.commands import report as reporting
 from closeout.cli.desk import WorkspaceDesk
 from closeout.engine import patch_series, planner
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
+from closeout.fs import journal
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.gaps.external_secrets.listing import list_secrets
@@ -135,7 +135,7 @@ def _apply(place: Place, space: Workspace) -> str:
 
     before = snapshot(place.root)
     refused = _refused(place, work)
-    if not refused and writer.is_undoable(_run(space) / "undo"):
+    if not refused and journal.is_undoable(_run(space) / "undo"):
         _refused(place, lambda: undo.undo(space, ""))
     _same(before, snapshot(place.root), "undo does not give back what was there")
     return refused or "written"

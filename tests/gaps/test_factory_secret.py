@@ -9,6 +9,7 @@ from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.factory_secret import GAP
 from closeout.model import Edit, Reason, Tree
 from closeout.resources import BUNDLE
+from tests.support.delivered import not_interpolated
 
 REGISTRY = "cloud-layer/cloud-tenant-registry"
 CONTROLLER = f"{REGISTRY}/src/controllers/provisioning.ts"
@@ -266,3 +267,57 @@ def test_derive_adds_the_variable_to_a_chart_that_lists_secrets() -> None:
     after = _fixed(tree).read("p/helm/values.yaml") or b""
     assert b"  DEVICE_FACTORY_SECRET:\n    secret: p-secrets\n" in after
     assert _rules(_fixed(tree))["secret-reaches-service"] == 0
+
+
+DESK = {
+    "desk/package.json": MANIFEST,
+    "desk/src/keys.ts": b"export const signing = process.env.SIGNING_SECRET || 'tide-table-7'\n",
+    "desk/src/vault.ts": (
+        b"export const vault = connect({ token: process.env.VAULT_TOKEN || 'root-of-dev' })\n"
+    ),
+    "docker-compose.yml": (
+        b"services:\n  desk:\n    build: ./desk\n    environment:\n      - PORT=1\n"
+    ),
+    "docker-compose.dev.yml": (
+        b"services:\n  desk:\n    build: ./desk\n    environment:\n      PORT: 1\n"
+    ),
+}
+
+
+def test_derive_delivers_what_the_code_no_longer_makes_up() -> None:
+    """Every file that starts the service hands it on, and the example beside it names it."""
+    fixed = _fixed(MemoryTree(DESK))
+    assert b"requiredSecret('SIGNING_SECRET')" in (fixed.read("desk/src/keys.ts") or b"")
+    for name in ("docker-compose.yml", "docker-compose.dev.yml"):
+        assert b"${SIGNING_SECRET:?" in (fixed.read(name) or b"")
+    assert not_interpolated(fixed) == []
+    assert not any(_rules(fixed).values())
+    assert GAP.fix(fixed) == ()
+
+
+def test_derive_keeps_an_option_of_a_client_optional() -> None:
+    """A service that started without a client's token still does, and can be given one."""
+    fixed = _fixed(MemoryTree(DESK))
+    assert (fixed.read("desk/src/vault.ts") or b"").endswith(
+        b"{ token: process.env.VAULT_TOKEN })\n"
+    )
+    assert b"- VAULT_TOKEN=${VAULT_TOKEN:-}\n" in (fixed.read("docker-compose.yml") or b"")
+
+
+def test_detect_finds_an_undelivered_secret_in_mended_code() -> None:
+    """Code that requires a variable which nothing hands on does not start."""
+    fixed = _fixed(MemoryTree(DESK))
+    code = {path: fixed.read(path) or b"" for path in ("desk/src/keys.ts", "desk/src/vault.ts")}
+    assert _rules(MemoryTree(DESK | code))["secret-reaches-service"] == 2
+
+
+def test_detect_takes_no_style_and_no_example_for_a_secret() -> None:
+    """Near misses: a style's token, an example's text that is turned away, and a mock's."""
+    clean = b"""
+export const ACCENT_TOKEN = '--accent-quiet';
+export const SPACING_TOKEN = 'space-large';
+const isSet = !!clientSecret && clientSecret !== 'your_client_secret';
+if (process.env.JWT_SECRET === 'change-this-before-going-live') { warn(); }
+const mockAccessToken = 'header.e30=.signature';
+"""
+    assert not any(_rules(MemoryTree({"a/src/a.ts": clean, "a/package.json": MANIFEST})).values())

@@ -56,6 +56,7 @@ def _fixed(tree: Tree) -> Overlay:
 
 def _chart(**more: bytes) -> MemoryTree:
     files = {
+        "package.json": b'{"name": "farmiq"}',
         f"{SERVICE}/.env.example": b"JWT_SECRET=\nAPI_TOKEN=\n",
         f"{SERVICE}/helm/Chart.yaml": b"name: a\n",
         f"{SERVICE}/helm/values.yaml": VALUES,

@@ -64,5 +64,5 @@ def test_docs_render_follows_the_policy(tmp_path: Path, policy: str, *, renders:
             services={"docs": url},
             settings={"docs.docs": "/api-docs"},
         )
-        seen = docs_render("docs")(context)
+        seen = docs_render("docs", context)
     assert seen.passed is renders, seen.observed

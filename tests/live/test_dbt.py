@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from closeout.engine import rules
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.fs.tree import DiskTree
 from closeout.gaps.sql import GAP
 from closeout.gaps.sql.probing import dbt
@@ -52,7 +52,7 @@ def test_run_dbt_is_red_before_the_fix_although_compiling_passes(
 
 def test_run_dbt_is_green_after_the_fix(root: Path, tmp_path: Path) -> None:
     """Every step passes and the figures equal those computed from the seeds."""
-    writer.commit(root, [edit for change in GAP.fix(DiskTree(root)) for edit in change.edits])
+    transaction.commit(root, [edit for change in GAP.fix(DiskTree(root)) for edit in change.edits])
     seen = _seen(dbt.run_dbt(root, tmp_path / "scratch", _program()))
     assert {probe: item.passed for probe, item in seen.items()} == dict.fromkeys(seen, True)
     assert len(seen) == 9
@@ -65,7 +65,7 @@ def test_run_dbt_is_green_after_the_fix(root: Path, tmp_path: Path) -> None:
 def test_compile_only_refuses_the_order_s_own_repair(root: Path, tmp_path: Path) -> None:
     """EXTRACT from a difference of dates compiles and parses, and PostgreSQL has no such call."""
     model = root / _PIPELINE / "models/marts/analytics/fact_batch_cohort.sql"
-    writer.commit(root, [edit for change in GAP.fix(DiskTree(root)) for edit in change.edits])
+    transaction.commit(root, [edit for change in GAP.fix(DiskTree(root)) for edit in change.edits])
     macro = "{{ dbt.datediff('batch_start_date', 'batch_end_date', 'day') }}"
     order = "EXTRACT(day FROM (batch_end_date - batch_start_date))"
     model.write_text(model.read_text().replace(macro, order))

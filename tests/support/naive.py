@@ -11,7 +11,7 @@ from pathlib import Path
 
 from closeout import resources
 from closeout.formats import npm
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import DiskTree
 from closeout.gaps.cors.services import LISTED
@@ -122,4 +122,4 @@ def _depend(root: Path, service: str) -> None:
     only = replace(wanted, versions={name: wanted.versions[name]})
     edits, unresolved = npm.add(DiskTree(root), clean_path(service), only)
     assert not unresolved
-    writer.commit(root, edits)
+    transaction.commit(root, edits)

@@ -343,3 +343,15 @@ def test_look_gives_as_data_what_its_lines_tell(
     lines = capsys.readouterr().out.splitlines()
     assert isinstance(told, list)
     assert [item["path"] for item in told] == [line.split()[1] for line in lines]
+
+
+@pytest.mark.parametrize("link", ["edge-layer", "edge-layer/edge-mqtt-broker/certs"])
+def test_task_refuses_when_a_link_leads_to_the_folder(tmp_path: Path, link: str) -> None:
+    """A link anywhere between the monorepo's top and its keys leads them out of the tree."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    outside.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(outside)
+    with pytest.raises(CloseoutError, match="symbolic link"):
+        certs.dev(tmp_path, root=str(root), names="", fleet="", force=False, dry_run=False)
+    assert not list(outside.rglob("*"))

@@ -147,7 +147,7 @@ def test_a_fix_that_failed_no_longer_counts_once_its_gap_has_no_open_place(
     monkeypatch.undo()
     (cors,) = detect.select(BROKEN)
     plan = planner.plan([cors], DiskTree(space.root), fix._prepared)  # noqa: SLF001
-    fix.writer.commit(space.root, plan.edits)
+    fix.transaction.commit(space.root, plan.edits)
     guarded(space.home, lambda: reporting.build(space))
     assert _verdicts(_report(space)) == usual
     assert _report(space)["bugs"] == []

@@ -10,7 +10,7 @@ import pytest
 
 from closeout.cli.commands import fix
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.gaps.external_secrets import listing
 from closeout.gaps.external_secrets.inventory import inventory
 from closeout.model import Tree
@@ -83,23 +83,23 @@ def _death(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
 
 def _write_beside(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
     del elsewhere
-    honest = writer.commit
+    honest = transaction.commit
 
-    def commit(root: Path, edits: object) -> None:
+    def commit(root: Path, edits: object, **rest: object) -> None:
         (root / "../outside/canary.txt").write_bytes(b"gone")
-        honest(root, edits)
+        honest(root, edits, **rest)
 
-    patch.setattr(writer, "commit", commit)
+    patch.setattr(transaction, "commit", commit)
 
 
 def _write_elsewhere(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:
-    honest = writer.commit
+    honest = transaction.commit
 
-    def commit(root: Path, edits: object) -> None:
+    def commit(root: Path, edits: object, **rest: object) -> None:
         (elsewhere / "mark").write_bytes(b"here")
-        honest(root, edits)
+        honest(root, edits, **rest)
 
-    patch.setattr(writer, "commit", commit)
+    patch.setattr(transaction, "commit", commit)
 
 
 def _refuse_when_written(patch: pytest.MonkeyPatch, elsewhere: Path) -> None:

@@ -81,6 +81,36 @@ PLANTED = {
     "image": (f"{SERVICE}/Dockerfile", b"FROM scratch\nENV PORT=1 \\\n    JWT_SECRET=%s\n"),
     "image, old manner": (f"{SERVICE}/Dockerfile.prod", b"FROM scratch\nENV JWT_SECRET %s\n"),
     "image's argument": ("infra/Dockerfile", b"FROM scratch\nARG NPM_TOKEN=%s\n"),
+    "shell script": ("tools/seed.sh", b"set -eu\nexport PGPASSWORD=%s\n"),
+    "shell script's default": ("tools/seed.sh", b'DB_PASSWORD="${DB_PASSWORD:-%s}"\n'),
+    "shell script's argument": ("tools/seed.sh", b'DB_PASS="${5:-%s}"\n'),
+    "PowerShell script": ("tools/Config.ps1", b'$Script:PostgresPassword = "%s"\n'),
+    "PowerShell's acronym": ("tools/Config.ps1", b'$Script:AMQPPassword = "%s"\n'),
+    "script's address": ("tools/seed.sh", b"psql postgresql://a:%s@db/b\n"),
+    "connection's settings": (
+        "cloud-layer/store/feature.yaml",
+        b"online:\n  type: postgres\n  host: db\n  password: %s\n",
+    ),
+    "pipeline profile": (
+        f"{SERVICE}/profiles.yml",
+        b"a:\n  pass: \"{{ env_var('DB_PASSWORD', '%s') }}\"\n",
+    ),
+    "server's command": (
+        "docker-compose.yml",
+        b"services:\n  a:\n    image: redis\n    command: redis-server --requirepass %s\n",
+    ),
+    "server's options": (
+        "docker-compose.yml",
+        b"services:\n  a:\n    image: redis\n    command: [redis-server, --requirepass, %s]\n",
+    ),
+    "address by another name": (
+        "docker-compose.yml",
+        b"services:\n  a:\n    environment:\n      RESULT_BACKEND: redis://:%s@b:6379/1\n",
+    ),
+    "two words in one": (
+        "docker-compose.yml",
+        b"services:\n  a:\n    environment:\n      ADMINPASSWORD: ${ADMINPASSWORD:-%s}\n",
+    ),
 }
 
 INNOCENT = {
@@ -126,6 +156,34 @@ INNOCENT = {
     "documented example": ("docs/a.md", b"AKIAIOSFODNN7EXAMPLE and JWT_SECRET=3f9c2b7a51d84e06\n"),
     "image without secrets": (f"{SERVICE}/Dockerfile", b"ENV TOKEN_TTL=900\nARG NPM_TOKEN\n"),
     "image by reference": (f"{SERVICE}/Dockerfile", b"ARG A\nENV NPM_TOKEN=${A}\n"),
+    "model's name": (f"{SERVICE}/.env.example", b"FORECAST_MODEL_KEY=SERIES_V1\n"),
+    "switch and path": (f"{SERVICE}/.env.example", b"SHOW_PASSWORD=true\nTLS_KEY=/run/tls/a.key\n"),
+    "longer placeholder": (
+        f"{SERVICE}/.env.example",
+        b"JWT_SECRET=replace-with-a-long-text\nMAIL_API_KEY=insert-mail-key-here\n",
+    ),
+    "word of a script's language": (
+        "tools/run.ps1",
+        b"$Pass = 0\n$secret = if ($given) { $given } else { Read-Host }\n",
+    ),
+    "script's reference": ("tools/run.sh", b'export PGPASSWORD="$DB_PASSWORD"\n# A_TOKEN=abcd1\n'),
+    "docstring": (
+        f"{SERVICE}/app.py",
+        b'"""Shapes.\n\n    client = Client(password="%s")\n    amqp://a:%s@b/\n"""\n',
+    ),
+    "schema's example": (
+        f"{SERVICE}/app.py",
+        b'A = dict(json_schema_extra={"example": {"password": "%s"}})\n',
+    ),
+    "store of a workflow": (
+        ".github/workflows/ci.yml",
+        (
+            b"jobs:\n  a:\n    services:\n      db: {image: postgres}\n"
+            b"    env:\n      DATABASE_URL: postgresql://a:%s@localhost:5432/b\n"
+        ),
+    ),
+    "mock": (f"{SERVICE}/src/a.ts", b"const MOCK_ACCESS_TOKEN = '%s'\n"),
+    "word of a form": ("web/locales/de.yaml", b"form:\n  password: Kennwort1\n"),
     "broken manifest": ("k8s/a.yaml", b"kind: Secret\ndata: [\n  password: x\n"),
 }
 
@@ -161,6 +219,16 @@ def test_literals_finds_a_key_or_token_when_it_stands_in_any_text(
     """Private keys and tokens with an issuer's mark are told by themselves."""
     (found,) = _found({path: content})
     assert (str(found.path), found.form) == (path, LiteralForm.MATERIAL)
+
+
+def test_literals_finds_a_bearer_where_a_pipeline_holds_one() -> None:
+    """A signed token opens what it was signed for; an example of its format does not."""
+    part = b"eyJ" + b"aB3dE6gH9j" * 2
+    signed = b"%s.%s.%s" % (part, part, b"kLmN0pQrStUvWxYz")
+    step = b"steps:\n  - script: curl -H 'Authorization: Bearer %s' https://a.test\n"
+    (found,) = _found({"pipelines/qa.yml": step % signed})
+    assert (found.name, found.line) == ("bearer token", 2)
+    assert _found({"api.yaml": b"  example: %s\n" % signed, "docs/a.md": signed}) == ()
 
 
 @pytest.mark.parametrize("kind", INNOCENT)

@@ -1,17 +1,19 @@
 """A close-out looks at each state of the tree once a gap: before, as staged, and after."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from closeout.cli.commands import fix
 from closeout.engine import rules
 from closeout.errors import ExitCode
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.fs.tree import digest
 from closeout.gaps import GAPS
-from closeout.model import Check, Gap, Tree
+from closeout.model import Check, Edit, Gap, Tree
 from tests.support.monorepos import reference_copy, space_for
 
 
@@ -50,13 +52,13 @@ def test_fix_looks_again_where_the_tree_is_not_as_planned(
 ) -> None:
     """A file that somebody adds while the plan is written is seen."""
     root = reference_copy(tmp_path / "farmiq")
-    honest = writer.commit
+    honest = transaction.commit
 
-    def commit(place: Path, edits: object) -> None:
-        honest(place, edits)
+    def commit(place: Path, edits: Sequence[Edit], **more: Any) -> None:  # noqa: ANN401 - as given
+        honest(place, edits, **more)
         (place / "cloud-layer/late.txt").write_text("new")
 
-    monkeypatch.setattr(writer, "commit", commit)
+    monkeypatch.setattr(transaction, "commit", commit)
     fix.fix(space_for(tmp_path, root), GAPS)
     after = digest(fix.DiskTree(root))
     assert {slug for slug, state in passes if state == after} == {gap.slug for gap in GAPS}

@@ -52,6 +52,21 @@ def test_plan_derives_where_the_prepared_patch_drifted(tmp_path: Path) -> None:
     assert [patch.origin for patch in plan.proposals[0].patches] == ["derived"]
 
 
+def test_plan_takes_no_prepared_file_where_the_code_is_another(tmp_path: Path) -> None:
+    """A patch that only makes a file fits wherever there is none: it says nothing of the tree."""
+    tree = MemoryTree({"a.txt": OPEN})
+    new = Edit(path=PurePosixPath("b.txt"), before=None, after=b"of the reference\n")
+    sets = [*derive_word(tree), Changeset(name="new", edits=(new,))]
+    for name, content in patch_series.build({"toy": sets}).items():
+        place = tmp_path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    given = patch_series.load(tmp_path, "toy")
+    assert [str(edit.path) for edit in _plan(tree, given=given).edits] == ["a.txt", "b.txt"]
+    drifted = MemoryTree({"a.txt": OPEN.replace(b"line 9", b"line nine")})
+    assert [str(edit.path) for edit in _plan(drifted, given=given).edits] == ["a.txt"]
+
+
 def test_plan_on_the_result_writes_nothing() -> None:
     """Fixing twice is fixing once."""
     tree = MemoryTree({"a.txt": OPEN})

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -201,7 +202,7 @@ def test_build_brings_the_diffs_of_standing_runs_along_and_drops_those_undone(
     copy = later.folder / "patches" / first.id / "000-toy-a.derived.patch"
     assert copy.is_file()
     assert bundle.verify(space, later.id) is ExitCode.SETTLED
-    store.undo(first)
+    store.undo(first, space.root)
     _build(space, later)
     assert not copy.exists()
 
@@ -260,3 +261,22 @@ def test_build_refuses_a_key_that_cannot_sign(
     with pytest.raises(CloseoutError) as caught:
         _build(*sealed)
     assert caught.value.reference == "signing-key-unusable"
+
+
+@pytest.mark.parametrize(
+    ("place", "build"),
+    [
+        ("evidence/z.json", os.mkfifo),
+        ("evidence/\udcff.json", lambda path: path.write_bytes(b"{}")),
+        ("patches/odd.patch", lambda path: path.write_bytes(b"\xff\0")),
+        ("evidence/y.json", lambda path: path.symlink_to("/dev/zero")),
+    ],
+)
+def test_report_passes_over_what_is_no_file_of_ours_and_verify_tells_it(
+    place: str, build: Callable[[Path], object], sealed: tuple[Workspace, store.Run]
+) -> None:
+    """A pipe without a writer, a link without end and a name beyond UTF-8 end no command."""
+    space, run = sealed
+    build(run.folder / place)
+    assert bundle.verify(space, run.id) is ExitCode.GAPS_LEFT
+    assert reporting.build(space) in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN}

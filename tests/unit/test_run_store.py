@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from closeout.errors import CloseoutError
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.model import Edit
 from closeout.runs import evidence_store, store
 from tests.support.builders import evidence as item
@@ -35,23 +35,89 @@ def test_of_root_passes_over_other_monorepos(tmp_path: Path, root: Path) -> None
     assert [run.id for run in store.of_root(tmp_path / "reports", root)] == [mine.id]
 
 
-def test_recover_rolls_back_a_run_that_was_killed_while_writing(tmp_path: Path, root: Path) -> None:
-    """A journal without its end is put back before anything new is planned."""
+def test_recover_rolls_back_a_run_whose_journal_in_the_tree_was_taken_away(
+    tmp_path: Path, root: Path
+) -> None:
+    """Somebody cleaned the tree after a kill: the run's own journal still knows."""
+    other = Edit(path=PurePosixPath("b.txt"), before=None, after=b"new")
     before = snapshot(root)
     run = store.start(tmp_path / "reports", root, "fix")
-    writer.open_journal(run.journal, root, [EDIT])
-    writer.commit(root, [EDIT])
-    assert [item.id for item in store.recover(tmp_path / "reports", root)] == [run.id]
+    transaction.commit(root, [EDIT, other], run=run.id, kept=run.journal)
+    (run.journal / "committed").unlink()
+    (root / "b.txt").unlink()
+    assert [item.run for item in store.recover(tmp_path / "reports", root)] == [run.id]
     assert snapshot(root) == before
     assert store.undoable(tmp_path / "reports", root) == ()
+
+
+def test_recover_takes_a_run_for_finished_that_was_killed_after_its_last_step(
+    tmp_path: Path, root: Path
+) -> None:
+    """Taking the journal in the tree away is what counts; the mark in the run comes after it."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
+    (run.journal / "committed").unlink()
+    assert store.recover(tmp_path / "reports", root) == ()
+    assert (run.journal / "committed").exists()
+    assert (root / "a.txt").read_bytes() == b"2"
+
+
+def test_recover_locks_no_tree_for_an_edit_after_a_run_that_wrote_nothing(
+    tmp_path: Path, root: Path
+) -> None:
+    """It was killed before its first write, and then somebody went on working."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
+    (run.journal / "committed").unlink()
+    (root / "a.txt").write_bytes(b"mine")
+    store.recover(tmp_path / "reports", root)
+    assert (root / "a.txt").read_bytes() == b"mine"
+    assert store.undoable(tmp_path / "reports", root) == ()
+
+
+def test_nothing_undoable_is_forgotten_by_a_count(tmp_path: Path, root: Path) -> None:
+    """Sixty runs about other trees, and sixty about this one, wrote nothing since."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
+    for number in range(60):
+        store.start(tmp_path / "reports", tmp_path / f"other{number}", "fix")
+        store.start(tmp_path / "reports", root, "audit")
+    assert store.newest_undoable(tmp_path / "reports", root).id == run.id
+    (run.journal / "committed").unlink()
+    store.recover(tmp_path / "reports", root)
+    assert (run.journal / "committed").exists()
+
+
+def test_evidence_of_this_tree_is_not_forgotten_for_other_trees(tmp_path: Path, root: Path) -> None:
+    """The window is over the runs about one tree."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    for number in range(60):
+        store.start(tmp_path / "reports", tmp_path / f"other{number}", "fix")
+    assert [found.id for found in store.of_root(tmp_path / "reports", root)] == [run.id]
+
+
+def test_run_is_not_undone_in_another_tree(tmp_path: Path, root: Path) -> None:
+    """`--root A --run R` with a run about B writes neither to A nor to B."""
+    other = write_files(tmp_path / "other", {"a.txt": b"2"})
+    run = store.start(tmp_path / "reports", root, "fix")
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
+    with pytest.raises(CloseoutError) as caught:
+        store.undo(store.find(tmp_path / "reports", run.id), other)
+    assert caught.value.reference == "run-of-another-tree"
+    assert f"--root {root}" in caught.value.hint
+    assert (root / "a.txt").read_bytes() == (other / "a.txt").read_bytes() == b"2"
+
+
+def test_run_folder_is_for_its_owner_alone(tmp_path: Path, root: Path) -> None:
+    """It holds diffs and bytes of the tree."""
+    run = store.start(tmp_path / "reports", root, "fix")
+    assert run.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_recover_leaves_a_finished_run_alone(tmp_path: Path, root: Path) -> None:
     """A whole run is undone only when asked."""
     run = store.start(tmp_path / "reports", root, "fix")
-    writer.open_journal(run.journal, root, [EDIT])
-    writer.commit(root, [EDIT])
-    writer.close_journal(run.journal)
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
     assert store.recover(tmp_path / "reports", root) == ()
     assert (root / "a.txt").read_bytes() == b"2"
 
@@ -59,10 +125,10 @@ def test_recover_leaves_a_finished_run_alone(tmp_path: Path, root: Path) -> None
 def test_undo_twice_is_refused(tmp_path: Path, root: Path) -> None:
     """The second undo has nothing to do and says so."""
     run = store.start(tmp_path / "reports", root, "fix")
-    writer.open_journal(run.journal, root, [EDIT])
-    store.undo(run)
+    transaction.commit(root, [EDIT], run=run.id, kept=run.journal)
+    store.undo(run, root)
     with pytest.raises(CloseoutError) as caught:
-        store.undo(run)
+        store.undo(run, root)
     assert caught.value.reference == "nothing-to-undo"
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from closeout.console import failures, output, progress
 from closeout.errors import CloseoutError, ExitCode
+from closeout.process import stops
 
-_FULL = {errno.EDQUOT, errno.ENOSPC}
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
+_REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
 def spoken(command: str, as_json: bool, home: Path, action: Callable[[], ExitCode]) -> ExitCode:  # noqa: FBT001 - a command-line flag
@@ -25,7 +26,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
 
     A failure of ours that was kept where it happened makes the code OWN_BUG all the same.
     """
-    with progress.shown(), failures.logged(home / failures.LOG) as bugs:
+    with stops.raised(), progress.shown(), failures.logged(home / failures.LOG) as bugs:
         code, error = _attempted(home, action)
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
@@ -45,8 +46,8 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED, CloseoutError(
             "interrupted",
-            "the command was stopped.",
-            hint="run the command again, or invoke fix.undo.",
+            "the command was stopped; nothing is half-written.",
+            hint="run the command again.",
             exit_code=ExitCode.INTERRUPTED,
         )
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from closeout.console import failures, progress
 from closeout.console.output import add, give, say
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import writer
+from closeout.fs import undo, writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
 from closeout.harness import environments
@@ -209,7 +209,7 @@ def before_fix(space: Workspace, folder: Path) -> Path | None:
         return None
     writer.copy_tree(DiskTree(space.root), folder)
     for run in standing:
-        writer.undo(run.journal, folder)
+        undo.revert(run.journal, folder)
     return folder
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TextIO
 
-from closeout.console import progress
+from closeout.console import progress, sanitize
 from closeout.errors import CloseoutError, ExitCode
 
 SCHEMA = "closeout.result/1"
@@ -126,21 +126,26 @@ def finish(code: ExitCode, error: CloseoutError | None) -> None:
 
 
 def _inert(text: str) -> str:
-    """Return text of which no line, such as a file's name, is a command to GitHub's runner."""
+    """Return text that commands nobody: neither a terminal by ESC nor GitHub's runner by a line."""
+    text = sanitize.shown(text)
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return text
     return re.sub(r"^(\s*)::", r"\1\\::", text, flags=re.MULTILINE).replace("##[", "#\\#[")
 
 
-def _write(text: str, stream: TextIO) -> None:
+def _write(text: str, stream: TextIO | None) -> None:
+    if stream is None:  # it was closed before we began
+        return
     try:
         stream.write(f"{text}\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # whoever read it has gone away, or it was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _in_colour(stream: TextIO) -> bool:
+def _in_colour(stream: TextIO | None) -> bool:
+    if stream is None:
+        return False
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 

@@ -35,7 +35,7 @@ def step(text: str) -> None:
 @contextmanager
 def shown() -> Iterator[None]:
     """Show the line while the block runs; without a terminal on stderr nothing is ever written."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield
         return
     ended = threading.Event()

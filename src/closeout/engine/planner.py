@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from closeout.engine import rules
 from closeout.engine.patch_series import PreparedSet
@@ -23,6 +24,8 @@ from closeout.model import (
 
 _SELDOM = 200_000
 """Objects made before one look for dead cycles: parsing makes many objects and hardly a cycle."""
+
+_NONE: Mapping[str, Unresolved] = MappingProxyType({})
 
 # What is left at the end dies with the process; a last look for cycles would take a tenth of a run.
 atexit.register(gc.freeze)
@@ -52,12 +55,17 @@ def detect(gaps: Sequence[Gap], tree: Tree) -> rules.Detection:
         return {gap.slug: rules.detected(gap, tree) for gap in gaps}
 
 
-def plan(gaps: Sequence[Gap], tree: Tree, prepared: Callable[[str], PreparedSet]) -> Plan:
+def plan(
+    gaps: Sequence[Gap],
+    tree: Tree,
+    prepared: Callable[[str], PreparedSet],
+    refused: Mapping[str, Unresolved] = _NONE,
+) -> Plan:
     """Return what to write so that the gaps close; nothing is written.
 
-    `prepared` gives a gap's prepared patches by slug.
+    `prepared` gives a gap's prepared patches by slug; nothing of a gap in `refused` is planned.
     """
-    stopped: dict[str, Unresolved] = {}
+    stopped = dict(refused)
     with _garbage_seldom_sought():
         while True:
             made = _planned(gaps, Overlay(tree), prepared, stopped)

@@ -63,7 +63,18 @@ def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedS
 
 
 def _lay_patches(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
-    """Lay the patches that fit, and return them; one git process does it where all of them do."""
+    """Lay the patches that fit, and return them; one git process does it where all of them do.
+
+    A patch that only makes files says nothing of a tree by fitting: it counts where all that
+    change code fit as well, so where the tree is the one that they were made from.
+    """
+    new = [each for each in patches if all(stage.read(path) is None for path in each.targets)]
+    patches = [each for each in patches if each not in new]
+    laid = _laid_together(stage, patches)
+    return laid + (_laid_together(stage, new) if laid and len(laid) == len(patches) else [])
+
+
+def _laid_together(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
     targets = [path for patch in patches for path in patch.targets]
     apart = len(set(targets)) == len(targets)
     likely = [patch for patch in patches if not apart or patching.may_apply(stage, patch)]

@@ -10,8 +10,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from closeout.errors import CloseoutError
+from closeout.fs import codec
 from closeout.model import Tree
 from closeout.model.verdicts import Ruling, Waiver
 
@@ -19,7 +21,21 @@ FILE = "waivers.toml"
 SOON = timedelta(days=14)
 """A waiver with less time left than this is warned of."""
 
-_KINDS = ("criterion", "finding", "probe")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    who: str
+    why: str
+    when: Any
+    until: Any
+    criterion: str = ""
+    finding: str = ""
+    probe: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    waiver: tuple[_Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +56,9 @@ def load(tree: Tree, today: date) -> Register:
     if content is None:
         return Register(in_force={})
     try:
-        waivers = [_waiver(entry) for entry in tomllib.loads(content.decode())["waiver"]]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        read = codec.convert(_File, tomllib.loads(content.decode()))
+        waivers = [_waiver(entry) for entry in read.waiver]
+    except (ValueError, RecursionError) as error:
         raise CloseoutError(
             "waivers-unusable",
             f"{FILE}: {error}",
@@ -76,17 +93,17 @@ def _notices(item: Waiver, today: date) -> list[str]:
     return []
 
 
-def _waiver(entry: Mapping[str, object]) -> Waiver:
-    subjects = [str(entry[kind]) for kind in _KINDS if kind in entry]
+def _waiver(entry: _Entry) -> Waiver:
+    subjects = [subject for subject in (entry.criterion, entry.finding, entry.probe) if subject]
     if len(subjects) != 1:
         message = f"an entry names {len(subjects)} of criterion, finding and probe instead of one"
         raise ValueError(message)
     return Waiver(
         subject=subjects[0],
-        who=str(entry["who"]),
-        when=_day(entry["when"]),
-        why=str(entry["why"]),
-        until=_day(entry["until"]),
+        who=entry.who,
+        when=_day(entry.when),
+        why=entry.why,
+        until=_day(entry.until),
     )
 
 

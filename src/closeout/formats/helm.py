@@ -51,3 +51,18 @@ def variables(tree: Tree, services: frozenset[PurePosixPath], key: str) -> Itera
             continue
         if node is not None and node.kind is NodeKind.MAPPING and not node.flow and node.entries:
             yield Variables(path=path, service=path.parents[1], content=content, node=node)
+
+
+def listed(content: bytes, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and text of each variable that values list under `key`, in either form."""
+    try:
+        node = find(content, key)
+    except YamlError:
+        return
+    for entry in node.entries if node is not None else ():
+        if entry.value.kind is NodeKind.MAPPING:
+            name, value = entry.value.get("name"), entry.value.get("value")
+            if name is not None:
+                yield name.text, value.text if value is not None else ""
+        elif entry.key is not None:
+            yield str(entry.key), entry.value.text

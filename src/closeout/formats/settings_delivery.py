@@ -219,10 +219,13 @@ class Delivery:
 def _started(tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[compose.ComposeService]:
     """Yield the compose services that are built from `folders` and have an environment.
 
-    One that is taken from a file or from another place of the document is left out.
+    One that is taken from a file or from another place of the document is left out, and so is what
+    a file adds to the service of another one: that starts it.
     """
-    for path in compose.base_files(tree) if folders else ():
+    for path in compose.files(tree) if folders else ():
         for service in compose.services(path, tree.read(path) or b""):
+            if not (compose.is_base(path) or service.context or service.image):
+                continue
             node = service.environment
             if node is None or node.kind is NodeKind.SCALAR or node.alias:
                 continue

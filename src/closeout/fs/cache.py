@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from closeout.fs import codec, prefilter
+from closeout.fs import codec, prefilter, writer
 
 _Entry = tuple[int, int, int, int, int, int]
 """Size, mtime, ctime, inode and device of a file, then its answers."""
@@ -107,7 +107,8 @@ class Recall:
         content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
         if len(content) <= _MOST_BYTES:
             with suppress(OSError):  # the next run asks again
-                _write(self._place, content)
+                self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                writer.durable_write(self._place, content, 0o600)
                 _forget_beyond(self._place.parent)
 
     def _signature(self, path: str) -> tuple[int, int, int, int, int] | None:
@@ -127,20 +128,6 @@ def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
     except (OSError, ValueError):
         return {}
     return kept.files if (kept.asked_by, kept.root) == (_asker(), root) else {}
-
-
-def _write(place: Path, content: bytes) -> None:
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        temporary.replace(place)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _forget_beyond(folder: Path) -> None:

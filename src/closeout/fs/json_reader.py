@@ -11,10 +11,13 @@ class RepeatedNameError(ValueError):
     """An object that holds a name twice: readers differ in which they take."""
 
 
-def loads(content: bytes, made: Callable[..., Any] | None = None) -> Any:  # noqa: ANN401 - JSON may hold anything
-    """Return the value; raises ValueError for what is no JSON, no UTF-8, or nested too deeply."""
+def loads(content: bytes | str, made: Callable[..., Any] | None = None) -> Any:  # noqa: ANN401 - JSON may hold anything
+    """Return the value; raises ValueError for what is no JSON, no UTF-8, or nested too deeply.
+
+    Python's own reader takes `NaN` and `Infinity`, which are no JSON.
+    """
     try:
-        return json.loads(content, object_pairs_hook=made)
+        return json.loads(content, object_pairs_hook=made, parse_constant=_refused)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
 
@@ -25,3 +28,8 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         message = "an object in it holds a name twice"
         raise RepeatedNameError(message)
     return found
+
+
+def _refused(constant: str) -> float:
+    message = f"{constant} is no JSON"
+    raise ValueError(message)

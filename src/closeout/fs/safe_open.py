@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError
@@ -35,24 +37,50 @@ def clean_path(text: str) -> PurePosixPath:
     return path
 
 
-def open_below(root: Path, path: PurePosixPath) -> int:
-    """Open the file for reading, each folder on the way from the one above it.
+def open_root(root: Path) -> int:
+    """Open a tree's top folder: what is reached from its handle is in it, wherever it moves to."""
+    return os.open(root, _FOLDER | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[int]:
+    """Yield the handle of a tree's top folder."""
+    top = open_root(root)
+    try:
+        yield top
+    finally:
+        os.close(top)
+
+
+def open_folder(top: int, parts: Iterable[str]) -> int:
+    """Open the folder that `parts` lead to from the handle `top`, each from the one above it.
 
     No link is followed at any step, so a folder that is swapped for a link under our hands leads
     nowhere. A link on the way raises NotADirectoryError, as a file there does.
     """
-    above: int | None = None
-    try:
-        for part in (str(root), *path.parts[:-1]):
+    above = os.dup(top)
+    for part in parts:
+        try:
             folder = os.open(part, _FOLDER | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
-            if above is not None:
-                os.close(above)
-            above = folder
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        return os.open(path.name, flags, dir_fd=above)
-    finally:
-        if above is not None:
+        finally:
             os.close(above)
+        above = folder
+    return above
+
+
+def open_below(root: Path, path: PurePosixPath) -> int:
+    """Open the file for reading, as `open_folder` reaches its folder."""
+    with opened(root) as top:
+        return open_from(top, path)
+
+
+def open_from(top: int, path: PurePosixPath) -> int:
+    """Open the file below the handle `top` for reading, following no link; a FIFO does not wait."""
+    folder = open_folder(top, path.parts[:-1])
+    try:
+        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def drained(handle: int, cap: int) -> tuple[bytes | None, str | None]:

@@ -11,8 +11,12 @@ from closeout.fs.safe_open import is_plain_name, printable
 TEMPORARY_SUFFIX = ".closeout-tmp"
 """Ends the name of a file being written; a walk leaves such leftovers out."""
 
+JOURNAL = ".closeout-journal"
+"""The folder at a tree's top where a run keeps its lock and what it is about to write."""
+
 SKIPPED_FOLDERS = frozenset(
     [
+        JOURNAL,
         ".git",
         ".hg",
         ".svn",

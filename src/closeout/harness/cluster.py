@@ -6,13 +6,13 @@ JSON) is none at all: `passed` is None, and the operator is told the command.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from closeout import process
+from closeout.fs import json_reader
 from closeout.model import Gate, Means, Observation
 
 DEADLINE = 15.0
@@ -57,7 +57,7 @@ class Question:
             absent = any(sign in result.err for sign in _ABSENT)
             return (False if absent else None), reason
         try:
-            answer = json.loads(result.out)
+            answer = json_reader.loads(result.out)
             problems = list(self.judge(answer))
         except (ValueError, TypeError, AttributeError, KeyError):
             return None, "the answer is not what the cluster's API promises"

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from closeout.errors import CloseoutError
@@ -41,12 +41,41 @@ def made(folder: Path, files: Sequence[Path], *, project: Path | None = None) ->
     again; any other is made anew. Who comes while it is being made waits for that.
     Raises CloseoutError("environment-failed") and CloseoutError("environment-not-writable").
     """
+
+    def fill(lock: int) -> None:
+        python = _python(folder)
+        installation.install(python, files, lock=lock)
+        if project:
+            installation.install_project(python, project, lock=lock)
+            _point_relatively(folder, project)
+
+    return _once(folder, lambda: _wanted(folder, files, project), fill)
+
+
+def resolved(folder: Path, requirements: Sequence[str], *, deadline: float) -> Path:
+    """Return the Python of an environment at `folder` with what others require, which pip resolves.
+
+    What a foreign project requires is no pin file: whoever is first resolves it, within
+    `deadline` seconds, and everybody after finds the same.
+    Raises CloseoutError as `made` does.
+    """
+
+    def fill(lock: int) -> None:
+        installation.resolve(_python(folder), requirements, lock=lock, deadline=deadline)
+
+    return _once(folder, lambda: _digest(folder, requirements), fill)
+
+
+def _once(folder: Path, wanted_now: Callable[[], str], fill: Callable[[int], None]) -> Path:
+    """Return the Python of the environment, made and filled where it is not whole."""
     try:
-        wanted = _wanted(folder, files, project)
+        wanted = wanted_now()
         if not _is_whole(folder, wanted):
             with _alone_in(folder) as lock:
                 if not _is_whole(folder, wanted):
-                    _make(folder, files, project, lock)
+                    _empty(folder, lock)
+                    fill(lock)
+                    _mend_first_lines(folder)
                     _write_stamp(folder, wanted)
     except OSError as error:
         raise CloseoutError(
@@ -72,12 +101,17 @@ def _python(folder: Path) -> Path:
 
 def _wanted(folder: Path, files: Sequence[Path], project: Path | None) -> str:
     """Return a digest of all that an environment depends on; a copy elsewhere is another one."""
-    parts = [sys.version, sys.base_prefix, str(folder.absolute())]
     sources = [*files, installation.pin_file(installation.BUILDERS)]
+    parts = []
     if project:
         parts.append(str(project))
         sources.append(project / "pyproject.toml")
     parts += [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
+    return _digest(folder, parts)
+
+
+def _digest(folder: Path, more: Sequence[str]) -> str:
+    parts = [sys.version, sys.base_prefix, str(folder.absolute()), *more]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -104,7 +138,8 @@ def _alone_in(folder: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _make(folder: Path, files: Sequence[Path], project: Path | None, lock: int) -> None:
+def _empty(folder: Path, lock: int) -> None:
+    """Make an environment with nothing in it but pip."""
     # The stamp goes first: what is left of a killed removal must not look whole.
     (folder / _STAMP).unlink(missing_ok=True)
     for place in folder.iterdir():
@@ -115,12 +150,6 @@ def _make(folder: Path, files: Sequence[Path], project: Path | None, lock: int) 
     # Debian has ensurepip in a package of its own; sessions do without it.
     maker = "venv" if _has("ensurepip") or not _has("virtualenv") else "virtualenv"
     installation.run((_outside(folder), "-m", maker, folder), lock)
-    python = _python(folder)
-    installation.install(python, files, lock=lock)
-    if project:
-        installation.install_project(python, project, lock=lock)
-        _point_relatively(folder, project)
-    _mend_first_lines(folder)
 
 
 def _has(module: str) -> bool:

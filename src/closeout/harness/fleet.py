@@ -1,6 +1,7 @@
-"""Boot the services of several trees: FastAPI by the launcher, Express as it is built.
+"""Boot the services of several trees, each by its launcher, with the packages that it pins.
 
-As many are built or boot at a time as the pace allows: all at once, each would starve the others.
+As many are made ready or boot at a time as the pace allows: all at once, each would starve the
+others.
 """
 
 from __future__ import annotations
@@ -15,10 +16,21 @@ from threading import Event
 
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree
-from closeout.harness import boot, postgres, service_database
+from closeout.harness import (
+    boot,
+    filling,
+    node,
+    node_service,
+    postgres,
+    service_database,
+    service_environments,
+)
 from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
+from closeout.harness.service_environments import Interpreter
 from closeout.process import pace
+
+_FILLINGS = 5
 
 LAYERS = ("cloud-layer", "edge-layer")
 
@@ -70,15 +82,41 @@ def _usual(tree: Path, name: str) -> Member | str:
     return f"{name} is neither an ASGI nor a Node service"
 
 
-def _python_launch(tree: Path, member: Member, python: Path) -> Launch:
+def _python_launch(tree: Path, member: Member, interpreter: Interpreter) -> Launch:
     launch = boot.python_launch(
         tree / member.folder,
-        python,
+        interpreter.python,
         {**PYTHON_SETTINGS, **member.env},
         app=member.app,
         stubs=member.stubs,
     )
-    return replace(launch, service=member.name)
+    return replace(launch, service=member.name, note=interpreter.told)
+
+
+def _node_launch(tree: Path, member: Member, dsn: str, cache: Path) -> Launch:
+    """Install what an Express service names, into its private copy, and return its start.
+
+    Raises CloseoutError where that cannot be done.
+    """
+    folder = tree / member.folder
+    entry = node_service.entry(folder)
+    if entry is None:
+        raise CloseoutError(
+            "node-entry-missing",
+            f"{member.name} has no file that its image or its scripts start.",
+            hint="name it by `main` in package.json.",
+        )
+    installed = node.install_needed(folder, entry.packages, cache)
+    link = folder / "node_modules"
+    if not link.exists():
+        link.symlink_to(installed.modules, target_is_directory=True)
+    launch = boot.node_launch(
+        folder,
+        {**_node_settings(dsn), **member.env},
+        entry=str(entry.file),
+        runner=node.install(node.TYPESCRIPT, cache) if entry.is_typescript else None,
+    )
+    return replace(launch, service=member.name, note=installed.told)
 
 
 @contextmanager
@@ -107,6 +145,7 @@ def fleets(
                     made[label].down[name] = member
                 else:
                     berths.append(_Berth(label=label, tree=tree, member=member))
+        yard.furnish(berths)
         for berth, outcome in yard.all_up(berths):
             fleet, name = made[berth.label], berth.member.name
             if berth.launch is not None:
@@ -127,6 +166,11 @@ class _Berth:
     member: Member
     launch: Launch | None = None
 
+    @property
+    def key(self) -> str:
+        """Return what no other service of any tree is called."""
+        return f"{self.label}/{self.member.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Yard:
@@ -137,10 +181,22 @@ class _Yard:
     cache: Path
     scratch: Path
     stop: Event = field(default_factory=Event)
+    interpreters: dict[str, Interpreter] = field(default_factory=dict)
+
+    def furnish(self, berths: Iterable[_Berth]) -> None:
+        """Find or make the environments of the FastAPI services."""
+        folders = {
+            berth.key: berth.tree / berth.member.folder
+            for berth in berths
+            if berth.member.kind == FASTAPI
+        }
+        self.interpreters.update(
+            service_environments.interpreters(folders, self.python, self.cache)
+        )
 
     def all_up(self, berths: Iterable[_Berth]) -> list[tuple[_Berth, Booted | NotBooted]]:
         """Start everything, in any order, and return what became of it."""
-        # What takes longest comes first: an Express service is built before it boots.
+        # What takes longest comes first: an Express service is installed before it boots.
         waiting = sorted(berths, key=lambda berth: berth.member.kind != EXPRESS)
         with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
             try:
@@ -170,9 +226,12 @@ class _Yard:
         name = berth.member.name
         try:
             if server is None or berth.member.kind == FASTAPI:
-                launch = _python_launch(berth.tree, berth.member, self.python)
+                launch = _python_launch(berth.tree, berth.member, self.interpreters[berth.key])
             else:
-                launch = self._built(berth, server)
+                folder = berth.tree / berth.member.folder
+                database = f"{berth.label}_{name}"
+                dsn = service_database.create(server.result(), database, folder)
+                launch = _node_launch(berth.tree, berth.member, dsn, self.cache)
         except CloseoutError as error:
             return NotBooted(service=name, reason=error.message)
         berth.launch = launch
@@ -182,18 +241,15 @@ class _Yard:
         # One that was given up was already started twice.
         if isinstance(outcome, Booted) or berth.launch is None or not outcome.has_ended:
             return outcome
-        return boot.twice(self._boot(berth, berth.launch))
-
-    def _built(self, berth: _Berth, server: Future[postgres.Server]) -> Launch:
-        """Build an Express service and make its database.
-
-        Raises CloseoutError where either cannot be done.
-        """
-        folder = berth.tree / berth.member.folder
-        boot.build(folder, self.cache)
-        dsn = service_database.create(server.result(), f"{berth.label}_{berth.member.name}", folder)
-        launch = boot.node_launch(folder, {**_node_settings(dsn), **berth.member.env})
-        return replace(launch, service=berth.member.name)
+        # A service names the settings that it lacks one by one, each time as its last word.
+        for _ in range(_FILLINGS):
+            launch = filling.filled(berth.launch, berth.tree, berth.member, outcome.reason)
+            is_more = launch != berth.launch
+            berth.launch = launch
+            outcome = boot.twice(self._boot(berth, launch))
+            if isinstance(outcome, Booted) or not is_more:
+                break
+        return outcome
 
     def _boot(self, berth: _Berth, launch: Launch) -> Booted | NotBooted:
         log = self.scratch / "logs" / f"{berth.label}-{launch.service}.log"
@@ -216,6 +272,7 @@ def _node_settings(dsn: str) -> dict[str, str]:
         "JWT_SECRET": secrets.token_hex(32),
         "JWT_REFRESH_SECRET": secrets.token_hex(32),
         "DEVICE_FACTORY_SECRET": secrets.token_hex(32),
+        "CLOSEOUT_ACCOUNTS": service_database.accounts(),
     }
 
 

@@ -122,6 +122,18 @@ def _lines(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines()
 
 
+def resolve(
+    python: Path, requirements: Sequence[str], *, lock: int | None = None, deadline: float
+) -> None:
+    """Install what foreign requirements resolve to; nothing is built, and no hash is known.
+
+    Raises CloseoutError("environment-failed"), also where that takes longer than `deadline`.
+    """
+    asked = ("--retries", "1", "--timeout", "15", "--only-binary", ":all:", "--no-user")
+    pip = (python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
+    run((*pip, *asked, *requirements), lock, deadline=deadline)
+
+
 def install_project(python: Path, project: Path, *, lock: int | None = None) -> None:
     """Install a project whose sources are used where they are; what builds it is pinned too."""
     _pip(python, ("-e", project), lock)
@@ -132,23 +144,23 @@ def _pip(python: Path, words: Sequence[str | Path], lock: int | None) -> None:
     run((*pip, "--no-user", "--no-deps", "--no-build-isolation", *words), lock)
 
 
-def run(argv: Sequence[str | Path], lock: int | None) -> None:
+def run(argv: Sequence[str | Path], lock: int | None, *, deadline: float = _LONGEST) -> None:
     """Run an installer on the user's own index; raises CloseoutError("environment-failed")."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name.upper().startswith(_SETTINGS) and name.upper() not in _ELSEWHERE
     }
-    result = process.run(argv, env=kept, deadline=_LONGEST, held=() if lock is None else (lock,))
+    result = process.run(argv, env=kept, deadline=deadline, held=() if lock is None else (lock,))
     if not result.ok:
-        raise _failure(result)
+        raise _failure(result, deadline)
 
 
-def _failure(result: process.Result) -> CloseoutError:
+def _failure(result: process.Result, deadline: float) -> CloseoutError:
     said = result.err + result.out
     why, advice = next(
         (found for words, found in _REASONS.items() if words in said),
-        (_ended(result), "see what pip says"),
+        (_ended(result, deadline), "see what pip says"),
     )
     told = [line.strip() for line in said.splitlines() if line.strip()]
     last = next((line for line in reversed(told) if line.startswith("ERROR:")), "".join(told[-1:]))
@@ -160,9 +172,9 @@ def _failure(result: process.Result) -> CloseoutError:
     )
 
 
-def _ended(result: process.Result) -> str:
+def _ended(result: process.Result, deadline: float) -> str:
     if result.code is None:
-        return f"the installation was ended after {_LONGEST / _MINUTES:.0f} minutes"
+        return f"the installation was ended after {deadline / _MINUTES:.0f} minutes"
     if result.code < 0:
         return f"the installation was killed by signal {-result.code}"
     return f"the installation ended with {result.code}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from closeout.fs import json_reader
 from closeout.harness.quality_gate import Ending, Measured, Ran
 
 _WHOLE_FILE = "the file itself"
@@ -118,7 +118,7 @@ def _relative(path: str, service: Path) -> str:
 
 def _json(written: bytes) -> dict[str, Any]:
     try:
-        read = json.loads(written or b"{}")
+        read = json_reader.loads(written or b"{}")
     except ValueError:
         return {}
     return read if isinstance(read, dict) else {}

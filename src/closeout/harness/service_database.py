@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ ACCOUNTS = 1200
 PASSWORD = "right-horse-41"  # noqa: S105 - of throw-away accounts in a throw-away database
 _BCRYPT_OF_PASSWORD = "$2b$04$UUZJEk6om0X9Io8EhZZ47./hNOS8vRVaa3nnTFrgAsLVKNnsSPomm"  # noqa: S105 - as above; the lowest cost, since nothing is protected
 
+_HOST = "probe.example"
 _SCHEMAS = ("db/schema.sql", "db/init.sql", "schema.sql")
 _SEED = """
 INSERT INTO users (id, tenant_id, email, display_name, password_hash)
@@ -25,7 +27,12 @@ FROM generate_series(0, %s) AS n
 
 def account(number: int) -> str:
     """Return the email address of a seeded account."""
-    return f"account{number % ACCOUNTS}@probe.example"
+    return f"account{number % ACCOUNTS}@{_HOST}"
+
+
+def accounts() -> str:
+    """Return the same accounts as JSON, for the stand-in of a data layer."""
+    return json.dumps({"count": ACCOUNTS, "host": _HOST, "hash": _BCRYPT_OF_PASSWORD})
 
 
 def create(server: postgres.Server, name: str, service: Path) -> str:

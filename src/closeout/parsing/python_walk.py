@@ -25,7 +25,11 @@ def nodes(tree: ast.AST) -> list[ast.AST]:
 
 
 def nesting(tree: ast.AST) -> int:
-    """Return how deeply the deepest expression nests; a chain of calls nests once a call."""
+    """Return how deeply the deepest expression nests; a chain of calls nests once a call.
+
+    A sum of hundreds of texts, as generators write them, nests in the tree and not in the text:
+    its parts count as the sum does.
+    """
     deepest = 0
     waiting = [(tree, 0)]
     while waiting:
@@ -33,8 +37,9 @@ def nesting(tree: ast.AST) -> int:
         deepest = max(deepest, depth)
         for name in node._fields:
             value = getattr(node, name, None)
+            below = depth + (not isinstance(node, ast.BinOp))
             waiting.extend(
-                (part, depth + 1 if isinstance(part, ast.expr) else 0)
+                (part, below if isinstance(part, ast.expr) else 0)
                 for part in (value if isinstance(value, list) else (value,))
                 if isinstance(part, ast.AST)
             )

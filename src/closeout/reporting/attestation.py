@@ -8,13 +8,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from closeout.errors import CloseoutError
+from closeout.fs import codec
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 PAYLOAD = "application/vnd.in-toto+json"
 TOOL = "tool:"
 """Begins the name of a tool in the statement; the other names are files of the run's folder."""
+
+
+class _Digest(Struct, frozen=True):
+    sha256: str = ""
+
+
+class _Configured(Struct, frozen=True):
+    name: str
+    digest: _Digest = _Digest()
+
+
+class _Predicate(Struct, frozen=True):
+    configuration: tuple[_Configured, ...]
+
+
+class _Statement(Struct, frozen=True):
+    predicate: _Predicate
+
+
+class _Signature(Struct, frozen=True):
+    sig: bytes
+
+
+class _Envelope(Struct, frozen=True):
+    payload: bytes
+    """Base64 in the file, as the signatures are."""
+    payloadType: str = ""  # noqa: N815 - DSSE's own name
+    signatures: tuple[_Signature, ...] = ()
 
 
 def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
@@ -56,21 +87,21 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
 def digests_of(statement: bytes) -> dict[str, str]:
     """Return file to SHA-256 as a statement holds them, nothing where it is no statement."""
     try:
-        entries = json.loads(statement)["predicate"]["configuration"]
-        return {
-            str(entry["name"]): str(entry["digest"]["sha256"])
-            for entry in entries
-            if not str(entry["name"]).startswith(TOOL)
-        }
-    except (ValueError, KeyError, TypeError):
+        sealed = codec.decode(_Statement, statement)
+    except ValueError:
         return {}
+    return {
+        item.name: item.digest.sha256
+        for item in sealed.predicate.configuration
+        if not item.name.startswith(TOOL)
+    }
 
 
 def holds(envelope: bytes, payload: bytes) -> bool:
     """Return whether the DSSE envelope is about `payload`; says nothing of who signed it."""
     try:
-        return base64.b64decode(json.loads(envelope)["payload"], validate=True) == payload
-    except (ValueError, KeyError, TypeError):
+        return codec.decode(_Envelope, envelope).payload == payload
+    except ValueError:
         return False
 
 
@@ -115,15 +146,13 @@ def is_signed_by(envelope: bytes, payload: bytes, key: Path) -> bool:
 
     try:
         loaded = serialization.load_pem_public_key(key.read_bytes())
-        document = json.loads(envelope)
-        signature = base64.b64decode(document["signatures"][0]["sig"], validate=True)
-        held = base64.b64decode(document["payload"], validate=True)
-        if document["payloadType"] != PAYLOAD or held != payload:
+        found = codec.decode(_Envelope, envelope)
+        if found.payloadType != PAYLOAD or found.payload != payload:
             return False
         if not isinstance(loaded, Ed25519PublicKey):
             return False
-        loaded.verify(signature, _encoded(payload))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, InvalidSignature):
+        loaded.verify(found.signatures[0].sig, _encoded(payload))
+    except (OSError, ValueError, IndexError, InvalidSignature):
         return False
     return True
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
-from closeout.fs import writer
+from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.reporting import attestation, junit, markdown, page, report, sarif
 from closeout.runs import evidence_store, plan_record, store, tool_versions
@@ -85,13 +86,27 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of everything in the run's folder but the seals; a link is no proof."""
+    """Return the SHA-256 of everything in the run's folder but the seals, by a name in UTF-8.
+
+    A link, a pipe and whatever else is no file is no proof.
+    """
     return {
-        name: "link" if place.is_symlink() else hashlib.sha256(place.read_bytes()).hexdigest()
+        name: _sha256(place)
         for place in sorted(folder.rglob("*"))
-        if place.is_symlink() or place.is_file()
-        if (name := str(place.relative_to(folder))) not in {*_SEALS, _AFTERWARDS}
+        if place.is_symlink() or not place.is_dir()
+        if (name := _name(place.relative_to(folder))) not in {*_SEALS, _AFTERWARDS}
     }
+
+
+def _name(place: Path) -> str:
+    return os.fsencode(place).decode("utf-8", "backslashreplace")
+
+
+def _sha256(place: Path) -> str:
+    if not stat.S_ISREG(place.lstat().st_mode):
+        return "no file"
+    with place.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
@@ -99,7 +114,7 @@ def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
     statement, envelope = _bytes(folder / STATEMENT), _bytes(folder / ENVELOPE)
     troubles = []
     try:
-        follows = attestation.statement(json.loads(_bytes(folder / "report.json")), found)
+        follows = attestation.statement(json_reader.loads(_bytes(folder / "report.json")), found)
     except (ValueError, KeyError, TypeError, AttributeError):
         follows = b""
     if statement != follows:
@@ -117,11 +132,13 @@ def _seal_troubles(folder: Path, found: dict[str, str]) -> list[str]:
 def _stale(run: store.Run, sound: set[str]) -> list[str]:
     """Return the evidence about another tree, of those files that are as they were sealed."""
     tree_digest = digest(DiskTree(run.root))
-    report_of = json.loads(_bytes(run.folder / "report.json")) if "report.json" in sound else {}
+    report_of = (
+        json_reader.loads(_bytes(run.folder / "report.json")) if "report.json" in sound else {}
+    )
     old = ["report.json"] if report_of.get("tree_digest", tree_digest) != tree_digest else []
     return old + [
         f"{place.name}: {item.probe}"
-        for place in sorted(run.evidence.glob("*.json"))
+        for place in store.kept(run.evidence, "*.json")
         if str(place.relative_to(run.folder)) in sound
         for item in evidence_store.read(place)
         if item.tree_digest != tree_digest

@@ -18,6 +18,8 @@ from markupsafe import Markup
 from closeout import resources
 from closeout.console.sanitize import shown
 from closeout.reporting import measures
+from closeout.runs import store
+from closeout.runs.plan_record import DIFF_NAMES
 
 _MARKS = {
     "proof": "✕ → ✓",
@@ -106,7 +108,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
 def diffs_of(folders: Sequence[Path], slugs: Sequence[str]) -> tuple[Diff, ...]:
     """Return the diffs that runs kept, each named NNN-gap-name.origin.patch, of the given gaps."""
     made = []
-    for place in (place for folder in folders for place in sorted(folder.glob("*.patch"))):
+    for place in (place for folder in folders for place in store.kept(folder, DIFF_NAMES)):
         title, origin = place.stem.split("-", 1)[1].rsplit(".", 1)
         gap = max((slug for slug in slugs if title.startswith(f"{slug}-")), key=len, default="")
         text = place.read_bytes().decode("utf-8", "replace")

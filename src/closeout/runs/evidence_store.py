@@ -88,7 +88,7 @@ def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
     newest: dict[tuple[str, str], Evidence] = {}
     sessions: set[str] = set()
     for run in store.of_root(reports, root):
-        places = sorted(run.evidence.glob("*.json"))
+        places = store.kept(run.evidence, "*.json")
         for place in places:
             for item in read(place):
                 key = (item.probe, item.criterion)
@@ -105,7 +105,7 @@ def collect(reports: Path, run: store.Run, tree_digest: str) -> None:
     A run's folder then holds the single proofs of its report, whichever run made them.
     """
     for other in store.of_root(reports, run.root):
-        for place in sorted(other.evidence.glob("*.json")):
+        for place in store.kept(other.evidence, "*.json"):
             target = run.evidence / place.name
             if not target.exists() and any(item.tree_digest == tree_digest for item in read(place)):
                 writer.durable_write(target, place.read_bytes())

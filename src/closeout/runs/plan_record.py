@@ -19,6 +19,7 @@ from closeout.runs import store
 
 DIFFS = "patches"
 """The folder of a run that holds its diffs, each named NNN-gap-name.origin.patch."""
+DIFF_NAMES = "[0-9][0-9][0-9]-*-*.*.patch"
 _PLAN = "plan.json"
 
 
@@ -131,7 +132,7 @@ def _collected(folder: Path, other: Path) -> Path:
     if other == folder:
         return folder / DIFFS
     copies = folder / DIFFS / other.name
-    for diff in sorted((other / DIFFS).glob("*.patch")):
+    for diff in store.kept(other / DIFFS, DIFF_NAMES):
         if not (copies / diff.name).exists():
             copies.mkdir(parents=True, exist_ok=True)
             writer.durable_write(copies / diff.name, diff.read_bytes())

@@ -5,17 +5,28 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError
-from closeout.fs import codec, writer
+from closeout.fs import codec, journal, recovery, writer
+from closeout.fs import undo as undoing
+from closeout.fs.recovery import Recovered
+from closeout.fs.safe_open import is_plain_name
 
 LATEST = "latest"
 _REMEMBERED = 50
-"""Runs looked through for evidence and undo, newest first."""
+"""Runs about one tree looked through for evidence, newest first; undo looks through all."""
+UNDO = "undo"
+"""What an undo calls itself in the tree's journal; a fix calls itself `fix`."""
+_UNDO = "undo"
+LEFT = "left"
+"""The folder of a run with the bytes from before of files that a roll-back left as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +39,8 @@ class Run:
 
     @property
     def journal(self) -> Path:
-        """Return the folder that `closeout.fs.writer` keeps for undo."""
-        return self.folder / "undo"
+        """Return the folder that `closeout.fs.transaction` keeps for undo."""
+        return self.folder / _UNDO
 
     @property
     def evidence(self) -> Path:
@@ -49,7 +60,8 @@ def start(reports: Path, root: Path, purpose: str) -> Run:
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S.%fZ}-{purpose}-{secrets.token_hex(2)}"
     folder = reports / name
-    folder.mkdir(parents=True)
+    reports.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
     (folder / "evidence").mkdir()
     run = Run(id=name, folder=folder, root=root)
     document = {"id": name, "purpose": purpose, "root": str(root), "started": now.isoformat()}
@@ -60,13 +72,28 @@ def start(reports: Path, root: Path, purpose: str) -> Run:
 
 def of_root(reports: Path, root: Path) -> Iterator[Run]:
     """Yield the runs about `root`, newest first; folders that are no runs are passed over."""
+    return islice(_about(reports, root, _is_run), _REMEMBERED)
+
+
+def _about(reports: Path, root: Path, wanted: Callable[[Path], bool]) -> Iterator[Run]:
     if not reports.is_dir():
         return
     places = (place for place in reports.iterdir() if not place.is_symlink() and _is_run(place))
-    names = sorted((place.name for place in places), reverse=True)
-    for name in names[:_REMEMBERED]:
-        if _root(reports / name) == str(root):
-            yield Run(id=name, folder=reports / name, root=root)
+    for place in sorted(places, reverse=True):
+        if wanted(place) and _root(place) == str(root):
+            yield Run(id=place.name, folder=place, root=root)
+
+
+def kept(folder: Path, pattern: str) -> list[Path]:
+    """Return what a run's folder keeps under such names, sorted.
+
+    Links, pipes and names that no document can hold are left out; `report.verify` tells them.
+    """
+    return sorted(
+        place
+        for place in folder.glob(pattern)
+        if is_plain_name(place.name) and stat.S_ISREG(place.lstat().st_mode)
+    )
 
 
 def latest(reports: Path, root: Path) -> Run:
@@ -87,30 +114,62 @@ def find(reports: Path, name: str) -> Run:
     return Run(id=folder.name, folder=folder, root=Path(_root(folder)))
 
 
+def drop(run: Run) -> None:
+    """Forget a run that wrote nothing."""
+    shutil.rmtree(run.folder)
+
+
 def undoable(reports: Path, root: Path) -> tuple[Run, ...]:
     """Return the runs about `root` that wrote files and were not undone, newest first."""
-    return tuple(run for run in of_root(reports, root) if writer.is_undoable(run.journal))
+    return tuple(_about(reports, root, lambda place: journal.is_undoable(place / _UNDO)))
 
 
-def undo(run: Run) -> tuple[PurePosixPath, ...]:
-    """Put back every byte from before `run`; returns the restored paths."""
-    if not writer.is_undoable(run.journal):
+def undo(run: Run, root: Path) -> tuple[PurePosixPath, ...]:
+    """Put back every byte from before `run` in the tree at `root`; returns the restored paths."""
+    if run.root != root:
+        raise CloseoutError(
+            "run-of-another-tree",
+            f"run {run.id} is about {run.root}, not {root}.",
+            hint=f"name its tree, --root {run.root}, or a run about this one.",
+        )
+    if not journal.is_undoable(run.journal):
         raise CloseoutError(
             "nothing-to-undo",
             f"run {run.id} wrote nothing, or was undone already.",
             hint="name another run with --run.",
         )
-    restored = writer.undo(run.journal, run.root)
-    writer.mark_undone(run.journal)
-    return restored
+    return undoing.undo(run.journal, root, run=run.id)
 
 
-def recover(reports: Path, root: Path) -> tuple[Run, ...]:
-    """Roll back the runs about `root` that were interrupted while writing; returns them."""
-    broken = [run for run in undoable(reports, root) if writer.is_unfinished(run.journal)]
-    for run in broken:
-        undo(run)
-    return tuple(broken)
+def recover(reports: Path, root: Path) -> tuple[Recovered, ...]:
+    """Put back what was interrupted while it wrote to `root`, whichever home it kept its run in.
+
+    Raises HalfWrittenError where that cannot be done now.
+    """
+    found = [made for made in (recovery.recover(root),) if made is not None]
+    for made in found:
+        _keep_left(reports, root, made)
+    undone = {made.run for made in found if made.purpose != UNDO}
+    for run in _about(reports, root, lambda place: journal.is_unfinished(place / _UNDO)):
+        if run.id in undone:
+            journal.mark_undone(run.journal)
+        elif undoing.stands(run.journal, root):
+            journal.mark_committed(run.journal)  # its last step in the tree was done
+        else:  # somebody took the journal in the tree away
+            restored = undoing.abandon(run.journal, root, run=run.id)
+            found.append(Recovered(purpose="fix", run=run.id, restored=restored, left={}))
+    return tuple(found)
+
+
+def _keep_left(reports: Path, root: Path, found: Recovered) -> None:
+    """Keep the bytes from before of files that somebody edited in the middle of it all."""
+    contents = [content for content in found.left.values() if content is not None]
+    if contents:
+        folder = start(reports, root, "recovery").folder / LEFT
+        folder.mkdir()
+        for path, content in found.left.items():
+            if content is not None:
+                writer.durable_write(folder / str(path).replace("/", "+")[-200:], content, 0o600)
 
 
 def newest_undoable(reports: Path, root: Path) -> Run:

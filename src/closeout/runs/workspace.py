@@ -10,7 +10,7 @@ from pathlib import Path
 
 from closeout.console import output
 from closeout.errors import CloseoutError
-from closeout.fs import tree, writer
+from closeout.fs import recovery, tree, writer
 from closeout.resources import BUNDLE
 
 REFERENCE = BUNDLE / "reference" / "farmiq"
@@ -50,8 +50,10 @@ class Workspace:
         return f"monorepo: {self.root} ({self.origin})"
 
     def announce(self) -> None:
-        """Tell which monorepo the command works on."""
+        """Tell which monorepo the command works on, and first of all where it is half-written."""
         output.say(self.title)
+        if why := recovery.cut_off(self.root):
+            output.say(f"half-written: {why}")
         output.give("monorepo", {"root": str(self.root), "origin": self.origin})
 
 

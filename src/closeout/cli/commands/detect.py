@@ -9,7 +9,7 @@ from closeout.console import progress
 from closeout.console.output import give, say
 from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import cache, codec
+from closeout.fs import cache, codec, recovery
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree
@@ -57,7 +57,12 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
 
 
 def readable(space: Workspace) -> DiskTree:
-    """Return the workspace's tree; raises CloseoutError where not one file can be read."""
+    """Return the workspace's tree.
+
+    Raises CloseoutError where it is half-written, which nobody should judge, and where not one
+    file can be read.
+    """
+    recovery.assert_whole(space.root)
     tree = DiskTree(space.root, cache.place_of(space.root))
     if not any(tree.read(path) is not None for path in tree.paths()):
         refused = tree.unreadable()

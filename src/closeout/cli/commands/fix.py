@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
+from closeout.cli.commands import undo
 from closeout.cli.commands.detect import detection, readable
 from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
 from closeout.console import progress, redaction
 from closeout.console.output import give, say
 from closeout.engine import patch_series, planner, waivers
 from closeout.errors import ExitCode
-from closeout.fs import cache, codec, writer
+from closeout.fs import cache, codec, lock, transaction, writer
 from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
-from closeout.model import Gap, Tree
+from closeout.model import Gap, Reason, Tree, Unresolved
 from closeout.reporting import report, terminal
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
@@ -22,37 +24,73 @@ from closeout.runs.workspace import Workspace
 
 PATCHES = BUNDLE / "patches"
 _STATIC = "static"
+_REPORT = 4 * 1024 * 1024
+"""Bytes that a report, its proofs and its seal take at most, the diffs in it not counted."""
 
 
 def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Close the gaps on the workspace's tree and rule on what is static."""
     space.announce()
-    for run in store.recover(space.reports, space.root):
-        say(f"rolled back the interrupted run {run.id}")
-    tree = readable(space)
-    _assert_usable(space, tree)
-    plan = _plan(gaps, tree)
-    progress.step(f"writing {len(plan.edits)} files")
-    run = write(space, plan)
-    tree.keep()
-    after = DiskTree(space.root, cache.place_of(space.root))
-    # The rules see bytes alone: on a tree that is as planned they find what they found.
-    is_planned = digest(after) == digest(Overlay(tree, plan.edits))
-    found = detection(GAPS, after, plan.after if is_planned else {})
-    seen = static_evidence(space, after, plan.before, found)
-    evidence_store.write(run.evidence, _STATIC, seen)
-    return conclude(space, run, ruled(space, run.id, after, plan_record.of_plan(plan), found))
+    with lock.held(space.root):
+        undo.recover(space)
+        tree = readable(space)
+        _assert_usable(space, tree)
+        plan, run = _written(space, gaps, tree)
+        tree.keep()
+        after = DiskTree(space.root, cache.place_of(space.root))
+        # The rules see bytes alone: on a tree that is as planned they find what they found.
+        is_planned = digest(after) == digest(Overlay(tree, plan.edits))
+        found = detection(GAPS, after, plan.after if is_planned else {})
+        seen = static_evidence(space, after, plan.before, found)
+        evidence_store.write(run.evidence, _STATIC, seen)
+        return conclude(space, run, ruled(space, run.id, after, plan_record.of_plan(plan), found))
+
+
+def _written(space: Workspace, gaps: Sequence[Gap], tree: Tree) -> tuple[planner.Plan, store.Run]:
+    """Write what can be written; a gap whose file is in somebody's hands is refused."""
+    refused: dict[str, Unresolved] = {}
+    while True:
+        plan = _plan(gaps, tree, refused)
+        progress.step(f"writing {len(plan.edits)} files")
+        troubles = transaction.troubles(space.root, plan.edits) if plan.edits else {}
+        if not troubles:
+            try:
+                return plan, write(space, plan)
+            except transaction.ChangedError as error:
+                troubles = {error.path: error.why}
+        refused |= _refusals(plan, troubles)
+
+
+def _refusals(plan: planner.Plan, troubles: Mapping[PurePosixPath, str]) -> dict[str, Unresolved]:
+    """Return why nothing of a gap is written that would touch one of these files, by slug."""
+    return {
+        proposal.gap: Unresolved(
+            path=edit.path,
+            reason=Reason.UNUSABLE,
+            detail=f"{edit.path} is left as it is: {troubles[edit.path]}",
+            hint="mend that, then run the command again.",
+        )
+        for proposal in plan.proposals
+        for edit in proposal.edits
+        if edit.path in troubles
+    }
 
 
 def write(space: Workspace, plan: planner.Plan) -> store.Run:
-    """Write a plan's edits, its record and its journal; returns the run that did it."""
-    writer.assert_writable(space.root, plan.edits)
+    """Write a plan's edits, its record and its journal; returns the run that did it.
+
+    What is recorded comes first, and room for the report is held meanwhile. A run that had to be
+    put back since a file changed is forgotten: it raises ChangedError.
+    """
     run = store.start(space.reports, space.root, "fix")
-    plan_record.keep(run.folder, plan_record.of_plan(plan), plan)
-    if plan.edits:
-        writer.open_journal(run.journal, space.root, plan.edits)
-        writer.commit(space.root, plan.edits)
-        writer.close_journal(run.journal)
+    diffs = sum(len(patch.diff) for item in plan.proposals for patch in item.patches)
+    try:
+        with writer.room(run.folder, _REPORT + 4 * diffs):
+            plan_record.keep(run.folder, plan_record.of_plan(plan), plan)
+            transaction.commit(space.root, plan.edits, run=run.id, kept=run.journal)
+    except transaction.ChangedError:
+        store.drop(run)
+        raise
     return run
 
 
@@ -60,7 +98,7 @@ def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     """Print what `fix` would write and how the gaps would stand; write nothing."""
     space.announce()
     tree = readable(space)
-    plan = _plan(gaps, tree)
+    plan = _plan(gaps, tree, {})
     derived = [
         redaction.diff(patch.diff, plan.secrets).decode("utf-8", "replace")
         for item in plan.proposals
@@ -79,8 +117,8 @@ def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     return made.exit_code
 
 
-def _plan(gaps: Sequence[Gap], tree: Tree) -> planner.Plan:
-    plan = planner.plan(gaps, tree, _prepared)
+def _plan(gaps: Sequence[Gap], tree: Tree, refused: Mapping[str, Unresolved]) -> planner.Plan:
+    plan = planner.plan(gaps, tree, _prepared, refused)
     kept = plan_record.of_plan(plan)
     say(plan_record.told(kept))
     give("plan", codec.plain(kept))

@@ -10,7 +10,7 @@ import closeout
 from closeout import resources
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
-from closeout.fs import writer
+from closeout.fs import transaction
 from closeout.fs.tree import DiskTree
 from closeout.model import Edit, Tree
 
@@ -49,8 +49,7 @@ def adopt(root: str) -> ExitCode:
         elif present != wanted:
             differing += 1
             say(_difference(name, present, wanted))
-    writer.assert_writable(tree.root, edits)
-    writer.commit(tree.root, edits)
+    transaction.commit(tree.root, edits, purpose="init")
     for edit in edits:
         say(f"wrote {edit.path}")
     give("written", [str(edit.path) for edit in edits])

@@ -1,21 +1,46 @@
-"""`invoke fix.undo`."""
+"""`invoke fix.undo`, and putting back what was cut off, which fixing begins with too."""
 
 from __future__ import annotations
 
 from closeout.console.output import give, say
 from closeout.errors import ExitCode
+from closeout.fs import lock
+from closeout.fs.recovery import Recovered
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
 
 
 def undo(space: Workspace, run_id: str) -> ExitCode:
-    """Put back the bytes from before a run, the latest one where `run_id` is empty."""
+    """Put back the bytes from before a run, the latest one where `run_id` is empty.
+
+    Where a command was cut off while it wrote, that one is put back, and no other.
+    """
     space.announce()
-    if run_id:
-        run = store.find(space.reports, run_id)
-    else:
-        run = store.newest_undoable(space.reports, space.root)
-    restored = store.undo(run)
+    with lock.held(space.root):
+        cut_off = [found for found in recover(space) if found.purpose != store.UNDO]
+        if cut_off and not run_id:
+            return _told(cut_off[0])
+        if run_id:
+            run = store.find(space.reports, run_id)
+        else:
+            run = store.newest_undoable(space.reports, space.root)
+        restored = store.undo(run, space.root)
     say(f"run {run.id} undone: {len(restored)} files restored")
     give("undone", {"run": run.id, "files": [str(path) for path in restored]})
     return ExitCode.SETTLED
+
+
+def recover(space: Workspace) -> tuple[Recovered, ...]:
+    """Put back what was cut off while it wrote to the tree, and say so."""
+    done = store.recover(space.reports, space.root)
+    for found in done:
+        say(f"rolled back the interrupted {found.purpose} {found.run}".rstrip())
+        for path in found.left:
+            say(f"  {path} was edited meanwhile and is left as it is")
+    return done
+
+
+def _told(found: Recovered) -> ExitCode:
+    say(f"{len(found.restored)} files restored")
+    give("undone", {"run": found.run, "files": [str(path) for path in found.restored]})
+    return ExitCode.GAPS_LEFT if found.left else ExitCode.SETTLED

@@ -8,7 +8,14 @@ from closeout.fs.tree import Overlay
 from closeout.gaps.backup import point_in_time
 from closeout.gaps.backup.cronjob import cronjob
 from closeout.gaps.backup.detect import archive, restore, script, upload
-from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, InstalledFile, manifests, scripts
+from closeout.gaps.backup.manifests import (
+    BACKUP_SCRIPT,
+    CRONJOB,
+    InstalledFile,
+    manifests,
+    names_of,
+    scripts,
+)
 from closeout.model import Changeset, Edit, Located, Reason, Source, Tree, Unresolved
 
 
@@ -18,14 +25,14 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     The backup script and the restore script come together: one reads what the other writes. The
     jobs are judged on the tree with the new scripts, since their ConfigMap carries them.
     """
-    found = script(tree)
+    found, names = script(tree), names_of(tree)
     siblings = _others(found, BACKUP_SCRIPT, "script with the same faults")
     bad = _is_faulty(found, BACKUP_SCRIPT) or upload(tree).places or restore(tree).places
     installed = _changeset("backup-scripts", tree, scripts() if bad else (), siblings)
     jobs = cronjob(Overlay(tree, installed.edits))
-    wanted = manifests() if _is_faulty(jobs, CRONJOB) and not jobs.unresolved else ()
+    wanted = manifests(names) if _is_faulty(jobs, CRONJOB) and not jobs.unresolved else ()
     other = _others(jobs, CRONJOB, "CronJob with faults")
-    archiving = point_in_time.manifests() if archive(tree).places else ()
+    archiving = point_in_time.manifests(names) if archive(tree).places else ()
     made = (
         installed,
         _changeset("backup-jobs", tree, wanted, (*jobs.unresolved, *other)),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from closeout.formats.tree_names import ORDERS_PROJECT, namespace, project
+from closeout.model import Tree
 from closeout.resources import render, verbatim
 
 BACKUP_SCRIPT = PurePosixPath("scripts/backup-database.sh")
@@ -17,13 +19,40 @@ _DRILL_SCHEDULE = "30 4 * * 0"
 _POSTGRES = "16.10"
 _DIRECTORY = "/backups/postgres"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupNames:
+    """What the tree calls its own: the order's names, unless it has others."""
+
+    project: str = ORDERS_PROJECT
+    namespace: str = f"{ORDERS_PROJECT}-cloud-prod"
+    time_zone: str = "Asia/Bangkok"
+
+    @property
+    def bucket(self) -> str:
+        """Return the bucket that backups go to."""
+        return f"{self.project}-prod-backups"
+
+    def account(self, user: str) -> str:
+        """Return the cloud account that a job acts as."""
+        return f"{user}@{self.project}-prod.iam.gserviceaccount.com"
+
+
+def names_of(tree: Tree) -> BackupNames:
+    """Return a tree's names; one that is not the order's says no time zone either."""
+    called = project(tree)
+    if called == ORDERS_PROJECT:
+        return BackupNames()
+    return BackupNames(project=called, namespace=namespace(tree), time_zone="Etc/UTC")
+
+
 _BACKUP_ENVIRONMENT = {
     "POSTGRES_HOST": "postgres",
     "POSTGRES_PORT": "5432",
-    "POSTGRES_USER": "farmiq_backup",
+    "POSTGRES_USER": "",
     "POSTGRES_PASSWORD_FILE": "/credentials/password",
     "BACKUP_DIR": _DIRECTORY,
-    "BACKUP_BUCKET": "gs://farmiq-prod-backups/daily",
+    "BACKUP_BUCKET": "",
     "BACKUP_METRICS_FILE": "/backups/backup.prom",
     "TMPDIR": "/tmp",  # noqa: S108 - the pod's own emptyDir
 }
@@ -58,9 +87,8 @@ def scripts() -> tuple[InstalledFile, ...]:
     )
 
 
-def manifests() -> tuple[InstalledFile, ...]:
+def manifests(names: BackupNames = BackupNames()) -> tuple[InstalledFile, ...]:
     """Return what is rendered: manifests, alerts and the image's Dockerfile."""
-    namespace = "farmiq-cloud-prod"
     packages = {
         "age": "1.1.1-1+b3",
         "curl": "7.88.1-10+deb12u15",
@@ -68,18 +96,18 @@ def manifests() -> tuple[InstalledFile, ...]:
         "rclone": "1.60.1+dfsg-2+b5",
     }
     cronjob = {
-        "namespace": namespace,
-        "cloud_account": "postgres-backup@farmiq-prod.iam.gserviceaccount.com",
+        "namespace": names.namespace,
+        "cloud_account": names.account("postgres-backup"),
         "storage": "50Gi",
         "database_label": "postgres",
         "port": 5432,
-        "time_zone": "Asia/Bangkok",
-        "image": f"farmiq/postgres-backup:{_POSTGRES}-1",
+        "time_zone": names.time_zone,
+        "image": f"{names.project}/postgres-backup:{_POSTGRES}-1",
         "backup_script": _block(BACKUP_SCRIPT),
         "restore_script": _block(RESTORE_SCRIPT),
-        "jobs": (_backup_job(), _drill_job()),
+        "jobs": (_backup_job(names), _drill_job()),
     }
-    alerts = {"namespace": namespace, "backup_age": 26 * 3600, "drill_age": 9 * 86400}
+    alerts = {"namespace": names.namespace, "backup_age": 26 * 3600, "drill_age": 9 * 86400}
     image = {"postgres": _POSTGRES, "packages": packages}
     return (
         InstalledFile(path=CRONJOB, template="backup/backup-cronjob.yaml.j2", values=cronjob),
@@ -101,14 +129,18 @@ def _block(path: PurePosixPath) -> str:
     return verbatim(str(path)).decode().removesuffix("\n")
 
 
-def _backup_job() -> dict[str, object]:
+def _backup_job(names: BackupNames) -> dict[str, object]:
     return {
         "name": "postgres-backup",
         "container": "backup",
         "schedule": SCHEDULE,
         "deadline": 3 * 3600,
         "command": ["/scripts/backup-database.sh"],
-        "environment": _BACKUP_ENVIRONMENT,
+        "environment": _BACKUP_ENVIRONMENT
+        | {
+            "POSTGRES_USER": f"{names.project.replace('-', '_')}_backup",
+            "BACKUP_BUCKET": f"gs://{names.bucket}/daily",
+        },
         "credentials": True,
         "ephemeral": "1Gi",
     }

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import question
-from closeout.gaps.backup.manifests import InstalledFile
+from closeout.gaps.backup.manifests import BackupNames, InstalledFile
 from closeout.resources import render
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ _RESTORE = (
     'pgbackrest --stanza=main --delta --type=time --target="${RESTORE_TARGET:?name a moment}"'
     " --target-action=promote restore"
 )
-_VALUES = {
-    "namespace": "farmiq-cloud-prod",
-    "cloud_account": "postgres-pgbackrest@farmiq-prod.iam.gserviceaccount.com",
-    "bucket": "farmiq-prod-backups",
+_VALUES: dict[str, object] = {
     "stanza": "main",
     "client": "postgres-pgbackrest",
     "service": "postgres-pgbackrest",
@@ -51,8 +48,6 @@ _VALUES = {
     "mount": "/var/lib/postgresql/data",
     "data": "/var/lib/postgresql/data/pgdata",
     "owner": 999,
-    "image": f"farmiq/postgres-pgbackrest:{_POSTGRES}-1",
-    "time_zone": "Asia/Bangkok",
     "schedules": {"full": "0 3 * * 0", "diff": "0 3 * * 1-6"},
     "keep_full": 2,
     "keep_diff": 6,
@@ -74,10 +69,17 @@ def archives(tree: Tree) -> tuple[PurePosixPath, ...]:
     return tree.candidates(_ARCHIVES)
 
 
-def manifests() -> tuple[InstalledFile, ...]:
+def manifests(names: BackupNames = BackupNames()) -> tuple[InstalledFile, ...]:  # noqa: B008 - it is frozen
     """Return everything that is rendered below FOLDER."""
-    values = _VALUES | {
-        f"{whose}_conf": _conf(f"backup/pgbackrest-{whose}.conf.j2")
+    own = _VALUES | {
+        "namespace": names.namespace,
+        "cloud_account": names.account("postgres-pgbackrest"),
+        "bucket": names.bucket,
+        "image": f"{names.project}/postgres-pgbackrest:{_POSTGRES}-1",
+        "time_zone": names.time_zone,
+    }
+    values = own | {
+        f"{whose}_conf": _conf(f"backup/pgbackrest-{whose}.conf.j2", own)
         for whose in ("database", "job")
     }
     image = {
@@ -103,6 +105,6 @@ def manifests() -> tuple[InstalledFile, ...]:
     )
 
 
-def _conf(template: str) -> str:
+def _conf(template: str, values: dict[str, object]) -> str:
     """Return a rendered file as the text of a YAML block scalar, whose last newline it adds."""
-    return render(template, _VALUES).decode().removesuffix("\n")
+    return render(template, values).decode().removesuffix("\n")

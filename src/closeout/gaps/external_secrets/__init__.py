@@ -12,7 +12,10 @@ After
     `k8s/external-secrets/install.sh` installs the pinned operator, as often as it is run, and
     applies the folder: a ClusterSecretStore that only the services' namespaces may read, the
     account it signs in with, and one ExternalSecret a service with one entry for each secret
-    variable that compose files, env examples, charts or code name. `bind-identity.sh` lets the
+    variable that compose files, env examples, charts or code name: under the names, keys and
+    namespaces that workloads and charts read, where they read any. A Secret that a manifest writes
+    out is handed over, a chart leaves its own to the operator where the cluster has it, and what
+    only developers start gets none. `bind-identity.sh` lets the
     account read the secrets; `create-remote-secrets.sh` creates the remote ones and prints none.
     A variable that is added later without an entry is a finding.
 
@@ -21,9 +24,10 @@ After
     an upgrade after a rotation rolls them out; `roll-out.sh` does it between upgrades.
 
     A secret that is written out is a finding too, wherever it stands: compose, env files, charts,
-    code, manifests, images, keys. Compose files then require each from the `.env` beside them
-    (`${JWT_SECRET:?set it in .env}`), env examples keep the name without the value, and what
-    stands in code, charts, manifests or images is named and left to a person.
+    code, scripts, manifests, images, keys. Compose files then require each from the `.env` beside
+    them (`${JWT_SECRET:?set it in .env}`), by one name for a server and its clients, and the
+    example there names it; of an address only the password goes. Env examples keep the name
+    without the value, and what stands in code, charts or images is named and left to a person.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats.helm import SECRET, Variables, values_files, variables
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import below
+from closeout.gaps.external_secrets.declared import Declared
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.target import secret_name
+from closeout.gaps.external_secrets.wanted import Identity, WantedSecret
 from closeout.model import Changeset, Edit, Place, Reason, Source, Tree, Unresolved
 
 _WORKLOAD = re.compile(rb"^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b", re.MULTILINE)
@@ -29,23 +31,26 @@ _POD = re.compile(
     re.MULTILINE,
 )
 _STEP = "  "
+_GATE = b'{{- if not (.Capabilities.APIVersions.Has "external-secrets.io/v1/ExternalSecret") }}'
 _CHART = ("helm", "Chart.yaml")
 
 
-def chart_files(tree: Tree, found: Iterable[SecretVariable]) -> tuple[PurePosixPath, ...]:
+def chart_files(
+    tree: Tree, state: Declared, found: Iterable[SecretVariable]
+) -> tuple[PurePosixPath, ...]:
     """Return the values and workloads of the charts of services that have a secret."""
     services = _folders(tree, found)
-    return (*values_files(tree, frozenset(services)), *_workloads(tree, services))
+    return (*values_files(tree, frozenset(services)), *_workloads(tree, state, services))
 
 
-def unwired(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Place]:
+def unwired(tree: Tree, state: Declared, found: Iterable[SecretVariable]) -> Iterator[Place]:
     """Yield the charts that leave a secret out, and the workloads that no rotation reaches."""
     services = _folders(tree, found)
     for listed, missing in _incomplete(tree, services):
         for name in missing:
             line = listed.node.line
             yield Place(path=listed.path, line=line, message=f"does not hand {name} on")
-    for path in _workloads(tree, services):
+    for path in _workloads(tree, state, services):
         content = tree.read(path) or b""
         if not _ROLLS.search(content):
             place = _WORKLOAD.search(content)
@@ -54,25 +59,65 @@ def unwired(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Place]:
             yield Place(path=path, line=line, message=message)
 
 
-def mended_charts(tree: Tree, found: Iterable[SecretVariable]) -> Iterator[Changeset]:
+def mended_charts(
+    tree: Tree, state: Declared, found: Iterable[SecretVariable]
+) -> Iterator[Changeset]:
     """Yield one changeset a file that `unwired` names."""
     services = _folders(tree, found)
     for listed, missing in _incomplete(tree, services):
         secret = secret_name(listed.service.name)
         text = "\n".join(f"{name}:\n  secret: {secret}\n  key: {name}" for name in missing)
         yield _changeset(tree, listed.path, splice(listed.content, [listed.added(text)]))
-    for path, service in _workloads(tree, services).items():
+    for path, (service, secrets) in _workloads(tree, state, services).items():
         content = tree.read(path) or b""
         if _ROLLS.search(content):
             continue
         pods = list(_POD.finditer(content))
         if len(pods) == 1:
-            added = splice(content, [_annotation(pods[0], secret_name(service.name))])
+            added = splice(content, [_annotation(pods[0], secrets)])
             yield _changeset(tree, path, added)
         else:
             yield Changeset(
-                name=f"roll-out-{service.name}", edits=(), unresolved=(_by_hand(path, service),)
+                name=f"roll-out-{service.name}", edits=(), unresolved=(_by_hand(path, secrets),)
             )
+
+
+def gated_secrets(
+    tree: Tree, state: Declared, needed: Mapping[Identity, WantedSecret]
+) -> Iterator[Changeset]:
+    """Yield the templates that leave their Secret to the operator where a cluster has it.
+
+    Without the operator a chart makes its Secret as before: an upgrade takes nothing away.
+    """
+    made = {*needed, *((item.target, item.namespace) for item in state.secrets)}
+    paths = {
+        owned.path
+        for namespace, owned in state.owned
+        if not owned.gated and (owned.name, namespace) in made
+    }
+    for path in sorted(paths):
+        content = tree.read(path) or b""
+        if len(re.findall(rb"(?m)^kind:", content)) == 1:
+            ending = b"\r\n" if b"\r\n" in content else b"\n"
+            after = _GATE + ending + content.rstrip() + ending + b"{{- end }}" + ending
+            yield _changeset(tree, path, after)
+        else:
+            unresolved = Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                detail="it makes a Secret that an ExternalSecret makes too, and more beside it",
+                hint="leave that Secret out where the cluster serves external-secrets.io/v1.",
+            )
+            yield Changeset(name=f"gate-{path.stem}", edits=(), unresolved=(unresolved,))
+
+
+def annotated(tree: Tree, state: Declared, found: Iterable[SecretVariable]) -> bool:
+    """Return whether the charts' pods carry a Secret's version, or will."""
+    return not _rendered(state) and bool(_workloads(tree, state, _folders(tree, found)))
+
+
+def _rendered(state: Declared) -> set[PurePosixPath]:
+    return {PurePosixPath(each.folder) for each in state.destinations if each.is_rendered}
 
 
 def _folders(tree: Tree, found: Iterable[SecretVariable]) -> dict[PurePosixPath, list[str]]:
@@ -94,36 +139,57 @@ def _incomplete(
 
 
 def _workloads(
-    tree: Tree, services: dict[PurePosixPath, list[str]]
-) -> dict[PurePosixPath, PurePosixPath]:
-    """Return the templates of workloads that read a Secret, each with its service."""
-    found = {}
+    tree: Tree, state: Declared, services: dict[PurePosixPath, list[str]]
+) -> dict[PurePosixPath, tuple[PurePosixPath, tuple[str, ...]]]:
+    """Return the templates of workloads that read Secrets, each with its service and those."""
+    found: dict[PurePosixPath, tuple[PurePosixPath, tuple[str, ...]]] = {}
     for service in services:
         for path in below(tree, service / "helm" / "templates"):
             content = tree.read(path) or b""
             if _WORKLOAD.search(content) and _READS.search(content):
-                found[path] = service
+                found[path] = (service, (secret_name(service.name),))
+    for folder, secrets in _read_by_charts(tree, state).items():
+        for path in below(tree, folder / "templates"):
+            if path not in found and _WORKLOAD.search(tree.read(path) or b""):
+                found[path] = (folder, secrets)
     return found
 
 
-def _annotation(pod: re.Match[bytes], secret: str) -> Splice:
+def _read_by_charts(tree: Tree, state: Declared) -> dict[PurePosixPath, tuple[str, ...]]:
+    """Return the Secrets that each chart's pods read, by the chart's folder, in any layout.
+
+    A chart that is rendered without the cluster is left out: there the version would never change,
+    and what roll-out.sh writes over it would be put back.
+    """
+    rendered = _rendered(state)
+    folders = {path.parent for path in tree.paths() if path.name == _CHART[-1]} - rendered
+    read: dict[PurePosixPath, set[str]] = defaultdict(set)
+    for need in state.needs:
+        for folder in folders & {*need.path.parents}:
+            if need.is_secret:
+                read[folder].add(need.secret)
+    return {folder: tuple(sorted(names)) for folder, names in sorted(read.items())}
+
+
+def _annotation(pod: re.Match[bytes], secrets: Iterable[str]) -> Splice:
     held = pod["inner"]
     indent = (held or pod["deeper"] + (len(pod["deeper"]) - len(pod["indent"])) * b" ").decode()
-    looked_up = f'lookup "v1" "Secret" .Release.Namespace "{secret}"'
-    entry = (
-        f"{indent}{_STEP}secret-version/{secret}: "
-        f'{{{{ {looked_up} | dig "metadata" "resourceVersion" "absent" | quote }}}}\n'
-    )
-    text = entry if held else f"{indent}annotations:\n{entry}"
+    text = "" if held else f"{indent}annotations:\n"
+    for secret in secrets:
+        looked_up = f'lookup "v1" "Secret" .Release.Namespace "{secret}"'
+        text += (
+            f"{indent}{_STEP}secret-version/{secret}: "
+            f'{{{{ {looked_up} | dig "metadata" "resourceVersion" "absent" | quote }}}}\n'
+        )
     return Splice(start=pod.end(), end=pod.end(), text=text)
 
 
-def _by_hand(path: PurePosixPath, service: PurePosixPath) -> Unresolved:
+def _by_hand(path: PurePosixPath, secrets: Iterable[str]) -> Unresolved:
     return Unresolved(
         path=path,
         reason=Reason.AMBIGUOUS,
         detail="its pod template is not written in a way that an annotation could be added to",
-        hint=f"add an annotation with the version of {secret_name(service.name)} to its pods.",
+        hint=f"add an annotation with the version of {', '.join(secrets)} to its pods.",
     )
 
 

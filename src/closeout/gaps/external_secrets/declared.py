@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.formats.compose import may_be_compose
 from closeout.formats.manifests import Document, documents
+from closeout.formats.tree_names import dns_name, project
 from closeout.fs.prefilter import holds, question
-from closeout.gaps.external_secrets.target import CLOUD_NAMESPACE, EDGE_NAMESPACE
+from closeout.gaps.external_secrets.chart_readers import OwnSecret, chart_reads, charts, own_secrets
+from closeout.gaps.external_secrets.placement import (
+    Destination,
+    default_namespace,
+    destinations,
+    is_namespaced,
+    kustomized,
+)
+from closeout.gaps.external_secrets.readers import Need, is_same, reads
 from closeout.model import Reason, Tree, Unresolved
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
 _GROUP = "external-secrets.io"
-_MARKS = (b"external-secrets", b"ExternalSecret", b"ServiceAccount", b"Namespace", b"namespace:")
+_MARKS = (
+    *(b"external-secrets", b"ExternalSecret", b"ServiceAccount", b"Namespace", b"namespace:"),
+    *(b"secretKeyRef", b"secretRef", b"secretName", b"kind: Secret", b"Kustomization"),
+)
+_WORKLOADS = frozenset(
+    {"Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Rollout"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,6 +39,8 @@ class Found:
 
     path: PurePosixPath
     document: Document
+    within: str = ""
+    """The namespace that a kustomization puts it in."""
 
     def field(self, *keys: str) -> Any:  # noqa: ANN401 - a manifest's field may hold any value
         """Return the value below `keys`, or None."""
@@ -41,8 +58,8 @@ class Found:
 
     @property
     def namespace(self) -> str:
-        """Return the object's namespace, empty where it names none."""
-        return self.text("metadata", "namespace")
+        """Return the object's namespace, empty where neither it nor a kustomization names one."""
+        return self.within or self.text("metadata", "namespace")
 
     @property
     def target(self) -> str:
@@ -57,7 +74,9 @@ class Found:
             for key in made:
                 place = ("spec", "target", "template", "data", str(key))
                 yield str(key), self.document.line_of(place)
-            return
+            # Beside a template the rows are its material, unless it says that they stay.
+            if self.text("spec", "target", "template", "mergePolicy") != "Merge":
+                return
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
             key = row.get("secretKey") if isinstance(row, dict) else None
             if key is not None:
@@ -81,17 +100,50 @@ class Declared:
     releases: tuple[Found, ...]
     """Objects of a deployment controller that install the operator's chart."""
     unresolved: tuple[Unresolved, ...]
+    project: str
+    """What the tree's names start with."""
+    destinations: tuple[Destination, ...] = ()
+    needs: tuple[Need, ...] = ()
+    """What workloads and charts read of Secrets."""
+    owned: tuple[tuple[str, OwnSecret], ...] = ()
+    """The Secrets that charts make, each with its namespace."""
 
     def namespace_of(self, service: str) -> str:
-        """Return where a service runs: as its own manifests say, else its layer's namespace."""
+        """Return where a service runs: as its own manifests say, else as its neighbours do."""
         for item in self.others:
             if item.path.parent.name == service and item.namespace:
                 return item.namespace
-        return EDGE_NAMESPACE if service.startswith("edge-") else CLOUD_NAMESPACE
+        for item in self.others:
+            named = item.document.kind in _WORKLOADS and is_same(item.name, service, self.project)
+            if named and item.namespace:
+                return item.namespace
+        for need in self.needs_of(service):
+            return need.namespace
+        return self._default(service)
+
+    def needs_of(self, service: str) -> tuple[Need, ...]:
+        """Return what the workloads of a service read."""
+        return tuple(item for item in self.needs if is_same(item.reader, service, self.project))
 
     def secrets_of(self, service: str, services: frozenset[str]) -> tuple[Found, ...]:
-        """Return the ExternalSecrets that are called after a service."""
-        return tuple(item for item in self.secrets if _owner(item.name, services) == service)
+        """Return the ExternalSecrets that are called after a service, or that its pods read."""
+        read = {item.identity for item in self.needs_of(service)}
+        return tuple(
+            item
+            for item in self.secrets
+            if _owner(item.name, services) == service or (item.target, item.namespace) in read
+        )
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Return the namespace of every workload, and those that controllers deploy to."""
+        placed = [item.namespace for item in self.others if item.document.kind in _WORKLOADS]
+        return tuple(
+            name for name in (*placed, *(each.namespace for each in self.destinations)) if name
+        )
+
+    def _default(self, service: str) -> str:
+        return default_namespace(service, self.project, self.used)
 
 
 _MARKED = question(
@@ -103,19 +155,16 @@ _MARKED = question(
 
 def declared(tree: Tree) -> Declared:
     """Return what the manifests of `tree` declare; a manifest that does not parse is unresolved."""
-    marked = tree.candidates(_MARKED)
-    if not marked:
-        return _sorted_out([], ())
-    import yaml  # noqa: PLC0415 - only trees with manifests need the parser
-
     found: list[Found] = []
     unresolved: list[Unresolved] = []
-    for path in marked:
+    for path in tree.candidates(_MARKED):
+        import yaml  # noqa: PLC0415 - only trees with manifests need the parser
+
         content = tree.read(path) or b""
         try:
             found += [Found(path=path, document=item) for item in documents(content)]
         except yaml.YAMLError as error:
-            if b"external-secrets.io/" in content:
+            if b"external-secrets.io/" in content and "templates" not in path.parts:
                 mark = getattr(error, "problem_mark", None)
                 unresolved.append(
                     Unresolved(
@@ -125,21 +174,73 @@ def declared(tree: Tree) -> Declared:
                         line=mark.line + 1 if mark else 1,
                     )
                 )
-    return _sorted_out(found, tuple(unresolved))
+    within = kustomized(found)
+    placed = [
+        replace(item, within=within[item.path])
+        if item.path in within and is_namespaced(item)
+        else item
+        for item in found
+    ]
+    return _with_readers(tree, _sorted_out(placed, tuple(unresolved), project(tree)))
 
 
-def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...]) -> Declared:
+def _with_readers(tree: Tree, state: Declared) -> Declared:
+    needs = [need for item in state.others for need in _needs(item, state)]
+    owned = []
+    releases = {each.folder: each for each in reversed(state.destinations)}
+    for chart in charts(tree, {folder: each.release for folder, each in releases.items()}):
+        destination = releases.get(chart.folder.as_posix())
+        namespace = destination.namespace if destination else ""
+        namespace = namespace or state.namespace_of(chart.service)
+        owned += [(namespace, each) for each in own_secrets(tree, chart)]
+        needs += [
+            Need(
+                secret=read.secret,
+                namespace=namespace,
+                key=read.key,
+                variable=read.variable,
+                reader=chart.service,
+                path=path,
+                line=line,
+                is_optional=read.is_optional,
+                is_open=read.is_open,
+            )
+            for path, line, read in chart_reads(tree, chart)
+        ]
+    return replace(state, needs=tuple(needs), owned=tuple(owned))
+
+
+def _needs(item: Found, state: Declared) -> Iterator[Need]:
+    if not item.document.kind or item.document.kind in {"Kustomization", "Application"}:
+        return
+    for read in reads(item.document.value):
+        yield Need(
+            secret=read.secret,
+            namespace=item.namespace or state.namespace_of(item.name),
+            key=read.key,
+            variable=read.variable,
+            reader=item.name,
+            path=item.path,
+            line=item.document.line_of(read.path),
+            is_optional=read.is_optional,
+        )
+
+
+def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: str) -> Declared:
     ours = [item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")]
-    own = [item for item in ours if item.name]
+    own = {id(item): item for item in ours if item.name}
+    others = {id(item) for item in ours}
     nameless = tuple(_without_name(item) for item in ours if not item.name)
     return Declared(
-        stores=tuple(item for item in own if item.document.kind in STORE_KINDS),
-        secrets=tuple(item for item in own if item.document.kind == "ExternalSecret"),
+        project=called,
+        destinations=destinations(found),
+        stores=tuple(item for item in own.values() if item.document.kind in STORE_KINDS),
+        secrets=tuple(item for item in own.values() if item.document.kind == "ExternalSecret"),
         accounts=frozenset(
             (item.name, item.namespace) for item in found if item.document.kind == "ServiceAccount"
         ),
         namespaces=frozenset(item.name for item in found if item.document.kind == "Namespace"),
-        others=tuple(item for item in found if item not in ours),
+        others=tuple(item for item in found if id(item) not in others),
         kustomizations=tuple(item for item in found if item.document.kind == "Kustomization"),
         releases=tuple(
             item
@@ -171,5 +272,6 @@ def chart(item: Found) -> tuple[str, str]:
 
 
 def _owner(name: str, services: frozenset[str]) -> str:
-    owners = [item for item in services if name == item or name.startswith(f"{item}-")]
-    return max(owners, key=len, default="")
+    called = {dns_name(item): item for item in services}
+    owners = [item for item in called if name == item or name.startswith(f"{item}-")]
+    return called.get(max(owners, key=len, default=""), "")

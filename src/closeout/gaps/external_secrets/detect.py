@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.formats import kustomize
+from closeout.formats import compose, kustomize
+from closeout.formats.compose_example import unnamed
 from closeout.formats.manifests import validate
 from closeout.gaps.external_secrets.charts import chart_files, unwired
-from closeout.gaps.external_secrets.consumers import unprovided
 from closeout.gaps.external_secrets.declared import Declared, Found, chart, declared
 from closeout.gaps.external_secrets.installation import commands, is_pinned
-from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
+from closeout.gaps.external_secrets.inventory import SecretVariable, inventory, services
 from closeout.gaps.external_secrets.inventory.literals import literals
+from closeout.gaps.external_secrets.stores import account_of, allowed_namespaces
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
+from closeout.gaps.external_secrets.wanted import missing_entries, unprovided
 from closeout.model import Located, Place, Reason, Tree, Unresolved
 
 
@@ -25,7 +27,10 @@ class Survey:
 
     tree: Tree
     state: Declared
+    named: tuple[SecretVariable, ...]
+    """Every secret variable, development's too."""
     variables: tuple[SecretVariable, ...]
+    """Those that production has to bring."""
 
     @property
     def services(self) -> frozenset[str]:
@@ -35,62 +40,13 @@ class Survey:
 
 def survey(tree: Tree) -> Survey:
     """Return what manifests declare, and every secret variable."""
-    return Survey(tree=tree, state=declared(tree), variables=inventory(tree))
-
-
-def missing_entries(
-    state: Declared, variables: Iterable[SecretVariable]
-) -> tuple[SecretVariable, ...]:
-    """Return the variables that no ExternalSecret of their service provides.
-
-    A service whose ExternalSecret takes a whole remote document is left out: what it provides
-    cannot be read from the manifest.
-    """
-    known = tuple(variables)
-    services = frozenset(item.service for item in known)
-    provided = {
-        (service, variable)
-        for service in services
-        for found in state.secrets_of(service, services)
-        for variable, _ in found.entries()
-    }
-    opaque = {item.service for item in known if _opaque(state, item.service, services)}
-    return tuple(
+    named, folders = inventory(tree), services(tree)
+    variables = tuple(
         item
-        for item in known
-        if (item.service, item.name) not in provided and item.service not in opaque
+        for item in named
+        if not item.is_development and (item.service in folders or not item.is_of_developers)
     )
-
-
-def account_of(store: Found) -> tuple[str, str]:
-    """Return name and namespace of the account a store signs in with; empty where it has none."""
-    provider = store.field("spec", "provider")
-    waiting: list[object] = [provider]
-    while waiting:
-        value = waiting.pop()
-        if not isinstance(value, dict):
-            continue
-        reference = value.get("serviceAccountRef")
-        if isinstance(reference, dict):
-            namespace = reference.get("namespace") or store.namespace
-            return str(reference.get("name") or ""), str(namespace)
-        waiting += value.values()
-    return "", ""
-
-
-def allowed_namespaces(store: Found) -> frozenset[str] | None:
-    """Return the namespaces a store serves, or None where that is more than a list."""
-    conditions = store.field("spec", "conditions")
-    if store.document.kind == "SecretStore":
-        return frozenset({store.namespace})
-    if not isinstance(conditions, list) or not conditions:
-        return None
-    names: set[str] = set()
-    for item in conditions:
-        if not isinstance(item, dict) or set(item) != {"namespaces"}:
-            return None
-        names.update(str(name) for name in item["namespaces"] or ())
-    return frozenset(names)
+    return Survey(tree=tree, state=declared(tree), named=named, variables=variables)
 
 
 def installation(seen: Survey) -> Located:
@@ -196,8 +152,14 @@ def references(seen: Survey) -> Located:
         for line, message in _secret_problems(seen.tree, seen.state, item)
     ]
     for need in unprovided(seen.state):
-        message = f"nothing provides {need.key} of the Secret {need.namespace}/{need.secret}"
-        places.append(Place(path=need.reader.path, line=need.line, message=message))
+        what = f"{need.key} of the Secret" if need.key else "the Secret"
+        message = f"nothing provides {what} {need.namespace}/{need.secret}"
+        places.append(Place(path=need.path, line=need.line, message=message))
+    made = {(item.target, item.namespace) for item in seen.state.secrets}
+    for namespace, owned in seen.state.owned:
+        if (owned.name, namespace) in made and not owned.gated:
+            message = f"the chart makes the Secret {owned.name}, and an ExternalSecret does too"
+            places.append(Place(path=owned.path, line=owned.line, message=message))
     return _located({item.path for item in seen.state.secrets}, places)
 
 
@@ -251,16 +213,21 @@ def written_out(seen: Survey) -> Located:
             message=f"{item.name} {item.form.value}, so whoever reads the tree has it",
             excerpt=item.name,
         )
-        for item in literals(seen.tree, seen.variables)
+        for item in literals(seen.tree, seen.named)
     ]
-    examined = {place.path for item in seen.variables for place in item.places}
+    examined = {place.path for item in seen.named for place in item.places}
     return _located(examined | {item.path for item in places}, places)
+
+
+def examples(seen: Survey) -> Located:
+    """Return what compose files require and no example names: nobody could fill it in."""
+    return _located(compose.files(seen.tree), unnamed(seen.tree))
 
 
 def wiring(seen: Survey) -> Located:
     """Return the charts that keep a secret from its service, or a rotation from its pods."""
-    files = set(chart_files(seen.tree, seen.variables))
-    return _located(files, unwired(seen.tree, seen.variables))
+    files = set(chart_files(seen.tree, seen.state, seen.variables))
+    return _located(files, unwired(seen.tree, seen.state, seen.variables))
 
 
 def kustomizations(seen: Survey) -> Located:

@@ -63,4 +63,12 @@ DEVIATIONS = (
         decision="The Secret's version stands in the pod template: an upgrade or roll-out.sh makes "
         "new pods exactly where it changed. No further controller is needed.",
     ),
+    Deviation(
+        id="D-external-secrets-9",
+        claim="An ExternalSecret's keys are the variables' names.",
+        finding="Charts and manifests read Secrets by names and keys of their own: a workload "
+        "finds none of the keys, and waits for ever.",
+        decision="Start from who reads: their names, keys and namespaces. A chart's own Secret is "
+        "left out where the cluster serves the operator's kinds, so two makers never meet.",
+    ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -11,16 +10,17 @@ from msgspec.structs import asdict
 from closeout.formats.manifests import documents
 from closeout.fs.text_edit import splice
 from closeout.gaps.external_secrets import target
-from closeout.gaps.external_secrets.charts import mended_charts
-from closeout.gaps.external_secrets.consumers import unprovided
+from closeout.gaps.external_secrets.charts import annotated, gated_secrets, mended_charts
 from closeout.gaps.external_secrets.declared import Declared, Found
-from closeout.gaps.external_secrets.detect import account_of, missing_entries, survey
+from closeout.gaps.external_secrets.detect import Survey, survey
+from closeout.gaps.external_secrets.handover import handed_over, handovers
 from closeout.gaps.external_secrets.installation import commands
-from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.overlays import environments, overlay_files
-from closeout.gaps.external_secrets.repair import mended_commands, mended_manifests
+from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
 from closeout.gaps.external_secrets.settings import Settings, settings
+from closeout.gaps.external_secrets.stores import account_of, store_for
+from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
@@ -33,21 +33,23 @@ _PLAIN = 0o644
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole."""
     seen = survey(tree)
-    state, variables, services = seen.state, seen.variables, seen.services
-    wanted = _wanted(state, variables)
+    state, variables = seen.state, seen.variables
+    needed = wanted(state, variables)
     chosen = settings(tree)
-    files = {
-        **_entry_files(state, services, wanted, chosen),
-        **_platform_files(tree, state, wanted, chosen),
-    }
-    mended = (*mended_commands(tree), *mended_manifests(tree, state, services, wanted))
-    files |= _overlays(tree, state, wanted, files, chosen)
+    files = _entry_files(state, needed, chosen)
+    handed = handovers(tree, state, variables)
+    needed |= {identity: item.lacking for identity, item in handed.items()}
+    files |= _platform_files(tree, seen, needed, chosen)
+    mended = (*mended_commands(tree), *mended_manifests(tree, state, variables, needed))
+    files |= _overlays(tree, seen, needed, files, chosen)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
     changesets = [
         *mended,
-        *unwritten(tree, literals(tree, variables)),
-        *mended_charts(tree, variables),
+        *unwritten(tree, literals(tree, seen.named)),
+        *mended_charts(tree, state, variables),
+        *gated_secrets(tree, state, needed),
+        *handed_over(tree, state, variables, handed, _common(None, chosen)),
     ]
     if rendered or blocked:
         changesets.append(
@@ -58,65 +60,48 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     return tuple(changesets)
 
 
-def _wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[str, tuple[str, ...]]:
-    wanted: dict[str, list[str]] = defaultdict(list)
-    for item in missing_entries(state, variables):
-        wanted[item.service].append(item.name)
-    return {service: tuple(names) for service, names in sorted(wanted.items())}
-
-
 def _entry_files(
-    state: Declared,
-    services: frozenset[str],
-    wanted: Mapping[str, tuple[str, ...]],
-    chosen: Settings,
+    state: Declared, needed: Mapping[Identity, WantedSecret], chosen: Settings
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    store = state.stores[0] if state.stores else None
-    owed = {
-        (target.secret_name(service), state.namespace_of(service)): (service, set(variables))
-        for service, variables in wanted.items()
-        if not state.secrets_of(service, services)
-    }
     made = {(item.target, item.namespace) for item in state.secrets}
-    for need in unprovided(state):
-        identity = (need.secret, need.namespace)
-        if identity not in made:
-            owed.setdefault(identity, (need.secret, set()))[1].add(need.key)
+    files: dict[PurePosixPath, tuple[bytes, int]] = {}
+    for (name, namespace), lacking in needed.items():
+        if (name, namespace) in made:
+            continue
+        called = lacking.service if name == target.secret_name(lacking.service) else name
+        path = target.manifest_path(called)
+        if path in files:
+            path = target.manifest_path(f"{called}-{namespace}")
+        store = store_for(state, namespace)
+        values = _common(store, chosen) | {"name": name, "namespace": namespace}
+        values |= target.entry_values(state.project, lacking.service, lacking.entries)
+        files[path] = (render("external-secrets/external-secret.yaml.j2", values), _PLAIN)
+    return files
+
+
+def _common(store: Found | None, chosen: Settings) -> dict[str, object]:
+    """Return what every ExternalSecret says that reads from a store, ours where there is none."""
     return {
-        target.manifest_path(service): (
-            render(
-                "external-secrets/external-secret.yaml.j2",
-                {
-                    "api_version": chosen.api_version,
-                    "service": service,
-                    "name": name,
-                    "namespace": namespace,
-                    "provider": _provider(store, chosen),
-                    "refresh": chosen.refresh,
-                    "store_kind": store.document.kind if store else "ClusterSecretStore",
-                    "store": store.name if store else chosen.store,
-                    "entries": [
-                        {"variable": item, "key": target.remote_key(service, item)}
-                        for item in sorted(variables)
-                    ],
-                },
-            ),
-            _PLAIN,
-        )
-        for (name, namespace), (service, variables) in owed.items()
+        "api_version": chosen.api_version,
+        "provider": _provider(store, chosen),
+        "refresh": chosen.refresh,
+        "store_kind": store.document.kind if store else "ClusterSecretStore",
+        "store": store.name if store else chosen.store,
+        "kept": {},
     }
 
 
 def _platform_files(
-    tree: Tree, state: Declared, wanted: Mapping[str, tuple[str, ...]], chosen: Settings
+    tree: Tree, seen: Survey, needed: Mapping[Identity, WantedSecret], chosen: Settings
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    values = _values(state, _namespaces(state, wanted), chosen)
+    state = seen.state
+    values = _values(tree, seen, needed, chosen)
     names = []
-    if not state.stores:
+    if _lacks_store(state, needed):
         names.append("cluster-secret-store.yaml")
         if values["undeclared"]:
             names.append("namespaces.yaml")
-    signs_in = not state.stores or any(account_of(store)[0] for store in state.stores)
+    signs_in = _lacks_store(state, needed) or any(account_of(item)[0] for item in state.stores)
     account = (values["account"], values["account_namespace"])
     if signs_in and account not in state.accounts:
         names.append("service-account.yaml")
@@ -131,29 +116,36 @@ def _platform_files(
     }
 
 
-def _namespaces(state: Declared, wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
-    used = {state.namespace_of(service) for service in wanted}
-    used |= {item.namespace for item in state.secrets if item.namespace}
-    used |= {need.namespace for need in unprovided(state)}
-    return sorted(used or {target.CLOUD_NAMESPACE})
+def _lacks_store(state: Declared, needed: Mapping[Identity, WantedSecret]) -> bool:
+    """Return whether a namespace has no store: one of another namespace is none for it."""
+    return not state.stores or any(store_for(state, place) is None for _, place in needed)
 
 
-def _values(state: Declared, namespaces: list[str], chosen: Settings) -> dict[str, object]:
+def _values(
+    tree: Tree,
+    seen: Survey,
+    needed: Mapping[Identity, WantedSecret],
+    chosen: Settings,
+) -> dict[str, object]:
+    state, variables = seen.state, seen.variables
     named = [account_of(store) for store in state.stores]
     account, place = next(
         (each for each in named if each[0]), (target.ACCOUNT, target.ACCOUNT_NAMESPACE)
     )
-    store = state.stores[0].name if state.stores else chosen.store
+    shared = (item.name for item in state.stores if item.document.kind != "SecretStore")
+    store = next(shared, chosen.store)
+    namespaces = in_use(state, needed) or [state.namespace_of("")]
     return asdict(chosen) | {
         "store": store,
         "environments": environments(store),
         "overlays": target.OVERLAYS.relative_to(target.FOLDER.parent),
-        "prefix": target.PREFIX,
+        "prefix": target.prefix(state.project),
         "google_account": chosen.google_account,
         "account": account,
         "account_namespace": place,
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
+        "annotated": annotated(tree, state, variables),
     }
 
 
@@ -165,8 +157,8 @@ def _provider(store: Found | None, chosen: Settings) -> str:
 
 def _overlays(
     tree: Tree,
-    state: Declared,
-    wanted: Mapping[str, tuple[str, ...]],
+    seen: Survey,
+    needed: Mapping[Identity, WantedSecret],
     files: Mapping[PurePosixPath, tuple[bytes, int]],
     chosen: Settings,
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
@@ -180,7 +172,7 @@ def _overlays(
         if path.name.endswith("-external-secret.yaml")
         for document in documents(content)
     }
-    values = _values(state, _namespaces(state, wanted), chosen)
+    values = _values(tree, seen, needed, chosen)
     made = overlay_files(chosen, values, held)
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 

@@ -55,7 +55,7 @@ def _overlay(
             "undeclared": made,
             "held": pairs(sorted(held)),
             "project": project,
-            "cluster": environment.of(chosen.cluster),
+            "cluster": environment.of(chosen.cluster) if chosen.cluster else "",
             "vault_path": environment.of(chosen.vault_path),
             "account": values["account"],
             "google_account": google_account(project),

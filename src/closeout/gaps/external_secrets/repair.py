@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from closeout.formats.manifests import validate
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.consumers import unprovided
-from closeout.gaps.external_secrets.declared import Declared
-from closeout.gaps.external_secrets.detect import allowed_namespaces
+from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.installation import commands
-from closeout.gaps.external_secrets.stores import mend_secret, mend_store
+from closeout.gaps.external_secrets.inventory import SecretVariable
+from closeout.gaps.external_secrets.stores import allowed_namespaces, mend_secret, mend_store
 from closeout.gaps.external_secrets.target import remote_key
+from closeout.gaps.external_secrets.wanted import Identity, WantedSecret
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
@@ -30,40 +31,74 @@ def mended_commands(tree: Tree) -> Iterator[Changeset]:
 def mended_manifests(
     tree: Tree,
     state: Declared,
-    services: frozenset[str],
-    wanted: Mapping[str, tuple[str, ...]],
+    variables: Sequence[SecretVariable],
+    needed: Mapping[Identity, WantedSecret],
 ) -> Iterator[Changeset]:
-    """Yield one changeset a manifest with an unserved version or an entry missing."""
-    namespaces = {state.namespace_of(service) for service in wanted}
-    namespaces |= {item.namespace for item in state.secrets if item.namespace}
-    namespaces |= {need.namespace for need in unprovided(state)}
-    takers = {
-        held[0]: service for service in wanted if (held := state.secrets_of(service, services))
-    }
+    """Yield one changeset a manifest with an unserved version or an entry missing.
+
+    One that would still be refused is left as it is, and so is what it was to bring: the others
+    go on.
+    """
+    namespaces = in_use(state, needed)
+    served: dict[Identity, Found] = {}
+    for secret in state.secrets:
+        served.setdefault((secret.target, secret.namespace), secret)
     for path in sorted({item.path for item in (*state.stores, *state.secrets)}):
-        after = tree.read(path) or b""
+        before = after = tree.read(path) or b""
+        left: list[Unresolved] = []
         for store in (item for item in state.stores if item.path == path):
-            after = mend_store(after, store, sorted(namespaces), allowed_namespaces(store))
-        reasons = []
+            admitted = [store.namespace] if store.document.kind == "SecretStore" else namespaces
+            after = mend_store(after, store, admitted, allowed_namespaces(store))
         for secret in (item for item in state.secrets if item.path == path):
-            service = takers.get(secret, "")
-            rows = [(name, remote_key(service, name)) for name in wanted.get(service, ())]
+            identity = (secret.target, secret.namespace)
+            lacking = needed.get(identity) if served[identity] is secret else None
+            entries = lacking.entries if lacking else {}
+            rows = [
+                (key, remote_key(state.project, lacking.service, variable))
+                for key, variable in sorted(entries.items())
+                if lacking
+            ]
             after, reason = mend_secret(after, secret, rows)
-            reasons += [(reason, secret.document.line)] if reason else []
-        yield from _mended(tree, path, after, reasons)
+            if reason:
+                left += _left(path, secret.document.line, reason, entries, variables)
+        own = {item.document.subject for item in (*state.stores, *state.secrets)}
+        refused = [each for each in validate(after) if each.subject in own]
+        if refused:
+            first = refused[0]
+            left += _left(path, first.line, f"{first.subject}: {first.message}", {}, ())
+            after = before
+        edits: tuple[Edit, ...] = ()
+        if after != before:
+            edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+        if edits or left:
+            yield Changeset(
+                name=f"mend-{path.stem}".lower(),
+                edits=edits,
+                source=Source.CODE,
+                unresolved=tuple(left),
+            )
 
 
-def _mended(
-    tree: Tree, path: PurePosixPath, after: bytes, reasons: list[tuple[str, int]]
-) -> Iterator[Changeset]:
-    unresolved = tuple(
-        Unresolved(path=path, reason=Reason.AMBIGUOUS, detail=detail, line=line)
-        for detail, line in reasons
-    )
-    if after != tree.read(path):
-        yield _changeset(tree, f"mend-{path.stem}", path, after, unresolved)
-    elif unresolved:
-        yield Changeset(name=f"mend-{path.stem}", edits=(), unresolved=unresolved)
+def in_use(state: Declared, needed: Mapping[Identity, WantedSecret]) -> list[str]:
+    """Return the namespaces that a store has to serve."""
+    found = {namespace for _, namespace in needed}
+    found |= {item.namespace for item in state.secrets if item.namespace}
+    return sorted(found)
+
+
+def _left(
+    path: PurePosixPath,
+    line: int,
+    reason: str,
+    entries: Mapping[str, str],
+    variables: Sequence[SecretVariable],
+) -> Iterator[Unresolved]:
+    """Yield the manifest, and each place that waits for it: a file that is edited for another."""
+    yield Unresolved(path=path, reason=Reason.AMBIGUOUS, detail=reason, line=line)
+    names = set(entries.values())
+    for place in (item.places[0] for item in variables if item.name in names):
+        detail = f"its ExternalSecret in {path} is left as it is"
+        yield Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line)
 
 
 def _changeset(
@@ -71,7 +106,6 @@ def _changeset(
     name: str,
     path: PurePosixPath,
     after: bytes,
-    unresolved: tuple[Unresolved, ...] = (),
 ) -> Changeset:
     edit = Edit(path=path, before=tree.read(path), after=after, mode=tree.mode(path))
-    return Changeset(name=name.lower(), edits=(edit,), source=Source.CODE, unresolved=unresolved)
+    return Changeset(name=name.lower(), edits=(edit,), source=Source.CODE)

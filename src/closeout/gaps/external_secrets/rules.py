@@ -45,6 +45,7 @@ RULES = (
     _rule("references", "10.3", detect.references),
     _rule("listing", "10.3", detect.listing),
     _rule("literals", "10.3", detect.written_out),
+    _rule("examples", "10.3", detect.examples),
     _rule("wiring", "10.3", detect.wiring),
     _rule("kustomizations", "10.3", detect.kustomizations),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs import codec
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
 from closeout.harness.service_discovery import declarations
@@ -101,4 +102,15 @@ def settings(tree: Tree) -> Settings:
 
     Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses.
     """
-    return codec.convert(Settings, declarations(tree).get("external-secrets", {}))
+    given = declarations(tree).get("external-secrets", {})
+    own = _own(project(tree))
+    unsaid = {name: value for name, value in own.items() if name.replace("_", "-") not in given}
+    return structs.replace(codec.convert(Settings, given), **unsaid)
+
+
+def _own(called: str) -> dict[str, str]:
+    """Return the values that carry the order's names, for a tree with a name of its own."""
+    if called == ORDERS_PROJECT:
+        return {}
+    own = f"{called}-prod"
+    return {"project": own, "cluster": "", "location": "", "vault_path": called}

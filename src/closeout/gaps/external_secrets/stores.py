@@ -5,9 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.declared import Found
+from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.target import API_VERSION
 from closeout.parsing import yaml as anchors
+
+
+def account_of(store: Found) -> tuple[str, str]:
+    """Return name and namespace of the account a store signs in with; empty where it has none."""
+    provider = store.field("spec", "provider")
+    waiting: list[object] = [provider]
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, dict):
+            continue
+        reference = value.get("serviceAccountRef")
+        if isinstance(reference, dict):
+            namespace = reference.get("namespace") or store.namespace
+            return str(reference.get("name") or ""), str(namespace)
+        waiting += value.values()
+    return "", ""
+
+
+def allowed_namespaces(store: Found) -> frozenset[str] | None:
+    """Return the namespaces a store serves, or None where that is more than a list."""
+    conditions = store.field("spec", "conditions")
+    if store.document.kind == "SecretStore":
+        return frozenset({store.namespace})
+    if not isinstance(conditions, list) or not conditions:
+        return None
+    names: set[str] = set()
+    for item in conditions:
+        if not isinstance(item, dict) or set(item) != {"namespaces"}:
+            return None
+        names.update(str(name) for name in item["namespaces"] or ())
+    return frozenset(names)
+
+
+def store_for(state: Declared, namespace: str) -> Found | None:
+    """Return the store that serves a namespace: its own, else the cluster's; None without one."""
+    for item in state.stores:
+        if item.document.kind == "SecretStore" and item.namespace == namespace:
+            return item
+    return next((item for item in state.stores if item.document.kind != "SecretStore"), None)
 
 
 def mend_store(
@@ -41,22 +80,32 @@ def mend_store(
 def mend_secret(
     content: bytes, secret: Found, rows: Sequence[tuple[str, str]]
 ) -> tuple[bytes, str]:
-    """Return the secret's file with a served version and `rows` (variable, key) at its end.
+    """Return the secret's file with a served version and `rows` (key, remote key) at its end.
 
     The second value says why the rows were not added, empty where they were.
     """
     content = _served(content, secret)
     if not rows:
         return content, ""
-    if secret.field("spec", "target", "template", "data") is not None:
-        return content, "builds its keys by a template, so a new entry has to be placed by hand"
-    data = _own(content, secret).get("spec", "data")
-    if data is None or data.flow or data.alias or not data.entries:
+    top = _own(content, secret)
+    data, made = top.get("spec", "data"), top.get("spec", "target", "template", "data")
+    if data is None or data.alias or not data.entries:
         return content, "has no list under spec.data that an entry could be added to"
-    text = "\n".join(
-        f"- secretKey: {variable}\n  remoteRef:\n    key: {key}" for variable, key in rows
-    )
-    return splice(content, [anchors.append(content, data).splice(text)]), ""
+    if made is not None and (made.alias or not made.entries):
+        return content, "builds its keys by a template that no key could be added to"
+    splices = [anchors.append(content, data).splice(_rows(rows, flow=data.flow))]
+    if made is not None:
+        joined = ", " if made.flow else "\n"
+        text = joined.join(f"{key}: '{{{{ index . \"{key}\" }}}}'" for key, _ in rows)
+        splices.append(anchors.append(content, made).splice(text))
+    return splice(content, splices), ""
+
+
+def _rows(rows: Sequence[tuple[str, str]], *, flow: bool) -> str:
+    """Return entries of spec.data, each a key and the remote key that holds its value."""
+    if flow:
+        return ", ".join(f"{{secretKey: {key}, remoteRef: {{key: {far}}}}}" for key, far in rows)
+    return "\n".join(f"- secretKey: {key}\n  remoteRef:\n    key: {far}" for key, far in rows)
 
 
 def _served(content: bytes, found: Found) -> bytes:
@@ -74,7 +123,7 @@ def _own(content: bytes, found: Found) -> anchors.Node:
         if kind is not None and name is not None and kind.text == found.document.kind:
             namespace = top.get("metadata", "namespace")
             place = namespace.text if namespace is not None else ""
-            if name.text == found.name and place == found.namespace:
+            if name.text == found.name and place == found.text("metadata", "namespace"):
                 return top
     message = f"{found.path} no longer declares {found.document.subject}"
     raise ValueError(message)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+
+from closeout.formats.tree_names import ORDERS_PROJECT, dns_name
 
 FOLDER = PurePosixPath("k8s/external-secrets")
 OVERLAYS = PurePosixPath("k8s/overlays/external-secrets")
@@ -11,9 +14,8 @@ CHART_VERSION = "1.3.2"
 STORE = "gcp-secret-manager"
 ACCOUNT = "external-secrets-sa"
 ACCOUNT_NAMESPACE = "external-secrets"
-PREFIX = "farmiq-prod-"
-CLOUD_NAMESPACE = "farmiq-cloud-prod"
-EDGE_NAMESPACE = "farmiq-edge"
+PREFIX = f"{ORDERS_PROJECT}-prod-"
+CLOUD_NAMESPACE = f"{ORDERS_PROJECT}-cloud-prod"
 
 NAMED = frozenset(
     {("cloud-api-gateway-bff", "JWT_SECRET"), ("cloud-api-gateway-bff", "DATABASE_URL")}
@@ -29,7 +31,12 @@ _OWN = frozenset(
 """Names too general to mean one value everywhere."""
 
 
-def remote_key(service: str, variable: str) -> str:
+def prefix(project: str) -> str:
+    """Return what a project's remote keys start with."""
+    return PREFIX.replace(ORDERS_PROJECT, project, 1)
+
+
+def remote_key(project: str, service: str, variable: str) -> str:
     """Return the key in the secret manager that holds a service's variable.
 
     Two services that share a value share its key, as the order has it for JWT_SECRET: with two
@@ -40,19 +47,31 @@ def remote_key(service: str, variable: str) -> str:
     general = variable in _OWN or variable in {"DSN", "CONNECTION_STRING"}
     own_password = variable.startswith(_software(service))
     if general or own_password or variable.endswith(_ADDRESSES):
-        return f"{PREFIX}{_SHORT_NAMES.get(service, service)}-{word}"
-    return f"{PREFIX}{word}"
+        return f"{prefix(project)}{_SHORT_NAMES.get(service, dns_name(service))}-{word}"
+    return f"{prefix(project)}{word}"
+
+
+def entry_values(project: str, service: str, entries: Mapping[str, str]) -> dict[str, object]:
+    """Return what an ExternalSecret's template says of its service and of each key."""
+    return {
+        "project": project,
+        "service": dns_name(service),
+        "entries": [
+            {"variable": key, "key": remote_key(project, service, variable)}
+            for key, variable in sorted(entries.items())
+        ],
+    }
 
 
 def secret_name(service: str) -> str:
     """Return the name of a service's ExternalSecret and of the Secret it makes."""
-    return f"{service}-secrets"
+    return f"{dns_name(service)}-secrets"
 
 
 def manifest_path(service: str) -> PurePosixPath:
     """Return where a service's ExternalSecret is rendered."""
-    return FOLDER / f"{service}-external-secret.yaml"
+    return FOLDER / f"{dns_name(service)}-external-secret.yaml"
 
 
 def _software(service: str) -> str:
-    return f"{service.rpartition('-')[2].upper()}_"
+    return f"{dns_name(service).rpartition('-')[2].upper()}_"

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from closeout.formats import npm
+from closeout.formats import compose, npm
+from closeout.formats.compose_example import completed
+from closeout.formats.settings_delivery import EXAMPLES
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.factory_secret.rules import survey
+from closeout.gaps.factory_secret.rules import Survey, survey
 from closeout.gaps.factory_secret.typescript.edit import (
+    REQUIRED,
     Mended,
     beside_typescript,
     by_hand,
@@ -27,7 +30,6 @@ from closeout.parsing.typescript_language import Language, language
 from closeout.resources import render
 
 _CLAIMS = "factorySecret"
-_REQUIRED = "requiredSecret"
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -41,10 +43,33 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         for service in sorted(services | factory)
     ]
     overlay = Overlay(tree, (edit for change in changes for edit in change.edits))
-    wiring = tuple(DELIVERY.compose_edits(overlay, factory))
+    wiring = _wiring(overlay, seen)
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)
+
+
+def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
+    """Return what hands the secrets on: compose files, charts, and the examples beside them."""
+    overlay = Overlay(tree)
+    for edit in DELIVERY.compose_edits(overlay, seen.services):
+        overlay.lay(edit)
+    for service, delivery in seen.deliveries:
+        told = [service] if any(delivery.undelivered(overlay, [service])) else []
+        has_example = any(overlay.read(service / name) is not None for name in EXAMPLES)
+        for edit in (
+            *delivery.compose_edits(overlay, told),
+            *delivery.chart_edits(overlay, told),
+            *delivery.example_edits(overlay, told if has_example else []),
+        ):
+            overlay.lay(edit)
+    changed = {edit.path: edit.after for edit in overlay.edits}
+    folders = {path.parent for path in changed if compose.may_be_compose(path)}
+    for path, after in completed(tree, {}, changed):
+        if path.parent in folders and overlay.read(path) != after:
+            before = overlay.read(path)
+            overlay.lay(Edit(path=path, before=before, after=after, mode=overlay.mode(path)))
+    return overlay.edits
 
 
 def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath:
@@ -129,7 +154,7 @@ def _mended(
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
     if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
-        module = _module(tree, service, _REQUIRED, spoken)
+        module = _module(tree, service, REQUIRED, spoken)
         return mend_fallback(tree, secret, module, spoken.extension)
     return by_hand(secret)
 
@@ -150,7 +175,7 @@ def _files(
         }
         after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
         yield Edit(path=path, before=None, after=after)
-    path = _module(tree, service, _REQUIRED, spoken)
+    path = _module(tree, service, REQUIRED, spoken)
     is_required = any(item.kind is SecretKind.FALLBACK for item, _ in kept)
     if is_required and tree.read(path) is None:
         after = spoken.written(render("factory-secret/requiredSecret.ts.j2", {}))

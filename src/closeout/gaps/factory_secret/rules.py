@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import npm, unparsable
 from closeout.formats.helm import values_files
-from closeout.formats.settings_delivery import Undelivered
+from closeout.formats.settings_delivery import Delivery, Undelivered
+from closeout.gaps.factory_secret.typescript.edit import REQUIRED, is_optional
 from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
     VARIABLE,
@@ -16,9 +18,10 @@ from closeout.gaps.factory_secret.typescript.places import (
     Sources,
     sources,
 )
-from closeout.gaps.factory_secret.wiring import DELIVERY
+from closeout.gaps.factory_secret.wiring import DELIVERY, optional, required
 from closeout.model import Located, Place, Rule, Tree
 
+_DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % REQUIRED.encode())
 _SAYS = {
     SecretKind.COMPARED: "is compared with a literal",
     SecretKind.CONSTANT: "is a literal",
@@ -33,6 +36,18 @@ class Survey:
     tree: Tree
     found: Sources
     services: frozenset[PurePosixPath]
+    required: tuple[tuple[PurePosixPath, str], ...] = ()
+    """Each service with a secret that its code does not start without, now or once it is mended."""
+    optional: tuple[tuple[PurePosixPath, str], ...] = ()
+    """Each service with a secret that its code falls back from, and starts without."""
+
+    @property
+    def deliveries(self) -> tuple[tuple[PurePosixPath, Delivery], ...]:
+        """Return how each of those secrets reaches its service."""
+        return (
+            *((service, required(name)) for service, name in self.required),
+            *((service, optional(name)) for service, name in self.optional),
+        )
 
 
 def survey(tree: Tree) -> Survey:
@@ -41,7 +56,25 @@ def survey(tree: Tree) -> Survey:
     claiming = (*found.readers, *(item.path for item in found.secrets if item.is_factory))
     services = (npm.service_of(tree, path) for path in claiming)
     known = frozenset(service for service in services if service is not None)
-    return Survey(tree=tree, found=found, services=known)
+    demanded: set[tuple[PurePosixPath, str]] = set()
+    taken: set[tuple[PurePosixPath, str]] = set()
+    for item in found.secrets:
+        service = npm.service_of(tree, item.path)
+        if service is not None and item.fallback is not None:
+            is_open = is_optional(tree.read(item.path) or b"", item)
+            (taken if is_open else demanded).add((service, item.name))
+    for path in found.examined:
+        for match in _DEMANDED.finditer(tree.read(path) or b""):
+            service = npm.service_of(tree, path)
+            if service is not None:
+                demanded.add((service, match[1].decode()))
+    return Survey(
+        tree=tree,
+        found=found,
+        services=known,
+        required=tuple(sorted(demanded)),
+        optional=tuple(sorted(taken - demanded)),
+    )
 
 
 def _in_source(seen: Survey) -> Located:
@@ -61,9 +94,12 @@ def _from_environment(seen: Survey) -> Located:
 
 def _reaches_service(seen: Survey) -> Located:
     asked = (seen.tree, seen.services)
+    lacking = [*DELIVERY.undelivered(*asked)]
+    for service, delivery in seen.deliveries:
+        lacking += delivery.undelivered(seen.tree, [service])
     return Located(
         examined=(*DELIVERY.compose_files(*asked), *values_files(*asked)),
-        places=tuple(_unwired(item) for item in DELIVERY.undelivered(*asked)),
+        places=tuple(_unwired(item) for item in lacking),
         unresolved=tuple(DELIVERY.unread_charts(*asked)),
     )
 

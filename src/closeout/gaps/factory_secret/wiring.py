@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from closeout.formats import compose
+from closeout.formats.compose_example import reference
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.gaps.factory_secret.typescript.places import VARIABLE
 from closeout.model import Tree
@@ -33,3 +34,28 @@ def _in_compose(tree: Tree, service: compose.ComposeService) -> tuple[Setting, .
 DELIVERY = Delivery(
     in_examples=_SECRET, beside=(_HOPS,), in_charts=(_SECRET,), in_compose=_in_compose
 )
+
+
+def required(name: str) -> Delivery:
+    """Return how a secret that code no longer makes up is delivered: without it nothing starts."""
+    setting = Setting(
+        name=name,
+        value=reference(name),
+        example=f"{name}=<generate-secure-random-string>",
+        is_secret=True,
+    )
+    return _alone(setting)
+
+
+def optional(name: str) -> Delivery:
+    """Return how a secret is handed on without which the service starts as it always did."""
+    return _alone(
+        Setting(name=name, value=f"${{{name}:-}}", example=f"# Optional.\n{name}=", is_secret=True)
+    )
+
+
+def _alone(setting: Setting) -> Delivery:
+    def in_compose(_: Tree, __: compose.ComposeService) -> tuple[Setting, ...]:
+        return (setting,)
+
+    return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)

@@ -2,13 +2,15 @@
 
 Run as a script by the interpreter of the service's environment, which holds no closeout:
 standard library, uvicorn and the service's framework only. The lifespan is off, modules that are
-not installed are stubbed, and routes under `/__closeout__/` answer in the ways that a service
-rarely answers on purpose. One JSON line on standard output says where it listens and what it did.
+not installed are stubbed, settings that nobody gave are filled, and routes under `/__closeout__/`
+answer in the ways that a service rarely answers on purpose. One JSON line on standard output says
+where it listens and what it did.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import inspect
 import json
@@ -18,84 +20,36 @@ import sys
 import threading
 import time
 import types
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib import metadata
 from typing import Any
-
-_STUB_LIMIT = 20
-
-
-class _StubType(type):
-    """A class whose every unknown attribute is another stub class."""
-
-    def __getattr__(cls, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _StubType(name, (Stub,), {})
-
-
-class Stub(metaclass=_StubType):
-    """What a name imported from a stubbed module stands for: base class, decorator or object."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        """Accept any arguments."""
-
-    def __getattr__(self, name: str) -> type:
-        """Answer any name with another stub."""
-        return _StubType.__getattr__(type(self), name)
-
-    def __call__(self, *args: object, **__: object) -> object:
-        """Hand a decorated function back; else answer with a stub."""
-        return args[0] if len(args) == 1 and callable(args[0]) else Stub()
-
-
-class StubModule(types.ModuleType):
-    """A module whose every name is a stub."""
-
-    def __getattr__(self, name: str) -> type:
-        """Answer any name with a stub class."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _StubType(name, (Stub,), {})
-
-
-class StubFinder(MetaPathFinder, Loader):
-    """Find stub modules for the given top-level names and everything below them."""
-
-    def __init__(self, names: list[str]) -> None:
-        """Answer for `names` only."""
-        self.names = frozenset(names)
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Answer as importlib asks."""
-        del path, target
-        known = name.partition(".")[0] in self.names
-        return ModuleSpec(name, self, is_package=True) if known else None
-
-    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        """Make the empty stub module."""
-        return StubModule(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Do nothing: a stub has no code."""
 
 
 def main() -> None:
     """Import the application, add the probe routes and serve until told to stop."""
     options = _options()
     # Beside this script; found before the service's folder takes this one's place.
-    routes = importlib.import_module("asgi_routes")
+    routes, fillings, stand_ins = map(
+        importlib.import_module, ("asgi_routes", "fillings", "stand_ins")
+    )
     sys.path[0] = options.app_dir
     os.chdir(options.app_dir)
-    sys.meta_path.append(StubFinder(options.stub))
-    served = routes.Witness(_imported(options))
+    finder = stand_ins.StubFinder(options.app_dir, options.stub)
+    sys.meta_path.append(finder)
+    fillings.install(None if options.fill is None else options.fill.split(","))
+    served = routes.Witness(_imported(options.target))
     listener = socket.create_server(("127.0.0.1", options.port))
     application = _framework(served)
     routes.add_routes(application)
     if options.decorators == "off":
         _drop_decorators(application)
     _end_with_parent(options.parent)
-    _report(application, options.stub, listener.getsockname()[1])
+    told = {
+        "stubbed": finder.stubbed,
+        "filled": fillings.filled,
+        "replaced": fillings.replaced,
+        "port": listener.getsockname()[1],
+    }
+    _report(application, told)
     uvicorn = importlib.import_module("uvicorn")
     settings = uvicorn.Config(
         served,
@@ -114,22 +68,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--stub", action="append", default=[])
+    parser.add_argument("--fill", help="the only settings to fill, separated by commas")
     parser.add_argument("--decorators", choices=["on", "off"], default="on")
     parser.add_argument("--server-header", choices=["on", "off"], default="on")
     return parser.parse_args()
 
 
-def _imported(options: argparse.Namespace) -> Any:  # noqa: ANN401 - the target's type is unknown here
-    name, _, attribute = options.target.partition(":")
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        own = name.partition(".")[0]
-        if not missing or missing in {own, *options.stub} or len(options.stub) >= _STUB_LIMIT:
-            raise
-        # A half-imported service may have registered things: start over in a clean process.
-        os.execv(sys.executable, [sys.executable, *sys.argv, "--stub", missing])  # noqa: S606 - no shell wanted
+def _imported(target: str) -> Any:  # noqa: ANN401 - the target's type is unknown here
+    name, _, attribute = target.partition(":")
+    module = importlib.import_module(name)
     if attribute:
         found = getattr(module, attribute)
         return found if _framework(found) is not None else found()
@@ -176,18 +123,25 @@ def _drop_decorators(application: Any) -> None:  # noqa: ANN401 - the service's 
     application.user_middleware[:] = kept
 
 
-def _report(application: Any, stubbed: list[str], port: int) -> None:  # noqa: ANN401 - the service's framework
+def _report(application: Any, told: dict[str, object]) -> None:  # noqa: ANN401 - the service's framework
     line = {
         "closeout": "listening",
-        "port": port,
-        "launcher": "python launcher: own middleware and routers, lifespan off",
-        "stubbed": stubbed,
+        "launcher": f"python launcher: own middleware and routers, lifespan off, {_versions()}",
+        **told,
         "docs": getattr(application, "docs_url", None) or "",
         "openapi": getattr(application, "openapi_url", None) or "",
         "methods": _methods(application),
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+def _versions() -> str:
+    found = []
+    for name in ("fastapi", "starlette", "pydantic"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return ", ".join(found) or "a framework without a version"
 
 
 def _methods(application: Any) -> list[str]:  # noqa: ANN401 - the service's framework

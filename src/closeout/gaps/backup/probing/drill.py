@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from closeout import process
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import json_reader
 from closeout.harness import postgres
 from closeout.resources import BUNDLE
 
@@ -268,7 +268,9 @@ def _run(argv: Sequence[Path | str], settings: Mapping[str, str], deadline: floa
     done = process.run(["bash", *argv], env=settings, deadline=deadline)
     return ScriptRun(
         code=done.code,
-        events=tuple(json.loads(line) for line in done.out.splitlines() if line.startswith("{")),
+        events=tuple(
+            json_reader.loads(line) for line in done.out.splitlines() if line.startswith("{")
+        ),
         message=done.err.strip(),
         command=done.command,
         seconds=done.seconds,

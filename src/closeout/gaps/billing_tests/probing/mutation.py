@@ -8,6 +8,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
+from closeout.fs import json_reader
 from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
 from closeout.harness import mutation_score, node, service_copy
 from closeout.harness.mutation_score import DEADLINE, HINT, TOOLS, Mutants
@@ -60,7 +61,7 @@ def read_stryker(written: bytes) -> Mutants:
     A change that does not compile is no change. One that a comment ignores was not seen.
     """
     try:
-        files = json.loads(written or b"{}").get("files", {})
+        files = json_reader.loads(written or b"{}").get("files", {})
     except ValueError:
         files = {}
     found = [(name, item) for name, file in files.items() for item in file["mutants"]]
@@ -75,7 +76,7 @@ def read_stryker(written: bytes) -> Mutants:
 
 def _stryker_configuration(service: ServiceCopy, tools: Path, memory: Path) -> Path:
     settings = {
-        **json.loads((TOOLS / "stryker.json").read_bytes()),
+        **json_reader.loads((TOOLS / "stryker.json").read_bytes()),
         "plugins": [str(tools / _STRYKER / "jest-runner" / "dist" / "src" / "index.js")],
         "incrementalFile": str(memory),
         "jsonReporter": {"fileName": str(service.output / "mutation.json")},

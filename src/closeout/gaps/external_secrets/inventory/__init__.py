@@ -45,6 +45,8 @@ class SecretPlace:
     """Whether a usable value is written there."""
     fallback: bool
     """Whether a usable value is what the place falls back to when the variable is unset."""
+    is_development: bool = False
+    """Whether only developers start what is named there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,16 @@ class SecretVariable:
     def fallback(self) -> bool:
         """Return whether any place falls back to a usable value."""
         return any(place.fallback for place in self.places)
+
+    @property
+    def is_development(self) -> bool:
+        """Return whether its name says that production has no use for it."""
+        return "DEV" in self.name.split("_")
+
+    @property
+    def is_of_developers(self) -> bool:
+        """Return whether only tools and what developers start name it."""
+        return all(place.is_development for place in self.places)
 
 
 def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
@@ -86,6 +98,7 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
                 origin=mention.origin,
                 literal=mention.literal,
                 fallback=mention.fallback,
+                is_development=mention.is_development,
             )
             found[service, mention.name].add(place)
     return tuple(

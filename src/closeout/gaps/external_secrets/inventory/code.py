@@ -28,7 +28,9 @@ _NAMES = re.compile(rb"\b[A-Z][A-Z0-9_]+\b")
 _ANY_URL = "amqp://user:password@host"
 """A value with which every variable that may be a secret is one."""
 _QUOTED = re.compile(rb"""\(\s*(['"`])([A-Z][A-Z0-9_]*)\1""")
-_SCHEMA_CALL = re.compile(rb"""\benv(?:_var)?\(\s*(['"])([A-Z][A-Z0-9_]*)\1""")
+_SCHEMA_CALL = re.compile(
+    rb"""\benv(?:_var)?\(\s*(['"])([A-Z][A-Z0-9_]*)\1(?:\s*,\s*(['"])(?P<default>[^'"]*)\3)?"""
+)
 _WRAPPERS = {"parenthesized_expression", "non_null_expression", "as_expression"}
 
 
@@ -40,7 +42,7 @@ def in_schema(content: bytes) -> Iterator[Mention]:
         for match in _SCHEMA_CALL.finditer(line):
             name = match[2].decode()
             if is_secret(name):
-                yield Mention(name=name, line=number, origin=Origin.CODE)
+                yield _code(name, number, (match["default"] or b"").decode("utf-8", "replace"))
 
 
 def in_python(content: bytes) -> Iterable[Mention]:

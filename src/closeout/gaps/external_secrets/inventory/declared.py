@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.gaps.external_secrets.inventory.commands import passwords, software
+from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
     Origin,
     is_secret,
     is_usable,
+    works,
 )
 from closeout.parsing.yaml import YamlError, find
 
@@ -23,14 +26,18 @@ _ENV_LINE = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(
 def in_compose(
     content: bytes, path: PurePosixPath, known: frozenset[str]
 ) -> Iterator[tuple[str, Mention]]:
-    """Yield service and mention for every secret in a compose file's `environment` blocks."""
-    if b"environment" not in content:
+    """Yield service and mention for every secret that a compose file gives a service."""
+    if b"environment" not in content and b"pass" not in content:
         return
     for service in compose.services(path, content):
         owner = _owner(service, known)
+        only = is_tool(service) or is_for_development(path)
+        for node, start, end in passwords(service):
+            name = f"{software(service)}_PASSWORD"
+            yield owner, _given(name, node.text[start:end], node.line, is_development=only)
         for node, name, value in service.assignments():
             if is_secret(name, value):
-                yield owner, _mention(name, value, node.line, Origin.COMPOSE)
+                yield owner, _given(name, value, node.line, is_development=only)
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -67,6 +74,19 @@ def in_chart(content: bytes) -> Iterator[Mention]:
                 yield _mention(str(entry.key), value.text, line, Origin.CHART)
             if value.entries and not value.alias:
                 waiting.append(value)
+
+
+def _given(name: str, value: str, line: int, *, is_development: bool) -> Mention:
+    """Return what compose gives a container: it runs with a placeholder's word as well."""
+    default = _DEFAULT.search(value)
+    return Mention(
+        name=name,
+        line=line,
+        origin=Origin.COMPOSE,
+        literal=works(name, value),
+        fallback=default is not None and works(name, _DEFAULT.sub(r"\1", value)),
+        is_development=is_development,
+    )
 
 
 def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:

@@ -27,6 +27,13 @@ from closeout.gaps.external_secrets.inventory.planted import (
     may_be_manifest,
     may_hold_text,
 )
+from closeout.gaps.external_secrets.inventory.scripts import (
+    in_bearer,
+    in_connection,
+    in_script,
+    shown,
+    thrown_away,
+)
 from closeout.model import Tree, Unresolved
 
 _FIXTURES = frozenset(
@@ -40,6 +47,9 @@ _OPAQUE = frozenset(
 )
 _LOCKFILES = frozenset({"package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml"})
 _YAML = frozenset({".yml", ".yaml"})
+_SCRIPTS = frozenset({".sh", ".bash", ".ps1", ".psm1", ".bat", ".cmd"})
+_DOCUMENTS = frozenset({".md", ".rst", ".txt", ".html", ".ipynb"})
+_WORKFLOWS = (".github", "workflows")
 
 
 class LiteralForm(Enum):
@@ -124,6 +134,10 @@ def _is_read_anyway(path: PurePosixPath) -> bool:
     return (_is_image(path) or is_environment(path)) and _is_open(path)
 
 
+def _may_hold_bearer(path: PurePosixPath) -> bool:
+    return _is_open(path) and path.suffix not in _DOCUMENTS
+
+
 _SECRET_YAML = question(
     _YAML, lambda content: may_be_manifest(content) or names_a_secret(content), _is_open
 )
@@ -132,23 +146,35 @@ _QUESTIONS = (
     question(_CODE | _SETTINGS, lambda content: bool(in_constants(content)), _is_open),
     _SECRET_YAML,
     question((), lambda _: True, _is_read_anyway),
+    question(_SCRIPTS, lambda content: any(True for _ in in_script(content)), _is_open),
+    question(_YAML, lambda content: any(True for _ in in_connection(content)), _is_open),
+    question((), lambda content: b"eyJ" in content, _may_hold_bearer),
 )
 
 
 def _in_file(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
+    kept = shown(content) if path.suffix == ".py" else frozenset()
+    if path.parts[:2] == _WORKFLOWS:
+        kept = thrown_away(content)
     for name, line in _material(path, content):
-        yield Literal(path=path, line=line, name=name, form=LiteralForm.MATERIAL)
+        if line not in kept:
+            yield Literal(path=path, line=line, name=name, form=LiteralForm.MATERIAL)
     for item in _mentions(path, content):
-        if item.literal or item.fallback:
+        if (item.literal or item.fallback) and item.line not in kept:
             yield Literal(path=path, line=item.line, name=item.name, form=_form(item))
 
 
 def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
     yield from in_text(content)
+    if _may_hold_bearer(path):
+        yield from in_bearer(content)
+    if path.suffix in _SCRIPTS:
+        yield from in_script(content)
     if path.suffix in _CODE | _SETTINGS:
         yield from in_constants(content)
     elif path.suffix in _YAML:
         yield from in_manifest(content)
+        yield from in_connection(content)
     elif _is_image(path):
         yield from in_dockerfile(content)
 

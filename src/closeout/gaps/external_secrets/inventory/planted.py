@@ -48,6 +48,12 @@ _CONSTANTS = tuple(
 """Searched in lower case, one after the other: each starts with a word that is found fast."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _TELLING_KEYS = ("API", "SECRET", "PRIVATE", "SIGNING", "ENCRYPTION", "ACCESS", "SERVICE", "HMAC")
+_OPEN_PARTS = frozenset(
+    {"HOST", "HOSTNAME", "PORT", "DATABASE", "DBNAME", "DB_NAME", "NAME", "USER", "USERNAME"}
+    | {"ENGINE", "SSLMODE", "SCHEMA", "REGION", "BUCKET"}
+)
+"""What a Secret may hold of a connection beside its password."""
+_COMMENT = re.compile(r"(?m)^[ \t]*#.*$")
 _PUBLIC_PARTS = frozenset({"tls.crt", "ca.crt", "ca-bundle.crt"})
 _MANY = 16
 """Characters that a generated secret has; shorter constants are names of headers and fields."""
@@ -120,8 +126,9 @@ def _held(document: Document, place: tuple[str | int, ...]) -> Iterator[tuple[st
         entries = value.get(part)
         for key, item in entries.items() if isinstance(entries, dict) else ():
             name, text = _variable(str(key)), str(item or "")
-            telling = kind == "Secret" or is_secret(name, text)
-            if telling and key not in _PUBLIC_PARTS and is_usable(name, text):
+            telling = (kind == "Secret" and name not in _OPEN_PARTS) or is_secret(name, text)
+            said = _COMMENT.sub("", text)
+            if telling and key not in _PUBLIC_PARTS and is_usable(name, said):
                 yield str(key), document.line_of((*place, part, str(key)))
 
 

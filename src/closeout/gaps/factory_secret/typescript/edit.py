@@ -16,6 +16,9 @@ from closeout.parsing.typescript_language import brought_in
 from closeout.parsing.typescript_unused import left_unused
 
 GUARD = "claimGuard"
+REQUIRED = "requiredSecret"
+_OPTION = re.compile(rb"\b(?:token|password|passwd|pass|apiKey|authToken)\s*:\s*$")
+_ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[[^\]]+\])")
 _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
@@ -105,21 +108,31 @@ def _stays(content: bytes, literal: str) -> bool:
     return re.search(rb"(['\"`])" + text + rb"\1", content) is not None
 
 
+def is_optional(content: bytes, secret: HardcodedSecret) -> bool:
+    """Return whether a client is handed the secret as an option that it does without."""
+    return bool(_OPTION.search(content[: secret.place.start]))
+
+
 def mend_fallback(
     tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
 ) -> Mended:
-    """Return the splices that require the variable instead of falling back to the literal."""
-    quote = '"' if secret.place.text.rstrip().endswith('"') else "'"
-    text = f"requiredSecret({quote}{secret.name}{quote})"
+    """Return the splices that require the variable instead of falling back to the literal.
+
+    What a client is given as an option stays one: the service started without it.
+    """
+    place = secret.place
+    if is_optional(tree.read(secret.path) or b"", secret):
+        asked = _ENVIRONMENT.match(place.text)
+        if asked is not None:
+            alone = Splice(start=place.start, end=place.end, text=asked[0])
+            return Mended(splices=((secret.path, alone),))
+    quote = '"' if place.text.rstrip().endswith('"') else "'"
+    brought = _brought(tree, module, extension)(secret.path, REQUIRED, place.start)
+    text = f"{REQUIRED}({quote}{secret.name}{quote})"
     return Mended(
         splices=(
-            (
-                secret.path,
-                _brought(tree, module, extension)(
-                    secret.path, "requiredSecret", secret.place.start
-                ),
-            ),
-            (secret.path, Splice(start=secret.place.start, end=secret.place.end, text=text)),
+            (secret.path, brought),
+            (secret.path, Splice(start=place.start, end=place.end, text=text)),
         )
     )
 

@@ -25,6 +25,16 @@ _SECRET_TAIL = re.compile(
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
 _VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
 _WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")
+_EXAMPLE = re.compile(
+    r"(?:your|change|replace|insert|enter|fill)[-_ ].*|<.*>|(?:change|replace)(?:me|this).*",
+    re.IGNORECASE,
+)
+"""What an example file holds: code that asks for it turns it away."""
+_STYLE = re.compile(r"--[a-z][\w-]*|[a-z]+(?:-[a-z]+)+")
+"""A property or a name of a style sheet, which is what a token is there."""
+_STANDS_IN = re.compile(
+    r"(?:^|_)(?:mock|fake|dummy|sample|example|test)(?=[A-Z_]|$)", re.IGNORECASE
+)
 _SIGNS = (
     *(b"secret", b"password", b"passcode", b"claimcode", b"claim_code", b"key", b"token"),
     *(b"accesscode", b"access_code"),
@@ -157,6 +167,9 @@ def _is_secret(name: str, literal: str) -> bool:
         and not _VERDICT.match(name)
         and len(literal) >= _SHORTEST
         and not _WORD.match(literal)
+        and not _EXAMPLE.fullmatch(literal)
+        and not _STANDS_IN.search(name)
+        and not (name.lower().endswith("token") and _STYLE.fullmatch(literal))
     )
 
 

@@ -61,8 +61,18 @@ def renew(home: Path, *, root: str) -> ExitCode:
 
 
 def _folder(home: Path, root: str) -> Path:
-    """Return the certificate folder of the monorepo at `root`, the project's own without one."""
-    return Path(root).resolve() / _THEIRS if root else home / _OURS
+    """Return the certificate folder of the monorepo at `root`, the project's own without one.
+
+    Raises CloseoutError where a link leads there: keys would be written elsewhere.
+    """
+    folder = Path(root).resolve() / _THEIRS if root else home.resolve() / _OURS
+    if folder.resolve() != folder:
+        raise CloseoutError(
+            "certificates-linked",
+            f"{folder} is behind a symbolic link: keys would be written elsewhere.",
+            hint="replace the link by a folder.",
+        )
+    return folder
 
 
 def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:

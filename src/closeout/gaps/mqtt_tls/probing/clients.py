@@ -7,7 +7,6 @@ is emulated by OpenSSL with that fallback switched off.
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from closeout import process
+from closeout.fs import json_reader
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import credentials, mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.stage import SENDER, NotThereError, production_stage, tls
@@ -97,7 +97,7 @@ def _scanned(broker: mosquitto.Running, scanner: Path, scratch: Path) -> tuple[b
     argv += [f"--json_out={report}", f"127.0.0.1:{broker.ports[TLS_PORT]}"]
     ended = process.run(argv, deadline=_SCAN)
     try:
-        (found,) = json.loads(report.read_bytes())["server_scan_results"]
+        (found,) = json_reader.loads(report.read_bytes())["server_scan_results"]
     except (OSError, ValueError, KeyError) as error:
         return None, f"sslyze left no report ({error}): {ended.err.strip()[-300:]}"
     if found["scan_status"] != "COMPLETED":

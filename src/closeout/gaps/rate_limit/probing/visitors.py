@@ -58,14 +58,16 @@ class Visitors:
     def tokens(self, email: str, *, place: int = 0) -> str:
         """Sign in rightly and return the refresh token, empty where that was refused."""
         answer = self.sign_in(email, PASSWORD, place=place)
-        found = re.search(rb'"refreshToken":"([^"]+)"', answer.body)
+        found = re.search(rb'"refresh_?[tT]oken":"([^"]+)"', answer.body)
         return found[1].decode() if found else ""
 
     def renew(
         self, token: object, *, place: int = 0, extra: dict[str, object] | None = None
     ) -> Answer:
         """Send one renewal of a session."""
-        body = json.dumps({"refreshToken": token, **(extra or {})}).encode()
+        # A service reads the one spelling or the other.
+        named = dict.fromkeys(("refreshToken", "refresh_token"), token)
+        body = json.dumps({**named, **(extra or {})}).encode()
         source = self.address(place)
         return self.send(
             Request(method="POST", path=REFRESH, headers=json_headers(), body=body, source=source)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from closeout import process
+from closeout.fs import json_reader
 from closeout.fs.tree import DiskTree
 from closeout.gaps.sql.probing import cohort
 from closeout.harness.databases import Database
@@ -57,7 +58,7 @@ class Pipeline:
     def manifest(self) -> Mapping[str, Any]:
         """Return what dbt last wrote of the project's nodes and sources; empty without it."""
         try:
-            found = json.loads((self.folder / "target/manifest.json").read_bytes())
+            found = json_reader.loads((self.folder / "target/manifest.json").read_bytes())
         except FileNotFoundError:
             return {"nodes": {}, "sources": {}}
         return dict(found)
@@ -65,7 +66,7 @@ class Pipeline:
     def statuses(self) -> Mapping[str, str]:
         """Return each node's status from the last command, by dbt's unique id."""
         try:
-            found = json.loads((self.folder / "target/run_results.json").read_bytes())
+            found = json_reader.loads((self.folder / "target/run_results.json").read_bytes())
         except FileNotFoundError:
             return {}
         return {item["unique_id"]: item["status"] for item in found["results"]}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from closeout import process
+from closeout.fs import json_reader
 from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
 from closeout.harness import mutation_score, service_copy
 from closeout.harness.mutation_score import DEADLINE, HINT, Mutants
@@ -38,7 +39,7 @@ def run(root: Path, scratch: Path, *, python: Path, kept: Path) -> Rows:
     alone = offline()
     told = [*mutation_score.lifted(lifted), alone.told]
     if memory.is_file():
-        mutants = read_mutmut(json.loads(memory.read_bytes()))
+        mutants = read_mutmut(json_reader.loads(memory.read_bytes()))
         return mutation_score.judge(
             VISION, mutants, command=command, told=[*told, "kept from an equal service"]
         )
@@ -50,7 +51,7 @@ def run(root: Path, scratch: Path, *, python: Path, kept: Path) -> Rows:
         deadline=DEADLINE,
     )
     left = {
-        str(path.relative_to(service.folder / "mutants")): json.loads(path.read_bytes())
+        str(path.relative_to(service.folder / "mutants")): json_reader.loads(path.read_bytes())
         for path in sorted((service.folder / "mutants").glob("app/services/**/*.py.meta"))
     }
     mutants = read_mutmut(left)

@@ -1,0 +1,211 @@
+"""Say what environment a tree gives a service: by each compose file, chart and manifest of it.
+
+Placeholders come from the env examples, secrets are generated. What compose itself would refuse is
+an environment too: one in which nothing starts.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from closeout.formats import compose, helm
+from closeout.formats.manifests import documents
+from closeout.model import Tree
+from closeout.parsing.yaml import Node, NodeKind
+
+EXAMPLES = (".env.example", "env.example", ".env.sample", ".env.template")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})"
+)
+_ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_IMAGE = re.compile(r"^\s*(FROM|ENV)\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+_PAIR = re.compile(r"""([A-Za-z_]\w*)=("[^"]*"|'[^']*'|\S*)""")
+_SECRET = re.compile(
+    r"secret|password|passwd|token|api_?key|private|credential|salt", re.IGNORECASE
+)
+_PLACEHOLDER = re.compile(
+    r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE
+)
+_WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """One environment of a service; `source` is the file that gives it."""
+
+    source: PurePosixPath
+    variables: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
+    """Why nothing starts with it, empty where something may."""
+
+
+def environments(tree: Tree, folder: PurePosixPath) -> tuple[Deployed, ...]:
+    """Return every environment that the tree gives the service in `folder`, by file."""
+    own = examples(tree, folder)
+    found = [*_composed(tree, folder), *_charted(tree, folder), *_manifested(tree, folder)]
+    image = _image(tree.read(folder / "Dockerfile") or b"")
+    return tuple(
+        replace(item, variables={**image, **_generated(item.variables, own)}) for item in found
+    )
+
+
+def examples(tree: Tree, folder: PurePosixPath) -> Mapping[str, str]:
+    """Return the values of the env example in `folder`, with secrets for its placeholders."""
+    found: dict[str, str] = {}
+    for name in EXAMPLES:
+        text = (tree.read(folder / name) or b"").decode("utf-8", "replace")
+        for variable, value in _ASSIGNED.findall(text):
+            found[variable] = value.partition(" #")[0].strip().strip("\"'")
+    return _generated(found, {})
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a variable of that name carries a secret."""
+    return bool(_SECRET.search(name))
+
+
+def _generated(variables: Mapping[str, str], example: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with values for placeholders: the example's, else made ones."""
+    made = {}
+    for name, value in variables.items():
+        if is_secret(name) and _PLACEHOLDER.search(value):
+            made[name] = example.get(name) or secrets.token_hex(32)
+        else:
+            made[name] = value
+    return made
+
+
+def _composed(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
+    bases: dict[PurePosixPath, Deployed] = {}
+    for path in sorted(compose.files(tree), key=lambda path: not compose.is_base(path)):
+        for service in compose.services(path, tree.read(path) or b""):
+            if service.folder != folder:
+                continue
+            made = _of_service(tree, service)
+            if compose.is_base(path):
+                bases[path.parent] = made
+            elif not service.context and not service.image and path.parent in bases:
+                # It says only what it changes.
+                base = bases[path.parent]
+                made = replace(
+                    made,
+                    variables={**base.variables, **made.variables},
+                    refused=made.refused or base.refused,
+                )
+            yield made
+
+
+def _of_service(tree: Tree, service: compose.ComposeService) -> Deployed:
+    given = examples(tree, service.path.parent)
+    variables: dict[str, str] = dict(_from_files(tree, service))
+    lacking: list[str] = []
+    for node, name, text in service.assignments():
+        if not text and (node.text == name or not node.text):
+            if held := given.get(name):
+                variables[name] = held
+            continue
+        variables.setdefault(name, "")
+        variables[name] = _interpolated(text, given, lacking)
+    refused = (
+        f"compose refuses it: {', '.join(dict.fromkeys(lacking))} is not set" if lacking else ""
+    )
+    return Deployed(source=service.path, variables=variables, refused=refused)
+
+
+def _from_files(tree: Tree, service: compose.ComposeService) -> Iterator[tuple[str, str]]:
+    """Yield what its `env_file`s say, each read as the example beside it."""
+    node = service.node.get("env_file")
+    for text in _texts(node):
+        place = compose.inside(service.path.parent, text if text.startswith(".") else f"./{text}")
+        if place is not None:
+            yield from examples(tree, place.parent).items()
+
+
+def _texts(node: Node | None) -> Iterator[str]:
+    if node is None:
+        return
+    if node.kind is NodeKind.SCALAR:
+        yield node.text
+    for entry in node.entries:
+        held = entry.value.get("path") if entry.value.kind is NodeKind.MAPPING else entry.value
+        if held is not None:
+            yield held.text
+
+
+def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> str:
+    def value(found: re.Match[str]) -> str:
+        if found["escaped"]:
+            return "$"
+        name, how, word = found["name"] or found["bare"], found["how"] or "", found["word"] or ""
+        held = given.get(name)
+        is_set = held is not None and (bool(held) or not how.startswith(":"))
+        if how.endswith("+"):
+            return word if is_set else ""
+        if is_set:
+            return held or ""
+        if how.endswith("?"):
+            lacking.append(name)
+        return _interpolated(word, given, lacking) if how.endswith("-") else ""
+
+    return _VARIABLE.sub(value, text)
+
+
+def _charted(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
+    """Yield what each values file of the service's chart gives."""
+    charts = (folder / "helm", PurePosixPath("helm") / folder.name)
+    for path in sorted(tree.ending(frozenset({".yaml", ".yml"}))):
+        if path.parent not in charts or not path.name.startswith("values"):
+            continue
+        plain = dict(helm.listed(tree.read(path) or b"", helm.PLAIN))
+        secret = dict(helm.listed(tree.read(path) or b"", helm.SECRET))
+        if plain or secret:
+            made = {name: secrets.token_hex(32) for name in secret}
+            yield Deployed(source=path, variables={**plain, **made})
+
+
+def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
+    """Yield what the workloads that carry the service's name give their containers."""
+    name = folder.name.encode()
+    for path in sorted(tree.ending(frozenset({".yaml", ".yml"}))):
+        content = tree.read(path) or b""
+        if b"containers:" not in content or name not in content or b"{{" in content:
+            continue
+        for document in documents(content):
+            if document.kind in _WORKLOADS:
+                held = document.field("spec", "template", "spec", "containers")
+                yield from _containers(path, folder.name, held)
+
+
+def _containers(path: PurePosixPath, name: str, held: object) -> Iterator[Deployed]:
+    for container in held if isinstance(held, list) else ():
+        told = (
+            f"{container.get('name')} {container.get('image')}"
+            if isinstance(container, dict)
+            else ""
+        )
+        if name not in told:
+            continue
+        listed = container.get("env")
+        variables = {
+            str(item["name"]): str(item["value"]) if "value" in item else secrets.token_hex(32)
+            for item in (listed if isinstance(listed, list) else ())
+            if isinstance(item, dict) and "name" in item
+        }
+        if variables:
+            yield Deployed(source=path, variables=variables)
+
+
+def _image(content: bytes) -> Mapping[str, str]:
+    """Return what the shipped stage of an image sets."""
+    found: dict[str, str] = {}
+    for word, rest in _IMAGE.findall(content.decode("utf-8", "replace")):
+        if word.upper() == "FROM":
+            found.clear()
+            continue
+        pairs: Iterable[tuple[str, str]] = _PAIR.findall(rest) or [tuple(rest.split(None, 1))]
+        found.update({pair[0]: pair[1].strip("\"'") for pair in pairs if len(pair) == 2})  # noqa: PLR2004 - name and value
+    return {name: value for name, value in found.items() if "$" not in value and name != "PATH"}

@@ -1,0 +1,153 @@
+"""Have the operator make a Secret that a manifest writes out: the same name, the same keys.
+
+What is no secret in it (a host, a user) stays where it can be read; the rest comes from the store.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.external_secrets.declared import Declared, Found
+from closeout.gaps.external_secrets.inventory import SecretVariable
+from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.gaps.external_secrets.readers import as_variable
+from closeout.gaps.external_secrets.stores import store_for
+from closeout.gaps.external_secrets.target import entry_values
+from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, missing_entries, plain
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
+from closeout.parsing import yaml as anchors
+from closeout.resources import render
+
+_OPAQUE = frozenset({"", "Opaque"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """A Secret in a manifest, with what it keeps and what the operator brings."""
+
+    found: Found
+    kept: Mapping[str, str]
+    lacking: WantedSecret
+
+
+def handovers(
+    tree: Tree, state: Declared, variables: Sequence[SecretVariable]
+) -> dict[Identity, Handover]:
+    """Return the Secrets that hold a usable secret, where the operator can make the same."""
+    made = {(item.target, item.namespace) for item in state.secrets}
+    found = {}
+    for identity, item in plain(state).items():
+        held = _held(item) if item.document.kind == "Secret" and identity not in made else None
+        if held is None or b"{{" in (tree.read(item.path) or b""):
+            continue
+        readers = [need for need in state.needs if need.identity == identity]
+        given = {need.key: need.variable for need in readers if need.variable}
+        entries = {
+            key: given.get(key) or as_variable(key)
+            for key, value in held.items()
+            if (is_secret(given.get(key, "")) or is_secret(as_variable(key)))
+            and is_usable(as_variable(key), value)
+        }
+        kept = {key: value for key, value in held.items() if key not in entries}
+        if not entries or any("\n" in value or "{{" in value for value in kept.values()):
+            continue
+        services = (each.service for each in variables)
+        named = (each for each in services if any(need in state.needs_of(each) for need in readers))
+        lacking = WantedSecret(service=next(named, item.name), entries=entries)
+        found[identity] = Handover(found=item, kept=kept, lacking=lacking)
+    return found
+
+
+def _held(item: Found) -> dict[str, str] | None:
+    """Return a Secret's keys and values, None where it is of a kind or form left to its owner."""
+    if item.text("type") not in _OPAQUE or item.field("immutable"):
+        return None
+    held: dict[str, str] = {}
+    for part in ("data", "stringData"):
+        values = item.field(part) or {}
+        if not isinstance(values, dict):
+            return None
+        for key, value in values.items():
+            text = "" if value is None else str(value)
+            try:
+                held[str(key)] = _decoded(text) if part == "data" else text
+            except (binascii.Error, UnicodeDecodeError):
+                return None
+    return held
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()
+
+
+def handed_over(
+    tree: Tree,
+    state: Declared,
+    variables: Sequence[SecretVariable],
+    found: Mapping[Identity, Handover],
+    common: Mapping[str, object],
+) -> Iterator[Changeset]:
+    """Yield one changeset a manifest whose Secrets the operator makes from now on.
+
+    `common` are the values of an ExternalSecret that the tree's settings decide.
+    """
+    splices: dict[PurePosixPath, list[Splice]] = defaultdict(list)
+    for (name, namespace), each in found.items():
+        path = each.found.path
+        content = tree.read(path) or b""
+        values = entry_values(state.project, each.lacking.service, each.lacking.entries)
+        store = store_for(state, namespace)
+        if store is not None:
+            values |= {"store": store.name, "store_kind": store.document.kind}
+        values |= {"name": name, "namespace": namespace, "kept": each.kept}
+        text = render("external-secrets/external-secret.yaml.j2", {**common, **values})
+        node = _node(content, each.found)
+        if node is not None:
+            body = text.partition(b"\n")[2].decode().rstrip("\n")
+            splices[path].append(Splice(start=node.start, end=node.end, text=body))
+    for path, items in sorted(splices.items()):
+        before = tree.read(path) or b""
+        edit = Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+        yield Changeset(name=f"hand-over-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
+    yield from _waiting(state, variables, found)
+
+
+def _node(content: bytes, item: Found) -> anchors.Node | None:
+    for top in anchors.documents(content):
+        kind, name = top.get("kind"), top.get("metadata", "name")
+        if (
+            kind is not None
+            and name is not None
+            and (kind.text, name.text) == ("Secret", item.name)
+        ):
+            return top
+    return None
+
+
+def _waiting(
+    state: Declared, variables: Sequence[SecretVariable], found: Mapping[Identity, Handover]
+) -> Iterator[Changeset]:
+    """Yield, unresolved, the variables whose Secret stays written out."""
+    left = []
+    for item in missing_entries(state, variables):
+        for need in state.needs_of(item.service):
+            kept = plain(state).get(need.identity)
+            if need.variable == item.name and kept is not None and need.identity not in found:
+                place = item.places[0]
+                left.append(
+                    Unresolved(
+                        path=place.path,
+                        reason=Reason.AMBIGUOUS,
+                        line=place.line,
+                        detail=f"{item.name} comes from the Secret {need.secret} in {kept.path}",
+                        hint="give that Secret to an ExternalSecret, or put a sealed one there.",
+                    )
+                )
+    if left:
+        yield Changeset(name="secrets-written-out", edits=(), unresolved=tuple(left))

@@ -1,0 +1,106 @@
+"""Read secrets from scripts and from settings that connect, and tell those that open nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.parsing import python
+
+_ASSIGNED = re.compile(
+    rb"(?m)^(?![ \t]*(?:#|REM\b|::))[^\n#]*?(?:^|[\s;{(\"'-]|\$env:|\$\w+:|\$)"
+    rb"(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?P<quote>[\"']?)(?P<value>[^\s\"';|&)]+)(?P=quote)"
+)
+_DEFAULT = re.compile(r"\$\{\w+:?-([^}$]*)\}")
+_ADDRESS = re.compile(
+    rb"[a-z][a-z0-9+.-]*://[^/\s@:\"'$<{]+:(?P<password>[^/\s@\"'$<{]+)@", re.IGNORECASE
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SHORTEST = 4
+_KEY = re.compile(
+    rb"(?m)^(?P<indent>[ \t]*)(?P<name>pass|password|passwd|secret|api_?key):[ \t]*"
+    rb"(?P<quote>[\"']?)(?P<value>[^\s\"'{}$<>#]+)(?P=quote)[ \t]*(?:#[^\n]*)?\r?$"
+)
+_NEIGHBOURS = rb"(?m)^%s(?:host|hostname|server|user|username|port|dbname|database):"
+_NEAR = 400
+"""Characters around a password in which a connection says its host or user."""
+_BEARER = re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}")
+_KNOWN_EXAMPLE = b"eyJzdWIiOiIxMjM0NTY3ODkw"
+"""The payload that the format's own site shows."""
+_THROWN_AWAY = re.compile(rb"://[^/\s@]+@(?:localhost|127\.0\.0\.1)\b")
+_STARTS_STORE = re.compile(rb"(?m)^[ \t]+services:|\bdocker(?:[ -]compose)? (?:run|up)\b")
+_EXAMPLES = frozenset({"example", "examples", "openapi_examples", "json_schema_extra"})
+
+
+def in_script(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield every secret that a shell's script gives a value, a default or an address."""
+    found: dict[int, str] = {}
+    for match in _ASSIGNED.finditer(content):
+        written = match["value"].decode("utf-8", "replace")
+        name = _HUMP.sub("_", match["name"].decode()).upper()
+        value = _DEFAULT.sub(r"\1", written)
+        # Without quotes another name's value is a word of the language, such as `if`.
+        if len(value) < _SHORTEST or not (match["quote"] or match["name"].isupper()):
+            continue
+        if is_secret(name, value) and is_usable(name, value):
+            found.setdefault(_line(content, match.start("name")), name)
+    for match in _ADDRESS.finditer(content):
+        if is_usable("PASSWORD", match["password"].decode("utf-8", "replace")):
+            found.setdefault(_line(content, match.start()), "an address's password")
+    for line, name in sorted(found.items()):
+        yield name, line
+
+
+def in_connection(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield every password that stands beside a host or a user in a YAML file of settings."""
+    for match in _KEY.finditer(content):
+        around = content[max(0, match.start() - _NEAR) : match.end() + _NEAR]
+        beside = re.search(_NEIGHBOURS % re.escape(match["indent"]), around)
+        name = match["name"].decode().upper()
+        if beside and is_usable(name, match["value"].decode("utf-8", "replace")):
+            yield name, _line(content, match.start("name"))
+
+
+def in_bearer(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield every signed token that is written out."""
+    for match in _BEARER.finditer(content):
+        start = content.rfind(b"\n", 0, match.start()) + 1
+        if _KNOWN_EXAMPLE not in match[0] and b"example" not in content[start : match.start()]:
+            yield "bearer token", _line(content, match.start())
+
+
+def thrown_away(content: bytes) -> frozenset[int]:
+    """Return the lines of a workflow that speak of a store which the same workflow starts."""
+    if not _STARTS_STORE.search(content):
+        return frozenset()
+    return frozenset(_line(content, match.start()) for match in _THROWN_AWAY.finditer(content))
+
+
+def shown(content: bytes) -> frozenset[int]:
+    """Return the lines of a Python module that only show: docstrings, and examples of schemas."""
+    try:
+        nodes = python.parse(content).nodes
+    except SyntaxError:
+        return frozenset()
+    lines: set[int] = set()
+    for node in nodes:
+        for part in _shown(node):
+            lines |= set(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+    return frozenset(lines)
+
+
+def _shown(node: ast.AST) -> Iterator[ast.expr]:
+    held = node.value if isinstance(node, ast.Expr | ast.keyword) else None
+    is_text = isinstance(node, ast.Expr) and isinstance(held, ast.Constant)
+    if held and (is_text or (isinstance(node, ast.keyword) and node.arg in _EXAMPLES)):
+        yield held
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value in _EXAMPLES:
+                yield value
+
+
+def _line(content: bytes, offset: int) -> int:
+    return content.count(b"\n", 0, offset) + 1

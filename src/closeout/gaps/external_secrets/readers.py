@@ -1,0 +1,129 @@
+"""Find what workloads read of Secrets: the names, keys and namespaces that have to be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from closeout.gaps.external_secrets.inventory.names import is_secret
+
+_PLAIN = re.compile(r"^(?:cloud|edge)-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One key of a Secret that a workload reads; an empty key is all of it."""
+
+    secret: str
+    namespace: str
+    key: str
+    variable: str
+    """The variable that gets the value; empty for a file."""
+    reader: str
+    """The workload's or chart's name."""
+    path: PurePosixPath
+    line: int
+    is_optional: bool = False
+    is_open: bool = False
+    """Whether the chart's list takes further variables: the pods get each that it names."""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Return the Secret's name and namespace."""
+        return self.secret, self.namespace
+
+    @property
+    def is_secret(self) -> bool:
+        """Return whether it is a secret by its name: a certificate has an issuer of its own."""
+        if not self.variable:
+            return is_secret(self.key)
+        return not self.key or is_secret(self.variable) or is_secret(as_variable(self.key))
+
+
+def as_variable(key: str) -> str:
+    """Return a key as a variable's name: database-url and DATABASE_URL alike."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", key).strip("_").upper()
+
+
+def is_same(reader: str, service: str, project: str) -> bool:
+    """Return whether a workload is a service, whatever layer or project their names start with."""
+    return _stem(reader, project) == _stem(service, project)
+
+
+def _stem(name: str, project: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix(f"{project}-")
+    return _PLAIN.sub("", plain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A key that a value, wherever it stands, takes of a Secret; `path` leads to it."""
+
+    secret: str
+    key: str
+    variable: str
+    path: tuple[str | int, ...]
+    is_optional: bool
+    is_open: bool = False
+
+
+def reads(value: object) -> Iterator[Read]:
+    """Yield every key and every whole Secret that a manifest or a chart's values read."""
+    waiting: list[tuple[tuple[str | int, ...], object, str]] = [((), value, "")]
+    while waiting:
+        path, item, variable = waiting.pop()
+        if isinstance(item, list):
+            waiting += [((*path, index), each, variable) for index, each in enumerate(item)]
+        if not isinstance(item, dict):
+            continue
+        named = str(item["name"]) if "valueFrom" in item and "name" in item else variable
+        waiting += [
+            ((*path, str(key)), each, _named(str(key), named)) for key, each in item.items()
+        ]
+        yield from _read_here(item, path, named)
+
+
+def _named(key: str, variable: str) -> str:
+    """Return the variable below `key`, which may be one itself, in a mapping of variables."""
+    return key if re.fullmatch(r"[A-Z][A-Z0-9_]+", key) else variable
+
+
+def _read_here(
+    item: Mapping[Any, Any], path: tuple[str | int, ...], variable: str
+) -> Iterator[Read]:
+    reference = item.get("secretKeyRef")
+    if isinstance(reference, dict):
+        yield Read(
+            secret=str(reference.get("name")),
+            key=str(reference.get("key")),
+            variable=variable or str(reference.get("key")),
+            path=path,
+            is_optional=reference.get("optional") is True,
+        )
+    whole = item.get("secretRef")
+    if isinstance(whole, dict) and whole.get("name"):
+        yield Read(
+            secret=str(whole["name"]),
+            key="",
+            variable="*",
+            path=path,
+            is_optional=whole.get("optional") is True,
+        )
+    if variable and isinstance(item.get("secret"), str) and isinstance(item.get("key"), str):
+        yield Read(
+            secret=item["secret"],
+            key=item["key"],
+            variable=variable,
+            path=path,
+            is_optional=False,
+            is_open=True,
+        )
+    files = item.get("items")
+    if item.get("secretName") and isinstance(files, list):
+        for each in files:
+            if isinstance(each, dict):
+                secret, key = str(item["secretName"]), str(each.get("key"))
+                yield Read(secret=secret, key=key, variable="", path=path, is_optional=False)

@@ -1,0 +1,158 @@
+"""Have a compose file require its secrets from the `.env` beside it, each by one name.
+
+Only the secret goes: of an address the password alone, so a database's user, host and name keep
+the values and defaults that they have. A password that a server's command or health check repeats
+is read from the same variable there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from closeout.formats import compose
+from closeout.formats.compose_example import reference
+from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.external_secrets.inventory.commands import (
+    passwords,
+    software,
+    software_of,
+    spoken,
+)
+from closeout.gaps.external_secrets.inventory.names import is_secret, works
+from closeout.parsing.yaml import Node
+
+_DEFAULT = re.compile(r"\$\{(\w+):?-([^}]*)\}")
+_PART = r"(?:\$\{[^}]*\}|[^/\s@:$]|\$(?!\{))*"
+_ADDRESS = re.compile(
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_PART}:(?P<password>(?:\$\{{[^}}]*\}}|[^/\s@])+)"
+    r"@(?P<host>[\w.-]*)",
+    re.IGNORECASE,
+)
+_SHORTEST = 6
+"""A password with fewer characters is looked for nowhere else: it may be any word."""
+
+
+@dataclass(slots=True)
+class NamesGiven:
+    """The variables that a folder's compose files will read, each with the value it stands for."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def take(self, name: str, service: str, value: str) -> str:
+        """Return the variable for `value`: `name`, unless that already stands for another."""
+        prefix = re.sub(r"[^A-Z0-9]+", "_", service.upper()).strip("_")
+        own = name
+        while self.values.setdefault(own, value) != value:
+            own = f"{prefix}_{own}"
+        return own
+
+
+def required(path: PurePosixPath, content: bytes, names: NamesGiven) -> bytes:
+    """Return the compose file with its secrets taken from variables, which `names` keeps."""
+    services = compose.services(path, content)
+    own = {item.name: dict(_taken_by(item)) for item in services}
+    splices: dict[int, Splice] = {}
+    for service in services:
+        for node, name, value in service.assignments():
+            if node.start in splices or not is_secret(name, value):
+                continue
+            text = _rewritten(name, value, service.name, own, names)
+            if text != value:
+                splices[node.start] = _spliced(content, node, node.text.removesuffix(value) + text)
+    for service in services:
+        given = list(passwords(service))
+        for node in spoken(service):
+            places = [(start, end) for each, start, end in given if each is node]
+            text = _repeated(service, node.text, places, names)
+            raw = content[node.start : node.end].decode("utf-8", "replace")
+            if node.start in splices or text == node.text:
+                continue
+            if raw.strip("\"'") == node.text:
+                splices[node.start] = _spliced(content, node, text)
+            else:
+                # Folded over lines, or with escapes: what was found is replaced where it stands.
+                text = _repeated(service, raw, (), names)
+                splices[node.start] = Splice(start=node.start, end=node.end, text=text)
+    return splice(content, splices.values())
+
+
+def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str]]:
+    """Yield the passwords that a store is started with, each with its variable."""
+    for name, value in service.variables.items():
+        default = _DEFAULT.fullmatch(value)
+        if is_secret(name, value):
+            yield (default[2], default[1]) if default else (value, name)
+    for node, start, end in passwords(service):
+        text = node.text[start:end]
+        default = _DEFAULT.fullmatch(text)
+        yield (default[2], default[1]) if default else (text, f"{software(service)}_PASSWORD")
+
+
+def _repeated(
+    service: compose.ComposeService, text: str, given: Sequence[tuple[int, int]], names: NamesGiven
+) -> str:
+    """Return a command or health check with the passwords in it read from their variables."""
+    prefix = software(service)
+    for start, end in sorted(given, reverse=True):
+        value = text[start:end]
+        if "$" not in value:
+            text = (
+                text[:start]
+                + reference(names.take(f"{prefix}_PASSWORD", service.name, value))
+                + text[end:]
+            )
+        elif (default := _DEFAULT.fullmatch(value)) is not None:
+            text = text[:start] + _kept(default, names) + text[end:]
+    for name, value in sorted(names.values.items(), key=lambda row: not row[0].startswith(prefix)):
+        if len(value) >= _SHORTEST:
+            text = re.sub(rf"(?<![\w$-]){re.escape(value)}(?![\w-])", reference(name), text)
+    return _DEFAULT.sub(
+        lambda each: _kept(each, names) if each[1] in names.values else each[0], text
+    )
+
+
+def _rewritten(
+    name: str, value: str, service: str, own: Mapping[str, Mapping[str, str]], names: NamesGiven
+) -> str:
+    if not works(name, _DEFAULT.sub(r"\2", value)):
+        return value
+    address = _ADDRESS.match(value)
+    if address is None:
+        if _DEFAULT.search(value) is None:
+            return reference(names.take(name, service, value))
+        return _DEFAULT.sub(lambda each: _kept(each, names), value)
+    password = address["password"]
+    if _DEFAULT.search(password) is not None:
+        text = _DEFAULT.sub(lambda each: _kept(each, names), password)
+    else:
+        store = own.get(address["host"], {})
+        variable = store.get(password) or f"{_scheme(address)}_PASSWORD"
+        text = reference(names.take(variable, address["host"] or service, password))
+    return value[: address.start("password")] + text + value[address.end("password") :]
+
+
+def _kept(default: re.Match[str], names: NamesGiven) -> str:
+    """Return the same variable without its default, unless that is blank: it is optional."""
+    if not default[2]:
+        return default[0]
+    # The owner of the file chose this variable, and may set it already.
+    names.values.setdefault(default[1], default[2])
+    return reference(default[1])
+
+
+def _scheme(address: re.Match[str]) -> str:
+    return software_of(address["scheme"].partition("+")[0])
+
+
+def _spliced(content: bytes, node: Node, text: str) -> Splice:
+    """Return the scalar as it was written: in its quotes, else plain where YAML allows it."""
+    quote = content[node.start : node.start + 1].decode("latin-1")
+    if quote in {"'", '"'}:
+        text = quote + text + quote
+    else:
+        before = content[content.rfind(b"\n", 0, node.start) + 1 : node.start]
+        text = f'"{text}"' if b"{" in before or b"[" in before else text
+    return Splice(start=node.start, end=node.end, text=text)

@@ -1,0 +1,48 @@
+"""Give a service that does not start what its deployment gives it, and what it asks for by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from closeout.formats import deployed
+from closeout.fs.tree import DiskTree
+from closeout.harness.boot import Launch
+from closeout.harness.launchers.fillings import value_of
+from closeout.harness.service_discovery import Member
+
+_NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]\b")
+_NO_SETTING = re.compile(r"^(ERR_|MODULE_NOT_FOUND$|UV_|NODE_)")
+_PAST = ("PORT", "HOST", "APP_PORT", "NODE_OPTIONS", "PYTHONPATH", "PATH", "TZ")
+"""What the launcher decides itself."""
+
+
+def filled(launch: Launch, tree: Path, member: Member, said: str) -> Launch:
+    """Return the start with the variables of a deployment that it lacked, and those that it named.
+
+    `said` is what the service wrote before it ended.
+    """
+    given = _deployment(tree, member)
+    wanted = {name: value for name, value in given.items() if value and name not in _PAST}
+    for name in _NAME.findall(said):
+        if not _NO_SETTING.match(name):
+            wanted.setdefault(name, value_of(name, ""))
+    dsn = launch.environment.get("DATABASE_URL", "")
+    extra = {
+        name: dsn if value.startswith(("postgres:", "postgresql:")) else value
+        for name, value in wanted.items()
+        if name not in launch.environment
+    }
+    names = tuple(sorted({*launch.filled, *extra}))
+    return replace(launch.with_environment(extra), filled=names)
+
+
+def _deployment(tree: Path, member: Member) -> Mapping[str, str]:
+    disk = DiskTree(tree)
+    found: dict[str, str] = {**deployed.examples(disk, member.folder)}
+    for item in deployed.environments(disk, member.folder):
+        for name, value in item.variables.items():
+            found.setdefault(name, value)
+    return found

@@ -1,0 +1,216 @@
+"""A small monorepo under attack: commands as children that are stopped at one of their steps."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from closeout.cli.commands import fix, undo
+from closeout.cli.error_handler import guarded
+from closeout.engine import patch_series, planner
+from closeout.errors import ExitCode
+from closeout.fs import lock
+from closeout.fs.tree import DiskTree
+from closeout.fs.walk import JOURNAL
+from closeout.gaps import GAPS
+from closeout.runs.workspace import Workspace
+from tests.support import hostile
+from tests.support.builders import snapshot
+
+WHOLE = "CLOSEOUT_WHOLE_SERIES"
+"""In the environment: run every series in full, and say in the file that it names how it went."""
+BUSY, STOPPED = 2, 130
+STEPS = ("fsync", "link", "mkdir", "open", "replace", "rmdir", "unlink")
+"""Functions of `os` that change a disk, or ask it to remember."""
+
+Act = Callable[[Workspace], ExitCode]
+Snapshot = Mapping[str, tuple[bytes, int]]
+
+
+def rounds(sample: int, series: int) -> range:
+    """Return how often to attack: a sample, or the whole series."""
+    return range(series if os.environ.get(WHOLE) else sample)
+
+
+def told(series: str, **figures: int) -> None:
+    """Keep what a whole series came to."""
+    if place := os.environ.get(WHOLE):
+        with Path(place).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"series": series, **figures}) + "\n")
+
+
+@cache
+def plan(root: Path) -> planner.Plan:
+    """Return what a fix of the arena writes; all of them write the same."""
+    return planner.plan(GAPS, DiskTree(root), lambda slug: patch_series.load(fix.PATCHES, slug))
+
+
+@dataclass(frozen=True)
+class Arena:
+    """One tree, one home for its runs, and how the tree looks before a fix and after one."""
+
+    folder: Path
+    before: Snapshot
+    after: Snapshot
+
+    @property
+    def root(self) -> Path:
+        """Return the tree."""
+        return self.folder / "root"
+
+    @property
+    def space(self) -> Workspace:
+        """Return the workspace that the first command works in."""
+        return Workspace(home=self.folder / "home", root=self.root, origin="attack")
+
+    def fix(self, space: Workspace) -> ExitCode:
+        """Write as `fix.all` does, the plan being made already."""
+        with lock.held(space.root):
+            undo.recover(space)
+            now = DiskTree(space.root)
+            edits = tuple(
+                edit for edit in plan(self.root).edits if now.read(edit.path) != edit.after
+            )
+            fix.write(space, planner.Plan(before={}, after={}, proposals=(), edits=edits))
+        return ExitCode.SETTLED
+
+    def undo(self, space: Workspace) -> ExitCode:
+        """Undo the latest run."""
+        return undo.undo(space, "")
+
+    def state(self) -> str:
+        """Return `before`, `after` or `mixed`; a transaction's journal is none of the tree."""
+        seen = snapshot(self.root).items()
+        now = {path: held for path, held in seen if not path.startswith(f"{JOURNAL}/")}
+        if now == self.after:
+            return "after"
+        return "before" if now == self.before else "mixed"
+
+    def renew(self, *, fixed: bool = False) -> None:
+        """Forget all runs and begin again, with a tree as before a fix or as after one."""
+        shutil.rmtree(self.folder / "home", ignore_errors=True)
+        shutil.rmtree(self.folder / "elsewhere", ignore_errors=True)
+        if self.state() != "before" or (self.root / JOURNAL).exists():
+            shutil.rmtree(self.root)
+            hostile.small_monorepo(self.root)
+        if fixed:
+            assert start(self.fix, self.space).wait() == 0
+            assert self.state() == "after"
+
+
+def made(folder: Path) -> Arena:
+    """Return an arena in a fresh folder."""
+    root = hostile.small_monorepo(folder / "root")
+    before = snapshot(root)
+    plan(root)  # once, for all the children
+    arena = Arena(folder=folder, before=before, after={})
+    assert start(arena.fix, arena.space).wait() == 0
+    whole = Arena(folder=folder, before=before, after=snapshot(root))
+    assert start(whole.undo, whole.space).wait() == 0
+    assert whole.state() == "before"
+    return whole
+
+
+class Child:
+    """A command in a process of its own."""
+
+    def __init__(self, pid: int) -> None:
+        """Watch the process."""
+        self.pid = pid
+
+    def wait(self) -> int:
+        """Return how it ended: a code, or the negative number of the signal."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def suspended(self) -> bool:
+        """Wait until it is suspended; return False where it ended instead."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        self.ended = None if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
+        return os.WIFSTOPPED(status)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+
+def start(
+    act: Act, space: Workspace, step: int = -1, then: Callable[[], None] | None = None
+) -> Child:
+    """Start a command; `then` is called before its step of that number."""
+    # What the parent imported and planned, the child need not do again.
+    pid = os.fork()
+    if pid:
+        return Child(pid)
+    code = 99
+    try:
+        quiet = os.open(os.devnull, os.O_RDWR)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        if then is not None:
+            _interpose(step, then)
+        code = int(guarded(space.home, lambda: act(space)))
+    finally:
+        os._exit(code)
+
+
+def steps_of(act: Act, space: Workspace, folder: Path) -> int:
+    """Return how many steps a command takes, by doing it."""
+    place = folder / "steps"
+    pid = os.fork()
+    if not pid:
+        count = _interpose(-1, lambda: None)
+        quiet = os.open(os.devnull, os.O_RDWR)
+        os.dup2(quiet, 1)
+        act(space)
+        place.write_text(str(count()))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return int(place.read_text())
+
+
+def kill() -> None:
+    """End the process as nothing can prevent."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def suspend() -> None:
+    """Stop the process until somebody lets it go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def fill_disk() -> None:
+    """Let no step find room."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _interpose(step: int, then: Callable[[], None]) -> Callable[[], int]:
+    """Call `then` before the step of that number; return what tells how many there were."""
+    taken = [0]
+
+    def counted(honest: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            if honest.__name__ != "open" or int(str(given[1])) & os.O_CREAT:
+                taken[0] += 1
+                if taken[0] - 1 == step:
+                    then()
+            return honest(*given, **named)
+
+        return call
+
+    for name in STEPS:
+        setattr(os, name, counted(getattr(os, name)))
+    return lambda: taken[0]
+
+
+def pause(random_source: random.Random, longest: float) -> None:
+    """Wait for a moment."""
+    time.sleep(random_source.random() * longest)

@@ -1,0 +1,59 @@
+"""Asked to end at any moment, a fix ends with 130 and a tree that is whole by itself."""
+
+import random
+import signal
+
+from closeout.cli.commands import fix
+from closeout.fs.walk import JOURNAL
+from closeout.gaps import GAPS
+from tests.attack import arena
+from tests.attack.arena import Arena
+
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def test_stop_at_a_random_moment_leaves_a_whole_tree(ring: Arena) -> None:
+    """The whole command this time, planning and judging too; half of it while it writes."""
+    chance = random.Random(7)  # noqa: S311 - a moment, no secret
+    stopped = 0
+    for number in arena.rounds(4, 50):
+        ring.renew()
+        command = ring.fix if number % 2 else (lambda space: fix.fix(space, GAPS))
+        child = arena.start(command, ring.space)
+        arena.pause(chance, 0.2 if number % 2 else 2.0)
+        child.send(ASKING[number % len(ASKING)])
+        code = child.wait()
+        stopped += code == arena.STOPPED
+        if code < 0:  # it had not come to what handles signals
+            assert ring.state() == "before"
+            continue
+        assert code in {0, 1, 4, arena.STOPPED}, code
+        assert ring.state() in {"before", "after"}
+        assert not (ring.root / JOURNAL).exists()
+    arena.told("stops", rounds=len(arena.rounds(4, 50)), ended_130=stopped)
+    assert stopped
+
+
+def test_stop_at_a_step_puts_everything_back(ring: Arena) -> None:
+    """Between any two steps of writing."""
+    steps = arena.steps_of(ring.fix, ring.space, ring.folder)
+    chance = random.Random(8)  # noqa: S311 - as above
+    whole = 0
+    for number in arena.rounds(6, 50):
+        ring.renew()
+        asking = ASKING[number % len(ASKING)]
+        child = arena.start(
+            ring.fix,
+            ring.space,
+            chance.randrange(steps),
+            lambda asking=asking: signal.raise_signal(asking),
+        )
+        code = child.wait()
+        state = ring.state()
+        # One that comes while a whole tree is given free may find the command already ended.
+        assert code == arena.STOPPED or (code, state) == (0, "after")
+        whole += state == "before"
+        assert state in {"before", "after"}
+        assert not (ring.root / JOURNAL).exists()
+    arena.told("stops at a step", rounds=len(arena.rounds(6, 50)), put_back=whole)
+    assert whole

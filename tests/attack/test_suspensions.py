@@ -1,0 +1,32 @@
+"""While one command is suspended anywhere, no other writes; who holds the tree is told."""
+
+import random
+import signal
+
+import pytest
+
+from tests.attack import arena
+from tests.attack.arena import Arena
+
+
+@pytest.mark.parametrize("suspended", ["fix", "undo"])
+def test_nothing_comes_between_a_suspended_command_and_its_end(ring: Arena, suspended: str) -> None:
+    """The other is told that the tree is held; the first goes on as if nothing had been."""
+    act, wanted = (ring.fix, "after") if suspended == "fix" else (ring.undo, "before")
+    ring.renew(fixed=suspended == "undo")
+    steps = arena.steps_of(act, ring.space, ring.folder)
+    chance = random.Random(3)  # noqa: S311 - a moment, no secret
+    busy = 0
+    for number in arena.rounds(4, 50):
+        ring.renew(fixed=suspended == "undo")
+        step = chance.randrange(5, steps - 80)  # not once the tree is given free
+        child = arena.start(act, ring.space, step, arena.suspend)
+        assert child.suspended()
+        code = arena.start(ring.undo if number % 2 else ring.fix, ring.space).wait()
+        busy += code == arena.BUSY
+        child.send(signal.SIGCONT)
+        ended = child.wait()
+        assert code == arena.BUSY, f"the other ended {code} at step {step}"
+        assert ended == 0, f"the first ended {ended} after step {step}"
+        assert ring.state() == wanted
+    arena.told(f"suspensions of {suspended}", rounds=len(arena.rounds(4, 50)), busy=busy)
