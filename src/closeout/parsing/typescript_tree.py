@@ -21,10 +21,14 @@ _STRIDE = 64
 """Nodes from one look at the depth to the next: what nests deeply has more inside each other."""
 
 
-@lru_cache(maxsize=40)
 def parsed(content: bytes) -> Node:
     """Return the syntax tree's root, for the other anchors; that of an empty file where refused."""
-    return _parser().parse(b"" if refusal(content) else content).root_node
+    return _root(b"" if refusal(content) else content)
+
+
+@lru_cache(maxsize=40)
+def _root(content: bytes) -> Node:
+    return _parser().parse(content).root_node
 
 
 @lru_cache(maxsize=128)
@@ -32,7 +36,7 @@ def refusal(content: bytes) -> str:
     """Return why a file is not read: what follows its values takes steps by depth."""
     if len(content) > MOST_BYTES:
         return f"{len(content):,} bytes are too many for a source"
-    root = _parser().parse(content).root_node
+    root = _root(content)
     if root.has_error and root.descendant_count > _MOST_BROKEN:
         return "it does not parse"
     walk = root.walk()

@@ -127,13 +127,12 @@ def names_a_secret(content: bytes) -> bool:
 
 
 def _parse(content: bytes, suffix: str) -> Node:
+    if suffix == ".ts":
+        return typescript.parsed(content)
     import tree_sitter_typescript  # noqa: PLC0415 - heavy; most files are settled by bytes
     from tree_sitter import Language, Parser  # noqa: PLC0415 - as above
 
-    plain = suffix == ".ts"
-    grammar = tree_sitter_typescript
-    language = grammar.language_typescript() if plain else grammar.language_tsx()
-    return Parser(Language(language)).parse(content).root_node
+    return Parser(Language(tree_sitter_typescript.language_tsx())).parse(content).root_node
 
 
 def _reads(node: Node) -> Iterator[tuple[str, int, str]]:
