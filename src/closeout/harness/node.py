@@ -13,6 +13,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
+from closeout.fs import json_reader
 from closeout.harness import node_service
 
 INSTALL_DEADLINE = 300.0
@@ -65,7 +66,7 @@ def install(service: Path, cache: Path) -> Path:
         )
 
     def fill(folder: Path) -> None:
-        _copy_archives(service, folder, _listed(json.loads(manifest)))
+        _copy_archives(service, folder, _listed(node_service.manifest(service)))
         _npm(service.name, _LOCKED if lock is not None else _RESOLVED, folder)
 
     return _once(cache, manifest, lock, fill)
@@ -121,7 +122,7 @@ def _told(service: Path, lock: bytes | None) -> str:
 def agrees(service: Path) -> bool:
     """Return whether the lock is of the manifest beside it, as `npm ci` demands."""
     try:
-        top = json.loads((service / LOCK).read_bytes())["packages"][""]
+        top = json_reader.loads((service / LOCK).read_bytes())["packages"][""]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     read = node_service.manifest(service)

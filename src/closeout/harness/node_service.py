@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from closeout.fs import json_reader
 
 SUFFIXES = (".ts", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _USUAL = ("src/index", "src/main", "src/server", "src/app", "index", "server", "main", "app")
@@ -39,7 +40,7 @@ class EntryPoint:
 def manifest(folder: Path) -> Mapping[str, Any]:
     """Return the service's package.json; nothing where it is no JSON object."""
     try:
-        read = json.loads((folder / "package.json").read_bytes())
+        read = json_reader.loads((folder / "package.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return read if isinstance(read, dict) else {}
