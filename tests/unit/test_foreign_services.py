@@ -387,3 +387,28 @@ def test_an_environment_that_compose_refuses_says_so(tmp_path: Path) -> None:
     tree = _laid(tmp_path, {"docker-compose.yml": compose, "barn/a": ""})
     (found,) = deployed.environments(DiskTree(tree), PurePosixPath("barn"))
     assert found.refused == "compose refuses it: TOKEN is not set"
+
+
+def test_a_manifest_that_does_not_parse_gives_no_environment_and_ends_nothing(
+    tmp_path: Path,
+) -> None:
+    """The service boots as its other files say."""
+    tree = tmp_path / "tree"
+    (tree / "k8s").mkdir(parents=True)
+    (tree / "k8s/barn.yaml").write_text("kind: Deployment\ncontainers: [barn\n")
+    assert deployed.environments(DiskTree(tree), PurePosixPath("barn")) == ()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "5", "{", '{"dependencies": NaN}'])
+def test_a_manifest_of_a_node_service_that_is_none_is_told_by_npm(
+    tmp_path: Path, text: str
+) -> None:
+    """It ends in a refusal that names the service, not in a bug of ours."""
+    folder = tmp_path / "barn"
+    folder.mkdir()
+    (folder / "package.json").write_text(text)
+    (folder / "package-lock.json").write_text(text)
+    assert node_service.manifest(folder) == {}
+    assert not node.agrees(folder)
+    with pytest.raises(CloseoutError, match="barn"):
+        node.install(folder, tmp_path / "cache")

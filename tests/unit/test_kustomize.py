@@ -90,3 +90,10 @@ def test_read_leaves_other_repositories_alone() -> None:
     assert _read(overlay).problems == ()
     assert _read(merged).problems == ()
     assert [text for _, text in _read("a: [").problems] == ["it is empty, or no YAML"]
+
+
+def test_read_tells_a_patch_that_is_no_yaml() -> None:
+    """One that does not parse stops no other: kustomize would refuse it."""
+    broken = OVERLAY.replace("value: {a: b}", "value: {a: b")
+    (problem,) = _read(broken).problems
+    assert problem[1] == "the patch in it is no YAML"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.settings_delivery import EXAMPLES
+from closeout.formats.settings_delivery import EXAMPLES, examples_in
 from closeout.fs.text_edit import line_ending, line_number
 from closeout.model import Place, Tree
 from closeout.resources import render
@@ -38,8 +38,7 @@ def required_by(content: bytes) -> dict[str, int]:
 
 def example_beside(tree: Tree, folder: PurePosixPath) -> PurePosixPath:
     """Return the env example of a folder: the one that is there, else the usual name."""
-    there = [folder / name for name in EXAMPLES if tree.read(folder / name) is not None]
-    return next(iter(there), folder / EXAMPLES[0])
+    return next(iter(examples_in(tree, folder)), folder / EXAMPLES[0])
 
 
 def unnamed(tree: Tree) -> Iterator[Place]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, helm
-from closeout.formats.manifests import documents
+from closeout.formats.manifests import documents_at
+from closeout.formats.settings_delivery import EXAMPLES
 from closeout.model import Tree
 from closeout.parsing.yaml import Node, NodeKind
 
-EXAMPLES = (".env.example", "env.example", ".env.sample", ".env.template")
+_EXAMPLES = (*EXAMPLES, ".env.template")
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})"
 )
@@ -56,7 +57,7 @@ def environments(tree: Tree, folder: PurePosixPath) -> tuple[Deployed, ...]:
 def examples(tree: Tree, folder: PurePosixPath) -> Mapping[str, str]:
     """Return the values of the env example in `folder`, with secrets for its placeholders."""
     found: dict[str, str] = {}
-    for name in EXAMPLES:
+    for name in _EXAMPLES:
         text = (tree.read(folder / name) or b"").decode("utf-8", "replace")
         for variable, value in _ASSIGNED.findall(text):
             found[variable] = value.partition(" #")[0].strip().strip("\"'")
@@ -174,7 +175,7 @@ def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
         content = tree.read(path) or b""
         if b"containers:" not in content or name not in content or b"{{" in content:
             continue
-        for document in documents(content):
+        for document in documents_at(tree, path):
             if document.kind in _WORKLOADS:
                 held = document.field("spec", "template", "spec", "containers")
                 yield from _containers(path, folder.name, held)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from closeout.formats.manifests import Document, documents
+from closeout.formats.manifests import Document, documents, documents_at
 from closeout.model import Tree
 
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -36,7 +36,7 @@ def read(tree: Tree, path: PurePosixPath) -> Built:
 
 
 def _read(tree: Tree, path: PurePosixPath, seen: frozenset[PurePosixPath]) -> Built:
-    kustomization = next(iter(_documents(tree, path)), None)
+    kustomization = next(iter(documents_at(tree, path)), None)
     if kustomization is None:
         return Built(objects=(), problems=((1, "it is empty, or no YAML"),))
     objects: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def _read(tree: Tree, path: PurePosixPath, seen: frozenset[PurePosixPath]) -> Bu
         elif inner is not None:
             objects += _read(tree, inner, seen | {inner}).objects
         elif place is not None and tree.read(place) is not None:
-            objects += [copy.deepcopy(item.value) for item in _documents(tree, place)]
+            objects += [copy.deepcopy(item.value) for item in documents_at(tree, place)]
         else:
             problems.append((line, f"{name} is listed, and neither manifest nor kustomization"))
     objects = [item for item in objects if isinstance(item, dict)]
@@ -75,7 +75,13 @@ def _patched(
             yield f"the patch {patch.get('path')} does not exist"
             return
         text = content.decode("utf-8", "replace")
-    operations = [item.value for item in documents(str(text).encode())]
+    import yaml  # noqa: PLC0415 - only trees with manifests need the parser
+
+    try:
+        operations = [item.value for item in documents(str(text).encode())]
+    except yaml.YAMLError:
+        yield f"the patch {patch.get('path') or 'in it'} is no YAML"
+        return
     target = patch.get("target") or _identity(operations[0] if operations else None)
     matched = [item for item in objects if _matches(item, target)]
     if not matched:
@@ -134,15 +140,6 @@ def _joined(folder: PurePosixPath, name: str) -> PurePosixPath | None:
             return None
         parts = parts[:-1] if part == ".." else [*parts, part]
     return PurePosixPath(*parts) if not name.startswith("/") else None
-
-
-def _documents(tree: Tree, path: PurePosixPath) -> tuple[Document, ...]:
-    import yaml  # noqa: PLC0415 - only trees with manifests need the parser
-
-    try:
-        return documents(tree.read(path) or b"")
-    except yaml.YAMLError:
-        return ()
 
 
 def _list(document: Document, key: str) -> list[Any]:

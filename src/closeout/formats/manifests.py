@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.formats.schemas import SERVED_VERSIONS, validator_of, vocabulary
+from closeout.model import Tree
 from closeout.parsing.yaml_loader import bounded, constructed, loader_of
 
 _JOB_RESTARTS = ("OnFailure", "Never")
@@ -98,6 +99,16 @@ def documents(content: bytes) -> tuple[Document, ...]:
     finally:
         loader.dispose()
     return tuple(found)
+
+
+def documents_at(tree: Tree, path: PurePosixPath) -> tuple[Document, ...]:
+    """Return the documents of a file; none where it is no YAML, which `validate` tells."""
+    import yaml  # noqa: PLC0415 - only manifests need the parser
+
+    try:
+        return documents(tree.read(path) or b"")
+    except yaml.YAMLError:
+        return ()
 
 
 @lru_cache(maxsize=1024)

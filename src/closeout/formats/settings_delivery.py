@@ -19,6 +19,11 @@ _PLACEHOLDER = re.compile(rb"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]"
 Folders = Iterable[PurePosixPath]
 
 
+def examples_in(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
+    """Return the env examples that stand in a folder, of whatever usual name."""
+    return [folder / name for name in EXAMPLES if tree.read(folder / name) is not None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """A variable that fixed code reads, and what each sort of file says of it.
@@ -93,8 +98,9 @@ class Delivery:
     def examples(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
         """Yield the services' env examples; for a secret the one that a service should have."""
         for folder in sorted(set(folders)):
-            there = [folder / name for name in EXAMPLES if tree.read(folder / name) is not None]
-            yield from there or [folder / EXAMPLES[0]] * self.in_examples.is_secret
+            yield from (
+                examples_in(tree, folder) or [folder / EXAMPLES[0]] * self.in_examples.is_secret
+            )
 
     def compose_files(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
         """Return the compose files that start one of the services."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from closeout.formats.manifests import documents
+from closeout.formats.manifests import documents_at
 from closeout.fs.text_edit import line_number
 from closeout.fs.tree import below
 from closeout.gaps.external_secrets.readers import Read, reads
@@ -102,7 +102,7 @@ def charts(tree: Tree, releases: Mapping[str, str]) -> Iterator[Chart]:
 def chart_reads(tree: Tree, chart: Chart) -> Iterator[tuple[PurePosixPath, int, Read]]:
     """Yield what the chart's values and templates read of Secrets, with file and line."""
     path = chart.folder / "values.yaml"
-    for document in _documents(tree, path):
+    for document in documents_at(tree, path):
         for item in reads(document.value):
             secret = chart.resolved(item.secret)
             if secret:
@@ -151,14 +151,5 @@ def _templates(tree: Tree, chart: Chart) -> Iterator[PurePosixPath]:
 
 
 def _values(tree: Tree, folder: PurePosixPath) -> Mapping[str, Any]:
-    found = _documents(tree, folder / "values.yaml")
+    found = documents_at(tree, folder / "values.yaml")
     return found[0].value if found and isinstance(found[0].value, dict) else {}
-
-
-def _documents(tree: Tree, path: PurePosixPath) -> tuple[Any, ...]:
-    import yaml  # noqa: PLC0415 - only trees with charts need the parser
-
-    try:
-        return documents(tree.read(path) or b"")
-    except yaml.YAMLError:
-        return ()

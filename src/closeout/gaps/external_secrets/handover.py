@@ -135,9 +135,10 @@ def _waiting(
 ) -> Iterator[Changeset]:
     """Yield, unresolved, the variables whose Secret stays written out."""
     left = []
+    written = plain(state)
     for item in missing_entries(state, variables):
         for need in state.needs_of(item.service):
-            kept = plain(state).get(need.identity)
+            kept = written.get(need.identity)
             if need.variable == item.name and kept is not None and need.identity not in found:
                 place = item.places[0]
                 left.append(

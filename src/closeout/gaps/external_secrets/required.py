@@ -36,7 +36,7 @@ _SHORTEST = 6
 
 
 @dataclass(slots=True)
-class NamesGiven:
+class RequiredNames:
     """The variables that a folder's compose files will read, each with the value it stands for."""
 
     values: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class NamesGiven:
         return own
 
 
-def required(path: PurePosixPath, content: bytes, names: NamesGiven) -> bytes:
+def required(path: PurePosixPath, content: bytes, names: RequiredNames) -> bytes:
     """Return the compose file with its secrets taken from variables, which `names` keeps."""
     services = compose.services(path, content)
     own = {item.name: dict(_taken_by(item)) for item in services}
@@ -92,7 +92,10 @@ def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str]]:
 
 
 def _repeated(
-    service: compose.ComposeService, text: str, given: Sequence[tuple[int, int]], names: NamesGiven
+    service: compose.ComposeService,
+    text: str,
+    given: Sequence[tuple[int, int]],
+    names: RequiredNames,
 ) -> str:
     """Return a command or health check with the passwords in it read from their variables."""
     prefix = software(service)
@@ -115,7 +118,7 @@ def _repeated(
 
 
 def _rewritten(
-    name: str, value: str, service: str, own: Mapping[str, Mapping[str, str]], names: NamesGiven
+    name: str, value: str, service: str, own: Mapping[str, Mapping[str, str]], names: RequiredNames
 ) -> str:
     if not works(name, _DEFAULT.sub(r"\2", value)):
         return value
@@ -134,7 +137,7 @@ def _rewritten(
     return value[: address.start("password")] + text + value[address.end("password") :]
 
 
-def _kept(default: re.Match[str], names: NamesGiven) -> str:
+def _kept(default: re.Match[str], names: RequiredNames) -> str:
     """Return the same variable without its default, unless that is blank: it is optional."""
     if not default[2]:
         return default[0]

@@ -15,7 +15,7 @@ from closeout.formats.compose_example import completed
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
-from closeout.gaps.external_secrets.required import NamesGiven, required
+from closeout.gaps.external_secrets.required import RequiredNames, required
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
@@ -33,7 +33,7 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
         by_path[item.path].append(item)
     texts: dict[PurePosixPath, bytes] = {}
     lefts: dict[PurePosixPath, tuple[Unresolved, ...]] = {}
-    added: dict[PurePosixPath, NamesGiven] = defaultdict(NamesGiven)
+    added: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
     for path in sorted(by_path):
         content = tree.read(path) or b""
         after = content

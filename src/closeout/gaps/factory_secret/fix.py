@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, npm
 from closeout.formats.compose_example import completed
-from closeout.formats.settings_delivery import EXAMPLES
+from closeout.formats.settings_delivery import examples_in
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.factory_secret.rules import Survey, survey
@@ -56,11 +56,10 @@ def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
         overlay.lay(edit)
     for service, delivery in seen.deliveries:
         told = [service] if any(delivery.undelivered(overlay, [service])) else []
-        has_example = any(overlay.read(service / name) is not None for name in EXAMPLES)
         for edit in (
             *delivery.compose_edits(overlay, told),
             *delivery.chart_edits(overlay, told),
-            *delivery.example_edits(overlay, told if has_example else []),
+            *delivery.example_edits(overlay, told if examples_in(overlay, service) else []),
         ):
             overlay.lay(edit)
     changed = {edit.path: edit.after for edit in overlay.edits}
