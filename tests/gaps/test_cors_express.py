@@ -16,6 +16,7 @@ from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.wiring import LOCAL_ORIGINS
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
+from closeout.parsing.typescript_imports import insertion
 from closeout.resources import BUNDLE, render
 
 FOLDER = "cloud-layer/cloud-herd-service"
@@ -487,3 +488,24 @@ def test_pattern_that_cannot_be_tried_is_not_judged(pattern: str) -> None:
     """It may take every origin: nobody can say that it does not."""
     checked = check(service(f"app.use(cors({{ origin: /{pattern}/u }}));"))
     assert [item.reason for item in checked.unresolved] == [Reason.AMBIGUOUS]
+
+
+def test_import_stands_ahead_of_its_use_when_other_imports_stand_below_it() -> None:
+    """Compiled to CommonJS, an import runs where it stands: below its use the name is not there."""
+    tree = service("app.use(cors());\nimport { routes } from './routes';\nroutes(app);")
+    fixed = Overlay(tree, [edit for change in fix(tree) for edit in change.edits])
+    text = (fixed.read(MAIN) or b"").decode()
+    assert text.index("from './corsOrigins'") < text.index("app.use(")
+    assert text.index("import express") < text.index("from './corsOrigins'")
+
+
+def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> None:
+    """The use comes first, whatever is imported below it."""
+    splice = insertion(
+        b"use(x());\nimport a from 'a';\n",
+        PurePosixPath("src"),
+        ["x"],
+        PurePosixPath("src/y.ts"),
+        before=0,
+    )
+    assert splice.start == 0

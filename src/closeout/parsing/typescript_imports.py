@@ -22,17 +22,21 @@ def extension(source: typescript.TypeScriptSource) -> str:
     return ".js" if any(name.endswith(".js") for name in relative) else ""
 
 
-def insertion(
+def insertion(  # noqa: PLR0913 - the file, what it gets, from where, and ahead of what
     content: bytes,
     folder: PurePosixPath,
     names: Sequence[str],
     module: PurePosixPath,
     ending: str = "",
+    *,
+    before: int,
 ) -> Splice:
     """Return the splice that imports `names` from `module` into a file of `folder`.
 
-    It stands after the last import, else at the top, in the file's quotes and semicolons. The
-    module's name ends as the file's other relative imports do, else with `ending`.
+    It stands after the last import that ends ahead of the byte `before`, where the names are first
+    used, else at the top: what is compiled to CommonJS runs imports where they stand. It is in the
+    file's quotes and semicolons; the module's name ends as the file's other relative imports do,
+    else with `ending`.
     """
     source = typescript.read(content)
     present = statements(source)
@@ -41,8 +45,9 @@ def insertion(
     end = ";" if (sample.endswith(";") if present else ";\n" in sample.replace("\r", "")) else ""
     name = f"{relative(folder, module.with_suffix(''))}{extension(source) or ending}"
     text = f"import {{ {', '.join(names)} }} from {quote}{name}{quote}{end}"
-    if present:
-        at = present[-1].place.end
+    ahead = [item for item in present if item.place.end <= before]
+    if ahead:
+        at = ahead[-1].place.end
         return Splice(start=at, end=at, text=f"\n{text}")
     at = len(_BOM) if content.startswith(_BOM) else 0
     return Splice(start=at, end=at, text=f"{text}\n\n")

@@ -60,7 +60,7 @@ def brought_in(  # noqa: PLR0913 - the file, what it gets and from where
 ) -> Splice:
     """Return the splice that brings names of `module` into a file of `folder`, in its manner.
 
-    `names` are pairs of the exported and the local name; a file that requires has them ahead of
+    `names` are pairs of the exported and the local name; the file has them ahead of
     the byte `before`.
     """
     is_required = not _is_es(content)
@@ -68,7 +68,7 @@ def brought_in(  # noqa: PLR0913 - the file, what it gets and from where
     texts = [there if there == here else f"{there}{between}{here}" for there, here in names]
     if is_required:
         return imports.requirement(content, folder, texts, module, before)
-    return imports.insertion(content, folder, texts, module, extension)
+    return imports.insertion(content, folder, texts, module, extension, before=before)
 
 
 def _is_es(content: bytes) -> bool:

@@ -203,11 +203,12 @@ def _import(
         name if local == name else f"{name}{between}{local}"
         for name, local in sorted(used.items(), key=lambda item: item[0].lower())
     ]
+    before = min(item.start for item in splices if item.text)
+    given = (content, path.parent, written, module.path)
     if module.is_commonjs:
-        before = min(item.start for item in splices)
-        yield imports.requirement(content, path.parent, written, module.path, before)
+        yield imports.requirement(*given, before)
     else:
-        yield imports.insertion(content, path.parent, written, module.path, module.ending)
+        yield imports.insertion(*given, module.ending, before=before)
 
 
 def _ending(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> str:
