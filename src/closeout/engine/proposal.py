@@ -10,6 +10,7 @@ from closeout.console import failures
 from closeout.engine import rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
+from closeout.formats.images import shipped
 from closeout.fs import patching
 from closeout.fs.tree import Overlay
 from closeout.model import (
@@ -95,7 +96,7 @@ def _lay_derived(
         refused: list[Unresolved] = []
         met: list[Unresolved] = []
         before = len(laid)
-        for changeset in gap.fix(stage):
+        for changeset in shipped(stage, gap.fix(stage)):
             refused += changeset.unresolved
             if any(edit.path in held for edit in changeset.edits):
                 continue
