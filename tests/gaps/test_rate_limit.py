@@ -431,3 +431,33 @@ def test_route_is_found_in_a_service_whose_manifest_does_not_parse() -> None:
     router = b"const { router } = require('./made');\nrouter.post('/login', (req, res) => {});\n"
     tree = _service(router, **{"package.json": b'{"dependencies": {"express": "4"},,}'})
     assert any(_rules(tree).values())
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_renewal"),
+    [
+        (b"(req, res) => res.json({ started: req.body.dashboardId })", False),
+        (b"rebuild", False),
+        (b"(req, res) => res.json(renew(req.body.token))", True),
+        (b"(req, res) => res.json(renew(req.cookies.sid))", True),
+        (b"elsewhere.refresh", True),
+    ],
+)
+def test_detect_reads_the_handler_of_a_plain_refresh(handler: bytes, is_renewal: bool) -> None:
+    """Figures are refreshed too: a renewal reads a token, or cannot be read itself."""
+    router = (
+        b"import { Router } from 'express'\nimport elsewhere from './elsewhere'\n"
+        b"const r = Router()\nfunction rebuild(req, res) { res.json({ from: req.body.since }) }\n"
+        b"r.post('/dashboards/refresh', " + handler + b")\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert bool(_rules(tree)["2.2"]) == is_renewal
+
+
+def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
+    """Below /auth, /refresh is a session's whatever its handler is called."""
+    router = (
+        b"import { Router } from 'express'\nconst r = Router()\nr.post('/auth/refresh', () => 1)\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert _rules(tree)["2.2"] == 1

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm, unparsable
 from closeout.gaps.rate_limit.detect import DEMANDS, Demand, judge, unread_limiter
-from closeout.gaps.rate_limit.express.handlers import template_values
+from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
 from closeout.gaps.rate_limit.express.modules import misread
 from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
@@ -28,7 +28,10 @@ class Survey:
 
 def survey(tree: Tree) -> Survey:
     """Return every route that signs users in or renews their tokens."""
-    routes, broken = auth_routes(tree)
+    found, broken = auth_routes(tree)
+    routes = tuple(
+        route for route in found if route.endpoint != "refresh" or renews_tokens(tree, route)
+    )
     known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
     return Survey(tree=tree, routes=routes, broken=broken, limited=readers(tree, known, HOPS))
 
