@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, helm
+from closeout.formats.images import run_by
 from closeout.formats.manifests import documents_at
 from closeout.formats.settings_delivery import EXAMPLES
 from closeout.model import Tree
-from closeout.parsing.yaml import Node, NodeKind
 
 _EXAMPLES = (*EXAMPLES, ".env.template")
 _VARIABLE = re.compile(
@@ -84,7 +84,7 @@ def _composed(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
     bases: dict[PurePosixPath, Deployed] = {}
     for path in sorted(compose.files(tree), key=lambda path: not compose.is_base(path)):
         for service in compose.services(path, tree.read(path) or b""):
-            if service.folder != folder:
+            if folder not in run_by(tree, service, frozenset([folder])):
                 continue
             made = _of_service(tree, service)
             if compose.is_base(path):
@@ -119,22 +119,8 @@ def _of_service(tree: Tree, service: compose.ComposeService) -> Deployed:
 
 def _from_files(tree: Tree, service: compose.ComposeService) -> Iterator[tuple[str, str]]:
     """Yield what its `env_file`s say, each read as the example beside it."""
-    node = service.node.get("env_file")
-    for text in _texts(node):
-        place = compose.inside(service.path.parent, text if text.startswith(".") else f"./{text}")
-        if place is not None:
-            yield from examples(tree, place.parent).items()
-
-
-def _texts(node: Node | None) -> Iterator[str]:
-    if node is None:
-        return
-    if node.kind is NodeKind.SCALAR:
-        yield node.text
-    for entry in node.entries:
-        held = entry.value.get("path") if entry.value.kind is NodeKind.MAPPING else entry.value
-        if held is not None:
-            yield held.text
+    for place in service.env_files:
+        yield from examples(tree, place.parent).items()
 
 
 def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> str:
