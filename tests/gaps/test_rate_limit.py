@@ -311,7 +311,7 @@ def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None
     fixed = Overlay(reference, _edits(reference))
     example = fixed.read(f"{SERVICE}/.env.example") or b""
     assert example.startswith(reference.read(f"{SERVICE}/.env.example") or b"-")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in example
+    assert b"\nTRUST_PROXY_HOPS=\n" in example
 
 
 def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
@@ -320,7 +320,7 @@ def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
     files = {"p/src/api.ts": router, "p/package.json": MANIFEST, "p/.env.sample": b"PORT=1\n"}
     fixed = Overlay(MemoryTree(files), _edits(MemoryTree(files)))
     assert b"PORT=1\n# Sign-in limits" in (fixed.read("p/.env.sample") or b"")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in (fixed.read("p/.env.sample") or b"")
+    assert b"\nTRUST_PROXY_HOPS=\n" in (fixed.read("p/.env.sample") or b"")
     assert GAP.fix(fixed) == ()
 
 
@@ -405,10 +405,10 @@ def test_derive_hands_the_settings_on_through_compose_and_chart() -> None:
     )
     fixed = Overlay(tree, _edits(tree))
     assert (
-        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}\n"
+        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}\n"
         b"      - REDIS_URL=redis://cache:6379/4\n" in (fixed.read("docker-compose.yml") or b"")
     )
-    assert b'  TRUST_PROXY_HOPS: "0"\n' in (fixed.read("p/helm/values.yaml") or b"")
+    assert b'  TRUST_PROXY_HOPS: ""\n' in (fixed.read("p/helm/values.yaml") or b"")
     assert GAP.fix(fixed) == ()
 
 

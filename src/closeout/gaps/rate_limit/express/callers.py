@@ -18,7 +18,7 @@ from closeout.fs.prefilter import question
 from closeout.fs.text_edit import Splice
 from closeout.gaps.rate_limit.express.handlers import function, spelled_out
 from closeout.gaps.rate_limit.express.routes import AuthRoute, endpoint_of
-from closeout.model import Tree
+from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 from closeout.parsing.typescript import arguments, find, members, text_of
@@ -56,6 +56,17 @@ class Caller:
     forwards: bool
     splices: tuple[tuple[PurePosixPath, Splice], ...] = ()
     route: AuthRoute | None = None
+
+
+def unforwarded(item: Caller) -> Unresolved:
+    """Return a caller that keeps the client's address to itself in a way not known here."""
+    return Unresolved(
+        path=item.path,
+        reason=Reason.AMBIGUOUS,
+        line=item.line,
+        detail=f"where {item.target.name} could be told the client's address cannot be read",
+        hint=f"send {HEADER} with the request: what came with it, and the address of who asked.",
+    )
 
 
 def callers(tree: Tree, routes: Sequence[AuthRoute]) -> tuple[Caller, ...]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from closeout.gaps.rate_limit.probing.replicas import COMMAND, log_of_replica, own_boot, replicas
 from closeout.gaps.rate_limit.probing.visitors import WRONG, login
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.services import GATEWAY, IDENTITY
 from closeout.harness.http import judged, send, tally
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import Observation, Probe, ProbeContext
@@ -95,17 +95,43 @@ def _untold(context: ProbeContext) -> Observation:
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
 
+def _behind_the_gateway(context: ProbeContext) -> Observation:
+    expected = "through the gateway 20 people mistype and the next gets in; one account's 6th: 429"
+    with ExitStack() as stack:
+        (identity,) = replicas(stack, context, 1, {"TRUST_PROXY_HOPS": "1"})
+        settings = {"IDENTITY_BASE_URL": identity}
+        (gateway,) = replicas(stack, context, 1, settings, GATEWAY)
+
+        def tried(number: int, password: str, home: int) -> int:
+            body = {"email": account(number), "password": password}
+            return send(gateway, login(body, f"127.254.9.{home}")).status
+
+        mistyped = [tried(200 + number, WRONG, 1 + number) for number in range(20)]
+        good = tried(220, PASSWORD, 21)
+        guessed = [tried(221, WRONG, 22) for _ in range(6)]
+        owner = tried(221, PASSWORD, 23)
+    right = {
+        f"mistyped {tally(mistyped)}": set(mistyped) == {_REFUSED},
+        f"the right password {good}": good == _OK,
+        f"six guesses {tally(guessed)}": guessed == _ONE_BUCKET[:6],
+        f"the owner, from elsewhere, {owner}": owner == _OK,
+    }
+    faults = [fault for fault, holds in right.items() if not holds]
+    return judged(expected=expected, command=COMMAND, faults=faults, seen="; ".join(right))
+
+
 PROXY_PROBES = tuple(
     Probe(
         id=f"rate-limit.{name}",
-        criterion="2.1",
-        needs=(IDENTITY,),
+        criterion=criterion,
+        needs=(IDENTITY, *more),
         run=own_boot(run),
         subject=IDENTITY,
     )
-    for name, run in (
-        ("trusted-proxy", _hops),
-        ("forwarded-spellings", _spellings),
-        ("untold-proxy", _untold),
+    for name, criterion, run, more in (
+        ("trusted-proxy", "2.1", _hops, ()),
+        ("forwarded-spellings", "2.1", _spellings, ()),
+        ("untold-proxy", "2.1", _untold, ()),
+        ("behind-the-gateway", "2.3", _behind_the_gateway, (GATEWAY,)),
     )
 )

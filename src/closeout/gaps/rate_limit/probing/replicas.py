@@ -30,26 +30,30 @@ class NotUpError(Exception):
 
 
 def replicas(
-    stack: ExitStack, context: ProbeContext, count: int, settings: Mapping[str, str]
+    stack: ExitStack,
+    context: ProbeContext,
+    count: int,
+    settings: Mapping[str, str],
+    service: str = IDENTITY,
 ) -> list[str]:
-    """Start `count` processes and return their base URLs.
+    """Start `count` processes of a service and return their base URLs.
 
     Raises NotUpError with the reason where one does not boot.
     """
-    launch = launch_of(context, IDENTITY).with_environment(settings)
+    launch = launch_of(context, service).with_environment(settings)
     urls = []
     for number in range(count):
-        log = context.scratch / f"replica-{number}.log"
-        service = stack.enter_context(booted(launch, log))
-        if isinstance(service, NotBooted):
-            raise NotUpError(service.reason)
-        urls.append(service.url)
+        log = context.scratch / f"{service}-{number}.log"
+        started = stack.enter_context(booted(launch, log))
+        if isinstance(started, NotBooted):
+            raise NotUpError(started.reason)
+        urls.append(started.url)
     return urls
 
 
 def log_of_replica(context: ProbeContext, number: int = 0) -> str:
     """Return what the replica of that number has logged."""
-    return (context.scratch / f"replica-{number}.log").read_text(errors="replace")
+    return (context.scratch / f"{IDENTITY}-{number}.log").read_text(errors="replace")
 
 
 def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
