@@ -70,15 +70,39 @@ def run_by(
     return tuple(sorted(named or [folder for folder in part if folder.name == service.name]))
 
 
+def home_for(tree: Tree, user: PurePosixPath, folder: PurePosixPath, name: str) -> PurePosixPath:
+    """Return where the new file `name`, which `user` imports, goes.
+
+    That is `folder`, or the folder with `user` in it that an image copies without `folder`.
+    """
+    wanted = folder / name
+    for image in images(tree):
+        if not user.is_relative_to(image.context):
+            continue
+        inner = user.relative_to(image.context)
+        taken = list(dockerfile.copies(tree.read(image.recipe) or b""))
+        whole = [each for copy in taken for each in copy.sources if each in inner.parents]
+        near = wanted.is_relative_to(image.context) and any(
+            copy.place(wanted.relative_to(image.context)) for copy in taken
+        )
+        if whole and not near:
+            return image.context / max(whole, key=lambda each: len(each.parts)) / name
+    return wanted
+
+
 def shipped(tree: Tree, changesets: Iterable[Changeset]) -> Iterator[Changeset]:
     """Yield the changesets, with the edits by which images that copy single files get new ones."""
-    built = images(tree)
+    built: tuple[Image, ...] | None = None
     for each in changesets:
         new = [item for item in each.edits if item.before is None and _is_code(item.path)]
         old = [item for item in each.edits if item.before is not None and _is_code(item.path)]
+        if not (new and old):
+            yield each
+            continue
+        built = images(tree) if built is None else built
         overlay = Overlay(tree, each.edits)
         held = overlay.edits
-        for item in new if old else ():
+        for item in new:
             users = [user for user in old if item.path.stem.encode() in user.after]
             for image in built:
                 _lay(overlay, image, item.path, [user.path for user in users])
