@@ -60,11 +60,12 @@ DEVIATIONS = (
             "trusted blindly, and an IPv6 client has 2^64 addresses."
         ),
         decision=(
-            "TRUST_PROXY_HOPS says how many hops count, without it the service's own `trust proxy`; "
-            "IPv6 counts by /64, and an address is read in whatever spelling proxies write it. A "
-            "gateway of the tree is made to forward the client's address, and that hop counts. Where "
-            "addresses arrive that nobody trusts, 600 replaces the 30 of an address, and the log "
-            "says so once: strangers behind one proxy do not lock each other out."
+            "TRUST_PROXY_HOPS says how many hops count, without it the service's own "
+            "`trust proxy`; IPv6 counts by /64, and an address is read in whatever spelling "
+            "proxies write it. A gateway of the tree is made to forward the client's address, and "
+            "that hop counts. Where addresses arrive that nobody trusts, 600 replaces the 30 of an "
+            "address, and the log says so once: strangers behind one proxy do not lock each other "
+            "out."
         ),
     ),
     Deviation(
