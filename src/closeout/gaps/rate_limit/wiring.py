@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from closeout.formats import compose
+from closeout.formats import compose, helm
 from closeout.formats.images import run_by
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.model import Tree
-from closeout.parsing.yaml import YamlError, find
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
 # Without a number the service's own `trust proxy` holds; one Redis for all; a chart's values change
@@ -60,18 +59,10 @@ def _hops(in_chart: str, in_example: str) -> Setting:
 def chart_hops(tree: Tree, gateways: Iterable[PurePosixPath]) -> int:
     """Return how many proxies a cluster puts before what the gateways call: an ingress is one."""
     return 1 + any(
-        _has_ingress(tree.read(chart / "values.yaml") or b"")
+        ("enabled", "true") in helm.listed(tree.read(chart / "values.yaml") or b"", "ingress")
         for gateway in gateways
         for chart in (gateway / "helm", PurePosixPath("helm") / gateway.name)
     )
-
-
-def _has_ingress(content: bytes) -> bool:
-    try:
-        found = find(content, "ingress", "enabled")
-    except YamlError:
-        return False
-    return found is not None and found.text == "true"
 
 
 def _redis(service: compose.ComposeService) -> Setting:
