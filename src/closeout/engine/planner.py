@@ -110,7 +110,8 @@ def _planned(
     before: dict[str, tuple[Check, ...]] = {}
     proposals = []
     for gap in gaps:
-        before[gap.slug] = rules.detected(gap, overlay)
+        # Not on the overlay: what an earlier gap writes moves a later one's places.
+        before[gap.slug] = rules.detected(gap, overlay.base)
         if gap.slug in stopped:
             proposal = Proposal(gap=gap.slug, edits=(), unresolved=(stopped[gap.slug],))
         else:
