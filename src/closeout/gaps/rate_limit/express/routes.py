@@ -52,9 +52,17 @@ class AuthRoute:
 
     path: PurePosixPath
     endpoint: str
+    paths: tuple[str, ...]
+    """Its paths, as written and with what the places that mount its router put before them."""
     call: typescript.Call
     handlers: tuple[typescript.SourceRange, ...]
     guards: tuple[Guard, ...]
+
+
+def endpoint_of(path: str) -> str:
+    """Return which endpoint a path ends in, empty where it is none."""
+    found = _ENDPOINT.search(path)
+    return "" if found is None else "login" if found["login"] else "refresh"
 
 
 def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ...]]:
@@ -123,6 +131,7 @@ def _routes(
             yield AuthRoute(
                 path=path,
                 endpoint=endpoint,
+                paths=(*paths, *full),
                 call=call,
                 handlers=handlers,
                 guards=(
