@@ -22,10 +22,24 @@ def to_terminal(report: Report) -> str:
     ]
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
     left = [ruling for ruling in report.rulings if ruling.verdict > Verdict.WAIVED]
+    about_nothing = [
+        ruling for ruling in report.rulings if ruling.verdict is Verdict.NOT_APPLICABLE
+    ]
     told = [f"bug of ours: {bug}" for bug in report.bugs]
     told += [f"notice: {notice}" for notice in report.notices]
     told += [f"not read: {item.path}: {item.detail}" for item in report.unreadable]
-    return "\n".join([head, "-" * _WIDTH, *rows, "", f"criteria: {counts}", *told, *_left(left)])
+    return "\n".join(
+        [
+            head,
+            "-" * _WIDTH,
+            *rows,
+            "",
+            f"criteria: {counts}",
+            *told,
+            *_left(left),
+            *_beside(about_nothing),
+        ]
+    )
 
 
 def _left(left: Sequence[Ruling]) -> list[str]:
@@ -48,6 +62,16 @@ def _left(left: Sequence[Ruling]) -> list[str]:
         *(["", "left unproven, and what settles it:"] if unproven else []),
         *unproven,
     ]
+
+
+def _beside(rulings: Sequence[Ruling]) -> list[str]:
+    """Return what does not apply to the tree, a reason at a time; nothing without one."""
+    by_reason: dict[str, list[str]] = {}
+    for ruling in rulings:
+        if not ruling.criterion.rests_on:
+            by_reason.setdefault(ruling.because, []).append(ruling.criterion.id)
+    lines = [_wrapped(f"  {reason}: ", ", ".join(ids)) for reason, ids in by_reason.items()]
+    return ["", "not applicable:", *lines] if lines else []
 
 
 def _wrapped(head: str, text: str) -> str:

@@ -29,7 +29,7 @@ _TRAILERS = (
 )
 """What people add to a box when they tick it: bold face, check marks, the word done."""
 _SHOWN = 3
-_UNSHOWN = {Verdict.UNPROVEN.name, Verdict.WAIVED.name}
+_UNSHOWN = {Verdict.UNPROVEN.name, Verdict.WAIVED.name, Verdict.NOT_APPLICABLE.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
