@@ -147,7 +147,9 @@ def test_derive_wires_the_variable_where_there_is_a_place(mended: Overlay) -> No
     examples = {edit.path.parent.name for edit in mended.edits if "env" in edit.path.name}
     compose = mended.read("cloud-layer/docker-compose.yml") or b""
 
-    assert examples == {*LINES, "cloud-feed-planner", *EXPRESS} - {"cloud-inference-server"}
+    beside_compose = {"cloud-layer", "edge-layer"}
+    services = {*LINES, "cloud-feed-planner", *EXPRESS} - {"cloud-inference-server"}
+    assert examples == services | beside_compose
     assert compose.count(b"ALLOWED_ORIGINS") == 8
 
 

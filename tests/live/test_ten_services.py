@@ -15,8 +15,8 @@ from closeout.errors import ExitCode
 from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
 from closeout.harness.boot import Booted, booted, python_launch
-from closeout.harness.fleet import PYTHON_SETTINGS
 from closeout.harness.http import send
+from closeout.harness.service_launch import PYTHON_SETTINGS
 from closeout.runs.workspace import REFERENCE
 from tests.drift import asgi
 from tests.support.builders import snapshot

@@ -26,7 +26,16 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
 
     A failure of ours that was kept where it happened makes the code OWN_BUG all the same.
     """
-    with stops.raised(), progress.shown(), failures.logged(home / failures.LOG) as bugs:
+    try:
+        with stops.raised():
+            return _told(home, action)
+    except KeyboardInterrupt:  # before the action began, or while its end was told
+        output.warn(str(_interrupted()))
+        return ExitCode.INTERRUPTED
+
+
+def _told(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
+    with progress.shown(), failures.logged(home / failures.LOG) as bugs:
         code, error = _attempted(home, action)
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
@@ -44,17 +53,21 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
     except CloseoutError as error:
         return error.exit_code, error
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED, CloseoutError(
-            "interrupted",
-            "the command was stopped; nothing is half-written.",
-            hint="run the command again.",
-            exit_code=ExitCode.INTERRUPTED,
-        )
+        return ExitCode.INTERRUPTED, _interrupted()
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
         if isinstance(error, OSError) and _is_homes(home, error):
             return ExitCode.UNUSABLE_INPUT, _not_writable(home, error)
         failures.noted("the command", error)
         return ExitCode.OWN_BUG, None
+
+
+def _interrupted() -> CloseoutError:
+    return CloseoutError(
+        "interrupted",
+        "the command was stopped; nothing is half-written.",
+        hint="run the command again.",
+        exit_code=ExitCode.INTERRUPTED,
+    )
 
 
 def _bug(told: str) -> CloseoutError:

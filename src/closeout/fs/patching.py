@@ -19,6 +19,9 @@ from closeout.model import Edit, Patch, PatchState, Tree
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
+_GROUP = re.compile(rb'^((?:--- |\+\+\+ )?"?[ab]/)(\d+)/')
+"""The folder that keeps one group of edits from the next, at the head of a side's name."""
+
 _NEW_FILE = re.compile(rb"^new file mode (\d{6})$", re.MULTILINE)
 _FORBIDDEN = re.compile(
     rb"^(deleted file mode|rename (from|to)|copy (from|to)|GIT binary patch|new file mode 120000"
@@ -154,13 +157,34 @@ def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
 
 def diff(edits: Sequence[Edit]) -> bytes:
     """Return the edits as one unified diff in git's format, byte-exact and reproducible."""
+    return diffs([edits])[0]
+
+
+def diffs(changes: Sequence[Sequence[Edit]]) -> tuple[bytes, ...]:
+    """Return each group of edits as `diff` does; one git process makes them all."""
+    if not changes:
+        return ()
+    made = [b""] * len(changes)
+    for section in _sections(_compared(changes)):
+        head = _head(section)
+        lines = head.split(b"\n")
+        both = lines[0].removeprefix(b"diff --git ")
+        left, right = both[: len(both) // 2], both[len(both) // 2 + 1 :]
+        lines[0] = b"diff --git " + _GROUP.sub(rb"\1", left) + b" " + _GROUP.sub(rb"\1", right)
+        bare = b"\n".join(_GROUP.sub(rb"\1", line) for line in lines)
+        made[int(next(_GROUP.finditer(left))[2])] += bare + section[len(head) :]
+    return tuple(made)
+
+
+def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="closeout-diff-") as folder:
         for side in ("a", "b"):
             (Path(folder) / side).mkdir()
-        for edit in edits:
-            if edit.before is not None:
-                _put(Path(folder) / "a" / edit.path, edit.before, edit.mode)
-            _put(Path(folder) / "b" / edit.path, edit.after, edit.mode)
+        for number, edits in enumerate(changes):
+            for edit in edits:
+                if edit.before is not None:
+                    _put(Path(folder) / "a" / str(number) / edit.path, edit.before, edit.mode)
+                _put(Path(folder) / "b" / str(number) / edit.path, edit.after, edit.mode)
         result = process.run(
             [
                 "git",

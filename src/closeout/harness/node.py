@@ -106,7 +106,8 @@ def _reduced(service: Path, left: Mapping[str, str], lock: bytes | None, cache: 
 
     def fill(folder: Path) -> None:
         _copy_archives(service, folder, left)
-        _npm(service.name, _RUN_ONLY, folder)
+        if left:
+            _npm(service.name, _RUN_ONLY, folder)
 
     return _once(cache, manifest, lock, fill)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from closeout.cli import session
+from closeout.cli import parity_rows, session
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
@@ -16,6 +16,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
+from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
 from closeout.process import pace
 from closeout.runs import evidence_store
@@ -36,7 +37,8 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """Boot the services before and after the fix, run every probe and record the answers.
 
     `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
-    a cluster can answer is left to `invoke secrets.verify`.
+    a cluster can answer is left to `invoke secrets.verify`. Each service is then booted as its
+    tree deploys it: one that the fix stopped is a regression.
     """
     tree = DiskTree(space.root)
     found = service_discovery.roster(tree)
@@ -54,9 +56,10 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     beside = subjects.absent_of(GAPS, tree)
     wanted = [probe for probe in (*listed, *further) if probe.id.startswith(only)]
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
-    if wanted and not probes:
+    whole = tuple(found.values()) if parity_rows.NAME.startswith(only or parity_rows.NAME) else ()
+    if wanted and not probes and not whole:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
-    return ask_battery(space, python, probes)
+    return ask_battery(space, python, probes, whole)
 
 
 def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
@@ -98,10 +101,16 @@ def _failing(gap: Gap, name: str, error: Exception) -> tuple[Probe, ...]:
     )
 
 
-def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:
+def ask_battery(
+    space: Workspace,
+    python: Path,
+    probes: Sequence[Probe],
+    deployed: Sequence[Member] = (),
+) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
-    A probe that was green before and is red now is a regression: it fails the session.
+    A probe that was green before and is red now is a regression: it fails the session. So is one
+    of the `deployed` services that starts no longer.
     """
     space.announce()
     try:
@@ -113,6 +122,7 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
         rows = [
             ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
+    rows += parity_rows.rows(space, python, deployed) if deployed else []
     return conclude(space, "live_probes", rows, Means.LIVE)
 
 

@@ -26,8 +26,10 @@ DEVIATIONS = (
         claim="Publishing 5101:8883 and setting MQTT_TLS_ENABLED turns TLS on.",
         finding="Nothing reads the variable, and the mounted development configuration has no "
         "listener on 8883: the published port is dead.",
-        decision="The mounted configuration gets the listener; the variable is left out. A "
-        "handshake through that configuration is the proof.",
+        decision="The mounted configuration includes a committed, empty folder, and `certs.dev` "
+        "puts the listener there with the certificates: a listener whose certificate is missing "
+        "would stop the broker, and development with it. The variable is left out. A handshake "
+        "through that configuration is the proof.",
     ),
     Deviation(
         id="D-mqtt-tls-4",

@@ -16,6 +16,7 @@ from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.expiry import exposure
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal
+from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 
 PARTS = (("authority", 0o700), ("broker", 0o755), ("clients", 0o700))
 """The folders of the layout and their modes."""
@@ -82,6 +83,24 @@ def _serve(desk: CertificateDesk, names: tuple[str, ...], clients: tuple[str, ..
     _server(desk, authority, names)
     for name in clients:
         client_of(desk, authority, name)
+    listener_of(desk)
+
+
+def listener_of(desk: CertificateDesk) -> None:
+    """Keep the listener that the broker finds beside its certificates in step with the tree's.
+
+    The broker's configuration includes `broker/`: without a listener there it speaks no TLS.
+    """
+    source, name = desk.folder.parent / LISTENER, f"broker/{LISTENER}"
+    path = desk.folder / name
+    held = path.read_bytes() if path.exists() else None
+    wanted = source.read_bytes() if source.exists() else None
+    if wanted is None:
+        desk.pen.drop(path)
+    elif held == wanted:
+        desk.kept.append(name)
+    else:
+        desk.public(name, wanted)
 
 
 def existing_clients(folder: Path) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ from closeout.resources import render
 CERTS = "/mosquitto/config/certs"
 """Where compose mounts `certs/broker`, and what the listener names."""
 
+LISTENER = "tls-listener.conf"
+"""The file beside a configuration that `certs.dev` copies to `certs/broker` with certificates."""
+
 ACL = "/mosquitto/config/aclfile"
 OPENSSL = "/mosquitto/config/openssl.cnf"
 
@@ -74,15 +77,15 @@ COMPOSE = Placement()
 CLUSTER = Placement(certs=CLUSTER_CERTS, certificate="tls.crt", key="tls.key")
 
 
-def tls_listener(place: Placement) -> str:
-    """Return the listener's lines."""
-    values = {"certs": place.certs, "certificate": place.certificate, "key": place.key}
-    return render("mqtt-tls/tls-listener.conf.j2", values).decode()
-
-
-def listener_security(place: Placement) -> str:
-    """Return the access settings of the listener."""
-    return render("mqtt-tls/listener-security.conf.j2", {"acl": place.acl}).decode()
+def tls_listener(place: Placement) -> bytes:
+    """Return the listener that a configuration includes once there are certificates."""
+    values = {
+        "certs": place.certs,
+        "certificate": place.certificate,
+        "key": place.key,
+        "acl": place.acl,
+    }
+    return render("mqtt-tls/tls-listener.conf.j2", values)
 
 
 def production_conf(place: Placement, before: BrokerConf) -> bytes:

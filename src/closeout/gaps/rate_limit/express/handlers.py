@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.gaps.rate_limit.express.limiters import factories
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
+from closeout.parsing.typescript import find, text_of
 from closeout.parsing.typescript_names import Names
+from closeout.parsing.typescript_tree import fragment
+from closeout.parsing.typescript_values import TypeScriptValues
 
 _DEPTH = 3
 _MEMBER = re.compile(r"(?<![\w$.])(?:this|[A-Za-z_$][\w$]*)(?:\.[A-Za-z_$][\w$]*)?")
-_TOO_MANY = re.compile(r"\b429\b|TOO_MANY_REQUESTS")
+_TOO_MANY = frozenset({"429", "TOO_MANY_REQUESTS"})
+_WORDS = ("number", "property_identifier", "string_fragment")
+_ASKED = frozenset({"binary_expression", "switch_case"})
+"""What compares an answer's number with another's: it reads an answer and gives none."""
 _BODY = r"(?:body|input|payload|credentials|dto|parsed|data|value)"
 _READ = re.compile(rf"\b{_BODY}\??(?:\.(\w+)|\[['\"`](\w+)['\"`]\])")
 _TAKEN_APART = re.compile(rf"\{{([^{{}}]*)\}}\s*(?::[^=;]+)?=\s*[^;\n]*\b{_BODY}\b")
@@ -32,8 +39,19 @@ class Fields:
 
 
 def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
-    """Return whether the handler, or a function of the service that it calls, answers 429."""
-    return any(_TOO_MANY.search(text) for text in _spelled_out(tree, route))
+    """Return whether the handler, or a function of the service that it calls, answers 429.
+
+    What a limiter is told to answer is the limiter's, and is judged by its numbers.
+    """
+    return any(_answers(text) for text in _spelled_out(tree, route))
+
+
+def _answers(text: str) -> bool:
+    given = find(fragment(text.encode()), *_WORDS)
+    return any(
+        text_of(node) in _TOO_MANY and node.parent is not None and node.parent.type not in _ASKED
+        for node in given
+    )
 
 
 def login_fields(tree: Tree, route: AuthRoute) -> Fields:
@@ -81,16 +99,17 @@ def _read(text: str) -> Iterator[str]:
 
 
 def _spelled_out(tree: Tree, route: AuthRoute) -> Iterator[str]:
-    """Yield the handler's source text and that of the service's functions it leads to."""
-    texts = [place.text for place in route.handlers]
-    yield "\n".join(texts)
+    """Yield the handlers' source text and that of the service's functions they lead to."""
+    values = TypeScriptValues(tree)
     seen: set[str] = set()
-    for text in texts:
-        yield from _called(Names(tree), route.path, text, seen, _DEPTH)
+    for place in route.handlers:
+        text = _without_limiters(values, route.path, place.text)
+        yield text
+        yield from _called(values, route.path, text, seen, _DEPTH)
 
 
 def _called(
-    names: Names, path: PurePosixPath, text: str, seen: set[str], depth: int
+    values: TypeScriptValues, path: PurePosixPath, text: str, seen: set[str], depth: int
 ) -> Iterator[str]:
     for match in _MEMBER.finditer(text) if depth else ():
         name = match[0]
@@ -98,10 +117,20 @@ def _called(
         if key in seen:
             continue
         seen.add(key)
-        found = _function(names, path, name)
+        found = _function(values.names, path, name)
         if found is not None and found[1] != text:
-            yield found[1]
-            yield from _called(names, *found, seen, depth - 1)
+            there = _without_limiters(values, *found)
+            yield there
+            yield from _called(values, found[0], there, seen, depth - 1)
+
+
+def _without_limiters(values: TypeScriptValues, path: PurePosixPath, text: str) -> str:
+    """Return a function's text without the limiters that it makes or that it is."""
+    content = text.encode()
+    calls = factories(values, path, fragment(content))
+    for call in reversed(calls):
+        content = content[: call.start_byte] + content[call.end_byte :]
+    return content.decode()
 
 
 def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPath, str] | None:

@@ -1,0 +1,105 @@
+"""The real mosquitto on a fresh clone, and with certificates: who was served still is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from closeout.fs.tree import DiskTree, Overlay
+from closeout.gaps.mqtt_tls import GAP, certificates
+from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
+from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage
+from closeout.model import ProbeContext
+from tests.support.builders import write_files
+
+pytestmark = [pytest.mark.live, pytest.mark.needs("mosquitto")]
+
+COMPOSE = b"""services:
+  bus:
+    image: eclipse-mosquitto:2
+    ports:
+      - "1883:1883"
+    volumes:
+      - ./bus/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro
+"""
+CONFIGURATIONS = {
+    "one listener": b"listener 1883\nallow_anonymous true\n",
+    "shared after the last": b"listener 1883\nlistener 1884\nallow_anonymous true\n",
+    "shared before the first": b"allow_anonymous true\nlistener 1883\nlistener 1884\n",
+    "the last one counts": b"listener 1883\nallow_anonymous false\nlistener 1884\n"
+    b"allow_anonymous true",
+    "closed": b"listener 1883\nlistener 1884\nallow_anonymous false\n",
+    "apart": b"per_listener_settings true\nlistener 1883\nallow_anonymous true\nlistener 1884\n",
+    "said to be shared": b"per_listener_settings false\r\nlistener 1883\r\nlistener 1884\r\n"
+    b"allow_anonymous true\r\n",
+    "deprecated": b"allow_anonymous true\nport 1883\n",
+}
+
+
+def fixed(root: Path, conf: bytes) -> Path:
+    """Return a tree with one broker, fixed."""
+    write_files(root, {"docker-compose.yml": COMPOSE, "bus/mosquitto.conf": conf})
+    stage = Overlay(DiskTree(root))
+    for changeset in GAP.fix(stage):
+        assert changeset.unresolved == ()
+        for edit in changeset.edits:
+            stage.lay(edit)
+    write_files(root, {str(edit.path): edit.after for edit in stage.edits})
+    return root
+
+
+def staged(root: Path, scratch: Path) -> Stage:
+    """Return the broker as compose starts it."""
+    return compose_stage(ProbeContext(root=root, scratch=scratch))
+
+
+def answers(broker: mosquitto.Running) -> dict[int, str]:
+    """Return how a client without a login fares on each plaintext port."""
+    plain = {port: used for port, used in broker.ports.items() if port != 8883}
+    return {port: mqtt.connect(used, None).partition(":")[0] for port, used in plain.items()}
+
+
+@pytest.mark.parametrize("conf", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_plaintext_is_served_as_before_with_and_without_certificates(
+    conf: bytes, tmp_path: Path
+) -> None:
+    """A clone without certificates starts as it did; with them there is TLS besides."""
+    write_files(tmp_path / "was", {"docker-compose.yml": COMPOSE, "bus/mosquitto.conf": conf})
+    with mosquitto.serving(staged(tmp_path / "was", tmp_path).container) as broker:
+        before = answers(broker)
+    stage = staged(fixed(tmp_path / "tree", conf), tmp_path)
+    with mosquitto.serving(replace(stage.container, has_certificates=False)) as broker:
+        assert answers(broker) == before
+        assert 8883 not in broker.ports
+    with mosquitto.serving(stage.container) as broker:
+        assert answers(broker) == before
+        good = mqtt.tls_context(broker.ca, broker.pair("probe-device"))
+        bare = mqtt.tls_context(broker.ca, None)
+        assert mqtt.connect(broker.ports[8883], good) == "accepted"
+        assert mqtt.connect(broker.ports[8883], bare).startswith("refused")
+
+
+def test_loopback_is_served_when_there_was_no_listener(tmp_path: Path) -> None:
+    """Without any listener the broker serves its own machine: it still does."""
+    stage = staged(fixed(tmp_path, b"allow_anonymous true\n"), tmp_path)
+    with mosquitto.serving(stage.container) as broker:
+        assert answers(broker) == {1883: "accepted"}
+
+
+def test_listener_comes_and_goes_with_the_certificates(tmp_path: Path) -> None:
+    """`certs.dev` copies it, `certs.renew` keeps the copy in step, also when it is gone."""
+    bus = fixed(tmp_path, CONFIGURATIONS["one listener"]) / "bus"
+    source, copy = bus / "tls-listener.conf", bus / "certs" / "broker" / "tls-listener.conf"
+    assert not copy.exists()
+    certificates.issue(bus / "certs")
+    assert copy.read_bytes() == source.read_bytes()
+    source.write_bytes(source.read_bytes() + b"max_connections 7\n")
+    certificates.renew(bus / "certs")
+    assert copy.read_bytes() == source.read_bytes()
+    certificates.reissue(bus / "certs")
+    assert copy.read_bytes() == source.read_bytes()
+    source.unlink()
+    certificates.renew(bus / "certs")
+    assert not copy.exists()
