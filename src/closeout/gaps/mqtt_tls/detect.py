@@ -9,8 +9,6 @@ from pathlib import PurePosixPath
 
 from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
-from closeout.formats.holdings import is_deployed_from
-from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
@@ -36,22 +34,6 @@ ACCESS = ("acl_file",)
 _LOCAL = ("127.", "[::1]", "localhost")
 _DEFAULT = re.compile(r"\$\{\w+:?-([^}]*)\}")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
-
-
-_BROKERS = (
-    *(b"mosquitto", b"emqx", b"vernemq", b"hivemq", b"nanomq", b"activemq", b"rabbitmq_mqtt"),
-    b"aedes",
-)
-_RUNS_BROKER = question(
-    (".yml", ".yaml", ".conf", ".json", ".sh", ".tf", ".tpl", ""),
-    lambda content: holds_in_any_case(content, _BROKERS),
-    is_deployed_from,
-)
-
-
-def has_broker(tree: Tree) -> bool:
-    """Return whether anything in the tree runs an MQTT broker, ours to judge or not."""
-    return bool(tree.candidates(_RUNS_BROKER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
