@@ -13,6 +13,7 @@ from closeout.engine import rules
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse, production_problems, tls_problems
 from closeout.model import Edit, Finding, Reason, Tree, Unresolved
@@ -439,7 +440,7 @@ def test_derive_lists_the_certificate_when_the_folder_has_a_kustomization(
 
 def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
     """Everything is held strictly; secrets are named, and filled by cert-manager alone."""
-    made = render.cluster_manifests("broker", "farm", render.access_list(None))
+    made = render.cluster_manifests("broker", "farm", access_list(None))
     assert set(made) == {"configmap.yaml", "statefulset.yaml", "service.yaml", "certificate.yaml"}
     assert validate_together({PurePosixPath(name): body for name, body in made.items()}) == ()
     documents = [top for body in made.values() for top in yaml.safe_load_all(body)]

@@ -10,6 +10,7 @@ import pytest
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
+from closeout.gaps.mqtt_tls.probing.mqtt_session import session
 from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage
 from closeout.model import ProbeContext
 from tests.support.builders import write_files
@@ -40,7 +41,12 @@ CONFIGURATIONS = {
 
 def fixed(root: Path, conf: bytes) -> Path:
     """Return a tree with one broker, fixed."""
-    write_files(root, {"docker-compose.yml": COMPOSE, "bus/mosquitto.conf": conf})
+    return laid(root, {"docker-compose.yml": COMPOSE, "bus/mosquitto.conf": conf})
+
+
+def laid(root: Path, files: dict[str, bytes]) -> Path:
+    """Return a tree of these files, fixed."""
+    write_files(root, files)
     stage = Overlay(DiskTree(root))
     for changeset in GAP.fix(stage):
         assert changeset.unresolved == ()
@@ -103,3 +109,72 @@ def test_listener_comes_and_goes_with_the_certificates(tmp_path: Path) -> None:
     source.unlink()
     certificates.renew(bus / "certs")
     assert not copy.exists()
+
+
+SERVICE = b"""  ledger:
+    build: ./ledger
+    environment:
+      - BUS_URL=mqtt://bus:1883
+"""
+LEDGER = b"""import mqtt from 'mqtt'
+const client = mqtt.connect(process.env.BUS_URL)
+client.on('connect', () => client.subscribe('barn/+/+/milk', { qos: 1 }))
+"""
+AGENT = b"""import paho.mqtt.client as mqtt
+
+client = mqtt.Client()
+client.publish(f"barn/{BARN}/{DEVICE_ID}/milk", "7")
+"""
+EXAMPLE = b"topic readwrite feed/%c/#\n\nuser admin\ntopic readwrite #\n"
+FARM = {
+    "docker-compose.yml": COMPOSE + SERVICE,
+    "bus/mosquitto.conf": CONFIGURATIONS["one listener"],
+    "bus/aclfile.example": EXAMPLE,
+    "ledger/src/index.ts": LEDGER,
+    "agent/main.py": AGENT,
+}
+
+
+@pytest.mark.parametrize(
+    ("receiver", "topic", "denied"),
+    [
+        ("ledger", "barn/north/probe-device/milk", "barn/north/other-device/milk"),
+        ("admin", "feed/probe-device/silo", "feed/other-device/silo"),
+    ],
+)
+def test_tls_serves_the_topics_of_the_tree(
+    receiver: str, topic: str, denied: str, tmp_path: Path
+) -> None:
+    """Those in its clients' code and those in its example; another device's are kept out."""
+    stage = staged(laid(tmp_path, FARM), tmp_path)
+    container = replace(stage.container, clients=("probe-device", receiver))
+    with mosquitto.serving(container) as broker:
+        answer = mqtt.round_trip(
+            broker,
+            broker.ports[8883],
+            sender="probe-device",
+            receiver=receiver,
+            topic=topic,
+            denied=denied,
+        )
+    assert answer == "received"
+
+
+def test_session_outlives_a_client_that_takes_its_id(tmp_path: Path) -> None:
+    """The name in the certificate is the id, whatever a client calls itself."""
+    stage = staged(laid(tmp_path, FARM), tmp_path)
+    container = replace(stage.container, clients=("probe-device", "ledger"))
+    with (
+        mosquitto.serving(container) as broker,
+        session(broker, broker.ports[8883], "ledger") as held,
+    ):
+        held.subscribe("barn/+/+/milk")
+        thief = mqtt.paho_client(broker, "probe-device", client_id="closeout-ledger")
+        thief.connect("127.0.0.1", broker.ports[8883])
+        thief.loop_start()
+        sent = thief.publish("barn/north/probe-device/milk", b"7", qos=1)
+        sent.wait_for_publish(timeout=60)
+        assert held.next()[0] == "barn/north/probe-device/milk"
+        assert held.drops == 0
+        thief.disconnect()
+        thief.loop_stop()

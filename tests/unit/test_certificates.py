@@ -355,3 +355,32 @@ def test_task_refuses_when_a_link_leads_to_the_folder(tmp_path: Path, link: str)
     with pytest.raises(CloseoutError, match="symbolic link"):
         certs.dev(tmp_path, root=str(root), names="", fleet="", force=False, dry_run=False)
     assert not list(outside.rglob("*"))
+
+
+def test_dev_serves_the_broker_of_the_tree_by_its_own_names(tmp_path: Path) -> None:
+    """Its folder, what its clients dial, and the users of its access list are the tree's."""
+    image = "services:\n  bus:\n    image: eclipse-mosquitto:2\n    volumes:\n"
+    mount = "      - ./farm/bus/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro\n"
+    bus = tmp_path / "farm" / "bus"
+    bus.mkdir(parents=True)
+    (tmp_path / "docker-compose.yml").write_text(image + mount)
+    (bus / "mosquitto.conf").write_text("listener 1883\n")
+    (bus / "aclfile").write_text("user ledger\ntopic read #\n")
+    certs.dev(tmp_path, root=str(tmp_path), names="", fleet="", force=False, dry_run=False)
+    held = names_of(read_certificate(bus / "certs" / "broker" / "server.crt"))
+    assert held == ("bus", "localhost", "127.0.0.1", "::1")
+    made = sorted(path.name for path in (bus / "certs" / "clients").glob("*.crt"))
+    assert made == ["ledger.crt", "probe-device.crt"]
+
+
+def test_dev_asks_which_broker_when_a_tree_has_several(tmp_path: Path) -> None:
+    """A folder that certs.dev guesses may be the wrong one."""
+    text = "services:\n"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mosquitto.conf").write_text("listener 1883\n")
+        text += f"  {name}:\n    image: eclipse-mosquitto:2\n    volumes:\n"
+        text += f"      - ./{name}/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro\n"
+    (tmp_path / "docker-compose.yml").write_text(text)
+    with pytest.raises(CloseoutError, match="several brokers: one, two"):
+        certs.check(tmp_path, root=str(tmp_path), days=30)

@@ -72,8 +72,10 @@ DEVIATIONS = (
         id="D-mqtt-tls-9",
         claim="Topics are shared out by client id.",
         finding="A client chooses its own id (`%c`), and so its own topics.",
-        decision="The certificate's common name is the user (`use_identity_as_username`), and "
-        "the access list's patterns use `%u`.",
+        decision="The certificate's common name is the user (`use_identity_as_username`) and the "
+        "client id (`use_username_as_clientid`, but for clients that need two connections), and "
+        "the access list's patterns use `%u`. It allows the topics in the code of the tree's "
+        "clients besides those of its example.",
     ),
     Deviation(
         id="D-mqtt-tls-10",

@@ -8,9 +8,12 @@ from pathlib import PurePosixPath
 
 from closeout.formats.compose import is_base
 from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.mqtt_tls.access.callers import Callers, callers
+from closeout.gaps.mqtt_tls.access.listing import listed
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
 from closeout.gaps.mqtt_tls.compose.edit import compose_splices, image_splices, taken_ports
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
+from closeout.gaps.mqtt_tls.dialled import names
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
@@ -28,16 +31,17 @@ from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open on `tree`."""
     seen = survey(tree)
+    known = callers(tree, {item.name for item in seen.brokers})
     found = [
-        *_brokers(tree, seen),
+        *_brokers(tree, seen, known),
         *_configurations(seen),
-        *_productions(tree, seen),
-        *cluster_changesets(tree, seen.manifests),
+        *_productions(tree, seen, known),
+        *cluster_changesets(tree, seen.manifests, known),
     ]
     return tuple(item for item in found if item.edits or item.unresolved)
 
 
-def _brokers(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+def _brokers(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
     """Yield what each broker needs; all who start it with one configuration get it, or none."""
     confs = dict(seen.confs)
     used: dict[PurePosixPath, set[str]] = {}
@@ -50,7 +54,7 @@ def _brokers(tree: Tree, seen: Survey) -> Iterator[Changeset]:
             yield Changeset(name=name, edits=(), unresolved=_refused(starters, str(error)))
             continue
         yield Changeset(name=name, edits=edits)
-        yield from _folder(tree, conf, starters)
+        yield from _folder(tree, seen, conf, starters, known)
 
 
 def _together(seen: Survey) -> Iterator[tuple[PurePosixPath | None, list[Broker]]]:
@@ -107,19 +111,23 @@ def _refused(starters: list[Broker], detail: str) -> tuple[Unresolved, ...]:
     )
 
 
-def _folder(tree: Tree, conf: BrokerConf | None, starters: list[Broker]) -> Iterator[Changeset]:
+def _folder(
+    tree: Tree, seen: Survey, conf: BrokerConf | None, starters: list[Broker], known: Callers
+) -> Iterator[Changeset]:
     """Yield the files that stand beside the configuration."""
     broker = starters[0]
     folder = broker.folder
     is_ours = conf is not None and _is_ours(broker, conf)
-    yield _certificate_folder(tree, broker, is_ours=is_ours)
+    acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
+    readme = render.instructions(acl, names(seen, folder))
+    yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
     if conf is None or not is_ours:
         return
-    listener = render.tls_listener(render.COMPOSE)
+    listener = render.tls_listener(render.COMPOSE, known.several)
     held = tree.read(broker.conf) if broker.conf else None
     if not any(item.port == TLS_PORT for item in parse(held or b"").listeners):
         yield _template("tls-listener", _missing(tree, folder / render.LISTENER, listener))
-    yield _template("access-list", _missing(tree, folder / "aclfile", _acl(tree, folder)))
+    yield _template("access-list", _missing(tree, folder / "aclfile", acl))
     for item in starters:
         yield _template("production-override", _override(tree, item, conf))
 
@@ -143,11 +151,11 @@ def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
     return any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1
 
 
-def _productions(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+def _productions(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
     for path, conf in _production(seen):
-        after = render.production_conf(render.COMPOSE, conf)
+        after = render.production_conf(render.COMPOSE, conf, known.several)
         yield _template("production-configuration", _changed(tree, path, after))
-        acl = _acl(tree, path.parent)
+        acl = listed(tree, path.parent, known)
         yield _template("access-list", _missing(tree, path.parent / "aclfile", acl))
 
 
@@ -169,8 +177,9 @@ def _production(seen: Survey) -> Iterator[tuple[PurePosixPath, BrokerConf]]:
             yield folder / "mosquitto.prod.conf", parse(b"")
 
 
-def _certificate_folder(tree: Tree, broker: Broker, *, is_ours: bool) -> Changeset:
-    folder = broker.folder / "certs"
+def _certificate_folder(
+    tree: Tree, folder: PurePosixPath, instructions: bytes, *, is_ours: bool
+) -> Changeset:
     readme = folder / "README.md"
     content = tree.read(readme)
     if content is not None and not instructive(content):
@@ -186,14 +195,13 @@ def _certificate_folder(tree: Tree, broker: Broker, *, is_ours: bool) -> Changes
     kept = _missing(tree, folder / "broker" / ".gitkeep", b"") if is_ours else ()
     if content is not None:
         return _template("certificate-folder", kept)
-    acl = tree.read(broker.folder / "aclfile") or _acl(tree, broker.folder)
     return _template(
         "certificate-folder",
         (
             *_missing(tree, folder / ".gitignore", render.ignored()),
             *_missing(tree, folder / ".gitkeep", b""),
             *kept,
-            *_missing(tree, readme, render.instructions(acl)),
+            *_missing(tree, readme, instructions),
         ),
     )
 
@@ -220,10 +228,6 @@ def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
     override = _missing(tree, path, after)
     curves = _missing(tree, broker.folder / "openssl.cnf", render.curves()) if override else ()
     return (*override, *curves)
-
-
-def _acl(tree: Tree, folder: PurePosixPath) -> bytes:
-    return render.access_list(tree.read(folder / "aclfile.example"))
 
 
 def _template(name: str, edits: tuple[Edit, ...]) -> Changeset:
