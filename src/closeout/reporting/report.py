@@ -10,7 +10,7 @@ from closeout.errors import ExitCode
 from closeout.fs import codec
 from closeout.model import Finding, Gap, Unresolved, Verdict, WorkOrder
 from closeout.model.verdicts import Ruling
-from closeout.reporting.documents import CriterionRow, GapRow, ReportDocument
+from closeout.reporting.documents import ClaimRow, CriterionRow, GapRow, ReportDocument
 from closeout.runs.evidence_store import EvidenceRow
 from closeout.runs.plan_record import Change
 
@@ -42,6 +42,8 @@ class Report:
     """The failures of ours that the rulings rest on, each with its log's name."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Name to version of what the run had."""
+    claims: tuple[ClaimRow, ...] = ()
+    """What a document claims of the tree, where an audit was given one."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -101,6 +103,7 @@ def to_json(report: Report) -> dict[str, object]:
         findings=tuple(shortened(item) for item in report.findings),
         unreadable=report.unreadable,
         changes=report.changes,
+        claims=report.claims,
     )
     made: dict[str, object] = codec.plain(document)
     return made

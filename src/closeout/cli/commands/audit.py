@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -147,6 +148,7 @@ def _end(
         reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
         _write(run, "claims.json", claims.to_json(reading))
         give("claims", claims.to_json(reading))
+        made = replace(made, claims=tuple(item.row for item in reading.claims))
     report.conclude(space, run, made)
     say(f"\n{order_check.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
     if reading is not None:
