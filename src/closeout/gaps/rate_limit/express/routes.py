@@ -68,6 +68,8 @@ class AuthRoute:
 
     path: PurePosixPath
     endpoint: str
+    paths: tuple[str, ...]
+    """Its paths, as written and with what the places that mount its router put before them."""
     call: typescript.Call
     handlers: tuple[typescript.SourceRange, ...]
     guards: tuple[Guard, ...]
@@ -81,6 +83,12 @@ def may_sign_in(tree: Tree) -> bool:
 def may_renew(tree: Tree) -> bool:
     """Return whether any code of the tree, in whatever language, speaks of renewing tokens."""
     return bool(tree.candidates(_MAY_RENEW))
+
+
+def endpoint_of(path: str) -> str:
+    """Return which endpoint a path ends in, empty where it is none."""
+    found = _ENDPOINT.search(path)
+    return "" if found is None else "login" if found["login"] else "refresh"
 
 
 def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ...]]:
@@ -149,6 +157,7 @@ def _routes(
             yield AuthRoute(
                 path=path,
                 endpoint=endpoint,
+                paths=(*paths, *full),
                 call=call,
                 handlers=handlers,
                 guards=(
