@@ -288,11 +288,21 @@ def test_detect_reports_a_service_that_does_not_parse() -> None:
 
 
 def test_detect_says_which_named_services_are_missing() -> None:
-    """A tree without the order's services cannot close the criterion that lists them."""
-    missing = check(service(""), "1.1").unresolved
+    """The order's own tree has most of its services; without the others 1.1 is not closed."""
+    held = {str(path): b"from fastapi import FastAPI\napp = FastAPI()\n" for path in NAMED[:3]}
+    missing = check(MemoryTree(held), "1.1").unresolved
 
-    assert {item.path for item in missing} == set(NAMED)
+    assert {item.path for item in missing} == set(NAMED[3:])
     assert {item.reason for item in missing} == {Reason.MISSING}
+
+
+def test_a_tree_that_is_not_the_orders_own_misses_none_of_its_services() -> None:
+    """Its services are all that 1.1 speaks of."""
+    held = {str(path): b"from fastapi import FastAPI\napp = FastAPI()\n" for path in NAMED[:2]}
+    seen = check(MemoryTree(held), "1.1")
+
+    assert seen.unresolved == ()
+    assert set(seen.examined) == set(NAMED[:2])
 
 
 def test_named_service_without_a_policy_gets_one(tmp_path: Path) -> None:

@@ -182,10 +182,12 @@ def test_detect_is_silent_when_a_team_fixed_it_another_way() -> None:
 
 
 def test_detect_examines_nothing_when_there_is_no_broker() -> None:
-    """No broker is no proof: every check is empty, and nothing is written."""
-    base = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
-    assert [check.examined for check in rules.checks(GAP, base)] == [(), (), (), ()]
-    assert GAP.fix(base) == ()
+    """A broker of another kind proves nothing; without any, no rule is asked."""
+    other = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: emqx # mqtt\n"})
+    assert [check.examined for check in rules.checks(GAP, other)] == [(), (), (), ()]
+    none = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
+    assert rules.checks(GAP, none) == ()
+    assert GAP.fix(other) == GAP.fix(none) == ()
 
 
 @pytest.mark.parametrize("kept", range(4))

@@ -62,6 +62,7 @@ TOLD_ELSEWHERE = {
     "gaps/sql/places.py:composed": "the survey tells the project's YAML as unparsable",
     "gaps/sql/places.py:loaded": "the same",
     "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
+    "parsing/demanded_variables.py:_by_python": "the gaps whose files these are tell it",
     "parsing/fastapi.py:_parsed": "Service.unparsable",
     "parsing/typescript_language.py:_is_module": "how an import is spelled",
     "parsing/typescript_values.py:_figure": "a number that cannot be told is an unknown value",
