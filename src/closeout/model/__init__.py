@@ -32,6 +32,7 @@ from closeout.model.probes import (
     StandIns,
 )
 from closeout.model.rules import Located, Place, Rule
+from closeout.model.subjects import Subject
 from closeout.model.tree import FileQuestion, Tree
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Service",
     "Source",
     "StandIns",
+    "Subject",
     "Text",
     "Tree",
     "Unresolved",

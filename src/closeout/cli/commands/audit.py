@@ -174,7 +174,7 @@ def _sql() -> Iterator[order_check.AskSql | None]:
         yield None
         return
     with (
-        scratch.folder("sql", mode=0o755) as folder,
+        scratch.folder("order", mode=0o755) as folder,
         postgres.server(folder / "postgres") as server,
     ):
 
