@@ -233,8 +233,7 @@ class Delivery:
                 wanted = [item for item in wanted if not any(map(item.is_named, said))]
             elif wanted:
                 yield made(path=service.path, settings=wanted, is_example=False)
-            beside = given[0].parent if given else service.path.parent
-            path = next(iter(examples_in(tree, beside)), beside / EXAMPLES[0])
+            path = _example_of(tree, given[0] if given else service.path.with_name(".env"))
             content = tree.read(path)
             named = [
                 item
@@ -275,6 +274,14 @@ class _Lack:
         service = self.service
         node = service.environment or service.node
         return 1 if self.is_example else node.line
+
+
+def _example_of(tree: Tree, file: PurePosixPath) -> PurePosixPath:
+    """Return the example that a file of variables is made from, there or not."""
+    own = file.with_name(f"{file.name}.example")
+    if tree.read(own) is not None or not file.name.startswith(".env"):
+        return own
+    return next(iter(examples_in(tree, file.parent)), file.with_name(EXAMPLES[0]))
 
 
 def _said_in(tree: Tree, file: PurePosixPath) -> list[PurePosixPath]:
