@@ -34,6 +34,10 @@ class Plant:
     names: tuple[str, ...]
     """Each stands in the ruling or the evidence of one of the criteria."""
     put: Callable[[Path], None]
+    sessions: tuple[str, ...] = ()
+    """What has to run to show it; reading alone does where there is none."""
+    only: str = ""
+    """The start of the probes that can show it."""
 
 
 def swap(place: str, old: str, new: str) -> Callable[[Path], None]:
@@ -62,7 +66,9 @@ def write(place: str, text: str) -> Callable[[Path], None]:
     return put
 
 
-def _rewrite(place: str, pattern: str, new: str) -> Callable[[Path], None]:
+def put_in(place: str, pattern: str, new: str) -> Callable[[Path], None]:
+    """Return a change of every match of a pattern in one file, of one at least."""
+
     def put(root: Path) -> None:
         text, count = re.subn(pattern, new, (root / place).read_bytes().decode())
         assert count, (place, pattern)
@@ -83,7 +89,7 @@ def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 def _without_headers(root: Path) -> None:
     for service in _UNHEADED:
-        _rewrite(f"{service}/app/main.py", r"(?m)^install_security_headers\(app\)\s*$", "")(root)
+        put_in(f"{service}/app/main.py", r"(?m)^install_security_headers\(app\)\s*$", "")(root)
 
 
 def _hollow(count: int) -> str:
@@ -181,7 +187,7 @@ RUNNING = (
         name="a CronJob whose mounts have no volume",
         criteria=("9.2",),
         names=("no volume 'backup-script'",),
-        put=_rewrite(
+        put=put_in(
             "k8s/backup-cronjob.yaml",
             r"- \{name: backup-scripts, mountPath",
             "- {name: backup-script, mountPath",
@@ -202,7 +208,7 @@ RUNNING = (
         criteria=("1.1", "1.2", "1.3", "M.1"),
         names=(_INFERENCE,),
         put=both(
-            _rewrite(
+            put_in(
                 _INFERENCE,
                 r"(?m)^install_cors\(app.*\)$",
                 "app.add_middleware(CORSMiddleware, allow_origins=['*'], allow_credentials=True)",
@@ -228,7 +234,7 @@ RUNNING = (
         name="an example environment without the variable",
         criteria=("4.3",),
         names=(".env.example",),
-        put=_rewrite(f"{_REGISTRY}/.env.example", r"DEVICE_FACTORY_SECRET=[^\n]*", ""),
+        put=put_in(f"{_REGISTRY}/.env.example", r"DEVICE_FACTORY_SECRET=[^\n]*", ""),
     ),
     Plant(
         name="a store on an API that is not served",
@@ -256,7 +262,7 @@ RUNNING = (
         name="EXTRACT on a difference of dates",
         criteria=("3.3", "M.3"),
         names=("fact_batch_cohort",),
-        put=_rewrite(
+        put=put_in(
             _COHORT,
             r"\{\{ dbt\.datediff\([^)]*\) \}\}",
             "EXTRACT(day FROM (batch_end_date - batch_start_date))",
@@ -298,7 +304,7 @@ READ = (
         name="a CronJob with a field that the API does not know",
         criteria=("9.2",),
         names=("scheduler",),
-        put=_rewrite(
+        put=put_in(
             "k8s/backup-cronjob.yaml",
             r"(?m)^  schedule: \"0 2",
             '  scheduler: nightly\n  schedule: "0 2',
@@ -308,7 +314,7 @@ READ = (
         name="a lock file left with conflict markers",
         criteria=("2.1",),
         names=("package-lock.json",),
-        put=_rewrite(f"{_IDENTITY}/package-lock.json", r"\A\{", "<<<<<<< ours\n{"),
+        put=put_in(f"{_IDENTITY}/package-lock.json", r"\A\{", "<<<<<<< ours\n{"),
     ),
 )
 """What reading alone tells; these keep services from starting, so they have a tree of their own."""
