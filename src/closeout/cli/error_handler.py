@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from argparse import Namespace
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +16,10 @@ _FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 _REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
-def spoken(command: str, as_json: bool, home: Path, action: Callable[[], ExitCode]) -> ExitCode:  # noqa: FBT001 - a command-line flag
-    """Run `action` as `guarded` does, and let the command speak in lines or as JSON."""
-    with output.turn(command, output.Form.JSON if as_json else output.Form.TEXT):
+def spoken(options: Namespace, home: Path, action: Callable[[], ExitCode]) -> ExitCode:
+    """Run `action` as `guarded` does, and let the command speak as its options ask for."""
+    form, detail = output.asked(options.json, options.quiet, options.verbose)
+    with output.turn(options.command, form, detail):
         return guarded(home, action)
 
 

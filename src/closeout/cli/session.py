@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from closeout.gaps import GAPS
 from closeout.harness import environments
 from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row, Tree
 from closeout.model.verdicts import Evidence
+from closeout.process import scratch as folders
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 
@@ -216,6 +216,5 @@ def before_fix(space: Workspace, folder: Path) -> Path | None:
 @contextmanager
 def scratch(name: str) -> Iterator[Path]:
     """Yield a folder for the block that other users may enter, as a database server must."""
-    with tempfile.TemporaryDirectory(prefix=f"closeout-{name}-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    with folders.folder(name, mode=0o755) as place:
+        yield place

@@ -16,6 +16,7 @@ from closeout.formats import compose, helm
 from closeout.formats.images import run_by
 from closeout.formats.manifests import documents_at
 from closeout.formats.settings_delivery import EXAMPLES
+from closeout.fs.tree import below
 from closeout.model import Tree
 
 _EXAMPLES = (*EXAMPLES, ".env.template")
@@ -70,8 +71,8 @@ def _copied(tree: Tree, folder: PurePosixPath, own: Mapping[str, str]) -> Iterat
     named = (folder / name for name in _EXAMPLES if tree.read(folder / name) is not None)
     source = next(named, None)
     if source is not None and any(
-        path.is_relative_to(folder) and _READS_FILE.search(tree.read(path) or b"")
-        for path in tree.ending(_SOURCES)
+        path.suffix in _SOURCES and _READS_FILE.search(tree.read(path) or b"")
+        for path in below(tree, folder)
     ):
         yield Deployed(source=source, variables=own, is_file=True)
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import line_end
+from closeout.parsing.memo import Remembered
 
 _WORD = re.compile(rb"[ \t]*([A-Za-z]+)[ \t]+")
 _COMMENT = re.compile(rb"[ \t]*#")
@@ -50,8 +51,13 @@ class Copy:
         return None
 
 
-def instructions(content: bytes) -> Iterator[Instruction]:
-    """Yield the instructions of a Dockerfile, continued lines joined and comments left out."""
+@Remembered
+def instructions(content: bytes) -> tuple[Instruction, ...]:
+    """Return the instructions of a Dockerfile, continued lines joined and comments left out."""
+    return tuple(_instructions(content))
+
+
+def _instructions(content: bytes) -> Iterator[Instruction]:
     start = 0
     while start < len(content):
         end = line_end(content, start)
@@ -70,8 +76,13 @@ def instructions(content: bytes) -> Iterator[Instruction]:
             yield Instruction(word=word[1].decode().upper(), rest=rest, end=end)
 
 
-def copies(content: bytes) -> Iterator[Copy]:
-    """Yield what each stage takes from the build context, by its working folder."""
+@Remembered
+def copies(content: bytes) -> tuple[Copy, ...]:
+    """Return what each stage takes from the build context, by its working folder."""
+    return tuple(_copies(content))
+
+
+def _copies(content: bytes) -> Iterator[Copy]:
     folders: dict[str, PurePosixPath] = {}
     stage, folder = "", _TOP
     for item in instructions(content):

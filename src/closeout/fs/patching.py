@@ -7,8 +7,8 @@ configuration and hooks are never consulted (ADR 0004).
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.safe_open import clean_path, is_plain_name
 from closeout.model import Edit, Patch, PatchState, Tree
+from closeout.process import scratch
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
@@ -87,10 +88,10 @@ def state(tree: Tree, patch: Patch) -> PatchState:
     present = {path for path in patch.targets if tree.read(path) is not None}
     if any(path not in present for path in patch.targets if path not in created):
         return PatchState.TARGET_MISSING
-    with _scratch(tree, patch) as folder:
-        if _apply(Path(folder), patch, "--check"):
+    with _staged(tree, patch) as folder:
+        if _apply(folder, patch, "--check"):
             return PatchState.APPLIES
-        if _apply(Path(folder), patch, "--check", "--reverse"):
+        if _apply(folder, patch, "--check", "--reverse"):
             return PatchState.ALREADY_APPLIED
     return PatchState.DRIFTED
 
@@ -136,8 +137,8 @@ def joined(patches: Sequence[Patch]) -> Patch:
 def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
     """Return the edits that `patch` makes on `tree`; raises CloseoutError where it does not fit."""
     modes = {path: made for path, made in _kinds(patch) if made}
-    with _scratch(tree, patch) as folder:
-        if not _apply(Path(folder), patch):
+    with _staged(tree, patch) as folder:
+        if not _apply(folder, patch):
             raise CloseoutError(
                 "patch-drifted",
                 f"{patch.name} no longer fits {patch.targets[0]} (line {first_line(patch)}).",
@@ -148,7 +149,7 @@ def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
             Edit(
                 path=path,
                 before=tree.read(path),
-                after=(Path(folder) / path).read_bytes(),
+                after=(folder / path).read_bytes(),
                 mode=modes.get(path) or tree.mode(path),
             )
             for path in patch.targets
@@ -177,14 +178,14 @@ def diffs(changes: Sequence[Sequence[Edit]]) -> tuple[bytes, ...]:
 
 
 def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="closeout-diff-") as folder:
+    with scratch.folder("diff") as folder:
         for side in ("a", "b"):
-            (Path(folder) / side).mkdir()
+            (folder / side).mkdir()
         for number, edits in enumerate(changes):
             for edit in edits:
                 if edit.before is not None:
-                    _put(Path(folder) / "a" / str(number) / edit.path, edit.before, edit.mode)
-                _put(Path(folder) / "b" / str(number) / edit.path, edit.after, edit.mode)
+                    _put(folder / "a" / str(number) / edit.path, edit.before, edit.mode)
+                _put(folder / "b" / str(number) / edit.path, edit.after, edit.mode)
         result = process.run(
             [
                 "git",
@@ -200,8 +201,8 @@ def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
                 "a",
                 "b",
             ],
-            cwd=Path(folder),
-            env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": folder},
+            cwd=folder,
+            env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder)},
         )
     if result.code not in {0, 1}:
         raise CloseoutError(
@@ -258,13 +259,14 @@ def _kinds(patch: Patch) -> list[tuple[PurePosixPath, int]]:
     return kinds
 
 
-def _scratch(tree: Tree, patch: Patch) -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory(prefix="closeout-stage-")
-    for path in patch.targets:
-        content = tree.read(path)
-        if content is not None:
-            _put(Path(folder.name) / path, content, tree.mode(path))
-    return folder
+@contextmanager
+def _staged(tree: Tree, patch: Patch) -> Iterator[Path]:
+    with scratch.folder("stage") as folder:
+        for path in patch.targets:
+            content = tree.read(path)
+            if content is not None:
+                _put(folder / path, content, tree.mode(path))
+        yield folder
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:

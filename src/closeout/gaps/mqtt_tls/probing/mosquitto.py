@@ -13,7 +13,6 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,7 +22,7 @@ from pathlib import Path
 from closeout import process
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
-from closeout.process import pace
+from closeout.process import pace, scratch
 
 _START = 20.0
 """Seconds until the broker listens."""
@@ -113,8 +112,7 @@ def serving(container: Container) -> Iterator[Running]:
         message = "mosquitto is not installed"
         raise BrokerDownError(message)
     user = _ordinary_user()
-    with tempfile.TemporaryDirectory(prefix="closeout-mqtt-") as folder:
-        home = Path(folder)
+    with scratch.folder("mqtt") as home:
         certs, stranger = home / "certs", home / "stranger"
         ports: dict[int, int] = {}
         conf = home / "mosquitto.conf"
