@@ -116,6 +116,8 @@ def _untested_python() -> str:
 RUNNING = (
     Plant(
         name="a limiter left at 1000 for verification",
+        sessions=("live_probes",),
+        only="rate-limit",
         criteria=("2.1", "2.3", "M.2"),
         names=("rate-limit",),
         put=swap(
@@ -126,6 +128,8 @@ RUNNING = (
     ),
     Plant(
         name="the refresh route without a limiter",
+        sessions=("live_probes",),
+        only="rate-limit",
         criteria=("2.2",),
         names=("authRoutes.ts",),
         put=both(
@@ -135,12 +139,15 @@ RUNNING = (
     ),
     Plant(
         name="security headers in two services of five",
+        sessions=("live_probes",),
+        only="headers",
         criteria=("7.1", "7.2", "7.3", "7.4", "M.6"),
         names=tuple(f"{service}/app/main.py" for service in _UNHEADED),
         put=_without_headers,
     ),
     Plant(
         name="billing tests that fail",
+        sessions=("billing_jest",),
         criteria=("M.4",),
         names=("invoiceService.test.ts",),
         put=swap(
@@ -151,18 +158,21 @@ RUNNING = (
     ),
     Plant(
         name="billing coverage below its floor",
+        sessions=("billing_jest",),
         criteria=("5.5",),
         names=("reconciliationService.ts",),
         put=write(f"{_BILLING}/src/services/reconciliationService.ts", _untested_typescript()),
     ),
     Plant(
         name="payment tests without an assertion",
+        sessions=("billing_jest",),
         criteria=("5.3",),
         names=("paymentService.test.ts",),
         put=write(f"{_BILLING}/tests/paymentService.test.ts", _hollow(6)),
     ),
     Plant(
         name="vision tests that fail",
+        sessions=("vision_pytest",),
         criteria=("6.4", "M.5"),
         names=("test_job_service.py",),
         put=swap(
@@ -173,12 +183,15 @@ RUNNING = (
     ),
     Plant(
         name="vision coverage below its floor",
+        sessions=("vision_pytest",),
         criteria=("6.5",),
         names=("statements",),
         put=write(f"{_VISION}/app/services/tracking_service.py", _untested_python()),
     ),
     Plant(
         name="a backup script that does not parse",
+        sessions=("live_probes",),
+        only="backup",
         criteria=("9.1", "9.2", "9.3", "9.4", "M.8"),
         names=("scripts/backup-database.sh",),
         put=swap("scripts/backup-database.sh", '\nmain "$@"', '\nif main "$@"; then\n'),
@@ -195,6 +208,8 @@ RUNNING = (
     ),
     Plant(
         name="a broker configuration that no longer starts",
+        sessions=("live_probes",),
+        only="mqtt",
         criteria=("8.4",),
         names=("mosquitto.prod.conf",),
         put=swap(
@@ -205,6 +220,8 @@ RUNNING = (
     ),
     Plant(
         name="a wildcard left in one service",
+        sessions=("live_probes",),
+        only="cors",
         criteria=("1.1", "1.2", "1.3", "M.1"),
         names=(_INFERENCE,),
         put=both(
@@ -222,6 +239,8 @@ RUNNING = (
     ),
     Plant(
         name="the factory literal left in",
+        sessions=("live_probes",),
+        only="factory-secret",
         criteria=("4.1", "4.2"),
         names=("provisioning.ts",),
         put=swap(
@@ -260,6 +279,7 @@ RUNNING = (
     ),
     Plant(
         name="EXTRACT on a difference of dates",
+        sessions=("dbt",),
         criteria=("3.3", "M.3"),
         names=("fact_batch_cohort",),
         put=put_in(

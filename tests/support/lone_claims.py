@@ -1,4 +1,7 @@
-"""False claims that exclude each other: each is planted into a tree of its own."""
+"""False claims that exclude each other: each is planted into a tree of its own.
+
+`criteria` are those that are refuted by what `sessions` names, or by reading alone.
+"""
 
 from __future__ import annotations
 
@@ -40,32 +43,32 @@ _LONG = "windowMs: 15 * 60 * 1000"
 _LIMITERS = (
     Plant(
         name="a limiter of a thousand with the order's message",
-        criteria=("2.1", "M.2"),
+        criteria=("2.1", "2.3"),
         names=("1000",),
         put=write(_LIMITER, _limiter(f"{_LONG}, max: 1000")),
     ),
     Plant(
         name="a limiter whose window is a second",
-        criteria=("2.1", "M.2"),
-        names=("authRateLimiter.ts",),
+        criteria=("2.1",),
+        names=("900",),
         put=write(_LIMITER, _limiter("windowMs: 1000, limit: 5")),
     ),
     Plant(
         name="a limiter that skips everybody",
-        criteria=("2.1", "M.2"),
+        criteria=("2.1", "2.3"),
         names=("skip",),
         put=write(_LIMITER, _limiter(f"{_LONG}, limit: 5, skip: () => true")),
     ),
     Plant(
         name="a limiter that counts no failures",
-        criteria=("2.1", "M.2"),
-        names=("skipFailedRequests",),
+        criteria=("2.1", "2.3"),
+        names=("no failed attempt",),
         put=write(_LIMITER, _limiter(f"{_LONG}, limit: 5, skipFailedRequests: true")),
     ),
     Plant(
         name="a limit that compose sets high",
-        criteria=("2.1", "M.2"),
-        names=("LOGIN_MAX",),
+        criteria=("2.1", "2.3"),
+        names=("5000", "docker-compose.yml"),
         put=both(
             write(_LIMITER, _limiter(f"{_LONG}, limit: Number(process.env.LOGIN_MAX || 5)")),
             swap(_COMPOSE, "      JWT_EXPIRES_IN: 15m\n", "      JWT_EXPIRES_IN: 15m\n"
@@ -74,7 +77,7 @@ _LIMITERS = (
     ),
     Plant(
         name="a limiter mounted behind its route",
-        criteria=("2.1", "2.3", "M.2"),
+        criteria=("2.1", "2.3"),
         names=("authRoutes.ts",),
         put=swap(
             _ROUTES,
@@ -87,7 +90,7 @@ _LIMITERS = (
 _READ = (
     Plant(
         name="a list of every origin by another name",
-        criteria=("1.1", "1.2", "1.3", "M.1"),
+        criteria=("1.1", "1.3"),
         names=("main.py",),
         put=both(
             swap(
@@ -105,7 +108,7 @@ _READ = (
     ),
     Plant(
         name="a token's secret with a fallback",
-        criteria=("4.1",),
+        criteria=("4.1", "10.3"),
         names=("config/index.ts",),
         put=swap(
             f"{_IDENTITY}/src/config/index.ts",
@@ -115,7 +118,7 @@ _READ = (
     ),
     Plant(
         name="the broker's certificates not mounted",
-        criteria=("8.2",),
+        criteria=("8.1", "8.2"),
         names=("docker-compose.yml",),
         put=swap(
             "edge-layer/docker-compose.yml",
@@ -151,7 +154,7 @@ _READ = (
     ),
     Plant(
         name="a store that was never written",
-        criteria=("10.2",),
+        criteria=("10.2", "10.3"),
         names=("store",),
         put=remove("k8s/external-secrets/cluster-secret-store.yaml"),
     ),
@@ -171,17 +174,13 @@ _RUN = (
     Plant(
         name="a year of HTTPS that is a day",
         criteria=("7.4",),
-        names=("Strict-Transport-Security",),
-        sessions=("live_probes",),
-        only="headers",
+        names=("max-age=86400",),
         put=swap(f"{_INFERENCE}/security_headers.py", "max-age=31536000", "max-age=86400"),
     ),
     Plant(
         name="framing allowed in one service",
         criteria=("7.2",),
-        names=("X-Frame-Options",),
-        sessions=("live_probes",),
-        only="headers",
+        names=("ALLOWALL",),
         put=swap(
             f"{_INFERENCE}/security_headers.py",
             '    "X-Frame-Options": "DENY",\n',
@@ -190,10 +189,12 @@ _RUN = (
     ),
     Plant(
         name="invoice tests that are skipped",
-        criteria=("5.1",),
+        criteria=("5.1", "M.4"),
         names=("invoiceService.test.ts",),
         sessions=("billing_jest",),
-        put=put_in(f"{_BILLING}/tests/invoiceService.test.ts", r"(?m)^describe\(", "describe.skip("),
+        put=put_in(
+            f"{_BILLING}/tests/invoiceService.test.ts", r"(?m)^describe\(", "describe.skip("
+        ),
     ),
     Plant(
         name="no tests of subscriptions",
@@ -210,14 +211,14 @@ _RUN = (
         put=remove(f"{_BILLING}/tests/usageMeteringService.test.ts"),
     ),
     Plant(
-        name="inference tests that are expected to fail",
-        criteria=("6.3",),
+        name="inference tests that are skipped",
+        criteria=("6.3", "M.5"),
         names=("test_inference_service.py",),
         sessions=("vision_pytest",),
         put=put_in(
             f"{_VISION}/tests/test_inference_service.py",
-            r"(?m)^import pytest$",
-            "import pytest\n\npytestmark = pytest.mark.xfail(strict=False)",
+            r"(?m)^pytestmark = .*$",
+            "pytestmark = [pytest.mark.unit, pytest.mark.skip(reason='later')]",
         ),
     ),
 )
