@@ -311,7 +311,7 @@ def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None
     fixed = Overlay(reference, _edits(reference))
     example = fixed.read(f"{SERVICE}/.env.example") or b""
     assert example.startswith(reference.read(f"{SERVICE}/.env.example") or b"-")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in example
+    assert b"\nTRUST_PROXY_HOPS=\n" in example
 
 
 def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
@@ -320,7 +320,7 @@ def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
     files = {"p/src/api.ts": router, "p/package.json": MANIFEST, "p/.env.sample": b"PORT=1\n"}
     fixed = Overlay(MemoryTree(files), _edits(MemoryTree(files)))
     assert b"PORT=1\n# Sign-in limits" in (fixed.read("p/.env.sample") or b"")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in (fixed.read("p/.env.sample") or b"")
+    assert b"\nTRUST_PROXY_HOPS=\n" in (fixed.read("p/.env.sample") or b"")
     assert GAP.fix(fixed) == ()
 
 
@@ -405,10 +405,10 @@ def test_derive_hands_the_settings_on_through_compose_and_chart() -> None:
     )
     fixed = Overlay(tree, _edits(tree))
     assert (
-        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}\n"
+        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}\n"
         b"      - REDIS_URL=redis://cache:6379/4\n" in (fixed.read("docker-compose.yml") or b"")
     )
-    assert b'  TRUST_PROXY_HOPS: "0"\n' in (fixed.read("p/helm/values.yaml") or b"")
+    assert b'  TRUST_PROXY_HOPS: ""\n' in (fixed.read("p/helm/values.yaml") or b"")
     assert GAP.fix(fixed) == ()
 
 
@@ -431,3 +431,33 @@ def test_route_is_found_in_a_service_whose_manifest_does_not_parse() -> None:
     router = b"const { router } = require('./made');\nrouter.post('/login', (req, res) => {});\n"
     tree = _service(router, **{"package.json": b'{"dependencies": {"express": "4"},,}'})
     assert any(_rules(tree).values())
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_renewal"),
+    [
+        (b"(req, res) => res.json({ started: req.body.dashboardId })", False),
+        (b"rebuild", False),
+        (b"(req, res) => res.json(renew(req.body.token))", True),
+        (b"(req, res) => res.json(renew(req.cookies.sid))", True),
+        (b"elsewhere.refresh", True),
+    ],
+)
+def test_detect_reads_the_handler_of_a_plain_refresh(handler: bytes, is_renewal: bool) -> None:
+    """Figures are refreshed too: a renewal reads a token, or cannot be read itself."""
+    router = (
+        b"import { Router } from 'express'\nimport elsewhere from './elsewhere'\n"
+        b"const r = Router()\nfunction rebuild(req, res) { res.json({ from: req.body.since }) }\n"
+        b"r.post('/dashboards/refresh', " + handler + b")\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert bool(_rules(tree)["2.2"]) == is_renewal
+
+
+def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
+    """Below /auth, /refresh is a session's whatever its handler is called."""
+    router = (
+        b"import { Router } from 'express'\nconst r = Router()\nr.post('/auth/refresh', () => 1)\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert _rules(tree)["2.2"] == 1

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from closeout.model.findings import Criterion, Digest, Means, Text, Verdict
-from closeout.model.probes import Measure, ProofKind
+from closeout.model.probes import Measure, ProofKind, StandIns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Evidence:
     measures: tuple[Measure, ...] = ()
     bug: str = ""
     """The failure of ours that kept the probe from an answer, with the log's name."""
+    stand_ins: tuple[StandIns, ...] = ()
+    """How the services that it asked were started."""
 
     def __post_init__(self) -> None:
         """Refuse evidence that says nothing."""
@@ -80,6 +82,11 @@ class Ruling:
             raise ValueError(message)
         if self.verdict is Verdict.CLOSED and any(item.passed is False for item in self.evidence):
             message = f"criterion {self.criterion.id} cannot be CLOSED against failing evidence"
+            raise ValueError(message)
+        if self.verdict is Verdict.NOT_APPLICABLE and any(
+            item.passed is False for item in self.evidence
+        ):
+            message = f"criterion {self.criterion.id} applies: evidence about it fails"
             raise ValueError(message)
         if self.verdict is Verdict.WAIVED and self.waiver is None:
             message = f"criterion {self.criterion.id} cannot be WAIVED without a waiver"

@@ -94,6 +94,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
             "adrs": sorted({item["adr"] for gap in report["gaps"] for item in gap["deviations"]}),
             "claims": _claims(report),
             "matrices": _matrices(items),
+            "stand_ins": _stand_ins(items),
             "bars": measures.bars(items),
             "figures": measures.figures(items),
             "grades": measures.grades(items),
@@ -139,12 +140,16 @@ def _touched(text: str) -> str:
 
 def _headline(counts: Mapping[str, int], total: int) -> str:
     closed = counts.get("CLOSED", 0)
+    applicable = total - counts.get("NOT_APPLICABLE", 0)
     left = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
     if left:
         return f"{left} of {total} criteria are not met"
-    if closed == total:
-        return f"all {total} criteria are closed"
-    return f"{closed} of {total} criteria closed, none open, the rest not proven here"
+    if not applicable:
+        return f"none of the {total} criteria applies to this tree"
+    told = "" if applicable == total else " that apply"
+    if closed == applicable:
+        return f"all {applicable} criteria{told} are closed"
+    return f"{closed} of {applicable} criteria{told} closed, none open, the rest not proven here"
 
 
 def _strip(counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -180,6 +185,18 @@ def _matrices(items: Sequence[measures.Item]) -> list[dict[str, Any]]:
         gap, _, short = name.partition(".")
         by_gap.setdefault(gap, {}).setdefault(short, {})[service] = item
     return [_matrix(gap, rows) for gap, rows in sorted(by_gap.items())]
+
+
+def _stand_ins(items: Sequence[measures.Item]) -> list[Mapping[str, Any]]:
+    """Return how each service was started, all that stood in for something in any of its boots."""
+    found: dict[str, dict[str, Any]] = {}
+    for made in (made for item in items for made in item.get("stand_ins", ())):
+        row = found.setdefault(made["service"], {"service": made["service"]})
+        for key in ("launcher", "note"):
+            row[key] = row.get(key) or made.get(key, "")
+        for key in ("stubbed", "filled", "replaced"):
+            row[key] = sorted({*row.get(key, ()), *made.get(key, ())})
+    return [row for _, row in sorted(found.items())]
 
 
 def _matrix(gap: str, rows: Mapping[str, Mapping[str, measures.Item]]) -> dict[str, Any]:

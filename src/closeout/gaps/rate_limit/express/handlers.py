@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.gaps.rate_limit.express.limiters import factories
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
-from closeout.parsing.typescript import find, text_of
+from closeout.parsing.typescript import Definition, find, text_of
 from closeout.parsing.typescript_names import Names
 from closeout.parsing.typescript_tree import fragment
 from closeout.parsing.typescript_values import TypeScriptValues
@@ -19,6 +19,8 @@ _DEPTH = 3
 _MEMBER = re.compile(r"(?<![\w$.])(?:this|[A-Za-z_$][\w$]*)(?:\.[A-Za-z_$][\w$]*)?")
 _TOO_MANY = frozenset({"429", "TOO_MANY_REQUESTS"})
 _WORDS = ("number", "property_identifier", "string_fragment")
+_NAMED = ("identifier", "property_identifier", "shorthand_property_identifier_pattern", "string")
+_SESSION = re.compile(r"token|session|cookie|jwt|auth|credential", re.IGNORECASE)
 _ASKED = frozenset({"binary_expression", "switch_case"})
 """What compares an answer's number with another's: it reads an answer and gives none."""
 _BODY = r"(?:body|input|payload|credentials|dto|parsed|data|value)"
@@ -43,7 +45,7 @@ def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
 
     What a limiter is told to answer is the limiter's, and is judged by its numbers.
     """
-    return any(_answers(text) for text in _spelled_out(tree, route))
+    return any(_answers(text) for text in spelled_out(tree, route))
 
 
 def _answers(text: str) -> bool:
@@ -56,13 +58,13 @@ def _answers(text: str) -> bool:
 
 def login_fields(tree: Tree, route: AuthRoute) -> Fields:
     """Return which fields the sign-in reads; where that is not written, those it may read."""
-    texts = tuple(_spelled_out(tree, route))
+    texts = tuple(spelled_out(tree, route))
     return Fields(accounts=_one_of(_ACCOUNTS, texts), secrets=_one_of(_SECRETS, texts))
 
 
 def refresh_fields(tree: Tree, route: AuthRoute) -> tuple[str, ...]:
     """Return the fields that the renewal reads its token from, () where that is not written."""
-    texts = tuple(_spelled_out(tree, route))
+    texts = tuple(spelled_out(tree, route))
     if "token" in {name for text in texts for name in _read(text)}:
         return (*_TOKENS, "token")
     is_known = any(name in text for text in texts for name in (*_TOKENS, "cookies"))
@@ -98,14 +100,25 @@ def _read(text: str) -> Iterator[str]:
             yield from re.findall(r"(?:^|,|\n)\s*(\w+)", match[1])
 
 
-def _spelled_out(tree: Tree, route: AuthRoute) -> Iterator[str]:
+def renews_tokens(tree: Tree, route: AuthRoute) -> bool:
+    """Return whether a renewal's handler reads a token, true as well where it cannot be read."""
+    if _SESSION.search(" ".join(route.paths)):
+        return True
+    last = replace(route, handlers=route.handlers[-1:])
+    texts = tuple(spelled_out(tree, last))
+    is_read = len(texts) > 1 or "=>" in texts[0] or "function" in texts[0]
+    words = (text_of(node) for text in texts for node in find(fragment(text.encode()), *_NAMED))
+    return not is_read or any(_SESSION.search(word) for word in words)
+
+
+def spelled_out(tree: Tree, route: AuthRoute, depth: int = _DEPTH) -> Iterator[str]:
     """Yield the handlers' source text and that of the service's functions they lead to."""
     values = TypeScriptValues(tree)
     seen: set[str] = set()
     for place in route.handlers:
         text = _without_limiters(values, route.path, place.text)
         yield text
-        yield from _called(values, route.path, text, seen, _DEPTH)
+        yield from _called(values, route.path, text, seen, depth)
 
 
 def _called(
@@ -117,9 +130,9 @@ def _called(
         if key in seen:
             continue
         seen.add(key)
-        found = _function(values.names, path, name)
-        if found is not None and found[1] != text:
-            there = _without_limiters(values, *found)
+        found = function(values.names, path, name)
+        if found is not None and found[1].value.text != text:
+            there = _without_limiters(values, found[0], found[1].value.text)
             yield there
             yield from _called(values, found[0], there, seen, depth - 1)
 
@@ -133,7 +146,9 @@ def _without_limiters(values: TypeScriptValues, path: PurePosixPath, text: str) 
     return content.decode()
 
 
-def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPath, str] | None:
+def function(
+    names: Names, path: PurePosixPath, name: str
+) -> tuple[PurePosixPath, Definition] | None:
     """Return the function, method or schema that `name` or `holder.name` stands for."""
     holder, _, member = name.rpartition(".")
     there = path if holder in {"", "this"} else _home(names, path, holder)
@@ -143,7 +158,7 @@ def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPa
     if local is None and not holder:
         there = _home(names, path, member) or path
         local = names.source(there).definition(_exported(names, path, member))
-    return None if local is None else (there, local.value.text)
+    return None if local is None else (there, local)
 
 
 def _exported(names: Names, path: PurePosixPath, name: str) -> str:
