@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from closeout.formats import compose
-from closeout.formats.settings_delivery import EXAMPLES, Delivery, Setting
+from closeout.formats.env_examples import EXAMPLES
+from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.fs.tree import MemoryTree
 from closeout.model import Tree
 
