@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 
 from closeout.console import progress
-from closeout.formats import deployed, settings_delivery
+from closeout.formats import deployed, env_examples
 from closeout.formats.deployed import Deployed
 from closeout.fs.tree import DiskTree
 from closeout.harness import postgres, service_environments
@@ -115,7 +115,7 @@ def _trials(
         given = frozenset(
             path
             for path in beside
-            if path == item.source or path.name in settings_delivery.EXAMPLES
+            if path == item.source or path.name in env_examples.EXAMPLES
         )
         if own or given:
             yield _Trial(before=item, after=now.get(item.source), rests_on=own | given)
