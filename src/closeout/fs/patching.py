@@ -19,6 +19,7 @@ from closeout.model import Edit, Patch, PatchState, Tree
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
+_TWICE = re.compile(rb"^diff --git ([ab])/(.+) \1/\2$", re.MULTILINE)
 _NEW_FILE = re.compile(rb"^new file mode (\d{6})$", re.MULTILINE)
 _FORBIDDEN = re.compile(
     rb"^(deleted file mode|rename (from|to)|copy (from|to)|GIT binary patch|new file mode 120000"
@@ -160,7 +161,8 @@ def diff(edits: Sequence[Edit]) -> bytes:
         for edit in edits:
             if edit.before is not None:
                 _put(Path(folder) / "a" / edit.path, edit.before, edit.mode)
-            _put(Path(folder) / "b" / edit.path, edit.after, edit.mode)
+            if not edit.removes:
+                _put(Path(folder) / "b" / edit.path, edit.after, edit.mode)
         result = process.run(
             [
                 "git",
@@ -186,7 +188,7 @@ def diff(edits: Sequence[Edit]) -> bytes:
             hint="install git and run the command again.",
         )
     # Where a side is absent, git writes the other side's folder twice.
-    return re.sub(rb"^diff --git b/", b"diff --git a/", result.raw, flags=re.MULTILINE)
+    return _TWICE.sub(rb"diff --git a/\2 b/\2", result.raw)
 
 
 def hunks(patch: Patch) -> tuple[Patch, ...]:
