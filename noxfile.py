@@ -13,8 +13,11 @@ import nox
 HOME = Path(__file__).resolve().parent
 sys.path.insert(0, str(HOME / "src"))  # Nox may be another installation than the checkout's
 
+from closeout.cli import early  # noqa: E402 - the same
 from closeout.errors import CloseoutError  # noqa: E402 - the same
 from closeout.harness import environments  # noqa: E402 - found by the line above
+
+early.handed_over()  # Nox ends with 130 by itself
 
 nox.options.default_venv_backend = (
     "none"  # `closeout.harness.environments` makes them, whole or not at all
@@ -54,7 +57,9 @@ class _Ours:
 
     def run(self, program: str, *words: str, env: Mapping[str, str] | None = None) -> None:
         argv = (str(self._programs / program), *words)
-        self._session.run(*argv, env={**self._environment, **(env or {})})
+        environment = {**self._environment, **(env or {})}
+        # What a session started is ended, and its copies removed, before it is ended itself.
+        self._session.run(*argv, env=environment, interrupt_timeout=60)
 
 
 def _made(session: nox.Session, folder: Path, *files: str, project: Path | None = None) -> Path:

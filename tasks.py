@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from closeout.cli import namespace
-from tools.collections import MAKERS
+from closeout.cli import early, namespace
+
+early.quiet()
+
+from tools.collections import MAKERS  # noqa: E402 - Ctrl-C first
 
 ns = namespace(Path(__file__).resolve().parent, *MAKERS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from closeout import process
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.mosquitto import render
 
 WAIVERS = "policy-waivers.toml"
@@ -56,7 +57,7 @@ def judge(home: Path, program: Path) -> ExitCode:
         folder = Path(name)
         shutil.copytree(home / "k8s", folder / "k8s")
         (folder / _BROKER).mkdir()
-        access = render.access_list(None)
+        access = access_list(None)
         for file, content in render.cluster_manifests(_BROKER, "farmiq-edge", access).items():
             (folder / _BROKER / file).write_bytes(content)
         (folder / _PLANTED).mkdir()

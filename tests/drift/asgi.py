@@ -11,8 +11,8 @@ from closeout.fs import writer
 from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
 from closeout.gaps.headers.probes import KINDS, complete
 from closeout.harness.boot import Booted, booted, python_launch
-from closeout.harness.fleet import PYTHON_SETTINGS
 from closeout.harness.http import Judge, NoAnswerError, Request, send
+from closeout.harness.service_launch import PYTHON_SETTINGS
 from closeout.model import Tree
 from tests.drift import Judgement, Tools
 from tests.drift.cases import Case, Outcome

@@ -1,5 +1,6 @@
 """Secrets leave the source, and the factory secret reaches its service."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -321,3 +322,85 @@ if (process.env.JWT_SECRET === 'change-this-before-going-live') { warn(); }
 const mockAccessToken = 'header.e30=.signature';
 """
     assert not any(_rules(MemoryTree({"a/src/a.ts": clean, "a/package.json": MANIFEST})).values())
+
+
+STORE = b"const url = `redis://:${process.env.REDIS_PASSWORD || 'blue-harbour-cache'}@h:6379`;\n"
+LOADER = (
+    b"const fs = require('fs');\nexports.config = (options = {}) => fs"
+    b".readFileSync(options.path || '.env', 'utf8').split('\\n').filter(Boolean)"
+    b".forEach((line) => { const [name, value] = line.split('=');"
+    b" process.env[name] ??= value; });\n"
+)
+"""What dotenv does, in four lines: a variable that is set is kept."""
+
+
+@pytest.mark.parametrize(
+    ("loaded", "file"),
+    [
+        (b"require('dotenv').config();\n", ".env"),
+        (
+            b"const dotenv = require('dotenv');\ndotenv.config({ path: 'local.env' });\n",
+            "local.env",
+        ),
+    ],
+)
+def test_derive_loads_variables_before_it_requires_one(
+    tmp_path: Path, loaded: bytes, file: str
+) -> None:
+    """A module that is imported ahead of the service's own dotenv call starts all the same.
+
+    Of the kind: dotenv/config imported late, dotenv-flow, a path of its own. What loads variables
+    in a way that is not known is left to a person, below.
+    """
+    index = b"const { url } = require('./store');\n" + loaded + b"console.log(url);\n"
+    files = {
+        "s/package.json": MANIFEST,
+        "s/src/index.js": index,
+        "s/src/store.js": STORE + b"module.exports = { url };\n",
+    }
+    fixed = _fixed(MemoryTree(files))
+    example = fixed.read("s/.env.example") or b""
+    assert example.startswith(b"REDIS_PASSWORD=<")
+    for path in fixed.paths():
+        place = tmp_path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(fixed.read(path) or b"")
+    (tmp_path / "s/node_modules/dotenv").mkdir(parents=True)
+    (tmp_path / "s/node_modules/dotenv/index.js").write_bytes(LOADER)
+    (tmp_path / "s" / file).write_text("REDIS_PASSWORD=given\n")
+    run = subprocess.run(
+        ["node", "src/index.js"],
+        cwd=tmp_path / "s",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stdout == "redis://:given@h:6379\n", run.stderr
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        b"require('dotenv').config({ path: join(__dirname, '.env') });\n",
+        b"process.loadEnvFile();\n",
+    ],
+)
+def test_derive_leaves_it_to_a_person_how_variables_are_loaded(loaded: bytes) -> None:
+    """A path that is computed from another module's place is not the same in the helper."""
+    files = {"s/package.json": MANIFEST, "s/src/index.js": loaded, "s/src/store.js": STORE}
+    (change,) = GAP.fix(MemoryTree(files))
+    (left,) = change.unresolved
+    assert not change.edits
+    assert "its variables come from" in left.detail
+
+
+def test_derive_puts_the_helper_where_the_image_copies_it() -> None:
+    """The root's manifest is the nearest, and its folder is not in the image."""
+    recipe = b"FROM node\nWORKDIR /app\nCOPY shared /app/shared\nCOPY svc /app/svc\n"
+    files = {"package.json": MANIFEST, "svc/Dockerfile": recipe, "shared/web/store.js": STORE}
+    fixed = _fixed(MemoryTree(files))
+    assert fixed.read("shared/config/requiredSecret.js")
+    assert b"require('../config/requiredSecret')" in (fixed.read("shared/web/store.js") or b"")
+    without = _fixed(MemoryTree({**files, "svc/Dockerfile": b"FROM node\nCOPY . .\n"}))
+    assert without.read("config/requiredSecret.js")

@@ -13,6 +13,7 @@ from closeout.engine import rules
 from closeout.formats.manifests import validate_together
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse, production_problems, tls_problems
 from closeout.model import Edit, Finding, Reason, Tree, Unresolved
@@ -181,10 +182,12 @@ def test_detect_is_silent_when_a_team_fixed_it_another_way() -> None:
 
 
 def test_detect_examines_nothing_when_there_is_no_broker() -> None:
-    """No broker is no proof: every check is empty, and nothing is written."""
-    base = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
-    assert [check.examined for check in rules.checks(GAP, base)] == [(), (), (), ()]
-    assert GAP.fix(base) == ()
+    """A broker of another kind proves nothing; without any, no rule is asked."""
+    other = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: emqx # mqtt\n"})
+    assert [check.examined for check in rules.checks(GAP, other)] == [(), (), (), ()]
+    none = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
+    assert rules.checks(GAP, none) == ()
+    assert GAP.fix(other) == GAP.fix(none) == ()
 
 
 @pytest.mark.parametrize("kept", range(4))
@@ -247,19 +250,115 @@ def test_derive_closes_when_the_compose_file_is_written_another_way(compose: str
     ],
 )
 def test_derive_closes_when_the_configuration_is_another(conf: str) -> None:
-    """What was set for the plaintext listener stays its own."""
+    """What was set for the plaintext listener stays its own, and no line of it is lost."""
     stage, left = fixed(tree(conf=conf))
+    before, after = parse(conf.encode()), parse(text(stage, CONF).encode())
+    assert left == ()
+    assert findings(stage) == ()
+    assert GAP.fix(stage) == ()
+    assert after.separate
+    in_force = [item.value for item in before.directives if item.name == "allow_anonymous"]
+    assert [item.value("allow_anonymous") for item in after.listeners] == (in_force or [""])
+    assert [item.port for item in after.listeners] == [item.port for item in before.listeners]
+    assert set(conf.splitlines()) <= set(text(stage, CONF).splitlines())
+
+
+def test_derive_writes_access_settings_below_each_listener_that_shared_them() -> None:
+    """Once settings belong to a listener each, one after the last listener speaks for it alone."""
+    conf = "listener 1883\nlistener 9001\nprotocol websockets\nallow_anonymous true\n"
+    ports = '      - "9001:9001"\n    volumes'
+    stage, left = fixed(tree(SERVICE.replace("    volumes", ports, 1), conf))
     after = parse(text(stage, CONF).encode())
     assert left == ()
-    assert tls_problems(after) == ()
-    before = parse(conf.encode())
-    assert [item.settings for item in after.listeners if item.port == 1883] == [
-        item.settings for item in after.listeners[: len(before.listeners)]
-    ]
-    assert len(after.listeners) == len(before.listeners) + 1
-    assert set(conf.splitlines()) - set(text(stage, CONF).splitlines()) <= {
-        line for line in conf.splitlines() if line.startswith("#")
-    }
+    assert [item.value("allow_anonymous") for item in after.listeners] == ["true", "true"]
+    assert '"127.0.0.1:9001:9001"' in text(stage)
+
+
+def test_derive_keeps_settings_apart_when_they_are_apart() -> None:
+    """A near miss: nothing is copied where each listener speaks for itself."""
+    conf = "per_listener_settings true\nlistener 1883\nallow_anonymous true\nlistener 1884\n"
+    stage, _ = fixed(tree(conf=conf))
+    assert text(stage, CONF).startswith(conf)
+    assert text(stage, CONF).count("allow_anonymous") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "${ADDR:-127.0.0.1}", "${ADDR-localhost}"])
+def test_derive_publishes_tls_no_further_than_plaintext(host: str) -> None:
+    """A broker that this machine alone reaches stays one."""
+    stage, left = fixed(tree(SERVICE.replace('"5100:', f'"{host}:5100:')))
+    ports = yaml.safe_load(text(stage))["services"]["broker"]["ports"]
+    assert left == ()
+    assert ports == [f"{host}:5100:1883", f"{host}:5101:8883"]
+    assert findings(stage) == ()
+
+
+def test_derive_publishes_nothing_when_the_broker_was_internal() -> None:
+    """Who reaches it over the compose network reaches TLS there."""
+    internal = SERVICE.replace('    ports:\n      - "5100:1883"\n', "")
+    stage, left = fixed(tree(internal))
+    assert left == ()
+    assert "ports" not in yaml.safe_load(text(stage))["services"]["broker"]
+    assert findings(stage) == ()
+
+
+def test_detect_finds_an_open_websockets_listener() -> None:
+    """Plaintext is plaintext, whatever it carries; a websockets listener with TLS is none."""
+    compose = SERVICE.replace('"5100:1883"', '"127.0.0.1:5100:1883"\n      - "9001:9001"')
+    conf = PLAIN + "\nlistener 9001\nprotocol websockets\nallow_anonymous true\n"
+    message = "broker: plaintext port 9001 is published on every address"
+    assert message in [item.message for item in findings(tree(compose, conf))]
+    secure = conf + "certfile /c/s.crt\nkeyfile /c/s.key\n"
+    assert message not in [item.message for item in findings(tree(compose, secure))]
+
+
+@pytest.mark.parametrize("refusing", ["docker-compose.yml", "docker-compose.dev.yml"])
+def test_derive_writes_nothing_of_a_broker_when_one_file_of_it_is_refused(refusing: str) -> None:
+    """A configuration without its mounts would stop the broker: it is one decision a broker."""
+    files = {"docker-compose.yml": SERVICE, "docker-compose.dev.yml": SERVICE}
+    files[refusing] = files[refusing].replace("5100:", "10.0.0.9:5100:")
+    files = {f"edge-layer/{name}": content for name, content in files.items()}
+    base = MemoryTree({name: body.encode() for name, body in {**files, str(CONF): PLAIN}.items()})
+    stage, left = fixed(base)
+    assert {str(item.path) for item in left} == set(files)
+    assert {text(stage, path) for path in map(PurePosixPath, files)} == set(files.values())
+    assert text(stage, CONF) == PLAIN
+    assert {edit.path.name for edit in stage.edits} == {"mosquitto.prod.conf", "aclfile"}
+
+
+def test_derive_gives_every_compose_file_of_a_broker_the_same() -> None:
+    """Whoever starts the broker with that configuration mounts what it includes."""
+    more = {"edge-layer__docker-compose.dev.yml": SERVICE}
+    stage, left = fixed(tree(**more))
+    assert left == ()
+    assert text(stage) == text(stage, PurePosixPath("edge-layer/docker-compose.dev.yml"))
+
+
+def test_derive_makes_the_folder_in_an_image_that_has_the_configuration() -> None:
+    """The image is started by itself too, and a missing folder would stop it."""
+    recipe = "FROM eclipse-mosquitto:2\nCOPY mosquitto.conf /mosquitto/config/mosquitto.conf\n"
+    compose = SERVICE.replace("    volumes:\n" + MOUNT, "").replace(
+        "image: eclipse-mosquitto:2", "build: {context: ./edge-mqtt-broker, dockerfile: Own.txt}"
+    )
+    path = PurePosixPath("edge-layer/edge-mqtt-broker/Own.txt")
+    stage, left = fixed(tree(compose, **{str(path).replace("/", "__"): recipe}))
+    assert left == ()
+    assert text(stage, path) == recipe.replace("COPY", "RUN mkdir -p /mosquitto/config/certs\nCOPY")
+    refused = tree(
+        compose, **{str(path).replace("/", "__"): recipe.replace("COPY", "USER a\nCOPY")}
+    )
+    assert text(fixed(refused)[0], CONF) == PLAIN
+
+
+def test_derive_leaves_a_configuration_alone_when_nothing_in_the_tree_starts_it() -> None:
+    """Whoever does would lose the broker: a production one beside it speaks TLS instead."""
+    path = PurePosixPath("ci/mosquitto.conf")
+    base = MemoryTree({str(path): PLAIN.encode()})
+    assert [item.path for item in findings(base)] == [path]
+    stage, left = fixed(base)
+    assert left == ()
+    assert findings(stage) == ()
+    assert text(stage, path) == PLAIN
+    assert {str(edit.path) for edit in stage.edits} == {"ci/mosquitto.prod.conf", "ci/aclfile"}
 
 
 @pytest.mark.parametrize(
@@ -341,7 +440,7 @@ def test_derive_lists_the_certificate_when_the_folder_has_a_kustomization(
 
 def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
     """Everything is held strictly; secrets are named, and filled by cert-manager alone."""
-    made = render.cluster_manifests("broker", "farm", render.access_list(None))
+    made = render.cluster_manifests("broker", "farm", access_list(None))
     assert set(made) == {"configmap.yaml", "statefulset.yaml", "service.yaml", "certificate.yaml"}
     assert validate_together({PurePosixPath(name): body for name, body in made.items()}) == ()
     documents = [top for body in made.values() for top in yaml.safe_load_all(body)]

@@ -124,6 +124,110 @@ def test_detect_sees_through_a_limiter_that_does_not_limit(
     assert _rules(_service(router)) == expected
 
 
+ORDERS_MESSAGE = b"message: { error: { code: 'TOO_MANY_REQUESTS', message: 'Later.' } }, max:"
+
+
+def _messages(tree: Tree) -> list[str]:
+    return [item.message for check in rules.checks(GAP, tree) for item in check.findings]
+
+
+@pytest.mark.parametrize(
+    ("router", "told"),
+    [
+        (_order(limit=b"1000"), "allows 1000 attempts, not 5"),
+        (_order().replace(b"MINUTES * 60 * 1000", b"1000"), "forgets after 1 seconds, not 900"),
+        (_order().replace(b"max:", b"skip: () => true, max:"), "is skipped for every request"),
+        (
+            _order().replace(b"max:", b"skip(req) { /* open */ return !0; }, max:"),
+            "is skipped for every request",
+        ),
+        (_order().replace(b"max:", b"skipFailedRequests: true, max:"), "counts no failed attempt"),
+        (_order(key=b"crypto.randomUUID()"), "counts every request under a key of its own"),
+        (
+            _order().replace(b"max:", b"handler: (req, res, next) => next(), max:"),
+            "hands on what it should refuse",
+        ),
+        (
+            _order(use=b"").replace(b"authController.login)", b"authController.login, limiter)"),
+            "has no rate limiter",
+        ),
+        (_order(use=b"") + b"router.use(limiter);\n", "has no rate limiter"),
+        (
+            ORDER % (b"1000", b"req.body.email", b"", b"")
+            + b"router.post('/sign-in', [limiter], async (req, res) => res.json({}));\n",
+            "allows 1000 attempts, not 5",
+        ),
+    ],
+    ids=[
+        *("a-thousand", "a-second", "skipped", "skipped-in-a-block", "skips-failures", "fresh-key"),
+        *("hands-on", "last-in-the-route", "behind-the-route", "in-a-list"),
+    ],
+)
+def test_detect_takes_the_limiters_message_for_no_limit(router: bytes, told: str) -> None:
+    """What a limiter says when it refuses is nothing that a handler does: the place is open."""
+    tree = _service(router.replace(b"max:", ORDERS_MESSAGE))
+    checks = rules.checks(GAP, tree)
+    assert [item for check in checks for item in check.unresolved] == []
+    assert any(told in message for message in _messages(tree))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        b"skip: (req) => { if (req.ip === '::1') return true; return false; }, max:",
+        b"skipFailedRequests: false, max:",
+        b"skipSuccessfulRequests: true, max:",
+        b"handler: (req, res, next, options) => { log(req); res.status(429).json({}); }, max:",
+        b"handler: (req, res, next, options) => res.headersSent ? next() : res.send(1), max:",
+    ],
+)
+def test_detect_leaves_a_limiter_that_limits_some(option: bytes) -> None:
+    """An exemption, a count of failures alone and an answer of one's own are no holes."""
+    assert _messages(_service(_order().replace(b"max:", option))) == []
+
+
+def test_detect_leaves_a_handler_with_its_own_limit_to_the_probes() -> None:
+    """Where the handler itself answers 429, only asking tells after how many."""
+    own = b"(req, res) => { if (tried(req) > 4) { return res.sendStatus(429); } res.json({}); }"
+    router = _order(use=b"").replace(b"authController.login", own)
+    (found,) = rules.checks(GAP, _service(router))[0].unresolved
+    assert found.detail == "whether the handler's own limit holds cannot be read"
+
+
+def test_detect_takes_the_reading_of_another_services_429_for_no_limit() -> None:
+    """A handler that compares an answer with 429, or speaks of it, limits nobody."""
+    own = b"(req, res) => { /* 429 */ if (res.statusCode === 429) { warn(); } res.json({}); }"
+    tree = _service(_order(use=b"").replace(b"authController.login", own))
+    assert "POST /login has no rate limiter" in _messages(tree)
+
+
+HAS, SETS = "POST /login has limiter, which allows", "docker-compose.yml sets it"
+
+
+@pytest.mark.parametrize(
+    ("compose", "told"),
+    [
+        (b"LOGIN_MAX: 100000", [(f"{HAS} 100000 attempts, not 5", SETS)]),
+        (b"LOGIN_MAX: ${LOGIN_MAX:-500}", [(f"{HAS} 500 attempts, not 5", SETS)]),
+        (b"LOGIN_MAX: '3'", []),
+        (b"OTHER: '100000'", []),
+    ],
+)
+def test_detect_reads_the_limit_that_compose_sets(
+    compose: bytes, told: list[tuple[str, str]]
+) -> None:
+    """A default of five is no limit where the tree itself starts the service with more."""
+    started = (
+        b"services:\n  identity:\n    build: ./cloud-layer/cloud-identity-access\n"
+        b"    environment:\n      " + compose + b"\n"
+    )
+    service = _service(_order(limit=b"Number(process.env.LOGIN_MAX || 5)"))
+    files = {str(path): service.read(path) or b"" for path in service.paths()}
+    tree = MemoryTree({**files, "docker-compose.yml": started})
+    found = [message.partition(", where ") for message in _messages(tree)]
+    assert [(said, where) for said, _, where in found if "/login has" in said] == told
+
+
 def test_derive_stands_before_a_weak_limiter_of_the_service() -> None:
     """The weak limiter stays where it was."""
     tree = _service(_order(limit=b"1000"))
@@ -207,7 +311,7 @@ def test_derive_appends_the_settings_to_the_example(reference: DiskTree) -> None
     fixed = Overlay(reference, _edits(reference))
     example = fixed.read(f"{SERVICE}/.env.example") or b""
     assert example.startswith(reference.read(f"{SERVICE}/.env.example") or b"-")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in example
+    assert b"\nTRUST_PROXY_HOPS=\n" in example
 
 
 def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
@@ -216,7 +320,7 @@ def test_derive_names_the_settings_in_an_example_of_every_name() -> None:
     files = {"p/src/api.ts": router, "p/package.json": MANIFEST, "p/.env.sample": b"PORT=1\n"}
     fixed = Overlay(MemoryTree(files), _edits(MemoryTree(files)))
     assert b"PORT=1\n# Sign-in limits" in (fixed.read("p/.env.sample") or b"")
-    assert b"\nTRUST_PROXY_HOPS=0\n" in (fixed.read("p/.env.sample") or b"")
+    assert b"\nTRUST_PROXY_HOPS=\n" in (fixed.read("p/.env.sample") or b"")
     assert GAP.fix(fixed) == ()
 
 
@@ -301,10 +405,10 @@ def test_derive_hands_the_settings_on_through_compose_and_chart() -> None:
     )
     fixed = Overlay(tree, _edits(tree))
     assert (
-        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}\n"
+        b"- PORT=1\n      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}\n"
         b"      - REDIS_URL=redis://cache:6379/4\n" in (fixed.read("docker-compose.yml") or b"")
     )
-    assert b'  TRUST_PROXY_HOPS: "0"\n' in (fixed.read("p/helm/values.yaml") or b"")
+    assert b'  TRUST_PROXY_HOPS: ""\n' in (fixed.read("p/helm/values.yaml") or b"")
     assert GAP.fix(fixed) == ()
 
 
@@ -327,3 +431,33 @@ def test_route_is_found_in_a_service_whose_manifest_does_not_parse() -> None:
     router = b"const { router } = require('./made');\nrouter.post('/login', (req, res) => {});\n"
     tree = _service(router, **{"package.json": b'{"dependencies": {"express": "4"},,}'})
     assert any(_rules(tree).values())
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_renewal"),
+    [
+        (b"(req, res) => res.json({ started: req.body.dashboardId })", False),
+        (b"rebuild", False),
+        (b"(req, res) => res.json(renew(req.body.token))", True),
+        (b"(req, res) => res.json(renew(req.cookies.sid))", True),
+        (b"elsewhere.refresh", True),
+    ],
+)
+def test_detect_reads_the_handler_of_a_plain_refresh(handler: bytes, is_renewal: bool) -> None:
+    """Figures are refreshed too: a renewal reads a token, or cannot be read itself."""
+    router = (
+        b"import { Router } from 'express'\nimport elsewhere from './elsewhere'\n"
+        b"const r = Router()\nfunction rebuild(req, res) { res.json({ from: req.body.since }) }\n"
+        b"r.post('/dashboards/refresh', " + handler + b")\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert bool(_rules(tree)["2.2"]) == is_renewal
+
+
+def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
+    """Below /auth, /refresh is a session's whatever its handler is called."""
+    router = (
+        b"import { Router } from 'express'\nconst r = Router()\nr.post('/auth/refresh', () => 1)\n"
+    )
+    tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
+    assert _rules(tree)["2.2"] == 1

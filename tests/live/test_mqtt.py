@@ -12,6 +12,7 @@ import yaml
 from closeout import process
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.mqtt_tls import GAP
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
@@ -124,7 +125,7 @@ def test_production_refuses_when_a_client_offers_old_tls_alone() -> None:
     """TLS 1.0 and 1.1 end in an alert; 1.2 and 1.3 go through with an ECDSA suite."""
     container = mosquitto.Container(
         conf=render.production_conf(render.COMPOSE, parse(b"")),
-        files={render.ACL: render.access_list(None)},
+        files={render.ACL: access_list(None)},
         certificates={render.CERTS: "broker"},
         clients=("probe-device",),
     )

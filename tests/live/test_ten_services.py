@@ -15,8 +15,8 @@ from closeout.errors import ExitCode
 from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.probing.origins import EVIL, get, not_shared, preflight, readable_from
 from closeout.harness.boot import Booted, booted, python_launch
-from closeout.harness.fleet import PYTHON_SETTINGS
 from closeout.harness.http import send
+from closeout.harness.service_launch import PYTHON_SETTINGS
 from closeout.runs.workspace import REFERENCE
 from tests.drift import asgi
 from tests.support.builders import snapshot
@@ -90,8 +90,8 @@ def test_report_tells_named_places_from_unnamed_ones(
     home, _, printed, _, line = fixed
     plan = json.loads((home / "reports/latest/plan.json").read_bytes())
     assert 0 < plan["unnamed"]["cors"] < plan["before"]["cors"]
-    assert f"{plan['unnamed']['cors']} of them not named by the order" in printed
-    assert f"{BROKEN} (line {line}) is left as it is: does not parse" in printed
+    assert f"{sum(plan['unnamed'].values())} not named by the order" in printed
+    assert f"\n  ! {BROKEN}\n{line:>9}  unparsable: does not parse" in printed
     report = json.loads((home / "reports/latest/report.json").read_bytes())
     gap = next(gap for gap in report["gaps"] if gap["slug"] == "cors")
     assert gap["verdict"] == "BLOCKED"

@@ -12,6 +12,7 @@ MODULES = (
     "errors.py",
     "resources.py",
     "process/__init__.py",
+    "process/leftovers.py",
     "process/pace.py",
     "harness/__init__.py",
     "harness/environments.py",

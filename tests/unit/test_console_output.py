@@ -35,8 +35,10 @@ PROGRAMS = (PACKAGE, TOOLS, TOOLS.parent / "tests" / "fuzz", TOOLS.parent / "tes
 """Everything that speaks to people by way of `output`: ours, and what our makers run."""
 MODULES = [module for folder in PROGRAMS for module in sorted(folder.rglob("*.py"))]
 
-PLACE = re.compile(r"[^:\n]+:[1-9]\d*: [\dMD]+\.\d+ \S+ \((?:named|unnamed)\) \S.*")
-"""The line of an open place; docs/ci.md promises its shape, and the problem matcher reads it."""
+GAP = re.compile(r"[ \d]\d  .+: [1-9]\d* places?(?: \(\d+ .+\))?(?:, \d+ files?)?")
+FILE = re.compile(r"  [ +~!] \S+(?:  \([a-z, ]+\))?")
+PLACE = re.compile(r" {4,9}(?:[1-9]\d*)?  (?:[\dMD]+\.\d+ ?)+ +\S.*")
+"""The lines of open places; docs/ci.md promises them, and the problem matcher reads them."""
 VERDICT = re.compile(r"[ \d]\d  .{46} [ \d]{6} [ \d]{6}  [A-Z]+")
 
 
@@ -62,8 +64,8 @@ def test_every_step_of_a_close_out_is_one_json_document_with_the_same_code(
     root = ("--root", str(tree))
     steps = (
         (("detect.all", "--only", "sql"), {"places", "not_judged"}, 1),
-        (("fix.sql", "--dry-run"), {"plan", "report", "derived"}, 1),
-        (("fix.sql",), {"plan", "report", "run"}, 1),
+        (("fix.sql", "--dry-run"), {"plan", "report", "derived"}, 4),
+        (("fix.sql",), {"plan", "report", "run"}, 4),
         (("report.verify",), {"verified"}, 0),
         (("fix.undo",), {"undone"}, 0),
         (("secrets.inventory",), {"secrets"}, 1),
@@ -152,15 +154,20 @@ def test_lines_for_people_keep_their_documented_shapes(tmp_path: Path, tree: Pat
     found = invoke(home, "detect.all", "--root", str(tree))
     lines = found.stdout.splitlines()
     assert lines[0] == f"monorepo: {tree} (--root)"
-    assert re.fullmatch(r"\d+ open, \d+ not judged", lines[-1])
-    assert [line for line in lines[1:-1] if not PLACE.fullmatch(line)] == []
+    assert re.fullmatch(r"10 gaps of 10 with \d+ places open in \d+ files; 0 not judged", lines[1])
+    assert re.fullmatch(r"\d+ places open, 0 not judged", lines[-1])
+    groups = lines[2 : lines.index("left open, and what mends it:")]
+    shapes = (re.compile(""), GAP, FILE, PLACE)
+    assert [line for line in groups if not any(one.fullmatch(line) for one in shapes)] == []
     planned = invoke(home, "fix.all", "--dry-run", "--root", str(tree))
     table = planned.stdout[planned.stdout.index("    gap ") :].splitlines()
     rows = [line for line in table if VERDICT.fullmatch(line)]
     assert len(rows) == 10
     # A command stays whole on its line, so that it can be copied.
-    wide = [line for line in table if len(line) > 80 and not re.match(r"  \S", line)]
-    assert wide == []
+    told = [*lines, *planned.stdout.splitlines()]
+    commands = re.compile(r"  \S.*--root|monorepo: |" + FILE.pattern)
+    assert [line for line in told if len(line) > 100 and not commands.match(line)] == []
+    assert [row for row in rows if len(row) > 80] == []
     assert "\x1b" not in planned.stdout + planned.stderr + found.stdout + found.stderr
 
 

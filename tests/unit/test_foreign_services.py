@@ -381,6 +381,54 @@ services:
     assert not any(item.refused for item in found)
 
 
+def test_a_blank_of_an_example_is_filled_in_and_hides_no_line_below_it(tmp_path: Path) -> None:
+    """Whoever copies the example gives what compose requires; an optional blank stays blank."""
+    compose = "services:\n  barn:\n    build: ./barn\n    environment:\n"
+    compose += "      - TOKEN=${TOKEN:?}\n      - COOP=${COOP:?}\n      - NEST=${NEST:-}\n"
+    example = "TOKEN=\n\nCOOP=\nNEST=\n"
+    tree = _laid(tmp_path, {"docker-compose.yml": compose, ".env.example": example, "barn/a": ""})
+    (found,) = deployed.environments(DiskTree(tree), PurePosixPath("barn"))
+    assert found.refused == ""
+    assert [len(found.variables[name]) for name in ("TOKEN", "COOP", "NEST")] == [64, 64, 0]
+
+
+def test_a_chart_keeps_back_what_comes_from_a_secret_and_a_stage_adds_to_it(
+    tmp_path: Path,
+) -> None:
+    """Both forms of values: a mapping beside a mapping of secrets, and one list of both."""
+    listed = (
+        "env:\n  - name: STAGE\n    value: cluster\n"
+        "  - name: TOKEN\n    valueFrom: {secretKeyRef: {name: barn, key: token}}\n"
+    )
+    tree = _laid(
+        tmp_path,
+        {
+            "helm/barn/values.yaml": listed,
+            "barn/helm/values.yaml": (
+                "env:\n  STAGE: cluster\nsecretEnv:\n  TOKEN:\n    secret: barn\n    key: token\n"
+            ),
+            "barn/helm/values-prod.yaml": "env:\n  STAGE: prod\n",
+        },
+    )
+    found = deployed.environments(DiskTree(tree), PurePosixPath("barn"))
+    told = {str(item.source): (item.variables["STAGE"], set(item.kept)) for item in found}
+    assert told == {
+        "helm/barn/values.yaml": ("cluster", {"TOKEN"}),
+        "barn/helm/values.yaml": ("cluster", {"TOKEN"}),
+        "barn/helm/values-prod.yaml": ("prod", {"TOKEN"}),
+    }
+
+
+def test_a_service_that_reads_a_file_of_variables_has_its_example_for_one(tmp_path: Path) -> None:
+    """One whose sources load no such file is not started from it."""
+    files = {"barn/.env.example": "TOKEN=<generate>\nSIZE=3\n", "barn/a.js": "require('dotenv')\n"}
+    tree = _laid(tmp_path, {**files, "coop/.env.example": "A=1\n", "coop/a.js": "1\n"})
+    (found,) = deployed.environments(DiskTree(tree), PurePosixPath("barn"))
+    assert (found.source, found.is_file) == (PurePosixPath("barn/.env.example"), True)
+    assert (found.variables["SIZE"], len(found.variables["TOKEN"])) == ("3", 64)
+    assert deployed.environments(DiskTree(tree), PurePosixPath("coop")) == ()
+
+
 def test_an_environment_that_compose_refuses_says_so(tmp_path: Path) -> None:
     """A required variable that stands in no example starts nothing."""
     compose = "services:\n  barn:\n    build: ./barn\n    environment:\n      TOKEN: ${TOKEN:?}\n"

@@ -121,25 +121,32 @@ def test_a_hostile_name_is_no_command(
 def test_matchers_read_the_lines_that_commands_print(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every line of a place, a refusal and an error is matched by one pattern, no other line is."""
+    """Every place, refusal and error is matched by one pattern below its file, no other line is."""
     matchers = json.loads((CI / "problem-matcher.json").read_text())["problemMatcher"]
     patterns = {item["owner"]: item["pattern"] for item in matchers}
     root = reference_copy(tmp_path / "farmiq")
     broken = root / "cloud-layer/cloud-analytics-service/app/main.py"
     broken.write_bytes(broken.read_bytes() + b"\ndef broken(:\n")
     assert detect.detect(space_for(tmp_path, root), detect.select("cors")) is ExitCode.GAPS_LEFT
-    head, *lines, tail = capsys.readouterr().out.splitlines()
-    single = {
-        owner: re.compile(pattern[0]["regexp"], re.ASCII)
-        for owner, pattern in patterns.items()
-        if len(pattern) == 1
-    }
-    told = {owner: [regexp.match(line) for line in lines] for owner, regexp in single.items()}
-    assert [sum(map(bool, ones)) for ones in zip(*told.values(), strict=True)] == [1] * len(lines)
-    refused = [found for found in told["closeout-refused"] if found]
-    assert refused[0][1] == "cloud-layer/cloud-analytics-service/app/main.py"
-    assert refused[0][3] == "unparsable"
-    assert not any(regexp.match(line) for regexp in single.values() for line in (head, tail))
+    matched = dict.fromkeys(patterns, 0)
+    files: set[str] = set()
+    lines = capsys.readouterr().out.splitlines()
+    for owner in ("closeout-open", "closeout-refused"):
+        file, place = (re.compile(part["regexp"], re.ASCII) for part in patterns[owner])
+        current = ""
+        for line in lines:
+            found = file.match(line)
+            if found:
+                current = found[1]
+            elif current and place.match(line):
+                matched[owner] += 1
+                files.add(current)
+            else:
+                current = ""
+    told = [line for line in lines if re.match(r" {4,}(\d+)? +(1\.\d|unparsable)", line)]
+    assert matched["closeout-open"] + matched["closeout-refused"] == len(told)
+    assert matched["closeout-refused"] == 1
+    assert "cloud-layer/cloud-analytics-service/app/main.py" in files
     error = invoke(tmp_path / "home", "detect.all", "--root", "nowhere").stderr.splitlines()
     first, second = (re.compile(part["regexp"]) for part in patterns["closeout-error"])
     assert first.match(error[0])

@@ -1,5 +1,7 @@
 """Unified diffs are read with suspicion and applied byte for byte."""
 
+import subprocess
+import tempfile
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -119,3 +121,37 @@ def test_diff_shows_a_removed_file_and_no_prepared_patch_may_hold_one() -> None:
     assert b"\n--- a/dir/a.txt\n+++ /dev/null\n" in diff
     with pytest.raises(CloseoutError):
         patching.read_patch("toy", "01-a.patch", diff, "prepared")
+
+
+def test_many_diffs_at_once_are_what_each_is_alone() -> None:
+    """Names that look like the folders of the groups, spaces, quotes, and more groups than ten."""
+    named = [
+        [
+            Edit(path=PurePosixPath(name), before=before, after=b"--- a/0/x\n+++ b/1/x\n")
+            for before in (None, b"old\n")
+            for name in ((f"0/{number}.txt",) if before else (f"x a/{number}/y.txt",))
+        ]
+        for number in range(12)
+    ]
+    groups = [*named, [Edit(path=PurePosixPath('q"x'), before=b"1", after=b"1\n")], [EDIT]]
+    assert patching.diffs(groups) == tuple(_alone(group) for group in groups)
+    assert patching.diffs([]) == ()
+
+
+def _alone(edits: list[Edit]) -> bytes:
+    """Return git's own words about one group, by a repository of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        for edit in (item for item in edits if item.before is not None):
+            _write(Path(folder) / edit.path, edit.before or b"")
+        subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+        for edit in edits:
+            _write(Path(folder) / edit.path, edit.after)
+        subprocess.run(["git", "add", "-A", "-N"], cwd=folder, check=True)
+        told = ["git", "-c", "core.quotePath=false", "diff", "--full-index", "--histogram"]
+        return subprocess.run(told, cwd=folder, check=True, capture_output=True).stdout
+
+
+def _write(place: Path, content: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)

@@ -58,6 +58,26 @@ with shell.running(["sleep", "600"], log=Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     time.sleep(600)
 """
+_TESTS = """
+import sys
+from closeout import process as shell
+shell.run([sys.executable, "-c", sys.argv[1], sys.argv[2]], deadline=600, foreign=True)
+"""
+_DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 64)
+        with open(sys.argv[1] + ".new", "w") as told:
+            told.write(str(os.getpid()))
+        os.rename(told.name, sys.argv[1])
+        time.sleep(600)
+    os._exit(0)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+"""
+"""A suite that starts a daemon, which leaves its process group, and says who that is."""
 
 
 def test_running_leaves_no_server_behind_when_this_process_is_killed(tmp_path: Path) -> None:
@@ -69,10 +89,44 @@ def test_running_leaves_no_server_behind_when_this_process_is_killed(tmp_path: P
         server = int(owner.stdout.readline())
         assert _is_alive(server)
         owner.kill()
-    deadline = time.monotonic() + 30.0
-    while _is_alive(server) and time.monotonic() < deadline:
+    assert _ends(server)
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+def test_foreign_code_leaves_no_daemon_behind(tmp_path: Path, foreign: bool) -> None:
+    """A suite's is ended with it; a program of ours may start one."""
+    mark = tmp_path / "pid"
+    assert process.run([sys.executable, "-c", _DAEMON, mark], foreign=foreign).ok
+    daemon = int(mark.read_text())
+    assert _is_alive(daemon) is not foreign
+    if not foreign:
+        os.kill(daemon, 9)
+
+
+def test_foreign_code_is_not_waited_for_by_what_it_left() -> None:
+    """A child in the background holds the output open."""
+    done = process.run(["sh", "-c", "sleep 600 & echo done"], deadline=300, foreign=True)
+    assert (done.code, done.out) == (0, "done\n")
+
+
+def test_foreign_code_leaves_nothing_when_this_process_is_killed(tmp_path: Path) -> None:
+    """Neither itself nor its daemon."""
+    mark, own = tmp_path / "daemon", tmp_path / "own"
+    stays = f"open({str(own)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    argv = [sys.executable, "-c", _TESTS, _DAEMON + stays, mark]
+    with subprocess.Popen(argv) as owner:
+        while not own.exists() or not own.read_text():
+            time.sleep(0.02)
+        owner.kill()
+    assert _ends(int(own.read_text()))
+    assert _ends(int(mark.read_text()))
+
+
+def _ends(pid: int) -> bool:
+    deadline = time.monotonic() + 60.0
+    while _is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _is_alive(server)
+    return not _is_alive(pid)
 
 
 def _is_alive(pid: int) -> bool:

@@ -51,7 +51,9 @@ def test_unreadable_source_blocks_what_looks_at_such_sources(
     assert (before["1.3"], verdicts["1.3"]) == ("CLOSED", "BLOCKED")
     assert verdicts["7.2"] == "BLOCKED"
     assert verdicts["3.1"] == before["3.1"]
-    assert f"not read: {SIBLING}: nobody may read it" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"not read:\n  ! {SIBLING}\n" in told
+    assert "        1  unreadable: nobody may read it" in told
     assert f"- {SIBLING}: nobody may read it" in (tmp_path / "reports/latest/report.md").read_text()
 
 
@@ -63,7 +65,8 @@ def test_detect_tells_an_unreadable_source_as_not_judged(
     capsys.readouterr()
     assert detect.detect(space_for(tmp_path, root), GAPS) is ExitCode.GAPS_LEFT
     told = capsys.readouterr().out
-    assert f"{SIBLING}:1: not judged, unreadable: nobody may read it" in told
+    assert "\nnot judged:\n" in told
+    assert f"\n  ! {SIBLING}\n        1  unreadable: nobody may read it" in told
 
 
 def test_large_file_that_no_check_reads_blocks_nothing(tmp_path: Path, root: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # what `typing` says too; `early` does not wait until that is loaded
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invoke import Collection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from argparse import Namespace
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +16,10 @@ _FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 _REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
-def spoken(command: str, as_json: bool, home: Path, action: Callable[[], ExitCode]) -> ExitCode:  # noqa: FBT001 - a command-line flag
-    """Run `action` as `guarded` does, and let the command speak in lines or as JSON."""
-    with output.turn(command, output.Form.JSON if as_json else output.Form.TEXT):
+def spoken(options: Namespace, home: Path, action: Callable[[], ExitCode]) -> ExitCode:
+    """Run `action` as `guarded` does, and let the command speak as its options ask for."""
+    form, detail = output.asked(options.json, options.quiet, options.verbose)
+    with output.turn(options.command, form, detail):
         return guarded(home, action)
 
 
@@ -26,7 +28,16 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
 
     A failure of ours that was kept where it happened makes the code OWN_BUG all the same.
     """
-    with stops.raised(), progress.shown(), failures.logged(home / failures.LOG) as bugs:
+    try:
+        with stops.raised():
+            return _told(home, action)
+    except KeyboardInterrupt:  # before the action began, or while its end was told
+        output.warn(str(_interrupted()))
+        return ExitCode.INTERRUPTED
+
+
+def _told(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
+    with progress.shown(), failures.logged(home / failures.LOG) as bugs:
         code, error = _attempted(home, action)
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
@@ -44,17 +55,21 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
     except CloseoutError as error:
         return error.exit_code, error
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED, CloseoutError(
-            "interrupted",
-            "the command was stopped; nothing is half-written.",
-            hint="run the command again.",
-            exit_code=ExitCode.INTERRUPTED,
-        )
+        return ExitCode.INTERRUPTED, _interrupted()
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
         if isinstance(error, OSError) and _is_homes(home, error):
             return ExitCode.UNUSABLE_INPUT, _not_writable(home, error)
         failures.noted("the command", error)
         return ExitCode.OWN_BUG, None
+
+
+def _interrupted() -> CloseoutError:
+    return CloseoutError(
+        "interrupted",
+        "the command was stopped; nothing is half-written.",
+        hint="run the command again.",
+        exit_code=ExitCode.INTERRUPTED,
+    )
 
 
 def _bug(told: str) -> CloseoutError:

@@ -18,8 +18,14 @@ ROOT_HELP = {
     "root": "the monorepo's top folder; without it CLOSEOUT_ROOT, the current folder, "
     "or a working copy of the bundled reference monorepo"
 }
-_JSON_HELP = {"json": "one JSON document on stdout; the lines for people go to stderr"}
-_JSON = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+_VOICE_HELP = {
+    "json": "one JSON document on stdout; the lines for people go to stderr",
+    "quiet": "the last line alone",
+    "verbose": "no text cut, and where every file comes from",
+}
+_VOICE = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False) for name in _VOICE_HELP
+]
 
 Body = Callable[..., None]
 
@@ -33,21 +39,24 @@ def command(
     room: str | None = None,
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word
 ) -> Callable[[Body], Task[Body]]:
-    """Make a task of a function, and give it `--json`; its collection is named as its module."""
+    """Make a task of a function that takes `--json`, `--quiet` and `--verbose` as all do.
+
+    Its collection is named as its module.
+    """
 
     def made(body: Body) -> Task[Body]:
         full_name = f"{room or body.__module__.rpartition('.')[2]}.{name or body.__name__}"
 
         @wraps(body)
-        def spoken(context: Context, *words: object, json: bool = False, **options: object) -> None:
-            form = output.Form.JSON if json else output.Form.TEXT
-            with output.turn(full_name, form):
+        def spoken(context: Context, *words: object, **options: object) -> None:
+            form, detail = output.asked(*(bool(options.pop(name)) for name in _VOICE_HELP))
+            with output.turn(full_name, form, detail):
                 body(context, *words, **options)
 
         signature = inspect.signature(body)
-        parameters = [*signature.parameters.values(), _JSON]
+        parameters = [*signature.parameters.values(), *_VOICE]
         spoken.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        OPTION_HELP[full_name] = {**(help or {}), **_JSON_HELP}
+        OPTION_HELP[full_name] = {**(help or {}), **_VOICE_HELP}
         done: Task[Body] = task(name=name, help=OPTION_HELP[full_name])(spoken)
         return done
 

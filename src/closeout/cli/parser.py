@@ -71,6 +71,11 @@ def _seconds(word: str) -> float:
     return seconds
 
 
+_VOICE = {
+    "--json": "one JSON document on stdout",
+    "--quiet": "the last line alone",
+    "--verbose": "no text cut",
+}
 _ROOT = _argument("--root", help="the monorepo's top folder")
 
 _SUBCOMMANDS = {
@@ -138,7 +143,7 @@ def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Pa
     act: Callable[[argparse.Namespace, Path], ExitCode] = options.act
     # Only now: no help needs what comes with it.
     handler = import_module("closeout.cli.error_handler")
-    return int(handler.spoken(options.command, options.json, home, lambda: act(options, home)))
+    return int(handler.spoken(options, home, lambda: act(options, home)))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -155,10 +160,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def share(commands: Mapping[str, argparse.ArgumentParser], examples: Mapping[str, str]) -> None:
-    """Give every subcommand its example and `--json`."""
+    """Give every subcommand its example, `--json`, `--quiet` and `--verbose`."""
     for name, command in commands.items():
         command.epilog = f"example: {examples[name]}" if name in examples else None
-        command.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        for option, told in _VOICE.items():
+            command.add_argument(option, action="store_true", help=told)
 
 
 def _act(options: argparse.Namespace, home: Path) -> ExitCode:

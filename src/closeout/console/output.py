@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import TextIO
 
 from closeout.console import progress, sanitize
@@ -31,6 +31,8 @@ _COLOURS = {
     "BLOCKED": 31,
     "OPEN": 31,
 }
+_CHANGES = {"+": 32, "-": 31, "@": 36}
+"""A diff's lines by their first sign."""
 _VERDICT = re.compile(rf"\b({'|'.join(_COLOURS)})\b")
 
 
@@ -41,11 +43,20 @@ class Form(Enum):
     JSON = "json"
 
 
+class Detail(IntEnum):
+    """How much a command tells people."""
+
+    QUIET = 0
+    USUAL = 1
+    VERBOSE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
     command: str
     form: Form
     out: TextIO
+    detail: Detail = Detail.USUAL
     given: dict[str, object] = field(default_factory=dict)
 
 
@@ -53,9 +64,9 @@ _turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
-def turn(command: str, form: Form) -> Iterator[None]:
-    """Let one command speak in `form` while the block runs."""
-    token = _turn.set(_Turn(command, form, sys.stdout))
+def turn(command: str, form: Form, detail: Detail = Detail.USUAL) -> Iterator[None]:
+    """Let one command speak in `form`, and say no more than `detail`, while the block runs."""
+    token = _turn.set(_Turn(command, form, sys.stdout, detail))
     try:
         if form is Form.JSON:
             with redirect_stdout(sys.stderr):
@@ -66,11 +77,42 @@ def turn(command: str, form: Form) -> Iterator[None]:
         _turn.reset(token)
 
 
-def say(text: str = "") -> None:
-    """Print lines for people; a reader that has gone away, such as `grep -q`, ends no command."""
+def asked(as_json: bool, quiet: bool, verbose: bool) -> tuple[Form, Detail]:  # noqa: FBT001 - command-line flags
+    """Return what three options of a command ask for; quiet goes before verbose."""
+    loud = Detail.VERBOSE if verbose else Detail.USUAL
+    return Form.JSON if as_json else Form.TEXT, Detail.QUIET if quiet else loud
+
+
+def detail() -> Detail:
+    """Return how much the command at work may tell."""
+    now = _turn.get()
+    return Detail.USUAL if now is None else now.detail
+
+
+def say(text: str = "", least: Detail = Detail.USUAL) -> None:
+    """Print lines for people, where they asked for as much as `least`.
+
+    A reader that has gone away, such as `grep -q`, ends no command.
+    """
+    if detail() < least:
+        return
     with progress.aside():
         shown = _inert(text)
         _write(_coloured(shown) if _in_colour(sys.stdout) else shown, sys.stdout)
+
+
+def sum_up(text: str) -> None:
+    """Print a command's last line, the one that is told with `--quiet` too."""
+    say(text, Detail.QUIET)
+
+
+def show_diff(text: str) -> None:
+    """Print a unified diff; on a terminal every line that comes or goes is coloured whole."""
+    with progress.aside():
+        shown = _inert(text.rstrip("\n"))
+        if _in_colour(sys.stdout):
+            shown = "\n".join(_coloured_change(line) for line in shown.split("\n"))
+        _write(shown, sys.stdout)
 
 
 def warn(text: str) -> None:
@@ -148,6 +190,13 @@ def _in_colour(stream: TextIO | None) -> bool:
         return False
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
+
+
+def _coloured_change(line: str) -> str:
+    if line.startswith(("diff --git ", "--- ", "+++ ")):
+        return f"\x1b[1m{line}\x1b[0m"
+    colour = _CHANGES.get(line[:1])
+    return f"\x1b[{colour}m{line}\x1b[0m" if colour else line
 
 
 def _coloured(text: str) -> str:

@@ -36,6 +36,12 @@ class PreparedSet:
     patches: tuple[Patch, ...]
     withheld: tuple[Unresolved, ...]
 
+    def without(self, refused: tuple[Unresolved, ...]) -> PreparedSet:
+        """Return the set with what is `refused` withheld as well, and no patch of its files."""
+        paths = {item.path for item in refused}
+        kept = tuple(each for each in self.patches if paths.isdisjoint(each.targets))
+        return PreparedSet(patches=kept, withheld=(*self.withheld, *refused))
+
 
 def load(folder: Path, slug: str) -> PreparedSet:
     """Return the prepared patches of the gap `slug` from `folder`, the project's `patches/`."""

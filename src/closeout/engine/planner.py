@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from closeout.engine import rules
+from closeout.engine import rules, undelivered
 from closeout.engine.patch_series import PreparedSet
 from closeout.engine.proposal import propose
 from closeout.fs.tree import Overlay
@@ -43,6 +43,10 @@ class Plan:
     secrets: frozenset[str] = frozenset()
     """Values of the tree that nothing shows or keeps but the undo store."""
 
+    def laid(self, tree: Tree) -> Tree:
+        """Return `tree` as the plan would leave it."""
+        return Overlay(tree, self.edits)
+
     @property
     def unresolved(self) -> Mapping[str, tuple[Unresolved, ...]]:
         """Return each gap's places that were left alone, by slug."""
@@ -66,18 +70,31 @@ def plan(
     `prepared` gives a gap's prepared patches by slug; nothing of a gap in `refused` is planned.
     """
     stopped = dict(refused)
+    withheld: dict[str, tuple[Unresolved, ...]] = {}
+
+    def given(slug: str) -> PreparedSet:
+        return prepared(slug).without(withheld.get(slug, ()))
+
     with _garbage_seldom_sought():
         while True:
-            made = _planned(gaps, Overlay(tree), prepared, stopped)
+            made = _planned(gaps, Overlay(tree), given, stopped)
             failed = {
                 proposal.gap: failure
                 for proposal in made.proposals
                 if proposal.edits and (failure := _failure(made, proposal))
             }
-            if not failed:
+            # What a later gap delivers counts: this is asked of the whole plan.
+            stopping = {} if failed else undelivered.stopping(made.proposals, tree, made.laid(tree))
+            if not failed and not stopping:
                 return made
             # Later gaps have built on the edits that must go now: all is planned again.
             stopped |= failed
+            for slug, items in stopping.items():
+                held = withheld.get(slug, ())
+                if not set(items).isdisjoint(held):
+                    # No place of the gap stands there that could be left open.
+                    stopped[slug] = items[0]
+                withheld[slug] = (*held, *items)
 
 
 def _failure(made: Plan, proposal: Proposal) -> Unresolved | None:
@@ -93,7 +110,8 @@ def _planned(
     before: dict[str, tuple[Check, ...]] = {}
     proposals = []
     for gap in gaps:
-        before[gap.slug] = rules.detected(gap, overlay)
+        # Not on the overlay: what an earlier gap writes moves a later one's places.
+        before[gap.slug] = rules.detected(gap, overlay.base)
         if gap.slug in stopped:
             proposal = Proposal(gap=gap.slug, edits=(), unresolved=(stopped[gap.slug],))
         else:

@@ -9,7 +9,9 @@ from pathlib import PurePosixPath
 from closeout.console import failures
 from closeout.engine import rules
 from closeout.engine.patch_series import PreparedSet
+from closeout.engine.subjects import absent
 from closeout.errors import CloseoutError
+from closeout.formats.images import shipped
 from closeout.fs import patching
 from closeout.fs.tree import Overlay
 from closeout.model import (
@@ -45,6 +47,8 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 
 
 def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
+    if gap.criteria and absent(gap, tree).keys() >= set(gap.criteria):
+        return Proposal(gap=gap.slug, edits=())
     stage = Overlay(tree)
     open_paths = {finding.path for finding in rules.findings(checks)}
     withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
@@ -90,12 +94,12 @@ def _lay_derived(
 
     Where two changesets meet in a file, the second one is derived again on what the first wrote.
     """
-    laid: list[Patch] = []
+    laid: list[Changeset] = []
     for _ in range(_ROUNDS):
         refused: list[Unresolved] = []
         met: list[Unresolved] = []
         before = len(laid)
-        for changeset in gap.fix(stage):
+        for changeset in shipped(stage, gap.fix(stage)):
             refused += changeset.unresolved
             if any(edit.path in held for edit in changeset.edits):
                 continue
@@ -104,10 +108,10 @@ def _lay_derived(
             for edit in edits:
                 stage.lay(edit)
             if edits:
-                laid.append(_derived(gap.slug, replace(changeset, edits=edits)))
+                laid.append(replace(changeset, edits=edits))
         if not met or len(laid) == before:
             break
-    return laid, [*refused, *met]
+    return _derived(gap.slug, laid), [*refused, *met]
 
 
 def _tried(
@@ -152,14 +156,18 @@ def _lay_patch(stage: Overlay, patch: Patch) -> bool:
     return True
 
 
-def _derived(slug: str, changeset: Changeset) -> Patch:
-    return Patch(
-        slug=slug,
-        name=changeset.name,
-        diff=patching.diff(changeset.edits),
-        targets=tuple(edit.path for edit in changeset.edits),
-        origin="derived" if changeset.source.value == "code" else changeset.source.value,
-    )
+def _derived(slug: str, changesets: Sequence[Changeset]) -> list[Patch]:
+    diffs = patching.diffs([changeset.edits for changeset in changesets])
+    return [
+        Patch(
+            slug=slug,
+            name=changeset.name,
+            diff=diff,
+            targets=tuple(edit.path for edit in changeset.edits),
+            origin="derived" if changeset.source.value == "code" else changeset.source.value,
+        )
+        for changeset, diff in zip(changesets, diffs, strict=True)
+    ]
 
 
 def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unresolved, ...]:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from closeout.console import failures, redaction
+from closeout.engine.subjects import absent
 from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
 
 Detection = Mapping[str, tuple[Check, ...]]
 """Gap slug to the checks made on one tree."""
+Spot = tuple[PurePosixPath, int]
+"""A file's path and a line of it."""
 
 
 def findings(checks: Sequence[Check]) -> tuple[Finding, ...]:
     """Return all findings of some checks, in order of path and line."""
     found = [finding for check in checks for finding in check.findings]
     return tuple(sorted(found, key=lambda item: (item.path, item.line, item.rule)))
+
+
+def spots(found: Iterable[Finding]) -> frozenset[Spot]:
+    """Return where something is open: a line of a file counts once, however much is found there."""
+    return frozenset((item.path, item.line) for item in found)
+
+
+def unnamed(found: Sequence[Finding]) -> int:
+    """Return how many of the places the order does not list."""
+    return len(spots(found) - spots(item for item in found if item.named))
 
 
 def stops(checks: Sequence[Check], refused: Sequence[Unresolved]) -> tuple[Unresolved, ...]:
@@ -50,9 +64,16 @@ def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 
 
 def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
-    """Return one check a rule of the gap, in their order; none of an optional one without files."""
+    """Return one check a rule of the gap, in their order; none of an optional one without files.
+
+    A rule that does not apply to the tree, or whose criterion does not, makes none either.
+    """
+    beside = absent(gap, tree)
+    asked = [rule for rule in gap.rules if rule.criterion not in beside and rule.applies(tree)]
+    if not asked:
+        return ()
     surveyed = gap.survey(tree)
-    made = ((rule, _check(gap, rule, surveyed, tree)) for rule in gap.rules)
+    made = ((rule, _check(gap, rule, surveyed, tree)) for rule in asked)
     return tuple(
         check for rule, check in made if check.examined or check.unresolved or not rule.is_optional
     )

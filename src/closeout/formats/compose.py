@@ -17,6 +17,9 @@ _BASE = re.compile(r"(docker-)?compose\.ya?ml")
 _FILE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
 _COLON = re.compile(r":(?![^{}]*\})")
 """What divides the short form of a port or mount; the colon of `${PORT:-5130}` does not."""
+_HEAD = re.compile(
+    rb"environment:(?:[ \t]*(?:~|null|(\*[\w.-]+)))?([ \t]*(?:#[^\r\n]*)?)(?=\r?$)", re.MULTILINE
+)
 _NUMBER = re.compile(r"(?:\$\{\w+:?-)?(\d+)\}?")
 _VOLUME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -73,6 +76,21 @@ class ComposeService:
         return inside(self.path.parent, f"./{self.context}") if is_inside else None
 
     @property
+    def recipe(self) -> PurePosixPath | None:
+        """Return its Dockerfile; None where it is built from none of the tree."""
+        named = self.node.get("build", "dockerfile")
+        build = self.build
+        return build and inside(build, f"./{named.text if named is not None else 'Dockerfile'}")
+
+    @property
+    def said(self) -> str:
+        """Return what it says of where and how it starts."""
+        held = [self.node.get(key) for key in ("working_dir", "entrypoint", "command")]
+        return "\n".join(
+            text for node in held if node is not None for text in (node.text, *node.scalars())
+        )
+
+    @property
     def folder(self) -> PurePosixPath:
         """Return the folder it is built from, without one that of its name."""
         return self.build or self.path.parent / (self.context or self.name)
@@ -87,6 +105,18 @@ class ComposeService:
     def environment(self) -> Node | None:
         """Return its `environment`."""
         return self.node.get("environment")
+
+    @property
+    def env_files(self) -> tuple[PurePosixPath, ...]:
+        """Return the files of the tree, there or not, that it takes variables from."""
+        node = self.node.get("env_file")
+        entries = node.entries if node is not None else ()
+        texts = [node.text] if node is not None and node.kind is NodeKind.SCALAR else []
+        for entry in entries:
+            held = entry.value.get("path") if entry.value.kind is NodeKind.MAPPING else entry.value
+            texts += [held.text] if held is not None else []
+        places = (inside(self.path.parent, f"./{text}") for text in texts if text[:1] != "/")
+        return tuple(place for place in places if place is not None)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -133,14 +163,35 @@ class ComposeService:
         """Return the splice that adds variables to its environment, in the block's own manner.
 
         A value is text; None hands on what the caller's environment says, and nothing where it
-        says nothing. Raises ValueError where there is no block of its own.
+        says nothing. A block that is missing, empty or another place's is written anew: raises
+        ValueError where that other place holds a list.
         """
         node = self.environment
+        if node is not None and node.kind is not NodeKind.SCALAR and not node.alias:
+            written = [_written(node, name, value) for name, value in variables.items()]
+            return append(self.content, node).splice((", " if node.flow else "\n").join(written))
+        if self.node.flow:
+            pairs = [
+                f'{name}: "{value}"' if value else f"{name}: " for name, value in variables.items()
+            ]
+            return append(self.content, self.node).splice(f"environment: {{{', '.join(pairs)}}}")
+        lines = [f"{name}: {value}" if value else f"{name}:" for name, value in variables.items()]
         if node is None:
-            message = f"{self.name} has no environment"
+            return append(self.content, self.node).splice("\n  ".join(["environment:", *lines]))
+        head = self._environment_head(node)
+        lines = [f"<<: {head[1].decode()}", *lines] if head[1] else lines
+        step = "\n" + " " * (self.node.indent + 2)
+        text = step.join([f"environment:{head[2].decode()}", *lines])
+        return Splice(start=head.start(), end=head.end(), text=text)
+
+    def _environment_head(self, node: Node) -> re.Match[bytes]:
+        """Return the line of an environment that is empty or another place's mapping."""
+        start = next(item.start for item in self.node.entries if item.key == "environment")
+        found = _HEAD.match(self.content, start)
+        if found is None or (node.alias and node.kind is not NodeKind.MAPPING):
+            message = f"the environment of {self.name} cannot be added to"
             raise ValueError(message)
-        written = [_written(node, name, value) for name, value in variables.items()]
-        return append(self.content, node).splice((", " if node.flow else "\n").join(written))
+        return found
 
 
 def is_base(path: PurePosixPath) -> bool:

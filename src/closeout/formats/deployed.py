@@ -13,16 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, helm
+from closeout.formats.images import run_by
 from closeout.formats.manifests import documents_at
 from closeout.formats.settings_delivery import EXAMPLES
+from closeout.fs.tree import below
 from closeout.model import Tree
-from closeout.parsing.yaml import Node, NodeKind
 
 _EXAMPLES = (*EXAMPLES, ".env.template")
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})"
 )
-_ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_ASSIGNED = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)\s*$", re.MULTILINE
+)
 _IMAGE = re.compile(r"^\s*(FROM|ENV)\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _PAIR = re.compile(r"""([A-Za-z_]\w*)=("[^"]*"|'[^']*'|\S*)""")
 _SECRET = re.compile(
@@ -31,6 +34,8 @@ _SECRET = re.compile(
 _PLACEHOLDER = re.compile(
     r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE
 )
+_SOURCES = frozenset({".py", ".ts", ".js", ".mjs", ".cjs"})
+_READS_FILE = re.compile(rb"dotenv|env_file|loadEnvFile")
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout"}
 
 
@@ -40,6 +45,10 @@ class Deployed:
 
     source: PurePosixPath
     variables: Mapping[str, str] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    """The variables that come from where the tree does not say their values: these are made."""
+    is_file: bool = False
+    """Whether the service reads them from a `.env` of its own; else its process is given them."""
     refused: str = ""
     """Why nothing starts with it, empty where something may."""
 
@@ -49,9 +58,23 @@ def environments(tree: Tree, folder: PurePosixPath) -> tuple[Deployed, ...]:
     own = examples(tree, folder)
     found = [*_composed(tree, folder), *_charted(tree, folder), *_manifested(tree, folder)]
     image = _image(tree.read(folder / "Dockerfile") or b"")
-    return tuple(
-        replace(item, variables={**image, **_generated(item.variables, own)}) for item in found
-    )
+    made = []
+    for item in found:
+        kept = {name: own.get(name) or secrets.token_hex(32) for name in item.kept}
+        variables = {**image, **_generated(item.variables, own), **kept}
+        made.append(replace(item, variables=variables, kept=item.kept - own.keys()))
+    return (*made, *_copied(tree, folder, own))
+
+
+def _copied(tree: Tree, folder: PurePosixPath, own: Mapping[str, str]) -> Iterator[Deployed]:
+    """Yield what a developer's `.env` gives, a copy of the example, where the service reads one."""
+    named = (folder / name for name in _EXAMPLES if tree.read(folder / name) is not None)
+    source = next(named, None)
+    if source is not None and any(
+        path.suffix in _SOURCES and _READS_FILE.search(tree.read(path) or b"")
+        for path in below(tree, folder)
+    ):
+        yield Deployed(source=source, variables=own, is_file=True)
 
 
 def examples(tree: Tree, folder: PurePosixPath) -> Mapping[str, str]:
@@ -84,12 +107,14 @@ def _composed(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
     bases: dict[PurePosixPath, Deployed] = {}
     for path in sorted(compose.files(tree), key=lambda path: not compose.is_base(path)):
         for service in compose.services(path, tree.read(path) or b""):
-            if service.folder != folder:
+            if folder not in run_by(tree, service, frozenset([folder])):
                 continue
             made = _of_service(tree, service)
             if compose.is_base(path):
                 bases[path.parent] = made
-            elif not service.context and not service.image and path.parent in bases:
+            elif path.parent in bases and (
+                "override" in path.name or not (service.context or service.image)
+            ):
                 # It says only what it changes.
                 base = bases[path.parent]
                 made = replace(
@@ -119,22 +144,8 @@ def _of_service(tree: Tree, service: compose.ComposeService) -> Deployed:
 
 def _from_files(tree: Tree, service: compose.ComposeService) -> Iterator[tuple[str, str]]:
     """Yield what its `env_file`s say, each read as the example beside it."""
-    node = service.node.get("env_file")
-    for text in _texts(node):
-        place = compose.inside(service.path.parent, text if text.startswith(".") else f"./{text}")
-        if place is not None:
-            yield from examples(tree, place.parent).items()
-
-
-def _texts(node: Node | None) -> Iterator[str]:
-    if node is None:
-        return
-    if node.kind is NodeKind.SCALAR:
-        yield node.text
-    for entry in node.entries:
-        held = entry.value.get("path") if entry.value.kind is NodeKind.MAPPING else entry.value
-        if held is not None:
-            yield held.text
+    for place in service.env_files:
+        yield from examples(tree, place.parent).items()
 
 
 def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> str:
@@ -149,6 +160,9 @@ def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> st
         if is_set:
             return held or ""
         if how.endswith("?"):
+            if held is not None:
+                # The example names it, for whoever starts this to fill in.
+                return secrets.token_hex(32)
             lacking.append(name)
         return _interpolated(word, given, lacking) if how.endswith("-") else ""
 
@@ -156,16 +170,20 @@ def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> st
 
 
 def _charted(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
-    """Yield what each values file of the service's chart gives."""
+    """Yield what each values file of the service's chart gives, those of a stage over the usual."""
     charts = (folder / "helm", PurePosixPath("helm") / folder.name)
-    for path in sorted(tree.ending(frozenset({".yaml", ".yml"}))):
-        if path.parent not in charts or not path.name.startswith("values"):
-            continue
-        plain = dict(helm.listed(tree.read(path) or b"", helm.PLAIN))
-        secret = dict(helm.listed(tree.read(path) or b"", helm.SECRET))
-        if plain or secret:
-            made = {name: secrets.token_hex(32) for name in secret}
-            yield Deployed(source=path, variables={**plain, **made})
+    usual: dict[PurePosixPath, dict[str, str | None]] = {}
+    paths = (path for path in tree.ending(frozenset({".yaml", ".yml"})) if path.parent in charts)
+    named = (path for path in paths if path.name.startswith("values"))
+    for path in sorted(named, key=lambda path: (path.stem != "values", path)):
+        content = tree.read(path) or b""
+        secret = {name: None for name, _ in helm.listed(content, helm.SECRET)}
+        told = {**dict(helm.listed(content, helm.PLAIN)), **secret}
+        told = {**usual.setdefault(path.parent, told), **told}
+        if told:
+            kept = frozenset(name for name, value in told.items() if value is None)
+            plain = {name: value for name, value in told.items() if value is not None}
+            yield Deployed(source=path, variables=plain, kept=kept)
 
 
 def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
@@ -191,13 +209,15 @@ def _containers(path: PurePosixPath, name: str, held: object) -> Iterator[Deploy
         if name not in told:
             continue
         listed = container.get("env")
-        variables = {
-            str(item["name"]): str(item["value"]) if "value" in item else secrets.token_hex(32)
+        items = [
+            item
             for item in (listed if isinstance(listed, list) else ())
             if isinstance(item, dict) and "name" in item
-        }
-        if variables:
-            yield Deployed(source=path, variables=variables)
+        ]
+        if items:
+            plain = {str(item["name"]): str(item["value"]) for item in items if "value" in item}
+            kept = frozenset(str(item["name"]) for item in items) - plain.keys()
+            yield Deployed(source=path, variables=plain, kept=kept)
 
 
 def _image(content: bytes) -> Mapping[str, str]:

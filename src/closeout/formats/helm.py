@@ -53,16 +53,21 @@ def variables(tree: Tree, services: frozenset[PurePosixPath], key: str) -> Itera
             yield Variables(path=path, service=path.parents[1], content=content, node=node)
 
 
-def listed(content: bytes, key: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and text of each variable that values list under `key`, in either form."""
+def listed(content: bytes, key: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the name and text of each variable that values list under `key`, in either form.
+
+    The text is None where the value comes from elsewhere, such as a Secret.
+    """
     try:
         node = find(content, key)
     except YamlError:
         return
     for entry in node.entries if node is not None else ():
-        if entry.value.kind is NodeKind.MAPPING:
-            name, value = entry.value.get("name"), entry.value.get("value")
-            if name is not None:
-                yield name.text, value.text if value is not None else ""
-        elif entry.key is not None:
-            yield str(entry.key), entry.value.text
+        held, name = entry.value, str(entry.key)
+        if isinstance(entry.key, int):
+            if (named := held.get("name")) is None:
+                continue
+            name, value = named.text, held.get("value")
+        else:
+            value = held if held.kind is NodeKind.SCALAR else held.get("value")
+        yield name, value.text if value is not None else None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.helm import PLAIN, SECRET, Variables, values_files, variables
+from closeout.formats.images import run_by
 from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.tree import Overlay
 from closeout.model import Edit, Reason, Tree, Unresolved
-from closeout.parsing.yaml import NodeKind
 
 EXAMPLES = (".env.example", ".env.sample", "env.example")
 _PLACEHOLDER = re.compile(rb"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]", re.IGNORECASE)
@@ -65,7 +68,7 @@ class Setting:
         above = re.search(rb"^%s=[^\r\n]*" % self.below.encode(), content, re.MULTILINE)
         if above is not None and self.below:
             return Splice(start=above.end(), end=above.end(), text=f"\n{text}")
-        blank = "\n" if self.below else ""
+        blank = "\n" if self.below and content else ""
         ended = content.endswith(b"\n") or not content
         text = f"{blank}{text}\n" if ended else f"\n{blank}{text}"
         return Splice(start=len(content), end=len(content), text=text)
@@ -104,7 +107,7 @@ class Delivery:
 
     def compose_files(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
         """Return the compose files that start one of the services."""
-        yield from sorted({item.path for item in _started(tree, frozenset(folders))})
+        yield from sorted({item.path for _, item in _started(tree, frozenset(folders))})
 
     def charts(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
         """Return the charts that list variables of the settings' sort."""
@@ -132,16 +135,18 @@ class Delivery:
     def undelivered(self, tree: Tree, folders: Folders) -> Iterator[Undelivered]:
         """Yield the compose services and charts that do not hand every setting on."""
         wanted = frozenset(folders)
-        for service, missing in self._compose(tree, wanted):
-            names = tuple(item.name for item in missing)
+        for lack in self._compose(tree, wanted):
+            names, verb = tuple(item.name for item in lack.settings), "hand {} on"
             yield Undelivered(
-                path=service.path,
-                line=service.environment.line if service.environment else 1,
-                folder=service.folder,
+                path=lack.path,
+                line=lack.line,
+                folder=lack.folder,
                 names=names,
-                problem=f"does not hand {' and '.join(names)} on",
-                service=service.name,
-                excerpt=f"{service.name}:",
+                problem=f"does not {'name {}' if lack.is_example else verb}".format(
+                    " and ".join(names)
+                ),
+                service=lack.service.name,
+                excerpt=lack.path.name if lack.is_example else f"{lack.service.name}:",
             )
         for listed, missing in self._charts(tree, wanted):
             names = tuple(item.name for item in missing)
@@ -184,13 +189,23 @@ class Delivery:
             yield _spliced(tree, lacking.path, [change])
 
     def compose_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
-        """Yield one edit a compose file that hands the settings on."""
-        splices: dict[PurePosixPath, list[Splice]] = {}
-        for service, missing in self._compose(tree, frozenset(folders)):
-            added = service.added({item.name: item.value for item in missing})
-            splices.setdefault(service.path, []).append(added)
-        for path, items in sorted(splices.items()):
-            yield _spliced(tree, path, items)
+        """Yield one edit a file: compose files hand the settings on, examples beside name them."""
+        overlay = Overlay(tree)
+        handed: dict[PurePosixPath, list[Splice]] = {}
+        for lack in self._compose(tree, frozenset(folders)):
+            if not lack.is_example:
+                values = {item.name: item.value for item in lack.settings}
+                with suppress(ValueError):
+                    handed.setdefault(lack.path, []).append(lack.service.added(values))
+                continue
+            for item in lack.settings:
+                content = overlay.read(lack.path) or b""
+                if not item.is_named(content):
+                    overlay.lay(_spliced(overlay, lack.path, [item.added(content, ())]))
+        for path, splices in sorted(handed.items()):
+            if splices:
+                overlay.lay(_spliced(tree, path, splices))
+        yield from overlay.edits
 
     def chart_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
         """Yield the edits of charts: a secret comes from where its neighbour does."""
@@ -200,14 +215,37 @@ class Delivery:
             if lines:
                 yield _spliced(tree, listed.path, [listed.added("\n".join(lines))])
 
-    def _compose(
-        self, tree: Tree, folders: frozenset[PurePosixPath]
-    ) -> Iterator[tuple[compose.ComposeService, list[Setting]]]:
-        for service in _started(tree, folders):
-            wanted = self.in_compose(tree, service)
-            missing = [item for item in wanted if item.name not in service.variables]
-            if missing:
-                yield service, missing
+    def _compose(self, tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[_Lack]:
+        """Yield what compose services, and the examples of what these are given, lack."""
+        told: set[tuple[PurePosixPath, int, str]] = set()
+        for folder, service in _started(tree, folders):
+            wanted = [
+                item
+                for item in self.in_compose(tree, service)
+                if item.name not in service.variables
+                and (service.path, service.start, item.name) not in told
+            ]
+            told |= {(service.path, service.start, item.name) for item in wanted}
+            made = partial(_Lack, folder=folder, service=service)
+            given = service.env_files
+            if given:
+                said = [tree.read(path) or b"" for file in given for path in _said_in(tree, file)]
+                wanted = [item for item in wanted if not any(map(item.is_named, said))]
+            elif wanted:
+                yield made(path=service.path, settings=wanted, is_example=False)
+            beside = given[0].parent if given else service.path.parent
+            path = next(iter(examples_in(tree, beside)), beside / EXAMPLES[0])
+            content = tree.read(path)
+            named = [
+                item
+                for item in (wanted if given else self.in_compose(tree, service))
+                if item.example
+                and not service.variables.get(item.name)
+                and (item.value is None or (given and (content is not None or item.is_secret)))
+                and not item.is_named(content or b"")
+            ]
+            if named:
+                yield made(path=path, settings=named, is_example=True)
 
     def _charts(
         self, tree: Tree, folders: frozenset[PurePosixPath]
@@ -222,21 +260,40 @@ class Delivery:
                 yield listed, [each for each in self.in_charts if each.name not in listed.names]
 
 
-def _started(tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[compose.ComposeService]:
-    """Yield the compose services that are built from `folders` and have an environment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lack:
+    """A compose file, or the example of what it takes values from, without settings."""
 
-    One that is taken from a file or from another place of the document is left out, and so is what
-    a file adds to the service of another one: that starts it.
+    path: PurePosixPath
+    settings: list[Setting]
+    folder: PurePosixPath
+    service: compose.ComposeService
+    is_example: bool
+
+    @property
+    def line(self) -> int:
+        service = self.service
+        node = service.environment or service.node
+        return 1 if self.is_example else node.line
+
+
+def _said_in(tree: Tree, file: PurePosixPath) -> list[PurePosixPath]:
+    """Return a file that compose reads variables from, and the examples that it is made from."""
+    return [file, file.with_name(f"{file.name}.example"), *examples_in(tree, file.parent)]
+
+
+def _started(
+    tree: Tree, folders: frozenset[PurePosixPath]
+) -> Iterator[tuple[PurePosixPath, compose.ComposeService]]:
+    """Yield the compose services that run one of `folders`, with the folder.
+
+    What a file adds to the service of another one is left out: that one starts it.
     """
     for path in compose.files(tree) if folders else ():
         for service in compose.services(path, tree.read(path) or b""):
-            if not (compose.is_base(path) or service.context or service.image):
-                continue
-            node = service.environment
-            if node is None or node.kind is NodeKind.SCALAR or node.alias:
-                continue
-            if service.folder in folders and service.node.get("env_file") is None:
-                yield service
+            if compose.is_base(path) or service.context or service.image:
+                for folder in run_by(tree, service, folders):
+                    yield folder, service
 
 
 def _source(listed: Variables) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
@@ -58,6 +59,7 @@ def namespace(tree: Tree) -> str:
     return min((name for name, count in found.items() if count == most), default=project(tree))
 
 
+@lru_cache(maxsize=4096)
 def dns_name(text: str) -> str:
     """Return `text` as Kubernetes takes a name: lower case, digits and dashes inside."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

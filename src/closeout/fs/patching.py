@@ -7,8 +7,8 @@ configuration and hooks are never consulted (ADR 0004).
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -16,10 +16,14 @@ from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.safe_open import clean_path, is_plain_name
 from closeout.model import Edit, Patch, PatchState, Tree
+from closeout.process import scratch
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
 _TWICE = re.compile(rb"^diff --git ([ab])/(.+) \1/\2$", re.MULTILINE)
+_GROUP = re.compile(rb'^((?:--- |\+\+\+ )?"?[ab]/)(\d+)/')
+"""The folder that keeps one group of edits from the next, at the head of a side's name."""
+
 _NEW_FILE = re.compile(rb"^new file mode (\d{6})$", re.MULTILINE)
 _FORBIDDEN = re.compile(
     rb"^(deleted file mode|rename (from|to)|copy (from|to)|GIT binary patch|new file mode 120000"
@@ -85,10 +89,10 @@ def state(tree: Tree, patch: Patch) -> PatchState:
     present = {path for path in patch.targets if tree.read(path) is not None}
     if any(path not in present for path in patch.targets if path not in created):
         return PatchState.TARGET_MISSING
-    with _scratch(tree, patch) as folder:
-        if _apply(Path(folder), patch, "--check"):
+    with _staged(tree, patch) as folder:
+        if _apply(folder, patch, "--check"):
             return PatchState.APPLIES
-        if _apply(Path(folder), patch, "--check", "--reverse"):
+        if _apply(folder, patch, "--check", "--reverse"):
             return PatchState.ALREADY_APPLIED
     return PatchState.DRIFTED
 
@@ -134,8 +138,8 @@ def joined(patches: Sequence[Patch]) -> Patch:
 def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
     """Return the edits that `patch` makes on `tree`; raises CloseoutError where it does not fit."""
     modes = {path: made for path, made in _kinds(patch) if made}
-    with _scratch(tree, patch) as folder:
-        if not _apply(Path(folder), patch):
+    with _staged(tree, patch) as folder:
+        if not _apply(folder, patch):
             raise CloseoutError(
                 "patch-drifted",
                 f"{patch.name} no longer fits {patch.targets[0]} (line {first_line(patch)}).",
@@ -146,7 +150,7 @@ def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
             Edit(
                 path=path,
                 before=tree.read(path),
-                after=(Path(folder) / path).read_bytes(),
+                after=(folder / path).read_bytes(),
                 mode=modes.get(path) or tree.mode(path),
             )
             for path in patch.targets
@@ -155,14 +159,35 @@ def stage(tree: Tree, patch: Patch) -> tuple[Edit, ...]:
 
 def diff(edits: Sequence[Edit]) -> bytes:
     """Return the edits as one unified diff in git's format, byte-exact and reproducible."""
-    with tempfile.TemporaryDirectory(prefix="closeout-diff-") as folder:
+    return diffs([edits])[0]
+
+
+def diffs(changes: Sequence[Sequence[Edit]]) -> tuple[bytes, ...]:
+    """Return each group of edits as `diff` does; one git process makes them all."""
+    if not changes:
+        return ()
+    made = [b""] * len(changes)
+    for section in _sections(_compared(changes)):
+        head = _head(section)
+        lines = head.split(b"\n")
+        both = lines[0].removeprefix(b"diff --git ")
+        left, right = both[: len(both) // 2], both[len(both) // 2 + 1 :]
+        lines[0] = b"diff --git " + _GROUP.sub(rb"\1", left) + b" " + _GROUP.sub(rb"\1", right)
+        bare = b"\n".join(_GROUP.sub(rb"\1", line) for line in lines)
+        made[int(next(_GROUP.finditer(left))[2])] += bare + section[len(head) :]
+    return tuple(made)
+
+
+def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
+    with scratch.folder("diff") as folder:
         for side in ("a", "b"):
-            (Path(folder) / side).mkdir()
-        for edit in edits:
-            if edit.before is not None:
-                _put(Path(folder) / "a" / edit.path, edit.before, edit.mode)
-            if not edit.removes:
-                _put(Path(folder) / "b" / edit.path, edit.after, edit.mode)
+            (folder / side).mkdir()
+        for number, edits in enumerate(changes):
+            for edit in edits:
+                if edit.before is not None:
+                    _put(folder / "a" / str(number) / edit.path, edit.before, edit.mode)
+                if not edit.removes:
+                    _put(folder / "b" / str(number) / edit.path, edit.after, edit.mode)
         result = process.run(
             [
                 "git",
@@ -178,8 +203,8 @@ def diff(edits: Sequence[Edit]) -> bytes:
                 "a",
                 "b",
             ],
-            cwd=Path(folder),
-            env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": folder},
+            cwd=folder,
+            env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder)},
         )
     if result.code not in {0, 1}:
         raise CloseoutError(
@@ -236,13 +261,14 @@ def _kinds(patch: Patch) -> list[tuple[PurePosixPath, int]]:
     return kinds
 
 
-def _scratch(tree: Tree, patch: Patch) -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory(prefix="closeout-stage-")
-    for path in patch.targets:
-        content = tree.read(path)
-        if content is not None:
-            _put(Path(folder.name) / path, content, tree.mode(path))
-    return folder
+@contextmanager
+def _staged(tree: Tree, patch: Patch) -> Iterator[Path]:
+    with scratch.folder("stage") as folder:
+        for path in patch.targets:
+            content = tree.read(path)
+            if content is not None:
+                _put(folder / path, content, tree.mode(path))
+        yield folder
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:

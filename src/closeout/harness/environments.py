@@ -22,6 +22,14 @@ from closeout.errors import CloseoutError
 from closeout.harness import installation
 
 _STAMP = "made-from"
+_EARLY = (
+    'import sys; exec("try:\\n from closeout.cli import early\\n'
+    'except ImportError:\\n pass\\nelse:\\n early.quiet_door()")'
+)
+"""The line that our environment runs at its start: Ctrl-C ends a door that is still being loaded.
+
+An older commit that is checked out beside the same environment has no such module.
+"""
 _LONGEST_FIRST_LINE = 127
 """Bytes of a script's first line that every kernel reads."""
 
@@ -149,7 +157,7 @@ def _empty(folder: Path, lock: int) -> None:
             place.unlink()
     # Debian has ensurepip in a package of its own; sessions do without it.
     maker = "venv" if _has("ensurepip") or not _has("virtualenv") else "virtualenv"
-    installation.run((_outside(folder), "-m", maker, folder), lock)
+    installation.run((_outside(folder), "-P", "-m", maker, folder), lock)
 
 
 def _has(module: str) -> bool:
@@ -181,7 +189,7 @@ def _point_relatively(folder: Path, project: Path) -> None:
     """
     for place in folder.glob("lib/python*/site-packages/_*editable*.pth"):
         source = os.path.relpath((project / "src").resolve(), place.parent.resolve())
-        place.write_text(f"{source}\n", encoding="utf-8")
+        place.write_text(f"{source}\n{_EARLY}\n", encoding="utf-8")
 
 
 def _mend_first_lines(folder: Path) -> None:

@@ -26,9 +26,8 @@ def filled(launch: Launch, tree: Path, member: Member, said: str) -> Launch:
     """
     given = _deployment(tree, member)
     wanted = {name: value for name, value in given.items() if value and name not in _PAST}
-    for name in _NAME.findall(said):
-        if not _NO_SETTING.match(name):
-            wanted.setdefault(name, value_of(name, ""))
+    for name in named(said):
+        wanted.setdefault(name, value_of(name, ""))
     dsn = launch.environment.get("DATABASE_URL", "")
     extra = {
         name: dsn if value.startswith(("postgres:", "postgresql:")) else value
@@ -37,6 +36,12 @@ def filled(launch: Launch, tree: Path, member: Member, said: str) -> Launch:
     }
     names = tuple(sorted({*launch.filled, *extra}))
     return replace(launch.with_environment(extra), filled=names)
+
+
+def named(said: str) -> tuple[str, ...]:
+    """Return the variables that a service's last words name, each once."""
+    found = dict.fromkeys(_NAME.findall(said))
+    return tuple(name for name in found if not _NO_SETTING.match(name))
 
 
 def _deployment(tree: Path, member: Member) -> Mapping[str, str]:

@@ -6,11 +6,10 @@ others.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Event
 
@@ -19,11 +18,10 @@ from closeout.fs.tree import DiskTree
 from closeout.harness import (
     boot,
     filling,
-    node,
-    node_service,
     postgres,
     service_database,
     service_environments,
+    service_launch,
 )
 from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
@@ -33,16 +31,6 @@ from closeout.process import pace
 _FILLINGS = 5
 
 LAYERS = ("cloud-layer", "edge-layer")
-
-PYTHON_SETTINGS = {
-    "APP_ENV": "development",
-    "TESTING": "true",
-    "DATABASE_URL": "postgresql://probe:probe@127.0.0.1:9/probe",
-    "RABBITMQ_URL": "amqp://probe:probe@127.0.0.1:9",
-    "REDIS_URL": "",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-"""Enough for settings classes to be built; port 9 answers nothing and nobody is asked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,43 +68,6 @@ def _usual(tree: Path, name: str) -> Member | str:
     if (tree / folder / "package.json").is_file():
         return Member(name=name, folder=folder, kind=EXPRESS)
     return f"{name} is neither an ASGI nor a Node service"
-
-
-def _python_launch(tree: Path, member: Member, interpreter: Interpreter) -> Launch:
-    launch = boot.python_launch(
-        tree / member.folder,
-        interpreter.python,
-        {**PYTHON_SETTINGS, **member.env},
-        app=member.app,
-        stubs=member.stubs,
-    )
-    return replace(launch, service=member.name, note=interpreter.told)
-
-
-def _node_launch(tree: Path, member: Member, dsn: str, cache: Path) -> Launch:
-    """Install what an Express service names, into its private copy, and return its start.
-
-    Raises CloseoutError where that cannot be done.
-    """
-    folder = tree / member.folder
-    entry = node_service.entry(folder)
-    if entry is None:
-        raise CloseoutError(
-            "node-entry-missing",
-            f"{member.name} has no file that its image or its scripts start.",
-            hint="name it by `main` in package.json.",
-        )
-    installed = node.install_needed(folder, entry.packages, cache)
-    link = folder / "node_modules"
-    if not link.exists():
-        link.symlink_to(installed.modules, target_is_directory=True)
-    launch = boot.node_launch(
-        folder,
-        {**_node_settings(dsn), **member.env},
-        entry=str(entry.file),
-        runner=node.install(node.TYPESCRIPT, cache) if entry.is_typescript else None,
-    )
-    return replace(launch, service=member.name, note=installed.told)
 
 
 @contextmanager
@@ -226,12 +177,16 @@ class _Yard:
         name = berth.member.name
         try:
             if server is None or berth.member.kind == FASTAPI:
-                launch = _python_launch(berth.tree, berth.member, self.interpreters[berth.key])
+                launch = service_launch.of_fastapi(
+                    berth.tree, berth.member, self.interpreters[berth.key]
+                )
             else:
                 folder = berth.tree / berth.member.folder
                 database = f"{berth.label}_{name}"
                 dsn = service_database.create(server.result(), database, folder)
-                launch = _node_launch(berth.tree, berth.member, dsn, self.cache)
+                launch = service_launch.of_express(
+                    berth.tree, berth.member, service_launch.node_settings(dsn), self.cache
+                )
         except CloseoutError as error:
             return NotBooted(service=name, reason=error.message)
         berth.launch = launch
@@ -262,18 +217,6 @@ class _Yard:
 
 def _server(stack: ExitStack, scratch: Path, cache: Path) -> postgres.Server:
     return stack.enter_context(postgres.server(scratch, templates=cache))
-
-
-def _node_settings(dsn: str) -> dict[str, str]:
-    return {
-        "NODE_ENV": "development",
-        "APP_ENV": "development",
-        "DATABASE_URL": dsn,
-        "JWT_SECRET": secrets.token_hex(32),
-        "JWT_REFRESH_SECRET": secrets.token_hex(32),
-        "DEVICE_FACTORY_SECRET": secrets.token_hex(32),
-        "CLOSEOUT_ACCOUNTS": service_database.accounts(),
-    }
 
 
 def _text(value: object) -> str:

@@ -18,6 +18,7 @@ BUILDERS = "requirements/build.txt"
 _MINUTES = 60.0
 _LONGEST = 30 * _MINUTES
 _SHOWN = 300
+_PIP = ("-P", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
 _LIMIT = re.compile(r"^# needs Python < (\d+)\.(\d+): (.+)$", re.MULTILINE)
 _SETTINGS = (
     "PIP_",
@@ -130,7 +131,7 @@ def resolve(
     Raises CloseoutError("environment-failed"), also where that takes longer than `deadline`.
     """
     asked = ("--retries", "1", "--timeout", "15", "--only-binary", ":all:", "--no-user")
-    pip = (python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
+    pip = (python, *_PIP)
     run((*pip, *asked, *requirements), lock, deadline=deadline)
 
 
@@ -140,7 +141,7 @@ def install_project(python: Path, project: Path, *, lock: int | None = None) -> 
 
 
 def _pip(python: Path, words: Sequence[str | Path], lock: int | None) -> None:
-    pip = (python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
+    pip = (python, *_PIP)
     run((*pip, "--no-user", "--no-deps", "--no-build-isolation", *words), lock)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from closeout import process
 from closeout.errors import CloseoutError
 from closeout.fs import json_reader
 from closeout.harness import node_service
+from closeout.process import scratch
 
 INSTALL_DEADLINE = 300.0
 """Seconds; a cold install of a service of this size takes a tenth of it."""
@@ -106,7 +106,8 @@ def _reduced(service: Path, left: Mapping[str, str], lock: bytes | None, cache: 
 
     def fill(folder: Path) -> None:
         _copy_archives(service, folder, left)
-        _npm(service.name, _RUN_ONLY, folder)
+        if left:
+            _npm(service.name, _RUN_ONLY, folder)
 
     return _once(cache, manifest, lock, fill)
 
@@ -169,8 +170,8 @@ def _once(cache: Path, manifest: bytes, lock: bytes | None, fill: Callable[[Path
     place = cache / f"node-{key[:32]}"
     if not (place / "node_modules").is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="node-partial-") as partial:
-            folder = Path(partial) / "tree"
+        with scratch.folder("node", cache) as partial:
+            folder = partial / "tree"
             folder.mkdir()
             (folder / MANIFEST).write_bytes(manifest)
             if lock is not None:

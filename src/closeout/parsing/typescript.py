@@ -6,10 +6,10 @@ parse still gives what stands outside the broken part: ask `syntax_error` before
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.parsing import typescript_tree
+from closeout.parsing.memo import Remembered
 from closeout.parsing.typescript_source import (
     Call,
     Comparison,
@@ -78,7 +78,7 @@ def syntax_error(content: bytes) -> int | None:
     return read(content).error_line
 
 
-@lru_cache(maxsize=128)
+@Remembered
 def read(content: bytes) -> TypeScriptSource:
     """Return everything this module can locate in `content`."""
     root = parsed(content)

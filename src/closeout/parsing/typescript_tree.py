@@ -5,10 +5,11 @@ The grammar is loaded on first use.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from closeout.parsing.bounds import MOST_BYTES
+from closeout.parsing.memo import Remembered
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
@@ -26,12 +27,12 @@ def parsed(content: bytes) -> Node:
     return _root(b"" if refusal(content) else content)
 
 
-@lru_cache(maxsize=40)
+@Remembered
 def _root(content: bytes) -> Node:
     return _parser().parse(content).root_node
 
 
-@lru_cache(maxsize=128)
+@Remembered
 def refusal(content: bytes) -> str:
     """Return why a file is not read: what follows its values takes steps by depth."""
     if len(content) > MOST_BYTES:

@@ -7,6 +7,7 @@ followed is a leaf of kind "unknown".
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -32,6 +33,7 @@ _PASSED_ON = frozenset({"object", "string", "template_string"})
 """What a call may hand back of its arguments; a flag or a pattern steers it instead."""
 _READ = frozenset({"identifier", "shorthand_property_identifier"})
 _TO_NUMBER = frozenset({"Number", "parseFloat", "parseInt"})
+_VARIABLE = re.compile(r"process\.env(?:\.(\w+)|\[['\"`](\w+)['\"`]\])")
 _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -61,9 +63,12 @@ class Leaf:
 class TypeScriptValues:
     """The values in one tree's TypeScript and JavaScript files."""
 
-    def __init__(self, tree: Tree) -> None:
-        """Read from `tree`."""
+    def __init__(self, tree: Tree, environment: Mapping[str, str] | None = None) -> None:
+        """Read from `tree`; numbers may come from the variables of `environment`."""
         self.names = Names(tree)
+        self.asked: set[str] = set()
+        """The variables that numbers were asked for, set or not."""
+        self._environment = environment or {}
         self._left = _MOST
 
     def at(self, path: PurePosixPath, place: SourceRange) -> tuple[Leaf, ...]:
@@ -85,7 +90,7 @@ class TypeScriptValues:
     def number(self, path: PurePosixPath, node: Node) -> float | None:
         """Return what a numeric expression of constants comes to, None where it cannot be told.
 
-        Where it asks the environment, its default counts.
+        Where it asks for a variable that the environment lacks, its default counts.
         """
         self._left = _MOST
         return self._number(path, node, 0)
@@ -124,6 +129,10 @@ class TypeScriptValues:
             is_number = text_of(value.child_by_field_name("function")) in _TO_NUMBER
             given = arguments(value)[:1] if is_number else []
             return self._number(path, given[0], depth + 1) if given else None
+        if variable := _VARIABLE.fullmatch(text_of(value)):
+            name = variable[1] or variable[2]
+            self.asked.add(name)
+            return _figure(self._environment.get(name, ""))
         found = self.resolved(path, value)
         return None if found is None else self._number(*found, depth + 1)
 

@@ -9,13 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout.process import pace
+from closeout.process import leftovers, pace
 
 OUTPUT_CAP = 256 * 1024
 """Bytes kept of each stream, from its end: a failure's reason stands last."""
@@ -25,7 +26,10 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NOD
 _DAEMON_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/sbin"
 """Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
 
-_WATCH = 'read -r _; kill -s TERM -- "-$1"; sleep 3; kill -s KILL -- "-$1"'
+_WATCH = f"""read -r _; kill -s TERM -- "-$1"; sleep 3; kill -s KILL -- "-$1"
+for place in $(grep -ls "{leftovers.NAME}=$2" /proc/[0-9]*/environ); do
+  place=${{place#/proc/}}; kill -s KILL "${{place%/environ}}"
+done"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +75,24 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
     stdin: bytes = b"",
     user: int | None = None,
     held: Sequence[int] = (),
+    foreign: bool = False,
 ) -> Result:
     """Run `argv` to its end or for `deadline` seconds; its whole process group ends with it.
 
     The seconds are a quiet machine's.
     `env` is added to a scrubbed environment. A missing program gives code 127, as a shell would.
     `user` is the numeric id to run as, for programs that refuse root. `held` are locks that the
-    program goes on holding where this process is killed before it.
+    program goes on holding where this process is killed before it. What is `foreign` leaves nothing
+    behind, whether it ends, or this process is killed: no daemon either.
     """
     words = tuple(str(word) for word in argv)
+    mark = leftovers.mark()
     started = time.monotonic()
     try:
         process = subprocess.Popen(
             words,
             cwd=cwd,
-            env=environment(env),
+            env={**environment(env), leftovers.NAME: mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,8 +103,10 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
         )
     except (FileNotFoundError, PermissionError) as error:
         return Result(argv=words, code=127, out="", err=str(error), seconds=0.0)
+    watched = _leaving_nothing(process, mark) if foreign else nullcontext()
     try:
-        out, err = _communicated(process, stdin, deadline)
+        with watched:
+            out, err = _communicated(process, stdin, deadline)
         code: int | None = process.returncode
     except subprocess.TimeoutExpired:
         end_group(process)
@@ -138,11 +147,12 @@ def running(
     user: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Keep a server running for the block, its output in `log`; its group ends with the block."""
+    mark = leftovers.mark()
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [str(word) for word in argv],
             cwd=cwd,
-            env=environment(env),
+            env={**environment(env), leftovers.NAME: mark},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -151,20 +161,41 @@ def running(
             group=user,
         )
     try:
-        with _outlived_by_nothing(process):
+        with _outlived_by_nothing(process, mark):
             yield process
     finally:
         end_group(process)
+        leftovers.end(mark)
 
 
 @contextmanager
-def _outlived_by_nothing(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have `process` ended too where this one is killed and cannot do it itself.
+def _leaving_nothing(process: subprocess.Popen[bytes], mark: str) -> Iterator[None]:
+    """End what a program left as soon as it has ended: it may hold the streams open."""
+
+    def swept() -> None:
+        process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        leftovers.end(mark)
+
+    sweeper = threading.Thread(target=swept, daemon=True)
+    sweeper.start()
+    try:
+        with _outlived_by_nothing(process, mark):
+            yield
+    finally:
+        end_group(process)
+        sweeper.join()
+
+
+@contextmanager
+def _outlived_by_nothing(process: subprocess.Popen[bytes], mark: str) -> Iterator[None]:
+    """Have `process`, and all that carries its mark, ended too where this one is killed.
 
     A watcher waits for the end of a pipe that only this process holds open.
     """
     watcher = subprocess.Popen(
-        ["/bin/sh", "-c", _WATCH, "watch", str(process.pid)],
+        ["/bin/sh", "-c", _WATCH, "watch", str(process.pid), mark],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -44,6 +45,25 @@ class CriterionRow(Struct, frozen=True, kw_only=True):
     evidence: tuple[EvidenceRow, ...]
 
 
+class ClaimOutcome(Enum):
+    """How a claim of a document ends."""
+
+    HELD = "held"
+    FALSE = "false"
+    UNPROVABLE = "not provable here"
+    UNKNOWN = "not understood"
+
+
+class ClaimRow(Struct, frozen=True, kw_only=True):
+    """One claim of a document that was held against the tree."""
+
+    line: Count
+    text: Text
+    criterion: str
+    outcome: ClaimOutcome
+    because: Text
+
+
 _PASSING = {"properties": {"passed": {"const": True}}}
 _Proven = Annotated[
     CriterionRow,
@@ -76,3 +96,5 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     unreadable: tuple[Unresolved, ...]
     changes: tuple[Change, ...]
+    claims: tuple[ClaimRow, ...] = ()
+    """What a document claims of the tree, where an audit was given one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from closeout.model import Means, ProofKind, Unresolved, Verdict
 from closeout.model.verdicts import Ruling
+from closeout.reporting.documents import ClaimOutcome, ClaimRow
 from closeout.reporting.report import Report
 
 _SHOWN = 3
@@ -28,6 +30,7 @@ def to_markdown(report: Report) -> str:
         "",
         ", ".join(f"{count} {name}" for name, count in report.counts.items() if count) + ".",
         "",
+        *_claimed(report.claims),
         "| gap | before | after | verdict |",
         "| --- | ---: | ---: | --- |",
         *(
@@ -58,6 +61,27 @@ def to_markdown(report: Report) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _claimed(claims: Sequence[ClaimRow]) -> list[str]:
+    """Return how a document's claims end, each that is not held in a row; nothing without any."""
+    if not claims:
+        return []
+    counts = Counter(item.outcome for item in claims)
+    ends = ", ".join(f"{counts[each]} {each.value}" for each in ClaimOutcome if counts[each])
+    return [
+        f"{len(claims)} claims: {ends}.",
+        "",
+        "| claim | criterion | ends as | because |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| line {item.line}: {cell(item.text)} | {item.criterion} | {item.outcome.value} "
+            f"| {cell(item.because)} |"
+            for item in claims
+            if item.outcome is not ClaimOutcome.HELD
+        ),
+        "",
+    ]
 
 
 def _split(places: int, unnamed: int) -> str:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from closeout import resources
 from closeout.console.sanitize import shown
 from closeout.reporting import measures
+from closeout.reporting.documents import ClaimOutcome
 from closeout.runs import store
 from closeout.runs.plan_record import DIFF_NAMES
 
@@ -91,6 +92,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
                 1, *(gap[side] for gap in report["gaps"] for side in ("open_before", "open_after"))
             ),
             "adrs": sorted({item["adr"] for gap in report["gaps"] for item in gap["deviations"]}),
+            "claims": _claims(report),
             "matrices": _matrices(items),
             "bars": measures.bars(items),
             "figures": measures.figures(items),
@@ -103,6 +105,13 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
             ],
         },
     )
+
+
+def _claims(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return a document's claims by how they end, those that are held last."""
+    ends = sorted(ClaimOutcome, key=lambda item: item is ClaimOutcome.HELD)
+    made = report.get("claims", ())
+    return [(end.value, [row for row in made if row["outcome"] == end.value]) for end in ends]
 
 
 def diffs_of(folders: Sequence[Path], slugs: Sequence[str]) -> tuple[Diff, ...]:
@@ -130,12 +139,16 @@ def _touched(text: str) -> str:
 
 def _headline(counts: Mapping[str, int], total: int) -> str:
     closed = counts.get("CLOSED", 0)
+    applicable = total - counts.get("NOT_APPLICABLE", 0)
     left = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
     if left:
         return f"{left} of {total} criteria are not met"
-    if closed == total:
-        return f"all {total} criteria are closed"
-    return f"{closed} of {total} criteria closed, none open, the rest not proven here"
+    if not applicable:
+        return f"none of the {total} criteria applies to this tree"
+    told = "" if applicable == total else " that apply"
+    if closed == applicable:
+        return f"all {applicable} criteria{told} are closed"
+    return f"{closed} of {applicable} criteria{told} closed, none open, the rest not proven here"
 
 
 def _strip(counts: Mapping[str, int]) -> list[dict[str, Any]]:

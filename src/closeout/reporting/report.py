@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from closeout.engine.rules import Detection, findings
+from closeout.engine import rules
 from closeout.errors import ExitCode
 from closeout.fs import codec
 from closeout.model import Finding, Gap, Unresolved, Verdict, WorkOrder
 from closeout.model.verdicts import Ruling
-from closeout.reporting.documents import CriterionRow, GapRow, ReportDocument
+from closeout.reporting.documents import ClaimRow, CriterionRow, GapRow, ReportDocument
 from closeout.runs.evidence_store import EvidenceRow
 from closeout.runs.plan_record import Change
 
@@ -42,13 +42,25 @@ class Report:
     """The failures of ours that the rulings rest on, each with its log's name."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Name to version of what the run had."""
+    claims: tuple[ClaimRow, ...] = ()
+    """What a document claims of the tree, where an audit was given one."""
 
     @property
     def exit_code(self) -> ExitCode:
         """Return the exit code that the worst ruling asks for; a failure of ours goes before."""
+        return self._code(self.rulings)
+
+    def exit_code_of(self, gaps: Sequence[Gap]) -> ExitCode:
+        """Return the exit code for some gaps alone, that of the whole order for all of them."""
+        if set(gaps) == set(self.gaps):
+            return self.exit_code
+        asked = {number for gap in gaps for number in gap.criteria}
+        return self._code([item for item in self.rulings if item.criterion.id in asked])
+
+    def _code(self, rulings: Sequence[Ruling]) -> ExitCode:
         if self.bugs:
             return ExitCode.OWN_BUG
-        worst = max(ruling.verdict for ruling in self.rulings)
+        worst = max(ruling.verdict for ruling in rulings)
         if worst >= Verdict.DRIFTED:
             return ExitCode.GAPS_LEFT
         return ExitCode.UNPROVEN if worst is Verdict.UNPROVEN else ExitCode.SETTLED
@@ -60,26 +72,23 @@ class Report:
 
     def unnamed_after(self, slug: str) -> int:
         """Return how many of a gap's places that are still open the order does not list."""
-        return sum(item.gap == slug and not item.named for item in self.findings)
+        return rules.unnamed([item for item in self.findings if item.gap == slug])
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many criteria have each verdict, by the verdict's name."""
-        return {
-            verdict.name: sum(ruling.verdict is verdict for ruling in self.rulings)
-            for verdict in Verdict
-        }
+        """Return how many criteria have each verdict, by its name; roll-ups are told apart."""
+        own = [ruling.verdict for ruling in self.rulings if not ruling.criterion.rests_on]
+        return {verdict.name: own.count(verdict) for verdict in Verdict}
 
 
-def open_places(detection: Detection) -> dict[str, int]:
+def open_places(detection: rules.Detection) -> dict[str, int]:
     """Return the number of open places of each gap, by slug."""
-    return {slug: len(findings(checks)) for slug, checks in detection.items()}
+    return {slug: len(rules.spots(rules.findings(checks))) for slug, checks in detection.items()}
 
 
-def unnamed_places(detection: Detection) -> dict[str, int]:
+def unnamed_places(detection: rules.Detection) -> dict[str, int]:
     """Return how many of each gap's open places the order does not list, by slug."""
-    found = {slug: findings(checks) for slug, checks in detection.items()}
-    return {slug: sum(not item.named for item in places) for slug, places in found.items()}
+    return {slug: rules.unnamed(rules.findings(checks)) for slug, checks in detection.items()}
 
 
 def to_json(report: Report) -> dict[str, object]:
@@ -101,6 +110,7 @@ def to_json(report: Report) -> dict[str, object]:
         findings=tuple(shortened(item) for item in report.findings),
         unreadable=report.unreadable,
         changes=report.changes,
+        claims=report.claims,
     )
     made: dict[str, object] = codec.plain(document)
     return made

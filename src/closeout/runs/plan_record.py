@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from closeout.console import redaction
+from closeout.engine import rules
 from closeout.engine.planner import Plan
-from closeout.engine.rules import findings
-from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import codec, writer
 from closeout.fs.safe_open import clean_path
 from closeout.model import Count, Proposal, Unresolved
@@ -45,10 +44,10 @@ class Record:
 
 def of_plan(plan: Plan) -> Record:
     """Return the record of a plan."""
-    found = {slug: findings(checks) for slug, checks in plan.before.items()}
+    found = {slug: rules.findings(checks) for slug, checks in plan.before.items()}
     return Record(
-        before={slug: len(places) for slug, places in found.items()},
-        unnamed={slug: sum(not item.named for item in places) for slug, places in found.items()},
+        before={slug: len(rules.spots(places)) for slug, places in found.items()},
+        unnamed={slug: rules.unnamed(places) for slug, places in found.items()},
         changes=tuple(change for item in plan.proposals for change in _changes(item)),
         unresolved={item.gap: item.unresolved for item in plan.proposals if item.unresolved},
     )
@@ -73,36 +72,6 @@ def merged(records: Sequence[Record]) -> Record:
             unresolved=record.unresolved,
         )
     return total
-
-
-def told(record: Record) -> str:
-    """Return the plan as lines for a terminal: what is found, what is written, what is refused."""
-    lines = []
-    for slug, count in record.before.items():
-        mine = [change for change in record.changes if change.gap == slug]
-        lines.append(
-            f"plan {slug}: {count} places open, {record.unnamed[slug]} of them not named by the "
-            f"order; {len(mine)} files to write"
-        )
-        lines += [f"  {change.origin:<9} {change.path}" for change in mine]
-        lines += [str(_refusal(item)) for item in record.unresolved.get(slug, ())]
-    return "\n".join([*lines, ""])
-
-
-def _refusal(item: Unresolved) -> CloseoutError:
-    if item.reason.stops_gap:
-        return CloseoutError(
-            f"gap-{item.reason.value}",
-            f"nothing of this gap is written: {item.detail}",
-            hint=item.hint,
-            exit_code=ExitCode.GAPS_LEFT,
-        )
-    return CloseoutError(
-        f"patch-{item.reason.value}",
-        f"{item.path} (line {item.line}) is left as it is: {item.detail}",
-        hint=item.hint,
-        exit_code=ExitCode.GAPS_LEFT,
-    )
 
 
 def keep(folder: Path, record: Record, plan: Plan) -> None:

@@ -16,6 +16,7 @@ from closeout.resources import BUNDLE
 REFERENCE = BUNDLE / "reference" / "farmiq"
 """The bundled reference monorepo, in its state before the order; it is never edited."""
 
+_NAMED = "--root"
 _MARKERS = ("cloud-layer", "edge-layer")
 
 
@@ -45,6 +46,11 @@ class Workspace:
         return self.home / "build" / "cache"
 
     @property
+    def told_root(self) -> Path | None:
+        """Return what a further command has to be told as `--root`; None where nothing."""
+        return self.root if self.origin == _NAMED else None
+
+    @property
     def title(self) -> str:
         """Return the line that every command prints first."""
         return f"monorepo: {self.root} ({self.origin})"
@@ -64,7 +70,7 @@ def choose(home: Path, named: str | None) -> Workspace:
     """
     asked = named or os.environ.get("CLOSEOUT_ROOT")
     if asked:
-        root, origin = Path(asked), "--root" if named else "CLOSEOUT_ROOT"
+        root, origin = Path(asked), _NAMED if named else "CLOSEOUT_ROOT"
     elif any((Path.cwd() / marker).is_dir() for marker in _MARKERS):
         root, origin = Path.cwd(), "current folder"
     else:

@@ -1,16 +1,21 @@
-"""Hold what a document claims, by ticked boxes and named files, against the rulings on a tree."""
+"""Hold what a document claims, by ticked boxes, marks and named files, against a tree's rulings.
+
+Every claim ends as held, false, not provable here, or not understood: none is dropped.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.errors import CloseoutError
 from closeout.fs import codec
 from closeout.model import Tree, Verdict, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
+from closeout.reporting.documents import ClaimOutcome, ClaimRow
 from closeout.runs.evidence_store import to_json as evidence_json
 from closeout.workorders.reader import line_digest
 
@@ -28,108 +33,169 @@ _TRAILERS = (
     ),
 )
 """What people add to a box when they tick it: bold face, check marks, the word done."""
+_STRUCTURED = re.compile(r"^\s*(?:#{1,6}\s|[-*+]\s|\d+[.)]\s|\|)")
+"""A heading, an item of a list or a row of a table: elsewhere people tell rather than claim."""
+_MARKED = re.compile(
+    r"[\u2705\u2714\u2611]"
+    r"|(?:^|[|:(\u2013\u2014-])[\s*_]*"
+    r"(?:100\s*%|(?:completed?|done|fixed|closed|resolved|implemented|verified)\b)[\s*_!.)|]*(?:$|\|)",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"[\u274c\u26a0]|\b(?:not|no|todo|pending|partial(?:ly)?|in progress|open)\b", re.IGNORECASE
+)
+_ISSUE = re.compile(
+    r"(?:\b(?:issue|gap|task|item)\s*#?\s*|^\W*(?:#{1,6}\s+|\|\s*#?))(?P<issue>\d{1,2})\b(?!\.\d)",
+    re.IGNORECASE,
+)
 _SHOWN = 3
-_UNSHOWN = {Verdict.UNPROVEN.name, Verdict.WAIVED.name}
+_OUTCOMES = {
+    Verdict.CLOSED: ClaimOutcome.HELD,
+    Verdict.UNPROVEN: ClaimOutcome.UNPROVABLE,
+    Verdict.WAIVED: ClaimOutcome.UNPROVABLE,
+    Verdict.NOT_APPLICABLE: ClaimOutcome.UNPROVABLE,
+}
+"""What is open, drifted or cannot be judged for a fault of the tree's own refutes a claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One ticked box; `criterion` is empty where it is none of the order's."""
+    """One line that claims something.
+
+    `criteria` are those of the order that it is about, none where it is not understood; a line
+    about a whole issue names all of the issue's. `path` is a file that is said to be there.
+    """
+
+    line: int
+    text: str
+    criteria: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedClaim:
+    """A claim, how it ends, and how that is known."""
 
     line: int
     text: str
     criterion: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FalseClaim:
-    """A claim that the tree does not bear out, and how that is known."""
-
-    line: int
-    criterion: str
+    """The criterion, or the worst of an issue's; empty for a file and the not understood."""
+    outcome: ClaimOutcome
     what: str
-    """The criterion in our words, or the file that is named."""
+    """The criterion in our words, the file that is named, or the line's own text."""
     verdict: str
     because: str
     evidence: tuple[Evidence, ...] = ()
 
+    @property
+    def row(self) -> ClaimRow:
+        """Return it as a report shows it."""
+        return ClaimRow(
+            line=self.line,
+            text=self.text,
+            criterion=self.criterion,
+            outcome=self.outcome,
+            because=self.because,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a document claims, and which of it is false."""
+    """What a document claims, each claim with its end."""
 
     document: str
-    claims: tuple[Claim, ...]
-    false: tuple[FalseClaim, ...]
+    ticked: int
+    claims: tuple[JudgedClaim, ...]
+
+    def ended(self, *outcomes: ClaimOutcome) -> tuple[JudgedClaim, ...]:
+        """Return the claims that end as one of `outcomes`, in the document's sequence."""
+        return tuple(item for item in self.claims if item.outcome in outcomes)
 
     @property
-    def unknown(self) -> tuple[Claim, ...]:
-        """Return the ticked boxes that belong to no criterion of the order."""
-        return tuple(item for item in self.claims if not item.criterion)
+    def false(self) -> tuple[JudgedClaim, ...]:
+        """Return the claims that the tree does not bear out: refuted, or not shown by anything."""
+        return self.ended(ClaimOutcome.FALSE, ClaimOutcome.UNPROVABLE)
+
+    @property
+    def unknown(self) -> tuple[JudgedClaim, ...]:
+        """Return the claims that belong to no criterion of the order."""
+        return self.ended(ClaimOutcome.UNKNOWN)
 
 
 def read(text: str, order: WorkOrder) -> tuple[Claim, ...]:
-    """Return the ticked boxes of a Markdown text, each with the criterion it ticks.
+    """Return what a Markdown text claims, by line, each claim with the criteria that it is about.
 
-    A box is known by the digest of its line, without what people add to it, or by the criterion's
-    id in front of it. Raises CloseoutError("claims-none") where no box of the order is ticked.
+    A claim is a ticked box, or a heading, an item or a row that is marked as done; and a file that
+    a line says was made. A box is known by the digest of its line, without what people add to it,
+    or by the criterion's id in front of it; other lines by an id or an issue's number. Raises
+    CloseoutError("claims-none") where nothing of the order is claimed.
     """
     by_digest = {item.source_digest: item.id for item in order.criteria}
-    known = {item.id for item in order.criteria}
-    found = tuple(
-        Claim(
-            line=number, text=match["text"], criterion=_criterion(match["text"], by_digest, known)
-        )
-        for number, line in _prose(text)
-        if (match := _TICKED.match(line))
-    )
-    if not any(item.criterion for item in found):
+    known: dict[str, tuple[str, ...]] = {item.id: (item.id,) for item in order.criteria}
+    issues = {
+        number: tuple(item for item in known if item.startswith(f"{number}."))
+        for number in order.issues
+    }
+    found = []
+    for number, line in _prose(text):
+        box = _TICKED.match(line)
+        claimed = box["text"] if box else _marked(line)
+        if claimed:
+            about = known.get(_criterion(claimed, by_digest, set(known)), ())
+            about = about or (() if box else issues.get(_issue(line), ()))
+            found.append(Claim(line=number, text=claimed, criteria=about))
+        found += [Claim(line=number, text=line.strip(), path=path) for path in _made(line)]
+    if not any(item.criteria for item in found):
         raise CloseoutError(
             "claims-none",
-            f"the file ticks no box of {order.id} ({len(found)} ticked in all).",
+            f"the file ticks no box of {order.id} ({_ticked(text)} ticked in all).",
             hint="name the order's file or a completion report with its boxes: - [x] ...",
         )
-    return found
+    return tuple(found)
 
 
 def judge(
     document: str, text: str, order: WorkOrder, rulings: Sequence[Ruling], tree: Tree
 ) -> Reading:
-    """Return what `text` claims and which of it `rulings` and `tree` do not bear out."""
-    claims = read(text, order)
+    """Return what `text` claims, each claim held against `rulings` and `tree`."""
     ruled = {item.criterion.id: item for item in rulings}
-    boxes = [
-        _refuted(item, ruled[item.criterion], ruled)
-        for item in claims
-        if item.criterion and ruled[item.criterion].verdict is not Verdict.CLOSED
-    ]
-    return Reading(document=document, claims=claims, false=(*boxes, *_absent_files(text, tree)))
+    return Reading(
+        document=document,
+        ticked=_ticked(text),
+        claims=tuple(_judged(item, ruled, tree) for item in read(text, order)),
+    )
 
 
 def to_json(reading: Reading) -> dict[str, object]:
     """Return the reading as a JSON object."""
     return {
         "document": reading.document,
-        "ticked": len(reading.claims),
+        "ticked": reading.ticked,
+        "counts": {item.value: len(reading.ended(item)) for item in ClaimOutcome},
+        "claims": [codec.plain(item.row) for item in reading.claims],
         "unknown": [{"line": item.line, "text": item.text} for item in reading.unknown],
         "false_claims": [
-            codec.plain(replace(item, evidence=())) | {"evidence": evidence_json(item.evidence)}
+            {
+                "line": item.line,
+                "criterion": item.criterion,
+                "what": item.what,
+                "verdict": item.verdict,
+                "because": item.because,
+                "evidence": evidence_json(item.evidence),
+            }
             for item in reading.false
         ],
     }
 
 
 def told(reading: Reading) -> str:
-    """Return the false claims with their evidence as lines for a terminal."""
-    refuted = [item for item in reading.false if item.verdict not in _UNSHOWN]
-    unshown = [item for item in reading.false if item.verdict in _UNSHOWN]
-    lines = [
-        (
-            f"claims of {reading.document}: {len(reading.claims)} boxes ticked; "
-            f"{len(refuted)} claims refuted, {len(unshown)} not shown"
-        )
-    ]
-    for item in (*refuted, *unshown):
+    """Return how the claims end, then those that are not held, as lines for a terminal."""
+    counts = Counter(item.outcome for item in reading.claims)
+    ends = ", ".join(f"{counts[item]} {item.value}" for item in ClaimOutcome)
+    head = f"claims of {reading.document}: {reading.ticked} boxes ticked"
+    lines = [f"{head}; {len(reading.claims)} claims: {ends}"]
+    refuted = reading.ended(ClaimOutcome.FALSE)
+    for item in (*refuted, *reading.ended(ClaimOutcome.UNPROVABLE)):
         lines += [
             f"  line {item.line}: {item.criterion or 'file'} {item.verdict}: {item.what}",
             f"      {item.because}",
@@ -137,15 +203,79 @@ def told(reading: Reading) -> str:
         ]
         if len(item.evidence) > _SHOWN:
             lines.append(f"      and {len(item.evidence) - _SHOWN} more, in claims.json")
-    lines += [
-        f"  line {item.line}: not judged, no box of the order: {item.text}"
-        for item in reading.unknown
-    ]
+    lines += [f"  line {item.line}: not understood: {item.text}" for item in reading.unknown]
     return "\n".join(lines)
 
 
 def _shown(item: Evidence) -> str:
     return f"{item.probe}: expected {item.expected}; saw {item.observed} [{item.command}]"
+
+
+def _ticked(text: str) -> int:
+    return sum(_TICKED.match(line) is not None for _, line in _prose(text))
+
+
+def _marked(line: str) -> str:
+    """Return what a line that is marked as done says, nothing for any other line."""
+    is_claim = _STRUCTURED.match(line) and _MARKED.search(line) and not _DENIED.search(line)
+    return line.strip().strip("#|*-+ ") if is_claim and not _UNTICKED.match(line) else ""
+
+
+def _issue(line: str) -> int:
+    named = _ISSUE.search(line)
+    return int(named["issue"]) if named else 0
+
+
+def _made(line: str) -> Iterator[str]:
+    """Yield the files that a line says were created."""
+    if not _UNTICKED.match(line) and (_TICKED.match(line) or _CREATED.search(line)):
+        for match in _PATH.finditer(line):
+            yield match["path"]
+
+
+def _judged(claim: Claim, ruled: Mapping[str, Ruling], tree: Tree) -> JudgedClaim:
+    if claim.path:
+        return _file(claim, tree)
+    if not claim.criteria:
+        return JudgedClaim(
+            line=claim.line,
+            text=claim.text,
+            criterion="",
+            outcome=ClaimOutcome.UNKNOWN,
+            what=claim.text,
+            verdict="",
+            because="no box, criterion or issue of the order can be told from this line",
+        )
+    ruling = max((ruled[number] for number in claim.criteria), key=lambda item: item.verdict)
+    grounds = [ruled[number] for number in ruling.criterion.rests_on] or [ruling]
+    outcome = _OUTCOMES.get(ruling.verdict, ClaimOutcome.FALSE)
+    holds = outcome is ClaimOutcome.HELD
+    seen = (one for each in grounds for one in each.evidence if holds or one.passed is not True)
+    return JudgedClaim(
+        line=claim.line,
+        text=claim.text,
+        criterion=ruling.criterion.id,
+        outcome=outcome,
+        what=ruling.criterion.text,
+        verdict=ruling.verdict.name,
+        because=ruling.because,
+        evidence=tuple(sorted(seen, key=lambda item: item.passed is None)),
+    )
+
+
+def _file(claim: Claim, tree: Tree) -> JudgedClaim:
+    named = PurePosixPath(claim.path).parts
+    is_there = any(path.parts[-len(named) :] == named for path in tree.paths())
+    because = "the file is named as made, and the tree has "
+    return JudgedClaim(
+        line=claim.line,
+        text=claim.text,
+        criterion="",
+        outcome=ClaimOutcome.HELD if is_there else ClaimOutcome.FALSE,
+        what=claim.path,
+        verdict=(Verdict.CLOSED if is_there else Verdict.OPEN).name,
+        because=because + ("one of that name" if is_there else "none of that name"),
+    )
 
 
 def _prose(text: str) -> Iterator[tuple[int, str]]:
@@ -172,34 +302,3 @@ def _wordings(text: str) -> Iterator[str]:
     for trailer in _TRAILERS:
         text = trailer.sub("", text).strip()
         yield text
-
-
-def _refuted(claim: Claim, ruling: Ruling, ruled: Mapping[str, Ruling]) -> FalseClaim:
-    grounds = [ruled[number] for number in ruling.criterion.rests_on] or [ruling]
-    seen = tuple(one for ground in grounds for one in ground.evidence if one.passed is not True)
-    return FalseClaim(
-        line=claim.line,
-        criterion=claim.criterion,
-        what=ruling.criterion.text,
-        verdict=ruling.verdict.name,
-        because=ruling.because,
-        evidence=tuple(sorted(seen, key=lambda item: item.passed is None)),
-    )
-
-
-def _absent_files(text: str, tree: Tree) -> Iterator[FalseClaim]:
-    """Yield the files that a line says were created and that the tree does not have."""
-    paths = tree.paths()
-    for number, line in _prose(text):
-        if _UNTICKED.match(line) or not (_TICKED.match(line) or _CREATED.search(line)):
-            continue
-        for match in _PATH.finditer(line):
-            named = PurePosixPath(match["path"]).parts
-            if not any(path.parts[-len(named) :] == named for path in paths):
-                yield FalseClaim(
-                    line=number,
-                    criterion="",
-                    what=match["path"],
-                    verdict=Verdict.OPEN.name,
-                    because="the file is named as made, and the tree has none of that name",
-                )

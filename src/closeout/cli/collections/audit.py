@@ -9,7 +9,7 @@ from closeout.cli.invoke_task import ROOT_HELP, command, on_monorepo
 
 _HELP = {
     **ROOT_HELP,
-    "claims": "a file of ticked boxes, such as a completion report, to hold against it",
+    "claims": "a completion report, or the order with its boxes ticked, to hold against it",
     "quick": "leave out what has to run: suites, data pipeline, services",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from invoke import Collection, Context, Task
 
@@ -10,15 +11,28 @@ from closeout.cli.commands import fix
 from closeout.cli.commands import undo as undoing
 from closeout.cli.commands.detect import select
 from closeout.cli.invoke_task import ROOT_HELP, command, on_monorepo
+from closeout.errors import ExitCode
 from closeout.gaps import GAPS
+from closeout.model import Gap
+from closeout.runs.workspace import Workspace
 
-_HELP = {**ROOT_HELP, "dry-run": "print the plan, write nothing"}
+_HELP = {
+    **ROOT_HELP,
+    "dry-run": "print the plan, write nothing",
+    "diff": "the plan with the diff of every file, write nothing",
+}
 
 
 @command(name="all", help={**_HELP, "only": "comma list of gap slugs"})
-def fix_all(context: Context, root: str = "", only: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
+def fix_all(
+    context: Context,
+    root: str = "",
+    only: str = "",
+    dry_run: bool = False,  # noqa: FBT001, FBT002 - a command-line flag
+    diff: bool = False,  # noqa: FBT001, FBT002 - the same
+) -> None:
     """Close every gap. Example: invoke fix.all --root ../farmiq --dry-run."""
-    act = fix.show if dry_run else fix.fix
+    act = _act(dry_run=dry_run, diff=diff)
     on_monorepo(context, root, lambda space: act(space, select(only)))
 
 
@@ -28,9 +42,19 @@ def undo(context: Context, root: str = "", run: str = "") -> None:
     on_monorepo(context, root, lambda space: undoing.undo(space, run))
 
 
+def _act(*, dry_run: bool, diff: bool) -> Callable[[Workspace, Sequence[Gap]], ExitCode]:
+    """Return what is done to the gaps; a diff is shown where nothing is written."""
+    return partial(fix.show, diff=diff) if dry_run or diff else fix.fix
+
+
 def _fix_one(slug: str, title: str) -> Task[Callable[..., None]]:
-    def fix_one(context: Context, root: str = "", dry_run: bool = False) -> None:  # noqa: FBT001, FBT002 - a command-line flag
-        act = fix.show if dry_run else fix.fix
+    def fix_one(
+        context: Context,
+        root: str = "",
+        dry_run: bool = False,  # noqa: FBT001, FBT002 - a command-line flag
+        diff: bool = False,  # noqa: FBT001, FBT002 - the same
+    ) -> None:
+        act = _act(dry_run=dry_run, diff=diff)
         on_monorepo(context, root, lambda space: act(space, select(slug)))
 
     fix_one.__doc__ = f"Close one gap: {title}. Example: invoke fix.{slug} --dry-run."

@@ -6,10 +6,10 @@ Nothing of the tree is changed: whatever runs, runs on copies.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +27,7 @@ from closeout.gaps import GAPS
 from closeout.harness import postgres
 from closeout.model import Gate, Means
 from closeout.model.verdicts import Evidence
-from closeout.process import pace
+from closeout.process import pace, scratch
 from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
@@ -79,8 +79,8 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.D
     evidence_store.write(run.evidence, "static", seen_static)
     tree.keep()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="closeout-audit-") as scratch:
-        seen = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, Path(scratch)))
+    with scratch.folder("audit") as folder:
+        seen = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, folder))
     answers = [
         session.ProbeAnswer(probe=item.probe, criterion=item.criterion, seen=item.seen)
         for item in seen
@@ -147,6 +147,7 @@ def _end(
         reading = claims.judge(Path(claimed).name, _text(claimed), WO_004, made.rulings, tree)
         _write(run, "claims.json", claims.to_json(reading))
         give("claims", claims.to_json(reading))
+        made = replace(made, claims=tuple(item.row for item in reading.claims))
     report.conclude(space, run, made)
     say(f"\n{order_check.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
     if reading is not None:
@@ -172,22 +173,23 @@ def _sql() -> Iterator[order_check.AskSql | None]:
     if postgres.binaries() is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="closeout-sql-") as folder:
-        Path(folder).chmod(0o755)
-        with postgres.server(Path(folder) / "postgres") as server:
+    with (
+        scratch.folder("order", mode=0o755) as folder,
+        postgres.server(folder / "postgres") as server,
+    ):
 
-            def ask(statement: str) -> str:
-                address = server.dsn("postgres")
-                try:
-                    with psycopg.connect(
-                        address, connect_timeout=round(pace.scaled(_SQL_DEADLINE))
-                    ) as connection:
-                        connection.execute(statement.encode())
-                except psycopg.Error as error:
-                    return str(error).splitlines()[0]
-                return ""
+        def ask(statement: str) -> str:
+            address = server.dsn("postgres")
+            try:
+                with psycopg.connect(
+                    address, connect_timeout=round(pace.scaled(_SQL_DEADLINE))
+                ) as connection:
+                    connection.execute(statement.encode())
+            except psycopg.Error as error:
+                return str(error).splitlines()[0]
+            return ""
 
-            yield ask
+        yield ask
 
 
 def _text(claimed: str) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from closeout.console import progress
-from closeout.console.output import give, say
+from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, codec, recovery
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.model import Gap, Reason, Tree
-from closeout.reporting import report
+from closeout.model import Gap, Reason, Tree, Unresolved
+from closeout.reporting import places, report, terminal
+from closeout.reporting.places import counted
 from closeout.runs.workspace import Workspace
 
 
@@ -39,21 +40,55 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     tree = readable(space)
     found = detection(gaps, tree)
     tree.keep()
-    places = [place for checks in found.values() for place in rules.findings(checks)]
-    for place in places:
-        told = "named" if place.named else "unnamed"
-        say(f"{place.path}:{place.line}: {place.criterion} {place.rule} ({told}) {place.message}")
-    checks = [check for made in found.values() for check in made]
-    unjudged = evaluate.unjudged(checks, tree.unreadable())
-    refused = dict.fromkeys((*(item for check in checks for item in check.unresolved), *unjudged))
-    for item in refused:
-        say(f"{item.path}:{item.line}: not judged, {item.reason.value}: {item.detail}")
-    say(f"{len(places)} open, {len(refused)} not judged")
-    give("places", codec.plain([report.shortened(place) for place in places]))
-    give("not_judged", codec.plain(tuple(refused)))
-    if any(item.reason is Reason.OURS for item in refused):
+    refused = _refused(found, tree)
+    items = tuple(dict.fromkeys(item for each in refused.values() for item in each))
+    _tell(space, gaps, found, refused)
+    open_now = tuple(place for made in found.values() for place in rules.findings(made))
+    give("places", codec.plain([report.shortened(place) for place in open_now]))
+    give("not_judged", codec.plain(items))
+    if any(item.reason is Reason.OURS for item in items):
         return ExitCode.OWN_BUG
-    return ExitCode.GAPS_LEFT if places or refused else ExitCode.SETTLED
+    return ExitCode.GAPS_LEFT if open_now or items else ExitCode.SETTLED
+
+
+def _refused(found: rules.Detection, tree: Tree) -> dict[str, Sequence[Unresolved]]:
+    """Return what cannot be judged, by gap; empty for what no detector has got to see."""
+    checks = [check for made in found.values() for check in made]
+    return {
+        **{
+            slug: [item for check in made for item in check.unresolved]
+            for slug, made in found.items()
+        },
+        "": evaluate.unjudged(checks, tree.unreadable()),
+    }
+
+
+def _tell(
+    space: Workspace,
+    gaps: Sequence[Gap],
+    found: rules.Detection,
+    refused: Mapping[str, Sequence[Unresolved]],
+) -> None:
+    whole = detail() is Detail.VERBOSE
+    groups = [places.Group(gap=gap, findings=rules.findings(found[gap.slug])) for gap in gaps]
+    standing = [group for group in groups if group.findings]
+    unjudged = len({item for items in refused.values() for item in items})
+    total = sum(len(rules.spots(group.findings)) for group in standing)
+    files = {item.path for group in standing for item in group.findings}
+    say(
+        f"{counted(len(standing), 'gap')} of {len(gaps)} with {counted(total, 'place')} open "
+        f"in {counted(len(files), 'file')}; {unjudged} not judged"
+    )
+    for group in standing:
+        say("\n".join(["", *places.told(group, whole=whole)]))
+    if unjudged:
+        say("\n".join(["", "not judged:", *places.left_alone(refused, whole=whole)]))
+    if standing:
+        some = ",".join(group.gap.slug for group in standing)
+        fix = "invoke fix.all" if len(gaps) == len(GAPS) else f"invoke fix.all --only {some}"
+        say(f"\nleft open, and what mends it:\n  {terminal.runnable(fix, space.told_root)}")
+    say()
+    sum_up(f"{counted(total, 'place')} open, {unjudged} not judged")
 
 
 def readable(space: Workspace) -> DiskTree:

@@ -10,14 +10,15 @@ from closeout.cli.commands import undo
 from closeout.cli.commands.detect import detection, readable
 from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
 from closeout.console import progress, redaction
-from closeout.console.output import give, say
-from closeout.engine import patch_series, planner, waivers
+from closeout.console.output import Detail, detail, give, say, show_diff, sum_up
+from closeout.engine import patch_series, planner, rules, waivers
 from closeout.errors import ExitCode
 from closeout.fs import cache, codec, lock, transaction, writer
 from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree, Unresolved
-from closeout.reporting import report, terminal
+from closeout.reporting import places, report, terminal
+from closeout.reporting.places import counted
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.workspace import Workspace
@@ -43,7 +44,9 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         found = detection(GAPS, after, plan.after if is_planned else {})
         seen = static_evidence(space, after, plan.before, found)
         evidence_store.write(run.evidence, _STATIC, seen)
-        return conclude(space, run, ruled(space, run.id, after, plan_record.of_plan(plan), found))
+        made = ruled(space, run.id, after, plan_record.of_plan(plan), found)
+        _tell_places(plan, (), found, gaps)
+        return conclude(space, run, made, gaps)
 
 
 def _written(space: Workspace, gaps: Sequence[Gap], tree: Tree) -> tuple[planner.Plan, store.Run]:
@@ -94,36 +97,74 @@ def write(space: Workspace, plan: planner.Plan) -> store.Run:
     return run
 
 
-def show(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
-    """Print what `fix` would write and how the gaps would stand; write nothing."""
+def show(space: Workspace, gaps: Sequence[Gap], *, diff: bool = False) -> ExitCode:
+    """Print what `fix` would write and how the gaps would stand; write nothing.
+
+    With `diff`, the unified diff of every file is printed too, prepared ones as well.
+    """
     space.announce()
     tree = readable(space)
     plan = _plan(gaps, tree, {})
-    derived = [
-        redaction.diff(patch.diff, plan.secrets).decode("utf-8", "replace")
+    record = plan_record.of_plan(plan)
+    _tell_places(plan, record.changes, plan.before, gaps)
+    _give_diffs(plan, shown=diff)
+    after = Overlay(tree, plan.edits)
+    made = ruled(space, "dry-run", after, record, detection(GAPS, after, plan.after))
+    say(terminal.to_terminal(made, gaps, space.told_root, whole=detail() is Detail.VERBOSE))
+    say()
+    sum_up(f"dry run, nothing was written; {terminal.summary(made, gaps)}")
+    give("report", report.to_json(made))
+    return made.exit_code_of(gaps)
+
+
+def _give_diffs(plan: planner.Plan, *, shown: bool) -> None:
+    patches = [
+        (patch.origin, redaction.diff(patch.diff, plan.secrets).decode("utf-8", "replace"))
         for item in plan.proposals
         for patch in item.patches
-        if patch.origin == "derived"
     ]
-    for diff in derived:
-        say(diff)
-    give("derived", derived)
-    after = Overlay(tree, plan.edits)
-    record = plan_record.of_plan(plan)
-    made = ruled(space, "dry-run", after, record, detection(GAPS, after, plan.after))
-    say(terminal.to_terminal(made))
-    say("\ndry run: nothing was written")
-    give("report", report.to_json(made))
-    return made.exit_code
+    if shown:
+        for _, text in patches:
+            show_diff(text)
+    give("derived", [text for origin, text in patches if origin == "derived"])
+
+
+def _tell_places(
+    plan: planner.Plan,
+    changes: Sequence[plan_record.Change],
+    found: rules.Detection,
+    gaps: Sequence[Gap],
+) -> None:
+    """Tell some open places by gap, and what is left alone."""
+    whole = detail() is Detail.VERBOSE
+    added = {edit.path for edit in plan.edits if edit.before is None}
+    for gap in gaps:
+        group = places.Group(
+            gap=gap,
+            findings=rules.findings(found[gap.slug]),
+            refused=plan.unresolved.get(gap.slug, ()),
+            changes=[item for item in changes if item.gap == gap.slug],
+            added=added,
+        )
+        if group.findings or group.changes:
+            say("\n".join(["", *places.told(group, whole=whole)]))
+    refused = places.left_alone(plan.unresolved, whole=whole)
+    if refused:
+        say("\n".join(["", "left alone:", *refused]))
+    say()
 
 
 def _plan(gaps: Sequence[Gap], tree: Tree, refused: Mapping[str, Unresolved]) -> planner.Plan:
     plan = planner.plan(gaps, tree, _prepared, refused)
     kept = plan_record.of_plan(plan)
-    say(plan_record.told(kept))
+    added = sum(edit.before is None for edit in plan.edits)
+    open_now = [slug for slug, count in kept.before.items() if count]
+    say(
+        f"plan: {counted(len(open_now), 'gap')} with {counted(sum(kept.before.values()), 'place')} "
+        f"open, {sum(kept.unnamed.values())} not named by the order; "
+        f"{counted(added, 'file')} to add, {len(plan.edits) - added} to change"
+    )
     give("plan", codec.plain(kept))
-    for item in tree.unreadable():
-        say(f"not read: {item.path}: {item.detail}")
     return plan
 
 

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from closeout.cli import parity_rows, session
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
+from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
+from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
 from closeout.process import pace
 from closeout.runs import evidence_store
@@ -34,12 +37,14 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """Boot the services before and after the fix, run every probe and record the answers.
 
     `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
-    a cluster can answer is left to `invoke secrets.verify`.
+    a cluster can answer is left to `invoke secrets.verify`. Each service is then booted as its
+    tree deploys it: one that the fix stopped is a regression.
     """
     tree = DiskTree(space.root)
     found = service_discovery.roster(tree)
-    absent = frozenset().union(*(gap.unlisted for gap in GAPS)) - set(found)
-    listed = [probe for gap in GAPS for probe in _probes(gap) if probe.subject not in absent]
+    every = [probe for gap in GAPS for probe in _probes(gap)]
+    absent = _absent(every, frozenset(found))
+    listed = [probe for probe in every if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
     further = [
         probe
@@ -48,8 +53,24 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         for gap in GAPS
         for probe in _probes_of(gap, tree, member)
     ]
-    probes = tuple(probe for probe in (*listed, *further) if probe.id.startswith(only))
-    return ask_battery(space, python, probes)
+    beside = subjects.absent_of(GAPS, tree)
+    wanted = [probe for probe in (*listed, *further) if probe.id.startswith(only)]
+    probes = tuple(probe for probe in wanted if probe.criterion not in beside)
+    whole = tuple(found.values()) if parity_rows.NAME.startswith(only or parity_rows.NAME) else ()
+    if wanted and not probes and not whole:
+        return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
+    return ask_battery(space, python, probes, whole)
+
+
+def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
+    """Return the services that are not asked for: unlisted ones that a tree does not have.
+
+    Of a tree that lacks most of those that the order lists, it lists none: it is another tree.
+    """
+    unlisted = frozenset[str]().union(*(gap.unlisted for gap in GAPS))
+    listed = frozenset(probe.subject for probe in probes if probe.subject) - unlisted
+    is_another = 2 * len(listed & found) < len(listed)
+    return (unlisted | listed if is_another else unlisted) - found
 
 
 def _probes(gap: Gap) -> tuple[Probe, ...]:
@@ -80,10 +101,16 @@ def _failing(gap: Gap, name: str, error: Exception) -> tuple[Probe, ...]:
     )
 
 
-def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> ExitCode:
+def ask_battery(
+    space: Workspace,
+    python: Path,
+    probes: Sequence[Probe],
+    deployed: Sequence[Member] = (),
+) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
-    A probe that was green before and is red now is a regression: it fails the session.
+    A probe that was green before and is red now is a regression: it fails the session. So is one
+    of the `deployed` services that starts no longer.
     """
     space.announce()
     try:
@@ -95,6 +122,7 @@ def ask_battery(space: Workspace, python: Path, probes: Sequence[Probe]) -> Exit
         rows = [
             ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
+    rows += parity_rows.rows(space, python, deployed) if deployed else []
     return conclude(space, "live_probes", rows, Means.LIVE)
 
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import progress
-from closeout.console.output import give, say
-from closeout.engine import detector_evidence, evaluate, planner, rules, waivers
+from closeout.console.output import Detail, detail, give, say, sum_up
+from closeout.engine import detector_evidence, evaluate, planner, rules, subjects, waivers
 from closeout.errors import ExitCode
 from closeout.fs.tree import digest
 from closeout.gaps import GAPS
-from closeout.model import Reason, Tree, Unresolved
+from closeout.model import Gap, Reason, Tree, Unresolved
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.reporting import bundle, report, terminal
 from closeout.runs import evidence_store, plan_record, store
@@ -45,6 +45,8 @@ def ruled(
     `found` is what all the gaps detect on it.
     """
     tree_digest = digest(tree)
+    absent = subjects.absent_of(GAPS, tree)
+    # Only now: looking for subjects meets files that nothing else looked into.
     unreadable = tree.unreadable()
     now = datetime.now(UTC)
     proven = [
@@ -63,6 +65,7 @@ def ruled(
         evidence=(*static_evidence(space, tree, found, found), *proven),
         waivers=register.in_force,
         unreadable=unreadable,
+        absent=absent,
         stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
     )
     rulings = evaluate.judge(WO_004, case)
@@ -128,12 +131,20 @@ def remembered(space: Workspace, tree: Tree) -> Record:
     return replace(kept, unresolved=left)
 
 
-def conclude(space: Workspace, run: store.Run, made: report.Report) -> ExitCode:
-    """Write the run's bundle and print its report; returns the report's code."""
+def conclude(
+    space: Workspace, run: store.Run, made: report.Report, gaps: Sequence[Gap] = GAPS
+) -> ExitCode:
+    """Write the run's bundle and print its report; returns the code of the gaps asked for."""
     progress.step("writing the report")
     bundle.build(space, run, made)
-    say(terminal.to_terminal(made))
+    tell(space, run, made, gaps)
+    return made.exit_code_of(gaps)
+
+
+def tell(space: Workspace, run: store.Run, made: report.Report, gaps: Sequence[Gap]) -> None:
+    """Print a report that has been written, and how it stands in one line."""
+    say(terminal.to_terminal(made, gaps, space.told_root, whole=detail() is Detail.VERBOSE))
     say(f"\nreport: {space.shown_reports}/{run.id}/report.html, report.md, report.json")
+    sum_up(terminal.summary(made, gaps))
     give("run", {"id": run.id, "folder": str(run.folder)})
     give("report", report.to_json(made))
-    return made.exit_code

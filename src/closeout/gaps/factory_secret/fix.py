@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, npm
 from closeout.formats.compose_example import completed
+from closeout.formats.images import home_for
 from closeout.formats.settings_delivery import examples_in
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
@@ -18,10 +19,12 @@ from closeout.gaps.factory_secret.typescript.edit import (
     Mended,
     beside_typescript,
     by_hand,
+    is_optional,
     mend_comparison,
     mend_fallback,
 )
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, Sources
+from closeout.gaps.factory_secret.typescript.variable_files import loading
 from closeout.gaps.factory_secret.wiring import DELIVERY
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
@@ -56,10 +59,12 @@ def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
         overlay.lay(edit)
     for service, delivery in seen.deliveries:
         told = [service] if any(delivery.undelivered(overlay, [service])) else []
+        loads = loading(overlay, service)
+        has_file = examples_in(overlay, service) or (loads and not isinstance(loads, str))
         for edit in (
             *delivery.compose_edits(overlay, told),
             *delivery.chart_edits(overlay, told),
-            *delivery.example_edits(overlay, told if examples_in(overlay, service) else []),
+            *delivery.example_edits(overlay, [service] if has_file else []),
         ):
             overlay.lay(edit)
     changed = {edit.path: edit.after for edit in overlay.edits}
@@ -135,11 +140,13 @@ def _dependencies(
     return ([] if problems else list(edits)), [replace(item, path=manifest) for item in problems]
 
 
-def _module(tree: Tree, service: PurePosixPath, name: str, spoken: Language) -> PurePosixPath:
-    """Return where a new module of that name goes."""
+def _module(
+    tree: Tree, service: PurePosixPath, name: str, spoken: Language, user: PurePosixPath
+) -> PurePosixPath:
+    """Return where a new module of that name goes, from where images take `user` too."""
     has_sources = below(tree, service / "src")
     folder = service / "src" if has_sources or spoken.suffix == ".ts" else service
-    return folder / "config" / f"{name}{spoken.suffix}"
+    return home_for(tree, user, folder, f"config/{name}{spoken.suffix}")
 
 
 def _mended(
@@ -148,12 +155,16 @@ def _mended(
     if spoken is None:
         return beside_typescript(secret)
     if secret.is_factory:
-        module = _module(tree, service, _CLAIMS, spoken)
+        module = _module(tree, service, _CLAIMS, spoken, secret.path)
         if tree.read(module) is not None:
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
     if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
-        module = _module(tree, service, REQUIRED, spoken)
+        module = _module(tree, service, REQUIRED, spoken, secret.path)
+        if isinstance(late := loading(tree, service), str) and not is_optional(
+            tree.read(secret.path) or b"", secret
+        ):
+            return replace(by_hand(secret), detail=f"{secret.name} falls back to a literal: {late}")
         return mend_fallback(tree, secret, module, spoken.extension)
     return by_hand(secret)
 
@@ -166,7 +177,7 @@ def _files(
 ) -> Iterator[Edit]:
     claims = next((item for item, _ in kept if item.is_factory), None)
     if claims is not None:
-        path = _module(tree, service, _CLAIMS, spoken)
+        path = _module(tree, service, _CLAIMS, spoken, claims.path)
         values = {
             "burnt_digest": hashlib.sha256(claims.literal.encode()).hexdigest(),
             "logger": _logger(tree, path.parent, claims.path),
@@ -174,10 +185,13 @@ def _files(
         }
         after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
         yield Edit(path=path, before=None, after=after)
-    path = _module(tree, service, REQUIRED, spoken)
-    is_required = any(item.kind is SecretKind.FALLBACK for item, _ in kept)
-    if is_required and tree.read(path) is None:
-        after = spoken.written(render("factory-secret/requiredSecret.ts.j2", {}))
+    fallback = next((item for item, _ in kept if item.kind is SecretKind.FALLBACK), None)
+    if fallback is None:
+        return
+    path = _module(tree, service, REQUIRED, spoken, fallback.path)
+    if tree.read(path) is None:
+        lines = {"loading": loading(tree, service)}
+        after = spoken.written(render("factory-secret/requiredSecret.ts.j2", lines))
         yield Edit(path=path, before=None, after=after)
 
 

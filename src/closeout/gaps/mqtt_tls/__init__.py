@@ -21,15 +21,23 @@ After::
       - ./edge-mqtt-broker/certs/broker:/mosquitto/config/certs:ro
       - ./edge-mqtt-broker/aclfile:/mosquitto/config/aclfile:ro
 
-with a listener on 8883 in that configuration: TLS 1.2 or later, a client certificate from every
-client, its common name as the user, topics by user. `mosquitto.prod.conf` has that listener and
-no other; `docker-compose.mqtt-prod.yml` runs the broker on it. Further configurations get the
-listener too, and a broker in Kubernetes gets it in place of plaintext, with its secret and ports.
-`invoke certs.dev` makes the certificates; `certs/README.md` says so, and how to do it by hand.
+and at the configuration's end::
+
+    include_dir /mosquitto/config/certs
+
+The folder is committed empty: a fresh clone serves plaintext to its own machine as before. `invoke
+certs.dev` makes the certificates and copies `tls-listener.conf` there, and from its next start the
+broker serves 8883 too: TLS 1.2 or later, a client certificate from every client, its common name
+as the user, topics by user. `certs/README.md` says so, and how to do it by hand. Every listener
+keeps its settings; all who start the broker with that configuration get the mounts, or nothing of
+that broker is written. `mosquitto.prod.conf` has the TLS listener and no other;
+`docker-compose.mqtt-prod.yml` runs the broker on it. A configuration that nothing in the tree
+starts gets a production one beside it. A broker in Kubernetes gets TLS in place of plaintext, with
+its secret and ports.
 
 Left alone: a TLS listener that works, however it logs clients in. Not mended, but reported: a TLS
 listener that is there and broken, a README that does not say how certificates are made, and a
-host port 5101 that another service has. Clients have to be moved to 8883 by their owners.
+host port for TLS that another service has. Clients have to be moved to 8883 by their owners.
 """
 
 from __future__ import annotations
@@ -37,7 +45,7 @@ from __future__ import annotations
 from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
 from closeout.gaps.mqtt_tls.fix import fix
-from closeout.gaps.mqtt_tls.rules import RULES
+from closeout.gaps.mqtt_tls.rules import RULES, SUBJECTS
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -47,6 +55,7 @@ GAP = Gap(
     priority="P0",
     criteria=("8.1", "8.2", "8.3", "8.4"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

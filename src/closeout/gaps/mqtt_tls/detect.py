@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
@@ -19,6 +20,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     production_problems,
     tls_problems,
 )
+from closeout.gaps.mqtt_tls.mosquitto.render import CERTS, LISTENER
 from closeout.model import Located, Place, Tree, Unresolved
 
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -30,6 +32,7 @@ CERTIFICATES = ("cafile", "certfile", "keyfile")
 ACCESS = ("acl_file",)
 
 _LOCAL = ("127.", "[::1]", "localhost")
+_DEFAULT = re.compile(r"\$\{\w+:?-([^}]*)\}")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
 
 
@@ -50,8 +53,21 @@ class Survey:
 
     @property
     def others(self) -> tuple[tuple[PurePosixPath, BrokerConf], ...]:
-        """Return the other configurations."""
-        return tuple((path, conf) for path, conf in self.confs if "prod" not in path.name)
+        """Return the configurations that should speak TLS besides: all that a broker starts with.
+
+        Of those that nothing in the tree starts, the ones without a production one beside them.
+        """
+        beside = {path.parent for path, _ in self.production}
+        return tuple(
+            (path, conf)
+            for path, conf in self.confs
+            if "prod" not in path.name and (path in self.started or path.parent not in beside)
+        )
+
+    @property
+    def started(self) -> frozenset[PurePosixPath]:
+        """Return the configurations that compose starts a broker with."""
+        return frozenset(item.conf for item in self.brokers if item.conf)
 
     @property
     def composes(self) -> frozenset[PurePosixPath]:
@@ -80,7 +96,7 @@ def survey(tree: Tree) -> Survey:
         (path, conf)
         for path in sorted({*tree.ending(_CONF), *mounted})
         if (path in mounted or _is_conf(path))
-        and (conf := parse(tree.read(path) or b""))
+        and (conf := _whole(tree, path, [item for item in found if item.conf == path]))
         and (conf.is_broker or path in mounted)
     ]
     unresolved += [item for item in broken if item.path not in compose_files(tree)]
@@ -134,6 +150,11 @@ def production(seen: Survey) -> Located:
     )
 
 
+def makes_folder(recipe: bytes) -> bool:
+    """Return whether an image has the folder that its configuration includes."""
+    return f"mkdir -p {CERTS}".encode() in recipe
+
+
 def lost_topic(broker: Broker, content: bytes) -> bool:
     """Return whether the broker's health check waits for a topic that is never published."""
     node = broker.node.get("healthcheck")
@@ -147,14 +168,37 @@ def instructive(content: bytes | None) -> bool:
     return b"ca.crt" in content and b"server.crt" in content and bool(_COMMANDS.search(content))
 
 
-def open_ports(broker: Broker) -> tuple[str, ...]:
+def plain_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
+    """Return the published ports behind which its configuration speaks plaintext."""
+    plain = {str(item.port) for item in conf.listeners if not item.encrypted} if conf else set()
+    return tuple(port for port in broker.ports if port.target in {"1883", *plain})
+
+
+def exposed_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
+    """Return the plaintext ports that others than this machine reach."""
+    return tuple(port for port in plain_ports(broker, conf) if not _is_local(port))
+
+
+def lacks_tls_port(broker: Broker, conf: BrokerConf | None) -> bool:
+    """Return whether clients outside reach plaintext alone; a broker that has none is nobody's."""
+    published = any(port.target == str(TLS_PORT) for port in broker.ports)
+    return bool(plain_ports(broker, conf)) and not published
+
+
+def open_ports(broker: Broker, conf: BrokerConf | None) -> tuple[str, ...]:
     """Return what is wrong with the published ports, as messages."""
-    messages = []
-    if not any(port.target == str(TLS_PORT) for port in broker.ports):
-        messages.append(f"port {TLS_PORT} is not published")
-    if any(port.target == "1883" and not port.host.startswith(_LOCAL) for port in broker.ports):
-        messages.append("plaintext port 1883 is published on every address")
-    return tuple(messages)
+    missing = [f"port {TLS_PORT} is not published"] if lacks_tls_port(broker, conf) else []
+    return (
+        *missing,
+        *(
+            f"plaintext port {port.target} is published on every address"
+            for port in exposed_ports(broker, conf)
+        ),
+    )
+
+
+def _is_local(port: Port) -> bool:
+    return _DEFAULT.sub(r"\1", port.host or port.published).startswith(_LOCAL)
 
 
 def unmounted(
@@ -167,8 +211,9 @@ def unmounted(
 
 
 def _published(seen: Survey) -> Iterator[Place]:
+    confs = dict(seen.confs)
     for broker in seen.brokers:
-        for message in open_ports(broker):
+        for message in open_ports(broker, confs.get(broker.conf) if broker.conf else None):
             yield _of_broker(broker, message)
         if lost_topic(broker, seen.tree.read(broker.compose) or b""):
             yield _of_broker(
@@ -203,6 +248,11 @@ def _mounted(seen: Survey) -> Iterator[Place]:
         else:
             for path in unmounted(broker, conf, (*CERTIFICATES, *ACCESS)):
                 yield _of_broker(broker, f"{path} is not mounted")
+        if conf is not None and conf.value("include_dir") == CERTS:
+            if not broker.covers(CERTS):
+                yield _of_broker(broker, f"{CERTS} is not mounted: the broker does not start")
+            if broker.recipe and not makes_folder(seen.tree.read(broker.recipe) or b""):
+                yield _place(broker.recipe, f"its image has no {CERTS}: a broker in it ends")
 
 
 def _uninstructive(tree: Tree, readmes: Iterable[PurePosixPath]) -> Iterator[Place]:
@@ -220,6 +270,28 @@ def _of_broker(broker: Broker, message: str) -> Place:
 def _place(path: PurePosixPath, message: str, line: int = 1) -> Place:
     named = path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER)
     return Place(path=path, line=line, message=message, named=named)
+
+
+def _whole(tree: Tree, path: PurePosixPath, starters: list[Broker]) -> BrokerConf:
+    """Return a configuration with what it includes once there are certificates."""
+    conf = parse(tree.read(path) or b"")
+    directives = list(conf.directives)
+    for item in conf.directives:
+        if item.name == "include_dir":
+            place = PurePosixPath(item.value)
+            folders = {found for broker in starters if (found := broker.inside(place))}
+            for name in sorted(name for folder in folders for name in _included(tree, folder)):
+                held = parse(tree.read(name) or b"").directives
+                directives += [replace(each, line=item.line) for each in held]
+    return replace(conf, directives=tuple(directives))
+
+
+def _included(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    """Yield what the broker reads in `folder`: `certs.dev` copies the listener into ours."""
+    if folder.parts[-2:] == ("certs", "broker"):
+        name = folder.parent.parent / LISTENER
+        yield from (name,) if tree.read(name) is not None else ()
+    yield from (path for path in tree.ending(_CONF) if path.parent == folder)
 
 
 _CONF = frozenset({".conf"})

@@ -26,8 +26,10 @@ DEVIATIONS = (
         claim="Publishing 5101:8883 and setting MQTT_TLS_ENABLED turns TLS on.",
         finding="Nothing reads the variable, and the mounted development configuration has no "
         "listener on 8883: the published port is dead.",
-        decision="The mounted configuration gets the listener; the variable is left out. A "
-        "handshake through that configuration is the proof.",
+        decision="The mounted configuration includes a committed, empty folder, and `certs.dev` "
+        "puts the listener there with the certificates: a listener whose certificate is missing "
+        "would stop the broker, and development with it. The variable is left out. A handshake "
+        "through that configuration is the proof.",
     ),
     Deviation(
         id="D-mqtt-tls-4",
@@ -70,8 +72,10 @@ DEVIATIONS = (
         id="D-mqtt-tls-9",
         claim="Topics are shared out by client id.",
         finding="A client chooses its own id (`%c`), and so its own topics.",
-        decision="The certificate's common name is the user (`use_identity_as_username`), and "
-        "the access list's patterns use `%u`.",
+        decision="The certificate's common name is the user (`use_identity_as_username`) and the "
+        "client id (`use_username_as_clientid`, but for clients that need two connections), and "
+        "the access list's patterns use `%u`. It allows the topics in the code of the tree's "
+        "clients besides those of its example.",
     ),
     Deviation(
         id="D-mqtt-tls-10",

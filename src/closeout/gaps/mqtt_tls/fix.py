@@ -7,64 +7,136 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.formats.compose import is_base
-from closeout.fs.text_edit import splice
+from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.mqtt_tls.access.callers import Callers, callers
+from closeout.gaps.mqtt_tls.access.listing import listed
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
-from closeout.gaps.mqtt_tls.compose.edit import compose_splices
+from closeout.gaps.mqtt_tls.compose.edit import compose_splices, image_splices, taken_ports
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
+from closeout.gaps.mqtt_tls.dialled import names
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
     BrokerConf,
+    Problem,
     parse,
     production_problems,
-    tls_listener_splices,
     tls_problems,
 )
+from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open on `tree`."""
     seen = survey(tree)
+    known = callers(tree, {item.name for item in seen.brokers})
     found = [
-        *_compose(tree, seen),
-        *_configurations(tree, seen),
-        *_folders(tree, seen),
-        *cluster_changesets(tree, seen.manifests),
+        *_brokers(tree, seen, known),
+        *_configurations(seen),
+        *_productions(tree, seen, known),
+        *cluster_changesets(tree, seen.manifests, known),
     ]
     return tuple(item for item in found if item.edits or item.unresolved)
 
 
-def _compose(tree: Tree, seen: Survey) -> Iterator[Changeset]:
+def _brokers(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
+    """Yield what each broker needs; all who start it with one configuration get it, or none."""
     confs = dict(seen.confs)
-    for broker in seen.brokers:
-        content = tree.read(broker.compose) or b""
-        conf = confs.get(broker.conf) if broker.conf else None
+    used: dict[PurePosixPath, set[str]] = {}
+    for path, starters in _together(seen):
+        conf = confs.get(path) if path else None
+        name = starters[0].name
         try:
-            after = splice(content, compose_splices(content, broker, conf))
+            edits = _started(tree, path, conf, starters, used)
         except ValueError as error:
-            left = Unresolved(
-                path=broker.compose,
-                reason=Reason.AMBIGUOUS,
-                detail=f"{broker.name}: {error}",
-                line=broker.line,
-                hint=f"publish {TLS_PORT} and mount certs/broker by hand.",
-            )
-            yield Changeset(name=f"{broker.name}-compose", edits=(), unresolved=(left,))
+            yield Changeset(name=name, edits=(), unresolved=_refused(starters, str(error)))
             continue
-        edits = _changed(tree, broker.compose, after)
-        yield Changeset(name=f"{broker.name}-compose", edits=edits)
+        yield Changeset(name=name, edits=edits)
+        yield from _folder(tree, seen, conf, starters, known)
 
 
-def _configurations(tree: Tree, seen: Survey) -> Iterator[Changeset]:
-    mounted = {broker.conf for broker in seen.brokers}
+def _together(seen: Survey) -> Iterator[tuple[PurePosixPath | None, list[Broker]]]:
+    held: dict[PurePosixPath, list[Broker]] = {}
+    for broker in seen.brokers:
+        if broker.conf is None or broker.conf not in dict(seen.confs):
+            yield None, [broker]
+        else:
+            held.setdefault(broker.conf, []).append(broker)
+    yield from held.items()
+
+
+def _started(
+    tree: Tree,
+    path: PurePosixPath | None,
+    conf: BrokerConf | None,
+    starters: list[Broker],
+    used: dict[PurePosixPath, set[str]],
+) -> tuple[Edit, ...]:
+    """Return the edits of what is there; raises ValueError where one of them is not clear."""
+    splices: dict[PurePosixPath, list[Splice]] = {}
+    for broker in starters:
+        content = tree.read(broker.compose) or b""
+        taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
+        splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
+    if path is not None and conf is not None and (problems := tls_problems(conf)):
+        held = parse(tree.read(path) or b"")
+        if _has_tls(conf, problems):
+            raise ValueError(problems[-1].message)
+        if held.value("include_dir") != render.CERTS:
+            splices[path] = list(inclusion(tree.read(path) or b"", render.CERTS))
+        for recipe in {item.recipe for item in starters if item.recipe}:
+            splices[recipe] = list(image_splices(tree.read(recipe) or b""))
+    return tuple(
+        edit
+        for place, made in splices.items()
+        for edit in _changed(tree, place, splice(tree.read(place) or b"", made))
+    )
+
+
+def _refused(starters: list[Broker], detail: str) -> tuple[Unresolved, ...]:
+    hint = (
+        f"publish {TLS_PORT} and mount certs/broker by hand; mosquitto.prod.conf shows a listener."
+    )
+    return tuple(
+        Unresolved(
+            path=item.compose,
+            reason=Reason.AMBIGUOUS,
+            detail=f"{item.name}: {detail}",
+            line=item.line,
+            hint=hint,
+        )
+        for item in starters
+    )
+
+
+def _folder(
+    tree: Tree, seen: Survey, conf: BrokerConf | None, starters: list[Broker], known: Callers
+) -> Iterator[Changeset]:
+    """Yield the files that stand beside the configuration."""
+    broker = starters[0]
+    folder = broker.folder
+    is_ours = conf is not None and _is_ours(broker, conf)
+    acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
+    readme = render.instructions(acl, names(seen, folder))
+    yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
+    if conf is None or not is_ours:
+        return
+    listener = render.tls_listener(render.COMPOSE, known.several)
+    held = tree.read(broker.conf) if broker.conf else None
+    if not any(item.port == TLS_PORT for item in parse(held or b"").listeners):
+        yield _template("tls-listener", _missing(tree, folder / render.LISTENER, listener))
+    yield _template("access-list", _missing(tree, folder / "aclfile", acl))
+    for item in starters:
+        yield _template("production-override", _override(tree, item, conf))
+
+
+def _configurations(seen: Survey) -> Iterator[Changeset]:
+    """Yield why a configuration that nothing in the tree starts cannot be left as it is."""
     for path, conf in seen.others:
         problems = tls_problems(conf)
-        if not problems:
-            continue
-        name = f"{path.parent.name}-configuration"
-        if any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1:
+        if path not in seen.started and problems and _has_tls(conf, problems):
             left = Unresolved(
                 path=path,
                 reason=Reason.AMBIGUOUS,
@@ -72,36 +144,19 @@ def _configurations(tree: Tree, seen: Survey) -> Iterator[Changeset]:
                 line=problems[-1].line,
                 hint="mend the listener by hand; mosquitto.prod.conf shows one that works.",
             )
-            yield Changeset(name=name, edits=(), unresolved=(left,))
-            continue
-        content = tree.read(path) or b""
-        block = render.tls_listener(render.COMPOSE)
-        security = render.listener_security(render.COMPOSE)
-        if path not in mounted:
-            security = security.splitlines(keepends=True)[0]
-        after = splice(content, tls_listener_splices(content, block, security))
-        yield Changeset(name=name, edits=_changed(tree, path, after))
+            yield Changeset(name=f"{path.parent.name}-configuration", edits=(), unresolved=(left,))
 
 
-def _folders(tree: Tree, seen: Survey) -> Iterator[Changeset]:
-    confs = dict(seen.confs)
-    rendering = dict(_production(seen))
-    for path, conf in rendering.items():
-        after = render.production_conf(render.COMPOSE, conf)
+def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
+    return any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1
+
+
+def _productions(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
+    for path, conf in _production(seen):
+        after = render.production_conf(render.COMPOSE, conf, known.several)
         yield _template("production-configuration", _changed(tree, path, after))
-    with_list = {path.parent for path in rendering}
-    folders = set()
-    for broker in seen.brokers:
-        # A broker may stand in several compose files; its folder is made once.
-        if broker.folder not in folders:
-            folders.add(broker.folder)
-            yield _certificate_folder(tree, broker)
-        read = confs.get(broker.conf) if broker.conf else None
-        if read is not None and _is_ours(broker, read):
-            with_list.add(broker.folder)
-            yield _template("production-override", _override(tree, broker, read))
-    for folder in sorted(with_list):
-        yield _template("access-list", _missing(tree, folder / "aclfile", _acl(tree, folder)))
+        acl = listed(tree, path.parent, known)
+        yield _template("access-list", _missing(tree, path.parent / "aclfile", acl))
 
 
 def _production(seen: Survey) -> Iterator[tuple[PurePosixPath, BrokerConf]]:
@@ -110,13 +165,21 @@ def _production(seen: Survey) -> Iterator[tuple[PurePosixPath, BrokerConf]]:
         if production_problems(conf):
             yield path, conf
     beside = {path.parent for path, _ in seen.production}
-    for folder in seen.folders:
+    loose = [
+        path.parent
+        for path, conf in seen.others
+        if path not in seen.started
+        and (problems := tls_problems(conf))
+        and not _has_tls(conf, problems)
+    ]
+    for folder in dict.fromkeys([*seen.folders, *loose]):
         if folder not in beside:
             yield folder / "mosquitto.prod.conf", parse(b"")
 
 
-def _certificate_folder(tree: Tree, broker: Broker) -> Changeset:
-    folder = broker.folder / "certs"
+def _certificate_folder(
+    tree: Tree, folder: PurePosixPath, instructions: bytes, *, is_ours: bool
+) -> Changeset:
     readme = folder / "README.md"
     content = tree.read(readme)
     if content is not None and not instructive(content):
@@ -129,15 +192,16 @@ def _certificate_folder(tree: Tree, broker: Broker) -> Changeset:
         return Changeset(
             name="certificate-folder", edits=(), source=Source.TEMPLATE, unresolved=(left,)
         )
+    kept = _missing(tree, folder / "broker" / ".gitkeep", b"") if is_ours else ()
     if content is not None:
-        return _template("certificate-folder", ())
-    acl = tree.read(broker.folder / "aclfile") or _acl(tree, broker.folder)
+        return _template("certificate-folder", kept)
     return _template(
         "certificate-folder",
         (
             *_missing(tree, folder / ".gitignore", render.ignored()),
             *_missing(tree, folder / ".gitkeep", b""),
-            *_missing(tree, readme, render.instructions(acl)),
+            *kept,
+            *_missing(tree, readme, instructions),
         ),
     )
 
@@ -164,10 +228,6 @@ def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
     override = _missing(tree, path, after)
     curves = _missing(tree, broker.folder / "openssl.cnf", render.curves()) if override else ()
     return (*override, *curves)
-
-
-def _acl(tree: Tree, folder: PurePosixPath) -> bytes:
-    return render.access_list(tree.read(folder / "aclfile.example"))
 
 
 def _template(name: str, edits: tuple[Edit, ...]) -> Changeset:

@@ -15,8 +15,10 @@ is imported but not passed to the route, or one that is left at a thousand attem
 
 The limiters stand in `src/middleware/authRateLimiter.ts`. They count failures only: five in
 fifteen minutes for an account from one address, and wider limits for an address over all accounts
-and for an account over all addresses. `TRUST_PROXY_HOPS` says how many proxies to believe, and
-`REDIS_URL` lets replicas share their counts; compose and the chart hand both on. Routes are found
+and for an account over all addresses. `TRUST_PROXY_HOPS` says how many proxies to believe, else the
+service's own `trust proxy`, and `REDIS_URL` lets replicas share their counts; compose and the chart
+hand both on. A gateway that hands sign-ins on is made to say for whom, and is believed; its own
+limiter, where it stands unused, is put to use. Routes are found
 by their paths, however written, and by their handlers; the limiters read the fields that the
 handlers read, and are JavaScript where the service is. A limiter of the service's own that does as
 much is left alone; a weaker one stays, behind ours.
@@ -26,7 +28,7 @@ from __future__ import annotations
 
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
 from closeout.gaps.rate_limit.fix import fix
-from closeout.gaps.rate_limit.rules import RULES, survey
+from closeout.gaps.rate_limit.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -36,6 +38,7 @@ GAP = Gap(
     priority="P0",
     criteria=("2.1", "2.2", "2.3"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from closeout.formats import npm
+from closeout.formats.deployed import environments
 from closeout.gaps.rate_limit.express.handlers import answers_too_many
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
+from closeout.gaps.rate_limit.express.mounts import Guard
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Reason, Tree, Unresolved
+from closeout.parsing.typescript import expression
+from closeout.parsing.typescript_expressions import bare
 
 Demand = Callable[[tuple[Limiter, ...]], str]
 """Says what is wrong with a route's limiters, empty where nothing is."""
@@ -20,7 +25,10 @@ REFRESH_LIMIT = 100
 REFRESH_WINDOW_MS = 60 * 1000
 _LIMITER_NAME = re.compile(r"limit|throttl", re.IGNORECASE)
 _OPTIONS = re.compile(r"\{.*\}", re.DOTALL)
-_CHOICE = re.compile(r"\s\?\s|&&|\|\|")
+_CHOICES = frozenset({"binary_expression", "ternary_expression"})
+
+_Passed = tuple[Guard, tuple[Limiter, ...]]
+"""A guard of a route, and the limiters that it leads to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,35 +41,36 @@ class Judgement:
 
 def login_limit(found: tuple[Limiter, ...]) -> str:
     """Return what is wrong with the login limit, empty where it is as the order wants it."""
-    if not found:
-        return "has no rate limiter"
-    strict = [item for item in found if _allows(item, LOGIN_LIMIT)]
-    if not strict:
-        item = min(found, key=lambda each: each.limit or 0)
-        return f"{item.name} allows {item.limit or 0:g} attempts, not {LOGIN_LIMIT}"
-    if not any((item.window_ms or 0) >= LOGIN_WINDOW_MS for item in strict):
-        return f"{strict[0].name} forgets after {(strict[0].window_ms or 0) / 60000:g} minutes"
-    return ""
+    return _shortfall(found, LOGIN_LIMIT, LOGIN_WINDOW_MS)
 
 
 def refresh_limit(found: tuple[Limiter, ...]) -> str:
     """Return what is wrong with the refresh limit, empty where there is an effective one."""
-    if not found:
-        return "has no rate limiter"
-    effective = (
-        item
-        for item in found
-        if _allows(item, REFRESH_LIMIT) and (item.window_ms or 0) >= REFRESH_WINDOW_MS
-    )
-    return "" if any(effective) else f"{found[0].name} allows more than {REFRESH_LIMIT} attempts"
+    return _shortfall(found, REFRESH_LIMIT, REFRESH_WINDOW_MS)
 
 
 def login_key(found: tuple[Limiter, ...]) -> str:
     """Return what is wrong with the key, empty where an effective limiter counts accounts."""
-    counted = [item for item in found if _allows(item, REFRESH_LIMIT)]
+    counted = [item for item in found if not item.flaw and _allows(item, REFRESH_LIMIT)]
     if any(item.by_account for item in counted):
         return ""
     return "is limited by address alone" if counted else "counts no account's failures"
+
+
+def _shortfall(found: tuple[Limiter, ...], most: int, window_ms: int) -> str:
+    if not found:
+        return "has no rate limiter"
+    working = [item for item in found if not item.flaw]
+    if not working:
+        return f"has {found[0].name}, which {found[0].flaw}"
+    strict = [item for item in working if _allows(item, most)]
+    if not strict:
+        item = min(working, key=lambda each: each.limit or 0)
+        return f"has {item.name}, which allows {item.limit or 0:g} attempts, not {most}"
+    if any((item.window_ms or 0) >= window_ms for item in strict):
+        return ""
+    kept = (strict[0].window_ms or 0) / 1000
+    return f"has {strict[0].name}, which forgets after {kept:g} seconds, not {window_ms // 1000}"
 
 
 DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
@@ -73,15 +82,33 @@ DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
 
 
 def judge(tree: Tree, route: AuthRoute, demand: Demand) -> Judgement:
-    """Return whether what guards `route` meets the demand, and why not."""
+    """Return whether what guards `route` meets the demand wherever it runs, and why not."""
+    passed = _passed(tree, route, {})
+    judged = _judged(tree, route, demand, passed)
+    if judged.problem:
+        return judged
+    asked = {name for _, reached in passed for item in reached for name in item.variables}
+    service = npm.service_of(tree, route.path) if asked else None
+    for deployed in environments(tree, service) if service is not None else ():
+        given = {name: text for name, text in deployed.variables.items() if name in asked}
+        there = _judged(tree, route, demand, _passed(tree, route, given)) if given else judged
+        if there.problem:
+            return Judgement(problem=f"{there.problem}, where {deployed.source} sets it")
+    return judged
+
+
+def _passed(tree: Tree, route: AuthRoute, given: Mapping[str, str]) -> list[_Passed]:
+    return [(guard, limiters(tree, guard.path, guard.text, given)) for guard in route.guards]
+
+
+def _judged(tree: Tree, route: AuthRoute, demand: Demand, passed: list[_Passed]) -> Judgement:
     found: list[Limiter] = []
     unread = ""
-    for guard in route.guards:
-        reached = limiters(tree, guard.path, guard.text)
-        if reached and (guard.is_conditional or _CHOICE.search(guard.text)):
+    for guard, reached in passed:
+        if reached and (guard.is_conditional or _is_choice(guard.text)):
             unread = unread or guard.text
             continue
-        found += [item for item in reached if not item.is_skipped]
+        found += reached
         is_unread = not reached and _LIMITER_NAME.search(_OPTIONS.sub("", guard.text))
         unread = unread or (guard.text if is_unread else "")
         unread = unread or next((item.name for item in reached if item.limit is None), "")
@@ -91,6 +118,17 @@ def judge(tree: Tree, route: AuthRoute, demand: Demand) -> Judgement:
     if problem and unread:
         return Judgement(unknown=f"what {unread[:60]} allows cannot be read from the code")
     return Judgement(problem=problem)
+
+
+def _is_choice(text: str) -> bool:
+    """Return whether the guard is one of two, or there only under a condition."""
+    waiting = [expression(text.strip(". "))]
+    while waiting:
+        node = bare(waiting.pop())
+        if node.type in _CHOICES:
+            return True
+        waiting += node.named_children if node.type == "array" else ()
+    return False
 
 
 def unread_limiter(route: AuthRoute, detail: str) -> Unresolved:

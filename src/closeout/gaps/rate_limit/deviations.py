@@ -14,7 +14,7 @@ DEVIATIONS = (
         decision=(
             "The body is validated and the email normalised (NFKC, case, blanks, invisible "
             "characters) before anything is counted. Three limits hold together: 5 for account "
-            "and address, 20 for an address, 50 for an account; a pair that has signed in before "
+            "and address, 30 for an address, 50 for an account; a pair that has signed in before "
             "is exempt from the last two."
         ),
     ),
@@ -59,7 +59,14 @@ DEVIATIONS = (
             "A spoofed X-Forwarded-For gave a new bucket for every request where proxies were "
             "trusted blindly, and an IPv6 client has 2^64 addresses."
         ),
-        decision="TRUST_PROXY_HOPS (0 unless set) says how many hops count; IPv6 counts by /64.",
+        decision=(
+            "TRUST_PROXY_HOPS says how many hops count, without it the service's own "
+            "`trust proxy`; IPv6 counts by /64, and an address is read in whatever spelling "
+            "proxies write it. A gateway of the tree is made to forward the client's address, and "
+            "that hop counts. Where addresses arrive that nobody trusts, 600 replaces the 30 of an "
+            "address, and the log says so once: strangers behind one proxy do not lock each other "
+            "out."
+        ),
     ),
     Deviation(
         id="D-rate-limit-7",

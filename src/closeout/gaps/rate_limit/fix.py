@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
-from closeout.fs.text_edit import splice
+from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.rate_limit.detect import DEMANDS, judge, unread_limiter
+from closeout.gaps.rate_limit.express.callers import unforwarded
+from closeout.gaps.rate_limit.express.existing import (
+    UnusedLimiter,
+    fields_of,
+    strengthened,
+    unused_limiter,
+)
 from closeout.gaps.rate_limit.express.handlers import template_values
 from closeout.gaps.rate_limit.express.modules import free_module, misread, written
-from closeout.gaps.rate_limit.express.placement import guarded, imported, obstacles
+from closeout.gaps.rate_limit.express.placement import mounted, names, obstacles
 from closeout.gaps.rate_limit.express.routes import AuthRoute
-from closeout.gaps.rate_limit.rules import survey
-from closeout.gaps.rate_limit.wiring import DELIVERY
+from closeout.gaps.rate_limit.rules import Survey, survey
+from closeout.gaps.rate_limit.wiring import chart_hops, delivery
 from closeout.model import Changeset, Edit, Tree, Unresolved
-from closeout.parsing.typescript_language import Language, language
+from closeout.parsing.typescript_language import language
 from closeout.resources import render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
-    """A service's routes that are still open, and its places that are left alone."""
+    """A service's routes that are still open, its callers' splices, and what is left alone."""
 
     routes: list[AuthRoute]
+    told: dict[PurePosixPath, list[Splice]]
     left: list[Unresolved]
 
 
@@ -43,22 +51,38 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
             here.left.append(unread_limiter(route, unknown))
         elif any(item.problem for item in judged):
             here.routes.append(route)
-    changes = [_changeset(tree, service, services[service]) for service in sorted(services)]
+    for caller in seen.callers:
+        here = _at(services, tree, caller.path)
+        here.left.extend(() if caller.forwards or caller.splices else (unforwarded(caller),))
+        for path, change in caller.splices:
+            if change not in here.told.setdefault(path, []):
+                here.told[path].append(change)
+    changes = [_changeset(tree, seen, service, services[service]) for service in sorted(services)]
     pairs = zip(sorted(services), changes, strict=True)
-    mended = {service for service, change in pairs if change.edits}
+    mended = {service for service, change in pairs if change.edits and services[service].routes}
     settled = seen.limited - mended
     for service in sorted(settled):
         of_service = [route for route in seen.routes if service in route.path.parents]
-        changes.append(_settled(tree, service, of_service))
-    wiring = tuple(DELIVERY.compose_edits(tree, mended | settled))
+        changes.append(_settled(tree, seen, service, of_service))
+    ours = {service for service in mended if _kept(tree, seen, service) is None}
+    wiring = tuple(delivery(seen.called).compose_edits(tree, ours | settled))
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)
 
 
-def _settled(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> Changeset:
+def _settings(tree: Tree, seen: Survey, service: PurePosixPath) -> Iterator[Edit]:
+    gateways = {item.folder for item in seen.callers if item.target == service}
+    given = delivery(seen.called & {service}, chart_hops(tree, gateways))
+    yield from given.example_edits(tree, [service])
+    yield from given.chart_edits(tree, [service])
+
+
+def _settled(
+    tree: Tree, seen: Survey, service: PurePosixPath, routes: list[AuthRoute]
+) -> Changeset:
     """Return what limiters that are in place still lack: settings, and the handler's own fields."""
-    edits = [*DELIVERY.example_edits(tree, [service]), *DELIVERY.chart_edits(tree, [service])]
+    edits = list(_settings(tree, seen, service))
     for path, content, after in misread(tree, service, template_values(tree, routes)):
         edits.append(Edit(path=path, before=content, after=after, mode=tree.mode(path)))
     return Changeset(name=f"{service.name}-settings", edits=tuple(edits))
@@ -66,35 +90,97 @@ def _settled(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> Cha
 
 def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -> _Open:
     service = npm.service_of(tree, path) or path.parent
-    return services.setdefault(service, _Open(routes=[], left=[]))
+    return services.setdefault(service, _Open(routes=[], told={}, left=[]))
 
 
-def _changeset(tree: Tree, service: PurePosixPath, here: _Open) -> Changeset:
-    name = service.name or "routes"
-    left = list(here.left)
-    edits: list[Edit] = []
+def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) -> Changeset:
+    limited = _Limited()
     if here.routes:
-        spoken = language(tree, service, [route.path for route in here.routes])
-        module = None if spoken is None else free_module(tree, service, spoken)
-        wanted = npm.dependencies(render("rate-limit/npm.json.j2", {}))
-        dependency_edits, problems = npm.add(tree, service, wanted)
-        problems += tuple(obstacles(tree, here.routes, spoken, module))
-        if problems or module is None or spoken is None:
-            return Changeset(name=name, edits=(), unresolved=(*left, *problems))
-        edits += dependency_edits
-        edits += _routers(tree, here.routes, module, spoken)
-        edits += written(tree, module, spoken, template_values(tree, here.routes))
-        edits += DELIVERY.example_edits(tree, [service])
-        edits += DELIVERY.chart_edits(tree, [service])
-    return Changeset(name=name, edits=tuple(edits), unresolved=tuple(left))
+        kept = _kept(tree, seen, service)
+        limited = (
+            _ours(tree, service, here.routes)
+            if kept is None
+            else _theirs(tree, seen, here.routes, kept)
+        )
+        if kept is None and limited.edits:
+            limited = replace(limited, edits=(*limited.edits, *_settings(tree, seen, service)))
+    splices = {path: list(items) for path, items in here.told.items()}
+    for path, items in limited.splices.items():
+        splices.setdefault(path, []).extend(items)
+    edits = [
+        Edit(
+            path=path,
+            before=content,
+            after=splice(content, items),
+            mode=tree.mode(path),
+        )
+        for path, items in sorted(splices.items())
+        if (content := tree.read(path) or b"")
+    ]
+    return Changeset(
+        name=service.name or "routes",
+        edits=(*limited.edits, *edits),
+        unresolved=(*here.left, *limited.unresolved),
+    )
 
 
-def _routers(
-    tree: Tree, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
-) -> Iterator[Edit]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limited:
+    """What puts limiters before a service's routes, or why nothing does."""
+
+    splices: Mapping[PurePosixPath, list[Splice]] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+def _kept(tree: Tree, seen: Survey, service: PurePosixPath) -> UnusedLimiter | None:
+    """Return the service's own unused limiter, where ours is not to be had or not needed.
+
+    That is where another major of the library is there, and where the service that is called
+    limits as ours does.
+    """
+    is_handing = any(item.folder == service and item.route is not None for item in seen.callers)
+    if not is_handing and not npm.add(tree, service, _wanted())[1]:
+        return None
+    return unused_limiter(tree, service)
+
+
+def _wanted() -> npm.Dependencies:
+    return npm.dependencies(render("rate-limit/npm.json.j2", {}))
+
+
+def _ours(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> _Limited:
+    spoken = language(tree, service, [route.path for route in routes])
+    module = None if spoken is None else free_module(tree, service, spoken)
+    edits, problems = npm.add(tree, service, _wanted())
+    problems += tuple(obstacles(tree, routes, spoken, module))
+    if problems or module is None or spoken is None:
+        return _Limited(unresolved=problems)
+    splices = {}
+    for path, content, here in _by_router(tree, routes):
+        splices[path] = mounted(tree, here, names(content, here), module, spoken)
+    new = tuple(written(tree, module, spoken, template_values(tree, routes)))
+    return _Limited(splices=splices, edits=(*edits, *new))
+
+
+def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimiter) -> _Limited:
+    """Mount the limiter that the service exports and does not use, once it is strict enough."""
+    spoken = language(tree, kept.path.parent, [route.path for route in routes])
+    if spoken is None:
+        return _Limited(unresolved=tuple(obstacles(tree, routes, None, None)))
+    handed = {item.target for item in seen.callers if item.route in routes}
+    upstream = [item for item in seen.routes if npm.service_of(tree, item.path) in handed]
+    fields = fields_of(template_values(tree, upstream or routes))
+    splices = {kept.path: list(strengthened(tree, kept, fields))}
+    for path, _, here in _by_router(tree, routes):
+        called = {route.endpoint: (kept.name, kept.name) for route in here}
+        made = mounted(tree, here, called, kept.path, spoken)
+        splices.setdefault(path, []).extend(made)
+    return _Limited(splices=splices)
+
+
+def _by_router(
+    tree: Tree, routes: list[AuthRoute]
+) -> Iterator[tuple[PurePosixPath, bytes, list[AuthRoute]]]:
     for path in sorted({route.path for route in routes}):
-        content = tree.read(path) or b""
-        here = [route for route in routes if route.path == path]
-        splices = [imported(content, here, module, spoken)]
-        splices += [guarded(tree, content, route) for route in here]
-        yield Edit(path=path, before=content, after=splice(content, splices), mode=tree.mode(path))
+        yield path, tree.read(path) or b"", [route for route in routes if route.path == path]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from closeout.gaps.rate_limit.probing.hostile_input import INPUT_PROBES
+from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
 from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH, WRONG, Visitors
 from closeout.gaps.rate_limit.services import IDENTITY
@@ -262,4 +263,5 @@ PROBES = (
     ),
     *INPUT_PROBES,
     *REPLICA_PROBES,
+    *PROXY_PROBES,
 )

@@ -8,11 +8,19 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm, unparsable
 from closeout.gaps.rate_limit.detect import DEMANDS, Demand, judge, unread_limiter
-from closeout.gaps.rate_limit.express.handlers import template_values
+from closeout.gaps.rate_limit.express.callers import Caller, callers, unforwarded
+from closeout.gaps.rate_limit.express.existing import unused_limiter
+from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
 from closeout.gaps.rate_limit.express.modules import misread
-from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
+from closeout.gaps.rate_limit.express.routes import (
+    NAMED,
+    AuthRoute,
+    auth_routes,
+    may_renew,
+    may_sign_in,
+)
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
-from closeout.model import Located, Place, Rule, Tree, Unresolved
+from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 
 
@@ -24,13 +32,35 @@ class Survey:
     routes: tuple[AuthRoute, ...]
     broken: tuple[Unresolved, ...]
     limited: frozenset[PurePosixPath]
+    callers: tuple[Caller, ...]
+    """What hands sign-ins on to another service of the tree; its own routes are limited there."""
+
+    @property
+    def called(self) -> frozenset[PurePosixPath]:
+        """Return the services that a gateway of the tree calls with the client's address."""
+        return frozenset(item.target for item in self.callers if item.forwards or item.splices)
 
 
 def survey(tree: Tree) -> Survey:
     """Return every route that signs users in or renews their tokens."""
-    routes, broken = auth_routes(tree)
+    found, broken = auth_routes(tree)
+    routes = tuple(
+        route for route in found if route.endpoint != "refresh" or renews_tokens(tree, route)
+    )
     known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
-    return Survey(tree=tree, routes=routes, broken=broken, limited=readers(tree, known, HOPS))
+    handing = callers(tree, routes)
+    passed_on = {
+        item.route
+        for item in handing
+        if item.route is not None and unused_limiter(tree, item.folder) is None
+    }
+    return Survey(
+        tree=tree,
+        routes=tuple(route for route in routes if route not in passed_on),
+        broken=broken,
+        limited=readers(tree, known, HOPS),
+        callers=handing,
+    )
 
 
 def _limited(endpoint: str, demand: Demand, seen: Survey) -> Located:
@@ -72,6 +102,26 @@ def _handed_on(seen: Survey) -> Located:
     )
 
 
+def _forwarding(seen: Survey) -> Located:
+    """Locate what hands sign-ins on without saying whose they are."""
+    silent = [item for item in seen.callers if not item.forwards]
+    return Located(
+        examined=tuple(sorted({item.path for item in seen.callers})),
+        places=tuple(
+            Place(
+                path=item.path,
+                line=item.line,
+                message=f"{item.target.name} is not told the client's address: to its limiter "
+                "all users are one",
+                excerpt=item.excerpt,
+            )
+            for item in silent
+            if item.splices
+        ),
+        unresolved=tuple(unforwarded(item) for item in silent if not item.splices),
+    )
+
+
 def _fields(seen: Survey) -> Located:
     """Locate our limiters that read other fields than the service's own handlers do."""
     services: dict[PurePosixPath, list[AuthRoute]] = {}
@@ -88,6 +138,11 @@ def _fields(seen: Survey) -> Located:
     return Located(examined=found, places=places)
 
 
+SUBJECTS = (
+    Subject(what="route that signs users in", criteria=("2.1", "2.3", "M.2"), is_in=may_sign_in),
+    Subject(what="route that renews tokens", criteria=("2.2",), is_in=may_renew),
+)
+
 RULES = (
     *(
         Rule(
@@ -98,6 +153,7 @@ RULES = (
         )
         for name, number, endpoint, demand in DEMANDS
     ),
+    Rule(id="gateway-forwards-the-address", criterion="2.3", locate=_forwarding, is_optional=True),
     Rule(
         id="limiter-gets-its-settings",
         criterion="2.1",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import PurePosixPath
 
-from closeout.formats import compose
+from closeout.formats import compose, helm
+from closeout.formats.images import run_by
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.model import Tree
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
-# No proxy is trusted unless told, one Redis for all; a chart's values change nothing until an
-# operator sets them.
-_HOPS = Setting(
-    name=HOPS,
-    value=f"${{{HOPS}:-0}}",
-    example=f"""\
-# Sign-in limits: proxies in front of this service that append to X-Forwarded-For.
-{HOPS}=0
-# Replicas share one count through Redis; without it each process counts alone.
-# {REDIS}=redis://localhost:6379/0""",
-    chart=f'# Proxies in front of this service that append to X-Forwarded-For.\n{HOPS}: "0"',
+# Without a number the service's own `trust proxy` holds; one Redis for all; a chart's values change
+# nothing until an operator sets them.
+_WHAT_FOR = (
+    "# Sign-in limits: proxies and gateways in front of this service that append to\n"
+    "# X-Forwarded-For. Empty, what the service itself calls `trust proxy` holds."
 )
 _REDIS = Setting(
     name=REDIS,
@@ -31,19 +28,56 @@ _REDIS = Setting(
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
 
-def _in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
-    """Return the settings; the Redis is the file's own, in a database that nobody uses yet."""
+def delivery(called: frozenset[PurePosixPath] = frozenset(), hops: int = 1) -> Delivery:
+    """Return what carries the settings, `called` being services behind a gateway of the tree.
+
+    It is for these in examples and charts: a chart's `hops` are those of the gateway's own.
+    """
+    in_compose = {told: _hops("1" if told else "", "") for told in (True, False)}
+    told = _hops(str(hops) if called else "", "1" if called else "")
+
+    def given(tree: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
+        is_called = bool(called and tuple(run_by(tree, service, called)))
+        return in_compose[is_called], _redis(service)
+
+    return Delivery(in_examples=told, in_charts=(told, _REDIS), in_compose=given)
+
+
+def _hops(in_chart: str, in_example: str) -> Setting:
+    return Setting(
+        name=HOPS,
+        value=f"${{{HOPS}:-{in_chart}}}",
+        example=f"""\
+{_WHAT_FOR}
+{HOPS}={in_example}
+# Replicas share one count through Redis; without it each process counts alone.
+# {REDIS}=redis://localhost:6379/0""",
+        chart=f'{_WHAT_FOR}\n{HOPS}: "{in_chart}"',
+    )
+
+
+def chart_hops(tree: Tree, gateways: Iterable[PurePosixPath]) -> int:
+    """Return how many proxies a cluster puts before what the gateways call: an ingress is one."""
+    return 1 + any(
+        ("enabled", "true") in helm.listed(tree.read(chart / "values.yaml") or b"", "ingress")
+        for gateway in gateways
+        for chart in (gateway / "helm", PurePosixPath("helm") / gateway.name)
+    )
+
+
+def _redis(service: compose.ComposeService) -> Setting:
+    """Return the file's own Redis, in a database that nobody uses yet."""
     beside = compose.services(service.path, service.content)
     store = next((item.name for item in beside if _is_redis(item)), "")
     if not store:
-        return _HOPS, _REDIS
+        return _REDIS
     used = {int(found) for found in _DATABASE.findall(service.content)}
-    url = f"redis://{store}:6379/{max(used, default=-1) + 1}"
-    return _HOPS, replace(_REDIS, value=url)
+    return replace(_REDIS, value=f"redis://{store}:6379/{max(used, default=-1) + 1}")
 
 
 def _is_redis(service: compose.ComposeService) -> bool:
     return service.image.rpartition("/")[2].split(":")[0] == "redis"
 
 
-DELIVERY = Delivery(in_examples=_HOPS, in_charts=(_HOPS, _REDIS), in_compose=_in_compose)
+DELIVERY = delivery()
+"""What carries them where nothing of the tree calls the service."""

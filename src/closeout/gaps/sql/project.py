@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
 from closeout.gaps.sql.columns import Columns
 from closeout.gaps.sql.packages import Packages, packages
@@ -16,8 +17,10 @@ from closeout.model import Tree
 from closeout.parsing import sql
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
+_REFERS = re.compile(rb"\{\{-?\s*(?:ref|source|config)\s*\(")
 _INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")
 _MACRO = re.compile(rb"\{%[-+]?\s*(macro|test|data_test|materialization)\b")
+_MODELS = question((".sql",), lambda content: matches(content, _REFERS))
 _CREATED = re.compile(rb"(?i)\bcreate\s+(?:or\s+replace\s+)?function\s+(?:[\w\"{} ]+\.)?\"?(\w+)")
 
 
@@ -63,6 +66,13 @@ class Project:
             found = level.get("+materialized", level.get("materialized", found))
             level = level.get(part)
         return found if isinstance(found, str) else None
+
+
+def has_projects(tree: Tree) -> bool:
+    """Return whether the tree has a dbt project, or models of one that is not told."""
+    settings = tree.ending(frozenset({".yml", ".yaml"}))
+    named = any(path.stem == "dbt_project" for path in settings)
+    return named or bool(tree.candidates(_MODELS))
 
 
 def projects(tree: Tree) -> tuple[Project, ...]:

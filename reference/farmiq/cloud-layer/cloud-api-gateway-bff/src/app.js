@@ -37,18 +37,34 @@ app.get('/api/health', (req, res) => {
   res.json({ status: 'ok', service: 'cloud-api-gateway-bff' });
 });
 
-for (const action of ['login', 'refresh']) {
-  app.post(
-    `/api/v1/auth/${action}`,
-    route(async (req, res) => {
-      const answer = await ask('identity', `/api/v1/auth/${action}`, {
-        method: 'POST',
-        body: req.body,
-      });
-      res.status(answer.status).json(answer.body);
-    }),
-  );
+function passedOn(req) {
+  const headers = {};
+  if (req.get('x-request-id')) {
+    headers['x-request-id'] = req.get('x-request-id');
+  }
+  return headers;
 }
+
+async function signIn(req, res) {
+  const answer = await ask('identity', '/api/v1/auth/login', {
+    method: 'POST',
+    body: req.body,
+    headers: passedOn(req),
+  });
+  res.status(answer.status).json(answer.body);
+}
+
+async function renew(req, res) {
+  const answer = await ask('identity', '/api/v1/auth/refresh', {
+    method: 'POST',
+    body: req.body,
+    headers: passedOn(req),
+  });
+  res.status(answer.status).json(answer.body);
+}
+
+app.post('/api/v1/auth/login', route(signIn));
+app.post('/api/v1/auth/refresh', route(renew));
 
 app.get(
   '/api/v1/overview',

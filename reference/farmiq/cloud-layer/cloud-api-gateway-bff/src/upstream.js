@@ -10,8 +10,8 @@ class UpstreamError extends Error {
   }
 }
 
-async function ask(service, path, { method = 'GET', body, authorization } = {}) {
-  const headers = { 'x-service-key': config.serviceApiKey };
+async function ask(service, path, { method = 'GET', body, authorization, headers: more } = {}) {
+  const headers = { ...more, 'x-service-key': config.serviceApiKey };
   if (authorization) {
     headers.authorization = authorization;
   }

@@ -55,15 +55,12 @@ def restores_to_a_moment(context: ProbeContext, folder: PurePosixPath) -> Observ
     except (OSError, LookupError, TypeError, ValueError):
         return _seen(passed=False, observed=f"{folder} archives no WAL: only the dumps are there")
     user = postgres.ordinary_user()
-    home = postgres.home_below(context.scratch, user)
     try:
-        place = prepared(kit, home, user)
-        allowed, measured = _rehearsed(kit, place)
+        with postgres.home_below(context.scratch, user) as home:
+            allowed, measured = _rehearsed(kit, prepared(kit, home, user))
     except CloseoutError as error:
         missing = error.reference.startswith("postgres-") or "not supported" in error.message
         return _seen(passed=None if missing else False, observed=error.message)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
     at_worst = allowed + max(0.0, measured - _SHORT_TIMEOUT)
     return _seen(
         passed=at_worst <= RPO_SECONDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import json_reader
 from closeout.harness import postgres
+from closeout.process import scratch as folders
 from closeout.resources import BUNDLE
 
 SCRIPTS = BUNDLE / "scripts"
@@ -236,9 +236,7 @@ def drill(scratch: Path, *, scripts: Path = SCRIPTS) -> DrillReport:
 @contextmanager
 def workplace() -> Iterator[Path]:
     """Provide a scratch folder that PostgreSQL's own account can enter, gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="closeout-drill-") as name:
-        place = Path(name)
-        place.chmod(0o711)
+    with folders.folder("drill", mode=0o711) as place:
         yield place
 
 

@@ -48,6 +48,7 @@ def run(root: Path, scratch: Path, *, cache: Path, kept: Path) -> Rows:
         cwd=service.folder,
         env={**alone.env, "CI": "true"},
         deadline=DEADLINE,
+        foreign=True,
     )
     mutants = read_stryker(service.written("mutation.json"))
     return mutation_score.judge_run(

@@ -54,6 +54,7 @@ def _run_jest(service: ServiceCopy, cache: Path, dsn: str | None) -> Rows:
         cwd=service.folder,
         env={**environment, **alone.env, "CI": "true"},
         deadline=DEADLINE,
+        foreign=True,
     )
     hidden = f"{lifted} comments that hide code from coverage lifted; " if lifted else ""
     report = SuiteReport(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start
+from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.parsing.typescript import read, text_of
+from closeout.parsing.typescript_objects import appended
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _WIDTH = 100
+_VARIABLE = re.compile(
+    r"(process\.env(?:\.\w+|\[['\"]\w+['\"]\]))\s*(?:\|\||\?\?|\??\.split\(|,?$)"
+)
+"""Read for its value, not asked whether it is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +61,7 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
         if name in own and (name == "origin" or _is_open_list(own[name]))
     }
     added = {name: text for name, text in options.items() if name not in own}
-    last = _members(node)[-1] if own else None
-    if last is None or _is_too_wide(content, node, replaced, added):
+    if not own or _is_too_wide(content, node, replaced, added):
         kept = {_name(child): text_of(child) for child in _members(node)}
         kept |= {name: f"{name}: {text}" for name, text in replaced.items()}
         lines = list(kept.values())
@@ -67,18 +73,14 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
         child = own[name]
         yield Splice(start=child.start_byte, end=child.end_byte, text=f"{name}: {text}")
     if added:
-        yield _appended(content, node, last, added)
+        yield appended(content, node, [f"{name}: {text}" for name, text in added.items()])
 
 
-def _appended(content: bytes, node: Node, last: Node, added: dict[str, str]) -> Splice:
-    following = content[last.end_byte : node.end_byte]
-    has_comma = following.lstrip().startswith(b",")
-    at = last.end_byte + (following.index(b",") + 1 if has_comma else 0)
-    is_block = b"\n" in following
-    gap = f"\n{indentation(content, last.start_byte)}" if is_block else " "
-    written = [f"{gap}{name}: {text}" for name, text in added.items()]
-    text = ",".join(written)
-    return Splice(start=at, end=at, text=f"{text}," if has_comma else f",{text}")
+def own_variable(node: Node) -> str:
+    """Return what of its environment an object literal takes its origin from, empty for none."""
+    origins = (text_of(child) for child in _members(node) if _name(child) == "origin")
+    found = _VARIABLE.search(next(origins, ""))
+    return found[1] if found is not None and VARIABLE not in found[1] else ""
 
 
 def _is_too_wide(

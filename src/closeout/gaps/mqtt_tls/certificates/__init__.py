@@ -1,7 +1,8 @@
 """Issue, check and renew the broker's development certificates.
 
 Layout below the folder: `authority/` (the CA's key, which no broker reads), `broker/` (what the
-broker mounts: `ca.crt`, `server.crt`, `server.key`) and `clients/<name>.crt` with its key.
+broker mounts: `ca.crt`, `server.crt`, `server.key`, and a copy of the listener that stands beside
+the folder) and `clients/<name>.crt` with its key.
 A private key is written once, with mode 0600 from its first byte. Renewing signs a new certificate
 over the same key, so that it is one atomic replacement; only `reissue` makes new keys, and it
 makes them all aside before it moves the first. `rotation` replaces the authority.
@@ -26,6 +27,7 @@ from closeout.gaps.mqtt_tls.certificates.desk import (
     authority_of,
     client_of,
     existing_clients,
+    listener_of,
     serve,
 )
 from closeout.gaps.mqtt_tls.certificates.expiry import DUE, CertificateStatus, State, check, clock
@@ -35,6 +37,7 @@ __all__ = [
     "BROKER_NAMES",
     "CLIENT_NAMES",
     "DUE",
+    "PEN",
     "CertificateStatus",
     "IssueReport",
     "Served",
@@ -133,7 +136,9 @@ def reissue(
             pen.move(aside / name, folder / name)
         for name in ("next.crt", "next.key", "old.crt"):
             pen.drop(folder / "authority" / name)
-    return IssueReport(folder=folder, written=made.written, kept=())
+        desk = CertificateDesk(folder=folder, now=clock(now), pen=pen, written=[*made.written])
+        listener_of(desk)
+    return desk.report()
 
 
 def issue_clients(

@@ -16,6 +16,7 @@ from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.expiry import exposure
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal
+from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 
 PARTS = (("authority", 0o700), ("broker", 0o755), ("clients", 0o700))
 """The folders of the layout and their modes."""
@@ -54,6 +55,11 @@ class CertificateDesk:
         self.pen.public(self.folder / name, content)
         self.written.append(name)
 
+    def may_keep(self, certificate: x509.Certificate) -> bool:
+        """Return whether it is valid already, and for as long as the rule says."""
+        lasting = certificate.not_valid_after_utc - self.now > self.margin
+        return lasting and certificate.not_valid_before_utc <= self.now
+
     def other_authorities(self) -> tuple[x509.Certificate, ...]:
         """Return the authorities that a rotation under way lets clients trust besides ours."""
         places = (self.folder / "authority" / name for name in ("next.crt", "old.crt"))
@@ -82,6 +88,24 @@ def _serve(desk: CertificateDesk, names: tuple[str, ...], clients: tuple[str, ..
     _server(desk, authority, names)
     for name in clients:
         client_of(desk, authority, name)
+    listener_of(desk)
+
+
+def listener_of(desk: CertificateDesk) -> None:
+    """Keep the listener that the broker finds beside its certificates in step with the tree's.
+
+    The broker's configuration includes `broker/`: without a listener there it speaks no TLS.
+    """
+    source, name = desk.folder.parent / LISTENER, f"broker/{LISTENER}"
+    path = desk.folder / name
+    held = path.read_bytes() if path.exists() else None
+    wanted = source.read_bytes() if source.exists() else None
+    if wanted is None:
+        desk.pen.drop(path)
+    elif held == wanted:
+        desk.kept.append(name)
+    else:
+        desk.public(name, wanted)
 
 
 def existing_clients(folder: Path) -> tuple[str, ...]:
@@ -107,7 +131,7 @@ def authority_of(desk: CertificateDesk) -> x509.Authority:
                 hint="invoke certs.rotate --step sign takes it up where it stopped.",
             )
         raise _foreign(path, "belongs to another key")
-    if certificate is None or certificate.not_valid_after_utc - desk.now <= desk.margin:
+    if certificate is None or not desk.may_keep(certificate):
         subject = certificate.subject if certificate is not None else None
         certificate = x509.authority(key, now=desk.now, subject=subject)
         desk.public("authority/ca.crt", x509.pem(certificate))
@@ -167,9 +191,8 @@ def _leaf(
             x509.signed_by(certificate, item) for item in desk.other_authorities()
         ):
             raise _foreign(path, "was signed by another authority")
-        lasting = certificate.not_valid_after_utc - desk.now > desk.margin
         fitting = x509.belongs(certificate, key) and x509.covers(certificate, names)
-        if ours and lasting and fitting:
+        if ours and fitting and desk.may_keep(certificate):
             desk.kept.append(f"{stem}.crt")
             return
     desk.public(f"{stem}.crt", x509.pem(make(key)))

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import codec, writer
+from closeout.fs import codec, recovery, writer
+from closeout.fs.tree import DiskTree
 from closeout.gaps.mqtt_tls import certificates
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.certificates import (
     BROKER_NAMES,
+    CLIENT_NAMES,
     IssueReport,
     expiry,
     rotation,
 )
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
+from closeout.gaps.mqtt_tls.detect import survey
+from closeout.gaps.mqtt_tls.dialled import names as names_of
 from closeout.gaps.mqtt_tls.mosquitto import render
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 
 _OURS = Path("edge-mqtt-broker") / "certs"
 _THEIRS = Path("edge-layer") / "edge-mqtt-broker" / "certs"
@@ -38,16 +44,19 @@ def dev(  # noqa: PLR0913 - each is a command-line option
 ) -> ExitCode:
     """Issue what is missing or expired, or all of it anew, or one certificate a device."""
     folder = _folder(home, root)
-    wanted = tuple(name.strip() for name in names.split(",") if name.strip()) or BROKER_NAMES
+    known = _names(root, folder) if root else BROKER_NAMES
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip()) or known
     if fleet and dry_run:
         return rehearse_fleet(folder, Path(fleet))
     if fleet:
-        return make_fleet(folder, Path(fleet), wanted)
+        with recovery.whole(Path(root or home)):
+            return make_fleet(folder, Path(fleet), wanted)
     issue = certificates.reissue if force else certificates.issue
     if dry_run:
-        return _rehearsed(issue(folder, wanted, pen=Rehearsal()))
-    _instructions(folder, wanted)
-    return _told(issue(folder, wanted))
+        return _rehearsed(issue(folder, wanted, _clients(folder), pen=Rehearsal()))
+    with recovery.whole(Path(root or home)):
+        _instructions(folder, wanted)
+        return _told(issue(folder, wanted, _clients(folder)))
 
 
 def check(home: Path, *, root: str, days: int) -> ExitCode:
@@ -57,15 +66,17 @@ def check(home: Path, *, root: str, days: int) -> ExitCode:
 
 def renew(home: Path, *, root: str) -> ExitCode:
     """Sign again what is about to expire, over the same keys and names."""
-    return _told(certificates.renew(_folder(home, root)))
+    with recovery.whole(Path(root or home)):
+        return _told(certificates.renew(_folder(home, root)))
 
 
 def _folder(home: Path, root: str) -> Path:
-    """Return the certificate folder of the monorepo at `root`, the project's own without one.
+    """Return the certificate folder of the broker of `root`, the project's own without one.
 
-    Raises CloseoutError where a link leads there: keys would be written elsewhere.
+    Raises CloseoutError where a link leads there, for keys would be written elsewhere, and where
+    there are several brokers.
     """
-    folder = Path(root).resolve() / _THEIRS if root else home.resolve() / _OURS
+    folder = _of_broker(Path(root).resolve()) if root else home.resolve() / _OURS
     if folder.resolve() != folder:
         raise CloseoutError(
             "certificates-linked",
@@ -73,6 +84,35 @@ def _folder(home: Path, root: str) -> Path:
             hint="replace the link by a folder.",
         )
     return folder
+
+
+def _of_broker(root: Path) -> Path:
+    folders = () if (root / _THEIRS.parent).is_dir() else survey(DiskTree(root)).folders
+    if len(folders) > 1:
+        raise CloseoutError(
+            "brokers-several",
+            f"{root} has several brokers: {', '.join(str(folder) for folder in folders)}.",
+            hint="name one of these folders with --root.",
+        )
+    if (root / render.LISTENER).is_file():
+        return root / "certs"
+    return root / folders[0] / "certs" if folders else root / _THEIRS
+
+
+def _names(root: str, folder: Path) -> tuple[str, ...]:
+    """Return what the tree's clients dial, all that we know of where no broker is seen."""
+    top = Path(root).resolve()
+    seen = survey(DiskTree(top))
+    place = PurePosixPath(folder.parent.relative_to(top).as_posix())
+    return names_of(seen, place) if place in seen.folders else BROKER_NAMES
+
+
+def _clients(folder: Path) -> tuple[str, ...]:
+    """Return the users of the access list, and a device to try it with."""
+    access = folder.parent / "aclfile"
+    held = parse(access.read_bytes()).directives if access.is_file() else ()
+    users = [item.value for item in held if item.name == "user"]
+    return tuple(dict.fromkeys([*users, "probe-device"])) if users else CLIENT_NAMES
 
 
 def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
@@ -97,7 +137,8 @@ def rotate(home: Path, *, step: str, root: str) -> ExitCode:
             f"{step!r} is no step of a rotation.",
             hint=f"take --step {', then '.join(known)}; each once the clients are ready for it.",
         )
-    made = rotation.rotate(_folder(home, root), known[step])
+    with recovery.whole(Path(root or home)):
+        made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
     say(f"next: {_NEXT[known[step]]}.")
@@ -111,7 +152,7 @@ def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     folder, broker = Path(out), Path(root or home) / _THEIRS.parent
     access, example = (broker / name for name in ("aclfile", "aclfile.example"))
     known = access.read_bytes() if access.is_file() else None
-    acl = known or render.access_list(example.read_bytes() if example.is_file() else None)
+    acl = known or access_list(example.read_bytes() if example.is_file() else None)
     made = render.cluster_manifests(_OURS.parts[0], namespace, acl)
     taken = [name for name in made if (folder / name).exists()]
     if taken:
@@ -178,9 +219,9 @@ def _counted(
 
 def _instructions(folder: Path, names: tuple[str, ...]) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    certificates.PEN.folder(folder, 0o755)
     access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
-    topics = render.access_list(example.read_bytes() if example.is_file() else None)
+    topics = access_list(example.read_bytes() if example.is_file() else None)
     topics = access.read_bytes() if access.is_file() else topics
     made = {"README.md": render.instructions(topics, names), ".gitignore": render.ignored()}
     for name, content in made.items():
@@ -192,6 +233,7 @@ def _told(made: IssueReport) -> ExitCode:
     for name in made.written:
         say(f"wrote {name}")
     say(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
+    say("next: let the broker's group read broker/server.key, as README.md beside it says.")
     say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
     _given(made)
     return ExitCode.SETTLED

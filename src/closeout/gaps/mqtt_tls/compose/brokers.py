@@ -14,7 +14,7 @@ from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Node, YamlError
 
 CONFIG = PurePosixPath("/mosquitto/config/mosquitto.conf")
-_COPY = re.compile(rb"^(?:COPY|ADD)\s+(?:--\S+\s+)*(\S+)\s+(\S+)\s*$", re.MULTILINE)
+COPY = re.compile(rb"^(?:COPY|ADD)\s+(?:--\S+\s+)*(\S+)\s+(\S+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class Broker:
     mounts: tuple[ComposeMount, ...]
     conf: PurePosixPath | None
     """The configuration it reads, inside the tree."""
+    recipe: PurePosixPath | None
+    """The Dockerfile that copies that configuration into its image."""
 
     def inside(self, place: PurePosixPath) -> PurePosixPath | None:
         """Return the file of the tree that stands at `place` in the container, through a mount."""
@@ -84,7 +86,8 @@ def additions(tree: Tree, broker: Broker, conf: PurePosixPath) -> Additions:
 
 
 def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:
-    recipe = (tree.read(service.build / "Dockerfile") or b"") if service.build else b""
+    dockerfile = _dockerfile(service)
+    recipe = (tree.read(dockerfile) or b"") if dockerfile else b""
     mounted = any(item.target.name == "mosquitto.conf" for item in service.mounts)
     if not (mounted or b"mosquitto" in recipe or "mosquitto" in service.image):
         return None
@@ -96,13 +99,23 @@ def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:
         ports=tuple(port for port in service.ports if port.protocol == "tcp"),
         mounts=service.mounts,
         conf=None,
+        recipe=None,
     )
-    conf = bare.inside(CONFIG) or (_copied(service.build, recipe) if service.build else None)
-    return replace(bare, conf=conf)
+    copied = _copied(service.build, recipe) if service.build else None
+    return replace(
+        bare, conf=bare.inside(CONFIG) or copied, recipe=dockerfile if copied is not None else None
+    )
+
+
+def _dockerfile(service: compose.ComposeService) -> PurePosixPath | None:
+    named = service.node.get("build", "dockerfile")
+    if service.build is None:
+        return None
+    return compose.inside(service.build, f"./{named.text if named is not None else 'Dockerfile'}")
 
 
 def _copied(build: PurePosixPath, recipe: bytes) -> PurePosixPath | None:
-    for source, target in reversed(_COPY.findall(recipe)):
+    for source, target in reversed(COPY.findall(recipe)):
         if PurePosixPath(target.decode("utf-8", "replace")) in {CONFIG, CONFIG.parent}:
             return compose.inside(build, "./" + source.decode("utf-8", "replace"))
     return None

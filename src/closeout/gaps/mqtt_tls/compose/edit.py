@@ -9,43 +9,70 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.fs.text_edit import Splice
-from closeout.gaps.mqtt_tls.compose.brokers import Broker
-from closeout.gaps.mqtt_tls.detect import ACCESS, LOST_TOPIC, open_ports, unmounted
+from closeout.gaps.mqtt_tls.compose.brokers import COPY, Broker
+from closeout.gaps.mqtt_tls.detect import (
+    ACCESS,
+    LOST_TOPIC,
+    exposed_ports,
+    lacks_tls_port,
+    makes_folder,
+    plain_ports,
+    unmounted,
+)
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf
 from closeout.gaps.mqtt_tls.mosquitto.render import ACL, CERTS
 from closeout.parsing.yaml import Node, NodeKind, append
 
-_HOST_PORT = "5101"
 _LIVE_TOPIC = "$SYS/broker/uptime"
+_OFFICIAL = {"1883": "8883"}
 
 
-def compose_splices(content: bytes, broker: Broker, conf: BrokerConf | None) -> tuple[Splice, ...]:
+def compose_splices(
+    content: bytes, broker: Broker, conf: BrokerConf | None, used: set[str]
+) -> tuple[Splice, ...]:
     """Return the splices for one broker; raises ValueError where a place for them is not clear.
 
-    `conf` is the configuration it reads as it is now, None where it is outside the tree.
+    `conf` is the configuration it reads as it is now, None where it is outside the tree. `used`
+    are host ports that others take; that of this broker is added.
     """
-    wanted = [("ports", _tls_port(content, broker)), ("volumes", _volumes(broker, conf))]
+    wanted = [("ports", _tls_port(broker, conf, used)), ("volumes", _volumes(broker, conf))]
     # A new key goes where the service ends, which may be where a list ends: that list first.
     wanted.sort(key=lambda item: broker.node.get(item[0]) is None)
     return (
-        *_plaintext_ports(content, broker),
+        *_plaintext_ports(content, broker, conf),
         *(_grow(content, broker.node, key, items) for key, items in wanted if items),
         *_health(content, broker),
     )
 
 
-def _plaintext_ports(content: bytes, broker: Broker) -> Iterator[Splice]:
-    if not any("plaintext" in message for message in open_ports(broker)):
-        return
-    for port in broker.ports:
-        if port.target == "1883":
-            yield _loopback(content, port)
+def taken_ports(path: PurePosixPath, content: bytes) -> set[str]:
+    """Return the host ports that the services of a compose file publish."""
+    return {port.number for item in compose.services(path, content) for port in item.ports}
+
+
+def image_splices(content: bytes) -> tuple[Splice, ...]:
+    """Return the splice that makes the folder of the listener in an image of one's own.
+
+    Raises ValueError where its builder may not be allowed to.
+    """
+    if makes_folder(content):
+        return ()
+    found = COPY.search(content)
+    if found is None or b"USER" in content[: found.start()]:
+        message = f"it has no clear place for RUN mkdir -p {CERTS}"
+        raise ValueError(message)
+    return (Splice(start=found.start(), end=found.start(), text=f"RUN mkdir -p {CERTS}\n"),)
+
+
+def _plaintext_ports(content: bytes, broker: Broker, conf: BrokerConf | None) -> Iterator[Splice]:
+    for port in exposed_ports(broker, conf):
+        yield _loopback(content, port)
 
 
 def _loopback(content: bytes, port: compose.Port) -> Splice:
     node = port.node
     if port.host:
-        message = f"port 1883 is published on {port.host}"
+        message = f"port {port.target} is published on {port.host}"
         raise ValueError(message)
     if node.kind is NodeKind.MAPPING:
         return append(content, node).splice("host_ip: 127.0.0.1")
@@ -54,18 +81,18 @@ def _loopback(content: bytes, port: compose.Port) -> Splice:
     return Splice(start=place, end=place, text="127.0.0.1:")
 
 
-def _tls_port(content: bytes, broker: Broker) -> list[str]:
-    if any(port.target == str(TLS_PORT) for port in broker.ports):
+def _tls_port(broker: Broker, conf: BrokerConf | None, used: set[str]) -> list[str]:
+    """Return the port to publish beside plaintext's; none where nothing is published."""
+    if not lacks_tls_port(broker, conf):
         return []
-    if _taken(broker.compose, content):
-        message = f"host port {_HOST_PORT} is taken by another service"
+    plain = min(plain_ports(broker, conf), key=lambda port: port.target != "1883")
+    number = _OFFICIAL.get(plain.number) or (str(int(plain.number) + 1) if plain.number else "8883")
+    if number in used:
+        message = f"host port {number} is taken by another service"
         raise ValueError(message)
-    return [f'"{_HOST_PORT}:{TLS_PORT}"']
-
-
-def _taken(path: PurePosixPath, content: bytes) -> bool:
-    services = compose.services(path, content)
-    return any(port.number == _HOST_PORT for item in services for port in item.ports)
+    used.add(number)
+    host = f"{plain.host}:" if plain.host else ""
+    return [f'"{host}{number}:{TLS_PORT}"']
 
 
 def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.mqtt_tls.access.callers import Callers
+from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import production_problems
@@ -35,7 +37,9 @@ class _Pages:
         return tuple(made)
 
 
-def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Changeset]:
+def cluster_changesets(
+    tree: Tree, found: tuple[Manifests, ...], known: Callers
+) -> Iterator[Changeset]:
     """Yield one changeset a broker that is still open in a cluster."""
     for item in found:
         config = item.config
@@ -43,8 +47,8 @@ def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Cha
             continue
         name = f"{config.name}-cluster"
         try:
-            yield Changeset(name=name, edits=_edits(tree, item))
-            yield from _certificate(tree, item)
+            yield Changeset(name=name, edits=_edits(tree, item, known))
+            yield from _certificate(tree, item, known)
         except ValueError as error:
             left = Unresolved(
                 path=config.path,
@@ -56,14 +60,14 @@ def cluster_changesets(tree: Tree, found: tuple[Manifests, ...]) -> Iterator[Cha
             yield Changeset(name=name, edits=(), unresolved=(left,))
 
 
-def _edits(tree: Tree, item: Manifests) -> tuple[Edit, ...]:
+def _edits(tree: Tree, item: Manifests, known: Callers) -> tuple[Edit, ...]:
     pages = _Pages()
     if production_problems(item.config.conf):
         if len(item.workloads) != 1 or not item.workloads[0].whole:
             message = "not exactly one workload beside it mounts this map as a folder"
             raise ValueError(message)
         workload = item.workloads[0]
-        _configure(tree, pages, item.config, workload)
+        _configure(tree, pages, item.config, workload, known)
         _mount(tree, pages, workload, _secret(item))
         if item.resources and _wants_certificate(tree, item):
             path, node = item.resources
@@ -73,16 +77,16 @@ def _edits(tree: Tree, item: Manifests) -> tuple[Edit, ...]:
     return pages.edits(tree)
 
 
-def _certificate(tree: Tree, item: Manifests) -> Iterator[Changeset]:
+def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Changeset]:
     """Yield what makes the secret that the workload now mounts, unless something does already."""
     if not production_problems(item.config.conf) or not _wants_certificate(tree, item):
         return
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    text = acl.text.encode() if acl else render.access_list(_example(tree))
+    text = acl.text.encode() if acl else access_list(_example(tree), known)
     after = render.cluster_certificate(
-        _broker(item), config.namespace or "default", _secret(item), text
+        item.config.broker, config.namespace or "default", _secret(item), text
     )
     edit = Edit(path=path, before=None, after=after)
     yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)
@@ -93,15 +97,13 @@ def _wants_certificate(tree: Tree, item: Manifests) -> bool:
     return _secret(item) not in item.promised and tree.read(path) is None
 
 
-def _broker(item: Manifests) -> str:
-    return item.config.name.removesuffix("-config")
-
-
 def _secret(item: Manifests) -> str:
-    return f"{_broker(item)}-tls"
+    return f"{item.config.broker}-tls"
 
 
-def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload) -> None:
+def _configure(
+    tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload, known: Callers
+) -> None:
     content = tree.read(config.path) or b""
     value = config.entry.value
     if not content[value.start : value.end].startswith(b"|"):
@@ -113,12 +115,12 @@ def _configure(tree: Tree, pages: _Pages, config: ConfigMap, workload: Workload)
         key="tls.key",
         acl=f"{workload.mount}/aclfile",
     )
-    text = render.production_conf(place, config.conf).decode()
+    text = render.production_conf(place, config.conf, known.several).decode()
     pages.add(
         config.path,
         Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
     )
-    added = {"aclfile": render.access_list(_example(tree)), "openssl.cnf": render.curves()}
+    added = {"aclfile": access_list(_example(tree), known), "openssl.cnf": render.curves()}
     lines = [
         f"{name}: {_literal(made.decode(), 0)}"
         for name, made in added.items()

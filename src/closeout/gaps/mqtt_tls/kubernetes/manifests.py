@@ -26,6 +26,11 @@ class ConfigMap:
     conf: BrokerConf
 
     @property
+    def broker(self) -> str:
+        """Return what the broker is called."""
+        return self.name.removesuffix("-config")
+
+    @property
     def line(self) -> int:
         """Return the line of the configuration's key."""
         return self.entry.value.line

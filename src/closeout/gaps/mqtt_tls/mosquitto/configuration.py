@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from closeout.fs.text_edit import Splice, line_end, line_start
+from closeout.fs.text_edit import line_end, line_start
 
 TLS_PORT = 8883
 
 SECURITY = frozenset(
-    ["allow_anonymous", "password_file", "acl_file", "psk_file", "plugin", "auth_plugin"]
+    [
+        "acl_file",
+        "allow_anonymous",
+        "allow_zero_length_clientid",
+        "auth_plugin",
+        "auto_id_prefix",
+        "password_file",
+        "plugin",
+        "psk_file",
+    ]
 )
 """Settings that belong to one listener only under `per_listener_settings true`."""
 
@@ -84,7 +93,7 @@ class Listener:
     @property
     def exposed(self) -> bool:
         """Return whether others than this machine can reach it."""
-        return not self.host.startswith(_LOOPBACK)
+        return bool(self.port) and not self.host.startswith(_LOOPBACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +114,15 @@ class BrokerConf:
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """Return the listeners in order; the settings before the first belong to none."""
+        """Return the listeners in order; what stands before the first belongs to that of `port`."""
         starts = [n for n, item in enumerate(self.directives) if item.name == "listener"]
         ends = [*starts[1:], len(self.directives)]
-        return tuple(
+        named = (
             _listener(self.directives[start], self.directives[start + 1 : end])
             for start, end in zip(starts, ends, strict=False)
         )
+        bare = (_listener(item, self.shared) for item in self.directives if item.name == "port")
+        return (*bare, *named)
 
     @property
     def shared(self) -> tuple[Directive, ...]:
@@ -119,6 +130,11 @@ class BrokerConf:
         names = [item.name for item in self.directives]
         first = names.index("listener") if "listener" in names else len(names)
         return self.directives[:first]
+
+    @property
+    def has_bare_listener(self) -> bool:
+        """Return whether what stands before the first listener opens one of its own."""
+        return any(item.name in OF_A_LISTENER | {"port"} for item in self.shared)
 
     @property
     def is_broker(self) -> bool:
@@ -182,32 +198,6 @@ def production_problems(conf: BrokerConf) -> tuple[Problem, ...]:
     return (*tls_problems(conf), *plain, *anonymous)
 
 
-def tls_listener_splices(content: bytes, block: str, security: str) -> tuple[Splice, ...]:
-    """Return the splices that add a TLS listener and leave every other setting in force.
-
-    `block` is the listener, `security` its own access settings. A commented listener gives way to
-    the new one where nothing below would change hands; else the new one goes to the end. Where
-    security settings stand before the first listener they stay shared and `security` is left out.
-    """
-    conf = parse(content)
-    shared = any(item.name in SECURITY for item in conf.shared) or not conf.listeners
-    splices = []
-    if not shared and not conf.separate:
-        place = _above(conf, conf.listeners[0].line)
-        text = "# Security settings belong to the listener above them.\n"
-        splices.append(Splice(start=place, end=place, text=f"{text}per_listener_settings true\n\n"))
-    text = block if shared else block + security
-    run = _commented_listener(conf)
-    later = [item for item in conf.directives if run and item.line > run[-1].line]
-    if run and not any(item.name in SECURITY | OF_A_LISTENER for item in later):
-        splices.append(Splice(start=run[0].start, end=run[-1].end, text=text))
-        return tuple(splices)
-    ended = content.endswith(b"\n")
-    whole = f"\n{text}" if ended else f"\n\n{text.removesuffix(chr(10))}"
-    splices.append(Splice(start=len(content), end=len(content), text=whole))
-    return tuple(splices)
-
-
 def _tls_problems(conf: BrokerConf) -> Iterator[Problem]:
     for item in conf.directives:
         if item.name == "per_listener_settings" and item.value not in {"true", "false"}:
@@ -220,7 +210,7 @@ def _tls_problems(conf: BrokerConf) -> Iterator[Problem]:
     for listener in secure:
         for message in _listener_problems(conf, listener):
             yield Problem(line=listener.line, message=message)
-    if conf.separate:
+    if conf.separate and not conf.has_bare_listener:
         for item in conf.shared:
             if item.name in SECURITY:
                 message = f"{item.name} before the first listener opens another one on 1883"
@@ -252,27 +242,6 @@ def _listener(line: Directive, settings: tuple[Directive, ...]) -> Listener:
     port = int(words[0]) if words and words[0].isdigit() else 0
     host = words[1] if len(words) > 1 else ""
     return Listener(port=port, host=host, line=line.line, settings=settings)
-
-
-def _commented_listener(conf: BrokerConf) -> tuple[Directive, ...]:
-    """Return the run of commented lines that make up a TLS listener."""
-    run: list[Directive] = []
-    for item in conf.comments:
-        follows = bool(run) and item.line == run[-1].line + 1
-        opens = item.name == "listener" and item.value.split()[:1] == [str(TLS_PORT)]
-        setting = item.name in SECURITY | OF_A_LISTENER and " " not in item.value
-        if (opens and not run) or (setting and follows):
-            run.append(item)
-    return tuple(run)
-
-
-def _above(conf: BrokerConf, line: int) -> int:
-    """Return the offset of `line`, or of the comment that stands right above it."""
-    starts = {item.line: item.start for item in (*conf.comments, *conf.directives)}
-    comments = {item.line for item in conf.comments}
-    while line - 1 in comments:
-        line -= 1
-    return starts[line]
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,9 @@ from closeout.resources import render
 CERTS = "/mosquitto/config/certs"
 """Where compose mounts `certs/broker`, and what the listener names."""
 
+LISTENER = "tls-listener.conf"
+"""The file beside a configuration that `certs.dev` copies to `certs/broker` with certificates."""
+
 ACL = "/mosquitto/config/aclfile"
 OPENSSL = "/mosquitto/config/openssl.cnf"
 
@@ -54,10 +57,6 @@ _REPLACED = {
     "connection_messages",
 }
 _KEPT_OF_A_LISTENER = frozenset(["max_connections", "max_qos", "max_topic_alias", "mount_point"])
-_PATTERNS = (
-    "pattern write devices/%u/telemetry/#",
-    "pattern read devices/%u/commands/#",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +73,15 @@ COMPOSE = Placement()
 CLUSTER = Placement(certs=CLUSTER_CERTS, certificate="tls.crt", key="tls.key")
 
 
-def tls_listener(place: Placement) -> str:
-    """Return the listener's lines."""
-    values = {"certs": place.certs, "certificate": place.certificate, "key": place.key}
-    return render("mqtt-tls/tls-listener.conf.j2", values).decode()
+def tls_listener(place: Placement, several: tuple[str, ...] = ()) -> bytes:
+    """Return the listener that a configuration includes once there are certificates.
+
+    `several` are the clients that connect more than once under one name.
+    """
+    return render("mqtt-tls/tls-listener.conf.j2", _placed(place, several))
 
 
-def listener_security(place: Placement) -> str:
-    """Return the access settings of the listener."""
-    return render("mqtt-tls/listener-security.conf.j2", {"acl": place.acl}).decode()
-
-
-def production_conf(place: Placement, before: BrokerConf) -> bytes:
+def production_conf(place: Placement, before: BrokerConf, several: tuple[str, ...] = ()) -> bytes:
     """Return the production configuration; what `before` set besides access and TLS stays."""
     settings = {name: before.value(name) or value for name, value in _DEFAULTS.items()}
     replaced = _REPLACED | SECURITY | (OF_A_LISTENER - _KEPT_OF_A_LISTENER) | _DEFAULTS.keys()
@@ -95,10 +91,7 @@ def production_conf(place: Placement, before: BrokerConf) -> bytes:
         if item.name not in replaced and item.value
     ]
     values = {
-        "certs": place.certs,
-        "certificate": place.certificate,
-        "key": place.key,
-        "acl": place.acl,
+        **_placed(place, several),
         "password": str(PurePosixPath(place.acl).with_name("passwordfile")),
         "settings": settings,
         "kept": kept,
@@ -106,22 +99,14 @@ def production_conf(place: Placement, before: BrokerConf) -> bytes:
     return render("mqtt-tls/mosquitto.prod.conf.j2", values)
 
 
-def access_list(example: bytes | None) -> bytes:
-    """Return the access list; an example's topics stay, but the user decides, not the client id."""
-    patterns: list[str] = []
-    users: list[dict[str, object]] = []
-    topics: list[str] = []
-    for item in parse(example or b"").directives:
-        line = f"{item.name} {item.value}".replace("%c", "%u")
-        if item.name == "pattern":
-            patterns.append(line)
-        elif item.name == "user":
-            topics = []
-            users.append({"name": item.value, "topics": topics})
-        elif item.name == "topic":
-            topics.append(line)
-    values = {"patterns": patterns or _PATTERNS, "users": users}
-    return render("mqtt-tls/aclfile.j2", values)
+def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "certs": place.certs,
+        "certificate": place.certificate,
+        "key": place.key,
+        "acl": place.acl,
+        "several": several,
+    }
 
 
 def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
@@ -132,7 +117,7 @@ def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
         for item in parse(acl).directives
         if item.name == "pattern" and item.value.startswith(("write", "readwrite"))
     ]
-    topic = (writable or [_PATTERNS[0].split()[-1]])[0]
+    topic = (writable or ["#"])[0]
     values = {
         "names": held,
         "alternative": ", ".join(_alternative(name) for name in held),
@@ -169,12 +154,11 @@ def production_override(base: str, name: str, service: str, folder: str, target:
 def cluster_certificate(name: str, namespace: str, secret: str, acl: bytes) -> bytes:
     """Return what cert-manager needs to keep `secret`, and a secret for each user of `acl`."""
     users = [item.value for item in parse(acl).directives if item.name == "user"]
-    hosts = [name, *(f"{name}.{rest}" for rest in _domains(namespace))]
     values = {
         "name": name,
         "namespace": namespace,
         "secret": secret,
-        "names": hosts,
+        "names": hosts(name, namespace),
         "users": users,
     }
     return render("mqtt-tls/cluster-certificate.yaml.j2", values)
@@ -203,8 +187,10 @@ def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]
     return made
 
 
-def _domains(namespace: str) -> tuple[str, ...]:
-    return (namespace, f"{namespace}.svc", f"{namespace}.svc.cluster.local")
+def hosts(name: str, namespace: str) -> tuple[str, ...]:
+    """Return the names that a service of a cluster is dialled by."""
+    domains = (namespace, f"{namespace}.svc", f"{namespace}.svc.cluster.local")
+    return (name, *(f"{name}.{domain}" for domain in domains))
 
 
 def _alternative(name: str) -> str:

@@ -13,7 +13,6 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,11 +21,13 @@ from pathlib import Path
 
 from closeout import process
 from closeout.gaps.mqtt_tls import certificates
-from closeout.process import pace
+from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
+from closeout.process import pace, scratch
 
 _START = 20.0
 """Seconds until the broker listens."""
 _LISTENER = re.compile(r"(?m)^(listener|port)[ \t]+(\d+)[^\n]*$")
+_ADDRESS = re.compile(r"(?m)^bind_address\b[^\n]*$")
 _PATH_VALUE = re.compile(r"(?m)^(\w+[ \t]+(?:file[ \t]+)?)(/\S*)")
 _BRIDGE = re.compile(
     r"(?m)^(connection|addresses|address|topic|(remote|local|bridge|notification)_\w+|notifications"
@@ -58,6 +59,10 @@ class Container:
     """Users that get a client certificate, the first one being the publisher."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The container's variables; a value that is a path in it is mapped too."""
+    listener: bytes = b""
+    """The listener that stands beside the certificate folder, empty where none does."""
+    has_certificates: bool = True
+    """Whether certificates have been made; a fresh clone mounts empty folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +112,17 @@ def serving(container: Container) -> Iterator[Running]:
         message = "mosquitto is not installed"
         raise BrokerDownError(message)
     user = _ordinary_user()
-    with tempfile.TemporaryDirectory(prefix="closeout-mqtt-") as folder:
-        home = Path(folder)
+    with scratch.folder("mqtt") as home:
         certs, stranger = home / "certs", home / "stranger"
+        ports: dict[int, int] = {}
+        conf = home / "mosquitto.conf"
+        conf.write_text(_moved(container.conf, home / "container", ports))
+        if container.listener and container.has_certificates:
+            listener = _moved(container.listener, home / "container", ports)
+            (home / LISTENER).write_text(listener)
         certificates.issue(certs, clients=container.clients)
         certificates.issue(stranger, clients=container.clients[:1])
         inside = _furnish(home / "container", container, certs)
-        text, ports = _moved(container.conf.decode("utf-8", "replace"), home / "container")
-        conf = home / "mosquitto.conf"
-        conf.write_text(text)
         if user is not None:
             _hand_over(home, user)
         engine = _Engine(
@@ -201,13 +208,17 @@ def _furnish(root: Path, container: Container, certs: Path) -> tuple[str, ...]:
         (root / "mosquitto" / name).mkdir(parents=True, exist_ok=True)
     inside = []
     for target, part in container.certificates.items():
+        (root / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        if not container.has_certificates:
+            continue
         source = certs / part
         for path in sorted(source.rglob("*")):
             if path.is_file():
                 name = f"{target}/{path.relative_to(source).as_posix()}"
                 _put(root, name, path.read_bytes())
                 inside.append(name)
-        inside += _flat(root, container.conf.decode("utf-8", "replace"), target, certs)
+        text = (container.conf + b"\n" + container.listener).decode("utf-8", "replace")
+        inside += _flat(root, text, target, certs)
     return tuple(inside)
 
 
@@ -230,20 +241,23 @@ def _put(root: Path, name: str, content: bytes) -> None:
     place.write_bytes(content)
 
 
-def _moved(text: str, root: Path) -> tuple[str, dict[int, int]]:
-    ports: dict[int, int] = {}
+def _moved(conf: bytes, root: Path, ports: dict[int, int]) -> str:
+    """Return the text with free ports, which are added to `ports`, and paths below `root`."""
+    text = conf.decode("utf-8", "replace")
 
     def listener(found: re.Match[str]) -> str:
         ports[int(found[2])] = _free_port()
+        if found[1] == "port":
+            return f"port {ports[int(found[2])]}\nbind_address 127.0.0.1"
         return f"listener {ports[int(found[2])]} 127.0.0.1"
 
-    text = _BRIDGE.sub("", text)
+    text = _ADDRESS.sub("", _BRIDGE.sub("", text))
     text = _PATH_VALUE.sub(lambda found: f"{found[1]}{root}{found[2]}", text)
     text = _LISTENER.sub(listener, text)
     if not ports:
         message = "the configuration has no listener"
         raise BrokerDownError(message)
-    return text, ports
+    return text
 
 
 def _await_ports(process: subprocess.Popen[bytes], ports: Mapping[int, int], log: Path) -> None:

@@ -104,9 +104,10 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
     return "received" if first == topic else f"received a message on {first}"
 
 
-def paho_client(broker: Running, name: str) -> Any:  # noqa: ANN401 - the type is imported late
+def paho_client(broker: Running, name: str, client_id: str = "") -> Any:  # noqa: ANN401 - late
     """Return an unconnected client of this name with its own certificate."""
-    made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=f"closeout-{name}")
+    called = client_id or f"closeout-{name}"
+    made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=called)
     made.tls_set_context(tls_context(broker.ca, broker.pair(name)))
     return made
 

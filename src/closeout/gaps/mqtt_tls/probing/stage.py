@@ -12,6 +12,7 @@ from closeout.fs.tree import DiskTree
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker, additions
 from closeout.gaps.mqtt_tls.detect import Survey, survey
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, parse
+from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt, mqtt_session
 from closeout.model import Observation, Probe, ProbeContext, Tree
 
@@ -76,7 +77,8 @@ def _stage(
     tree: Tree, broker: Broker, conf: bytes, origin: str, published: tuple[str, ...]
 ) -> Stage:
     files, certificates = _mounted(tree, broker)
-    secure = [item for item in parse(conf).listeners if item.port == TLS_PORT]
+    listener = _listener(tree, broker, conf)
+    secure = [item for item in parse(conf + b"\n" + listener).listeners if item.port == TLS_PORT]
     acl_path = secure[0].value("acl_file") if secure else ""
     acl = files.get(acl_path, b"")
     readers = [item.value for item in parse(acl).directives if item.name == "user"]
@@ -85,8 +87,16 @@ def _stage(
         files=files,
         certificates=certificates,
         clients=(SENDER, readers[0] if readers else _READER),
+        listener=listener,
     )
     return Stage(container=container, origin=origin, published=published, acl=acl)
+
+
+def _listener(tree: Tree, broker: Broker, conf: bytes) -> bytes:
+    """Return the listener that `certs.dev` lets this configuration include."""
+    place = parse(conf).value("include_dir")
+    is_ours = place and broker.inside(PurePosixPath(place)) == broker.folder / "certs" / "broker"
+    return (tree.read(broker.folder / LISTENER) or b"") if is_ours else b""
 
 
 def _mounted(tree: Tree, broker: Broker) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -139,9 +149,15 @@ def tls(stage: Stage) -> Iterator[mosquitto.Running]:
     """Keep the stage's broker up for the block; raises NotThereError without a TLS listener."""
     with mosquitto.serving(stage.container) as broker:
         if TLS_PORT not in broker.ports:
-            message = f"nothing listens on {TLS_PORT} with {stage.origin}"
+            message = f"nothing listens on {TLS_PORT} with {stage.origin}{exposed_key(broker)}"
             raise NotThereError(message)
         yield broker
+
+
+def exposed_key(broker: mosquitto.Running) -> str:
+    """Return where in the container the authority's key is, empty where it is not."""
+    keys = [name for name in broker.inside if name.endswith("ca.key")]
+    return f"; the authority's key is in the container at {keys[0]}" if keys else ""
 
 
 def good(broker: mosquitto.Running) -> str:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from closeout.gaps.rate_limit.express.limiters import factories
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
+from closeout.parsing.typescript import Definition, find, text_of
 from closeout.parsing.typescript_names import Names
+from closeout.parsing.typescript_tree import fragment
+from closeout.parsing.typescript_values import TypeScriptValues
 
 _DEPTH = 3
 _MEMBER = re.compile(r"(?<![\w$.])(?:this|[A-Za-z_$][\w$]*)(?:\.[A-Za-z_$][\w$]*)?")
-_TOO_MANY = re.compile(r"\b429\b|TOO_MANY_REQUESTS")
+_TOO_MANY = frozenset({"429", "TOO_MANY_REQUESTS"})
+_WORDS = ("number", "property_identifier", "string_fragment")
+_NAMED = ("identifier", "property_identifier", "shorthand_property_identifier_pattern", "string")
+_SESSION = re.compile(r"token|session|cookie|jwt|auth|credential", re.IGNORECASE)
+_ASKED = frozenset({"binary_expression", "switch_case"})
+"""What compares an answer's number with another's: it reads an answer and gives none."""
 _BODY = r"(?:body|input|payload|credentials|dto|parsed|data|value)"
 _READ = re.compile(rf"\b{_BODY}\??(?:\.(\w+)|\[['\"`](\w+)['\"`]\])")
 _TAKEN_APART = re.compile(rf"\{{([^{{}}]*)\}}\s*(?::[^=;]+)?=\s*[^;\n]*\b{_BODY}\b")
@@ -32,19 +41,30 @@ class Fields:
 
 
 def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
-    """Return whether the handler, or a function of the service that it calls, answers 429."""
-    return any(_TOO_MANY.search(text) for text in _spelled_out(tree, route))
+    """Return whether the handler, or a function of the service that it calls, answers 429.
+
+    What a limiter is told to answer is the limiter's, and is judged by its numbers.
+    """
+    return any(_answers(text) for text in spelled_out(tree, route))
+
+
+def _answers(text: str) -> bool:
+    given = find(fragment(text.encode()), *_WORDS)
+    return any(
+        text_of(node) in _TOO_MANY and node.parent is not None and node.parent.type not in _ASKED
+        for node in given
+    )
 
 
 def login_fields(tree: Tree, route: AuthRoute) -> Fields:
     """Return which fields the sign-in reads; where that is not written, those it may read."""
-    texts = tuple(_spelled_out(tree, route))
+    texts = tuple(spelled_out(tree, route))
     return Fields(accounts=_one_of(_ACCOUNTS, texts), secrets=_one_of(_SECRETS, texts))
 
 
 def refresh_fields(tree: Tree, route: AuthRoute) -> tuple[str, ...]:
     """Return the fields that the renewal reads its token from, () where that is not written."""
-    texts = tuple(_spelled_out(tree, route))
+    texts = tuple(spelled_out(tree, route))
     if "token" in {name for text in texts for name in _read(text)}:
         return (*_TOKENS, "token")
     is_known = any(name in text for text in texts for name in (*_TOKENS, "cookies"))
@@ -80,17 +100,29 @@ def _read(text: str) -> Iterator[str]:
             yield from re.findall(r"(?:^|,|\n)\s*(\w+)", match[1])
 
 
-def _spelled_out(tree: Tree, route: AuthRoute) -> Iterator[str]:
-    """Yield the handler's source text and that of the service's functions it leads to."""
-    texts = [place.text for place in route.handlers]
-    yield "\n".join(texts)
+def renews_tokens(tree: Tree, route: AuthRoute) -> bool:
+    """Return whether a renewal's handler reads a token, true as well where it cannot be read."""
+    if _SESSION.search(" ".join(route.paths)):
+        return True
+    last = replace(route, handlers=route.handlers[-1:])
+    texts = tuple(spelled_out(tree, last))
+    is_read = len(texts) > 1 or "=>" in texts[0] or "function" in texts[0]
+    words = (text_of(node) for text in texts for node in find(fragment(text.encode()), *_NAMED))
+    return not is_read or any(_SESSION.search(word) for word in words)
+
+
+def spelled_out(tree: Tree, route: AuthRoute, depth: int = _DEPTH) -> Iterator[str]:
+    """Yield the handlers' source text and that of the service's functions they lead to."""
+    values = TypeScriptValues(tree)
     seen: set[str] = set()
-    for text in texts:
-        yield from _called(Names(tree), route.path, text, seen, _DEPTH)
+    for place in route.handlers:
+        text = _without_limiters(values, route.path, place.text)
+        yield text
+        yield from _called(values, route.path, text, seen, depth)
 
 
 def _called(
-    names: Names, path: PurePosixPath, text: str, seen: set[str], depth: int
+    values: TypeScriptValues, path: PurePosixPath, text: str, seen: set[str], depth: int
 ) -> Iterator[str]:
     for match in _MEMBER.finditer(text) if depth else ():
         name = match[0]
@@ -98,13 +130,25 @@ def _called(
         if key in seen:
             continue
         seen.add(key)
-        found = _function(names, path, name)
-        if found is not None and found[1] != text:
-            yield found[1]
-            yield from _called(names, *found, seen, depth - 1)
+        found = function(values.names, path, name)
+        if found is not None and found[1].value.text != text:
+            there = _without_limiters(values, found[0], found[1].value.text)
+            yield there
+            yield from _called(values, found[0], there, seen, depth - 1)
 
 
-def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPath, str] | None:
+def _without_limiters(values: TypeScriptValues, path: PurePosixPath, text: str) -> str:
+    """Return a function's text without the limiters that it makes or that it is."""
+    content = text.encode()
+    calls = factories(values, path, fragment(content))
+    for call in reversed(calls):
+        content = content[: call.start_byte] + content[call.end_byte :]
+    return content.decode()
+
+
+def function(
+    names: Names, path: PurePosixPath, name: str
+) -> tuple[PurePosixPath, Definition] | None:
     """Return the function, method or schema that `name` or `holder.name` stands for."""
     holder, _, member = name.rpartition(".")
     there = path if holder in {"", "this"} else _home(names, path, holder)
@@ -114,7 +158,7 @@ def _function(names: Names, path: PurePosixPath, name: str) -> tuple[PurePosixPa
     if local is None and not holder:
         there = _home(names, path, member) or path
         local = names.source(there).definition(_exported(names, path, member))
-    return None if local is None else (there, local.value.text)
+    return None if local is None else (there, local)
 
 
 def _exported(names: Names, path: PurePosixPath, name: str) -> str:

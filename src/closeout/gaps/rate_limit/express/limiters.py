@@ -6,7 +6,7 @@ Names are followed through arrays, wrappers, constants and relative imports.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 LIBRARY = "express-rate-limit"
 _DEPTH = 6
 _ACCOUNT = re.compile(r"email|user_?name|account|login_?id", re.IGNORECASE)
-_ALWAYS = re.compile(r"(?:=>\s*|return\s+)true\b")
+_FRESH = re.compile(r"\bMath\.random\b|\brandomUUID\b|\bnanoid\b|\buuid(?:v4)?\(")
 _SETTING = re.compile(r"process\.env(?!(?:\.|\[['\"])(?:NODE_ENV|APP_ENV|CI)\b)")
 _UNREAD = "..."
+_WITH_NEXT = 3
 _DEFAULT_LIMIT = 5.0
 _DEFAULT_WINDOW_MS = 60_000.0
 
@@ -38,16 +39,23 @@ class Limiter:
     limit: float | None
     window_ms: float | None
     by_account: bool
-    is_skipped: bool
+    flaw: str
+    """What keeps it from limiting failures at all, empty where nothing does."""
+    variables: frozenset[str]
+    """The environment's variables that its numbers hang on."""
 
 
-def limiters(tree: Tree, path: PurePosixPath, written: str) -> tuple[Limiter, ...]:
+def limiters(
+    tree: Tree, path: PurePosixPath, written: str, environment: Mapping[str, str] | None = None
+) -> tuple[Limiter, ...]:
     """Return every limiter that the expression `written`, of the file at `path`, leads to.
 
-    Names are followed through arrays, wrappers and relative imports.
+    Names are followed through arrays, wrappers and relative imports; numbers may come from
+    `environment`.
     """
     there = (path, expression(written))
-    return tuple(_reachable(TypeScriptValues(tree), there, frozenset(), written.strip(". ")))
+    values = TypeScriptValues(tree, environment)
+    return tuple(_reachable(values, there, frozenset(), written.strip(". ")))
 
 
 def _reachable(
@@ -56,7 +64,7 @@ def _reachable(
     path, node = there
     if len(seen) > _DEPTH:
         return
-    made = [call for call in find(node, "call_expression") if _is_factory(values, path, call)]
+    made = factories(values, path, node)
     for call in made:
         yield _limiter(values, path, call, name)
     for identifier in () if made else identifiers(node):
@@ -64,6 +72,11 @@ def _reachable(
         found = None if key in seen else values.names.definition(path, identifier)
         if found is not None:
             yield from _reachable(values, found, seen | {key}, identifier)
+
+
+def factories(values: TypeScriptValues, path: PurePosixPath, node: Node) -> list[Node]:
+    """Return the calls below `node`, of the file at `path`, that make a limiter."""
+    return [call for call in find(node, "call_expression") if _is_factory(values, path, call)]
 
 
 def _is_factory(values: TypeScriptValues, path: PurePosixPath, call: Node) -> bool:
@@ -85,15 +98,64 @@ def _limiter(values: TypeScriptValues, path: PurePosixPath, call: Node, name: st
         window = values.number(*options["windowMs"])
     key = options.get("keyGenerator")
     skip = text_of(options["skip"][1]) if "skip" in options else ""
+    keys = () if key is None else tuple(_spelled_out(values, key))
     return Limiter(
         name=name,
         # A setting of the service that turns the limiter off leaves nothing to rely on.
         limit=None if _SETTING.search(skip) else limit,
         window_ms=window,
-        by_account=key is not None
-        and any(_ACCOUNT.search(text) for text in _spelled_out(values, key)),
-        is_skipped=_ALWAYS.search(skip) is not None,
+        by_account=any(_ACCOUNT.search(text) for text in keys),
+        flaw=_flaw(values, options, keys),
+        variables=frozenset(values.asked),
     )
+
+
+def _flaw(values: TypeScriptValues, options: Mapping[str, Value], keys: tuple[str, ...]) -> str:
+    """Return why the limiter never refuses a failed attempt, whatever its numbers are."""
+    if "skip" in options and _is_always(values, options["skip"]):
+        return "is skipped for every request"
+    failed = options.get("skipFailedRequests")
+    if failed is not None and _is_true(bare(_behind(values, failed)[1])):
+        return "counts no failed attempt"
+    if any(_FRESH.search(text) for text in keys):
+        return "counts every request under a key of its own"
+    handler = options.get("handler")
+    if handler is not None and _lets_through(_behind(values, handler)[1]):
+        return "hands on what it should refuse"
+    return ""
+
+
+def _behind(values: TypeScriptValues, there: Value) -> Value:
+    return values.resolved(*there) or there
+
+
+def _is_always(values: TypeScriptValues, there: Value) -> bool:
+    """Return whether the function says true before any condition."""
+    node = bare(_behind(values, there)[1])
+    body = node.child_by_field_name("body")
+    if body is None or body.type != "statement_block":
+        return body is not None and _is_true(bare(body))
+    first = next((item for item in body.named_children if item.type != "comment"), body)
+    returned = first.named_children if first.type == "return_statement" else []
+    return any(_is_true(bare(item)) for item in returned)
+
+
+def _is_true(node: Node) -> bool:
+    return text_of(node) in {"true", "!0", "!false", "1"}
+
+
+def _lets_through(node: Node) -> bool:
+    """Return whether a limiter's own handler calls `next` and never the answer."""
+    listed = bare(node).child_by_field_name("parameters")
+    given = [] if listed is None else listed.named_children
+    names = [text_of(item.child_by_field_name("pattern") or item) for item in given]
+    if len(names) < _WITH_NEXT:
+        return False
+    called = {
+        text_of(call.child_by_field_name("function")) for call in find(node, "call_expression")
+    }
+    answers = any(name.startswith(f"{names[1]}.") for name in called)
+    return names[2] in called and not answers
 
 
 def _options(values: TypeScriptValues, there: Value, depth: int = _DEPTH) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation
@@ -48,30 +48,42 @@ def obstacles(
             )
 
 
-def imported(
-    content: bytes, routes: list[AuthRoute], module: PurePosixPath, spoken: Language
-) -> Splice:
-    """Return the splice that brings the limiters into the router."""
-    endpoints = sorted({route.endpoint for route in routes})
-    return brought_in(
+def names(content: bytes, routes: list[AuthRoute]) -> dict[str, tuple[str, str]]:
+    """Return what our limiters are called by endpoint: by their module, and in the router."""
+    found = sorted({route.endpoint for route in routes})
+    return {endpoint: (LIMITERS[endpoint], _name(content, endpoint)) for endpoint in found}
+
+
+def mounted(
+    tree: Tree,
+    routes: list[AuthRoute],
+    called: Mapping[str, tuple[str, str]],
+    module: PurePosixPath,
+    spoken: Language,
+) -> list[Splice]:
+    """Return the splices that bring limiters into a router and put them before its `routes`."""
+    content = tree.read(routes[0].path) or b""
+    brought = brought_in(
         content,
         routes[0].path.parent,
-        [(LIMITERS[endpoint], _name(content, endpoint)) for endpoint in endpoints],
+        list(dict.fromkeys(called.values())),
         module,
         extension=spoken.extension,
         before=min(route.call.place.start for route in routes),
     )
+    return [brought, *(_guarded(tree, content, item, called[item.endpoint][1]) for item in routes)]
 
 
-def guarded(tree: Tree, content: bytes, route: AuthRoute) -> Splice:
+def _guarded(tree: Tree, content: bytes, route: AuthRoute, limiter: str) -> Splice:
     """Return the splice that puts the limiter before the route's handlers, the body once parsed."""
     parsers = [number for number, place in enumerate(route.handlers) if _parses(tree, route, place)]
     first = route.handlers[max(parsers, default=-1) + 1]
     is_alone = first.line != route.call.place.line
     gap = "\n" + indentation(content, first.start) if is_alone else " "
-    # An array beside a function would cost that function the types of its parameters.
+    # Ours are arrays: beside a function one would cost that function its parameters' types.
+    is_array = limiter in {*LIMITERS.values(), *_OTHERWISE.values()}
     is_inline = any(place.kind in _FUNCTIONS for place in route.handlers)
-    name = ("..." if is_inline else "") + _name(content, route.endpoint)
+    name = ("..." if is_inline and is_array else "") + limiter
     return Splice(start=first.start, end=first.start, text=f"{name},{gap}")
 
 

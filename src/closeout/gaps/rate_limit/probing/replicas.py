@@ -16,7 +16,7 @@ from closeout.harness.service_database import account
 from closeout.model import Observation, Probe, ProbeContext
 from closeout.process import pace
 
-_COMMAND = Request(method="POST", path="/api/v1/auth/login").command(f"each replica of {IDENTITY}")
+COMMAND = Request(method="POST", path="/api/v1/auth/login").command(f"each replica of {IDENTITY}")
 _LIMITED = 429
 _REFUSED = 401
 _SLOW = 5.0
@@ -25,26 +25,35 @@ _CONNECTED = 1.0
 _SETTLED = 0.1
 
 
-class _NotUpError(Exception):
+class NotUpError(Exception):
     """A replica does not boot; the message says why."""
 
 
-def _replicas(
-    stack: ExitStack, context: ProbeContext, count: int, settings: Mapping[str, str]
+def replicas(
+    stack: ExitStack,
+    context: ProbeContext,
+    count: int,
+    settings: Mapping[str, str],
+    service: str = IDENTITY,
 ) -> list[str]:
-    """Start `count` processes and return their base URLs.
+    """Start `count` processes of a service and return their base URLs.
 
-    Raises _NotUpError with the reason where one does not boot.
+    Raises NotUpError with the reason where one does not boot.
     """
-    launch = launch_of(context, IDENTITY).with_environment(settings)
+    launch = launch_of(context, service).with_environment(settings)
     urls = []
     for number in range(count):
-        log = context.scratch / f"replica-{number}.log"
-        service = stack.enter_context(booted(launch, log))
-        if isinstance(service, NotBooted):
-            raise _NotUpError(service.reason)
-        urls.append(service.url)
+        log = context.scratch / f"{service}-{number}.log"
+        started = stack.enter_context(booted(launch, log))
+        if isinstance(started, NotBooted):
+            raise NotUpError(started.reason)
+        urls.append(started.url)
     return urls
+
+
+def log_of_replica(context: ProbeContext, number: int = 0) -> str:
+    """Return what the replica of that number has logged."""
+    return (context.scratch / f"{IDENTITY}-{number}.log").read_text(errors="replace")
 
 
 def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
@@ -60,11 +69,11 @@ def _shared(context: ProbeContext) -> Observation:
     port = redis.free_port()
     with ExitStack() as stack:
         stack.enter_context(redis.server(context.scratch, port))
-        urls = _replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+        urls = replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
         _settle(port, urls)
         statuses = _try(urls, 15, 190, "127.254.1.1")
     faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 10 else [tally(statuses)]
-    return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 
 
 def _killed(context: ProbeContext) -> Observation:
@@ -72,7 +81,7 @@ def _killed(context: ProbeContext) -> Observation:
     port = redis.free_port()
     with ExitStack() as stack:
         with redis.server(context.scratch, port):
-            urls = _replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+            urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
             _settle(port, urls)
             statuses = _try(urls, 3, 191, "127.254.2.1")
         began = time.monotonic()
@@ -80,20 +89,20 @@ def _killed(context: ProbeContext) -> Observation:
         took = time.monotonic() - began
     faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 7 else [tally(statuses)]
     faults += [] if took < pace.scaled(_SLOW) else [f"nine tries took {took:.1f} s"]
-    return judged(expected=expected, command=_COMMAND, faults=faults, seen=tally(statuses))
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 
 
 def _absent(context: ProbeContext) -> Observation:
     expected = "Redis absent at boot: it boots and limits, and counts in Redis once that is there"
     port = redis.free_port()
     with ExitStack() as stack:
-        urls = _replicas(stack, context, 2, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+        urls = replicas(stack, context, 2, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
         alone = _try(urls[:1], 8, 192, "127.254.3.1")
         later = _once_redis_is_there(stack, context, port, urls) if _LIMITED in alone else []
     faults = [] if alone == [_REFUSED] * 5 + [_LIMITED] * 3 else [f"alone: {tally(alone)}"]
     faults += [] if _LIMITED in later else [f"with Redis back: {tally(later)}"]
     seen = f"alone {tally(alone)}; with Redis back {tally(later)}"
-    return judged(expected=expected, command=_COMMAND, faults=faults, seen=seen)
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
 
 def _once_redis_is_there(
@@ -112,28 +121,19 @@ def _once_redis_is_there(
     return statuses
 
 
-def _hops(context: ProbeContext) -> Observation:
-    expected = (
-        "behind one trusted proxy: the client it names counts, what the client forged does not"
-    )
+def _refusing(context: ProbeContext) -> Observation:
+    expected = "Redis answers with errors: still limited, and the log says so once"
+    port = redis.free_port()
     with ExitStack() as stack:
-        urls = _replicas(stack, context, 1, {"TRUST_PROXY_HOPS": "1"})
-        body = {"email": account(188), "password": WRONG}
-
-        def tried(chain: str) -> int:
-            request = login(body, "127.254.5.1", [("X-Forwarded-For", chain)])
-            return send(urls[0], request).status
-
-        forged = [tried(f"203.0.113.{n}, 198.51.100.7") for n in range(8)]
-        other = tried("198.51.100.8")
-        # All of a /64 belongs to one household: rotating inside it must not help.
-        sixty_four = [tried(f"2001:db8:0:7::{n:x}") for n in range(1, 9)]
-    right = [_REFUSED] * 5 + [_LIMITED] * 3
-    faults = [] if forged == right else [f"forged left part: {tally(forged)}"]
-    faults += [] if other == _REFUSED else [f"another client of that proxy: {other}"]
-    faults += [] if sixty_four == right else [f"one IPv6 /64: {tally(sixty_four)}"]
-    seen = f"forged {tally(forged)}, other client {other}, one /64 {tally(sixty_four)}"
-    return judged(expected=expected, command=_COMMAND, faults=faults, seen=seen)
+        stack.enter_context(redis.server(context.scratch, port))
+        urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+        _settle(port, urls)
+        redis.send(port, "ACL SETUSER default -@scripting")
+        statuses = _try(urls, 8, 193, "127.254.6.1")
+        said = log_of_replica(context).count("Redis answers NOPERM")
+    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 3 else [tally(statuses)]
+    faults += [] if said == 1 else [f"the log says it {said} times"]
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 
 
 def _settle(port: int, urls: Sequence[str]) -> None:
@@ -144,12 +144,14 @@ def _settle(port: int, urls: Sequence[str]) -> None:
     time.sleep(pace.scaled(_SETTLED))
 
 
-def _own_boot(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeContext], Observation]:
+def own_boot(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeContext], Observation]:
+    """Return the probe, unproven where a replica of its own does not boot."""
+
     def guarded(context: ProbeContext) -> Observation:
         try:
             return run(context)
-        except _NotUpError as error:
-            return unproven(expected="the replicas boot", command=_COMMAND, because=str(error))
+        except NotUpError as error:
+            return unproven(expected="the replicas boot", command=COMMAND, because=str(error))
 
     return guarded
 
@@ -159,28 +161,28 @@ REPLICA_PROBES = (
         id="rate-limit.replicas-share",
         criterion="2.1",
         needs=(IDENTITY, "redis-server"),
-        run=_own_boot(_shared),
+        run=own_boot(_shared),
         subject=IDENTITY,
     ),
     Probe(
         id="rate-limit.redis-killed",
         criterion="2.1",
         needs=(IDENTITY, "redis-server"),
-        run=_own_boot(_killed),
+        run=own_boot(_killed),
         subject=IDENTITY,
     ),
     Probe(
         id="rate-limit.redis-absent-at-boot",
         criterion="2.1",
         needs=(IDENTITY, "redis-server"),
-        run=_own_boot(_absent),
+        run=own_boot(_absent),
         subject=IDENTITY,
     ),
     Probe(
-        id="rate-limit.trusted-proxy",
+        id="rate-limit.redis-refuses",
         criterion="2.1",
-        needs=(IDENTITY,),
-        run=_own_boot(_hops),
+        needs=(IDENTITY, "redis-server"),
+        run=own_boot(_refusing),
         subject=IDENTITY,
     ),
 )

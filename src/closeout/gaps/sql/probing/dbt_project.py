@@ -62,7 +62,7 @@ class Pipeline:
             _PASSWORD: self.database.password,
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
         }
-        return process.run(argv, cwd=self.folder, env=env, deadline=deadline)
+        return process.run(argv, cwd=self.folder, env=env, deadline=deadline, foreign=True)
 
     def on(self, database: Database) -> Pipeline:
         """Return the same project beside another database; the profile then names that one."""

@@ -49,6 +49,7 @@ def run(root: Path, scratch: Path, *, python: Path, kept: Path) -> Rows:
         cwd=service.folder,
         env={**alone.env, "PYTHONHASHSEED": "random"},
         deadline=DEADLINE,
+        foreign=True,
     )
     left = {
         str(path.relative_to(service.folder / "mutants")): json_reader.loads(path.read_bytes())

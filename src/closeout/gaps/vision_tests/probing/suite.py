@@ -43,6 +43,7 @@ def run(root: Path, scratch: Path, *, python: Path) -> Rows:
             "PYTHONHASHSEED": "random",
         },
         deadline=DEADLINE,
+        foreign=True,
     )
     command = service.shown(argv, {str(python): "python"})
     ran = runner_output.pytest_results(service.written("results.xml"))

@@ -1,0 +1,80 @@
+"""Boot parity as rows of a session: a service that a fix stopped opens what the fix was for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from closeout.cli.session import ProbeAnswer, before_fix, scratch
+from closeout.console import failures
+from closeout.fs.tree import DiskTree
+from closeout.fs.writer import copy_tree
+from closeout.gaps import GAPS
+from closeout.harness import boot_parity
+from closeout.harness.boot_parity import Parity
+from closeout.harness.service_discovery import Member
+from closeout.model import Gap, Means
+from closeout.runs import plan_record, store
+from closeout.runs.workspace import Workspace
+from closeout.workorders.wo_004 import WO_004
+
+NAME = "boot-parity"
+
+
+def rows(space: Workspace, python: Path, members: Sequence[Member]) -> list[ProbeAnswer]:
+    """Return how the services boot under their own environments, a row for each gap concerned.
+
+    None where no fix stands. A row is green before the fix by its nature: it asks whether what
+    started still does, so it guards and proves nothing.
+    """
+    with scratch("parity") as folder:
+        before = before_fix(space, folder / "before")
+        if before is None:
+            return []
+        after = folder / "after"
+        copy_tree(DiskTree(space.root), after)
+        try:
+            found = boot_parity.compared(
+                {"before": before, "after": after},
+                members,
+                python=python,
+                cache=space.cache,
+                scratch=folder,
+            )
+        except Exception as error:  # noqa: BLE001 - a bug stays in its check
+            seen = failures.of_probe(NAME, error)
+            return [
+                ProbeAnswer(probe=NAME, criterion=_criterion(gap), seen=seen)
+                for gap in _concerned(space, ())
+            ]
+    return [answer for parity in found for answer in _answers(space, parity)]
+
+
+def _answers(space: Workspace, parity: Parity) -> Iterator[ProbeAnswer]:
+    for gap in _concerned(space, parity.rests_on):
+        yield ProbeAnswer(
+            probe=f"{NAME}.{parity.service}@{parity.source}",
+            criterion=_criterion(gap),
+            seen=parity.seen,
+            before=None if parity.seen.passed is None else True,
+            seconds=parity.seconds,
+        )
+
+
+def _concerned(space: Workspace, paths: Iterable[PurePosixPath]) -> list[Gap]:
+    """Return the gaps whose fix wrote one of the files; all that wrote where none is named."""
+    standing = store.undoable(space.reports, space.root)
+    asked = frozenset(paths)
+    wrote = {
+        change.gap
+        for run in standing
+        for change in plan_record.read(run.folder).changes
+        if not asked or change.path in asked
+    }
+    return [gap for gap in GAPS if gap.slug in wrote]
+
+
+def _criterion(gap: Gap) -> str:
+    """Return the criterion of a gap that running services settle, the first where none does."""
+    live = {item.id for item in WO_004.criteria if item.means is Means.LIVE}
+    return next((number for number in gap.criteria if number in live), gap.criteria[0])

@@ -1,0 +1,1 @@
+"""Who may do what on the broker: read from the tree's clients and its example of a list."""

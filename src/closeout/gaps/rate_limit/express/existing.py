@@ -1,0 +1,124 @@
+"""Use a limiter that a service has and mounts nowhere, on the major version that it depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from closeout.fs.text_edit import Splice
+from closeout.fs.tree import below
+from closeout.gaps.rate_limit.express.limiters import LIBRARY, factories
+from closeout.model import Tree
+from closeout.parsing import typescript
+from closeout.parsing.node_sources import is_source
+from closeout.parsing.typescript import arguments, find, members, text_of
+from closeout.parsing.typescript_objects import appended
+from closeout.parsing.typescript_values import TypeScriptValues
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_NAME = re.compile(r"auth|log_?in|sign_?in", re.IGNORECASE)
+_REMARK = re.compile(rb"[ \t]*//[^\r\n]*")
+_RATE = re.compile(r"\d.*\b(?:second|minute|hour|attempt|request|IP)", re.IGNORECASE)
+_IS_NO_FAILURE = "(_req, res) => res.statusCode < 400 || res.statusCode >= 500"
+"""An outage is nobody's failed attempt."""
+
+_SAYS = "// Five failed attempts in 15 minutes for an account from one address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedLimiter:
+    """An exported limiter for sign-ins that nothing passes to a route."""
+
+    path: PurePosixPath
+    name: str
+
+
+def unused_limiter(tree: Tree, service: PurePosixPath) -> UnusedLimiter | None:
+    """Return the limiter that the service's own code exports for sign-ins and never uses."""
+    sources = [path for path in below(tree, service) if is_source(path)]
+    for path in sources:
+        content = tree.read(path) or b""
+        if LIBRARY.encode() not in content:
+            continue
+        for name, _ in _exported(tree, path):
+            uses = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])")
+            used = [other for other in sources if uses.search(tree.read(other) or b"")]
+            if _NAME.search(name) and used == [path] and len(uses.findall(content)) == 1:
+                return UnusedLimiter(path=path, name=name)
+    return None
+
+
+def _exported(tree: Tree, path: PurePosixPath) -> Iterator[tuple[str, Node]]:
+    """Yield the name and the options of every limiter that the file exports where it makes it."""
+    values = TypeScriptValues(tree)
+    for statement in find(typescript.parsed(tree.read(path) or b""), "export_statement"):
+        for item in find(statement, "variable_declarator"):
+            value = item.child_by_field_name("value")
+            made = [] if value is None else factories(values, path, value)
+            options = arguments(made[0])[:1] if made and made[0] == value else []
+            for literal in options:
+                if literal.type == "object":
+                    yield text_of(item.child_by_field_name("name")), literal
+
+
+def strengthened(tree: Tree, limiter: UnusedLimiter, fields: Sequence[str]) -> Iterator[Splice]:
+    """Yield the splices that make it count an account's failures as the order wants it.
+
+    `fields` of the body name the account, or the session that is renewed.
+    """
+    content = tree.read(limiter.path) or b""
+    literal = dict(_exported(tree, limiter.path))[limiter.name]
+    own = dict(members(literal))
+    limit = "limit" if "limit" in own else "max"
+    sent = " ?? ".join([*(f"req.body?.{name}" for name in fields), "''"])
+    key = f"String({sent}).normalize('NFKC').trim().toLowerCase()"
+    wanted = {
+        "windowMs": "15 * 60 * 1000",
+        limit: "5",
+        "keyGenerator": f"(req) => [req.path, {key}, req.ip].join(' ')",
+        "skipSuccessfulRequests": "true",
+        "requestWasSuccessful": _IS_NO_FAILURE,
+    }
+    for name, text in wanted.items():
+        if name in own:
+            yield _replaced(content, own[name], text)
+    added = [f"{name}: {text}" for name, text in wanted.items() if name not in own]
+    if added:
+        yield appended(content, literal, added)
+    yield from _remarks(literal)
+
+
+def _replaced(content: bytes, value: Node, text: str) -> Splice:
+    """Return the splice that replaces a number with the remark that said what it was."""
+    comma = b"," if content[value.end_byte : value.end_byte + 1] == b"," else b""
+    remark = _REMARK.match(content, value.end_byte + len(comma))
+    if remark is None:
+        return Splice(start=value.start_byte, end=value.end_byte, text=text)
+    return Splice(start=value.start_byte, end=remark.end(), text=text + comma.decode())
+
+
+def _remarks(literal: Node) -> Iterator[Splice]:
+    """Yield the splice that corrects the comment above, where that speaks of the old rate."""
+    around: Node | None = literal
+    while around is not None and around.type != "export_statement":
+        around = around.parent
+    above = None if around is None else around.prev_sibling
+    while above is not None and above.type == "comment" and text_of(above).startswith("//"):
+        if _RATE.search(text_of(above)):
+            yield Splice(start=above.start_byte, end=above.end_byte, text=_SAYS)
+            return
+        above = above.prev_sibling
+
+
+def fields_of(values: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what names an account or a session, from what handlers read."""
+    found: list[str] = []
+    for name in ("accounts", "tokens"):
+        held = values[name]
+        found += held if isinstance(held, tuple) else ()
+    return tuple(found)

@@ -1,0 +1,198 @@
+"""See whether a service that a tree's own environments started before a fix starts after it too.
+
+Nothing is given that an environment does not give. A setting that nobody delivers before the fix
+either may be filled, and then it may after it; one that the fix brought along may not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from threading import Event
+
+from closeout.console import progress
+from closeout.formats import deployed, settings_delivery
+from closeout.formats.deployed import Deployed
+from closeout.fs.tree import DiskTree
+from closeout.harness import postgres, service_environments
+from closeout.harness.boot import Booted, NotBooted
+from closeout.harness.deployed_service import DeployedService, Equipment, is_database
+from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
+from closeout.model import Observation
+from closeout.process import pace
+
+_LABELS = ("before", "after")
+_COMMAND = "the service's launcher, with the environment's own variables"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How one service starts under one environment, before a fix and after it."""
+
+    service: str
+    source: PurePosixPath
+    seen: Observation
+    """Passed unless it started before and does not now; None where it did not start before."""
+    rests_on: frozenset[PurePosixPath]
+    """The changed files that had a say in it."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """One environment as each of two trees gives it; `after` None where the tree lost it."""
+
+    before: Deployed
+    after: Deployed | None
+    rests_on: frozenset[PurePosixPath]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    member: Member
+    trials: tuple[_Trial, ...]
+
+
+def compared(
+    trees: Mapping[str, Path],
+    members: Iterable[Member],
+    *,
+    python: Path,
+    cache: Path,
+    scratch: Path,
+) -> tuple[Parity, ...]:
+    """Start every service whose files, or those of an environment, differ between two copies.
+
+    `trees` are the copies `before` and `after`; services are started in them, a few at a time, on
+    loopback. `python` and `cache` are as in `probe_runner.run_battery`. What nothing has changed
+    for is left out.
+    """
+    before, after = (DiskTree(trees[label]) for label in _LABELS)
+    changed = _changed(before, after)
+    found = [
+        _Asked(member=member, trials=tuple(_trials(before, after, member, changed)))
+        for member in members
+    ]
+    asked = [each for each in found if each.trials]
+    progress.step(f"booting {len(asked)} services under their own environments")
+    folders = {
+        f"{label}/{each.member.name}": trees[label] / each.member.folder
+        for each in asked
+        if each.member.kind == FASTAPI
+        for label in _LABELS
+    }
+    with ExitStack() as stack:
+        server = postgres.server(scratch, templates=cache) if _is_database(asked) else None
+        equipment = Equipment(
+            interpreters=service_environments.interpreters(folders, python, cache),
+            server=stack.enter_context(server) if server else None,
+            cache=cache,
+            logs=scratch / "logs",
+            stop=Event(),
+        )
+        return _all(asked, trees, equipment)
+
+
+def _changed(before: DiskTree, after: DiskTree) -> frozenset[PurePosixPath]:
+    paths = {*before.paths(), *after.paths()}
+    return frozenset(path for path in paths if before.read(path) != after.read(path))
+
+
+def _trials(
+    before: DiskTree, after: DiskTree, member: Member, changed: frozenset[PurePosixPath]
+) -> Iterator[_Trial]:
+    now = {item.source: item for item in deployed.environments(after, member.folder)}
+    own = frozenset(path for path in changed if path.is_relative_to(member.folder))
+    for item in deployed.environments(before, member.folder):
+        beside = {path for path in changed if path.parent == item.source.parent}
+        given = frozenset(
+            path
+            for path in beside
+            if path == item.source or path.name in settings_delivery.EXAMPLES
+        )
+        if own or given:
+            yield _Trial(before=item, after=now.get(item.source), rests_on=own | given)
+
+
+def _is_database(asked: Iterable[_Asked]) -> bool:
+    """Return whether a Node service is given a database: one driver connects as it starts."""
+    return any(
+        given is not None and is_database(given)
+        for each in asked
+        if each.member.kind == EXPRESS
+        for trial in each.trials
+        for given in (trial.before, trial.after)
+    )
+
+
+def _all(
+    asked: Sequence[_Asked], trees: Mapping[str, Path], equipment: Equipment
+) -> tuple[Parity, ...]:
+    """Return what became of every service, in their sequence."""
+    with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
+        try:
+            coming = [workers.submit(_of_service, each, trees, equipment) for each in asked]
+            return tuple(parity for future in coming for parity in future.result())
+        except BaseException:
+            # An interrupt must not wait for the services that are still on their way.
+            equipment.stop.set()
+            workers.shutdown(cancel_futures=True)
+            raise
+
+
+def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) -> list[Parity]:
+    member = asked.member
+    before, after = (
+        DeployedService(label=label, tree=trees[label], member=member, equipment=equipment)
+        for label in _LABELS
+    )
+    made = []
+    for trial in asked.trials:
+        source, began = trial.before.source, time.monotonic()
+        progress.step(f"{member.name} under {source}")
+        passed, observed = _judged(trial, before, after)
+        seen = Observation(
+            passed=passed,
+            expected=f"boots under {source}, as before the fix",
+            observed=observed,
+            command=_COMMAND,
+        )
+        made.append(
+            Parity(
+                service=member.name,
+                source=source,
+                seen=seen,
+                rests_on=trial.rests_on,
+                seconds=time.monotonic() - began,
+            )
+        )
+    return made
+
+
+def _judged(
+    trial: _Trial, before: DeployedService, after: DeployedService
+) -> tuple[bool | None, str]:
+    """Return whether what started before starts now; the old tree is asked where it does not."""
+    source = trial.before.source
+    now = after.started(trial.after, filled={})
+    if isinstance(now, Booted):
+        return True, f"listens [{now.manner}]"
+    if trial.before.refused:
+        return True, f"nothing starts under it before the fix either: {trial.before.refused}"
+    then, filled = before.filled(trial.before)
+    if isinstance(then, NotBooted):
+        told = f"{then.service} does not boot under {source} before the fix either: {then.reason}"
+        return None, told
+    now = after.started(trial.after, filled=filled)
+    told = f"with {', '.join(sorted(filled)) or 'nothing'} filled in as before the fix"
+    if isinstance(now, Booted):
+        return True, f"listens, {told} [{now.manner}]"
+    given = ", ".join(sorted(trial.after.variables)) if trial.after else ""
+    return False, (
+        f"it booted before the fix, and does not now, {told}: {now.reason}; "
+        f"{source} gives it {given or 'nothing'}"
+    )

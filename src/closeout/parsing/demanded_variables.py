@@ -1,0 +1,117 @@
+"""Say without which variables a source refuses to start: what it throws, raises or looks up bare.
+
+Only what is plain counts: a message that names the variable, a function that requires it by name,
+or a bare `os.environ["NAME"]`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from closeout.parsing import python_tree, typescript
+from closeout.parsing.node_sources import SUFFIXES
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
+_DEMANDING = re.compile(r"requir|mandatory|must", re.IGNORECASE)
+_LACKING = re.compile(
+    r"\b(?:not|un|isn't) ?set\b|missing|required|undefined|must be (?:set|given)|needs?\b",
+    re.IGNORECASE,
+)
+"""What is said of a variable that is not there; of a value that is wrong, other things are."""
+_STAGE = re.compile(r"production", re.IGNORECASE)
+_FUNCTIONS = frozenset(
+    {"function_declaration", "function_expression", "arrow_function", "method_definition"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandedVariable:
+    """One variable that a source demands; `in_production` where it is asked for there alone."""
+
+    name: str
+    line: int
+    in_production: bool = False
+
+
+def demanded(path: PurePosixPath, content: bytes) -> tuple[DemandedVariable, ...]:
+    """Return what a Python, JavaScript or TypeScript source demands, each variable once."""
+    if path.suffix == ".py" and b"env" in content:
+        found = _by_python(content)
+    elif path.suffix in SUFFIXES and (b"process.env" in content or b"equire" in content):
+        found = _by_node(content)
+    else:
+        return ()
+    # What is demanded everywhere is demanded in production too.
+    ordered = sorted(found, key=lambda item: (item.name, item.in_production))
+    first: dict[str, DemandedVariable] = {}
+    for item in ordered:
+        first.setdefault(item.name, item)
+    return tuple(first.values())
+
+
+def _by_python(content: bytes) -> Iterator[DemandedVariable]:
+    try:
+        module = python_tree.parsed(content)
+    except SyntaxError:
+        return
+    text = content.decode("utf-8", "replace")
+    waiting: list[tuple[ast.AST, bool]] = [(module, False)]
+    while waiting:
+        node, staged = waiting.pop()
+        if isinstance(node, ast.If) and _STAGE.search(ast.unparse(node.test)):
+            staged = True
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            said = (each for each in ast.walk(node.exc) if isinstance(each, ast.Constant))
+            for name in (name for each in said for name in _lacking(str(each.value))):
+                if f'"{name}"' in text or f"'{name}'" in text:
+                    yield DemandedVariable(name=name, line=node.lineno, in_production=staged)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            key = node.slice
+            if ast.unparse(node.value) in {"os.environ", "environ"} and isinstance(
+                key, ast.Constant
+            ):
+                yield DemandedVariable(name=str(key.value), line=node.lineno, in_production=staged)
+        waiting += [(child, staged) for child in ast.iter_child_nodes(node)]
+
+
+def _by_node(content: bytes) -> Iterator[DemandedVariable]:
+    root = typescript.parsed(content)
+    for node in typescript.find(root, "throw_statement", "call_expression"):
+        text, line = typescript.text_of(node), node.start_point.row + 1
+        if node.type == "call_expression":
+            callee = typescript.text_of(node.child_by_field_name("function"))
+            given = typescript.arguments(node)
+            named = typescript.text_of(given[0]).strip("\"'`") if given else ""
+            names = [named] if _DEMANDING.search(callee) and _NAME.fullmatch(named) else []
+        else:
+            names = [
+                name
+                for name in _lacking(text)
+                if re.search(rb"process\.env(?:\.|\[['\"])%s\b" % name.encode(), content)
+            ]
+        for name in names:
+            yield DemandedVariable(name=name, line=line, in_production=_is_staged(node))
+
+
+def _lacking(said: str) -> list[str]:
+    """Return the variables of which a message says that they are not there."""
+    return _NAME.findall(said) if _LACKING.search(said) else []
+
+
+def _is_staged(node: Node) -> bool:
+    """Return whether a condition around it speaks of production, within its own function."""
+    above = node.parent
+    while above is not None and above.type not in _FUNCTIONS:
+        condition = above.child_by_field_name("condition")
+        if condition is not None and _STAGE.search(typescript.text_of(condition)):
+            return True
+        above = above.parent
+    return False

@@ -1,0 +1,159 @@
+"""Who talks to a broker, and about what: read from code and from an example, never ours."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from closeout.fs.tree import MemoryTree, Overlay
+from closeout.gaps.mqtt_tls import GAP
+from closeout.gaps.mqtt_tls.access.callers import Callers, callers
+from closeout.gaps.mqtt_tls.access.listing import access_list
+from closeout.gaps.mqtt_tls.access.topics import Topic, topics
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
+
+COMPOSE = b"""services:
+  bus:
+    image: eclipse-mosquitto:2
+    volumes:
+      - ./bus/mosquitto.conf:/mosquitto/config/mosquitto.conf:ro
+  ledger:
+    build: ./ledger
+    environment:
+      - BUS_URL=mqtt://bus:1883
+  web:
+    build: ./web
+    environment:
+      - API=http://ledger:3000
+"""
+CONF = b"listener 1883\nallow_anonymous true\n"
+LEDGER = b"""import mqtt from 'mqtt'
+const client = mqtt.connect(process.env.BUS_URL)
+client.on('connect', () => {
+  client.subscribe(['barn/+/milk', 'barn/+/feed'], { qos: 1 })
+  client.publish(`ledger/${process.env.SITE}/totals`, '{}')
+})
+"""
+AGENT = b"""import paho.mqtt.client as mqtt
+
+def status_topic(config):
+    return (
+        f"barn/{config.barn}/"
+        f"{config.device_id}/status"
+    )
+
+client = mqtt.Client()
+client.publish(f"barn/{BARN}/milk", "7")
+client.subscribe(f"barn/{DEVICE_ID}/orders")
+"""
+TREE = {
+    "docker-compose.yml": COMPOSE,
+    "bus/mosquitto.conf": CONF,
+    "ledger/src/index.ts": LEDGER,
+    "agent/main.py": AGENT,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("a.ts", "client.subscribe('a/b')", [Topic(name="a/b", access="read")]),
+        ("a.ts", "x.publish(`a/${deviceId}/b`, y)", [Topic(name="a/%u/b", access="write")]),
+        ("a.ts", "const topic = `a/${d.id}/x-${n}`", [Topic(name="a/+/+", access="readwrite")]),
+        ("a.ts", "const s = [{ topic: 'a/+/b' }]", [Topic(name="a/+/b", access="read")]),
+        ("a.ts", "x.subscribe('$share/g/a/#')", [Topic(name="a/#", access="read")]),
+        (
+            "a.js",
+            "class A { topic() { return `a/${device.id}` } }",
+            [Topic(name="a/%u", access="readwrite")],
+        ),
+        ("a.py", "c.subscribe([f'a/{self.device_id}/b'])", [Topic(name="a/%u/b", access="read")]),
+        ("a.py", "TOPIC = f'a/{x}'\nc.publish(TOPIC)", [Topic(name="a/+", access="write")]),
+        ("a.py", "c.will_set('a/b', 'x')", [Topic(name="a/b", access="write")]),
+        # Near misses: a path, a type, a word, a text, a name that is no topic's, no topic at all.
+        ("a.ts", "fetch('/api/topics/a')", []),
+        ("a.ts", "import { topic } from './a/topic'", []),
+        ("a.ts", "const topic = 'milk'", []),
+        ("a.ts", "log.info('topic', 'a/b')", []),
+        ("a.ts", "const topic = 'a text with a / in it'", []),
+        ("a.ts", "const topic = `${a}/${b}`", []),
+        ("a.py", "path = f'a/{x}'", []),
+        ("a.py", "topic = 'https://a/b c'", []),
+        ("a.py", "def broken(:", []),
+    ],
+)
+def test_topics_are_read_from_code(name: str, source: str, expected: list[Topic]) -> None:
+    """What is subscribed to, published and called a topic; nothing else."""
+    assert list(topics(PurePosixPath(name), source.encode())) == expected
+
+
+def test_callers_are_services_of_compose_and_devices() -> None:
+    """A service is who compose tells where the broker is; all other clients are devices."""
+    found = callers(MemoryTree(TREE), ["bus"])
+    assert found.services == {
+        "ledger": (
+            Topic(name="barn/+/milk", access="read"),
+            Topic(name="barn/+/feed", access="read"),
+            Topic(name="ledger/+/totals", access="write"),
+        )
+    }
+    assert {item.name for item in found.devices} == {
+        "barn/+/%u/status",
+        "barn/+/milk",
+        "barn/%u/orders",
+    }
+    assert found.several == ()
+
+
+def test_callers_tell_who_needs_more_than_one_connection() -> None:
+    """A second connection of a service, or a second program on a device; a script is neither."""
+    second = b"import mqtt from 'mqtt'\nexport const other = mqtt.default.connect(url)\n"
+    found = callers(MemoryTree(TREE | {"ledger/src/other.ts": second}), ["bus"])
+    assert found.several == ("ledger",)
+    found = callers(MemoryTree(TREE | {"probe/main.py": AGENT}), ["bus"])
+    assert found.several == ("agent", "probe")
+    aside = {"ledger/scripts/try.ts": second, "tools/try/main.py": AGENT}
+    assert callers(MemoryTree(TREE | aside), ["bus"]).several == ()
+
+
+def test_access_list_turns_topics_above_every_user_into_patterns() -> None:
+    """They would be for clients without a login alone, and the broker puts nothing for %c there."""
+    example = b"# a\ntopic readwrite barn/%c/#\ntopic notes/#\nuser admin\ntopic readwrite #\n"
+    made = parse(access_list(example)).directives
+    assert [(item.name, item.value) for item in made] == [
+        ("pattern", "readwrite barn/%u/#"),
+        ("pattern", "readwrite notes/#"),
+        ("user", "admin"),
+        ("topic", "readwrite #"),
+    ]
+
+
+def test_access_list_lets_a_service_use_all_when_nothing_says_what_it_uses() -> None:
+    """It could before; where the example speaks of it, that is what it may."""
+    known = Callers(services={"ledger": (), "admin": ()})
+    text = access_list(b"user admin\ntopic read a/#\n", known).decode()
+    assert "user admin\ntopic read a/#\n\nuser ledger\ntopic readwrite #\n" in text
+
+
+def test_access_list_is_open_and_says_so_when_nothing_is_known() -> None:
+    """No topic of ours stands in a tree that has others; a certificate is still needed."""
+    text = access_list(None).decode()
+    assert "Narrow it" in text
+    assert text.endswith("\npattern readwrite #\n")
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_derive_binds_the_client_id_to_the_name_unless_one_needs_two(doubled: bool) -> None:
+    """With `use_username_as_clientid` two connections of one name end each other without end."""
+    more = {"ledger/src/other.ts": LEDGER} if doubled else {}
+    stage = Overlay(MemoryTree(TREE | more))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    for name in ("bus/tls-listener.conf", "bus/mosquitto.prod.conf"):
+        conf = parse(stage.read(PurePosixPath(name)) or b"")
+        assert conf.value("use_username_as_clientid") == ("" if doubled else "true")
+    assert (
+        b"#   ledger\n" in (stage.read(PurePosixPath("bus/tls-listener.conf")) or b"")
+    ) == doubled

@@ -1,0 +1,205 @@
+"""What hands sign-ins on says for whom, and limiters that stand unused are used."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from closeout.engine import rules
+from closeout.fs.tree import MemoryTree, Overlay
+from closeout.gaps.rate_limit import GAP
+from closeout.model import Edit, Tree
+
+MANIFEST = b'{\n  "name": "s",\n  "dependencies": {\n    "express": "4.22.3"\n  }\n}\n'
+SEVEN = MANIFEST.replace(b'"4.22.3"', b'"4.22.3",\n    "express-rate-limit": "^7.1.5"')
+ACCOUNTS = b"""import { Router } from 'express';
+const router = Router();
+router.post('/auth/login', (req, res) => res.json(check(req.body.email, req.body.password)));
+router.post('/auth/refresh', (req, res) => res.json(renew(req.body.refreshToken)));
+export default router;
+"""
+GATE = b"""import { Router } from 'express';
+import { ask } from './ask';
+const router = Router();
+%s
+router.post('/auth/login', %s);
+export default router;
+"""
+ASK = b"""export async function ask(path: string, options: { headers?: Record<string, string> }) {
+  return fetch(process.env.ACCOUNTS_URL + path, options);
+}
+"""
+COMPOSE = b"""services:
+  accounts:
+    build: ./accounts
+    environment:
+      - PORT=1
+  gate:
+    build: ./gate
+    environment:
+      - ACCOUNTS_URL=http://accounts:1
+"""
+CHAIN = b"[req.headers['x-forwarded-for'], req.socket.remoteAddress].filter(Boolean).join(', ')"
+
+
+def _tree(gate: bytes, **more: bytes) -> MemoryTree:
+    files = {
+        "accounts/src/routes.ts": ACCOUNTS,
+        "accounts/package.json": MANIFEST,
+        "gate/src/routes.ts": gate,
+        "gate/src/ask.ts": ASK,
+        "gate/package.json": MANIFEST,
+        "docker-compose.yml": COMPOSE,
+    }
+    return MemoryTree({**files, **more})
+
+
+def _edits(tree: Tree) -> tuple[Edit, ...]:
+    return tuple(edit for change in GAP.fix(tree) for edit in change.edits)
+
+
+def _fixed(tree: Tree) -> Overlay:
+    fixed = Overlay(tree, _edits(tree))
+    checks = rules.checks(GAP, fixed)
+    assert [item for check in checks for item in (*check.findings, *check.unresolved)] == []
+    assert GAP.fix(fixed) == ()
+    return fixed
+
+
+def _messages(tree: Tree) -> list[str]:
+    return [item.message for check in rules.checks(GAP, tree) for item in check.findings]
+
+
+INLINE = b"""async (req, res) => {
+  const answer = await ask('/auth/login', { method: 'POST', headers: { 'x-trace': '1' } });
+  res.status(answer.status).json(await answer.json());
+}"""
+MADE = b"""function passedOn(request) {
+  const headers: Record<string, string> = {};
+  if (request.headers.authorization) headers.authorization = request.headers.authorization;
+  return headers;
+}
+async function signIn(req, res) {
+  res.json(await ask('/auth/login', { headers: passedOn(req) }));
+}"""
+HELD = b"""async (req, res) => {
+  const headers = { ...req.headers };
+  res.json(await ask('/auth/login', { headers }));
+}"""
+
+
+@pytest.mark.parametrize(
+    ("gate", "after"),
+    [
+        (GATE % (b"", INLINE), b"headers: { 'x-trace': '1', 'x-forwarded-for': " + CHAIN + b" }"),
+        (GATE % (b"", HELD), b"{ ...req.headers, 'x-forwarded-for': " + CHAIN + b" }"),
+        (
+            GATE % (MADE, b"wrapped(signIn)"),
+            b"= {\n    'x-forwarded-for': " + CHAIN.replace(b"req.", b"request.") + b",\n  };",
+        ),
+    ],
+    ids=["in-the-call", "held-by-a-name", "made-by-a-function"],
+)
+def test_derive_has_a_gateway_forward_the_address(gate: bytes, after: bytes) -> None:
+    """The called service trusts exactly that hop, and limits; the gateway's route is no gap."""
+    tree = _tree(gate)
+    told = "accounts is not told the client's address: to its limiter all users are one"
+    assert told in _messages(tree)
+    fixed = _fixed(tree)
+    assert after in (fixed.read("gate/src/routes.ts") or b"")
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-1}" in (fixed.read("docker-compose.yml") or b"")
+    assert fixed.read("gate/package.json") == MANIFEST
+
+
+def test_derive_tells_a_proxy_to_forward_the_address() -> None:
+    """A proxy whose target compose sets to the called service gets its own option for that."""
+    proxy = b"""import { createProxyMiddleware } from 'http-proxy-middleware';
+export const toAccounts = createProxyMiddleware({
+  target: process.env.ACCOUNTS_URL,
+  changeOrigin: true,
+});
+export const toBilling = createProxyMiddleware({ target: 'http://billing:2' });
+"""
+    fixed = _fixed(_tree(b"export const none = 1;\n", **{"gate/src/proxy.ts": proxy}))
+    after = fixed.read("gate/src/proxy.ts") or b""
+    assert b"  changeOrigin: true,\n  xfwd: true,\n});" in after
+    assert after.count(b"xfwd") == 1
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        b"(req, res) => ask('/auth/login', { headers: { 'X-Forwarded-For': req.ip } })",
+        b"(req, res) => ask('/orders', { headers: { a: '1' } })",
+        b"(req, res) => res.redirect('/auth/login')",
+    ],
+    ids=["forwards", "calls-something-else", "redirects"],
+)
+def test_derive_leaves_what_forwards_or_hands_nothing_on(handler: bytes) -> None:
+    """A gateway that says who asks is right; a route that hands no sign-in on is another's."""
+    tree = _tree(GATE % (b"", handler))
+    assert not any("is not told" in message for message in _messages(tree))
+    assert handler in (Overlay(tree, _edits(tree)).read("gate/src/routes.ts") or b"")
+
+
+def test_derive_reports_a_gateway_that_it_cannot_mend() -> None:
+    """Where headers are made is not always to be read; then the place is told, and left."""
+    tree = _tree(GATE % (b"", b"(req, res) => ask('/auth/login', options)"))
+    unresolved = [item for check in rules.checks(GAP, tree) for item in check.unresolved]
+    assert [(str(item.path), item.line) for item in unresolved] == [("gate/src/routes.ts", 5)]
+    assert [item for change in GAP.fix(tree) for item in change.unresolved] == unresolved
+
+
+def test_derive_trusts_no_hop_where_nothing_of_the_tree_calls() -> None:
+    """Without a gateway the service's own setting holds: a number would be a guess."""
+    fixed = _fixed(_tree(b"export const none = 1;\n"))
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}" in (fixed.read("docker-compose.yml") or b"")
+
+
+@pytest.mark.parametrize(("ingress", "hops"), [(b"true", b'"2"'), (b"false", b'"1"')])
+def test_derive_counts_the_ingress_before_the_gateway(ingress: bytes, hops: bytes) -> None:
+    """In a cluster the gateway's own ingress writes the client's address."""
+    more = {
+        "gate/helm/values.yaml": b"ingress:\n  enabled: " + ingress + b"\n",
+        "accounts/helm/values.yaml": b"env:\n  LEVEL: info\n",
+    }
+    fixed = _fixed(_tree(GATE % (b"", INLINE), **more))
+    assert b"TRUST_PROXY_HOPS: " + hops in (fixed.read("accounts/helm/values.yaml") or b"")
+
+
+UNUSED = b"""import rateLimit from 'express-rate-limit';
+
+export const apiRateLimiter = rateLimit({ windowMs: 60 * 1000, max: 100 });
+
+// For pages that sign in.
+// Allow 3 requests per hour per IP
+export const authRateLimiter = rateLimit({
+    windowMs: 60 * 60 * 1000, // 1 hour
+    max: 3,
+    standardHeaders: true
+});
+"""
+
+
+def test_derive_mounts_the_limiter_that_stands_unused() -> None:
+    """Another major of the library stays: no dependency changes, nothing is doubled."""
+    more = {"gate/package.json": SEVEN, "gate/src/limits.ts": UNUSED}
+    tree = _tree(GATE % (b"", INLINE), **more)
+    assert "POST /login has no rate limiter" in _messages(tree)
+    fixed = _fixed(tree)
+    router = fixed.read("gate/src/routes.ts") or b""
+    assert b"import { authRateLimiter } from './limits';" in router
+    assert b"router.post('/auth/login', authRateLimiter, async (req, res) => {" in router
+    limits = fixed.read("gate/src/limits.ts") or b""
+    assert b"    windowMs: 15 * 60 * 1000,\n    max: 5,\n    standardHeaders: true,\n" in limits
+    assert b"hour" not in limits
+    assert b"// For pages that sign in.\n// Five failed attempts" in limits
+    assert fixed.read("gate/package.json") == SEVEN
+    assert all(PurePosixPath("gate/src/middleware") not in path.parents for path in fixed.paths())
+
+
+def test_derive_leaves_a_limiter_that_is_used_elsewhere() -> None:
+    """What another route relies on is not changed for this one."""
+    used = b"import { authRateLimiter } from './limits';\nexport const x = [authRateLimiter];\n"
+    more = {"gate/package.json": SEVEN, "gate/src/limits.ts": UNUSED, "gate/src/other.ts": used}
+    fixed = _fixed(_tree(GATE % (b"", INLINE), **more))
+    assert fixed.read("gate/src/limits.ts") == UNUSED

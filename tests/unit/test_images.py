@@ -1,0 +1,106 @@
+"""What an edit needs in an image is copied there, by whatever way its Dockerfile copies."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from closeout.formats.dockerfile import copies, instructions, started
+from closeout.formats.images import home_for, images, shipped
+from closeout.fs.tree import MemoryTree, Overlay
+from closeout.model import Changeset, Edit
+
+MAIN = PurePosixPath("svc/main.py")
+HELPER = PurePosixPath("svc/cors.py")
+BUILT = b"services:\n  svc:\n    build: {context: ., dockerfile: docker/svc.Dockerfile}\n"
+
+
+def _changed(*new: PurePosixPath) -> Changeset:
+    after = b"".join(b"import " + path.stem.encode() + b"\n" for path in new)
+    made = [Edit(path=path, before=None, after=b"A = 1\n") for path in new]
+    return Changeset(name="svc", edits=(Edit(path=MAIN, before=b"\n", after=after), *made))
+
+
+def _recipe(files: dict[str, bytes], recipe: str) -> bytes | None:
+    tree = MemoryTree({str(MAIN): b"\n", **files})
+    (change,) = shipped(tree, [_changed(HELPER)])
+    again = Overlay(tree, change.edits)
+    assert list(shipped(again, [_changed(HELPER)])) == [_changed(HELPER)]
+    return next((edit.after for edit in change.edits if str(edit.path) == recipe), None)
+
+
+def test_instructions_are_read_over_continued_lines_and_comments() -> None:
+    """A comment between two continued lines belongs to neither."""
+    text = b'# FROM a\nFROM node AS build\nRUN a \\\n  # why\n  && b\ncmd ["node"]\n'
+    found = [(item.word, item.rest) for item in instructions(text)]
+    assert found == [("FROM", "node AS build"), ("RUN", "a    && b"), ("CMD", '["node"]')]
+    assert started(b"FROM a\nCMD one\nFROM b\nWORKDIR /srv\nCMD two\n") == "/srv\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "place"),
+    [
+        (b"COPY . .", "a/b.py", "/app/a/b.py"),
+        (b"COPY a /srv/", "a/b.py", "/srv/b.py"),
+        (b"COPY a/b.py ./", "a/b.py", "/app/b.py"),
+        (b"COPY a/b.py x.py", "a/b.py", "/app/x.py"),
+        (b"COPY a/*.py .", "a/b.py", "/app/b.py"),
+        (b'COPY --chown=1 ["a/b.py", "c d.py", "/srv"]', "c d.py", "/srv/c d.py"),
+        (b"COPY a/*.py .", "a/c/b.py", None),
+        (b"COPY --from=build a/b.py .", "a/b.py", None),
+        (b"COPY $SOURCES .", "a/b.py", None),
+    ],
+)
+def test_copy_says_where_a_file_goes(line: bytes, path: str, place: str | None) -> None:
+    """As the builder places it: by the working folder, below a folder, under another name."""
+    found = [item.place(PurePosixPath(path)) for item in copies(b"FROM x\nWORKDIR /app\n" + line)]
+    assert [str(item) for item in found if item] == ([place] if place else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"COPY main.py .\n", b"COPY main.py .\nCOPY cors.py /app/cors.py\n"),
+        (b"COPY main.py .", b"COPY main.py .\nCOPY cors.py /app/cors.py\n"),
+        (
+            b"COPY --chown=web main.py a.py /srv/\nCMD x\n",
+            b"COPY --chown=web main.py a.py /srv/\nCOPY --chown=web cors.py /srv/cors.py\nCMD x\n",
+        ),
+        (b"COPY . .\n", None),
+        (b"COPY *.py ./\n", None),
+        (b"COPY requirements.txt .\n", None),
+    ],
+)
+def test_image_that_copies_single_files_gets_the_new_one(
+    before: bytes, after: bytes | None
+) -> None:
+    """A helper that is not in the image ends the service at its first import."""
+    head = b"FROM python\nWORKDIR /app\n"
+    found = _recipe({"svc/Dockerfile": head + before}, "svc/Dockerfile")
+    assert found == (after and head + after)
+
+
+def test_image_of_another_folder_is_read_in_its_context() -> None:
+    """Compose says from where; without it, the folder in which the sources stand."""
+    recipe = b"FROM python\nCOPY svc/main.py /srv/\n"
+    for more in ({"compose.yml": BUILT}, {}):
+        files = {"docker/svc.Dockerfile": recipe, **more}
+        made = _recipe(files, "docker/svc.Dockerfile")
+        assert made == recipe + b"COPY svc/cors.py /srv/cors.py\n"
+    (image,) = images(MemoryTree({"docker/svc.Dockerfile": recipe, str(MAIN): b""}))
+    assert image.context == PurePosixPath()
+
+
+@pytest.mark.parametrize(
+    ("lines", "home"),
+    [
+        (b"COPY shared /app/shared\n", "shared/config/x.js"),
+        (b"COPY shared/web /app/shared/web\n", "shared/web/config/x.js"),
+        (b"COPY . .\n", "config/x.js"),
+        (b"COPY services services\n", "config/x.js"),
+    ],
+)
+def test_helper_of_a_shared_folder_lands_in_what_the_image_copies(lines: bytes, home: str) -> None:
+    """The manifest's folder is the usual place, and no image need have it."""
+    user = PurePosixPath("shared/web/session.js")
+    files = {"Dockerfile": b"FROM node\n" + lines, str(user): b"", "services/a.js": b""}
+    assert str(home_for(MemoryTree(files), user, PurePosixPath(), "config/x.js")) == home
