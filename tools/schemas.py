@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from closeout.console import output
 from closeout.errors import ExitCode
+from closeout.formats.declarations import Launch, Names
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.external_secrets.settings import Settings
 from closeout.gaps.mqtt_tls.certificates.expiry import CertificateStatus
@@ -29,6 +30,28 @@ _Open = Mapping[str, Any]
 
 
 class _Declarations(Struct, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    gaps: Annotated[
+        tuple[Text, ...] | UnsetType,
+        Meta(description="The gaps to run, by slug; every one where it is left out."),
+    ] = UNSET
+    is_orders_own: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether the tree is the order's own, so that it misses what that lists."),
+    ] = UNSET
+    kubernetes: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether the tree is deployed to a cluster, though it has no manifest."),
+    ] = UNSET
+    order: Annotated[
+        Text | UnsetType, Meta(description="A work order of the team's own, as a TOML file.")
+    ] = UNSET
+    plugins: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_]\w*)?$")], ...]
+        | UnsetType,
+        Meta(description="Modules with a gap each, as MODULE or MODULE:NAME; GAP if unsaid."),
+    ] = UNSET
+    names: Names | UnsetType = UNSET
+    launch: Launch | UnsetType = UNSET
     service: tuple[Declaration, ...] | UnsetType = UNSET
     external_secrets: Settings | UnsetType = UNSET
 

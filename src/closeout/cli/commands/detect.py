@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from closeout.cli.declared import assert_declared
 from closeout.console import progress
 from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import evaluate, planner, rules
@@ -94,11 +95,12 @@ def _tell(
 def readable(space: Workspace) -> DiskTree:
     """Return the workspace's tree.
 
-    Raises CloseoutError where it is half-written, which nobody should judge, and where not one
-    file can be read.
+    Raises CloseoutError where it is half-written, which nobody should judge, where not one file
+    can be read, and where its closeout.toml cannot be used.
     """
     recovery.assert_whole(space.root)
     tree = DiskTree(space.root, cache.place_of(space.root))
+    assert_declared(tree)
     if not any(tree.read(path) is not None for path in tree.paths()):
         refused = tree.unreadable()
         raise CloseoutError(

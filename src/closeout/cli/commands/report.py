@@ -85,8 +85,14 @@ def ruled(
         changes=record.changes,
         findings=tuple(place for checks in found.values() for place in rules.findings(checks)),
         bugs=_bugs(stopped.values(), rulings),
-        notices=(*register.notices, *waivers.unused(register, rulings)),
+        notices=(*register.notices, *waivers.unused(register, rulings), *_asked(tree, absent)),
     )
+
+
+def _asked(tree: Tree, absent: subjects.Absent) -> list[str]:
+    """Return what the gaps that apply have to be told in closeout.toml."""
+    applying = (gap for gap in GAPS if not absent.keys() >= set(gap.criteria))
+    return [line for gap in applying for line in gap.asks(tree)]
 
 
 def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) -> tuple[str, ...]:

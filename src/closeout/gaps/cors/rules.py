@@ -24,7 +24,7 @@ from closeout.parsing.fastapi import (
     has_services,
     services,
 )
-from closeout.parsing.listed_services import is_orders_own, missing_services
+from closeout.formats.listed_services import is_orders_own, missing_services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
 """The services that the order lists: of its own tree, 1.1 speaks of these alone, 1.3 of all."""
