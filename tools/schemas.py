@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from closeout.console import output
 from closeout.errors import ExitCode
-from closeout.formats.declarations import Launch, Names
+from closeout.formats.declarations import LaunchSettings, OwnNames
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.external_secrets.settings import Settings
 from closeout.gaps.mqtt_tls.certificates.expiry import CertificateStatus
@@ -50,8 +50,8 @@ class _Declarations(Struct, kw_only=True, rename="kebab", forbid_unknown_fields=
         | UnsetType,
         Meta(description="Modules with a gap each, as MODULE or MODULE:NAME; GAP if unsaid."),
     ] = UNSET
-    names: Names | UnsetType = UNSET
-    launch: Launch | UnsetType = UNSET
+    names: OwnNames | UnsetType = UNSET
+    launch: LaunchSettings | UnsetType = UNSET
     service: tuple[Declaration, ...] | UnsetType = UNSET
     external_secrets: Settings | UnsetType = UNSET
 

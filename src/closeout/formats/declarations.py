@@ -27,7 +27,7 @@ _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 _Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+$")]
 
 
-class Names(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+class OwnNames(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """What the tree calls its own, where its files do not say it; empty where nobody does."""
 
     project: Annotated[
@@ -48,7 +48,7 @@ class Names(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fi
     ] = ()
 
 
-class Launch(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+class LaunchSettings(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """How services are booted for probes; a command's own options go before."""
 
     workers: Annotated[_Count | None, Meta(description="How many services boot at a time.")] = None
@@ -57,14 +57,14 @@ class Launch(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
     ] = None
 
 
-def names(tree: Tree) -> Names:
+def names(tree: Tree) -> OwnNames:
     """Return the names that closeout.toml gives."""
-    return codec.convert(Names, declarations(tree).get("names", {}))
+    return codec.convert(OwnNames, declarations(tree).get("names", {}))
 
 
-def launch(tree: Tree) -> Launch:
+def launch(tree: Tree) -> LaunchSettings:
     """Return the settings of launching that closeout.toml gives."""
-    return codec.convert(Launch, declarations(tree).get("launch", {}))
+    return codec.convert(LaunchSettings, declarations(tree).get("launch", {}))
 
 
 def asked_gaps(tree: Tree) -> frozenset[str] | None:
