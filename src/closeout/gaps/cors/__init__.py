@@ -67,6 +67,7 @@ GAP = Gap(
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,
     asks=asks,
+    packages=frozenset({"cors", "fastapi", "starlette"}),
     deviations=DEVIATIONS,
     guide=__doc__,
 )
