@@ -22,6 +22,7 @@ from closeout.reporting.documents import ReportDocument
 from closeout.runs.evidence_store import EvidenceRow
 from closeout.runs.plan_record import Record
 from closeout.workorders.order_check import Remark
+from closeout.workorders.order_files import OrderFile
 
 FOLDER = "src/closeout/formats/schemas"
 _Texts = tuple[str, ...]
@@ -208,6 +209,7 @@ def files() -> dict[str, str]:
             "closeout": _schema(
                 _Declarations, "closeout.toml: what a monorepo declares or corrects"
             ),
+            "order": _schema(OrderFile, "a work order as data"),
             "report": _schema(ReportDocument, "closeout report"),
             "result": _schema(
                 _Result,

@@ -57,6 +57,7 @@ TOLD_ELSEWHERE = {
     "gaps/mqtt_tls/certificates/__init__.py:renew": "certificates without names get the asked ones",
     "gaps/mqtt_tls/certificates/expiry.py:_read": "an authority that is not there signs nothing",
     "gaps/mqtt_tls/certificates/expiry.py:exposure": "reading the key tells that it is absent",
+    "gaps/plugins.py:_named": "assert_declared() says so of the same file",
     "gaps/rate_limit/express/routes.py:_may_depend": "taken for a service of express",
     "gaps/sql/columns.py:_of": "the survey tells the model as unparsable",
     "gaps/sql/fix.py:_changeset": "the same",

@@ -41,6 +41,8 @@ class Gap:
     priority: str
     criteria: tuple[str, ...]
     fix: Callable[[Tree], tuple[Changeset, ...]]
+    brings: tuple[Criterion, ...] = ()
+    """The criteria that no work order has: those of a plugin."""
     rules: tuple[Rule, ...] = ()
     """What has to hold on a tree."""
     subjects: tuple[Subject, ...] = ()
