@@ -2,16 +2,16 @@
 
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from closeout.cli import session
-from closeout.cli.commands import detect, fix, gate, probe, report
+from closeout.cli.commands import detect, fix, gate, init, probe, report
 from closeout.cli.error_handler import guarded
 from closeout.engine import subjects
-from closeout.errors import ExitCode
+from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import MemoryTree
 from closeout.gaps import GAPS
 from closeout.runs import store
@@ -241,3 +241,39 @@ def test_names_come_from_closeout_toml(shop: Workspace) -> None:
     changed = {path for path, (content, _) in after.items() if SHOP.get(path) != content}
     for path in changed:
         assert FOREIGN.search(after[path][0]) is None, path
+
+
+def test_init_says_what_each_gap_would_touch_and_the_hook_is_green_once_it_is_fixed(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Adoption lasts: init twice writes nothing, the hook goes by the changed files."""
+    wheel = "tools/closeout.whl"
+    assert init.adopt(str(shop.root), wheel) is ExitCode.SETTLED
+    printed = capsys.readouterr().out
+    assert "backup: does not apply, the tree has no PostgreSQL" in printed
+    assert "headers: would touch 3 files: services/api/" in printed
+    workflow = (shop.root / ".github/workflows/closeout.yml").read_text()
+    assert f'CLOSEOUT: "{wheel}"' in workflow
+    once = snapshot(shop.root)
+    assert init.adopt(str(shop.root)) is ExitCode.SETTLED
+    assert snapshot(shop.root) == once
+    main = frozenset([PurePosixPath("services/api/app/main.py")])
+    quiet = frozenset([PurePosixPath("services/api/requirements.txt")])
+    assert detect.detect(shop, GAPS, main) is ExitCode.GAPS_LEFT
+    assert detect.detect(shop, GAPS, quiet) is ExitCode.SETTLED
+    fix.fix(shop, GAPS)
+    assert detect.detect(shop, GAPS, main) is ExitCode.SETTLED
+    assert init.adopt(str(shop.root)) is ExitCode.SETTLED
+    for path, (content, _) in snapshot(shop.root).items():
+        if SHOP.get(path) != content:
+            assert FOREIGN.search(content) is None, path
+
+
+def test_workflow_installs_nothing_that_nobody_named(shop: Workspace) -> None:
+    """It says that it has to be told; what would end its string is refused."""
+    init.adopt(str(shop.root))
+    workflow = (shop.root / ".github/workflows/closeout.yml").read_text()
+    assert 'CLOSEOUT: ""' in workflow
+    assert 'test -n "$CLOSEOUT"' in workflow
+    with pytest.raises(CloseoutError, match="pip can be told"):
+        init.adopt(str(shop.root), '"; rm -rf /')

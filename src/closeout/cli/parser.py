@@ -117,7 +117,15 @@ _SUBCOMMANDS = {
     "init": Subcommand(
         "give a monorepo its doors, a hook and a workflow",
         "closeout init --root ../farmiq",
-        (_argument("--root", required=True),),
+        (
+            _argument("--root", required=True),
+            _argument("--install", default="", help="what the workflow installs closeout from"),
+        ),
+    ),
+    "detect": Subcommand(
+        "find open places, of the given files alone if any are given",
+        "closeout detect --root . services/api/app/main.py",
+        (_ROOT, _argument("files", nargs="*", help="changed files, from the current folder")),
     ),
     "gate": Subcommand(
         "run suites, the data pipeline or scans, and judge what they leave",
