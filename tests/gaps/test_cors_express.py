@@ -436,7 +436,7 @@ def _origins(folder: Path, declared: str = "", **environment: str) -> list[str] 
     policy.write_bytes(
         render(
             "cors/corsOrigins.j2",
-            {"typed": False, "commonjs": True, "local_origins": DASHBOARDS},
+            {"typed": False, "commonjs": True, "local_origins": DASHBOARDS, "tenants": True},
         )
     )
     call = f"trustedOrigins({json.dumps(declared)})"

@@ -13,7 +13,7 @@ from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders,
 from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
-from closeout.gaps.cors.wiring import delivery, origins
+from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -117,7 +117,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     content = tree.read(path) or b""
     is_typed = "t" in path.suffix
     is_commonjs = not is_typed and not imports.statements(typescript.read(content))
-    values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": origins(tree)}
+    values = {"typed": is_typed, "commonjs": is_commonjs} | template_values(tree)
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
     has_config = below(tree, config)
