@@ -113,9 +113,7 @@ def _trials(
     for item in deployed.environments(before, member.folder):
         beside = {path for path in changed if path.parent == item.source.parent}
         given = frozenset(
-            path
-            for path in beside
-            if path == item.source or path.name in env_examples.EXAMPLES
+            path for path in beside if path == item.source or path.name in env_examples.EXAMPLES
         )
         if own or given:
             yield _Trial(before=item, after=now.get(item.source), rests_on=own | given)
