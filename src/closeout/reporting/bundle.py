@@ -17,8 +17,8 @@ from closeout.console.output import give, say
 from closeout.errors import ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
-from closeout.reporting import attestation, junit, markdown, page, report, sarif
-from closeout.runs import evidence_store, plan_record, store, tool_versions
+from closeout.reporting import attestation, diffs, junit, markdown, page, report, sarif
+from closeout.runs import evidence_store, plan_record, provenance, store, tool_versions
 from closeout.runs.workspace import Workspace
 
 STATEMENT = "attestation.json"
@@ -38,12 +38,13 @@ def build(space: Workspace, run: store.Run, made: report.Report) -> None:
     evidence_store.collect(space.reports, run, made.tree_digest)
     standing = [other.folder for other in reversed(store.undoable(space.reports, space.root))]
     folders = plan_record.collect(run.folder, standing)
-    document = report.to_json(replace(made, tools=tool_versions.versions()))
-    diffs = page.diffs_of(folders, [gap.slug for gap in made.gaps])
+    facts = provenance.made(space.root, DiskTree(space.root))
+    document = report.to_json(replace(made, tools=tool_versions.versions(), made=facts))
+    kept = diffs.diffs_of(folders, [gap.slug for gap in made.gaps])
     forms = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n",
         "report.md": markdown.to_markdown(made).encode(),
-        "report.html": page.render(document, diffs),
+        "report.html": page.render(document, kept),
         "junit.xml": junit.render(document),
         "findings.sarif": sarif.render(document),
     }
