@@ -28,9 +28,15 @@ SIGNING_KEY = "CLOSEOUT_SIGNING_KEY"
 VERIFYING_KEY = "CLOSEOUT_VERIFYING_KEY"
 """Names the PEM file of the public key that `verify` asks the signature for."""
 
+AFTER_SEAL = "the run's report was sealed before this: invoke report.build takes it in"
 _SEALS = {STATEMENT, ENVELOPE}
 _AFTERWARDS = "undo/undone"
 """Made when a run is undone, and so after its seal."""
+
+
+def is_sealed(run: store.Run) -> bool:
+    """Return whether a run's report has been built: what comes later is not in it."""
+    return (run.folder / STATEMENT).exists()
 
 
 def build(space: Workspace, run: store.Run, made: report.Report) -> None:
@@ -157,4 +163,8 @@ def _bytes(place: Path) -> bytes:
 def _told(name: str, sealed: dict[str, str], found: dict[str, str]) -> str:
     if name not in found:
         return "missing"
-    return "added after the report was built" if name not in sealed else "changed since"
+    return (
+        "added after the report was built; build it again"
+        if name not in sealed
+        else "changed since"
+    )
