@@ -399,6 +399,33 @@ def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
     assert production_problems(after) == ()
 
 
+def test_derive_keeps_every_listener_when_it_renders_production_anew() -> None:
+    """TLS for browsers and loopback stay, with the access they had; open plaintext goes."""
+    path = "edge-layer/edge-mqtt-broker/mosquitto.prod.conf"
+    conf = (
+        "per_listener_settings\nlistener 8883\nlistener 1884\nlistener 1885 127.0.0.1\n"
+        "listener 9443\nprotocol websockets\ncertfile /w.crt\nkeyfile /w.key\n"
+        "max_connections 7\npassword_file /p\nallow_anonymous true\n"
+    )
+    stage, left = fixed(tree(**{path.replace("/", "__"): conf}))
+    after = parse(text(stage, PurePosixPath(path)).encode())
+    assert left == ()
+    assert production_problems(after) == ()
+    held = {item.port: item for item in after.listeners}
+    assert set(held) == {1885, 9443, 8883}
+    websockets = {item.name: item.value for item in held[9443].settings}
+    assert websockets == {
+        "protocol": "websockets",
+        "certfile": "/w.crt",
+        "keyfile": "/w.key",
+        "max_connections": "7",
+        "password_file": "/p",
+        "allow_anonymous": "false",
+    }
+    assert held[1885].value("allow_anonymous") == "true"
+    assert held[8883].value("max_connections") == ""
+
+
 def test_derive_leaves_valid_manifests_when_it_closes_the_cluster(reference: DiskTree) -> None:
     """Whatever is written for a cluster holds against the strict schemas, cert-manager's too."""
     stage, _ = fixed(reference)

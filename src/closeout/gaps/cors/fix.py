@@ -13,7 +13,7 @@ from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_polici
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS, policy_folders
+from closeout.gaps.cors.wiring import delivery, origins, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -46,9 +46,11 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
+    written = (text for service in found for text in _written_origins(service))
+    reaching = delivery(overlay, sorted(set(written)))
     for name, edits in (
-        ("compose", tuple(DELIVERY.compose_edits(tree, folders))),
-        ("charts", tuple(DELIVERY.chart_edits(tree, folders))),
+        ("compose", tuple(reaching.compose_edits(overlay, folders))),
+        ("charts", tuple(reaching.chart_edits(overlay, folders))),
     ):
         if edits:
             kept.append(Changeset(name=name, edits=edits))
@@ -75,7 +77,9 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
         name=name,
         edits=(
             *edited.values(),
-            *DELIVERY.example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
+            *delivery(tree, _written_origins(service)).example_edits(
+                tree, policy_folders([_after(tree, service, edited.values())])
+            ),
         ),
         unresolved=tuple(unresolved),
     )
@@ -95,7 +99,7 @@ def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
         detail = "the policy's options come from elsewhere; list the origins in the call itself"
     elif place.call is not None and not _is_movable(service, place.path, place.call):
         detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
-    elif place.flaw is Flaw.NOT_CONFIGURABLE and _declared(service, place) is None:
+    elif place.flaw is Flaw.NOT_CONFIGURABLE and not _is_listed(service, place):
         detail = "the origins come from another source; read ALLOWED_ORIGINS there"
     elif place.flaw is Flaw.MISSING and not _name(service, place):
         detail = "the application has no name here; give it one, then add the policy to it"
@@ -144,7 +148,7 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
+    content = render("cors/cors.py.j2", {"local_origins": origins(tree)})
     for stem in _MODULE_NAMES:
         if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
             return _Policy(service=service, content=content, stem=stem)
@@ -210,9 +214,12 @@ def _replacement(
     service: FastApiService, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
     options = {name: module.source(node) for name, node in _kept(call).items()}
-    declared = _declared(service, place)
+    declared = _declared(service, place.path, call)
     if declared:
         options["declared"] = _tuple(declared)
+    elif declared is None and "allow_origins" in call.options:
+        # The list comes from a variable or settings of the service's own: these still count.
+        options["declared"] = module.source(call.options["allow_origins"])
     app = creation_with(service, place.path, call)
     start = call.span.start if app is None else module.span(app.statement).start
     indent = indentation(module.content, start)
@@ -238,11 +245,26 @@ def _kept(call: CorsCall) -> dict[str, ast.expr]:
     return kept
 
 
-def _declared(service: FastApiService, place: Flawed) -> tuple[str, ...] | None:
+def _is_listed(service: FastApiService, place: Flawed) -> bool:
+    """Return whether a list says all of the call's origins: a pattern would be lost."""
+    call = place.call
+    has_pattern = call is not None and "allow_origin_regex" in call.options
+    return call is None or (not has_pattern and _declared(service, place.path, call) is not None)
+
+
+def _written_origins(service: FastApiService) -> tuple[str, ...]:
+    """Return the origins that the service's calls list."""
+    listed = (_declared(service, path, call) or () for path, call in service.cors_calls)
+    return tuple(dict.fromkeys(text for each in listed for text in each))
+
+
+def _declared(
+    service: FastApiService, path: PurePosixPath, call: CorsCall
+) -> tuple[str, ...] | None:
     """Return the origins written out in the call, without wildcards; None where it is no list."""
-    node = place.call.options.get("allow_origins") if place.call is not None else None
+    node = call.options.get("allow_origins")
     if isinstance(node, ast.Name):
-        assigned = service.modules[place.path].assigned(node.id)
+        assigned = service.modules[path].assigned(node.id)
         node = assigned[0] if len(assigned) == 1 else None
     if not isinstance(node, ast.List | ast.Tuple | ast.Set):
         return None

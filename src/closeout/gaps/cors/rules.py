@@ -10,20 +10,16 @@ from closeout.formats import unparsable
 from closeout.formats.compose import base_files
 from closeout.gaps.cors.detect import (
     NAMED,
-    VARIABLE,
     Flawed,
     absent_policies,
     open_policies,
     unconfigurable,
 )
 from closeout.gaps.cors.express import detect as express
-from closeout.gaps.cors.wiring import DELIVERY, policy_folders
+from closeout.gaps.cors.fastapi.variables import VARIABLE
+from closeout.gaps.cors.wiring import delivery, policy_folders
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
-from closeout.parsing.fastapi import (
-    FastApiService,
-    has_services,
-    services,
-)
+from closeout.parsing.fastapi import FastApiService, has_services, services
 from closeout.parsing.listed_services import is_orders_own, missing_services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
@@ -50,6 +46,7 @@ def survey(tree: Tree) -> Survey:
     """Return every FastAPI and Express service of the tree, with the files that configure them."""
     found = services(tree)
     node = express.look(tree)
+    reaching = delivery(tree)
     folders = (*policy_folders(found), *express.configurable_folders(tree, node))
     return Survey(
         services=found,
@@ -59,9 +56,9 @@ def survey(tree: Tree) -> Survey:
         missing=tuple(missing_services(tree, NAMED)),
         node=node,
         wiring=(
-            *DELIVERY.examples(tree, folders),
+            *reaching.examples(tree, folders),
             *base_files(tree),
-            *DELIVERY.charts(tree, folders),
+            *reaching.charts(tree, folders),
         ),
         unwired=tuple(
             Place(
@@ -71,8 +68,8 @@ def survey(tree: Tree) -> Survey:
                 excerpt=item.excerpt,
             )
             for item in (
-                *DELIVERY.undelivered_examples(tree, folders),
-                *DELIVERY.undelivered(tree, folders),
+                *reaching.undelivered_examples(tree, folders),
+                *reaching.undelivered(tree, folders),
             )
         ),
     )

@@ -1,4 +1,4 @@
-"""Say what carries ALLOWED_ORIGINS to a service: env example, compose file and chart."""
+"""Say which origins a tree has, and what carries ALLOWED_ORIGINS to a service."""
 
 from __future__ import annotations
 
@@ -6,37 +6,55 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.front_ends import local_origins
 from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.tree_names import ORDERS_PROJECT, project
+from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
 
-LOCAL_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
+_ORDERS_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 """The dashboards on a developer's machine, as the order lists them."""
 
 _WHAT_FOR = (
     "# Browser origins that may call this service, separated by commas.\n"
     "# In production it has to be set, or the service does not start."
 )
-# Both are named without a value: compose then passes on what the caller's environment says, and
-# an unset variable stays unset, so that production fails instead of trusting localhost.
-_ORIGINS = Setting(
-    name="ALLOWED_ORIGINS",
-    example=f"{_WHAT_FOR}\nALLOWED_ORIGINS={','.join(LOCAL_ORIGINS)}",
-    chart=f'{_WHAT_FOR}\nALLOWED_ORIGINS: ""',
-    below="PORT",
-)
 _STAGE = Setting(name="APP_ENV")
-_TELLING = frozenset([_ORIGINS.name, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
+_TELLING = frozenset([VARIABLE, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
 """Variables beside which a service needs no other word on its stage."""
 
 
 def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
-    """Return the folders of the FastAPI services that have a policy."""
-    return tuple(service.folder for service in found if service.cors_calls)
+    """Return the folders of the FastAPI services whose policy the variable configures."""
+    return tuple(
+        service.folder
+        for service in found
+        if service.cors_calls and VARIABLE in (configured_by(service) or {VARIABLE})
+    )
 
 
-def _in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
-    return (_ORIGINS,) if _TELLING & service.variables.keys() else (_ORIGINS, _STAGE)
+def origins(tree: Tree) -> tuple[str, ...]:
+    """Return the origins of the tree's own front ends; the order's are its own project's."""
+    ours = _ORDERS_ORIGINS if project(tree) == ORDERS_PROJECT else ()
+    return tuple(dict.fromkeys((*ours, *local_origins(tree))))
 
 
-DELIVERY = Delivery(in_examples=_ORIGINS, in_charts=(_ORIGINS,), in_compose=_in_compose)
+def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
+    """Return how the variable reaches services; `declared` origins stand in examples too.
+
+    Compose names it without a value: it then passes on what the caller's environment says, and an
+    unset variable stays unset, so that production fails instead of trusting localhost.
+    """
+    listed = ",".join(dict.fromkeys((*declared, *origins(tree))))
+    setting = Setting(
+        name=VARIABLE,
+        example=f"{_WHAT_FOR}\n{VARIABLE}={listed}",
+        chart=f'{_WHAT_FOR}\n{VARIABLE}: ""',
+        below="PORT",
+    )
+
+    def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
+        return (setting,) if _TELLING & service.variables.keys() else (setting, _STAGE)
+
+    return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)

@@ -10,9 +10,9 @@ from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
-from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
+from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
-from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS
+from closeout.gaps.cors.wiring import delivery, origins
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -68,7 +68,7 @@ def _wired(
     """Return the change with the service's env example, once the policy reads the variable."""
     if not change.edits and folder not in configurable:
         return change
-    return replace(change, edits=(*change.edits, *DELIVERY.example_edits(tree, [folder])))
+    return replace(change, edits=(*change.edits, *delivery(tree).example_edits(tree, [folder])))
 
 
 def _changeset(
@@ -112,7 +112,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     content = tree.read(path) or b""
     is_typed = "t" in path.suffix
     is_commonjs = not is_typed and not imports.statements(typescript.read(content))
-    values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": LOCAL_ORIGINS}
+    values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": origins(tree)}
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
     has_config = below(tree, config)
@@ -145,7 +145,8 @@ def _edits(
     splices: list[Splice] = []
     for place in places:
         if place.options is not None:
-            splices += filled_in(content, place.options.node, wanted)
+            given = f"{names[_ORIGINS]}({own_variable(place.options.node)})"
+            splices += filled_in(content, place.options.node, replace(wanted, origins=given))
         elif place.call is not None:
             splices.append(_written_out(content, place.call, wanted))
     dead = left_unused(content, splices)
