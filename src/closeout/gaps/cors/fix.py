@@ -34,6 +34,8 @@ class _Policy:
     content: bytes
     stem: str
     """The module's name without its suffix."""
+    launch: bytes
+    """The text that starts the service, empty where it has none of its own."""
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -145,14 +147,20 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
     content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
-    for stem in _MODULE_NAMES:
-        if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
-            return _Policy(service=service, content=content, stem=stem)
-    return _Policy(service=service, content=content, stem="cross_origin_policy")
+    free = (
+        stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
+    )
+    return _Policy(
+        service=service,
+        content=content,
+        stem=next(free, "cross_origin_policy"),
+        launch=tree.read(service.folder / "Dockerfile") or b"",
+    )
 
 
 def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int) -> Splice:
-    package = package_of(module, path, policy.service.folder)
+    service = policy.service
+    package = package_of(service.modules, path, service.folder, policy.launch)
     text = f"from {package}{policy.stem} import install_cors"
     old = _middleware_import(module)
     if old is None:
