@@ -13,7 +13,8 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors import GAP
 from closeout.gaps.cors.fix import fix
-from closeout.gaps.cors.wiring import LOCAL_ORIGINS
+from closeout.gaps.cors.front_ends import ON_EVERY_LIST, ORDERS_ORIGINS
+from closeout.gaps.cors.stages import USUAL
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
 from closeout.parsing.typescript_imports import insertion
@@ -419,7 +420,13 @@ def _origins(folder: Path, **environment: str) -> list[str] | str:
     policy.write_bytes(
         render(
             "cors/corsOrigins.j2",
-            {"typed": False, "commonjs": True, "local_origins": LOCAL_ORIGINS},
+            {
+                "typed": False,
+                "commonjs": True,
+                "local_origins": ORDERS_ORIGINS,
+                "request_headers": ON_EVERY_LIST,
+                "stages": USUAL,
+            },
         )
     )
     script = "console.log(JSON.stringify(require('./corsOrigins').trustedOrigins()))"
@@ -446,7 +453,7 @@ def test_policy_reads_origins_as_a_browser_writes_them(tmp_path: Path) -> None:
         "http://a.example",
         "http://[::1]:8080",
     ]
-    assert _origins(tmp_path) == list(LOCAL_ORIGINS)
+    assert _origins(tmp_path) == list(ORDERS_ORIGINS)
     assert _origins(tmp_path, ALLOWED_ORIGINS="") == []
 
 
@@ -509,3 +516,24 @@ def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> No
         before=0,
     )
     assert splice.start == 0
+
+
+@pytest.mark.parametrize(
+    ("beside", "methods"),
+    [
+        (b"import { createProxyMiddleware } from 'http-proxy-middleware';\n", "'PATCH'"),
+        (b"export const on = (req) => fetch(url, { method: req.method });\n", "'DELETE'"),
+        (b"export const on = () => fetch(url, { method: 'DELETE' });\n", ""),
+    ],
+    ids=["library", "by-hand", "asks-by-itself"],
+)
+def test_fix_allows_a_proxy_what_it_proxies(beside: bytes, methods: str) -> None:
+    """A gateway's own routes are few; what it hands on comes by every method."""
+    app = b"import cors from 'cors';\nimport express from 'express';\nconst app = express();\n"
+    app += b"app.use(cors());\napp.get('/health', ok);\n"
+    manifest = b'{"dependencies": {"express": "4", "cors": "2"}}'
+    tree = MemoryTree(
+        {"gate/src/app.ts": app, "gate/src/hand.ts": beside, "gate/package.json": manifest}
+    )
+    after = text(fixed(tree), "gate/src/app.ts")
+    assert (methods in after) if methods else ("methods: ['GET', 'HEAD']" in after)

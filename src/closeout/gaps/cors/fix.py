@@ -9,11 +9,20 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.fs.tree import Overlay
-from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_policies, unconfigurable
+from closeout.gaps.cors.detect import (
+    Flaw,
+    Flawed,
+    absent_policies,
+    is_closed,
+    open_policies,
+    unconfigurable,
+)
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.wiring import DELIVERY, LOCAL_ORIGINS, policy_folders
+from closeout.gaps.cors.front_ends import FrontEnds, front_ends
+from closeout.gaps.cors.stages import stage_variables
+from closeout.gaps.cors.wiring import delivery, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -41,23 +50,38 @@ class _Policy:
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an open policy, and one for the compose files."""
     found = services(tree)
-    changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]
+    pages = front_ends(tree)
+    changes = [
+        *(_changeset(tree, service, pages) for service in found),
+        *express_changes(tree, pages),
+    ]
     kept = sorted(
         (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
     )
     overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
+    carried = delivery(pages.origins or _declared_anywhere(found))
     for name, edits in (
-        ("compose", tuple(DELIVERY.compose_edits(tree, folders))),
-        ("charts", tuple(DELIVERY.chart_edits(tree, folders))),
+        ("compose", tuple(carried.compose_edits(tree, folders))),
+        ("charts", tuple(carried.chart_edits(tree, folders))),
     ):
         if edits:
             kept.append(Changeset(name=name, edits=edits))
     return tuple(kept)
 
 
-def _changeset(tree: Tree, service: FastApiService) -> Changeset:
+def _declared_anywhere(found: Iterable[FastApiService]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item for service in found for item in _own_origins(service)))
+
+
+def _own_origins(service: FastApiService) -> Iterator[str]:
+    """Yield the origins that the service's policies list in the code."""
+    for path, call in service.cors_calls:
+        yield from _declared(service.modules[path], call) or ()
+
+
+def _changeset(tree: Tree, service: FastApiService, pages: FrontEnds) -> Changeset:
     name = service.folder.name
     open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
     by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
@@ -71,13 +95,15 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
         refused = [reason for place in places for reason in _refusals(service, place)]
         unresolved += refused
         if not refused:
-            edits += _module_edits(tree, service, path, places)
+            edits += _module_edits(tree, service, path, places, pages)
     edited = {edit.path: edit for edit in edits}
     return Changeset(
         name=name,
         edits=(
             *edited.values(),
-            *DELIVERY.example_edits(tree, policy_folders([_after(tree, service, edited.values())])),
+            *delivery(tuple(_own_origins(service)) or pages.origins).example_edits(
+                tree, policy_folders([_after(tree, service, edited.values())])
+            ),
         ),
         unresolved=tuple(unresolved),
     )
@@ -97,7 +123,7 @@ def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
         detail = "the policy's options come from elsewhere; list the origins in the call itself"
     elif place.call is not None and not _is_movable(service, place.path, place.call):
         detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
-    elif place.flaw is Flaw.NOT_CONFIGURABLE and _declared(service, place) is None:
+    elif place.flaw is Flaw.NOT_CONFIGURABLE and _listed_origins(service, place) is None:
         detail = "the origins come from another source; read ALLOWED_ORIGINS there"
     elif place.flaw is Flaw.MISSING and not _name(service, place):
         detail = "the application has no name here; give it one, then add the policy to it"
@@ -116,17 +142,26 @@ def _name(service: FastApiService, place: Flawed) -> str:
 
 
 def _module_edits(
-    tree: Tree, service: FastApiService, path: PurePosixPath, places: list[Flawed]
+    tree: Tree,
+    service: FastApiService,
+    path: PurePosixPath,
+    places: list[Flawed],
+    pages: FrontEnds,
 ) -> list[Edit]:
     module = service.modules[path]
-    policy = _policy(tree, service, path)
+    policy = _policy(tree, service, path, pages)
     calls = [place.call for place in places if place.call is not None]
-    splices = [_import(policy, path, module, len(calls))]
+    sockets = [place.value for place in places if place.value is not None]
+    names = ["allowed_origins"] * bool(sockets) + ["install_cors"] * (len(places) > len(sockets))
+    splices = [_import(policy, path, module, len(calls), names)]
     splices += _dead_wildcards(service, module, calls)
+    for value in sockets:
+        span = module.span(value)
+        splices.append(Splice(start=span.start, end=span.end, text="list(allowed_origins())"))
     for place in places:
         if place.call is not None:
             splices += _replacement(service, place, module, place.call)
-        else:
+        elif place.value is None:
             app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
             indent = indentation(module.content, module.span(app.statement).start)
             splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
@@ -145,8 +180,13 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
     return Edit(path=path, before=None, after=content)
 
 
-def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    content = render("cors/cors.py.j2", {"local_origins": LOCAL_ORIGINS})
+def _policy(tree: Tree, service: FastApiService, path: PurePosixPath, pages: FrontEnds) -> _Policy:
+    values = {
+        "local_origins": pages.origins,
+        "request_headers": pages.request_headers,
+        "stages": stage_variables(tree, service.folder),
+    }
+    content = render("cors/cors.py.j2", values)
     free = (
         stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
     )
@@ -158,11 +198,13 @@ def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy
     )
 
 
-def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int) -> Splice:
+def _import(
+    policy: _Policy, path: PurePosixPath, module: Module, replaced: int, names: list[str]
+) -> Splice:
     service = policy.service
     package = package_of(service.modules, path, service.folder, policy.launch)
-    text = f"from {package}{policy.stem} import install_cors"
-    old = _middleware_import(module)
+    text = f"from {package}{policy.stem} import {', '.join(names)}"
+    old = _middleware_import(module) if "install_cors" in names else None
     if old is None:
         return import_line(module, text)
     span = module.span(old)
@@ -217,10 +259,12 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
 def _replacement(
     service: FastApiService, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
-    options = {name: module.source(node) for name, node in _kept(call).items()}
-    declared = _declared(service, place)
+    options = {name: module.source(node) for name, node in _kept(service, module, place).items()}
+    declared = _listed_origins(service, place)
     if declared:
         options["declared"] = _tuple(declared)
+    elif declared is None and place.flaw is Flaw.WILDCARD:
+        options["declared"] = module.source(call.options["allow_origins"])
     app = creation_with(service, place.path, call)
     start = call.span.start if app is None else module.span(app.statement).start
     indent = indentation(module.content, start)
@@ -233,24 +277,46 @@ def _replacement(
         yield after_creation(module, app, text)
 
 
-def _kept(call: CorsCall) -> dict[str, ast.expr]:
-    names = {
-        "expose_headers": "expose_headers",
-        "max_age": "max_age",
-        "allow_credentials": "credentials",
+_OURS = frozenset({"allow_origins", "allow_methods", "allow_headers"})
+
+
+def _kept(service: FastApiService, module: Module, place: Flawed) -> dict[str, ast.expr]:
+    """Return the options that the new call has as well; those we do not know are among them."""
+    given = place.call.options if place.call is not None else {}
+    kept = {
+        "credentials" if name == "allow_credentials" else name: node
+        for name, node in given.items()
+        if name not in _OURS
     }
-    kept = {names[name]: node for name, node in call.options.items() if name in names}
     trusting = kept.get("credentials")
-    if isinstance(trusting, ast.Constant) and trusting.value is True:
+    if trusting is not None and _follows_the_wildcard(module, trusting):
         del kept["credentials"]
+    pattern = kept.get("allow_origin_regex")
+    if pattern is not None and not is_closed(service, module, pattern):
+        del kept["allow_origin_regex"]
     return kept
 
 
-def _declared(service: FastApiService, place: Flawed) -> tuple[str, ...] | None:
+def _follows_the_wildcard(module: Module, trusting: ast.expr) -> bool:
+    """Return whether credentials are simply on, or on wherever origins are listed."""
+    if isinstance(trusting, ast.Constant):
+        return trusting.value is True
+    values = module.assigned(trusting.id) if isinstance(trusting, ast.Name) else ()
+    held = {value.value for value in values if isinstance(value, ast.Constant)}
+    return held == {True, False} and len(held) == len(values)
+
+
+def _listed_origins(service: FastApiService, place: Flawed) -> tuple[str, ...] | None:
+    if place.call is None:
+        return None
+    return _declared(service.modules[place.path], place.call)
+
+
+def _declared(module: Module, call: CorsCall) -> tuple[str, ...] | None:
     """Return the origins written out in the call, without wildcards; None where it is no list."""
-    node = place.call.options.get("allow_origins") if place.call is not None else None
+    node = call.options.get("allow_origins")
     if isinstance(node, ast.Name):
-        assigned = service.modules[place.path].assigned(node.id)
+        assigned = module.assigned(node.id)
         node = assigned[0] if len(assigned) == 1 else None
     if not isinstance(node, ast.List | ast.Tuple | ast.Set):
         return None

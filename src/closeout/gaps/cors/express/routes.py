@@ -14,6 +14,11 @@ from closeout.parsing.typescript_source import ROUTE_METHODS
 
 _ALL = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _ROUTING = re.compile(rb"\.(?:all|delete|get|patch|post|put)\s*\(")
+_PROXIES = frozenset(
+    {"http-proxy-middleware", "http-proxy", "express-http-proxy", "@fastify/http-proxy"}
+)
+_PROXYING = re.compile(rb"http-proxy|\.method\b")
+_OWN_METHOD = re.compile(r"(?:req|request|ctx|ctx\.req)\.method")
 _READING = re.compile(rb"headers|\.(?:get|header)\(")
 _SUBSCRIPT = re.compile(rb"""headers\??\.?\[['"`]([A-Za-z][\w-]*)['"`]\]""")
 _ON_EVERY_LIST = frozenset(
@@ -38,9 +43,14 @@ _ON_EVERY_LIST = frozenset(
 
 
 def route_methods(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
-    """Return the methods of the service's routes; all where it has none that can be read."""
+    """Return the methods of the service's routes; all where it has none that can be read.
+
+    A proxy has all of them: it hands on whatever comes.
+    """
     found: set[str] = set()
     for content in _sources(tree, folder):
+        if _PROXYING.search(content) and _is_proxy(content):
+            return _ALL
         if not _ROUTING.search(content):
             continue
         source = typescript.read(content)
@@ -49,6 +59,18 @@ def route_methods(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
     if not found or "all" in found:
         return _ALL
     return tuple(sorted({"GET", "HEAD", *(method.upper() for method in found)}))
+
+
+def _is_proxy(content: bytes) -> bool:
+    """Return whether the code hands requests on, by a library or under the method they came by."""
+    if any(item.source in _PROXIES for item in typescript.read(content).imports):
+        return True
+    handed = typescript.find(typescript.parsed(content), "pair")
+    return any(
+        typescript.text_of(pair.child_by_field_name("key")) == "method"
+        and _OWN_METHOD.fullmatch(typescript.text_of(pair.child_by_field_name("value")))
+        for pair in handed
+    )
 
 
 def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
