@@ -9,7 +9,7 @@ from closeout.console import progress
 from closeout.console.output import add, give, say
 from closeout.engine import patch_series
 from closeout.errors import ExitCode
-from closeout.fs import writer
+from closeout.fs import recovery, writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
 from closeout.model import Changeset, Source
@@ -39,8 +39,9 @@ def check_patches() -> ExitCode:
 
 def render(home: Path) -> ExitCode:
     """Write the rendered manifests, broker configuration and instructions below `home`."""
-    for top in _OURS:
-        _write(home / top, _below(_rendered_files(), top), set())
+    with recovery.whole(home):
+        for top in _OURS:
+            _write(home / top, _below(_rendered_files(), top), set())
     say(f"rendered {len(_rendered_files())} files below {', '.join(_OURS)}")
     give("written", [str(path) for path in _rendered_files()])
     return ExitCode.SETTLED

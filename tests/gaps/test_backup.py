@@ -44,6 +44,10 @@ spec:
 """
 
 
+DEPLOYED = {"database.conf": b"# postgres\n", "k8s/ingress.yaml": b"kind: Ingress\n"}
+"""A PostgreSQL and a cluster, and nothing else to see."""
+
+
 def findings(tree: Tree) -> tuple[Finding, ...]:
     """Return everything the gap finds."""
     return tuple(finding for check in rules.checks(GAP, tree) for finding in check.findings)
@@ -62,7 +66,7 @@ def fixed(tree: Tree) -> Overlay:
 
 def test_detect_finds_each_criterion_open_when_there_is_nothing() -> None:
     """A tree without backups has four open criteria."""
-    assert {finding.criterion for finding in findings(MemoryTree({}))} == set(GAP.criteria)
+    assert {finding.criterion for finding in findings(MemoryTree(DEPLOYED))} == set(GAP.criteria)
 
 
 def test_detect_names_the_traps_of_a_naive_script() -> None:
@@ -83,7 +87,9 @@ def test_detect_is_not_fooled_by_a_comment() -> None:
 
 def test_detect_finds_an_unnamed_script_that_dumps() -> None:
     """A second script with the same faults is found and told from the named one."""
-    tree = fixed(MemoryTree({"infra/dump.sh": NAIVE, "infra/other.sh": b"echo pg_dump_all\n"}))
+    tree = fixed(
+        MemoryTree(DEPLOYED | {"infra/dump.sh": NAIVE, "infra/other.sh": b"echo pg_dump_all\n"})
+    )
     assert {item.path for item in findings(tree)} == {PurePosixPath("infra/dump.sh")}
     assert not any(item.named for item in findings(tree))
 
@@ -104,14 +110,14 @@ def test_detect_names_what_a_naive_cronjob_lacks() -> None:
 
 def test_detect_reports_a_manifest_that_is_no_yaml() -> None:
     """A manifest that does not parse is not judged and not replaced."""
-    tree = MemoryTree({str(CRONJOB): b"kind: CronJob\n  bad: [\n"})
+    tree = MemoryTree(DEPLOYED | {str(CRONJOB): b"kind: CronJob\n  bad: [\n"})
     assert checks(tree)["9.2"].unresolved
     assert CRONJOB not in {edit.path for edit in fixed(tree).edits}
 
 
 def test_detect_finds_a_configmap_with_another_script() -> None:
     """The cluster runs the text in the ConfigMap, so it must be the tested one."""
-    tree = fixed(MemoryTree({}))
+    tree = fixed(MemoryTree(DEPLOYED))
     script = tree.read(BACKUP_SCRIPT) or b""
     tree.lay(Edit(path=BACKUP_SCRIPT, before=script, after=script + b"# local\n", mode=0o755))
     assert [item.rule for item in findings(tree)] == ["cronjob-stale-script"]
@@ -120,12 +126,12 @@ def test_detect_finds_a_configmap_with_another_script() -> None:
 def test_detect_ignores_a_cronjob_that_backs_up_nothing() -> None:
     """Another CronJob, even one that mentions backups, is not ours."""
     other = NAIVE_JOB.replace(b"/scripts/backup-database.sh", b"/bin/report-on-backups")
-    assert findings(fixed(MemoryTree({"k8s/report.yaml": other}))) == ()
+    assert findings(fixed(MemoryTree(DEPLOYED | {"k8s/report.yaml": other}))) == ()
 
 
 def test_derive_closes_every_finding_and_then_rests() -> None:
     """After the fix nothing is open, something was examined, and a second run changes nothing."""
-    tree = fixed(MemoryTree({}))
+    tree = fixed(MemoryTree(DEPLOYED))
     assert findings(tree) == ()
     assert all(check.examined for check in rules.checks(GAP, tree))
     assert GAP.fix(tree) == ()
@@ -133,7 +139,7 @@ def test_derive_closes_every_finding_and_then_rests() -> None:
 
 def test_derive_installs_the_projects_own_scripts() -> None:
     """The scripts arrive byte for byte and executable."""
-    tree = fixed(MemoryTree({}))
+    tree = fixed(MemoryTree(DEPLOYED))
     for path in (BACKUP_SCRIPT, RESTORE_SCRIPT):
         assert tree.read(path) == verbatim(str(path))
         assert tree.mode(path) == 0o755
@@ -148,7 +154,9 @@ def test_derive_replaces_a_naive_script_and_job() -> None:
 def test_derive_leaves_a_second_script_to_its_owner() -> None:
     """Which of two scripts is still needed is not ours to say."""
     left = [
-        item for made in GAP.fix(MemoryTree({"ops/dump.sh": NAIVE})) for item in made.unresolved
+        item
+        for made in GAP.fix(MemoryTree(DEPLOYED | {"ops/dump.sh": NAIVE}))
+        for item in made.unresolved
     ]
     assert [str(item.path) for item in left] == ["ops/dump.sh"]
 

@@ -190,11 +190,11 @@ def test_detect_reports_the_manifest_when_it_does_not_parse(
 
 
 def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
-    """Without the service nothing was examined, so nothing is closed."""
-    checks = rules.checks(GAP, MemoryTree({"README.md": b"x"}))
-
-    assert {check.examined for check in checks} == {()}
-    assert GAP.fix(MemoryTree({"README.md": b"x"})) == ()
+    """The order's own tree that lost it has nothing examined; another tree is not even asked."""
+    lost = MemoryTree({"compose.yaml": b"name: farmiq\n"})
+    assert {check.examined for check in rules.checks(GAP, lost)} == {()}
+    assert rules.checks(GAP, MemoryTree({"README.md": b"x"})) == ()
+    assert GAP.fix(lost) == ()
 
 
 def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:

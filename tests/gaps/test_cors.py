@@ -260,6 +260,77 @@ def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
     assert not check(after, "1.2").findings
 
 
+def test_derive_keeps_the_variable_that_a_service_has() -> None:
+    """Its origins, and the cookies that hang on it, are as they were wherever it is set."""
+    before = (
+        "import os\nlisted = os.getenv('SHOP_ORIGINS', '')\n"
+        "origins = listed.split(',') if listed else ['*']\ncookies = bool(listed)\n"
+    )
+    cors = "app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=cookies)"
+    tree = service(cors, before)
+    after = fixed(tree, fix(tree))
+    assert b"    credentials=cookies,\n    declared=origins,\n" in (after.read(MAIN) or b"")
+    assert wildcards(after) == []
+
+
+def test_derive_refuses_a_closed_pattern_that_it_would_lose() -> None:
+    """A list beside a pattern says not all of the origins."""
+    cors = "CORSMiddleware, allow_origins=[], allow_origin_regex='http://localhost:[0-9]+'"
+    (change,) = fix(service(f"app.add_middleware({cors})"))
+    assert (change.edits, len(change.unresolved)) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix", "is_ours"),
+    [
+        ("", "", True),
+        (", alias='allowed_origins'", "", True),
+        (", alias='DESK_ORIGINS'", "", False),
+        (", validation_alias=AliasChoices('A', 'B')", "", False),
+        (", env='DESK_ORIGINS'", "", False),
+        ("", "model_config = {'env_prefix': 'D_'}", False),
+        ("", "model_config = SettingsConfigDict(env_prefix='D_')", False),
+        ("", "class Config:\n        env_prefix = 'D_'", False),
+    ],
+)
+def test_example_names_the_variable_that_the_settings_class_reads(
+    said: str, prefix: str, *, is_ours: bool
+) -> None:
+    """By its alias, or its name behind the class's prefix; one of ours would change nothing."""
+    cors = "app.add_middleware(CORSMiddleware, allow_origins=Settings().allowed_origins)"
+    field = f"    allowed_origins: list[str] = Field(default=['http://localhost:4000']{said})"
+    settings = f"class Settings(BaseSettings):\n    {prefix or 'debug: bool = False'}\n{field}\n"
+    files = {"app/settings.py": settings, ".env.example": "LEVEL=debug\n"}
+    tree = service(cors, **files)
+    edits = [edit for change in fix(tree) for edit in change.edits]
+    example = next((edit.after for edit in edits if edit.path.name == ".env.example"), b"")
+    assert (b"\nALLOWED_ORIGINS=" in example) is is_ours
+
+
+def test_origins_of_a_foreign_tree_are_its_own() -> None:
+    """Its dev servers, what its compose files publish, what its settings list: none of ours."""
+    vite = '{"devDependencies": {"vite": "5.0.0"}, "scripts": {"dev": "vite"}}'
+    told = {
+        "web/package.json": vite,
+        "web/vite.config.ts": "export default { server: { port: 5110 } };\n",
+        "shop/package.json": '{"dependencies": {"next": "14.0.0"}, "scripts": {"dev": "next"}}',
+        "api/package.json": '{"dependencies": {"express": "4.0.0"}, "scripts": {"dev": "x -p 1"}}',
+        "compose.yml": "services:\n  web:\n    build: ./web\n    ports: ['8088:80']\n"
+        "  api:\n    build: ./api\n    ports: ['9000:9000']\n",
+        "old/.env.example": "CORS_ORIGIN=http://localhost:4000\nAPI=http://localhost:7000\n",
+    }
+    tree = service('app.add_middleware(CORSMiddleware, allow_origins=["*"])')
+    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
+    tree = MemoryTree({**files, **{path: text.encode() for path, text in told.items()}})
+    after = fixed(tree, fix(tree))
+    policy = (after.read("cloud-layer/cloud-herd-service/app/cors.py") or b"").decode()
+    (listed,) = [node for node in ast.parse(policy).body if "LOCAL_ORIGINS" in ast.unparse(node)][
+        :1
+    ]
+    ports = {text.rpartition(":")[2] for text in ast.literal_eval(listed.value)}
+    assert ports == {"5110", "3000", "8088", "4000"}
+
+
 @pytest.mark.parametrize(
     "cors",
     [
@@ -288,11 +359,21 @@ def test_detect_reports_a_service_that_does_not_parse() -> None:
 
 
 def test_detect_says_which_named_services_are_missing() -> None:
-    """A tree without the order's services cannot close the criterion that lists them."""
-    missing = check(service(""), "1.1").unresolved
+    """The order's own tree has most of its services; without the others 1.1 is not closed."""
+    held = {str(path): b"from fastapi import FastAPI\napp = FastAPI()\n" for path in NAMED[:3]}
+    missing = check(MemoryTree(held), "1.1").unresolved
 
-    assert {item.path for item in missing} == set(NAMED)
+    assert {item.path for item in missing} == set(NAMED[3:])
     assert {item.reason for item in missing} == {Reason.MISSING}
+
+
+def test_a_tree_that_is_not_the_orders_own_misses_none_of_its_services() -> None:
+    """Its services are all that 1.1 speaks of."""
+    held = {str(path): b"from fastapi import FastAPI\napp = FastAPI()\n" for path in NAMED[:2]}
+    seen = check(MemoryTree(held), "1.1")
+
+    assert seen.unresolved == ()
+    assert set(seen.examined) == set(NAMED[:2])
 
 
 def test_named_service_without_a_policy_gets_one(tmp_path: Path) -> None:

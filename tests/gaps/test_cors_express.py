@@ -13,7 +13,7 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors import GAP
 from closeout.gaps.cors.fix import fix
-from closeout.gaps.cors.front_ends import ON_EVERY_LIST, ORDERS_ORIGINS
+from closeout.gaps.cors.page_headers import ON_EVERY_LIST
 from closeout.gaps.cors.stages import USUAL
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
@@ -26,6 +26,7 @@ MAIN = f"{FOLDER}/src/index.ts"
 HEAD = "import cors from 'cors';\nimport express from 'express';\n\nconst app = express();\n"
 REFERENCE = BUNDLE / "reference" / "farmiq"
 IDENTITY = "cloud-layer/cloud-identity-access"
+DASHBOARDS = ("http://localhost:5135", "http://localhost:5143")
 
 
 def service(body: str, head: str = HEAD, main: str = MAIN, **others: str) -> MemoryTree:
@@ -92,7 +93,8 @@ def test_fix_closes_every_shape(body: str) -> None:
     assert not check(after).findings
     assert check(after).examined
     assert syntax_error(after.read(MAIN) or b"") is None
-    assert "trustedOrigins()" in text(after)
+    own = "process.env.ORIGIN" if "process.env.ORIGIN" in body else ""
+    assert f"trustedOrigins({own})" in text(after)
     assert fix(after) == ()
 
 
@@ -414,7 +416,23 @@ def test_reference_identity_service_is_mended_with_its_wiring() -> None:
     assert not check(after).findings
 
 
-def _origins(folder: Path, **environment: str) -> list[str] | str:
+@pytest.mark.parametrize(
+    ("origin", "made"),
+    [
+        ("process.env.SHOP_ORIGINS || '*'", "origin: trustedOrigins(process.env.SHOP_ORIGINS)"),
+        ("process.env['WEB'] ?? true", "origin: trustedOrigins(process.env['WEB'])"),
+        ("process.env.ALLOWED_ORIGINS || '*'", "origin: trustedOrigins()"),
+        ("process.env.DEV ? true : ['https://a.example']", "origin: trustedOrigins()"),
+    ],
+)
+def test_derive_keeps_the_variable_that_a_service_has(origin: str, made: str) -> None:
+    """Who has set it in production keeps the origins: ours counts where both are set."""
+    after = fixed(service(f"app.use(cors({{ origin: {origin} }}));"))
+    assert made in text(after)
+    assert not check(after).findings
+
+
+def _origins(folder: Path, declared: str = "", **environment: str) -> list[str] | str:
     """Return what the rendered policy trusts under `environment`, or its refusal."""
     policy = folder / "corsOrigins.js"
     policy.write_bytes(
@@ -423,13 +441,14 @@ def _origins(folder: Path, **environment: str) -> list[str] | str:
             {
                 "typed": False,
                 "commonjs": True,
-                "local_origins": ORDERS_ORIGINS,
+                "local_origins": DASHBOARDS,
                 "request_headers": ON_EVERY_LIST,
                 "stages": USUAL,
             },
         )
     )
-    script = "console.log(JSON.stringify(require('./corsOrigins').trustedOrigins()))"
+    call = f"trustedOrigins({json.dumps(declared)})"
+    script = f"console.log(JSON.stringify(require('./corsOrigins').{call}))"
     done = subprocess.run(
         ["node", "-e", script],
         cwd=folder,
@@ -453,8 +472,12 @@ def test_policy_reads_origins_as_a_browser_writes_them(tmp_path: Path) -> None:
         "http://a.example",
         "http://[::1]:8080",
     ]
-    assert _origins(tmp_path) == list(ORDERS_ORIGINS)
+    assert _origins(tmp_path) == list(DASHBOARDS)
     assert _origins(tmp_path, ALLOWED_ORIGINS="") == []
+    own = ["https://own.example"]
+    assert _origins(tmp_path, declared=own[0], NODE_ENV="production") == own
+    assert _origins(tmp_path, declared="*") == list(DASHBOARDS)
+    assert _origins(tmp_path, declared=own[0], ALLOWED_ORIGINS="") == []
 
 
 @pytest.mark.needs("node")

@@ -114,7 +114,7 @@ def test_detect_leaves_a_socket_with_origins() -> None:
 
 
 PAGES = {
-    "web/package.json": b'{"name": "w", "dependencies": {"react-dom": "18"}, "scripts": {}}',
+    "web/package.json": b'{"name": "w", "dependencies": {"react-dom": "18", "vite": "5"}}',
     "web/vite.config.ts": b"export default { server: { port: 4100 } };\n",
     "web/src/client.ts": b"export const headers = { 'X-Api-Key': key, 'x-frame-options': 'no' };\n",
     "admin/package.json": b'{"devDependencies": {"vite": "5"}, "scripts": {"a": "x --port 4200"}}',

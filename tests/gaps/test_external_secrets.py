@@ -76,7 +76,7 @@ helm install external-secrets external-secrets/external-secrets \\
 
 
 def _tree(**more: bytes) -> MemoryTree:
-    files = {"cloud-layer/docker-compose.yml": COMPOSE}
+    files = {"cloud-layer/docker-compose.yml": COMPOSE, "k8s/ingress.yaml": b"kind: Ingress\n"}
     for folder in ("cloud-api-gateway-bff", "cloud-tenant-registry"):
         files[f"cloud-layer/{folder}/package.json"] = b"{}"
     return MemoryTree(files | more)
@@ -371,6 +371,7 @@ def test_derive_is_stable_and_quick_when_there_are_200_services() -> None:
     """Two hundred services render in under two seconds, twice the same."""
     tree = MemoryTree(
         {f"cloud-layer/s{n:03}/.env.example": b"JWT_SECRET=\nDATABASE_URL=\n" for n in range(200)}
+        | {"k8s/ingress.yaml": b"kind: Ingress\n"}
     )
     started = time.monotonic()
     first = GAP.fix(tree)

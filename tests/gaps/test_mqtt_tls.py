@@ -182,10 +182,12 @@ def test_detect_is_silent_when_a_team_fixed_it_another_way() -> None:
 
 
 def test_detect_examines_nothing_when_there_is_no_broker() -> None:
-    """No broker is no proof: every check is empty, and nothing is written."""
-    base = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
-    assert [check.examined for check in rules.checks(GAP, base)] == [(), (), (), ()]
-    assert GAP.fix(base) == ()
+    """A broker of another kind proves nothing; without any, no rule is asked."""
+    other = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: emqx # mqtt\n"})
+    assert [check.examined for check in rules.checks(GAP, other)] == [(), (), (), ()]
+    none = MemoryTree({"docker-compose.yml": b"services:\n  a:\n    image: redis # mqtt\n"})
+    assert rules.checks(GAP, none) == ()
+    assert GAP.fix(other) == GAP.fix(none) == ()
 
 
 @pytest.mark.parametrize("kept", range(4))
@@ -395,6 +397,33 @@ def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
     after = parse(text(stage, PurePosixPath(path)).encode())
     assert (after.value("max_packet_size"), after.value("max_connections")) == ("99", "7")
     assert production_problems(after) == ()
+
+
+def test_derive_keeps_every_listener_when_it_renders_production_anew() -> None:
+    """TLS for browsers and loopback stay, with the access they had; open plaintext goes."""
+    path = "edge-layer/edge-mqtt-broker/mosquitto.prod.conf"
+    conf = (
+        "per_listener_settings\nlistener 8883\nlistener 1884\nlistener 1885 127.0.0.1\n"
+        "listener 9443\nprotocol websockets\ncertfile /w.crt\nkeyfile /w.key\n"
+        "max_connections 7\npassword_file /p\nallow_anonymous true\n"
+    )
+    stage, left = fixed(tree(**{path.replace("/", "__"): conf}))
+    after = parse(text(stage, PurePosixPath(path)).encode())
+    assert left == ()
+    assert production_problems(after) == ()
+    held = {item.port: item for item in after.listeners}
+    assert set(held) == {1885, 9443, 8883}
+    websockets = {item.name: item.value for item in held[9443].settings}
+    assert websockets == {
+        "protocol": "websockets",
+        "certfile": "/w.crt",
+        "keyfile": "/w.key",
+        "max_connections": "7",
+        "password_file": "/p",
+        "allow_anonymous": "false",
+    }
+    assert held[1885].value("allow_anonymous") == "true"
+    assert held[8883].value("max_connections") == ""
 
 
 def test_derive_leaves_valid_manifests_when_it_closes_the_cluster(reference: DiskTree) -> None:

@@ -195,10 +195,12 @@ def test_detect_leaves_a_lone_empty_marker_alone(content: bytes) -> None:
 
 
 def test_detect_examines_nothing_without_a_dbt_project() -> None:
-    """No pipeline is no proof: every check says that it looked at nothing."""
-    checks = rules.checks(GAP, MemoryTree({"models/a.sql": b"select DATEDIFF(day, a, b)"}))
+    """Models without a project prove nothing: every check says that it looked at nothing."""
+    checks = rules.checks(GAP, MemoryTree({"models/a.sql": b"select a from {{ ref('b') }}"}))
     assert checks
     assert all(not check.examined and not check.findings for check in checks)
+    plain = MemoryTree({"models/a.sql": b"select DATEDIFF(day, a, b)"})
+    assert rules.checks(GAP, plain) == ()
 
 
 def test_detect_skips_installed_packages() -> None:

@@ -184,11 +184,11 @@ def test_detect_reports_the_line_when_a_test_file_does_not_parse(
 
 
 def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
-    """Without the service nothing was examined, so nothing is closed."""
-    checks = rules.checks(GAP, MemoryTree({"README.md": b"x"}))
-
-    assert {check.examined for check in checks} == {()}
-    assert GAP.fix(MemoryTree({"README.md": b"x"})) == ()
+    """The order's own tree that lost it has nothing examined; another tree is not even asked."""
+    lost = MemoryTree({"compose.yaml": b"name: farmiq\n"})
+    assert {check.examined for check in rules.checks(GAP, lost)} == {()}
+    assert rules.checks(GAP, MemoryTree({"README.md": b"x"})) == ()
+    assert GAP.fix(lost) == ()
 
 
 def test_derive_brings_the_policys_tests_when_the_policy_is_there(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
@@ -13,6 +14,7 @@ from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.mqtt_session import session
 from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage
 from closeout.model import ProbeContext
+from tests.gaps.test_mqtt_cluster import FILES as CLUSTER
 from tests.support.builders import write_files
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("mosquitto")]
@@ -178,3 +180,20 @@ def test_session_outlives_a_client_that_takes_its_id(tmp_path: Path) -> None:
         assert held.drops == 0
         thief.disconnect()
         thief.loop_stop()
+
+
+def test_exporter_of_a_pod_is_served_on_loopback_and_clients_over_tls(tmp_path: Path) -> None:
+    """The configuration of a cluster, started: plaintext for the pod's own, TLS for all others."""
+    files = {f"k8s/bus/{name}": text.encode() for name, text in CLUSTER.items()}
+    root = laid(tmp_path, files)
+    held = yaml.safe_load((root / "k8s" / "bus" / "config.yaml").read_text())["data"]
+    container = mosquitto.Container(
+        conf=held["mosquitto.conf"].encode(),
+        files={"/mosquitto/lists/aclfile": held["aclfile"].encode()},
+        certificates={"/mosquitto/certs": "broker"},
+        clients=("probe-device",),
+    )
+    with mosquitto.serving(container) as broker:
+        good = mqtt.tls_context(broker.ca, broker.pair("probe-device"))
+        assert mqtt.connect(broker.ports[8883], good) == "accepted"
+        assert answers(broker) == {1883: "accepted"}

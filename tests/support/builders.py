@@ -125,3 +125,16 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
         for place in sorted(folder.rglob("*"))
         if place.is_file()
     }
+
+
+EVERY_SUBJECT = {
+    "every/app.py": b"from fastapi import FastAPI\n\napp = FastAPI()\n",
+    "every/login.ts": b"// login, refresh, claimCode\n",
+    "every/dbt_project.yml": b"name: every\n",
+    "every/broker.conf": b"# mosquitto\n",
+    "every/database.conf": b"# postgres\n",
+    "every/deployment.yaml": b"kind: Deployment\n",
+    "cloud-layer/cloud-billing-service/README": b"",
+    "edge-layer/edge-vision-inference/README": b"",
+}
+"""Files of a tree to which every criterion applies; there is next to nothing in them."""

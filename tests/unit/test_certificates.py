@@ -17,7 +17,8 @@ from closeout import process
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.x509 import names_of, read_certificate, signed_by
-from closeout.fs import codec
+from closeout.fs import codec, lock, recovery
+from closeout.fs.walk import JOURNAL
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
 from closeout.gaps.mqtt_tls.certificates import tasks as certs
@@ -87,6 +88,84 @@ def test_issue_keeps_keys_private_when_the_umask_is_wide(tmp_path: Path) -> None
     assert len(keys) == 4
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert not list((tmp_path / "certs").rglob(".*.??????*"))
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077, 0o777])
+def test_issue_lets_the_broker_read_when_the_umask_is_narrow(tmp_path: Path, umask: int) -> None:
+    """Certificates are for everybody; folders that are made on the way can be entered."""
+    before = os.umask(umask)
+    try:
+        certificates.issue(tmp_path / "edge/broker/certs", now=NOW)
+    finally:
+        os.umask(before)
+    modes = {
+        str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
+        for path in tmp_path.rglob("*")
+    }
+    assert {modes[name] for name in ("edge", "edge/broker", "edge/broker/certs")} == {0o755}
+    assert {mode for name, mode in modes.items() if name.endswith(".crt")} == {0o644}
+    assert {mode for name, mode in modes.items() if name.endswith(".key")} == {0o600}
+
+
+def test_check_names_what_is_not_valid_yet(folder: Path) -> None:
+    """A clock that was ahead makes certificates that nobody accepts; the next run makes others."""
+    earlier = NOW - timedelta(days=400)
+    states = certificates.check(folder, now=earlier)
+    assert {item.state for item in states} == {State.EARLY}
+    assert "valid from 2026-02-28 23:55 UTC" in states[0].detail
+    keys = everything(folder)
+    certificates.issue(folder, now=earlier)
+    assert {item.state for item in certificates.check(folder, now=earlier)} == {State.VALID}
+    kept = {name: held for name, held in everything(folder).items() if name.endswith(".key")}
+    assert kept == {name: held for name, held in keys.items() if name.endswith(".key")}
+
+
+def test_certificate_is_valid_from_its_first_moment_on(folder: Path) -> None:
+    """Five minutes ahead of its making, for a device whose clock lags."""
+    for moment in (NOW - timedelta(minutes=5), NOW):
+        assert {item.state for item in certificates.check(folder, now=moment)} == {State.VALID}
+
+
+@pytest.mark.parametrize("act", ["dev", "fleet", "renew", "rotate"])
+def test_task_waits_for_nobody_who_writes_to_the_tree(tmp_path: Path, act: str) -> None:
+    """Keys are part of the tree: one writer at a time, and none in a half-written one."""
+    (tmp_path / "fleet").write_text("barn-1\n")
+
+    def dev(fleet: str) -> ExitCode:
+        return certs.dev(
+            tmp_path, root=str(tmp_path), names="", fleet=fleet, force=False, dry_run=False
+        )
+
+    acts = {
+        "dev": lambda: dev(""),
+        "fleet": lambda: dev(str(tmp_path / "fleet")),
+        "renew": lambda: certs.renew(tmp_path, root=str(tmp_path)),
+        "rotate": lambda: certs.rotate(tmp_path, step="trust", root=str(tmp_path)),
+    }
+    dev("")
+    before = everything(tmp_path)
+    go = os.pipe()
+    ready = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with lock.held(tmp_path):
+            os.write(ready[1], b"x")
+            os.read(go[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    try:
+        with pytest.raises(CloseoutError) as caught:
+            acts[act]()
+    finally:
+        os.write(go[1], b"x")
+        os.waitpid(child, 0)
+    assert caught.value.reference == "tree-busy"
+    assert everything(tmp_path) == before
+    acts[act]()
+    (tmp_path / JOURNAL).mkdir()
+    (tmp_path / JOURNAL / "journal.json").write_text("{}")
+    with pytest.raises(recovery.HalfWrittenError):
+        acts[act]()
 
 
 def test_issue_changes_no_byte_when_everything_is_valid(folder: Path) -> None:

@@ -27,7 +27,7 @@ from closeout.gaps import GAPS
 from closeout.model import Gap, Observation, Probe, ProbeContext, Tree
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
-from tests.support.builders import snapshot, write_files
+from tests.support.builders import EVERY_SUBJECT, snapshot, write_files
 from tests.support.monorepos import reference_copy, space_for
 
 BROKEN = "cors"
@@ -250,12 +250,12 @@ def _answers(_: ProbeContext) -> Observation:
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Workspace:
-    """Return a workspace on a tree with one file."""
-    return space_for(tmp_path, write_files(tmp_path / "root", {"state": b"good"}))
+    """Return a workspace on a tree with hardly anything in it."""
+    return space_for(tmp_path, write_files(tmp_path / "root", {"state": b"good"} | EVERY_SUBJECT))
 
 
 def _toy(folder: Path) -> DiskTree:
-    return DiskTree(write_files(folder / "toy", {"state": b"good"}))
+    return DiskTree(write_files(folder / "toy", {"state": b"good"} | EVERY_SUBJECT))
 
 
 def test_a_probe_that_fails_blocks_its_criterion_and_hides_no_other(

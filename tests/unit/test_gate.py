@@ -23,7 +23,7 @@ from closeout.model import (
 )
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
-from tests.support.builders import write_files
+from tests.support.builders import EVERY_SUBJECT, write_files
 from tests.support.monorepos import space_for
 
 
@@ -134,7 +134,7 @@ def _toy_gate(means: Means, requirements: str = "", number: str = "1.1") -> Gate
 
 
 def _fixed(tmp_path: Path) -> Workspace:
-    root = write_files(tmp_path / "root", {"state": b"bad"})
+    root = write_files(tmp_path / "root", {"state": b"bad"} | EVERY_SUBJECT)
     space = space_for(tmp_path / "home", root)
     edit = Edit(path=PurePosixPath("state"), before=b"bad", after=b"good")
     fix.write(space, planner.Plan(before={}, after={}, proposals=(), edits=(edit,)))

@@ -35,7 +35,10 @@ FORMS = ("report.json", "report.md", "report.html", "junit.xml", "findings.sarif
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, store.Run]:
     """Return a workspace and a run that wrote a file, with every kind of file that a run keeps."""
     home = tmp_path_factory.mktemp("pristine")
-    root = write_files(home / "root", {"cloud-layer/a/a.txt": WORD + NEWLINE})
+    open_policy = b"from fastapi.middleware.cors import CORSMiddleware\n"
+    open_policy += b'app.add_middleware(CORSMiddleware, allow_origins=["*"])\n'
+    files = {"cloud-layer/a/a.txt": WORD + NEWLINE, "cloud-layer/a/app.py": open_policy}
+    root = write_files(home / "root", files)
     space = space_for(home, root)
     nothing = PreparedSet(patches=(), withheld=())
     run = fix.write(space, planner.plan((toy_gap(),), DiskTree(root), lambda _: nothing))

@@ -19,6 +19,7 @@ TOLD_ELSEWHERE = {
     "formats/compose.py:services": "unparsable.compose_files",
     "formats/compose_check.py:published": "problems() says so of the same file",
     "formats/dockerfile.py:_words": "what is no list is words, as the builder reads it",
+    "formats/front_ends.py:_ports": "a manifest that is none serves no pages",
     "formats/helm.py:listed": "unparsable.chart_values",
     "formats/helm.py:variables": "unparsable.chart_values",
     "formats/manifests.py:documents_at": "validate(), unread_manifests, unparsable.chart_values",

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout.console import failures, progress
 from closeout.console.output import add, give, say
+from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import undo, writer
 from closeout.fs.tree import DiskTree, digest
@@ -76,7 +77,11 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
     What an operator's cluster says is asked once: no fix of a tree changes it.
     """
     session, means = asked[0].session, asked[0].means
-    pairs = [(gate, pythons(gate.requirements) if gate.requirements else None) for gate in asked]
+    beside = subjects.absent_of(GAPS, DiskTree(space.root))
+    put = [gate for gate in asked if not beside.keys() >= set(gate.criteria)]
+    if not put:
+        return none_applies(session, (item for gate in asked for item in gate.criteria), beside)
+    pairs = [(gate, pythons(gate.requirements) if gate.requirements else None) for gate in put]
 
     def ask(root: Path, folder: Path) -> list[Row]:
         folder.mkdir(mode=0o755)
@@ -107,8 +112,16 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
             seconds=seconds,
         )
         for probe, criterion, seen in (*seen_after, *failed)
+        if criterion not in beside
     ]
     return conclude(space, session, answers, means)
+
+
+def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
+    """Say that a session has nothing to ask of a tree, and why; that is settled."""
+    reasons = dict.fromkeys(beside[number] for number in criteria)
+    say(f"{session}: not applicable, {'; '.join(reasons)}")
+    return ExitCode.SETTLED
 
 
 def _seen(gate: Gate, context: GateContext) -> tuple[Row, ...]:
@@ -180,6 +193,10 @@ def judge_suites(space: Workspace) -> ExitCode:
     ]
     _print_items(seen)
     give("judged", evidence_store.to_json(seen))
+    asked = {number for gate in gates() if gate.suite for number in gate.criteria}
+    beside = subjects.absent_of(GAPS, DiskTree(space.root))
+    if not seen and beside.keys() >= asked:
+        return none_applies("suites", asked, beside)
     return _code(seen)
 
 

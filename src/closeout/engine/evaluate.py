@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.rules import Detection
+from closeout.engine.subjects import Absent
 from closeout.fs.walk import FOLDER
 from closeout.model import (
     Check,
@@ -45,6 +46,8 @@ class Case:
     """The files that nobody could look into."""
     stopped: Mapping[str, Sequence[Unresolved]] = field(default_factory=dict)
     """What stops the whole gap of a criterion, by the criterion's id."""
+    absent: Absent = field(default_factory=dict)
+    """The criteria that do not apply to the tree, and why."""
 
 
 def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
@@ -60,14 +63,20 @@ def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
 def _resting(criterion: Criterion, rulings: Mapping[str, Ruling]) -> Ruling:
     grounds = [rulings[number] for number in criterion.rests_on]
     worst = max(grounds, key=lambda item: item.verdict)
+    if worst.verdict is Verdict.NOT_APPLICABLE:
+        because = "; ".join(dict.fromkeys(item.because for item in grounds))
+        return _ruled(criterion, Verdict.NOT_APPLICABLE, because)
     if worst.verdict is Verdict.CLOSED:
-        seen = tuple(item for ground in grounds for item in ground.evidence)
-        because = f"all of {', '.join(criterion.rests_on)} are closed"
+        closed = [item for item in grounds if item.verdict is Verdict.CLOSED]
+        seen = tuple(item for ground in closed for item in ground.evidence)
+        because = f"all of {', '.join(item.criterion.id for item in closed)} are closed"
+        if len(closed) < len(grounds):
+            because += ", and the others do not apply"
         return Ruling(criterion=criterion, verdict=Verdict.CLOSED, because=because, evidence=seen)
     told = ", ".join(
         f"{item.criterion.id} {item.verdict.name}"
         for item in grounds
-        if item.verdict is not Verdict.CLOSED
+        if item.verdict > Verdict.CLOSED
     )
     return Ruling(
         criterion=criterion,
@@ -89,6 +98,8 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
     if stopped:
         because = "; ".join(dict.fromkeys(item.detail for item in stopped))
         return _ruled(criterion, _worst_reason(stopped), because, fresh)
+    if criterion.id in case.absent:
+        return _not_applicable(criterion, case)
     found = [(slug, item) for slug, check in checks for item in check.findings]
     refused = [item for _, check in checks for item in check.unresolved]
     refused += unjudged([check for _, check in checks], case.unreadable)
@@ -98,6 +109,15 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
     if refused:
         return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
     return _from_evidence(criterion, case)
+
+
+def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
+    """Return that a criterion does not apply; what could not be read may hold its subject."""
+    because = case.absent[criterion.id]
+    if not case.unreadable:
+        return _ruled(criterion, Verdict.NOT_APPLICABLE, because)
+    told = ", ".join(str(item.path) for item in case.unreadable)
+    return _ruled(criterion, Verdict.UNPROVEN, f"{because} that can be read, but for {told}")
 
 
 def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
@@ -198,7 +218,7 @@ def _waived(criterion: Criterion, case: Case) -> Ruling:
     reduced, waivers = _without_waived(criterion, case)
     ruling = _own_ruling(criterion, reduced)
     whole = case.waivers.get(criterion.id)
-    if whole is not None and ruling.verdict is not Verdict.CLOSED:
+    if whole is not None and ruling.verdict > Verdict.CLOSED:
         return _accepted(ruling, whole)
     settled = ruling.verdict is Verdict.CLOSED or (
         ruling.verdict is Verdict.UNPROVEN and not ruling.evidence

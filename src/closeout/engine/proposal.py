@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.console import failures
 from closeout.engine import rules
 from closeout.engine.patch_series import PreparedSet
+from closeout.engine.subjects import absent
 from closeout.errors import CloseoutError
 from closeout.formats.images import shipped
 from closeout.fs import patching
@@ -46,6 +47,8 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 
 
 def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
+    if gap.criteria and absent(gap, tree).keys() >= set(gap.criteria):
+        return Proposal(gap=gap.slug, edits=())
     stage = Overlay(tree)
     open_paths = {finding.path for finding in rules.findings(checks)}
     withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.console import failures, redaction
+from closeout.engine.subjects import absent
 from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
 
 Detection = Mapping[str, tuple[Check, ...]]
@@ -63,9 +64,16 @@ def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 
 
 def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
-    """Return one check a rule of the gap, in their order; none of an optional one without files."""
+    """Return one check a rule of the gap, in their order; none of an optional one without files.
+
+    A rule that does not apply to the tree, or whose criterion does not, makes none either.
+    """
+    beside = absent(gap, tree)
+    asked = [rule for rule in gap.rules if rule.criterion not in beside and rule.applies(tree)]
+    if not asked:
+        return ()
     surveyed = gap.survey(tree)
-    made = ((rule, _check(gap, rule, surveyed, tree)) for rule in gap.rules)
+    made = ((rule, _check(gap, rule, surveyed, tree)) for rule in asked)
     return tuple(
         check for rule, check in made if check.examined or check.unresolved or not rule.is_optional
     )

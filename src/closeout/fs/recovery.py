@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -110,6 +111,18 @@ def assert_whole(root: Path) -> None:
     """Raise HalfWrittenError where a command was cut off while it wrote to the tree."""
     if why := cut_off(root):
         raise HalfWrittenError(root, why, ExitCode.GAPS_LEFT)
+
+
+@contextmanager
+def whole(root: Path) -> Iterator[None]:
+    """Keep every other writer out of a tree that is whole, for the block.
+
+    For what is written to a tree without a transaction: keys, and files that are rendered anew.
+    Raises HalfWrittenError, and CloseoutError("tree-busy").
+    """
+    assert_whole(root)
+    with lock.held(root):
+        yield
 
 
 def _put_back(top: int, entry: JournalEntry, journal: Journal, tally: _Tally) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 
+from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs.tree import below
 from closeout.harness.quality_gate import Minimum
 from closeout.model import (
@@ -51,6 +52,11 @@ class Tested:
 def tested(service: PurePosixPath, tree: Tree) -> Tested:
     """Return the files of `service`."""
     return Tested(tree=tree, service=service, paths=tuple(below(tree, service)))
+
+
+def is_wanted(service: PurePosixPath, tree: Tree) -> bool:
+    """Return whether a suite is asked for: its service is there, or the tree is the order's own."""
+    return bool(below(tree, service)) or project(tree) == ORDERS_PROJECT
 
 
 def rule(name: str, criterion: str, locate: Callable[[Tested], Located], message: str = "") -> Rule:

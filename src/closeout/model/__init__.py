@@ -24,6 +24,7 @@ from closeout.model.gaps import Deviation, Gap, WorkOrder
 from closeout.model.gates import Gate, GateContext, Row
 from closeout.model.probes import Measure, Observation, Probe, ProbeContext, ProofKind, Service
 from closeout.model.rules import Located, Place, Rule
+from closeout.model.subjects import Subject
 from closeout.model.tree import FileQuestion, Tree
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Rule",
     "Service",
     "Source",
+    "Subject",
     "Text",
     "Tree",
     "Unresolved",

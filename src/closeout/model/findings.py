@@ -29,12 +29,14 @@ class Means(Enum):
 class Verdict(IntEnum):
     """A ruling's outcome, best to worst; a gap takes its worst."""
 
-    CLOSED = 0
-    WAIVED = 1
-    UNPROVEN = 2
-    DRIFTED = 3
-    BLOCKED = 4
-    OPEN = 5
+    NOT_APPLICABLE = 0
+    """The tree has nothing that the criterion is about: neither proven nor in the way."""
+    CLOSED = 1
+    WAIVED = 2
+    UNPROVEN = 3
+    DRIFTED = 4
+    BLOCKED = 5
+    OPEN = 6
 
 
 class Reason(Enum):

@@ -12,6 +12,7 @@ from closeout.model.findings import Criterion
 from closeout.model.gates import Gate
 from closeout.model.probes import Probe, Service
 from closeout.model.rules import Rule
+from closeout.model.subjects import Subject
 from closeout.model.tree import Tree
 from closeout.model.verdicts import Ruling
 
@@ -42,6 +43,8 @@ class Gap:
     fix: Callable[[Tree], tuple[Changeset, ...]]
     rules: tuple[Rule, ...] = ()
     """What has to hold on a tree."""
+    subjects: tuple[Subject, ...] = ()
+    """What a tree has to hold for its criteria, and the order's manual checks, to apply."""
     survey: Callable[[Tree], Any] = lambda tree: tree
     """What all the rules are given of a tree."""
     gates: Callable[[], tuple[Gate, ...]] = tuple

@@ -52,6 +52,8 @@ class Rule:
     """What may be shown of a line."""
     is_optional: bool = False
     """Says nothing of a tree where it finds nothing to look at."""
+    applies: Callable[[Tree], bool] = lambda _: True
+    """Whether there is anything on a tree that it could be about; else it is not asked."""
     holds_secrets: bool = False
     """Whether a place may hold a usable secret: what stands on its line is masked everywhere."""
     reads: Collection[Callable[[Tree], tuple[Unresolved, ...]]] = ()

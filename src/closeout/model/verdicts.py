@@ -81,6 +81,11 @@ class Ruling:
         if self.verdict is Verdict.CLOSED and any(item.passed is False for item in self.evidence):
             message = f"criterion {self.criterion.id} cannot be CLOSED against failing evidence"
             raise ValueError(message)
+        if self.verdict is Verdict.NOT_APPLICABLE and any(
+            item.passed is False for item in self.evidence
+        ):
+            message = f"criterion {self.criterion.id} applies: evidence about it fails"
+            raise ValueError(message)
         if self.verdict is Verdict.WAIVED and self.waiver is None:
             message = f"criterion {self.criterion.id} cannot be WAIVED without a waiver"
             raise ValueError(message)

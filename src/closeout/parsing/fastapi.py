@@ -160,19 +160,9 @@ def _is_worth_reading(service: FastApiService) -> bool:
     return bool(service.own or service.apps or service.cors_calls or service.unparsable)
 
 
-def missing_services(tree: Tree, named: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
-    """Return the main modules of `named` whose service stands nowhere in the tree."""
-    present = {path.parent.parent.name for path in tree.ending(_PYTHON)}
-    return tuple(
-        Unresolved(
-            path=path,
-            reason=Reason.MISSING,
-            detail="the order lists this service, and it is not in the tree",
-            hint="name the monorepo that holds it: --root DIR, or waive the criterion.",
-        )
-        for path in named
-        if path.parent.parent.name not in present
-    )
+def has_services(tree: Tree) -> bool:
+    """Return whether the tree has a file that makes it a FastAPI or Starlette service, or may."""
+    return bool(tree.candidates(_APPLICATIONS))
 
 
 def _looks_like_one(content: bytes) -> bool:

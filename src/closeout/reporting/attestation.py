@@ -52,7 +52,8 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
     """Return the statement: the tree is its subject, the run's files and tools its configuration.
 
     `digests` maps a file of the run's folder to its SHA-256 in hexadecimal. A criterion that is
-    CLOSED or WAIVED passed, one that is UNPROVEN is a warning, any other failed.
+    CLOSED or WAIVED passed, one that is UNPROVEN is a warning, one that does not apply to the tree
+    is in no list, and any other failed.
     """
     by_verdict: dict[str, list[str]] = {}
     for row in report["criteria"]:

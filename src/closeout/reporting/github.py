@@ -15,6 +15,7 @@ from closeout.console import output
 from closeout.errors import CloseoutError
 from closeout.reporting.markdown import cell
 
+_SETTLED = {"CLOSED", "NOT_APPLICABLE", "WAIVED"}
 _MOST = 10
 """The runner shows ten annotations of a kind for a step and drops the others."""
 _MOST_SUMMARY = 1024 * 1024
@@ -101,7 +102,7 @@ def summary(given: Mapping[str, Any], error: CloseoutError | None) -> str:
                 (
                     (item["id"], item["verdict"], item["because"], item["settled_by"])
                     for item in report["criteria"]
-                    if item["verdict"] not in {"CLOSED", "WAIVED"} and not item["rests_on"]
+                    if item["verdict"] not in _SETTLED and not item["rests_on"]
                 ),
             ),
         ]

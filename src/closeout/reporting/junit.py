@@ -14,18 +14,19 @@ def render(report: Mapping[str, Any]) -> bytes:
     """Return one suite a means (static, suite, live, operator), one case a probe and criterion.
 
     A probe that failed is a failure, one that did not run is skipped with its reason; a criterion
-    that nothing speaks for is a skipped case of the suite `criteria`, so that it is not missed. A
-    failure of ours is an error of the suite `bugs`.
+    that nothing speaks for, or that does not apply to the tree, is a skipped case of the suite
+    `criteria`, so that it is not missed. A failure of ours is an error of the suite `bugs`.
     """
     root = Element("testsuites", name=f"closeout {report['work_order']}")
     owned = [row for row in report["criteria"] if not row["rests_on"]]
+    beside = [row for row in owned if row["verdict"] == "NOT_APPLICABLE"]
     by_means: dict[str, list[Mapping[str, Any]]] = {}
-    for item in (item for row in owned for item in row["evidence"]):
+    for item in (item for row in owned if row not in beside for item in row["evidence"]):
         by_means.setdefault(item["means"], []).append(item)
     for means, items in sorted(by_means.items()):
         _suite(root, means, items)
     _bugs(root, report.get("bugs", ()))
-    _unspoken(root, [row for row in owned if not row["evidence"]])
+    _unspoken(root, [row for row in owned if row in beside or not row["evidence"]])
     rendered: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return rendered
 

@@ -139,12 +139,16 @@ def _touched(text: str) -> str:
 
 def _headline(counts: Mapping[str, int], total: int) -> str:
     closed = counts.get("CLOSED", 0)
+    applicable = total - counts.get("NOT_APPLICABLE", 0)
     left = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
     if left:
         return f"{left} of {total} criteria are not met"
-    if closed == total:
-        return f"all {total} criteria are closed"
-    return f"{closed} of {total} criteria closed, none open, the rest not proven here"
+    if not applicable:
+        return f"none of the {total} criteria applies to this tree"
+    told = "" if applicable == total else " that apply"
+    if closed == applicable:
+        return f"all {applicable} criteria{told} are closed"
+    return f"{closed} of {applicable} criteria{told} closed, none open, the rest not proven here"
 
 
 def _strip(counts: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -14,7 +14,10 @@ _INFORMATION = "docs/gaps.md"
 
 
 def render(report: Mapping[str, Any]) -> bytes:
-    """Return every place that is still open; what is closed or merely unproven is no result."""
+    """Return every place that is still open; what is closed or merely unproven is no result.
+
+    What does not apply to the tree is a notification: readers take every result for an alert.
+    """
     results = [_result(place) for place in report["findings"]]
     rules = sorted({(place["rule"], place["gap"]) for place in report["findings"]})
     document = {
@@ -34,21 +37,29 @@ def render(report: Mapping[str, Any]) -> bytes:
                 },
                 "properties": {"treeDigest": report["tree_digest"], "run": report["run"]},
                 "results": results,
-                **_invocations(report.get("bugs", ())),
+                **_invocations(report.get("bugs", ()), _skipped(report)),
             }
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _invocations(bugs: Sequence[str]) -> dict[str, object]:
-    """Return the failures of ours as the run's notifications; nothing without one."""
-    if not bugs:
+def _invocations(bugs: Sequence[str], skipped: Sequence[str]) -> dict[str, object]:
+    """Return failures of ours and what was skipped as notifications; nothing without one."""
+    told = [("error", bug) for bug in bugs] + [("none", reason) for reason in skipped]
+    if not told:
         return {}
-    notifications = [{"level": "error", "message": {"text": bug}} for bug in bugs]
-    return {
-        "invocations": [{"executionSuccessful": False, "toolExecutionNotifications": notifications}]
-    }
+    notifications = [{"level": level, "message": {"text": text}} for level, text in told]
+    run = {"executionSuccessful": not bugs, "toolExecutionNotifications": notifications}
+    return {"invocations": [run]}
+
+
+def _skipped(report: Mapping[str, Any]) -> list[str]:
+    return [
+        f"criterion {row['id']} does not apply: {row['because']}"
+        for row in report["criteria"]
+        if row["verdict"] == "NOT_APPLICABLE" and not row["rests_on"]
+    ]
 
 
 def _rule(rule: str, gap: str) -> dict[str, object]:

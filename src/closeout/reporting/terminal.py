@@ -39,6 +39,7 @@ def to_terminal(
             *(["", "not read:", *unread] if unread else []),
             *_left_open(report, mine, rulings, root, whole=whole),
             *_unproven(rulings, root),
+            *_not_applicable(rulings),
         ]
     )
 
@@ -165,3 +166,17 @@ def _unproven(rulings: Sequence[Ruling], root: Path | None) -> list[str]:
         )
     ]
     return ["", "left unproven, and what settles it:", *lines] if lines else []
+
+
+def _not_applicable(rulings: Sequence[Ruling]) -> list[str]:
+    """Return what does not apply to the tree, a reason at a time; nothing without one."""
+    by_reason: dict[str, list[str]] = {}
+    for item in rulings:
+        if item.verdict is Verdict.NOT_APPLICABLE:
+            by_reason.setdefault(item.because, []).append(item.criterion.id)
+    lines = [
+        line
+        for reason, numbers in by_reason.items()
+        for line in wrapped("  ", f"{reason}: {', '.join(numbers)}")
+    ]
+    return ["", "not applicable:", *lines] if lines else []

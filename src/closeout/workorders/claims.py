@@ -53,6 +53,7 @@ _OUTCOMES = {
     Verdict.CLOSED: ClaimOutcome.HELD,
     Verdict.UNPROVEN: ClaimOutcome.UNPROVABLE,
     Verdict.WAIVED: ClaimOutcome.UNPROVABLE,
+    Verdict.NOT_APPLICABLE: ClaimOutcome.UNPROVABLE,
 }
 """What is open, drifted or cannot be judged for a fault of the tree's own refutes a claim."""
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from closeout.cli import parity_rows
+from closeout.cli import parity_rows, session
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
+from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
@@ -41,8 +42,9 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """
     tree = DiskTree(space.root)
     found = service_discovery.roster(tree)
-    absent = frozenset().union(*(gap.unlisted for gap in GAPS)) - set(found)
-    listed = [probe for gap in GAPS for probe in _probes(gap) if probe.subject not in absent]
+    every = [probe for gap in GAPS for probe in _probes(gap)]
+    absent = _absent(every, frozenset(found))
+    listed = [probe for probe in every if probe.subject not in absent]
     asked = {probe.subject for probe in listed}
     further = [
         probe
@@ -51,9 +53,24 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         for gap in GAPS
         for probe in _probes_of(gap, tree, member)
     ]
-    probes = tuple(probe for probe in (*listed, *further) if probe.id.startswith(only))
+    beside = subjects.absent_of(GAPS, tree)
+    wanted = [probe for probe in (*listed, *further) if probe.id.startswith(only)]
+    probes = tuple(probe for probe in wanted if probe.criterion not in beside)
     whole = tuple(found.values()) if parity_rows.NAME.startswith(only or parity_rows.NAME) else ()
+    if wanted and not probes and not whole:
+        return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
     return ask_battery(space, python, probes, whole)
+
+
+def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
+    """Return the services that are not asked for: unlisted ones that a tree does not have.
+
+    Of a tree that lacks most of those that the order lists, it lists none: it is another tree.
+    """
+    unlisted = frozenset[str]().union(*(gap.unlisted for gap in GAPS))
+    listed = frozenset(probe.subject for probe in probes if probe.subject) - unlisted
+    is_another = 2 * len(listed & found) < len(listed)
+    return (unlisted | listed if is_another else unlisted) - found
 
 
 def _probes(gap: Gap) -> tuple[Probe, ...]:

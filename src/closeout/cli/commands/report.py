@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import progress
 from closeout.console.output import Detail, detail, give, say, sum_up
-from closeout.engine import detector_evidence, evaluate, planner, rules, waivers
+from closeout.engine import detector_evidence, evaluate, planner, rules, subjects, waivers
 from closeout.errors import ExitCode
 from closeout.fs.tree import digest
 from closeout.gaps import GAPS
@@ -45,6 +45,8 @@ def ruled(
     `found` is what all the gaps detect on it.
     """
     tree_digest = digest(tree)
+    absent = subjects.absent_of(GAPS, tree)
+    # Only now: looking for subjects meets files that nothing else looked into.
     unreadable = tree.unreadable()
     now = datetime.now(UTC)
     proven = [
@@ -63,6 +65,7 @@ def ruled(
         evidence=(*static_evidence(space, tree, found, found), *proven),
         waivers=register.in_force,
         unreadable=unreadable,
+        absent=absent,
         stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
     )
     rulings = evaluate.judge(WO_004, case)

@@ -21,7 +21,7 @@ bucket's place, measures what was lost, and reckons what five minutes would cost
 from closeout.gaps.backup.deviations import DEVIATIONS
 from closeout.gaps.backup.fix import fix
 from closeout.gaps.backup.rpo import section
-from closeout.gaps.backup.rules import RULES
+from closeout.gaps.backup.rules import RULES, SUBJECTS
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -31,6 +31,7 @@ GAP = Gap(
     priority="P0",
     criteria=("9.1", "9.2", "9.3", "9.4"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     probes=later(f"{__name__}.probes", "PROBES"),
     gates=later(f"{__name__}.gates", "GATES"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from closeout.formats.holdings import has_cluster
 from closeout.fs.tree import Overlay
 from closeout.gaps.backup import point_in_time
 from closeout.gaps.backup.cronjob import cronjob
@@ -23,12 +24,15 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset each for the scripts, the jobs and the archiving, where they are open.
 
     The backup script and the restore script come together: one reads what the other writes. The
-    jobs are judged on the tree with the new scripts, since their ConfigMap carries them.
+    jobs are judged on the tree with the new scripts, since their ConfigMap carries them; a tree
+    that nothing deploys to a cluster gets no job and no archive there.
     """
     found, names = script(tree), names_of(tree)
     siblings = _others(found, BACKUP_SCRIPT, "script with the same faults")
     bad = _is_faulty(found, BACKUP_SCRIPT) or upload(tree).places or restore(tree).places
     installed = _changeset("backup-scripts", tree, scripts() if bad else (), siblings)
+    if not has_cluster(tree):
+        return (installed,) if installed.edits or installed.unresolved else ()
     jobs = cronjob(Overlay(tree, installed.edits))
     wanted = manifests(names) if _is_faulty(jobs, CRONJOB) and not jobs.unresolved else ()
     other = _others(jobs, CRONJOB, "CronJob with faults")

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from closeout.formats.holdings import has_cluster, has_postgres
 from closeout.gaps.backup import detect
 from closeout.gaps.backup.cronjob import cronjob
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT
-from closeout.model import Rule
+from closeout.model import Rule, Subject
+
+SUBJECTS = (
+    Subject(
+        what="PostgreSQL",
+        criteria=("9.1", "9.2", "9.3", "9.4", "M.8"),
+        is_in=has_postgres,
+    ),
+    Subject(
+        what="Kubernetes manifest or chart, so no job",
+        criteria=("9.2",),
+        is_in=lambda tree: has_cluster(tree) or not has_postgres(tree),
+    ),
+)
 
 RULES = (
     Rule(
@@ -33,6 +47,7 @@ RULES = (
         id="point-in-time",
         criterion="9.4",
         locate=detect.archive,
+        applies=has_cluster,
         message="no WAL is archived, so a disaster may cost a day: the plan allows 15 minutes",
     ),
     Rule(

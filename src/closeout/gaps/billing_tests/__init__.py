@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from closeout.gaps.billing_tests.deviations import DEVIATIONS
 from closeout.gaps.billing_tests.fix import fix
-from closeout.gaps.billing_tests.rules import RULES, survey
+from closeout.gaps.billing_tests.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -26,6 +26,7 @@ GAP = Gap(
     priority="P0",
     criteria=("5.1", "5.2", "5.3", "5.4", "5.5"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),

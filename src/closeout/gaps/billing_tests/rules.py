@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from closeout.gaps.billing_tests import jest_package
 from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
 from closeout.harness.quality_gate import Minimum
-from closeout.harness.suite_install import Tested, count, lacking, rule, tested
-from closeout.model import Located, Place, Reason, Unresolved
+from closeout.harness.suite_install import Tested, count, is_wanted, lacking, rule, tested
+from closeout.model import Located, Place, Reason, Subject, Unresolved
 from closeout.parsing import test_files
 
 PACKAGE = BILLING_SERVICE / "package.json"
@@ -50,6 +50,14 @@ def _troubles(read: jest_package.JestPackage, seen: Tested) -> Iterator[Place]:
         message = "there is no jest configuration, so coverage has no floor"
         yield lacking(CONFIGURATION, "jest", message)
 
+
+SUBJECTS = (
+    Subject(
+        what="billing service that the suite fits",
+        criteria=("5.1", "5.2", "5.3", "5.4", "5.5", "M.4"),
+        is_in=partial(is_wanted, BILLING_SERVICE),
+    ),
+)
 
 survey = partial(tested, BILLING_SERVICE)
 

@@ -48,7 +48,7 @@ from __future__ import annotations
 
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import fix
-from closeout.gaps.cors.rules import RULES, survey
+from closeout.gaps.cors.rules import RULES, SUBJECTS, survey
 from closeout.gaps.cors.services import UNLISTED
 from closeout.model import Gap, later
 
@@ -59,6 +59,7 @@ GAP = Gap(
     priority="P0",
     criteria=("1.1", "1.2", "1.3"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 
 from closeout.gaps.cors.fastapi.handwritten import open_headers
 from closeout.gaps.cors.fastapi.sockets import open_sockets
+from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
 
-VARIABLE = "ALLOWED_ORIGINS"
 NAMED = (
     PurePosixPath("edge-layer/edge-vision-inference/app/main.py"),
     PurePosixPath("cloud-layer/cloud-llm-insights-service/app/main.py"),
@@ -116,7 +116,7 @@ def unconfigurable(service: FastApiService) -> Iterator[Flawed]:
 
     A module that reads it beside such a policy, and that nobody asks, configures nothing.
     """
-    read = any(_reads_variable(module) for module in service.modules.values())
+    read = configured_by(service)
     for path, call in service.cors_calls:
         own = [node for node, _ in _given(service, path, call, "allow_origins")]
         if not read or any(_is_own_wildcard(node) for node in own):
@@ -172,30 +172,3 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return re.compile(pattern) if len(pattern) <= _LONGEST_PATTERN else None
     except re.error:
         return None
-
-
-def _text(node: ast.AST | None) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
-def _reads_variable(module: Module) -> bool:
-    if VARIABLE.lower().encode() not in module.content.lower():
-        return False
-    for node in module.nodes:
-        if isinstance(node, ast.Call):
-            given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(_text(value) == VARIABLE for value in given):
-                return True
-        elif isinstance(node, ast.Subscript):
-            if _text(node.slice) == VARIABLE:
-                return True
-        elif isinstance(node, ast.ClassDef) and _is_settings_field(node):
-            return True
-    return False
-
-
-def _is_settings_field(node: ast.ClassDef) -> bool:
-    return any("Settings" in ast.unparse(base) for base in node.bases) and any(
-        isinstance(field, ast.AnnAssign) and ast.unparse(field.target).upper() == VARIABLE
-        for field in node.body
-    )

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.fs.tree import Overlay
+from closeout.gaps.cors import page_headers
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
     absent_policies,
-    is_closed,
     open_policies,
     unconfigurable,
 )
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.front_ends import FrontEnds, front_ends
+from closeout.gaps.cors.fastapi.options import declared, kept, listed
 from closeout.gaps.cors.stages import stage_variables
-from closeout.gaps.cors.wiring import delivery, policy_folders
+from closeout.gaps.cors.wiring import delivery, origins, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -50,38 +50,25 @@ class _Policy:
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an open policy, and one for the compose files."""
     found = services(tree)
-    pages = front_ends(tree)
-    changes = [
-        *(_changeset(tree, service, pages) for service in found),
-        *express_changes(tree, pages),
-    ]
-    kept = sorted(
+    changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]
+    changed = sorted(
         (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
     )
-    overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
+    overlay = Overlay(tree, (edit for item in changed for edit in item.edits))
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
-    carried = delivery(pages.origins or _declared_anywhere(found))
+    written = (text for service in found for text in _written_origins(service))
+    reaching = delivery(overlay, sorted(set(written)))
     for name, edits in (
-        ("compose", tuple(carried.compose_edits(tree, folders))),
-        ("charts", tuple(carried.chart_edits(tree, folders))),
+        ("compose", tuple(reaching.compose_edits(overlay, folders))),
+        ("charts", tuple(reaching.chart_edits(overlay, folders))),
     ):
         if edits:
-            kept.append(Changeset(name=name, edits=edits))
-    return tuple(kept)
+            changed.append(Changeset(name=name, edits=edits))
+    return tuple(changed)
 
 
-def _declared_anywhere(found: Iterable[FastApiService]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for service in found for item in _own_origins(service)))
-
-
-def _own_origins(service: FastApiService) -> Iterator[str]:
-    """Yield the origins that the service's policies list in the code."""
-    for path, call in service.cors_calls:
-        yield from _declared(service.modules[path], call) or ()
-
-
-def _changeset(tree: Tree, service: FastApiService, pages: FrontEnds) -> Changeset:
+def _changeset(tree: Tree, service: FastApiService) -> Changeset:
     name = service.folder.name
     open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
     by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
@@ -95,13 +82,13 @@ def _changeset(tree: Tree, service: FastApiService, pages: FrontEnds) -> Changes
         refused = [reason for place in places for reason in _refusals(service, place)]
         unresolved += refused
         if not refused:
-            edits += _module_edits(tree, service, path, places, pages)
+            edits += _module_edits(tree, service, path, places)
     edited = {edit.path: edit for edit in edits}
     return Changeset(
         name=name,
         edits=(
             *edited.values(),
-            *delivery(tuple(_own_origins(service)) or pages.origins).example_edits(
+            *delivery(tree, _written_origins(service)).example_edits(
                 tree, policy_folders([_after(tree, service, edited.values())])
             ),
         ),
@@ -123,7 +110,7 @@ def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
         detail = "the policy's options come from elsewhere; list the origins in the call itself"
     elif place.call is not None and not _is_movable(service, place.path, place.call):
         detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
-    elif place.flaw is Flaw.NOT_CONFIGURABLE and _listed_origins(service, place) is None:
+    elif place.flaw is Flaw.NOT_CONFIGURABLE and not _is_listed(service, place):
         detail = "the origins come from another source; read ALLOWED_ORIGINS there"
     elif place.flaw is Flaw.MISSING and not _name(service, place):
         detail = "the application has no name here; give it one, then add the policy to it"
@@ -142,14 +129,10 @@ def _name(service: FastApiService, place: Flawed) -> str:
 
 
 def _module_edits(
-    tree: Tree,
-    service: FastApiService,
-    path: PurePosixPath,
-    places: list[Flawed],
-    pages: FrontEnds,
+    tree: Tree, service: FastApiService, path: PurePosixPath, places: list[Flawed]
 ) -> list[Edit]:
     module = service.modules[path]
-    policy = _policy(tree, service, path, pages)
+    policy = _policy(tree, service, path)
     calls = [place.call for place in places if place.call is not None]
     sockets = [place.value for place in places if place.value is not None]
     names = ["allowed_origins"] * bool(sockets) + ["install_cors"] * (len(places) > len(sockets))
@@ -180,10 +163,10 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
     return Edit(path=path, before=None, after=content)
 
 
-def _policy(tree: Tree, service: FastApiService, path: PurePosixPath, pages: FrontEnds) -> _Policy:
+def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
     values = {
-        "local_origins": pages.origins,
-        "request_headers": pages.request_headers,
+        "local_origins": origins(tree),
+        "request_headers": page_headers.request_headers(tree),
         "stages": stage_variables(tree, service.folder),
     }
     content = render("cors/cors.py.j2", values)
@@ -259,11 +242,12 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
 def _replacement(
     service: FastApiService, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
-    options = {name: module.source(node) for name, node in _kept(service, module, place).items()}
-    declared = _listed_origins(service, place)
-    if declared:
-        options["declared"] = _tuple(declared)
-    elif declared is None and place.flaw is Flaw.WILDCARD:
+    options = {name: module.source(node) for name, node in kept(service, module, call).items()}
+    written = declared(service, place.path, call)
+    if written:
+        options["declared"] = _tuple(written)
+    elif written is None and "allow_origins" in call.options:
+        # The list comes from a variable or settings of the service's own: these still count.
         options["declared"] = module.source(call.options["allow_origins"])
     app = creation_with(service, place.path, call)
     start = call.span.start if app is None else module.span(app.statement).start
@@ -277,52 +261,17 @@ def _replacement(
         yield after_creation(module, app, text)
 
 
-_OURS = frozenset({"allow_origins", "allow_methods", "allow_headers"})
+def _is_listed(service: FastApiService, place: Flawed) -> bool:
+    """Return whether a list says all of the call's origins: a pattern would be lost."""
+    call = place.call
+    has_pattern = call is not None and "allow_origin_regex" in call.options
+    return call is None or (not has_pattern and declared(service, place.path, call) is not None)
 
 
-def _kept(service: FastApiService, module: Module, place: Flawed) -> dict[str, ast.expr]:
-    """Return the options that the new call has as well; those we do not know are among them."""
-    given = place.call.options if place.call is not None else {}
-    kept = {
-        "credentials" if name == "allow_credentials" else name: node
-        for name, node in given.items()
-        if name not in _OURS
-    }
-    trusting = kept.get("credentials")
-    if trusting is not None and _follows_the_wildcard(module, trusting):
-        del kept["credentials"]
-    pattern = kept.get("allow_origin_regex")
-    if pattern is not None and not is_closed(service, module, pattern):
-        del kept["allow_origin_regex"]
-    return kept
-
-
-def _follows_the_wildcard(module: Module, trusting: ast.expr) -> bool:
-    """Return whether credentials are simply on, or on wherever origins are listed."""
-    if isinstance(trusting, ast.Constant):
-        return trusting.value is True
-    values = module.assigned(trusting.id) if isinstance(trusting, ast.Name) else ()
-    held = {value.value for value in values if isinstance(value, ast.Constant)}
-    return held == {True, False} and len(held) == len(values)
-
-
-def _listed_origins(service: FastApiService, place: Flawed) -> tuple[str, ...] | None:
-    if place.call is None:
-        return None
-    return _declared(service.modules[place.path], place.call)
-
-
-def _declared(module: Module, call: CorsCall) -> tuple[str, ...] | None:
-    """Return the origins written out in the call, without wildcards; None where it is no list."""
-    node = call.options.get("allow_origins")
-    if isinstance(node, ast.Name):
-        assigned = module.assigned(node.id)
-        node = assigned[0] if len(assigned) == 1 else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return None
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    texts = [item for item in written if isinstance(item, str) and "*" not in item]
-    return tuple(dict.fromkeys(texts))
+def _written_origins(service: FastApiService) -> tuple[str, ...]:
+    """Return the origins that the service's calls list."""
+    each = (declared(service, path, call) or () for path, call in service.cors_calls)
+    return tuple(dict.fromkeys(text for texts in each for text in texts))
 
 
 def _call(
@@ -332,8 +281,8 @@ def _call(
     indent: str,
     call: CorsCall | None = None,
 ) -> str:
-    methods = _ALWAYS | service.route_methods | _listed(call, "allow_methods", str.upper)
-    headers = request_headers(service) | _listed(call, "allow_headers", str.lower)
+    methods = _ALWAYS | service.route_methods | listed(call, "allow_methods", str.upper)
+    headers = request_headers(service) | listed(call, "allow_headers", str.lower)
     arguments = [receiver, f"methods={_tuple(sorted(methods - {'TRACE', 'CONNECT'}))}"]
     if headers:
         arguments.append(f"headers={_tuple(sorted(headers))}")
@@ -343,14 +292,6 @@ def _call(
         return line
     inner = "".join(f"{indent}    {argument},\n" for argument in arguments)
     return f"install_cors(\n{inner}{indent})"
-
-
-def _listed(call: CorsCall | None, option: str, spelled: Callable[[str], str]) -> frozenset[str]:
-    node = call.options.get(option) if call is not None else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return frozenset()
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    return frozenset(spelled(item) for item in written if isinstance(item, str) and "*" not in item)
 
 
 def _tuple(items: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
 from closeout.gaps.cors.probing.origins import (
@@ -21,6 +22,7 @@ from closeout.gaps.cors.services import LISTED, SIBLINGS
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
+from closeout.parsing.listed_services import is_orders_own
 
 _COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")
@@ -131,12 +133,11 @@ def _own_methods(service: str, context: ProbeContext) -> Observation:
 def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what a service is asked that the order does not list."""
     if service.kind == FASTAPI:
-        return tuple(_questions(service.name))
+        return tuple(_questions(service.name, "1.3" if is_orders_own(tree, NAMED) else "1.1"))
     return express_probes_of(tree, service)
 
 
-def _questions(service: str) -> Iterator[Probe]:
-    criterion = "1.1" if service in LISTED else "1.3"
+def _questions(service: str, criterion: str) -> Iterator[Probe]:
     for name, expected, cases in (*_evil(service), *_own_pages(service)):
         yield Probe(
             id=f"cors.{name}@{service}",
@@ -183,7 +184,8 @@ _AS_THE_ORDER_ASKS = Probe(
 )
 
 PROBES = (
-    *(probe for service in (*LISTED, *SIBLINGS) for probe in _questions(service)),
+    *(probe for service in LISTED for probe in _questions(service, "1.1")),
+    *(probe for service in SIBLINGS for probe in _questions(service, "1.3")),
     _AS_THE_ORDER_ASKS,
     *CONFIGURATION_PROBES,
     *EXPRESS_PROBES,

@@ -10,19 +10,20 @@ from closeout.formats import unparsable
 from closeout.formats.compose import base_files
 from closeout.gaps.cors.detect import (
     NAMED,
-    VARIABLE,
     Flawed,
     absent_policies,
     open_policies,
     unconfigurable,
 )
 from closeout.gaps.cors.express import detect as express
-from closeout.gaps.cors.wiring import DELIVERY, policy_folders
-from closeout.model import Located, Place, Rule, Tree, Unresolved
-from closeout.parsing.fastapi import FastApiService, missing_services, services
+from closeout.gaps.cors.fastapi.variables import VARIABLE
+from closeout.gaps.cors.wiring import delivery, policy_folders
+from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
+from closeout.parsing.fastapi import FastApiService, has_services, services
+from closeout.parsing.listed_services import is_orders_own, missing_services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
-"""The services that the order lists: 1.1 speaks of these alone, 1.3 of every service there is."""
+"""The services that the order lists: of its own tree, 1.1 speaks of these alone, 1.3 of all."""
 
 _SETTINGS = (unparsable.compose_files, unparsable.chart_values)
 """What sets origins from outside the code: one that cannot be read may trust everybody."""
@@ -33,6 +34,8 @@ class Survey:
     """The tree's FastAPI services, its Express services, and what carries the variable to both."""
 
     services: tuple[FastApiService, ...]
+    listed: tuple[FastApiService, ...]
+    """Those that 1.1 speaks of: all of them, where the tree is not the order's own."""
     missing: tuple[Unresolved, ...]
     node: express.ExpressSurvey
     wiring: tuple[PurePosixPath, ...]
@@ -43,15 +46,19 @@ def survey(tree: Tree) -> Survey:
     """Return every FastAPI and Express service of the tree, with the files that configure them."""
     found = services(tree)
     node = express.look(tree)
+    reaching = delivery(tree)
     folders = (*policy_folders(found), *express.configurable_folders(tree, node))
     return Survey(
         services=found,
+        listed=tuple(
+            item for item in found if item.folder in _LISTED or not is_orders_own(tree, NAMED)
+        ),
         missing=tuple(missing_services(tree, NAMED)),
         node=node,
         wiring=(
-            *DELIVERY.examples(tree, folders),
+            *reaching.examples(tree, folders),
             *base_files(tree),
-            *DELIVERY.charts(tree, folders),
+            *reaching.charts(tree, folders),
         ),
         unwired=tuple(
             Place(
@@ -61,18 +68,17 @@ def survey(tree: Tree) -> Survey:
                 excerpt=item.excerpt,
             )
             for item in (
-                *DELIVERY.undelivered_examples(tree, folders),
-                *DELIVERY.undelivered(tree, folders),
+                *reaching.undelivered_examples(tree, folders),
+                *reaching.undelivered(tree, folders),
             )
         ),
     )
 
 
 def _listed(seen: Survey) -> Located:
-    listed = [service for service in seen.services if service.folder in _LISTED]
-    absent = [place for service in listed for place in absent_policies(service)]
-    opened = [place for service in listed for place in open_policies(service)]
-    return _located(listed, [*absent, *opened], missing=seen.missing)
+    absent = [place for service in seen.listed for place in absent_policies(service)]
+    opened = [place for service in seen.listed for place in open_policies(service)]
+    return _located(seen.listed, [*absent, *opened], missing=seen.missing)
 
 
 def _configurable(seen: Survey) -> Located:
@@ -112,6 +118,15 @@ def _express(seen: Survey) -> Located:
 def _place(item: Flawed | express.OpenedPlace, told: str) -> Place:
     return Place(path=item.path, line=item.line, message=f"the service {told}")
 
+
+SUBJECTS = (
+    Subject(what="FastAPI or Starlette service", criteria=("1.1", "M.1"), is_in=has_services),
+    Subject(
+        what="service that answers browsers",
+        criteria=("1.2", "1.3"),
+        is_in=lambda tree: has_services(tree) or express.has_servers(tree),
+    ),
+)
 
 RULES = (
     Rule(id="explicit-origins", criterion="1.1", locate=_listed, named=NAMED),

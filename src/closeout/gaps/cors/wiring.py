@@ -1,4 +1,4 @@
-"""Say what carries ALLOWED_ORIGINS to a service: env example, compose file and chart."""
+"""Say which origins a tree has, and what carries ALLOWED_ORIGINS to a service."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.front_ends import local_origins
 from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.tree_names import ORDERS_PROJECT, project
+from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.gaps.cors.stages import are_told
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
+
+_ORDERS_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
+"""The dashboards on a developer's machine, as the order lists them."""
 
 _WHAT_FOR = (
     "# Browser origins that may call this service, separated by commas.\n"
@@ -18,30 +24,37 @@ _WHAT_FOR = (
 _STAGE = Setting(name="APP_ENV")
 
 
-def delivery(origins: Iterable[str] = ()) -> Delivery:
-    """Return what carries ALLOWED_ORIGINS; examples give it `origins`.
+def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
+    """Return the folders of the FastAPI services whose policy the variable configures."""
+    return tuple(
+        service.folder
+        for service in found
+        if service.cors_calls and VARIABLE in (configured_by(service) or {VARIABLE})
+    )
 
-    Both are named without a value: compose then passes on what the caller's environment says, and
-    an unset variable stays unset, so that production fails instead of trusting localhost.
+
+def origins(tree: Tree) -> tuple[str, ...]:
+    """Return the origins of the tree's own front ends; the order's are its own project's."""
+    ours = _ORDERS_ORIGINS if project(tree) == ORDERS_PROJECT else ()
+    return tuple(dict.fromkeys((*ours, *local_origins(tree))))
+
+
+def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
+    """Return how the variable reaches services; `declared` origins stand in examples too.
+
+    Compose names it without a value: it then passes on what the caller's environment says, and an
+    unset variable stays unset, so that production fails instead of trusting localhost.
     """
+    listed = ",".join(dict.fromkeys((*declared, *origins(tree))))
     setting = Setting(
-        name="ALLOWED_ORIGINS",
-        example=f"{_WHAT_FOR}\nALLOWED_ORIGINS={','.join(origins)}",
-        chart=f'{_WHAT_FOR}\nALLOWED_ORIGINS: ""',
+        name=VARIABLE,
+        example=f"{_WHAT_FOR}\n{VARIABLE}={listed}",
+        chart=f'{_WHAT_FOR}\n{VARIABLE}: ""',
         below="PORT",
     )
 
     def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
         named = service.variables
-        return (setting,) if setting.name in named or are_told(named) else (setting, _STAGE)
+        return (setting,) if VARIABLE in named or are_told(named) else (setting, _STAGE)
 
     return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)
-
-
-DELIVERY = delivery()
-"""What carries it, whatever the origins are."""
-
-
-def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
-    """Return the folders of the FastAPI services that have a policy."""
-    return tuple(service.folder for service in found if service.cors_calls)

@@ -39,7 +39,7 @@ from __future__ import annotations
 from closeout.gaps.external_secrets.detect import survey
 from closeout.gaps.external_secrets.deviations import DEVIATIONS
 from closeout.gaps.external_secrets.fix import fix
-from closeout.gaps.external_secrets.rules import RULES
+from closeout.gaps.external_secrets.rules import RULES, SUBJECTS
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -49,6 +49,7 @@ GAP = Gap(
     priority="P1",
     criteria=("10.1", "10.2", "10.3", "10.4"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),

@@ -18,7 +18,7 @@ from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.overlays import environments, overlay_files
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
-from closeout.gaps.external_secrets.settings import Settings, settings
+from closeout.gaps.external_secrets.settings import Settings, is_clustered, settings
 from closeout.gaps.external_secrets.stores import account_of, store_for
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
 from closeout.gaps.external_secrets.written import unwritten
@@ -34,6 +34,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole."""
     seen = survey(tree)
     state, variables = seen.state, seen.variables
+    if not is_clustered(tree):
+        return unwritten(tree, literals(tree, seen.named))
     needed = wanted(state, variables)
     chosen = settings(tree)
     files = _entry_files(state, needed, chosen)

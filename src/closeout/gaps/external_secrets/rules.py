@@ -11,7 +11,8 @@ from closeout.gaps.external_secrets import detect
 from closeout.gaps.external_secrets.detect import Survey
 from closeout.gaps.external_secrets.inventory import unread_modules
 from closeout.gaps.external_secrets.inventory.literals import unread_manifests
-from closeout.model import Located, Rule
+from closeout.gaps.external_secrets.settings import is_clustered
+from closeout.model import Located, Rule, Subject, Tree
 
 _NO_VALUE = partial(
     re.compile(r"([A-Z][A-Z0-9_]*['\"\]]?\s*)([:=]|\|\||\?\?|,).*").sub, r"\1\2 ..."
@@ -27,12 +28,29 @@ _READ = (
 """What names secrets: one that cannot be read may hold any."""
 
 
+_EVERYWHERE = frozenset({"literals", "examples"})
+"""Rules about what is written out: those hold wherever a tree is deployed to."""
+
+SUBJECTS = (
+    Subject(
+        what="Kubernetes manifest or chart",
+        criteria=("10.1", "10.2", "10.4", "M.9"),
+        is_in=is_clustered,
+    ),
+)
+
+
+def _anywhere(_: Tree) -> bool:
+    return True
+
+
 def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rule:
     return Rule(
         id=f"external-secrets.{name}",
         criterion=criterion,
         locate=locate,
         excerpt=_NO_VALUE,
+        applies=_anywhere if name in _EVERYWHERE else is_clustered,
         holds_secrets=name == "literals",
         reads=_READ if criterion == "10.3" else (),
     )

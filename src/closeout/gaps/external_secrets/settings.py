@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, structs
 
+from closeout.formats.holdings import has_cluster
 from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs import codec
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
@@ -95,6 +96,11 @@ ENVIRONMENTS = (
 def google_account(project: str) -> str:
     """Return the account that reads the secrets of a project."""
     return f"external-secrets@{project}.iam.gserviceaccount.com"
+
+
+def is_clustered(tree: Tree) -> bool:
+    """Return whether secrets go to a cluster: the tree deploys to one, or closeout.toml says so."""
+    return has_cluster(tree) or "external-secrets" in declarations(tree)
 
 
 def settings(tree: Tree) -> Settings:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from closeout.gaps.factory_secret.deviations import DEVIATIONS
 from closeout.gaps.factory_secret.fix import fix
-from closeout.gaps.factory_secret.rules import RULES, survey
+from closeout.gaps.factory_secret.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -41,6 +41,7 @@ GAP = Gap(
     priority="P0",
     criteria=("4.1", "4.2", "4.3"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

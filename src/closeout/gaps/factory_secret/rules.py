@@ -16,10 +16,13 @@ from closeout.gaps.factory_secret.typescript.places import (
     HardcodedSecret,
     SecretKind,
     Sources,
+    may_claim,
+    may_demand,
+    may_name_secret,
     sources,
 )
 from closeout.gaps.factory_secret.wiring import DELIVERY, optional, required
-from closeout.model import Located, Place, Rule, Tree
+from closeout.model import Located, Place, Rule, Subject, Tree
 
 _DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % REQUIRED.encode())
 _SAYS = {
@@ -132,6 +135,12 @@ def _unwired(item: Undelivered) -> Place:
         named=item.path.parent == NAMED.parents[2],
     )
 
+
+SUBJECTS = (
+    Subject(what="code that requires a secret", criteria=("4.2",), is_in=may_demand),
+    Subject(what="code that names a secret", criteria=("4.1",), is_in=may_name_secret),
+    Subject(what="code that claims devices by a secret", criteria=("4.3",), is_in=may_claim),
+)
 
 RULES = (
     Rule(

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from closeout.gaps.headers.deviations import DEVIATIONS
 from closeout.gaps.headers.fix import fix
-from closeout.gaps.headers.rules import RULES, survey
+from closeout.gaps.headers.rules import RULES, SUBJECTS, survey
 from closeout.gaps.headers.services import UNLISTED
 from closeout.model import Gap, later
 
@@ -45,6 +45,7 @@ GAP = Gap(
     priority="P1",
     criteria=("7.1", "7.2", "7.3", "7.4"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

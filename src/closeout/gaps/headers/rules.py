@@ -13,8 +13,17 @@ from closeout.gaps.headers.detect import (
     misplacement,
     shortfall,
 )
-from closeout.model import Located, Place, Rule, Tree, Unresolved
-from closeout.parsing.fastapi import missing_services, services
+from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
+from closeout.parsing.fastapi import has_services, services
+from closeout.parsing.listed_services import missing_services
+
+SUBJECTS = (
+    Subject(
+        what="FastAPI or Starlette service",
+        criteria=("7.1", "7.2", "7.3", "7.4", "M.6"),
+        is_in=has_services,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

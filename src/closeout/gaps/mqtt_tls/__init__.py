@@ -45,7 +45,7 @@ from __future__ import annotations
 from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.deviations import DEVIATIONS
 from closeout.gaps.mqtt_tls.fix import fix
-from closeout.gaps.mqtt_tls.rules import RULES
+from closeout.gaps.mqtt_tls.rules import RULES, SUBJECTS
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -55,6 +55,7 @@ GAP = Gap(
     priority="P0",
     criteria=("8.1", "8.2", "8.3", "8.4"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

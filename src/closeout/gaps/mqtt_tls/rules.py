@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from closeout.gaps.mqtt_tls import detect
-from closeout.model import Rule
+from closeout.gaps.mqtt_tls.subject import has_broker
+from closeout.model import Rule, Subject
+
+SUBJECTS = (
+    Subject(what="MQTT broker", criteria=("8.1", "8.2", "8.3", "8.4", "M.7"), is_in=has_broker),
+)
 
 RULES = (
     Rule(id="tls-listener", criterion="8.1", locate=detect.listeners),

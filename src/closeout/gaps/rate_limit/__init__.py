@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from closeout.gaps.rate_limit.deviations import DEVIATIONS
 from closeout.gaps.rate_limit.fix import fix
-from closeout.gaps.rate_limit.rules import RULES, survey
+from closeout.gaps.rate_limit.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -38,6 +38,7 @@ GAP = Gap(
     priority="P0",
     criteria=("2.1", "2.2", "2.3"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),

@@ -12,9 +12,15 @@ from closeout.gaps.rate_limit.express.callers import Caller, callers, unforwarde
 from closeout.gaps.rate_limit.express.existing import unused_limiter
 from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
 from closeout.gaps.rate_limit.express.modules import misread
-from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute, auth_routes
+from closeout.gaps.rate_limit.express.routes import (
+    NAMED,
+    AuthRoute,
+    auth_routes,
+    may_renew,
+    may_sign_in,
+)
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
-from closeout.model import Located, Place, Rule, Tree, Unresolved
+from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing.node_sources import readers
 
 
@@ -131,6 +137,11 @@ def _fields(seen: Survey) -> Located:
     places = tuple(Place(path=path, excerpt=path.name) for path in found)
     return Located(examined=found, places=places)
 
+
+SUBJECTS = (
+    Subject(what="route that signs users in", criteria=("2.1", "2.3", "M.2"), is_in=may_sign_in),
+    Subject(what="route that renews tokens", criteria=("2.2",), is_in=may_renew),
+)
 
 RULES = (
     *(

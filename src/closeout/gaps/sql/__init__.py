@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from closeout.gaps.sql.deviations import DEVIATIONS
 from closeout.gaps.sql.fix import fix
-from closeout.gaps.sql.rules import RULES, survey
+from closeout.gaps.sql.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -39,6 +39,7 @@ GAP = Gap(
     priority="P0",
     criteria=("3.1", "3.2", "3.3"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
 from closeout.gaps.sql.columns import Columns
 from closeout.gaps.sql.packages import Packages, packages
@@ -16,7 +17,9 @@ from closeout.model import Tree
 from closeout.parsing import sql
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
+_REFERS = re.compile(rb"\{\{-?\s*(?:ref|source|config)\s*\(")
 _INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")
+_MODELS = question((".sql",), lambda content: matches(content, _REFERS))
 _CREATED = re.compile(rb"(?i)\bcreate\s+(?:or\s+replace\s+)?function\s+(?:[\w\"{} ]+\.)?\"?(\w+)")
 
 
@@ -42,6 +45,13 @@ class Project:
     """Functions that the project creates in the database, in upper case."""
     defaulted: frozenset[str]
     """Columns that a model passes on as `COALESCE(column, ...) AS column`, in lower case."""
+
+
+def has_projects(tree: Tree) -> bool:
+    """Return whether the tree has a dbt project, or models of one that is not told."""
+    settings = tree.ending(frozenset({".yml", ".yaml"}))
+    named = any(path.stem == "dbt_project" for path in settings)
+    return named or bool(tree.candidates(_MODELS))
 
 
 def projects(tree: Tree) -> tuple[Project, ...]:

@@ -11,9 +11,9 @@ from closeout.formats import unparsable
 from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
 from closeout.gaps.sql.places import Defect, column
-from closeout.gaps.sql.project import Project, projects
+from closeout.gaps.sql.project import Project, has_projects, projects
 from closeout.gaps.sql.source import ModelSource, read
-from closeout.model import Located, Place, Reason, Rule, Tree, Unresolved
+from closeout.model import Located, Place, Reason, Rule, Subject, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError
 
 NAMED = PurePosixPath(
@@ -91,6 +91,8 @@ def _place(path: PurePosixPath, content: bytes, defect: Defect) -> Place:
         excerpt=text.decode("utf-8", "replace").strip()[:_LONGEST],
     )
 
+
+SUBJECTS = (Subject(what="dbt project", criteria=("3.1", "3.2", "3.3", "M.3"), is_in=has_projects),)
 
 RULES = (
     *(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from closeout.gaps.vision_tests.deviations import DEVIATIONS
 from closeout.gaps.vision_tests.fix import fix
-from closeout.gaps.vision_tests.rules import RULES, survey
+from closeout.gaps.vision_tests.rules import RULES, SUBJECTS, survey
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -25,6 +25,7 @@ GAP = Gap(
     priority="P1",
     criteria=("6.1", "6.2", "6.3", "6.4", "6.5"),
     fix=fix,
+    subjects=SUBJECTS,
     rules=RULES,
     survey=survey,
     gates=later(f"{__name__}.gates", "GATES"),

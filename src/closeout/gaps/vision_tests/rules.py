@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
 from closeout.harness.quality_gate import Minimum
-from closeout.harness.suite_install import Tested, count, lacking, rule, tested
-from closeout.model import Located, Tree
+from closeout.harness.suite_install import Tested, count, is_wanted, lacking, rule, tested
+from closeout.model import Located, Subject, Tree
 from closeout.parsing import test_files
 
 _SECTIONS = {
@@ -58,6 +58,14 @@ def _one_of(found: tuple[PurePosixPath, ...], wanted: PurePosixPath) -> Located:
         return Located(examined=found)
     return Located(examined=(wanted,), places=(lacking(wanted, wanted.name),))
 
+
+SUBJECTS = (
+    Subject(
+        what="vision service that the suite fits",
+        criteria=("6.1", "6.2", "6.3", "6.4", "6.5", "M.5"),
+        is_in=partial(is_wanted, VISION_SERVICE),
+    ),
+)
 
 survey = partial(tested, VISION_SERVICE)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
+from closeout.formats.holdings import is_deployed_from
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
 from closeout.model import Reason, Tree, Unresolved
@@ -23,6 +24,12 @@ _SIGNS = re.compile(
 _CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
 _SERVERS = (b"express", b"cors", b"http", b"fastify", b"koa")
+_FRAMEWORKS = (
+    *(b'"express"', b"'express'", b"fastify", b"nestjs", b"koa", b"hapi", b"node:http", b"'http'"),
+    *(b"access-control-allow-origin", b"cors", b"flask", b"django", b"aiohttp", b"net/http"),
+    *(b"springframework", b"sinatra", b"rails", b"laravel", b"aspnetcore"),
+)
+"""What a service that browsers may call is made with; in doubt it is one."""
 
 
 def _has_signs(content: bytes) -> bool:
@@ -36,6 +43,11 @@ def _is_server(content: bytes) -> bool:
 _OPEN = question(SUFFIXES, _has_signs, is_source)
 _EXAMINED = question(
     SUFFIXES, lambda content: _is_server(content) or _has_signs(content), is_source
+)
+_SERVES = question(
+    (*SUFFIXES, ".json", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".py"),
+    lambda content: holds_in_any_case(content, _FRAMEWORKS),
+    is_deployed_from,
 )
 _SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
 _REFLECTING = re.compile(
@@ -67,6 +79,11 @@ class ExpressSurvey:
     unresolved: tuple[Unresolved, ...]
     policies: tuple[PurePosixPath, ...]
     """The files that call cors(…), open or not."""
+
+
+def has_servers(tree: Tree) -> bool:
+    """Return whether anything in the tree may answer browsers, whether we can read it or not."""
+    return bool(tree.candidates(_SERVES))
 
 
 def look(tree: Tree) -> ExpressSurvey:

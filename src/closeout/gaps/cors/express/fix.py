@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
+from closeout.gaps.cors import page_headers
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
-from closeout.gaps.cors.express.options import Wanted, filled_in, spelled_out
+from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
-from closeout.gaps.cors.front_ends import FrontEnds
 from closeout.gaps.cors.stages import stage_variables
-from closeout.gaps.cors.wiring import delivery
+from closeout.gaps.cors.wiring import delivery, origins
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -43,7 +43,7 @@ class _Module:
     ending: str
 
 
-def express_changes(tree: Tree, pages: FrontEnds) -> tuple[Changeset, ...]:
+def express_changes(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every Express service with an open policy."""
     survey = look(tree)
     services: dict[PurePosixPath, list[OpenedPlace]] = {}
@@ -56,42 +56,32 @@ def express_changes(tree: Tree, pages: FrontEnds) -> tuple[Changeset, ...]:
     return tuple(
         _wired(
             tree,
-            _changeset(tree, folder, services.get(folder, []), left.get(folder, []), pages),
+            _changeset(tree, folder, services.get(folder, []), left.get(folder, [])),
             folder,
             configurable,
-            pages,
         )
         for folder in sorted({*services, *left, *configurable})
     )
 
 
 def _wired(
-    tree: Tree,
-    change: Changeset,
-    folder: PurePosixPath,
-    configurable: Sequence[PurePosixPath],
-    pages: FrontEnds,
+    tree: Tree, change: Changeset, folder: PurePosixPath, configurable: Sequence[PurePosixPath]
 ) -> Changeset:
     """Return the change with the service's env example, once the policy reads the variable."""
     if not change.edits and folder not in configurable:
         return change
-    named = delivery(pages.origins).example_edits(tree, [folder])
-    return replace(change, edits=(*change.edits, *named))
+    return replace(change, edits=(*change.edits, *delivery(tree).example_edits(tree, [folder])))
 
 
 def _changeset(
-    tree: Tree,
-    folder: PurePosixPath,
-    opened: Sequence[OpenedPlace],
-    left: Sequence[Unresolved],
-    pages: FrontEnds,
+    tree: Tree, folder: PurePosixPath, opened: Sequence[OpenedPlace], left: Sequence[Unresolved]
 ) -> Changeset:
     edits: dict[PurePosixPath, Edit] = {}
     unresolved = list(left)
     for path in sorted({place.path for place in opened}):
         places = [place for place in opened if place.path == path]
         refused = list(_refusals(places))
-        module = _module(tree, folder, path, pages)
+        module = _module(tree, folder, path)
         if module is None:
             refused.append(_left(places[0], "the names of the new module are taken"))
         made, dead = ([], "") if refused or module is None else _edits(tree, folder, places, module)
@@ -120,17 +110,15 @@ def _left(place: OpenedPlace, detail: str) -> Unresolved:
     return Unresolved(path=place.path, reason=Reason.AMBIGUOUS, line=place.line, detail=detail)
 
 
-def _module(
-    tree: Tree, folder: PurePosixPath, path: PurePosixPath, pages: FrontEnds
-) -> _Module | None:
+def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module | None:
     content = tree.read(path) or b""
     is_typed = "t" in path.suffix
     is_commonjs = not is_typed and not imports.statements(typescript.read(content))
     values = {
         "typed": is_typed,
         "commonjs": is_commonjs,
-        "local_origins": pages.origins,
-        "request_headers": pages.request_headers,
+        "local_origins": origins(tree),
+        "request_headers": page_headers.request_headers(tree),
         "stages": stage_variables(tree, folder),
     }
     rendered = render("cors/corsOrigins.j2", values)
@@ -165,7 +153,8 @@ def _edits(
     splices: list[Splice] = []
     for place in places:
         if place.options is not None:
-            splices += filled_in(content, place.options.node, wanted)
+            given = f"{names[_ORIGINS]}({own_variable(place.options.node)})"
+            splices += filled_in(content, place.options.node, replace(wanted, origins=given))
         elif place.call is not None:
             splices.append(_written_out(content, place.call, wanted))
     dead = left_unused(content, splices)

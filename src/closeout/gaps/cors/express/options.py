@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start
+from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.parsing.typescript import read, text_of
 from closeout.parsing.typescript_objects import appended
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _WIDTH = 100
+_VARIABLE = re.compile(
+    r"(process\.env(?:\.\w+|\[['\"]\w+['\"]\]))\s*(?:\|\||\?\?|\??\.split\(|,?$)"
+)
+"""Read for its value, not asked whether it is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,13 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
         yield Splice(start=child.start_byte, end=child.end_byte, text=f"{name}: {text}")
     if added:
         yield appended(content, node, [f"{name}: {text}" for name, text in added.items()])
+
+
+def own_variable(node: Node) -> str:
+    """Return what of its environment an object literal takes its origin from, empty for none."""
+    origins = (text_of(child) for child in _members(node) if _name(child) == "origin")
+    found = _VARIABLE.search(next(origins, ""))
+    return found[1] if found is not None and VARIABLE not in found[1] else ""
 
 
 def _is_too_wide(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.fs.prefilter import holds_in_any_case, question
+from closeout.formats.holdings import is_deployed_from
+from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -40,7 +41,36 @@ _SIGNS = (
     *(b"accesscode", b"access_code"),
 )
 _SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
+_CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
+_CLAIMING = re.compile(
+    rb"(?:claim|factory|provision|device)[\w.-]{0,24}(?:secret|password|passcode|code|key|token)",
+    re.IGNORECASE,
+)
+_DEMANDING = re.compile(
+    rb"requiredSecret\(|(?:secret|password|passcode|code|key|token)\w*['\"\]]*\s*(?:\|\||\?\?|,)",
+    re.IGNORECASE,
+)
+_NAMES_SECRET = question(
+    _CODE, lambda content: holds_in_any_case(content, _SIGNS), is_deployed_from
+)
+_CLAIMS = question(_CODE, lambda content: matches(content, _CLAIMING), is_deployed_from)
+_DEMANDS = question(SUFFIXES, lambda content: matches(content, _DEMANDING), is_source)
 _SHORTEST = 4
+
+
+def may_name_secret(tree: Tree) -> bool:
+    """Return whether any code of the tree, in whatever language, names a secret."""
+    return bool(tree.candidates(_NAMES_SECRET))
+
+
+def may_demand(tree: Tree) -> bool:
+    """Return whether code claims devices, or will not start without a secret once it is mended."""
+    return may_claim(tree) or bool(tree.candidates(_DEMANDS))
+
+
+def may_claim(tree: Tree) -> bool:
+    """Return whether any code of the tree, in whatever language, may claim devices by a code."""
+    return bool(tree.candidates(_CLAIMS))
 
 
 class SecretKind(Enum):

@@ -37,6 +37,7 @@ __all__ = [
     "BROKER_NAMES",
     "CLIENT_NAMES",
     "DUE",
+    "PEN",
     "CertificateStatus",
     "IssueReport",
     "Served",

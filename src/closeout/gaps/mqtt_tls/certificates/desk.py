@@ -55,6 +55,11 @@ class CertificateDesk:
         self.pen.public(self.folder / name, content)
         self.written.append(name)
 
+    def may_keep(self, certificate: x509.Certificate) -> bool:
+        """Return whether it is valid already, and for as long as the rule says."""
+        lasting = certificate.not_valid_after_utc - self.now > self.margin
+        return lasting and certificate.not_valid_before_utc <= self.now
+
     def other_authorities(self) -> tuple[x509.Certificate, ...]:
         """Return the authorities that a rotation under way lets clients trust besides ours."""
         places = (self.folder / "authority" / name for name in ("next.crt", "old.crt"))
@@ -126,7 +131,7 @@ def authority_of(desk: CertificateDesk) -> x509.Authority:
                 hint="invoke certs.rotate --step sign takes it up where it stopped.",
             )
         raise _foreign(path, "belongs to another key")
-    if certificate is None or certificate.not_valid_after_utc - desk.now <= desk.margin:
+    if certificate is None or not desk.may_keep(certificate):
         subject = certificate.subject if certificate is not None else None
         certificate = x509.authority(key, now=desk.now, subject=subject)
         desk.public("authority/ca.crt", x509.pem(certificate))
@@ -186,9 +191,8 @@ def _leaf(
             x509.signed_by(certificate, item) for item in desk.other_authorities()
         ):
             raise _foreign(path, "was signed by another authority")
-        lasting = certificate.not_valid_after_utc - desk.now > desk.margin
         fitting = x509.belongs(certificate, key) and x509.covers(certificate, names)
-        if ours and lasting and fitting:
+        if ours and fitting and desk.may_keep(certificate):
             desk.kept.append(f"{stem}.crt")
             return
     desk.public(f"{stem}.crt", x509.pem(make(key)))

@@ -23,6 +23,7 @@ class State(Enum):
     VALID = "valid"
     DUE = "due"
     EXPIRED = "expired"
+    EARLY = "early"
     BROKEN = "broken"
 
 
@@ -97,11 +98,20 @@ def _judge(view: _View, path: Path) -> CertificateStatus:
     leaving = view.before is not None and x509.signed_by(certificate, view.before)
     if not ours and not leaving:
         return timed(state=State.BROKEN, detail="not signed by this folder's authority")
+    state, detail = _timed(view, certificate, leaving=not ours)
+    return timed(state=state, detail=detail)
+
+
+def _timed(view: _View, certificate: x509.Certificate, *, leaving: bool) -> tuple[State, str]:
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if since > view.now:
+        told = f"valid from {since:%Y-%m-%d %H:%M} UTC: the clock was ahead when it was made"
+        return State.EARLY, f"{told}, or is behind now"
     if until <= view.now:
-        return timed(state=State.EXPIRED, detail="")
-    if not ours:
-        return timed(state=State.DUE, detail="signed by the authority that is being replaced")
-    return timed(state=State.DUE if until - view.now < view.due else State.VALID, detail="")
+        return State.EXPIRED, ""
+    if leaving:
+        return State.DUE, "signed by the authority that is being replaced"
+    return (State.DUE if until - view.now < view.due else State.VALID), ""
 
 
 def _bundle(view: _View) -> tuple[CertificateStatus, ...]:

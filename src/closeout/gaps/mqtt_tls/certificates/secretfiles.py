@@ -35,9 +35,11 @@ class Pen:
         """
         _refuse_links(path)
         try:
-            if not path.is_dir():
-                path.mkdir(parents=True)
-                path.chmod(mode)
+            for place in reversed([path, *path.parents]):
+                if not place.is_dir():
+                    made = mode if place == path else 0o755
+                    place.mkdir(mode=made)
+                    place.chmod(made)  # whatever the umask
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -147,6 +149,7 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
         handle = os.open(draft, flags, mode)
         try:
             with os.fdopen(handle, "wb") as stream:
+                os.fchmod(handle, mode)  # whatever the umask
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())

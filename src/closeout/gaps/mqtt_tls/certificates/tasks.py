@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout.console.output import give, say
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import codec, writer
+from closeout.fs import codec, recovery, writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.access.listing import access_list
@@ -49,12 +49,14 @@ def dev(  # noqa: PLR0913 - each is a command-line option
     if fleet and dry_run:
         return rehearse_fleet(folder, Path(fleet))
     if fleet:
-        return make_fleet(folder, Path(fleet), wanted)
+        with recovery.whole(Path(root or home)):
+            return make_fleet(folder, Path(fleet), wanted)
     issue = certificates.reissue if force else certificates.issue
     if dry_run:
         return _rehearsed(issue(folder, wanted, _clients(folder), pen=Rehearsal()))
-    _instructions(folder, wanted)
-    return _told(issue(folder, wanted, _clients(folder)))
+    with recovery.whole(Path(root or home)):
+        _instructions(folder, wanted)
+        return _told(issue(folder, wanted, _clients(folder)))
 
 
 def check(home: Path, *, root: str, days: int) -> ExitCode:
@@ -64,7 +66,8 @@ def check(home: Path, *, root: str, days: int) -> ExitCode:
 
 def renew(home: Path, *, root: str) -> ExitCode:
     """Sign again what is about to expire, over the same keys and names."""
-    return _told(certificates.renew(_folder(home, root)))
+    with recovery.whole(Path(root or home)):
+        return _told(certificates.renew(_folder(home, root)))
 
 
 def _folder(home: Path, root: str) -> Path:
@@ -134,7 +137,8 @@ def rotate(home: Path, *, step: str, root: str) -> ExitCode:
             f"{step!r} is no step of a rotation.",
             hint=f"take --step {', then '.join(known)}; each once the clients are ready for it.",
         )
-    made = rotation.rotate(_folder(home, root), known[step])
+    with recovery.whole(Path(root or home)):
+        made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
     say(f"next: {_NEXT[known[step]]}.")
@@ -215,7 +219,7 @@ def _counted(
 
 def _instructions(folder: Path, names: tuple[str, ...]) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    certificates.PEN.folder(folder, 0o755)
     access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
     topics = access_list(example.read_bytes() if example.is_file() else None)
     topics = access.read_bytes() if access.is_file() else topics

@@ -55,7 +55,7 @@ def cluster_changesets(
                 reason=Reason.AMBIGUOUS,
                 detail=str(error),
                 line=config.line,
-                hint="give the manifest a TLS listener and its secret by hand.",
+                hint="move who dials plaintext to 8883 first, or edit the manifest by hand.",
             )
             yield Changeset(name=name, edits=(), unresolved=(left,))
 
@@ -63,8 +63,11 @@ def cluster_changesets(
 def _edits(tree: Tree, item: Manifests, known: Callers) -> tuple[Edit, ...]:
     pages = _Pages()
     if production_problems(item.config.conf):
-        if len(item.workloads) != 1 or not item.workloads[0].whole:
-            message = "not exactly one workload beside it mounts this map as a folder"
+        if len(item.workloads) != 1:
+            message = "not exactly one workload beside it mounts this map as a folder or by its key"
+            raise ValueError(message)
+        if item.callers:
+            message = f"{item.callers[0]} dials its port 1883, which it would lose"
             raise ValueError(message)
         workload = item.workloads[0]
         _configure(tree, pages, item.config, workload, known)
@@ -84,7 +87,7 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    text = acl.text.encode() if acl else access_list(_example(tree), known)
+    text = access_list(acl.text.encode() if acl else _example(tree), known)
     after = render.cluster_certificate(
         item.config.broker, config.namespace or "default", _secret(item), text
     )
@@ -109,18 +112,25 @@ def _configure(
     if not content[value.start : value.end].startswith(b"|"):
         message = "the configuration is not written as a literal block"
         raise ValueError(message)
+    held = config.data.get("aclfile")
     place = render.Placement(
         certs=render.CLUSTER_CERTS,
         certificate="tls.crt",
         key="tls.key",
-        acl=f"{workload.mount}/aclfile",
+        acl=workload.single.get("aclfile", f"{workload.folder}/aclfile"),
     )
-    text = render.production_conf(place, config.conf, known.several).decode()
+    text = render.production_conf(
+        place, config.conf, known.several, is_shared=workload.shares_loopback
+    ).decode()
     pages.add(
         config.path,
         Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
     )
-    added = {"aclfile": access_list(_example(tree), known), "openssl.cnf": render.curves()}
+    example = held.text.encode() if held is not None else _example(tree)
+    added = {"aclfile": access_list(example, known), "openssl.cnf": render.curves()}
+    if held is not None and content[held.start : held.end].startswith(b"|"):
+        written = _literal(added["aclfile"].decode(), config.data.indent)
+        pages.add(config.path, Splice(start=held.start, end=held.end, text=written))
     lines = [
         f"{name}: {_literal(made.decode(), 0)}"
         for name, made in added.items()
@@ -144,12 +154,18 @@ def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
     if mounts is None or volumes is None or mounts.flow or volumes.flow:
         message = "the workload's volumes are not written as lists"
         raise ValueError(message)
+    single = [
+        f"\n- name: {workload.volume}\n  mountPath: {workload.folder}/{key}\n  subPath: {key}"
+        for key in ("aclfile", "openssl.cnf")
+        if workload.single and key not in workload.single
+    ]
+    certs = f"- name: mqtt-tls\n  mountPath: {render.CLUSTER_CERTS}\n  readOnly: true"
     for node, text in (
-        (mounts, f"- name: mqtt-tls\n  mountPath: {render.CLUSTER_CERTS}\n  readOnly: true"),
+        (mounts, certs + "".join(single)),
         (volumes, f"- name: mqtt-tls\n  secret:\n    secretName: {secret}\n    defaultMode: 0440"),
     ):
         pages.add(workload.path, append(content, node).splice(text))
-    variable = f"- name: OPENSSL_CONF\n  value: {workload.mount}/openssl.cnf"
+    variable = f"- name: OPENSSL_CONF\n  value: {workload.folder}/openssl.cnf"
     given = workload.container.get("env")
     if given is None:
         text = "env:\n" + "\n".join(f"  {line}" for line in variable.splitlines())
@@ -159,8 +175,10 @@ def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
     context = workload.pod.get("securityContext")
     note = "# The broker's group reads the key."
     if context is None:
-        text = f"securityContext:\n  {note}\n  fsGroup: {_GROUP}"
-        pages.add(workload.path, append(content, workload.pod).splice(text))
+        # Ahead of the pod's first key: comments may stand below its last one.
+        start, pad = workload.pod.entries[0].start, " " * workload.pod.indent
+        text = f"securityContext:\n{pad}  {note}\n{pad}  fsGroup: {_GROUP}\n{pad}"
+        pages.add(workload.path, Splice(start=start, end=start, text=text))
     elif context.get("fsGroup") is None:
         pages.add(workload.path, append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
 

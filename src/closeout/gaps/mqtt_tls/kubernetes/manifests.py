@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -12,6 +14,7 @@ from closeout.parsing.yaml import Entry, Node, NodeKind, YamlError, documents
 
 _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet"])
 _PLAIN = "1883"
+_LOOPBACK = re.compile(r"\b(?:localhost|127\.0\.0\.1):1883\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,15 @@ class Workload:
     path: PurePosixPath
     pod: Node
     container: Node
-    mount: str
-    """Where the configuration map stands in the container."""
-    whole: bool
-    """Whether the map is mounted as a folder, so that a further key of it appears there too."""
+    volume: str
+    """The volume that brings the configuration map."""
+    folder: PurePosixPath
+    """Where its configuration stands in the container."""
+    single: Mapping[str, str]
+    """Where each key stands that is mounted by itself; none where the map is one folder, so that
+    a further key of it appears there too."""
+    shares_loopback: bool
+    """Whether something else in the pod dials the broker on loopback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,8 @@ class Manifests:
     """Secrets that a manifest beside it makes, fetches or holds."""
     resources: tuple[PurePosixPath, Node] | None
     """The list of files in the folder's kustomization."""
+    callers: tuple[PurePosixPath, ...]
+    """Other manifests and values of charts whose workloads dial the broker's plaintext port."""
 
 
 _WORDS = (b"mosquitto", b"mqtt", b"1883")
@@ -78,6 +88,11 @@ def _may_speak(content: bytes) -> bool:
 
 
 _MAY_SPEAK = question((".yml", ".yaml"), _may_speak)
+_MAY_DIAL = question(
+    (".yml", ".yaml"),
+    lambda content: b"1883" in content and holds(content, (b"env", b"containers:")),
+    lambda path: "compose" not in path.name and not path.name.startswith("."),
+)
 _KUSTOMIZATION = question(
     (".yml", ".yaml"), lambda _: True, lambda path: path.stem == "kustomization"
 )
@@ -100,7 +115,7 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
                 )
             )
     maps = [made for path, top in tops if (made := _config_map(path, top))]
-    return tuple(_gather(item, tops) for item in maps), tuple(unresolved)
+    return tuple(_gather(tree, item, tops) for item in maps), tuple(unresolved)
 
 
 def _speaks_of_mqtt(path: PurePosixPath, content: bytes) -> bool:
@@ -124,26 +139,50 @@ def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
     return None
 
 
-def _gather(config: ConfigMap, tops: list[tuple[PurePosixPath, Node]]) -> Manifests:
+def _gather(tree: Tree, config: ConfigMap, tops: list[tuple[PurePosixPath, Node]]) -> Manifests:
     near = [(path, top) for path, top in tops if path.parent == config.path.parent]
-    workloads = [made for path, top in near if (made := _workload(path, top, config.name))]
-    plain = []
+    workloads = [made for path, top in near if (made := _workload(path, top, config))]
+    plain = [port for path, top in near for port in _listed_ports(path, top)]
     for item in workloads:
-        ports = item.container.get("ports")
-        for entry in ports.entries if ports else ():
-            plain += _plain_ports(item.path, entry.value, "containerPort")
-    for path, top in near:
-        ports = top.get("spec", "ports") if _text(top, "kind") == "Service" else None
-        for entry in ports.entries if ports else ():
-            plain += _plain_ports(path, entry.value, "port", "targetPort")
+        for port in _items(item.container.get("ports")):
+            plain += _plain_ports(item.path, port, "containerPort")
+        for probe in _probes(item.container):
+            plain += _plain_ports(item.path, probe.get("tcpSocket"), "port")
     lists = [(path, found) for path, top in near if (found := _resources(path, top))]
+    services = [
+        _text(top, "metadata", "name") for _, top in near if _text(top, "kind") == "Service"
+    ]
     return Manifests(
         config=config,
         workloads=tuple(workloads),
         plain_ports=tuple(plain),
         promised=frozenset(name for _, top in near if (name := _promised(top))),
         resources=lists[0] if lists else None,
+        callers=tuple(_callers(tree, config.path.parent, [name for name in services if name])),
     )
+
+
+def _callers(tree: Tree, folder: PurePosixPath, services: list[str]) -> Iterator[PurePosixPath]:
+    """Yield who names a service of the broker beside the port, or as the value of a host."""
+    names = "|".join(re.escape(name) for name in services)
+    dials = re.compile(rf"\b(?:{names})(?:\.[\w.-]+)?:1883\b".encode())
+    told = rf"(?m)(?:value|\w*host\w*|\w*broker\w*):[ \t]*[\"']?(?:{names})(?:\.[\w.-]+)?[\"']?\s*$"
+    named = re.compile(told.encode(), re.IGNORECASE)
+    for path in sorted(tree.candidates(_MAY_DIAL)) if services else ():
+        content = tree.read(path) or b""
+        if path.parent != folder and (dials.search(content) or named.search(content)):
+            yield path
+
+
+def _listed_ports(path: PurePosixPath, top: Node) -> Iterator[PlainPort]:
+    """Yield the plaintext ports of a service, or of a policy that lets clients through."""
+    if _text(top, "kind") == "Service":
+        for port in _items(top.get("spec", "ports")):
+            yield from _plain_ports(path, port, "port", "targetPort")
+    if _text(top, "kind") == "NetworkPolicy":
+        for rule in _items(top.get("spec", "ingress")):
+            for port in _items(rule.get("ports")):
+                yield from _plain_ports(path, port, "port")
 
 
 def _promised(top: Node) -> str:
@@ -161,34 +200,71 @@ def _resources(path: PurePosixPath, top: Node) -> Node | None:
     return found if found is not None and found.kind is NodeKind.SEQUENCE else None
 
 
-def _plain_ports(path: PurePosixPath, port: Node, *keys: str) -> list[PlainPort]:
-    nodes = [port.get(key) for key in keys]
+def _plain_ports(path: PurePosixPath, port: Node | None, *keys: str) -> list[PlainPort]:
+    nodes = [port.get(key) for key in keys] if port is not None else []
     return [PlainPort(path=path, node=node) for node in nodes if node and node.text == _PLAIN]
 
 
-def _workload(path: PurePosixPath, top: Node, name: str) -> Workload | None:
+def _workload(path: PurePosixPath, top: Node, config: ConfigMap) -> Workload | None:
     pod = top.get("spec", "template", "spec")
     containers = pod.get("containers") if pod else None
     if _text(top, "kind") not in _WORKLOADS or pod is None or containers is None:
         return None
-    volumes = pod.get("volumes")
-    mine = {
-        _text(entry.value, "name")
-        for entry in (volumes.entries if volumes else ())
-        if _text(entry.value, "configMap", "name") == name
+    volumes = {
+        _text(item, "name"): item.get("configMap", "items")
+        for item in _items(pod.get("volumes"))
+        if _text(item, "configMap", "name") == config.name
     }
-    for container in containers.entries:
-        mounts = container.value.get("volumeMounts")
-        for mount in mounts.entries if mounts else ():
-            if _text(mount.value, "name") in mine:
-                return Workload(
-                    path=path,
-                    pod=pod,
-                    container=container.value,
-                    mount=_text(mount.value, "mountPath"),
-                    whole=mount.value.get("subPath") is None,
-                )
+    for container in _items(containers):
+        mounts = [
+            item for item in _items(container.get("volumeMounts")) if _text(item, "name") in volumes
+        ]
+        read = [item for item in mounts if _text(item, "subPath") in {"", str(config.entry.key)}]
+        if not read:
+            continue
+        single = {
+            _text(item, "subPath"): _text(item, "mountPath")
+            for item in mounts
+            if item.get("subPath")
+        }
+        volume, place = _text(read[0], "name"), PurePosixPath(_text(read[0], "mountPath"))
+        if volumes[volume] is not None:
+            return None
+        others = [item for item in _items(containers) if item is not container]
+        return Workload(
+            path=path,
+            pod=pod,
+            container=container,
+            volume=volume,
+            folder=place.parent if single else place,
+            single=single,
+            shares_loopback=any(_LOOPBACK.search(text) for each in others for text in _texts(each))
+            or any(_dials(probe) for probe in _probes(container)),
+        )
     return None
+
+
+def _probes(container: Node) -> Iterator[Node]:
+    for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if (found := container.get(kind)) is not None:
+            yield found
+
+
+def _dials(probe: Node) -> bool:
+    """Return whether a command of a probe connects to plaintext inside of the container."""
+    words = list(_texts(probe))
+    return any(word.endswith("mosquitto_sub") or "mosquitto_sub " in word for word in words)
+
+
+def _texts(node: Node) -> Iterator[str]:
+    if node.kind is NodeKind.SCALAR:
+        yield node.text
+    for entry in node.entries:
+        yield from _texts(entry.value)
+
+
+def _items(node: Node | None) -> list[Node]:
+    return [entry.value for entry in node.entries] if node is not None else []
 
 
 def _text(node: Node, *keys: str) -> str:

@@ -190,10 +190,16 @@ def production_problems(conf: BrokerConf) -> tuple[Problem, ...]:
         for item in conf.listeners
         if item.exposed and not item.encrypted
     ]
+    own = {
+        item.line
+        for listener in conf.listeners
+        if conf.separate and not listener.exposed
+        for item in listener.settings
+    }
     anonymous = [
         Problem(line=item.line, message="anonymous clients are let in")
         for item in conf.directives
-        if item.name == "allow_anonymous" and item.value != "false"
+        if item.name == "allow_anonymous" and item.value != "false" and item.line not in own
     ]
     return (*tls_problems(conf), *plain, *anonymous)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     OF_A_LISTENER,
     SECURITY,
+    TLS_PORT,
     BrokerConf,
+    Listener,
     parse,
 )
 from closeout.resources import render
@@ -52,10 +54,9 @@ _REPLACED = {
     "listener",
     "port",
     "per_listener_settings",
-    "log_dest",
-    "log_type",
-    "connection_messages",
 }
+_LOG = {"log_dest", "log_type", "connection_messages"}
+_OF_ONE = OF_A_LISTENER | SECURITY
 _KEPT_OF_A_LISTENER = frozenset(["max_connections", "max_qos", "max_topic_alias", "mount_point"])
 
 
@@ -81,13 +82,25 @@ def tls_listener(place: Placement, several: tuple[str, ...] = ()) -> bytes:
     return render("mqtt-tls/tls-listener.conf.j2", _placed(place, several))
 
 
-def production_conf(place: Placement, before: BrokerConf, several: tuple[str, ...] = ()) -> bytes:
-    """Return the production configuration; what `before` set besides access and TLS stays."""
-    settings = {name: before.value(name) or value for name, value in _DEFAULTS.items()}
+def production_conf(
+    place: Placement, before: BrokerConf, several: tuple[str, ...] = (), *, is_shared: bool = False
+) -> bytes:
+    """Return the production configuration; what `before` set besides access and TLS stays.
+
+    `is_shared` says that others share the broker's loopback, as the containers of a pod do.
+    """
+    others = [item for item in before.listeners if item.port != TLS_PORT and _stays(item)]
+    theirs = [each for item in others for each in item.settings if each.name in OF_A_LISTENER]
+    ours = replace(
+        before, directives=tuple(item for item in before.directives if item not in theirs)
+    )
+    # A limit that clients have not met before could keep out one of theirs.
+    usual = {} if before.directives else _DEFAULTS
+    settings = {name: ours.value(name) or usual.get(name, "") for name in _DEFAULTS}
     replaced = _REPLACED | SECURITY | (OF_A_LISTENER - _KEPT_OF_A_LISTENER) | _DEFAULTS.keys()
     kept = [
         f"{item.name} {item.value}"
-        for item in before.directives
+        for item in ours.directives
         if item.name not in replaced and item.value
     ]
     values = {
@@ -95,8 +108,27 @@ def production_conf(place: Placement, before: BrokerConf, several: tuple[str, ..
         "password": str(PurePosixPath(place.acl).with_name("passwordfile")),
         "settings": settings,
         "kept": kept,
+        "listeners": [_as_it_was(before, item) for item in others],
+        "has_log": any(item.name in _LOG for item in before.directives),
+        "is_shared": is_shared and not any(not item.exposed for item in others),
     }
     return render("mqtt-tls/mosquitto.prod.conf.j2", values)
+
+
+def _stays(listener: Listener) -> bool:
+    return listener.encrypted or not listener.exposed
+
+
+def _as_it_was(conf: BrokerConf, listener: Listener) -> list[str]:
+    """Return the lines of a listener with the access settings that it shared, or had."""
+    shared = () if conf.separate else conf.directives
+    access = {item.name: item.value for item in shared if item.name in SECURITY}
+    own = {item.name: item.value for item in listener.settings if item.name in _OF_ONE}
+    held = {**own, **access}
+    if listener.exposed and held.get("allow_anonymous") == "true":
+        held["allow_anonymous"] = "false"
+    lines = [f"{name} {value}" for name, value in held.items() if value]
+    return [f"listener {listener.port} {listener.host}".rstrip(), *lines]
 
 
 def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:

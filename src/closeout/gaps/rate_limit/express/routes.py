@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
+from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.fs.text_edit import line_start
@@ -38,6 +39,21 @@ _REGISTERS = question(
     lambda content: holds_in_any_case(content, _SIGNS) and matches(content, _REGISTERING),
     is_source,
 )
+_CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
+_SIGNING_IN = re.compile(
+    rb"log[-_]?in|sign[-_]?in|authenticat|/auth\b|/tokens?\b|/sessions?\b|password", re.IGNORECASE
+)
+_OUR_LIMIT = b"REFRESH_LIMIT_PER_ADDRESS"
+"""Our own limiters speak of renewing, whether the service does or not."""
+_RENEWING = re.compile(rb"refresh|renew", re.IGNORECASE)
+_MAY_SIGN_IN = question(_CODE, lambda content: matches(content, _SIGNING_IN), is_deployed_from)
+_MAY_RENEW = question(
+    _CODE,
+    lambda content: (
+        matches(content, _RENEWING) and matches(content, _SIGNING_IN) and _OUR_LIMIT not in content
+    ),
+    is_deployed_from,
+)
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
 _FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
@@ -57,6 +73,16 @@ class AuthRoute:
     call: typescript.Call
     handlers: tuple[typescript.SourceRange, ...]
     guards: tuple[Guard, ...]
+
+
+def may_sign_in(tree: Tree) -> bool:
+    """Return whether any code of the tree, in whatever language, speaks of signing in."""
+    return bool(tree.candidates(_MAY_SIGN_IN))
+
+
+def may_renew(tree: Tree) -> bool:
+    """Return whether any code of the tree, in whatever language, speaks of renewing tokens."""
+    return bool(tree.candidates(_MAY_RENEW))
 
 
 def endpoint_of(path: str) -> str:

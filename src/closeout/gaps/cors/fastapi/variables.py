@@ -1,0 +1,71 @@
+"""Say from which environment variables a service's code takes its origins."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from closeout.parsing.fastapi import FastApiService
+from closeout.parsing.python import Module
+
+VARIABLE = "ALLOWED_ORIGINS"
+_ALIASES = ("validation_alias", "alias", "env")
+
+
+def configured_by(service: FastApiService) -> frozenset[str]:
+    """Return the variables that fill the service's origins: ours, or what a field is called.
+
+    A settings class reads a field from its alias, else from its name behind the class's prefix.
+    """
+    held = (module for module in service.modules.values() if VARIABLE.lower() in _lowered(module))
+    return frozenset(name for module in held for name in _read(module))
+
+
+def _lowered(module: Module) -> str:
+    return module.content.decode("utf-8", "replace").lower()
+
+
+def _read(module: Module) -> Iterator[str]:
+    for node in module.nodes:
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            yield from (VARIABLE for value in given if _text(value) == VARIABLE)
+        elif isinstance(node, ast.Subscript) and _text(node.slice) == VARIABLE:
+            yield VARIABLE
+        elif isinstance(node, ast.ClassDef) and "Settings" in " ".join(
+            map(ast.unparse, node.bases)
+        ):
+            yield from _fields(node)
+
+
+def _fields(node: ast.ClassDef) -> Iterator[str]:
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and ast.unparse(field.target).upper() == VARIABLE:
+            aliases = list(_aliases(field.value))
+            yield from (name.upper() for name in aliases or [f"{_prefix(node)}{VARIABLE}"])
+
+
+def _aliases(value: ast.expr | None) -> Iterator[str]:
+    for keyword in value.keywords if isinstance(value, ast.Call) else ():
+        if keyword.arg in _ALIASES:
+            for part in ast.walk(keyword.value):
+                if name := _text(part):
+                    yield name
+
+
+def _prefix(node: ast.ClassDef) -> str:
+    """Return what a class puts before the names of its fields, in any of the three spellings."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.keyword) and part.arg == "env_prefix":
+            return _text(part.value)
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "env_prefix":
+            return _text(part.value)
+        if isinstance(part, ast.Dict):
+            for key, value in zip(part.keys, part.values, strict=True):
+                if key is not None and _text(key) == "env_prefix":
+                    return _text(value)
+    return ""
+
+
+def _text(node: ast.AST | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

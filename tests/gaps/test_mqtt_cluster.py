@@ -1,0 +1,204 @@
+"""A broker whose map is mounted key by key, with others in its pod that dial it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from closeout.engine import rules
+from closeout.formats.manifests import validate_together
+from closeout.fs.tree import MemoryTree, Overlay
+from closeout.gaps.mqtt_tls import GAP
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse, production_problems
+from closeout.model import Unresolved
+
+CONFIG = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: bus-config
+  namespace: farm
+data:
+  mosquitto.conf: |
+    # Barn bus
+    listener 1883
+    allow_anonymous true
+    max_packet_size 1048576
+    log_dest stdout
+    log_type all
+  aclfile: |
+    topic readwrite barn/%c/#
+"""
+WORKLOAD = """apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: bus
+  namespace: farm
+spec:
+  serviceName: bus
+  selector:
+    matchLabels: {app: bus}
+  template:
+    metadata:
+      labels: {app: bus}
+    spec:
+      containers:
+        - name: mosquitto
+          image: eclipse-mosquitto:2
+          ports:
+            - containerPort: 1883
+              name: mqtt
+          livenessProbe:
+            tcpSocket: {port: 1883}
+          readinessProbe:
+            tcpSocket:
+              port: mqtt
+          volumeMounts:
+            - name: config
+              mountPath: /mosquitto/config/mosquitto.conf
+              subPath: mosquitto.conf
+            - name: lists
+              mountPath: /mosquitto/lists/aclfile
+              subPath: aclfile
+        - name: exporter
+          image: bus-exporter:1
+          env:
+            - name: BROKER
+              value: tcp://localhost:1883
+      volumes:
+        - name: config
+          configMap: {name: bus-config}
+        - name: lists
+          configMap: {name: bus-config}
+        # - name: passwords
+"""
+SERVICE = """apiVersion: v1
+kind: Service
+metadata:
+  name: bus
+  namespace: farm
+spec:
+  selector: {app: bus}
+  ports:
+    - port: 1883
+      targetPort: mqtt
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: bus
+  namespace: farm
+spec:
+  podSelector:
+    matchLabels: {app: bus}
+  ingress:
+    - ports:
+        - port: 1883
+"""
+FILES = {"config.yaml": CONFIG, "bus.yaml": WORKLOAD, "service.yaml": SERVICE}
+
+
+def fixed(files: dict[str, str], **more: str) -> tuple[Overlay, tuple[Unresolved, ...]]:
+    """Return the fixed tree, and what was left alone."""
+    held = {f"k8s/bus/{name}": text for name, text in files.items()}
+    held |= {name.replace("__", "/"): text for name, text in more.items()}
+    stage = Overlay(MemoryTree({name: text.encode() for name, text in held.items()}))
+    left: list[Unresolved] = []
+    for changeset in GAP.fix(stage):
+        left += changeset.unresolved
+        for edit in changeset.edits:
+            stage.lay(edit)
+    return stage, tuple(left)
+
+
+def read(stage: Overlay, name: str) -> list[Any]:
+    """Return the documents of a manifest."""
+    return list(yaml.safe_load_all(stage.read(PurePosixPath(f"k8s/bus/{name}")) or b""))
+
+
+def test_derive_closes_a_broker_whose_map_is_mounted_key_by_key() -> None:
+    """Listener, secret, a mount for each new key, container, probe, service and policy fit."""
+    stage, left = fixed(FILES)
+    (config,), (workload,) = read(stage, "config.yaml"), read(stage, "bus.yaml")
+    service, policy = read(stage, "service.yaml")
+    pod = workload["spec"]["template"]["spec"]
+    broker, exporter = pod["containers"]
+    assert left == ()
+    assert rules.findings(rules.checks(GAP, stage)) == ()
+    assert GAP.fix(stage) == ()
+    conf = parse(config["data"]["mosquitto.conf"].encode())
+    assert production_problems(conf) == ()
+    assert conf.listeners[-1].value("acl_file") == "/mosquitto/lists/aclfile"
+    assert config["data"]["aclfile"].endswith("pattern readwrite barn/%u/#\n")
+    mounts = {item["mountPath"]: item.get("subPath") for item in broker["volumeMounts"]}
+    assert mounts == {
+        "/mosquitto/config/mosquitto.conf": "mosquitto.conf",
+        "/mosquitto/lists/aclfile": "aclfile",
+        "/mosquitto/config/openssl.cnf": "openssl.cnf",
+        "/mosquitto/certs": None,
+    }
+    assert broker["ports"] == [{"containerPort": 8883, "name": "mqtt"}]
+    assert broker["livenessProbe"] == {"tcpSocket": {"port": 8883}}
+    assert broker["readinessProbe"] == {"tcpSocket": {"port": "mqtt"}}
+    assert exporter == yaml.safe_load(WORKLOAD)["spec"]["template"]["spec"]["containers"][1]
+    assert service["spec"]["ports"] == [{"port": 8883, "targetPort": "mqtt"}]
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": 8883}]}]
+    paths = [path for path in stage.paths() if path.suffix == ".yaml"]
+    assert validate_together({path: stage.read(path) or b"" for path in paths}) == ()
+
+
+def test_derive_keeps_loopback_for_who_dials_it_in_the_pod_and_for_nobody_else() -> None:
+    """An exporter reads the broker's numbers there; without one there is no plaintext at all."""
+    (config,) = read(fixed(FILES)[0], "config.yaml")
+    plain, secure = parse(config["data"]["mosquitto.conf"].encode()).listeners
+    assert (plain.port, plain.host, plain.value("allow_anonymous")) == (1883, "127.0.0.1", "true")
+    assert (secure.port, secure.value("allow_anonymous")) == (8883, "false")
+    alone = FILES | {"bus.yaml": WORKLOAD.replace("tcp://localhost:1883", "tcp://elsewhere:1883")}
+    (config,) = read(fixed(alone)[0], "config.yaml")
+    assert "1883" not in config["data"]["mosquitto.conf"]
+
+
+def test_derive_keeps_limits_and_logs_and_adds_none_that_clients_have_not_met() -> None:
+    """A message that was allowed still is."""
+    (config,) = read(fixed(FILES)[0], "config.yaml")
+    conf = parse(config["data"]["mosquitto.conf"].encode())
+    assert (conf.value("max_packet_size"), conf.value("log_type")) == ("1048576", "all")
+    assert not {"max_keepalive", "max_queued_messages"} & {item.name for item in conf.directives}
+
+
+CALLERS = {
+    "a URL": "          env: [{name: BUS, value: 'mqtt://bus.farm.svc:1883'}]\n",
+    "host and port": "          env:\n            - name: MQTT_HOST\n              value: bus\n"
+    '            - {name: MQTT_PORT, value: "1883"}\n',
+}
+
+
+@pytest.mark.parametrize("told", CALLERS.values(), ids=CALLERS)
+def test_derive_refuses_when_a_workload_would_lose_its_port(told: str) -> None:
+    """Who dials plaintext in the cluster moves first; nothing of the broker is written before."""
+    caller = f"spec:\n  template:\n    spec:\n      containers:\n        - name: ledger\n{told}"
+    stage, left = fixed(FILES, **{"k8s/ledger.yaml": caller})
+    assert [item.detail for item in left] == [
+        "k8s/ledger.yaml dials its port 1883, which it would lose"
+    ]
+    assert stage.edits == ()
+
+
+def test_derive_asks_nobody_who_dials_another_broker() -> None:
+    """A near miss: another host, or the same word with another port."""
+    other = CALLERS["a URL"].replace("bus.farm.svc", "silo")
+    caller = f"spec:\n  template:\n    spec:\n      containers:\n        - name: a\n{other}"
+    _, left = fixed(FILES, **{"k8s/ledger.yaml": caller})
+    assert left == ()
+
+
+def test_derive_refuses_a_map_of_which_the_volume_names_the_keys() -> None:
+    """A key that is added would not appear."""
+    whole = WORKLOAD.replace("              subPath: mosquitto.conf\n", "").replace(
+        "mountPath: /mosquitto/config/mosquitto.conf", "mountPath: /mosquitto/config"
+    )
+    named = "configMap: {name: bus-config, items: [{key: mosquitto.conf, path: mosquitto.conf}]}"
+    _, left = fixed(FILES | {"bus.yaml": whole.replace("configMap: {name: bus-config}", named)})
+    assert ["not exactly one workload" in item.detail for item in left] == [True]

@@ -1,0 +1,165 @@
+"""A tree that is not the order's own is asked for nothing that it does not have."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from closeout.cli import session
+from closeout.cli.commands import detect, fix, gate, report
+from closeout.cli.error_handler import guarded
+from closeout.engine import subjects
+from closeout.errors import ExitCode
+from closeout.fs.tree import MemoryTree
+from closeout.gaps import GAPS
+from closeout.runs import store
+from closeout.runs.workspace import Workspace
+from tests.support.builders import EVERY_SUBJECT, snapshot, write_files
+from tests.support.monorepos import space_for
+from tests.support.strangers import SHOP
+
+FOREIGN = re.compile(
+    rb"farmiq|smart-?farm|Bangkok|asia-southeast|:51[0-9]{2}\b|x-tenant|cloud-layer|edge-layer",
+    re.IGNORECASE,
+)
+"""What only the order's own monorepo has."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workspace:
+    """Return a workspace on the small shop."""
+    return space_for(tmp_path / "home", write_files(tmp_path / "shop", SHOP))
+
+
+def _report(space: Workspace) -> dict[str, Any]:
+    run = store.latest(space.reports, space.root)
+    read: dict[str, Any] = json.loads((run.folder / "report.json").read_bytes())
+    return read
+
+
+def _absent(files: dict[str, bytes]) -> subjects.Absent:
+    return subjects.absent_of(GAPS, MemoryTree(files))
+
+
+def test_a_small_shop_is_fixed_with_a_few_files_and_settled(shop: Workspace) -> None:
+    """What it has is mended; what it has not is told as not applicable, and nothing is written."""
+    before = snapshot(shop.root)
+    assert fix.fix(shop, GAPS) is ExitCode.UNPROVEN
+    after = snapshot(shop.root)
+    written = {path for path, content in after.items() if before.get(path) != content}
+    assert len(written) <= 15
+    assert {path.partition("/")[0] for path in written} == {
+        "services",
+        "docker-compose.yml",
+        ".env.example",
+    }
+    assert report.build_lenient(shop) is ExitCode.SETTLED
+    assert detect.detect(shop, GAPS) is ExitCode.SETTLED
+    fix.fix(shop, GAPS)
+    assert snapshot(shop.root) == after
+
+
+def test_what_does_not_apply_is_told_with_its_reason_in_every_form(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON, page, Markdown, JUnit and SARIF; the terminal names each reason once."""
+    fix.fix(shop, GAPS)
+    printed = capsys.readouterr().out
+    reason = "the tree has no MQTT broker"
+    assert printed.count(reason) == 1
+    rows = {row["id"]: row for row in _report(shop)["criteria"]}
+    assert (rows["8.1"]["verdict"], rows["8.1"]["because"]) == ("NOT_APPLICABLE", reason)
+    assert (rows["D.8"]["verdict"], rows["D.8"]["because"]) == ("NOT_APPLICABLE", reason)
+    folder = store.latest(shop.reports, shop.root).folder
+    for name in ("report.html", "report.md", "junit.xml", "findings.sarif"):
+        text = (folder / name).read_text()
+        assert reason in text, name
+    (run,) = json.loads((folder / "findings.sarif").read_bytes())["runs"]
+    assert run["results"] == []
+    assert run["invocations"][0]["executionSuccessful"] is True
+    assert '<testcase classname="closeout.8.1"' in (folder / "junit.xml").read_text()
+
+
+def test_sessions_that_have_nothing_to_ask_are_settled(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They say why, install nothing and leave no evidence."""
+
+    def no_environment(requirements: str) -> Path:
+        raise AssertionError(requirements)
+
+    for name in dict.fromkeys(item.name for item in session.gates()):
+        code = session.judge(shop, session.named(name), no_environment)
+        assert code is ExitCode.SETTLED, name
+    assert session.judge_suites(shop) is ExitCode.SETTLED
+    assert "mqtt_tls: not applicable, the tree has no MQTT broker" in capsys.readouterr().out
+    assert gate.ALL not in {item.name for item in session.gates()}
+    assert not shop.reports.exists()
+
+
+def test_a_file_that_nobody_could_read_leaves_in_doubt_what_the_tree_has(
+    shop: Workspace,
+) -> None:
+    """It may hold the subject: a broker in a compose file in UTF-16, say."""
+    text = "services:\n  mqtt:\n    image: eclipse-mosquitto\n"
+    (shop.root / "docker-compose.edge.yml").write_bytes(text.encode("utf-16"))
+    guarded(shop.home, lambda: fix.fix(shop, GAPS))
+    rows = {row["id"]: row for row in _report(shop)["criteria"]}
+    assert rows["8.1"]["verdict"] == "UNPROVEN"
+    assert "docker-compose.edge.yml" in rows["8.1"]["because"]
+
+
+def test_every_criterion_applies_to_a_tree_with_every_subject() -> None:
+    """Each subject is recognised by next to nothing; a tree of none has none of them."""
+    assert _absent(EVERY_SUBJECT) == {}
+    nothing = _absent({"README.md": b"postgres, mosquitto, login: nothing of it is here\n"})
+    owned = {number for gap in GAPS for number in gap.criteria}
+    assert owned - nothing.keys() == {"10.3"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "criterion"),
+    [
+        ("services/pay/pyproject.toml", b'dependencies = ["asyncpg"]\n', "9.1"),
+        ("compose.yaml", b"services:\n  db:\n    image: PostGIS/Postgres:16\n", "9.1"),
+        ("deploy/emqx/values.yaml", b"image: emqx/emqx:5\n", "8.1"),
+        ("src/Session.java", b"class Session { void signIn() {} }\n", "2.1"),
+        ("api/server.go", b'import "net/http"\n', "1.3"),
+        ("chart/Chart.yaml", b"apiVersion: v2\nname: shop\n", "10.1"),
+        ("models/a.sql", b"select * from {{ ref('b') }}\n", "3.1"),
+    ],
+)
+def test_a_subject_in_doubt_is_there(path: str, content: bytes, criterion: str) -> None:
+    """What we cannot judge is unproven; saying that it is not there would be a false claim."""
+    assert criterion not in _absent({path: content})
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "criterion"),
+    [
+        (".github/workflows/ci.yml", b"image: postgres:16\n", "9.1"),
+        ("package-lock.json", b'{"node_modules/pg": {"peer": "postgres"}}\n', "9.1"),
+        (".github/workflows/closeout.yml", b"apt-get install mosquitto\n", "8.1"),
+        ("catalog-info.yaml", b"apiVersion: backstage.io/v1alpha1\nkind: Component\n", "10.1"),
+        ("docs/broker.md", b"we once ran mosquitto\n", "8.1"),
+    ],
+)
+def test_what_only_speaks_of_a_subject_does_not_hold_it(
+    path: str, content: bytes, criterion: str
+) -> None:
+    """A lock file, a workflow's test server and prose start nothing."""
+    assert criterion in _absent({path: content})
+
+
+def test_backups_without_a_cluster_are_scripts_alone(tmp_path: Path) -> None:
+    """A PostgreSQL in compose gets the scripts; no manifest is written for a cluster nobody has."""
+    compose = SHOP["docker-compose.yml"] + b"  db:\n    image: postgres:16\n"
+    root = write_files(tmp_path / "root", SHOP | {"docker-compose.yml": compose})
+    space = space_for(tmp_path / "home", root)
+    fix.fix(space, detect.select("backup"))
+    made = snapshot(root).keys() - SHOP.keys()
+    assert made == {"scripts/backup-database.sh", "scripts/restore-database.sh"}
+    rows = {row["id"]: row["verdict"] for row in _report(space)["criteria"]}
+    assert (rows["9.2"], rows["9.1"]) == ("NOT_APPLICABLE", "UNPROVEN")
