@@ -547,8 +547,9 @@ def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> No
         (b"import { createProxyMiddleware } from 'http-proxy-middleware';\n", "'PATCH'"),
         (b"export const on = (req) => fetch(url, { method: req.method });\n", "'DELETE'"),
         (b"export const on = () => fetch(url, { method: 'DELETE' });\n", ""),
+        (b"export const on = (req) => logger.info('asked', { method: req.method });\n", ""),
     ],
-    ids=["library", "by-hand", "asks-by-itself"],
+    ids=["library", "by-hand", "asks-by-itself", "logs"],
 )
 def test_fix_allows_a_proxy_what_it_proxies(beside: bytes, methods: str) -> None:
     """A gateway's own routes are few; what it hands on comes by every method."""
