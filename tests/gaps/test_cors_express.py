@@ -547,8 +547,9 @@ def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> No
         (b"import { createProxyMiddleware } from 'http-proxy-middleware';\n", "'PATCH'"),
         (b"export const on = (req) => fetch(url, { method: req.method });\n", "'DELETE'"),
         (b"export const on = () => fetch(url, { method: 'DELETE' });\n", ""),
+        (b"export const on = (req) => logger.info('asked', { method: req.method });\n", ""),
     ],
-    ids=["library", "by-hand", "asks-by-itself"],
+    ids=["library", "by-hand", "asks-by-itself", "logs"],
 )
 def test_fix_allows_a_proxy_what_it_proxies(beside: bytes, methods: str) -> None:
     """A gateway's own routes are few; what it hands on comes by every method."""
@@ -560,3 +561,29 @@ def test_fix_allows_a_proxy_what_it_proxies(beside: bytes, methods: str) -> None
     )
     after = text(fixed(tree), "gate/src/app.ts")
     assert (methods in after) if methods else ("methods: ['GET', 'HEAD']" in after)
+
+
+@pytest.mark.parametrize(
+    ("made", "is_open"),
+    [
+        ("new Server(http, { cors: { origin: '*' } })", True),
+        (
+            "new Server(http, {\n  path: '/ws',\n  cors: { origin: true, credentials: true },\n})",
+            True,
+        ),
+        ("new Server(http, OPTIONS)", True),
+        ("new Server(http)", False),
+        ("new Server(http, { cors: { origin: ['https://a.example'] } })", False),
+        ("new Socket(http, { cors: { origin: '*' } })", False),
+    ],
+)
+def test_socket_for_every_origin_is_closed(made: str, is_open: bool) -> None:
+    """A socket.io server has options of its own: they get the service's origins."""
+    head = "import { Server } from 'socket.io';\nconst OPTIONS = { cors: { origin: '*' } };\n"
+    tree = service(f"const io = {made};", head=head)
+    assert bool(check(tree).findings) == is_open
+    if is_open:
+        after = fixed(tree)
+        assert not check(after).findings
+        assert "origin: trustedOrigins()" in text(after)
+        assert syntax_error(after.read(MAIN) or b"") is None

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.fs.tree import Overlay
-from closeout.gaps.cors import page_headers
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
@@ -21,6 +20,7 @@ from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed
+from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, origins, policy_folders
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
@@ -45,6 +45,8 @@ class _Policy:
     """The module's name without its suffix."""
     launch: bytes
     """The text that starts the service, empty where it has none of its own."""
+    headers: frozenset[str]
+    """The request headers that it reads, and that are not on every policy's list."""
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -143,11 +145,11 @@ def _module_edits(
         splices.append(Splice(start=span.start, end=span.end, text="list(allowed_origins())"))
     for place in places:
         if place.call is not None:
-            splices += _replacement(service, place, module, place.call)
+            splices += _replacement(policy, place, module, place.call)
         elif place.value is None:
             app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
             indent = indentation(module.content, module.span(app.statement).start)
-            splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
+            splices.append(after_creation(module, app, _call(policy, app.name, {}, indent)))
     main = Edit(
         path=path,
         before=module.content,
@@ -166,7 +168,7 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
     values = {
         "local_origins": origins(tree),
-        "request_headers": page_headers.request_headers(tree),
+        "request_headers": sent(tree),
         "stages": stage_variables(tree, service.folder),
     }
     content = render("cors/cors.py.j2", values)
@@ -178,6 +180,7 @@ def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy
         content=content,
         stem=next(free, "cross_origin_policy"),
         launch=tree.read(service.folder / "Dockerfile") or b"",
+        headers=request_headers(service) - {*sent(tree)},
     )
 
 
@@ -240,8 +243,9 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
 
 
 def _replacement(
-    service: FastApiService, place: Flawed, module: Module, call: CorsCall
+    policy: _Policy, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
+    service = policy.service
     options = {name: module.source(node) for name, node in kept(service, module, call).items()}
     written = declared(service, place.path, call)
     if written:
@@ -253,11 +257,11 @@ def _replacement(
     start = call.span.start if app is None else module.span(app.statement).start
     indent = indentation(module.content, start)
     if app is None:
-        text = _call(service, call.receiver or "app", options, indent, call)
+        text = _call(policy, call.receiver or "app", options, indent, call)
         yield Splice(start=start, end=call.span.end, text=text)
     else:
         yield from taken_out(module, app, call)
-        text = _call(service, app.name, options, indent, call)
+        text = _call(policy, app.name, options, indent, call)
         yield after_creation(module, app, text)
 
 
@@ -275,14 +279,14 @@ def _written_origins(service: FastApiService) -> tuple[str, ...]:
 
 
 def _call(
-    service: FastApiService,
+    policy: _Policy,
     receiver: str,
     options: dict[str, str],
     indent: str,
     call: CorsCall | None = None,
 ) -> str:
-    methods = _ALWAYS | service.route_methods | listed(call, "allow_methods", str.upper)
-    headers = request_headers(service) | listed(call, "allow_headers", str.lower)
+    methods = _ALWAYS | policy.service.route_methods | listed(call, "allow_methods", str.upper)
+    headers = policy.headers | listed(call, "allow_headers", str.lower)
     arguments = [receiver, f"methods={_tuple(sorted(methods - {'TRACE', 'CONNECT'}))}"]
     if headers:
         arguments.append(f"headers={_tuple(sorted(headers))}")

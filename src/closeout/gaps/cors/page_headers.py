@@ -39,12 +39,12 @@ _ANSWERED = re.compile(
 """Written by servers and proxies, never by a page."""
 
 
-def request_headers(tree: Tree) -> tuple[str, ...]:
+def sent(tree: Tree) -> tuple[str, ...]:
     """Return what a policy allows pages to send: the usual headers and those of this tree's."""
-    return tuple(sorted({*ON_EVERY_LIST, *_sent(tree)}))
+    return tuple(sorted({*ON_EVERY_LIST, *_own(tree)}))
 
 
-def _sent(tree: Tree) -> Iterator[str]:
+def _own(tree: Tree) -> Iterator[str]:
     folders = {path.parent for path in tree.candidates(_FRONT_END)}
     for path in tree.candidates(_SENDING) if folders else ():
         if not folders.isdisjoint(path.parents):

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.cors import page_headers
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
+from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, origins
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
@@ -118,7 +118,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
         "typed": is_typed,
         "commonjs": is_commonjs,
         "local_origins": origins(tree),
-        "request_headers": page_headers.request_headers(tree),
+        "request_headers": sent(tree),
         "stages": stage_variables(tree, folder),
     }
     rendered = render("cors/corsOrigins.j2", values)
@@ -148,7 +148,7 @@ def _edits(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
         headers=names[_HEADERS],
-        more_headers=request_headers(tree, folder),
+        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree)})),
     )
     splices: list[Splice] = []
     for place in places:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from closeout.fs.tree import below
 from closeout.model import Tree
@@ -12,12 +13,16 @@ from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 from closeout.parsing.typescript_source import ROUTE_METHODS
 
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
 _ALL = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _ROUTING = re.compile(rb"\.(?:all|delete|get|patch|post|put)\s*\(")
 _PROXIES = frozenset(
     {"http-proxy-middleware", "http-proxy", "express-http-proxy", "@fastify/http-proxy"}
 )
 _PROXYING = re.compile(rb"http-proxy|\.method\b")
+_SENDING = re.compile(r"(?:^|\.)(?:\$?fetch|axios|got|request)$")
 _OWN_METHOD = re.compile(r"(?:req|request|ctx|ctx\.req)\.method")
 _READING = re.compile(rb"headers|\.(?:get|header)\(")
 _SUBSCRIPT = re.compile(rb"""headers\??\.?\[['"`]([A-Za-z][\w-]*)['"`]\]""")
@@ -69,8 +74,17 @@ def _is_proxy(content: bytes) -> bool:
     return any(
         typescript.text_of(pair.child_by_field_name("key")) == "method"
         and _OWN_METHOD.fullmatch(typescript.text_of(pair.child_by_field_name("value")))
+        and _SENDING.search(_called_with(pair))
         for pair in handed
     )
+
+
+def _called_with(member: Node) -> str:
+    """Return what is called with the object literal that `member` stands in, empty for nothing."""
+    literal = member.parent
+    given = None if literal is None else literal.parent
+    call = None if given is None or given.type != "arguments" else given.parent
+    return typescript.text_of(None if call is None else call.child_by_field_name("function"))
 
 
 def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
