@@ -147,11 +147,15 @@ def test_derive_reports_a_gateway_that_it_cannot_mend() -> None:
     unresolved = [item for check in rules.checks(GAP, tree) for item in check.unresolved]
     assert [(str(item.path), item.line) for item in unresolved] == [("gate/src/routes.ts", 5)]
     assert [item for change in GAP.fix(tree) for item in change.unresolved] == unresolved
+    limiter = Overlay(tree, _edits(tree)).read("accounts/src/middleware/authRateLimiter.ts") or b""
+    assert b"address === undefined || hops === 0;" in limiter
 
 
 def test_derive_trusts_no_hop_where_nothing_of_the_tree_calls() -> None:
     """Without a gateway the service's own setting holds: a number would be a guess."""
     fixed = _fixed(_tree(b"export const none = 1;\n"))
+    limiter = fixed.read("accounts/src/middleware/authRateLimiter.ts") or b""
+    assert b"hops === 0;" not in limiter
     assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}" in (fixed.read("docker-compose.yml") or b"")
 
 
