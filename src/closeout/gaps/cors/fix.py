@@ -22,7 +22,7 @@ from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed
 from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
-from closeout.gaps.cors.wiring import delivery, origins, policy_folders
+from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -166,11 +166,7 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    values = {
-        "local_origins": origins(tree),
-        "request_headers": sent(tree),
-        "stages": stage_variables(tree, service.folder),
-    }
+    values = template_values(tree) | {"stages": stage_variables(tree, service.folder)}
     content = render("cors/cors.py.j2", values)
     free = (
         stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
@@ -180,7 +176,7 @@ def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy
         content=content,
         stem=next(free, "cross_origin_policy"),
         launch=tree.read(service.folder / "Dockerfile") or b"",
-        headers=request_headers(service) - {*sent(tree)},
+        headers=request_headers(service) - {*sent(tree, tenants=True)},
     )
 
 

@@ -14,9 +14,10 @@ ON_EVERY_LIST = (
     "idempotency-key",
     "x-correlation-id",
     "x-request-id",
-    "x-tenant-id",
 )
 """The request headers that every policy allows."""
+
+_TENANT = "x-tenant-id"
 
 _PAGES = re.compile(
     rb'"(?:react-dom|vue|svelte|@angular/core|preact|solid-js|vite|react-scripts|next|nuxt)"\s*:'
@@ -39,9 +40,12 @@ _ANSWERED = re.compile(
 """Written by servers and proxies, never by a page."""
 
 
-def sent(tree: Tree) -> tuple[str, ...]:
-    """Return what a policy allows pages to send: the usual headers and those of this tree's."""
-    return tuple(sorted({*ON_EVERY_LIST, *_own(tree)}))
+def sent(tree: Tree, *, tenants: bool) -> tuple[str, ...]:
+    """Return what a policy allows pages to send: the usual headers and those of this tree's.
+
+    `tenants` says whether the tree's services tell tenants apart.
+    """
+    return tuple(sorted({*ON_EVERY_LIST, *_own(tree), *((_TENANT,) if tenants else ())}))
 
 
 def _own(tree: Tree) -> Iterator[str]:

@@ -10,11 +10,12 @@ from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
+from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
 from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
-from closeout.gaps.cors.wiring import delivery, origins
+from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -103,7 +104,11 @@ def _changeset(
 def _refusals(places: Sequence[OpenedPlace]) -> Iterator[Unresolved]:
     for place in places:
         if place.call is None:
-            yield _left(place, "writes the header by hand; remove it and let cors(…) answer")
+            by_hand = "writes the header by hand; remove it and let cors(…) answer"
+            is_theirs = place.opening is Opening.FRAMEWORK
+            yield _left(
+                place, f"{place.opening.value}: list origins there" if is_theirs else by_hand
+            )
 
 
 def _left(place: OpenedPlace, detail: str) -> Unresolved:
@@ -117,8 +122,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     values = {
         "typed": is_typed,
         "commonjs": is_commonjs,
-        "local_origins": origins(tree),
-        "request_headers": sent(tree),
+        **template_values(tree),
         "stages": stage_variables(tree, folder),
     }
     rendered = render("cors/corsOrigins.j2", values)
@@ -148,7 +152,7 @@ def _edits(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
         headers=names[_HEADERS],
-        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree)})),
+        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree, tenants=True)})),
     )
     splices: list[Splice] = []
     for place in places:
