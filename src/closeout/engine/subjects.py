@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.console import failures
+from closeout.errors import CloseoutError
+from closeout.formats.declarations import FILE, asked_gaps
 from closeout.model import FileQuestion, Gap, Subject, Tree, Unresolved
 
 
@@ -60,7 +62,15 @@ class _Asked:
 
 
 def absent(gap: Gap, tree: Tree) -> Absent:
-    """Return the criteria of the gap, its manual checks too, that do not apply to `tree`."""
+    """Return the criteria of the gap, its manual checks too, that do not apply to `tree`.
+
+    Of a gap that closeout.toml leaves out, none does.
+    """
+    asked = asked_gaps(tree)
+    if asked is not None and gap.slug not in asked:
+        numbers = (*gap.criteria, *(item for each in gap.subjects for item in each.criteria))
+        left_out = Absence(because=f"{FILE} leaves out the gap {gap.slug}")
+        return dict.fromkeys(numbers, left_out)
     return {
         number: absence
         for subject in gap.subjects
@@ -77,11 +87,16 @@ def _absence(subject: Subject, tree: Tree) -> Absence | None:
 
 
 def absent_of(gaps: Iterable[Gap], tree: Tree) -> Absent:
-    """Return the criteria of all gaps that do not apply; a gap that fails by itself says none."""
+    """Return the criteria of all gaps that do not apply; a gap that fails by itself says none.
+
+    Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses.
+    """
     found: dict[str, Absence] = {}
     for gap in gaps:
         try:
             found |= absent(gap, tree)
+        except CloseoutError:
+            raise
         except Exception as error:  # noqa: BLE001 - a bug stays in its gap
             failures.noted(f"{gap.slug}: subjects", error)
     return found
