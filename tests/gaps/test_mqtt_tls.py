@@ -399,6 +399,33 @@ def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
     assert production_problems(after) == ()
 
 
+HELD = "/mosquitto/config/certs"
+MUTUAL = (
+    f"# ours\nlistener 8883\ncafile {HELD}/ca.crt\ncertfile {HELD}/server.crt\n"
+    f"keyfile {HELD}/server.key\nrequire_certificate true\nuse_identity_as_username true\n"
+    "persistence true\nallow_anonymous false\n"
+)
+
+
+@pytest.mark.parametrize("said", ["", "ciphers HIGH:!aNULL\n"])
+def test_derive_limits_the_suites_of_production_that_works(said: str) -> None:
+    """One line of a sound file changes, also where its certificate is an RSA one."""
+    path = PurePosixPath("edge-layer/edge-mqtt-broker/mosquitto.prod.conf")
+    conf = MUTUAL.replace("keyfile", f"{said}keyfile")
+    base = tree(**{str(path).replace("/", "__"): conf})
+    assert "it offers suites beyond Mozilla's intermediate profile" in [
+        item.message for item in findings(base) if item.path == path
+    ]
+    stage, left = fixed(base)
+    after = text(stage, path)
+    added = [line for line in after.splitlines() if line not in conf.splitlines()]
+    assert left == ()
+    assert findings(stage) == ()
+    assert [line.split()[0] for line in added] == ["ciphers"]
+    assert "ECDHE-RSA-AES128-GCM-SHA256" in added[0]
+    assert after.replace(added[0] + "\n", said) == conf
+
+
 def test_derive_keeps_every_listener_when_it_renders_production_anew() -> None:
     """TLS for browsers and loopback stay, with the access they had; open plaintext goes."""
     path = "edge-layer/edge-mqtt-broker/mosquitto.prod.conf"

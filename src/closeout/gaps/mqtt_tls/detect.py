@@ -19,6 +19,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     parse,
     production_problems,
     tls_problems,
+    weak_listeners,
 )
 from closeout.gaps.mqtt_tls.mosquitto.render import CERTS, LISTENER
 from closeout.model import Located, Place, Tree, Unresolved
@@ -146,7 +147,7 @@ def production(seen: Survey) -> Located:
     )
     return Located(
         examined=_sorted(path for path, _ in seen.production),
-        places=(*_problems(seen.production, production_problems), *absent),
+        places=(*_problems(seen.production, production_problems), *_weak(seen), *absent),
     )
 
 
@@ -170,8 +171,9 @@ def instructive(content: bytes | None) -> bool:
 
 def plain_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
     """Return the published ports behind which its configuration speaks plaintext."""
-    plain = {str(item.port) for item in conf.listeners if not item.encrypted} if conf else set()
-    return tuple(port for port in broker.ports if port.target in {"1883", *plain})
+    known = conf.listeners if conf else ()
+    plain = {str(item.port) for item in known if not item.encrypted} if known else {"1883"}
+    return tuple(port for port in broker.ports if port.target in plain)
 
 
 def exposed_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
@@ -228,6 +230,13 @@ def _problems(
     for path, conf in confs:
         for problem in problems(conf):
             yield _place(path, problem.message, problem.line)
+
+
+def _weak(seen: Survey) -> Iterator[Place]:
+    for path, conf in seen.production:
+        for listener in weak_listeners(conf, CERTS):
+            message = "it offers suites beyond Mozilla's intermediate profile"
+            yield _place(path, message, listener.line)
 
 
 def _clustered(seen: Survey) -> Iterator[Place]:

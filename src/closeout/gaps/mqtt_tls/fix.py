@@ -23,8 +23,9 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     parse,
     production_problems,
     tls_problems,
+    weak_listeners,
 )
-from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion
+from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion, limited
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
@@ -152,6 +153,11 @@ def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
 
 
 def _productions(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
+    for path, conf in seen.production:
+        if not production_problems(conf) and (weak := weak_listeners(conf, render.CERTS)):
+            content = tree.read(path) or b""
+            edits = _changed(tree, path, splice(content, limited(content, weak)))
+            yield Changeset(name=f"{path.parent.name}-suites", edits=edits)
     for path, conf in _production(seen):
         after = render.production_conf(render.COMPOSE, conf, known.several)
         yield _template("production-configuration", _changed(tree, path, after))

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     OF_A_LISTENER,
     SECURITY,
+    SUITES,
     TLS_PORT,
     BrokerConf,
     Listener,
@@ -138,6 +139,7 @@ def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
         "key": place.key,
         "acl": place.acl,
         "several": several,
+        "suites": SUITES,
     }
 
 
