@@ -157,3 +157,19 @@ def test_derive_binds_the_client_id_to_the_name_unless_one_needs_two(doubled: bo
     assert (
         b"#   ledger\n" in (stage.read(PurePosixPath("bus/tls-listener.conf")) or b"")
     ) == doubled
+
+
+def test_instructions_tell_who_has_to_be_moved_and_the_override_who_would_be_cut_off() -> None:
+    """Each client of the tree that dials plaintext is named; one that dials TLS is not."""
+    moved = COMPOSE.replace(b"API=http://ledger:3000", b"BUS=mqtts://bus:8883")
+    stage = Overlay(MemoryTree(TREE | {"docker-compose.yml": moved}))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    readme = (stage.read(PurePosixPath("bus/certs/README.md")) or b"").decode()
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and "told" not in line]
+    assert "| ledger | `docker-compose.yml` | `BUS_URL` |" in rows
+    assert "| a device | `agent` | its own settings |" in rows
+    assert not [row for row in rows if "web" in row]
+    override = (stage.read(PurePosixPath("docker-compose.mqtt-prod.yml")) or b"").decode()
+    assert "#   ledger\nservices:" in override

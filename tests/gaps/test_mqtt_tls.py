@@ -349,6 +349,21 @@ def test_derive_makes_the_folder_in_an_image_that_has_the_configuration() -> Non
     assert text(fixed(refused)[0], CONF) == PLAIN
 
 
+@pytest.mark.parametrize("topic", ["'$$SYS/health'", "'$SYS/health'"])
+def test_derive_mends_the_health_check_of_an_image(topic: str) -> None:
+    """A topic that is never published, and a dollar that nothing takes away in a Dockerfile."""
+    head = "FROM eclipse-mosquitto:2\nCOPY mosquitto.conf /mosquitto/config/mosquitto.conf\n"
+    recipe = f"{head}HEALTHCHECK CMD mosquitto_sub -t {topic} -C 1\n"
+    compose = SERVICE.replace("image: eclipse-mosquitto:2", "build: ./edge-mqtt-broker")
+    path = PurePosixPath("edge-layer/edge-mqtt-broker/Dockerfile")
+    base = tree(compose, **{str(path).replace("/", "__"): recipe})
+    assert path in [item.path for item in findings(base)]
+    stage, left = fixed(base)
+    assert left == ()
+    assert findings(stage) == ()
+    assert "-t '$SYS/broker/uptime' -C 1\n" in text(stage, path)
+
+
 def test_derive_leaves_a_configuration_alone_when_nothing_in_the_tree_starts_it() -> None:
     """Whoever does would lose the broker: a production one beside it speaks TLS instead."""
     path = PurePosixPath("ci/mosquitto.conf")

@@ -29,6 +29,10 @@ NAMED_FOLDER = PurePosixPath("edge-layer/edge-mqtt-broker")
 LOST_TOPIC = "$SYS/health"
 """A topic that mosquitto never publishes: a health check on it never succeeds."""
 
+LOST_QUOTED = re.compile(rb"(?<=')\$\$?SYS/health(?=')")
+"""The same as an image asks for it: `$` is no variable there, doubled it is one too many."""
+_LOST = f"the health check waits for {LOST_TOPIC}, which is never published"
+
 CERTIFICATES = ("cafile", "certfile", "keyfile")
 ACCESS = ("acl_file",)
 
@@ -218,9 +222,9 @@ def _published(seen: Survey) -> Iterator[Place]:
         for message in open_ports(broker, confs.get(broker.conf) if broker.conf else None):
             yield _of_broker(broker, message)
         if lost_topic(broker, seen.tree.read(broker.compose) or b""):
-            yield _of_broker(
-                broker, f"the health check waits for {LOST_TOPIC}, which is never published"
-            )
+            yield _of_broker(broker, _LOST)
+        if broker.recipe and LOST_QUOTED.search(seen.tree.read(broker.recipe) or b""):
+            yield _place(broker.recipe, _LOST)
 
 
 def _problems(

@@ -81,14 +81,16 @@ def _started(
         content = tree.read(broker.compose) or b""
         taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
         splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
+    content = tree.read(path) or b"" if path is not None else b""
+    includes = parse(content).value("include_dir") == render.CERTS
     if path is not None and conf is not None and (problems := tls_problems(conf)):
-        held = parse(tree.read(path) or b"")
         if _has_tls(conf, problems):
             raise ValueError(problems[-1].message)
-        if held.value("include_dir") != render.CERTS:
-            splices[path] = list(inclusion(tree.read(path) or b"", render.CERTS))
-        for recipe in {item.recipe for item in starters if item.recipe}:
-            splices[recipe] = list(image_splices(tree.read(recipe) or b""))
+        if not includes:
+            splices[path] = list(inclusion(content, render.CERTS))
+            includes = True
+    for recipe in sorted({item.recipe for item in starters if item.recipe}):
+        splices[recipe] = list(image_splices(tree.read(recipe) or b"", includes=includes))
     return tuple(
         edit
         for place, made in splices.items()
@@ -120,7 +122,8 @@ def _folder(
     folder = broker.folder
     is_ours = conf is not None and _is_ours(broker, conf)
     acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
-    readme = render.instructions(acl, names(seen, folder))
+    dials = [{"who": item.who, "path": str(item.path), "told": item.told} for item in known.dials]
+    readme = render.instructions(acl, names(seen, folder), dials)
     yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
     if conf is None or not is_ours:
         return
@@ -130,7 +133,7 @@ def _folder(
         yield _template("tls-listener", _missing(tree, folder / render.LISTENER, listener))
     yield _template("access-list", _missing(tree, folder / "aclfile", acl))
     for item in starters:
-        yield _template("production-override", _override(tree, item, conf))
+        yield _template("production-override", _override(tree, item, conf, known))
 
 
 def _configurations(seen: Survey) -> Iterator[Changeset]:
@@ -219,7 +222,7 @@ def _is_ours(broker: Broker, conf: BrokerConf) -> bool:
     return added or adding or bool(unmounted(broker, conf))
 
 
-def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
+def _override(tree: Tree, broker: Broker, conf: BrokerConf, known: Callers) -> tuple[Edit, ...]:
     path = broker.compose.with_name("docker-compose.mqtt-prod.yml")
     if not is_base(broker.compose) or all(item.encrypted for item in conf.listeners):
         return ()
@@ -230,6 +233,7 @@ def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
         service=broker.name,
         folder=f"./{relative}",
         target=str(CONFIG),
+        callers=sorted({item.who for item in known.dials if item.who}),
     )
     override = _missing(tree, path, after)
     curves = _missing(tree, broker.folder / "openssl.cnf", render.curves()) if override else ()

@@ -12,6 +12,7 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.mqtt_tls.compose.brokers import COPY, Broker
 from closeout.gaps.mqtt_tls.detect import (
     ACCESS,
+    LOST_QUOTED,
     LOST_TOPIC,
     exposed_ports,
     lacks_tls_port,
@@ -50,18 +51,23 @@ def taken_ports(path: PurePosixPath, content: bytes) -> set[str]:
     return {port.number for item in compose.services(path, content) for port in item.ports}
 
 
-def image_splices(content: bytes) -> tuple[Splice, ...]:
-    """Return the splice that makes the folder of the listener in an image of one's own.
+def image_splices(content: bytes, *, includes: bool) -> tuple[Splice, ...]:
+    """Return the splices for an image of one's own: its health check, the folder it `includes`.
 
-    Raises ValueError where its builder may not be allowed to.
+    Raises ValueError where its builder may not be allowed to make one.
     """
-    if makes_folder(content):
-        return ()
+    healed = [
+        Splice(start=found.start(), end=found.end(), text=_LIVE_TOPIC)
+        for found in LOST_QUOTED.finditer(content)
+    ]
+    if not includes or makes_folder(content):
+        return tuple(healed)
     found = COPY.search(content)
     if found is None or b"USER" in content[: found.start()]:
-        message = f"it has no clear place for RUN mkdir -p {CERTS}"
+        message = f"its Dockerfile has no clear place for RUN mkdir -p {CERTS}"
         raise ValueError(message)
-    return (Splice(start=found.start(), end=found.start(), text=f"RUN mkdir -p {CERTS}\n"),)
+    made = Splice(start=found.start(), end=found.start(), text=f"RUN mkdir -p {CERTS}\n")
+    return (made, *healed)
 
 
 def _plaintext_ports(content: bytes, broker: Broker, conf: BrokerConf | None) -> Iterator[Splice]:

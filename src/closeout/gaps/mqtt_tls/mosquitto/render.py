@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -143,8 +143,13 @@ def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
-    """Return the README of the certificate folder; `acl` gives the topic of its example."""
+def instructions(
+    acl: bytes, names: Iterable[str] = NAMES, dials: Iterable[Mapping[str, str]] = ()
+) -> bytes:
+    """Return the README of the certificate folder; `acl` gives the topic of its example.
+
+    `dials` has who, where and how for each client of the tree that speaks plaintext.
+    """
     held = tuple(names)
     writable = [
         item.value.split()[-1]
@@ -156,6 +161,7 @@ def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
         "names": held,
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
+        "dials": list(dials),
         "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
     }
     return render("mqtt-tls/README.md.j2", values)
@@ -171,8 +177,13 @@ def curves() -> bytes:
     return render("mqtt-tls/openssl.cnf.j2", {})
 
 
-def production_override(base: str, name: str, service: str, folder: str, target: str) -> bytes:
-    """Return the compose file that runs `service` on the production configuration alone."""
+def production_override(  # noqa: PLR0913 - a file has as many names in it
+    *, base: str, name: str, service: str, folder: str, target: str, callers: Iterable[str]
+) -> bytes:
+    """Return the compose file that runs `service` on the production configuration alone.
+
+    `callers` are the services that dial plaintext.
+    """
     values = {
         "base": base,
         "name": name,
@@ -180,6 +191,7 @@ def production_override(base: str, name: str, service: str, folder: str, target:
         "config": f"{folder}/mosquitto.prod.conf",
         "target": target,
         "curves": f"{folder}/openssl.cnf",
+        "callers": list(callers),
         "openssl": OPENSSL,
     }
     return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
