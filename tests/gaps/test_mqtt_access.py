@@ -9,6 +9,7 @@ import pytest
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
+from closeout.gaps.mqtt_tls.access.feeding import fed
 from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.access.topics import Topic, topics
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
@@ -134,6 +135,34 @@ def test_access_list_lets_a_service_use_all_when_nothing_says_what_it_uses() -> 
     known = Callers(services={"ledger": (), "admin": ()})
     text = access_list(b"user admin\ntopic read a/#\n", known).decode()
     assert "user admin\ntopic read a/#\n\nuser ledger\ntopic readwrite #\n" in text
+
+
+@pytest.mark.parametrize(
+    ("awaited", "devices", "expected"),
+    [
+        # The same form: its own name, whatever else it says there.
+        ("barn/+/+/feed", ["write barn/+/%u/milk"], ("barn/+/%u/feed",)),
+        ("barn/+/+/+", ["readwrite barn/+/%u/milk"], ("barn/+/%u/+",)),
+        # Nobody in the tree publishes it: somebody does.
+        ("barn/+/eggs", [], ("barn/+/eggs",)),
+        ("barn/+/eggs", ["write silo/%u/level"], ("barn/+/eggs",)),
+        ("barn/+/eggs", ["read barn/%u/eggs"], ("barn/+/eggs",)),
+        # A topic of the tree's devices fits already.
+        ("barn/#", ["write barn/+/milk"], ()),
+        ("barn/+/milk", ["write barn/+/milk"], ()),
+        ("barn/milk/#", ["write barn/milk"], ()),
+    ],
+)
+def test_devices_may_publish_what_services_wait_for(
+    awaited: str, devices: list[str], expected: tuple[str, ...]
+) -> None:
+    """A device whose code is elsewhere is not cut off, nor let into another's topics."""
+    spoken = [item.split() for item in devices]
+    known = Callers(
+        services={"ledger": (Topic(name=awaited, access="read"),)},
+        devices=tuple(Topic(name=name, access=access) for access, name in spoken),
+    )
+    assert fed(known) == expected
 
 
 def test_access_list_is_open_and_says_so_when_nothing_is_known() -> None:
