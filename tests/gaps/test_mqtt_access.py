@@ -200,5 +200,7 @@ def test_instructions_tell_who_has_to_be_moved_and_the_override_who_would_be_cut
     assert "| ledger | `docker-compose.yml` | `BUS_URL` |" in rows
     assert "| a device | `agent` | its own settings |" in rows
     assert not [row for row in rows if "web" in row]
+    assert "-p 8883 " in readme
+    assert "5101" not in readme
     override = (stage.read(PurePosixPath("docker-compose.mqtt-prod.yml")) or b"").decode()
     assert "#   ledger\nservices:" in override

@@ -11,7 +11,12 @@ from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
 from closeout.gaps.mqtt_tls.access.listing import listed
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
-from closeout.gaps.mqtt_tls.compose.edit import compose_splices, image_splices, taken_ports
+from closeout.gaps.mqtt_tls.compose.edit import (
+    compose_splices,
+    host_port,
+    image_splices,
+    taken_ports,
+)
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
 from closeout.gaps.mqtt_tls.dialled import names
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
@@ -123,7 +128,8 @@ def _folder(
     is_ours = conf is not None and _is_ours(broker, conf)
     acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
     dials = [{"who": item.who, "path": str(item.path), "told": item.told} for item in known.dials]
-    readme = render.instructions(acl, names(seen, folder), dials)
+    port = host_port(broker, conf)
+    readme = render.instructions(acl, names(seen, folder), dials, port=port)
     yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
     if conf is None or not is_ours:
         return

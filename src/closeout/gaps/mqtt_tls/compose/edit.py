@@ -91,14 +91,28 @@ def _tls_port(broker: Broker, conf: BrokerConf | None, used: set[str]) -> list[s
     """Return the port to publish beside plaintext's; none where nothing is published."""
     if not lacks_tls_port(broker, conf):
         return []
-    plain = min(plain_ports(broker, conf), key=lambda port: port.target != "1883")
-    number = _OFFICIAL.get(plain.number) or (str(int(plain.number) + 1) if plain.number else "8883")
+    number = host_port(broker, conf)
     if number in used:
         message = f"host port {number} is taken by another service"
         raise ValueError(message)
     used.add(number)
-    host = f"{plain.host}:" if plain.host else ""
+    plain = _first_plain(broker, conf)
+    host = f"{plain.host}:" if plain is not None and plain.host else ""
     return [f'"{host}{number}:{TLS_PORT}"']
+
+
+def host_port(broker: Broker, conf: BrokerConf | None) -> str:
+    """Return the port by which this machine reaches TLS, or will: the one beside plaintext's."""
+    published = [port.number for port in broker.ports if port.target == str(TLS_PORT)]
+    plain = _first_plain(broker, conf)
+    number = plain.number if plain is not None else ""
+    beside = _OFFICIAL.get(number) or (str(int(number) + 1) if number else str(TLS_PORT))
+    return next(filter(None, published), beside)
+
+
+def _first_plain(broker: Broker, conf: BrokerConf | None) -> compose.Port | None:
+    ports = plain_ports(broker, conf)
+    return min(ports, key=lambda port: port.target != "1883", default=None)
 
 
 def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:

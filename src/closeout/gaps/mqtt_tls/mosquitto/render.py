@@ -144,11 +144,16 @@ def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
 
 
 def instructions(
-    acl: bytes, names: Iterable[str] = NAMES, dials: Iterable[Mapping[str, str]] = ()
+    acl: bytes,
+    names: Iterable[str] = NAMES,
+    dials: Iterable[Mapping[str, str]] = (),
+    *,
+    port: str = str(TLS_PORT),
 ) -> bytes:
     """Return the README of the certificate folder; `acl` gives the topic of its example.
 
-    `dials` has who, where and how for each client of the tree that speaks plaintext.
+    `dials` has who, where and how for each client of the tree that speaks plaintext; `port` is
+    where this machine reaches TLS.
     """
     held = tuple(names)
     writable = [
@@ -162,6 +167,7 @@ def instructions(
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
         "dials": list(dials),
+        "port": port,
         "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
     }
     return render("mqtt-tls/README.md.j2", values)
