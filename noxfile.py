@@ -13,7 +13,7 @@ import nox
 HOME = Path(__file__).resolve().parent
 sys.path.insert(0, str(HOME / "src"))  # Nox may be another installation than the checkout's
 
-from closeout.cli import early  # noqa: E402 - the same
+from closeout.cli import early, nearest  # noqa: E402 - the same
 from closeout.errors import CloseoutError  # noqa: E402 - the same
 from closeout.harness import environments  # noqa: E402 - found by the line above
 
@@ -347,3 +347,10 @@ def bench(session: nox.Session) -> None:
     """
     ours = _Ours(session)
     ours.run("python", "-m", "tools", "bench", *session.posargs)
+
+
+try:
+    nearest.assert_sessions(nox.registry.get(), sys.argv[1:])
+except CloseoutError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(int(error.exit_code))

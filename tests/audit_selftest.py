@@ -11,6 +11,7 @@ import pytest
 from tests.live.test_audit import OPERATOR, audited
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant
+from tests.support.lone_claims import APART
 from tests.support.monorepos import fixed_copy
 from tests.support.naive import naive_copy
 
@@ -41,11 +42,11 @@ def test_order_by_the_letter_is_refuted_by_running_it(tmp_path: Path) -> None:
     assert "M.2" not in seen.refuted
 
 
-@pytest.mark.parametrize("plant", [*RUNNING, *READ], ids=lambda item: item.name)
+@pytest.mark.parametrize("plant", [*RUNNING, *READ, *APART], ids=lambda item: item.name)
 def test_plant_alone_falsifies_its_criteria(fixed: Path, tmp_path: Path, plant: Plant) -> None:
     """Each is found without the others' help."""
     tmp_path.chmod(0o755)
     root = false_claims.plant(Path(shutil.copytree(fixed, tmp_path / "farmiq")), (plant,))
-    seen = audited(tmp_path / "home", root, "full")
+    seen = audited(tmp_path / "home", root, "full", plant)
     assert set(plant.criteria) <= seen.refuted
     assert all(name in seen.grounds(plant) for name in plant.names)

@@ -13,6 +13,7 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant
+from tests.support.lone_claims import APART
 from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
 from tests.support.naive import naive_copy
 
@@ -60,15 +61,21 @@ def _python(requirements: str) -> Path:
     return Path(os.environ[f"CLOSEOUT_{Path(requirements).stem.upper()}_PYTHON"])
 
 
-def audited(home: Path, root: Path, how: str) -> Audited:
-    """Audit `root`, fully or quickly, with every box ticked, from a home of its own."""
+def audited(home: Path, root: Path, how: str, plant: Plant | None = None) -> Audited:
+    """Audit `root`, fully or quickly, with every box ticked, from a home of its own.
+
+    With a plant, what can show it runs and nothing else.
+    """
+    if plant is not None and not plant.sessions:
+        how = "quick"
+    sessions, only = (plant.sessions, plant.only) if plant else ((), "")
     home.mkdir(parents=True)
     report = home / "done.md"
     report.write_text(false_claims.completion_report())
     before = digest(DiskTree(root))
     space = space_for(home, root)
     if how == "full":
-        code = audit.audit(space, _python, str(report))
+        code = audit.audit(space, _python, str(report), sessions, only)
     else:
         code = audit.quick(space, str(report))
     run = home / "reports/latest"
@@ -129,6 +136,17 @@ def test_audit_refutes_every_planted_claim_and_names_its_place(
 ) -> None:
     """The criterion is not closed, and the evidence says where and how it is known."""
     _assert_found(planted, plant)
+
+
+@pytest.mark.parametrize(
+    "plant", [item for item in APART if not item.sessions][::2], ids=lambda item: item.name
+)
+def test_audit_refutes_a_claim_that_stands_alone(fixed: Path, tmp_path: Path, plant: Plant) -> None:
+    """A sample of those that exclude each other; `nox -s audit_selftest` tries all."""
+    root = false_claims.plant(Path(shutil.copytree(fixed, tmp_path / "farmiq")), (plant,))
+    seen = audited(tmp_path / "home", root, "quick")
+    _assert_found(seen, plant)
+    assert seen.refuted == set(plant.criteria)
 
 
 @pytest.mark.live

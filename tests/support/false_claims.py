@@ -34,6 +34,10 @@ class Plant:
     names: tuple[str, ...]
     """Each stands in the ruling or the evidence of one of the criteria."""
     put: Callable[[Path], None]
+    sessions: tuple[str, ...] = ()
+    """What has to run to show it; reading alone does where there is none."""
+    only: str = ""
+    """The start of the probes that can show it."""
 
 
 def swap(place: str, old: str, new: str) -> Callable[[Path], None]:
@@ -62,7 +66,9 @@ def write(place: str, text: str) -> Callable[[Path], None]:
     return put
 
 
-def _rewrite(place: str, pattern: str, new: str) -> Callable[[Path], None]:
+def put_in(place: str, pattern: str, new: str) -> Callable[[Path], None]:
+    """Return a change of every match of a pattern in one file, of one at least."""
+
     def put(root: Path) -> None:
         text, count = re.subn(pattern, new, (root / place).read_bytes().decode())
         assert count, (place, pattern)
@@ -83,7 +89,7 @@ def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 def _without_headers(root: Path) -> None:
     for service in _UNHEADED:
-        _rewrite(f"{service}/app/main.py", r"(?m)^install_security_headers\(app\)\s*$", "")(root)
+        put_in(f"{service}/app/main.py", r"(?m)^install_security_headers\(app\)\s*$", "")(root)
 
 
 def _hollow(count: int) -> str:
@@ -110,6 +116,8 @@ def _untested_python() -> str:
 RUNNING = (
     Plant(
         name="a limiter left at 1000 for verification",
+        sessions=("live_probes",),
+        only="rate-limit",
         criteria=("2.1", "2.3", "M.2"),
         names=("rate-limit",),
         put=swap(
@@ -120,6 +128,8 @@ RUNNING = (
     ),
     Plant(
         name="the refresh route without a limiter",
+        sessions=("live_probes",),
+        only="rate-limit",
         criteria=("2.2",),
         names=("authRoutes.ts",),
         put=both(
@@ -129,12 +139,15 @@ RUNNING = (
     ),
     Plant(
         name="security headers in two services of five",
+        sessions=("live_probes",),
+        only="headers",
         criteria=("7.1", "7.2", "7.3", "7.4", "M.6"),
         names=tuple(f"{service}/app/main.py" for service in _UNHEADED),
         put=_without_headers,
     ),
     Plant(
         name="billing tests that fail",
+        sessions=("billing_jest",),
         criteria=("M.4",),
         names=("invoiceService.test.ts",),
         put=swap(
@@ -145,18 +158,21 @@ RUNNING = (
     ),
     Plant(
         name="billing coverage below its floor",
+        sessions=("billing_jest",),
         criteria=("5.5",),
         names=("reconciliationService.ts",),
         put=write(f"{_BILLING}/src/services/reconciliationService.ts", _untested_typescript()),
     ),
     Plant(
         name="payment tests without an assertion",
+        sessions=("billing_jest",),
         criteria=("5.3",),
         names=("paymentService.test.ts",),
         put=write(f"{_BILLING}/tests/paymentService.test.ts", _hollow(6)),
     ),
     Plant(
         name="vision tests that fail",
+        sessions=("vision_pytest",),
         criteria=("6.4", "M.5"),
         names=("test_job_service.py",),
         put=swap(
@@ -167,12 +183,15 @@ RUNNING = (
     ),
     Plant(
         name="vision coverage below its floor",
+        sessions=("vision_pytest",),
         criteria=("6.5",),
         names=("statements",),
         put=write(f"{_VISION}/app/services/tracking_service.py", _untested_python()),
     ),
     Plant(
         name="a backup script that does not parse",
+        sessions=("live_probes",),
+        only="backup",
         criteria=("9.1", "9.2", "9.3", "9.4", "M.8"),
         names=("scripts/backup-database.sh",),
         put=swap("scripts/backup-database.sh", '\nmain "$@"', '\nif main "$@"; then\n'),
@@ -181,7 +200,7 @@ RUNNING = (
         name="a CronJob whose mounts have no volume",
         criteria=("9.2",),
         names=("no volume 'backup-script'",),
-        put=_rewrite(
+        put=put_in(
             "k8s/backup-cronjob.yaml",
             r"- \{name: backup-scripts, mountPath",
             "- {name: backup-script, mountPath",
@@ -189,6 +208,8 @@ RUNNING = (
     ),
     Plant(
         name="a broker configuration that no longer starts",
+        sessions=("live_probes",),
+        only="mqtt",
         criteria=("8.4",),
         names=("mosquitto.prod.conf",),
         put=swap(
@@ -199,10 +220,12 @@ RUNNING = (
     ),
     Plant(
         name="a wildcard left in one service",
+        sessions=("live_probes",),
+        only="cors",
         criteria=("1.1", "1.2", "1.3", "M.1"),
         names=(_INFERENCE,),
         put=both(
-            _rewrite(
+            put_in(
                 _INFERENCE,
                 r"(?m)^install_cors\(app.*\)$",
                 "app.add_middleware(CORSMiddleware, allow_origins=['*'], allow_credentials=True)",
@@ -216,6 +239,8 @@ RUNNING = (
     ),
     Plant(
         name="the factory literal left in",
+        sessions=("live_probes",),
+        only="factory-secret",
         criteria=("4.1", "4.2"),
         names=("provisioning.ts",),
         put=swap(
@@ -228,7 +253,7 @@ RUNNING = (
         name="an example environment without the variable",
         criteria=("4.3",),
         names=(".env.example",),
-        put=_rewrite(f"{_REGISTRY}/.env.example", r"DEVICE_FACTORY_SECRET=[^\n]*", ""),
+        put=put_in(f"{_REGISTRY}/.env.example", r"DEVICE_FACTORY_SECRET=[^\n]*", ""),
     ),
     Plant(
         name="a store on an API that is not served",
@@ -254,9 +279,10 @@ RUNNING = (
     ),
     Plant(
         name="EXTRACT on a difference of dates",
+        sessions=("dbt",),
         criteria=("3.3", "M.3"),
         names=("fact_batch_cohort",),
-        put=_rewrite(
+        put=put_in(
             _COHORT,
             r"\{\{ dbt\.datediff\([^)]*\) \}\}",
             "EXTRACT(day FROM (batch_end_date - batch_start_date))",
@@ -298,7 +324,7 @@ READ = (
         name="a CronJob with a field that the API does not know",
         criteria=("9.2",),
         names=("scheduler",),
-        put=_rewrite(
+        put=put_in(
             "k8s/backup-cronjob.yaml",
             r"(?m)^  schedule: \"0 2",
             '  scheduler: nightly\n  schedule: "0 2',
@@ -308,7 +334,7 @@ READ = (
         name="a lock file left with conflict markers",
         criteria=("2.1",),
         names=("package-lock.json",),
-        put=_rewrite(f"{_IDENTITY}/package-lock.json", r"\A\{", "<<<<<<< ours\n{"),
+        put=put_in(f"{_IDENTITY}/package-lock.json", r"\A\{", "<<<<<<< ours\n{"),
     ),
 )
 """What reading alone tells; these keep services from starting, so they have a tree of their own."""

@@ -219,3 +219,5 @@ def test_a_stopped_service_fails_the_session_under_the_gap_that_changed_it(
     assert item.kind is kind
     assert item.probe == "boot-parity.barn@cloud-layer/docker-compose.yml"
     assert item.criterion == "7.1"
+    assert [made.service for made in item.stand_ins] == ["barn"]
+    assert item.stand_ins[0].launcher.startswith("python launcher")

@@ -1,11 +1,13 @@
 """Dependencies are added to manifests and locks without touching other bytes."""
 
 import json
+import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from closeout.formats import npm
+from closeout.fs import json_reader
 from closeout.fs.tree import MemoryTree
 from closeout.model import Reason
 from closeout.resources import BUNDLE
@@ -102,6 +104,81 @@ def test_add_reuses_what_the_lock_has_at_the_same_version() -> None:
     files = {"svc/package.json": _manifest(express="5.0.0"), "svc/package-lock.json": lock}
     packages = _after(files, "package-lock.json")["packages"]
     assert [name for name in packages if name.endswith("ms")] == ["node_modules/ms"]
+
+
+CROWDED: dict[str, dict[str, object]] = {
+    "express": {"version": "5.0.0"},
+    "limiter": {"version": "1.6.0", "dependencies": {"ms": "2.0.0"}},
+    "limiter/node_modules/ms": {"version": "2.0.0"},
+    "limiter-json": {"version": "1.0.0", "peerDependencies": {"limiter": "^1.0.0"}},
+    "queue": {"version": "4.0.0", "dependencies": {"limiter": "1.6.0", "limiter-json": "1.0.0"}},
+}
+"""Another version stands at the top, with a plug-in, for one package."""
+
+
+@pytest.mark.parametrize(("folder", "member"), [("svc", ""), (".", "svc")])
+@pytest.mark.needs("node")
+def test_npm_accepts_what_is_left_when_the_lock_holds_another_version(
+    tmp_path: Path, folder: str, member: str
+) -> None:
+    """No key stands twice, and npm finds every package where it looks for it.
+
+    Of the kind: a workspace whose lock stands above it, plug-ins that ask for their peer, what is
+    there for development only (below).
+    """
+    dependencies = {"express": "5.0.0", "queue": "4.0.0"}
+    lock = json.loads(_lock(**CROWDED))
+    lock["packages"][""]["dependencies"] = dependencies
+    files = {"svc/package.json": _manifest(**dependencies)}
+    if member:
+        lock["packages"] |= {
+            "": {"name": "all", "workspaces": ["svc"]},
+            "svc": {"name": "svc", "dependencies": dependencies},
+            "node_modules/svc": {"resolved": "svc", "link": True},
+        }
+        files["package.json"] = b'{"name": "all", "workspaces": ["svc"]}'
+    files[f"{folder}/package-lock.json".removeprefix("./")] = json.dumps(lock, indent=2).encode()
+    edits, unresolved = npm.add(MemoryTree(files), SERVICE, WANTED)
+    assert (unresolved, len(edits)) == ((), 2)
+    for path, content in {**files, **{str(edit.path): edit.after for edit in edits}}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    (after,) = [edit.after for edit in edits if edit.path.name == "package-lock.json"]
+    json_reader.loads(after, json_reader.unique)
+    listed = subprocess.run(
+        ["npm", "ls", "--package-lock-only", "--all", "--offline"],
+        cwd=tmp_path / folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert listed.returncode == 0, listed.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"second": {"version": "1.0.0", "dependencies": {"limiter": "1.6.0"}}},
+        {"limiter": {"version": "2.0.0", "dev": True}},
+    ],
+    ids=["for-two", "for-development"],
+)
+def test_add_leaves_a_lock_that_has_to_be_resolved_anew(more: dict[str, dict[str, object]]) -> None:
+    """Where entries would have to be doubled or lose a mark, only npm knows what follows."""
+    files = {**_with_lock(_lock(**{**CROWDED, **more})), "svc/package.json": _manifest()}
+    edits, (left,) = npm.add(MemoryTree(files), SERVICE, WANTED)
+    assert "the lock holds" in left.detail
+    assert [edit.path.name for edit in edits] == ["package.json"]
+
+
+def test_add_refuses_a_workspace_of_another_manager() -> None:
+    """The lock of a workspace stands above it; a stranger's lock above says nothing."""
+    held = {"svc/package.json": _manifest(), "pnpm-lock.yaml": b""}
+    edits, unresolved = npm.add(MemoryTree({**held, "pnpm-workspace.yaml": b""}), SERVICE, WANTED)
+    assert [str(item.path) for item in unresolved] == ["pnpm-lock.yaml"]
+    assert len(edits) == 1
+    assert npm.add(MemoryTree(held), SERVICE, WANTED)[1] == ()
 
 
 def test_add_does_nothing_when_the_name_is_listed() -> None:

@@ -68,3 +68,32 @@ def test_measured_pass_of_an_idle_check_is_told() -> None:
     assert "check that cannot fail: 5 of 5" in order_check.told(
         order_check.compare(MemoryTree({}), {}, FACTS, seen)
     )
+
+
+def test_order_is_told_in_groups_with_totals() -> None:
+    """A line a gap for what the order misses, five of every other matter, and no line lost."""
+    made = [
+        order_check.Remark(
+            matter=matter,
+            criterion="1.3",
+            subject=subject,
+            said="otherwise",
+            holds=False,
+            found="so it is",
+        )
+        for matter, subjects in {
+            order_check.Matter.MISSED_PLACE: [
+                *(f"cors svc/{name}.py:{line}" for name in "ab" for line in range(4)),
+                "cors svc/a.py:9",
+                "sql model.sql:1",
+            ],
+            order_check.Matter.STALE_LINE: [f"f.py:{line}" for line in range(7)],
+        }.items()
+        for subject in subjects
+    ]
+    told = order_check.told(made).splitlines()
+    assert told[0] == "the order against this tree: 17 of 17 statements do not hold"
+    assert "    cors: 9 in 2 files, most in svc/a.py (5)" in told
+    assert "    sql: 1 in 1 file, most in model.sql (1)" in told
+    assert sum("so it is" in line for line in told) == 5
+    assert "    and 2 more" in told

@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,37 @@ def test_module_that_is_not_installed_is_stubbed_and_named(trees: Path) -> None:
     (outcome,) = _run(trees, _probe(asks, SERVICE), before=None)
     assert outcome.after.passed
     assert "stubbed: uninstallable_engine" in outcome.after.observed
+
+
+def _is_up(context: ProbeContext) -> Observation:
+    is_up = ask(context, SERVICE, Request(path="/")).status == 200
+    return Observation(passed=is_up, expected="200", observed="up", command="curl")
+
+
+def test_a_service_in_which_the_probes_subject_is_a_stub_proves_nothing(trees: Path) -> None:
+    """Another stub is no hindrance; either stands in the evidence by name."""
+    importing_service(trees / "after", SERVICE, "uninstallable_limiter")
+    about = replace(_probe(_is_up, SERVICE), packages=frozenset({"uninstallable_limiter"}))
+    other = replace(about, packages=frozenset({"another"}), id="tiny.other")
+    stubbed, asked = _run(trees, about, other, before=None)
+    assert stubbed.after.passed is None
+    assert stubbed.after.observed.startswith("no proof: uninstallable_limiter is what is asked")
+    assert asked.after.passed
+    assert [made.stubbed for made in asked.after.stand_ins] == [("uninstallable_limiter",)]
+
+
+@pytest.mark.parametrize(
+    ("command", "passed"), [("mlflow server --port 1", None), ("uvicorn app.main:app", True)]
+)
+def test_an_app_that_its_image_never_starts_proves_nothing(
+    trees: Path, command: str, passed: bool | None
+) -> None:
+    """The evidence says what is started in its place."""
+    folder = tiny_service(trees / "after", SERVICE, "up")
+    (folder / "Dockerfile").write_text(f"FROM a\nCMD {command}\n")
+    (outcome,) = _run(trees, _probe(_is_up, SERVICE), before=None)
+    assert outcome.after.passed is passed
+    assert ("`mlflow server`, never the app" in outcome.after.observed) is (passed is None)
 
 
 def test_probe_boots_a_process_of_its_own_with_another_environment(trees: Path) -> None:

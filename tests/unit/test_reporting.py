@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from closeout.harness import node
-from closeout.reporting import attestation, junit, report, sarif
+from closeout.reporting import attestation, junit, page, report, sarif
 from tests.support import reports
 
 HERE = Path(__file__).resolve().parents[1]
@@ -176,3 +176,18 @@ def test_signature_is_verified_by_another_implementation(tmp_path: Path) -> None
     signed["payload"] = base64.b64encode(payload.replace(b"FAILED", b"PASSED")).decode()
     with pytest.raises(VerificationError):
         dsse.Envelope.from_dict(signed).verify([key], 1)
+
+
+def test_page_says_how_each_service_was_started_and_what_stood_in() -> None:
+    """Once a service, whatever number of probes it answered; hostile names are only text."""
+    document = _document()
+    item = next(row for row in document["criteria"] if row["evidence"])["evidence"][0]
+    assert b"How the services were started" not in page.render(document, ())
+    boot = {"service": "barn", "launcher": "node launcher", "note": "", "replaced": []}
+    item["stand_ins"] = [
+        {**boot, "stubbed": ["<b>queue"], "filled": []},
+        {**boot, "stubbed": ["vault"], "filled": ["GATE_TOKEN"]},
+    ]
+    told = page.render(document, ()).decode()
+    row = told[told.index("How the services were started") :]
+    assert "&lt;b&gt;queue, vault</td><td>GATE_TOKEN</td><td>nothing</td>" in row

@@ -18,7 +18,7 @@ TOLD_ELSEWHERE = {
     "engine/waivers.py:_day": "a date that cannot be read counts as expired",
     "formats/compose.py:services": "unparsable.compose_files",
     "formats/compose_check.py:published": "problems() says so of the same file",
-    "formats/dockerfile.py:_words": "what is no list is words, as the builder reads it",
+    "formats/dockerfile.py:words": "what is no list is words, as the builder reads it",
     "formats/front_ends.py:_ports": "a manifest that is none serves no pages",
     "formats/helm.py:listed": "unparsable.chart_values",
     "formats/helm.py:variables": "unparsable.chart_values",

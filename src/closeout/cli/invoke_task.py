@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 
-from invoke import Context, Exit, Task, task
+from invoke import Context, Task, task
 
 from closeout.cli.error_handler import guarded
+from closeout.cli.program import leave
 from closeout.console import output
 from closeout.errors import ExitCode
 from closeout.runs.workspace import Workspace, choose
@@ -78,9 +79,3 @@ def at_home(context: Context, action: Callable[[Path], ExitCode]) -> None:
     """Run `action` on the project's own folder and leave with its code."""
     home = home_of(context)
     leave(guarded(home, lambda: action(home)))
-
-
-def leave(code: ExitCode) -> None:
-    """End the Invoke run where `code` is not zero; a settled task lets the next one start."""
-    if code is not ExitCode.SETTLED:
-        raise Exit(code=int(code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
@@ -12,9 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
+from closeout import __version__
+from closeout.cli.nearest import near
 from closeout.errors import CloseoutError, ExitCode
 
 _DAY = 86_400.0
+_UNKNOWN = re.compile(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)")
 
 Declare = Callable[[argparse.ArgumentParser], object]
 
@@ -24,10 +28,33 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error as every door does, and leave with the code for unusable input."""
-        hint = f"{self.prog} --help has an example."
+        hint = f"{self._likely(message)}{self.prog} --help has an example."
         told = f"{self.format_usage()}{CloseoutError('usage', message, hint=hint)}"
         import_module("closeout.console.output").warn(told)
         sys.exit(int(ExitCode.UNUSABLE_INPUT))
+
+    def _likely(self, message: str) -> str:
+        """Return what a word of the message may have been meant to be, empty where nothing."""
+        found = _UNKNOWN.search(message)
+        if found is None:
+            return ""
+        word = found[1] or found[2]
+        actions = [action for parser in _all(self) for action in parser._actions]  # noqa: SLF001 - argparse has no public walk
+        names = [
+            str(name)
+            for action in actions
+            for name in (action.option_strings if word[:1] == "-" else action.choices or ())
+        ]
+        likely = near(word.partition("=")[0], names)
+        return f"name {likely}, if you mean that; " if likely else ""
+
+
+def _all(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of its subcommands; an unknown option is told by the first."""
+    yield parser
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public walk
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            yield from action.choices.values()
 
 
 class Subcommand(NamedTuple):
@@ -149,6 +176,7 @@ def run(arguments: argparse.ArgumentParser, argv: Sequence[str] | None, home: Pa
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
     made = Parser(prog="closeout", description=__doc__)
+    made.add_argument("--version", action="version", version=f"closeout {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, told in _SUBCOMMANDS.items():
         command = commands.add_parser(name, help=told.help)

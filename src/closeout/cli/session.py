@@ -177,6 +177,7 @@ def recorded(tree: Tree, answers: Iterable[ProbeAnswer], means: Means) -> list[E
             means=means,
             measures=answer.seen.measures,
             bug=answer.seen.bug,
+            stand_ins=answer.seen.stand_ins,
         )
         for answer in answers
     ]

@@ -88,17 +88,17 @@ def _copies(content: bytes) -> Iterator[Copy]:
     for item in instructions(content):
         if item.word == "FROM":
             folders[stage] = folder
-            words = [word for word in item.rest.split() if not _FLAG.fullmatch(word)]
-            folder = folders.get(words[0] if words else "", _TOP)
-            stage = words[-1] if words else ""
+            named = [word for word in item.rest.split() if not _FLAG.fullmatch(word)]
+            folder = folders.get(named[0] if named else "", _TOP)
+            stage = named[-1] if named else ""
         elif item.word == "WORKDIR":
             folder = _joined(folder, item.rest)
         elif item.word in {"COPY", "ADD"}:
             flags = " ".join(_FLAG.findall(item.rest.partition("[")[0]))
-            words = _words(item.rest)
-            if "--from" in flags or len(words) < 2 or "$" in item.rest:  # noqa: PLR2004 - what, where to
+            given = words(item.rest)
+            if "--from" in flags or len(given) < 2 or "$" in item.rest:  # noqa: PLR2004 - what, where to
                 continue
-            *sources, target = words
+            *sources, target = given
             yield Copy(
                 flags=flags,
                 sources=tuple(PurePosixPath(posixpath.normpath(f"./{each}")) for each in sources),
@@ -125,7 +125,8 @@ def _joined(folder: PurePosixPath, text: str) -> PurePosixPath:
     return PurePosixPath(posixpath.normpath(folder / text.strip("\"'")))
 
 
-def _words(rest: str) -> list[str]:
+def words(rest: str) -> list[str]:
+    """Return the words of an instruction in either form, without its flags."""
     said = _FLAG.sub("", rest) if rest.startswith("--") else rest
     if said.strip().startswith("["):
         try:

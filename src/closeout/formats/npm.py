@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from closeout.formats.npm_lock import TOP, CrowdedError, moved
 from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, indentation, splice
 from closeout.model import Edit, Reason, Tree, Unresolved
 
-_TOP = "node_modules/"
 _NOT_ALWAYS_INSTALLED = ("dev", "optional", "devOptional", "peer")
 _OTHER_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "npm-shrinkwrap.json")
 _BETWEEN = re.compile(r"[ \t\r\n,:]*")
@@ -76,46 +76,95 @@ def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
 def _lock(
     tree: Tree, service: PurePosixPath, missing: Mapping[str, str], wanted: Dependencies
 ) -> tuple[tuple[Edit, ...], tuple[Unresolved, ...]]:
-    path = service / "package-lock.json"
+    path, root = _lock_of(tree, service)
     content = tree.read(path)
     if content is None:
-        others = (service / name for name in _OTHER_LOCKS)
-        other = next((lock for lock in others if tree.read(lock) is not None), None)
-        if other is None:
-            return (), ()
-        return (), (_unresolved(other, Reason.DRIFTED, "only package-lock.json is kept in step"),)
+        return (), ()
+    if path.name != "package-lock.json":
+        return (), (_unresolved(path, Reason.DRIFTED, "only package-lock.json is kept in step"),)
     try:
         packages = _read(content)["packages"]
-        for entry in (packages[""], *packages.values()):
+        for entry in (packages[root], *packages.values()):
             _listed(entry)
+        others = [name for name in missing if _is_another(packages, name, wanted)]
+        renamed = {} if root else moved(packages, others, root)
     except (ValueError, LookupError, TypeError) as error:
-        reason = _reason(error, Reason.DRIFTED)
-        return (), (_unresolved(path, reason, "a lock without a packages section to read"),)
+        detail = "a lock without a packages section to read"
+        detail = str(error) if isinstance(error, CrowdedError) else detail
+        return (), (_unresolved(path, _reason(error, Reason.DRIFTED), detail),)
     section = _members(content, content.index(b"{"))["packages"].start
-    root = _members(content, section)[""].start
-    placed = _placed(packages, missing, wanted)
-    splices = _insertions(section, content, placed)
-    after = splice(content, [*_with_dependencies(root, content, missing), *splices])
+    members = _members(content, section)
+    packages = {renamed.get(key, key): entry for key, entry in packages.items()}
+    placed = _placed(packages, missing, wanted, root)
+    placed |= {new: packages[new] for new in renamed.values()}
+    splices = _insertions(section, content, placed, set(renamed))
+    splices += _removals(section, content, set(renamed))
+    after = splice(content, [*_with_dependencies(members[root].start, content, missing), *splices])
     return (Edit(path=path, before=content, after=after, mode=tree.mode(path)),), ()
 
 
+def _lock_of(tree: Tree, service: PurePosixPath) -> tuple[PurePosixPath, str]:
+    """Return the lock that speaks of a service, a workspace's too, and its entry there."""
+    for folder in (service, *service.parents):
+        root = "" if folder == service else service.relative_to(folder).as_posix()
+        for name in ("package-lock.json", *_OTHER_LOCKS):
+            content = tree.read(folder / name)
+            if content is not None and (not root or _is_workspace(tree, folder, root)):
+                return folder / name, root
+    return service / "package-lock.json", ""
+
+
+def _is_workspace(tree: Tree, folder: PurePosixPath, member: str) -> bool:
+    """Return whether the manifest of `folder` says that `member` is one of its workspaces."""
+    if tree.read(folder / "pnpm-workspace.yaml") is not None:
+        return True
+    try:
+        held = _read(tree.read(folder / "package.json") or b"{}").get("workspaces", ())
+    except (ValueError, AttributeError):
+        return False
+    patterns = held.get("packages", ()) if isinstance(held, dict) else held
+    return any(
+        PurePosixPath(member).match(str(pattern).strip("./"))
+        for pattern in (patterns if isinstance(patterns, list) else ())
+    )
+
+
+def _is_another(packages: Mapping[str, Mapping[str, Any]], name: str, wanted: Dependencies) -> bool:
+    there = packages.get(TOP + name)
+    if there is None:
+        return False
+    is_same = there.get("version") == wanted.packages[name]["version"]
+    if is_same and _is_partial(there):
+        message = f"the lock holds {name} for development only"
+        raise CrowdedError(message)
+    return not is_same
+
+
 def _placed(
-    packages: Mapping[str, Mapping[str, Any]], missing: Mapping[str, str], wanted: Dependencies
+    packages: Mapping[str, Mapping[str, Any]],
+    missing: Mapping[str, str],
+    wanted: Dependencies,
+    root: str,
 ) -> dict[str, Mapping[str, Any]]:
-    """Return new lock entries by key: the missing packages and what they bring."""
+    """Return new lock entries by key: the missing packages and what they bring.
+
+    What the top holds in another version goes below the first one that needs it: a package of
+    ours, or the workspace `root`.
+    """
     placed: dict[str, Mapping[str, Any]] = {}
-    pending = [(name, "") for name in missing]
+    pending = [(name, root) for name in missing]
     while pending:
         name, owner = pending.pop()
         entry = wanted.packages[name]
-        key = _TOP + name
+        key = TOP + name
         there = packages.get(key) or placed.get(key)
         if there is not None:
             if there.get("version") == entry["version"] and not _is_partial(there):
                 continue
-            key = f"{_TOP}{owner}/{_TOP}{name}" if owner else key
+            key = f"{owner}/{TOP}{name}" if owner else key
         placed[key] = entry
-        pending += [(brought, owner or name) for brought in entry.get("dependencies", {})]
+        mine = key if owner == root else owner
+        pending += [(brought, mine) for brought in entry.get("dependencies", {})]
     return placed
 
 
@@ -168,9 +217,24 @@ def _with_dependencies(holder: int, content: bytes, missing: Mapping[str, str]) 
     return _insertions(section.start, content, missing)
 
 
-def _insertions(section: int, content: bytes, new: Mapping[str, Any]) -> list[Splice]:
-    """Return splices that add members, each after the last existing name that sorts before it."""
+def _removals(section: int, content: bytes, names: Collection[str]) -> Iterator[Splice]:
+    """Yield splices that take members out, with a comma each."""
+    members = list(_members(content, section).items())
+    keys = [content.rindex(json.dumps(name).encode(), 0, value.start) for name, value in members]
+    last = max((at for at, (name, _) in enumerate(members) if name not in names), default=-1)
+    for at, (name, _) in enumerate(members[: last + 1]):
+        if name in names:
+            yield Splice(start=keys[at], end=keys[at + 1], text="")
+    if 0 <= last < len(members) - 1:
+        yield Splice(start=members[last][1].stop, end=members[-1][1].stop, text="")
+
+
+def _insertions(
+    section: int, content: bytes, new: Mapping[str, Any], leaving: Collection[str] = ()
+) -> list[Splice]:
+    """Return splices that add members, each after the last name that stays and sorts before it."""
     members, step = _members(content, section), _step(content)
+    members = {name: value for name, value in members.items() if name not in leaving}
     outer = "\n" + indentation(content, section)
     written = {
         name: f"{outer}{step}{json.dumps(name)}: "

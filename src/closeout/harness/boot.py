@@ -12,7 +12,7 @@ from subprocess import Popen
 from threading import Event
 
 from closeout.harness.http import NoAnswerError, Request, send
-from closeout.model import ProbeContext
+from closeout.model import ProbeContext, StandIns
 from closeout.process import pace, running
 
 _HERE = Path(__file__).resolve().parent / "launchers"
@@ -66,16 +66,21 @@ class Booted:
     told: Mapping[str, object]
 
     @property
-    def manner(self) -> str:
+    def stand_ins(self) -> StandIns:
         """Return which launcher started it and what it put in place of what, for the evidence."""
-        parts = [str(self.told.get("launcher", "started as it is"))]
-        if self.told.get("note"):
-            parts.append(str(self.told["note"]))
-        for kind in ("stubbed", "filled", "replaced"):
-            found = self.names(kind)
-            if found or kind == "stubbed":
-                parts.append(f"{kind}: {', '.join(found) or 'nothing'}")
-        return "; ".join(parts)
+        return StandIns(
+            service=self.service,
+            launcher=str(self.told.get("launcher", "started as it is")),
+            note=str(self.told.get("note") or ""),
+            stubbed=self.names("stubbed"),
+            filled=self.names("filled"),
+            replaced=self.names("replaced"),
+        )
+
+    @property
+    def manner(self) -> str:
+        """Return the same in a line."""
+        return str(self.stand_ins)
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return what the launcher `stubbed`, `filled` or `replaced`."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from threading import Event
 
@@ -22,9 +22,11 @@ from closeout.harness import postgres, service_environments
 from closeout.harness.boot import Booted, NotBooted
 from closeout.harness.deployed_service import DeployedService, Equipment, is_database
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
-from closeout.model import Observation
+from closeout.harness.started_program import other_program
+from closeout.model import Observation, StandIns
 from closeout.process import pace
 
+_Verdict = tuple[bool | None, str, tuple[StandIns, ...]]
 _LABELS = ("before", "after")
 _COMMAND = "the service's launcher, with the environment's own variables"
 
@@ -69,13 +71,14 @@ def compared(
 
     `trees` are the copies `before` and `after`; services are started in them, a few at a time, on
     loopback. `python` and `cache` are as in `probe_runner.run_battery`. What nothing has changed
-    for is left out.
+    for is left out, and so is an app that its image never starts.
     """
     before, after = (DiskTree(trees[label]) for label in _LABELS)
     changed = _changed(before, after)
     found = [
         _Asked(member=member, trials=tuple(_trials(before, after, member, changed)))
         for member in members
+        if not other_program(after, member.folder)
     ]
     asked = [each for each in found if each.trials]
     progress.step(f"booting {len(asked)} services under their own environments")
@@ -154,12 +157,13 @@ def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) 
     for trial in asked.trials:
         source, began = trial.before.source, time.monotonic()
         progress.step(f"{member.name} under {source}")
-        passed, observed = _judged(trial, before, after)
+        passed, observed, stand_ins = _judged(trial, before, after)
         seen = Observation(
             passed=passed,
             expected=f"boots under {source}, as before the fix",
             observed=observed,
             command=_COMMAND,
+            stand_ins=stand_ins,
         )
         made.append(
             Parity(
@@ -173,26 +177,26 @@ def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) 
     return made
 
 
-def _judged(
-    trial: _Trial, before: DeployedService, after: DeployedService
-) -> tuple[bool | None, str]:
+def _judged(trial: _Trial, before: DeployedService, after: DeployedService) -> _Verdict:
     """Return whether what started before starts now; the old tree is asked where it does not."""
     source = trial.before.source
     now = after.started(trial.after, filled={})
     if isinstance(now, Booted):
-        return True, f"listens [{now.manner}]"
+        return True, f"listens [{now.manner}]", (now.stand_ins,)
     if trial.before.refused:
-        return True, f"nothing starts under it before the fix either: {trial.before.refused}"
+        return True, f"nothing starts under it before the fix either: {trial.before.refused}", ()
     then, filled = before.filled(trial.before)
     if isinstance(then, NotBooted):
         told = f"{then.service} does not boot under {source} before the fix either: {then.reason}"
-        return None, told
+        return None, told, ()
     now = after.started(trial.after, filled=filled)
     told = f"with {', '.join(sorted(filled)) or 'nothing'} filled in as before the fix"
     if isinstance(now, Booted):
-        return True, f"listens, {told} [{now.manner}]"
+        made = replace(now.stand_ins, filled=tuple(sorted(filled)))
+        return True, f"listens, {told} [{now.manner}]", (made,)
     given = ", ".join(sorted(trial.after.variables)) if trial.after else ""
-    return False, (
+    observed = (
         f"it booted before the fix, and does not now, {told}: {now.reason}; "
         f"{source} gives it {given or 'nothing'}"
     )
+    return False, observed, (then.stand_ins,)

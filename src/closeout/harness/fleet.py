@@ -22,6 +22,7 @@ from closeout.harness import (
     service_database,
     service_environments,
     service_launch,
+    started_program,
 )
 from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
@@ -40,6 +41,8 @@ class Fleet:
     up: dict[str, Booted] = field(default_factory=dict)
     down: dict[str, str] = field(default_factory=dict)
     launches: dict[str, Launch] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    """What the image of a service starts, where that is never the app that is asked here."""
 
     @property
     def urls(self) -> dict[str, str]:
@@ -89,13 +92,16 @@ def fleets(
         yard = _Yard(stack=stack, python=python, cache=cache, scratch=scratch)
         berths = []
         for label, tree in trees.items():
-            known = roster(DiskTree(tree)) if services else {}
+            disk = DiskTree(tree)
+            known = roster(disk) if services else {}
             for name in services:
                 member = known.get(name) or _usual(tree, name)
                 if isinstance(member, str):
                     made[label].down[name] = member
-                else:
-                    berths.append(_Berth(label=label, tree=tree, member=member))
+                    continue
+                berths.append(_Berth(label=label, tree=tree, member=member))
+                if other := started_program.other_program(disk, member.folder):
+                    made[label].others[name] = other
         yard.furnish(berths)
         for berth, outcome in yard.all_up(berths):
             fleet, name = made[berth.label], berth.member.name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -206,17 +206,27 @@ def _asked(probe: Probe, context: ProbeContext, fleet: Fleet) -> Observation:
         )
     except Exception as error:  # noqa: BLE001 - one broken probe must not hide the others' answers
         return failures.of_probe(f"probe {probe.id}", error)
-    manner = "; ".join(
-        f"{need}: {fleet.up[need].manner}" for need in probe.needs if need in fleet.up
-    )
-    if not manner:
+    up = [need for need in probe.needs if need in fleet.up]
+    if not up:
         return answer
-    return Observation(
-        passed=answer.passed,
-        expected=answer.expected,
-        observed=f"{answer.observed} [{manner}]",
-        command=answer.command,
+    manner = "; ".join(f"{need}: {fleet.up[need].manner}" for need in up)
+    why = "; ".join(_no_proof(probe, need, fleet, passed=answer.passed) for need in up).strip("; ")
+    return replace(
+        answer,
+        passed=None if why else answer.passed,
+        observed=f"{why}; " * bool(why) + f"{answer.observed} [{manner}]",
+        stand_ins=tuple(fleet.up[need].stand_ins for need in up),
     )
+
+
+def _no_proof(probe: Probe, need: str, fleet: Fleet, *, passed: bool | None) -> str:
+    """Return why a service's answer says nothing of the service as it is deployed, if so."""
+    stubbed = sorted(probe.packages & set(fleet.up[need].names("stubbed")))
+    if stubbed and passed is not None:
+        return f"no proof: {', '.join(stubbed)} is what is asked about, and a stub in {need}"
+    if need in fleet.others and passed:
+        return f"no proof: what starts {need} is `{fleet.others[need]}`, never the app asked here"
+    return ""
 
 
 def _not_run(probe: Probe, reason: str) -> Observation:

@@ -22,7 +22,15 @@ from closeout.model.findings import (
 )
 from closeout.model.gaps import Deviation, Gap, WorkOrder
 from closeout.model.gates import Gate, GateContext, Row
-from closeout.model.probes import Measure, Observation, Probe, ProbeContext, ProofKind, Service
+from closeout.model.probes import (
+    Measure,
+    Observation,
+    Probe,
+    ProbeContext,
+    ProofKind,
+    Service,
+    StandIns,
+)
 from closeout.model.rules import Located, Place, Rule
 from closeout.model.subjects import Subject
 from closeout.model.tree import FileQuestion, Tree
@@ -60,6 +68,7 @@ __all__ = [
     "Rule",
     "Service",
     "Source",
+    "StandIns",
     "Subject",
     "Text",
     "Tree",

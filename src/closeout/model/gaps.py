@@ -57,6 +57,8 @@ class Gap:
     """What `invoke` offers for this gap alone."""
     unlisted: frozenset[str] = frozenset()
     """Services that its probes ask and the order does not list: no tree has to have them."""
+    packages: frozenset[str] = frozenset()
+    """The packages that its probes are about: where one is a stub, they prove nothing."""
     graded: str = ""
     """What the page calls the grades of its live probes; it has none without a name."""
     noted: frozenset[str] = frozenset()

@@ -41,6 +41,29 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandIns:
+    """What a launcher put in the place of what, so that one service starts."""
+
+    service: str
+    launcher: str
+    note: str
+    stubbed: tuple[str, ...]
+    """Modules and packages that are not there, and answer every name."""
+    filled: tuple[str, ...]
+    """Variables that nobody gives the service."""
+    replaced: tuple[str, ...]
+    """What was there, and something else stands for."""
+
+    def __str__(self) -> str:
+        """Return it in a line."""
+        parts = [part for part in (self.launcher, self.note) if part]
+        parts.append(f"stubbed: {', '.join(self.stubbed) or 'nothing'}")
+        parts += [f"filled: {', '.join(self.filled)}"] * bool(self.filled)
+        parts += [f"replaced: {', '.join(self.replaced)}"] * bool(self.replaced)
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a probe saw; `passed` None means it could not run, and `observed` says why."""
 
@@ -51,6 +74,8 @@ class Observation:
     measures: tuple[Measure, ...] = ()
     bug: str = ""
     """The failure of ours that kept it from an answer, with the log's name."""
+    stand_ins: tuple[StandIns, ...] = ()
+    """How the services that it asked were started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +113,5 @@ class Probe:
     needs: tuple[str, ...]
     run: Callable[[ProbeContext], Observation]
     subject: str = ""
+    packages: frozenset[str] = frozenset()
+    """The packages that it is about: the answer of a service in which one is a stub is none."""

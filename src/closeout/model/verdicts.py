@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from closeout.model.findings import Criterion, Digest, Means, Text, Verdict
-from closeout.model.probes import Measure, ProofKind
+from closeout.model.probes import Measure, ProofKind, StandIns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Evidence:
     measures: tuple[Measure, ...] = ()
     bug: str = ""
     """The failure of ours that kept the probe from an answer, with the log's name."""
+    stand_ins: tuple[StandIns, ...] = ()
+    """How the services that it asked were started."""
 
     def __post_init__(self) -> None:
         """Refuse evidence that says nothing."""

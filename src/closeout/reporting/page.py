@@ -94,6 +94,7 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
             "adrs": sorted({item["adr"] for gap in report["gaps"] for item in gap["deviations"]}),
             "claims": _claims(report),
             "matrices": _matrices(items),
+            "stand_ins": _stand_ins(items),
             "bars": measures.bars(items),
             "figures": measures.figures(items),
             "grades": measures.grades(items),
@@ -184,6 +185,18 @@ def _matrices(items: Sequence[measures.Item]) -> list[dict[str, Any]]:
         gap, _, short = name.partition(".")
         by_gap.setdefault(gap, {}).setdefault(short, {})[service] = item
     return [_matrix(gap, rows) for gap, rows in sorted(by_gap.items())]
+
+
+def _stand_ins(items: Sequence[measures.Item]) -> list[Mapping[str, Any]]:
+    """Return how each service was started, all that stood in for something in any of its boots."""
+    found: dict[str, dict[str, Any]] = {}
+    for made in (made for item in items for made in item.get("stand_ins", ())):
+        row = found.setdefault(made["service"], {"service": made["service"]})
+        for key in ("launcher", "note"):
+            row[key] = row.get(key) or made.get(key, "")
+        for key in ("stubbed", "filled", "replaced"):
+            row[key] = sorted({*row.get(key, ()), *made.get(key, ())})
+    return [row for _, row in sorted(found.items())]
 
 
 def _matrix(gap: str, rows: Mapping[str, Mapping[str, measures.Item]]) -> dict[str, Any]:

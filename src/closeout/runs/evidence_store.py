@@ -13,7 +13,7 @@ import msgspec
 
 from closeout.errors import CloseoutError
 from closeout.fs import codec, writer
-from closeout.model import Digest, Means, Measure, Observation, ProofKind, Text
+from closeout.model import Digest, Means, Measure, Observation, ProofKind, StandIns, Text
 from closeout.model.verdicts import Evidence
 from closeout.runs import store
 
@@ -37,6 +37,7 @@ class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     means: Means
     measures: tuple[Measure, ...]
     bug: str = ""
+    stand_ins: tuple[StandIns, ...] = ()
 
     @classmethod
     def of(cls, item: Evidence) -> EvidenceRow:

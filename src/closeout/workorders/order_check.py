@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,9 @@ from closeout.fs import json_reader
 from closeout.model import Tree
 from closeout.model.verdicts import Evidence
 from closeout.workorders.facts import Engine, Fix, NamedLine, OrderCommand, OrderFacts, OrderPackage
+
+_SHOWN = 5
+"""Statements of one matter that a terminal shows; the run's file holds all."""
 
 AskSql = Callable[[str], str]
 """Return PostgreSQL's refusal of a statement, or nothing where it takes it."""
@@ -65,29 +69,38 @@ def compare(
 
 
 def told(remarks: Sequence[Remark]) -> str:
-    """Return what does not hold as lines for a terminal, by matter."""
-    lines = ["the order against this tree:"]
+    """Return what does not hold as lines for a terminal, by matter and gap, with totals."""
+    wrong = sum(item.holds is False for item in remarks)
+    lines = [f"the order against this tree: {wrong} of {len(remarks)} statements do not hold"]
     for matter in Matter:
         mine = [item for item in remarks if item.matter is matter]
-        wrong = [item for item in mine if item.holds is False]
+        false = [item for item in mine if item.holds is False]
         untried = sum(item.holds is None for item in mine)
         tail = f", {untried} not tried here" if untried else ""
-        lines.append(f"  {matter.value}: {len(wrong)} of {len(mine)}{tail}")
+        lines.append(f"  {matter.value}: {len(false)} of {len(mine)}{tail}")
         if matter is Matter.MISSED_PLACE:
-            lines += [f"    {line}" for line in _by_file(wrong)]
+            lines += [f"    {line}" for line in _by_gap(false)]
         else:
-            lines += [f"    {item.criterion} {item.subject}: {item.found}" for item in wrong]
+            lines += [f"    {_shown(item)}" for item in false[:_SHOWN]]
+            if len(false) > _SHOWN:
+                lines.append(f"    and {len(false) - _SHOWN} more")
     return "\n".join(lines)
 
 
-def _by_file(remarks: Iterable[Remark]) -> Iterator[str]:
-    counted: dict[str, int] = {}
+def _shown(item: Remark) -> str:
+    return f"{item.criterion} {item.subject}: {item.found}"
+
+
+def _by_gap(remarks: Iterable[Remark]) -> Iterator[str]:
+    """Yield a line a gap: how many places in how many files, and the file with the most."""
+    files: dict[str, Counter[str]] = {}
     for item in remarks:
         gap, _, place = item.subject.partition(" ")
-        key = f"{gap} {place.rpartition(':')[0]}"
-        counted[key] = counted.get(key, 0) + 1
-    for key, count in counted.items():
-        yield f"{key} ({count})"
+        files.setdefault(gap, Counter())[place.rpartition(":")[0]] += 1
+    for gap, counted in files.items():
+        name, most = counted.most_common(1)[0]
+        places, where = counted.total(), f"{len(counted)} file" + "s" * (len(counted) > 1)
+        yield f"{gap}: {places} in {where}, most in {name} ({most})"
 
 
 def _line(tree: Tree, detection: Detection, item: NamedLine) -> Remark:

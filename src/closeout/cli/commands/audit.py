@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -35,6 +35,7 @@ from closeout.workorders import artifact_lint, claims, order_check
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
 
+_PROBES = "live_probes"
 _LIVE = "requirements/live.txt"
 _SQL_DEADLINE = 10
 _Item = TypeVar("_Item")
@@ -45,13 +46,24 @@ def full(space: Workspace, claimed: str = "") -> ExitCode:
     return audit(space, session.kept_environments(space), claimed)
 
 
-def audit(space: Workspace, pythons: session.Interpreters, claimed: str = "") -> ExitCode:
-    """Judge everything, with the given interpreters; `claimed` is a file of ticked boxes."""
+def audit(
+    space: Workspace,
+    pythons: session.Interpreters,
+    claimed: str = "",
+    sessions: Collection[str] = (),
+    only: str = "",
+) -> ExitCode:
+    """Judge everything, with the given interpreters; `claimed` is a file of claims.
+
+    `sessions` names those that run, all of them without it; `only` is how probes' ids begin.
+    """
     run, tree, found = _begin(space, claimed)
-    audited = (gate for gate in session.gates() if gate.audited)
+    audited = [gate for gate in session.gates() if gate.audited]
     for gate in sorted(audited, key=lambda gate: not gate.suite):
-        _part(run, gate.session, partial(_judged, space, gate, pythons))
-    _part(run, "live_probes", lambda: probe.live_probes(space, pythons(_LIVE)))
+        if not sessions or gate.session in sessions:
+            _part(run, gate.session, partial(_judged, space, gate, pythons))
+    if not sessions or _PROBES in sessions:
+        _part(run, _PROBES, lambda: probe.live_probes(space, pythons(_LIVE), only))
     with _sql() as ask:
         return _end(space, run, (tree, found), claimed, ask)
 

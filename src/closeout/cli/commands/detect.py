@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from closeout.cli.nearest import unknown
 from closeout.console import progress
 from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import evaluate, planner, rules
@@ -25,12 +26,8 @@ def select(only: str) -> tuple[Gap, ...]:
     """
     asked = {slug.strip() for slug in only.split(",") if slug.strip()}
     known = {gap.slug for gap in GAPS}
-    if asked - known:
-        raise CloseoutError(
-            "gap-unknown",
-            f"there is no gap {', '.join(sorted(asked - known))}.",
-            hint=f"name some of {', '.join(gap.slug for gap in GAPS)}.",
-        )
+    if strange := sorted(asked - known):
+        raise unknown("gap", strange[0], known, f"name some of {', '.join(sorted(known))}.")
     return tuple(gap for gap in GAPS if not asked or gap.slug in asked)
 
 

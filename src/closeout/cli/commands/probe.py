@@ -75,16 +75,20 @@ def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
 
 def _probes(gap: Gap) -> tuple[Probe, ...]:
     try:
-        return gap.probes()
+        return _about(gap, gap.probes())
     except Exception as error:  # noqa: BLE001 - a bug stays in its gap
         return _failing(gap, "probes", error)
+
+
+def _about(gap: Gap, probes: Sequence[Probe]) -> tuple[Probe, ...]:
+    return tuple(replace(each, packages=gap.packages | each.packages) for each in probes)
 
 
 def _probes_of(gap: Gap, tree: Tree, member: Service) -> tuple[Probe, ...]:
     if gap.probes_of is None:
         return ()
     try:
-        return gap.probes_of()(tree, member)
+        return _about(gap, gap.probes_of()(tree, member))
     except Exception as error:  # noqa: BLE001 - as above
         return _failing(gap, f"probes@{member.name}", error)
 

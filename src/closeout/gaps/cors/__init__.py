@@ -65,6 +65,7 @@ GAP = Gap(
     probes=later(f"{__name__}.probes", "PROBES"),
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,
+    packages=frozenset({"cors", "fastapi", "starlette"}),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -45,6 +45,7 @@ GAP = Gap(
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
+    packages=frozenset({"express-rate-limit"}),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -52,6 +52,7 @@ GAP = Gap(
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,
     graded="Security headers",
+    packages=frozenset({"fastapi", "secure", "starlette"}),
     deviations=DEVIATIONS,
     guide=__doc__,
 )

@@ -42,6 +42,7 @@ GAP = Gap(
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
+    packages=frozenset({"express-rate-limit", "rate-limiter-flexible"}),
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -1,0 +1,31 @@
+"""The name that somebody most likely meant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
+
+from closeout.errors import CloseoutError
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return the known name that a word comes nearest to, empty where none is near."""
+    found = get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return found[0] if found else ""
+
+
+def unknown(kind: str, word: str, known: Collection[str], more: str) -> CloseoutError:
+    """Return the error for a name that is not there; `more` says where all of them are listed."""
+    likely = near(word, known)
+    hint = f"name {likely}, if you mean that; {more}" if likely else more
+    return CloseoutError(f"{kind}-unknown", f"there is no {kind} {word}.", hint=hint)
+
+
+def assert_sessions(known: Collection[str], words: Sequence[str]) -> None:
+    """Raise CloseoutError("session-unknown") for a name after `-s` that is no session of Nox."""
+    asked = False
+    for word in words:
+        if word.startswith("-"):
+            asked = word in {"-s", "--session", "--sessions"}
+        elif asked and word.partition("-")[0].partition("(")[0] not in known:
+            raise unknown("session", word, known, "nox --list shows all sessions.")

@@ -1,0 +1,130 @@
+"""A walk over what somebody types: every command's help, every kind of typo, chains of tasks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from closeout import __version__
+from closeout.cli import namespace, nearest
+from closeout.errors import CloseoutError
+from tests.support.builders import snapshot
+from tests.support.monorepos import invoke, reference_copy
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+def test_invoke_alone_lists_our_tasks_by_group(tmp_path: Path) -> None:
+    """Nobody who looks for a task is shown Invoke's own options first."""
+    done = invoke(
+        tmp_path,
+    )
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    rooms = {name.partition(".")[0] for name in namespace(HOME).task_names}
+    listed = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert rooms <= listed.keys()
+    assert "undo" in done.stdout
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_closeout_tells_its_version() -> None:
+    """As `--version` does everywhere."""
+    words = [sys.executable, "-m", "closeout", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"closeout {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reference", "likely"),
+    [
+        ("fix.cros", "task-unknown", "fix.cors"),
+        ("detect.al", "task-unknown", "detect.all"),
+        ("--help fix.cros", "task-unknown", "fix.cors"),
+        ("fix.cors --dryrun", "option-unknown", "--dry-run"),
+        ("fix.cors --rot x", "option-unknown", "--root"),
+        ("fix.all --only cros --root {root}", "gap-unknown", "cors"),
+        ("fix.cors --root", "usage", ""),
+        ("fix.cors fix.sql --root nowhere", "root-missing", ""),
+        ("fix.sql --root {root} fix.undo --root {other} fix.cors", "root-ambiguous", ""),
+    ],
+)
+def test_typo_of_a_task_gets_the_nearest_name_and_writes_nothing(
+    tmp_path: Path, words: str, reference: str, likely: str
+) -> None:
+    """Exit code 2, and three lines that say what to type."""
+    root, other = reference_copy(tmp_path / "root"), tmp_path / "other"
+    shutil.copytree(root, other)
+    before = snapshot(root)
+    done = invoke(tmp_path / "home", *words.format(root=root, other=other).split())
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {reference}\n  ")
+    assert f"hint: name {likely}, if you mean that; " in done.stderr or not likely
+    assert snapshot(root) == before
+    assert not (tmp_path / "home/build").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "likely"),
+    [("prob", "probe"), ("gate dbtt", "dbt"), ("probe --pyton x --python y", "--python")],
+)
+def test_typo_of_a_subcommand_gets_the_nearest_name(words: str, likely: str) -> None:
+    """The other door, the same answer."""
+    argv = [sys.executable, "-m", "closeout", *words.split()]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"hint: name {likely}, if you mean that; " in done.stderr
+
+
+def test_typo_of_a_session_gets_the_nearest_name() -> None:
+    """A name that Nox knows passes; the words after `--` are nobody's sessions."""
+    known = ("live_probes", "coverage_gates", "tests")
+    nearest.assert_sessions(known, ["-s", "live_probes", "tests", "--", "--root", "x"])
+    nearest.assert_sessions(known, ["--list"])
+    with pytest.raises(CloseoutError, match="no session live_probs") as caught:
+        nearest.assert_sessions(known, ["-s", "tests", "live_probs"])
+    assert caught.value.hint.startswith("name live_probes")
+
+
+def test_nox_leaves_with_two_for_a_session_that_is_not_there() -> None:
+    """The project's own noxfile asks."""
+    nox = [sys.executable, "-m", "nox", "-s", "live_probs"]
+    done = subprocess.run(nox, cwd=HOME, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "name live_probes" in done.stderr
+
+
+def test_one_root_holds_for_every_task_of_a_call(tmp_path: Path) -> None:
+    """Both gaps are closed on the tree that was named; what is unproven stops no second task."""
+    root = reference_copy(tmp_path / "farmiq")
+    home = tmp_path / "home"
+    done = invoke(home, "fix.vision-tests", "fix.sql", "--root", str(root))
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.count(f"monorepo: {root} (--root)") == 2
+    assert not (home / "build").exists()
+    assert "9 other gaps, not asked for: " in done.stdout
+    open_now = invoke(home, "detect.all", "--only", "sql,vision-tests", "--root", str(root))
+    assert open_now.returncode == 0, open_now.stdout
+
+
+def test_fix_of_one_gap_is_judged_by_it_alone(tmp_path: Path) -> None:
+    """Nine open gaps that nobody asked about are one line, and no reason to fail."""
+    root = reference_copy(tmp_path / "farmiq")
+    done = invoke(tmp_path / "home", "fix.sql", "--root", str(root), "--quiet")
+    assert done.returncode == 4, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("3 criteria: ")
+
+
+@pytest.mark.parametrize("name", sorted(namespace(HOME).task_names))
+def test_every_task_s_help_is_shown(tmp_path: Path, name: str) -> None:
+    """With its options, every line within the screen."""
+    done = invoke(tmp_path, name, "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+    assert os.linesep in done.stdout
