@@ -54,6 +54,7 @@ TOLD_ELSEWHERE = {
     "gaps/external_secrets/inventory/planted.py:in_manifest": "unread_manifests",
     "gaps/external_secrets/inventory/scripts.py:shown": "all of a module is then held to be code",
     "gaps/mqtt_tls/access/topics.py:_python": "a client that does not parse runs nothing",
+    "gaps/factory_secret/claims.py:_is_there": "the probe then asks the usual place, and tells",
     "gaps/mqtt_tls/certificates/__init__.py:renew": "certificates without names get the asked ones",
     "gaps/mqtt_tls/certificates/expiry.py:_read": "an authority that is not there signs nothing",
     "gaps/mqtt_tls/certificates/expiry.py:exposure": "reading the key tells that it is absent",

@@ -6,6 +6,7 @@ started here ends with the call, however it ends.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from closeout.harness.fleet import LAYERS, Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
 from closeout.process import pace
+
+LOCKS = "locks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,8 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
 
     `python` is the interpreter of the environment that can import the FastAPI services; `cache`
     keeps installed Node packages between runs. A probe whose need is not met did not run
-    (`passed` None), with the reason; so does one that fails by itself.
+    (`passed` None), with the reason; so does one that fails by itself. Locks that were resolved for
+    services without one are left in `scratch`, below LOCKS.
     """
     trees = {"after": after} if before is None else {"before": before, "after": after}
     copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
@@ -69,6 +73,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
             for label in trees
         }
         answers = _ask_everything(probes, benches)
+        _keep_locks(made["after"], scratch / LOCKS)
     return tuple(
         ProbeOutcome(
             probe=probe,
@@ -78,6 +83,14 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
         )
         for number, probe in enumerate(probes)
     )
+
+
+def _keep_locks(fleet: Fleet, folder: Path) -> None:
+    """Copy the locks that were resolved for services without one: what was booted can be told."""
+    for name, launch in fleet.launches.items():
+        if launch.lock:
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(launch.lock, folder / f"{name}.package-lock.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

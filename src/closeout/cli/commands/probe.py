@@ -13,13 +13,14 @@ from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
+from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
 from closeout.process import pace
-from closeout.runs import evidence_store
+from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
 
 
@@ -140,6 +141,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Probe
             probes=probes,
             cache=space.cache,
         )
+        _keep_locks(space, folder / probe_runner.LOCKS)
     return [
         ProbeAnswer(
             probe=outcome.probe.id,
@@ -150,6 +152,15 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Probe
         )
         for outcome in outcomes
     ]
+
+
+def _keep_locks(space: Workspace, made: Path) -> None:
+    """Keep the locks that were resolved for services without one in the run's folder."""
+    run = store.latest(space.reports, space.root)
+    for place in sorted(made.glob("*.json")):
+        target = run.folder / probe_runner.LOCKS / place.name
+        target.parent.mkdir(exist_ok=True)
+        writer.durable_write(target, place.read_bytes())
 
 
 def _joined(outcome: probe_runner.ProbeOutcome) -> Observation:
