@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
+from closeout.gaps.mqtt_tls.compose.inclusions import whole
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
     BrokerConf,
     Problem,
-    parse,
     production_problems,
     tls_problems,
     weak_listeners,
 )
-from closeout.gaps.mqtt_tls.mosquitto.render import CERTS, LISTENER
+from closeout.gaps.mqtt_tls.mosquitto.render import CERTS
 from closeout.model import Located, Place, Tree, Unresolved
 
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -101,7 +101,7 @@ def survey(tree: Tree) -> Survey:
         (path, conf)
         for path in sorted({*tree.ending(_CONF), *mounted})
         if (path in mounted or _is_conf(path))
-        and (conf := _whole(tree, path, [item for item in found if item.conf == path]))
+        and (conf := whole(tree, path, [item for item in found if item.conf == path]))
         and (conf.is_broker or path in mounted)
     ]
     unresolved += [item for item in broken if item.path not in compose_files(tree)]
@@ -283,28 +283,6 @@ def _of_broker(broker: Broker, message: str) -> Place:
 def _place(path: PurePosixPath, message: str, line: int = 1) -> Place:
     named = path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER)
     return Place(path=path, line=line, message=message, named=named)
-
-
-def _whole(tree: Tree, path: PurePosixPath, starters: list[Broker]) -> BrokerConf:
-    """Return a configuration with what it includes once there are certificates."""
-    conf = parse(tree.read(path) or b"")
-    directives = list(conf.directives)
-    for item in conf.directives:
-        if item.name == "include_dir":
-            place = PurePosixPath(item.value)
-            folders = {found for broker in starters if (found := broker.inside(place))}
-            for name in sorted(name for folder in folders for name in _included(tree, folder)):
-                held = parse(tree.read(name) or b"").directives
-                directives += [replace(each, line=item.line) for each in held]
-    return replace(conf, directives=tuple(directives))
-
-
-def _included(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    """Yield what the broker reads in `folder`: `certs.dev` copies the listener into ours."""
-    if folder.parts[-2:] == ("certs", "broker"):
-        name = folder.parent.parent / LISTENER
-        yield from (name,) if tree.read(name) is not None else ()
-    yield from (path for path in tree.ending(_CONF) if path.parent == folder)
 
 
 _CONF = frozenset({".conf"})
