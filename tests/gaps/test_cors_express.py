@@ -436,7 +436,7 @@ def _origins(folder: Path, declared: str = "", **environment: str) -> list[str] 
     policy.write_bytes(
         render(
             "cors/corsOrigins.j2",
-            {"typed": False, "commonjs": True, "local_origins": DASHBOARDS},
+            {"typed": False, "commonjs": True, "local_origins": DASHBOARDS, "tenants": True},
         )
     )
     call = f"trustedOrigins({json.dumps(declared)})"
@@ -531,3 +531,42 @@ def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> No
         before=0,
     )
     assert splice.start == 0
+
+
+NEST = "import { NestFactory } from '@nestjs/core';\nconst app = await NestFactory.create(M%s);\n"
+FASTIFY = (
+    "import Fastify from 'fastify';\nimport cors from '@fastify/cors';\nconst app = Fastify();\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        (f"{NEST % ''}app.enableCors();", True),
+        (f"{NEST % ''}app.enableCors({{ origin: true, credentials: true }});", True),
+        (NEST % ", { cors: true }", True),
+        (NEST % ", { cors: { origin: '*' } }", True),
+        (f"{FASTIFY}app.register(cors);", True),
+        (f"{FASTIFY}await app.register(cors, {{ origin: true }});", True),
+        ("const app = require('fastify')();\napp.register(require('@fastify/cors'), {});", True),
+        ("import cors from '@koa/cors';\napp.use(cors());", True),
+        (f"{NEST % ''}app.enableCors({{ origin: ['https://a.example'] }});", False),
+        (NEST % ", { cors: false }", False),
+        (f"{FASTIFY}app.register(cors, {{ origin: /^https:\\/\\/a\\.example$/ }});", False),
+        (f"{FASTIFY}app.register(helmet, {{ origin: true }});", False),
+    ],
+)
+def test_open_policy_of_another_framework_is_found_and_left_to_a_person(
+    text: str, *, is_open: bool
+) -> None:
+    """Their options are not those of cors(…); an unseen one would be a false CLOSED.
+
+    Of the kind: Koa and options given where the server is made. Hapi says it route by route.
+    """
+    tree = service(text, head="")
+    changes = fix(tree)
+    assert bool(check(tree).findings) is is_open
+    told = [item.detail for change in changes for item in change.unresolved]
+    assert bool(told) is is_open
+    assert all("list origins there" in detail for detail in told)
+    assert not any(change.edits for change in changes)

@@ -9,6 +9,7 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
+from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
@@ -461,3 +462,21 @@ def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
     )
     tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
     assert _rules(tree)["2.2"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"import { Post } from '@nestjs/common';\n@Post('login')\nlogin() {}\n", [2]),
+        (b"const app = require('fastify')();\napp.post('/auth/sign-in', h);\n", [2]),
+        (b"import Router from '@koa/router';\nrouter.post('/refresh', h);\n", [2]),
+        (b"import { Post } from '@nestjs/common';\n@Throttle({})\n@Post('login')\nl() {}\n", []),
+        (b"const app = require('fastify')();\napp.post('/feed/login-count', h);\n", []),
+        (b"const app = require('fastify')();\nclient.post('/login', h);\n", []),
+    ],
+    ids=["nest", "fastify", "koa", "limited", "another path", "a client"],
+)
+def test_detect_tells_a_login_of_another_framework(text: bytes, lines: list[int]) -> None:
+    """Only Express is mended; a login that is not judged is no closed one."""
+    _, told = auth_routes(MemoryTree({"desk/package.json": b"{}", "desk/src/index.ts": text}))
+    assert [item.line for item in told] == lines

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from closeout.cli import parity_rows, session
+from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
+from closeout.formats.declarations import launch
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
@@ -26,12 +28,14 @@ from closeout.runs.workspace import Workspace, choose
 
 def run(options: argparse.Namespace, home: Path) -> ExitCode:
     """Probe the chosen monorepo, at the pace that was asked for."""
-    usual = pace.Pace()
+    space = choose(home, options.root)
+    usual, declared = pace.Pace(), launch(DiskTree(space.root))
     asked = pace.Pace(
-        workers=options.workers or usual.workers, deadline=options.deadline or usual.deadline
+        workers=options.workers or declared.workers or usual.workers,
+        deadline=options.deadline or declared.deadline or usual.deadline,
     )
     with pace.kept(asked):
-        return live_probes(choose(home, options.root), interpreter(options), options.only)
+        return live_probes(space, interpreter(options), options.only)
 
 
 def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
@@ -42,6 +46,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     tree deploys it: one that the fix stopped is a regression.
     """
     tree = DiskTree(space.root)
+    assert_declared(tree)
     found = service_discovery.roster(tree)
     every = [probe for gap in GAPS for probe in _probes(gap)]
     absent = _absent(every, frozenset(found))

@@ -13,7 +13,7 @@ from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_polici
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.wiring import delivery, origins, policy_folders
+from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
 from closeout.parsing.python import CorsCall, Module
@@ -148,7 +148,7 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    content = render("cors/cors.py.j2", {"local_origins": origins(tree)})
+    content = render("cors/cors.py.j2", template_values(tree))
     for stem in _MODULE_NAMES:
         if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
             return _Policy(service=service, content=content, stem=stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from closeout.formats.listed_services import is_orders_own
 from closeout.gaps.cors.detect import NAMED
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
@@ -22,7 +23,6 @@ from closeout.gaps.cors.services import LISTED, SIBLINGS
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
-from closeout.parsing.listed_services import is_orders_own
 
 _COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")

@@ -9,9 +9,11 @@ from closeout.formats import compose
 from closeout.formats.front_ends import local_origins
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.formats.tree_names import ORDERS_PROJECT, project
+from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
+from closeout.parsing.node_sources import SUFFIXES
 
 _ORDERS_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 """The dashboards on a developer's machine, as the order lists them."""
@@ -19,6 +21,10 @@ _ORDERS_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 _WHAT_FOR = (
     "# Browser origins that may call this service, separated by commas.\n"
     "# In production it has to be set, or the service does not start."
+)
+_TENANTS = question(
+    (*SUFFIXES, ".tsx", ".jsx", ".py", ".yml", ".yaml", ".conf"),
+    lambda content: holds_in_any_case(content, (b"x-tenant-id",)),
 )
 _STAGE = Setting(name="APP_ENV")
 _TELLING = frozenset([VARIABLE, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
@@ -38,6 +44,20 @@ def origins(tree: Tree) -> tuple[str, ...]:
     """Return the origins of the tree's own front ends; the order's are its own project's."""
     ours = _ORDERS_ORIGINS if project(tree) == ORDERS_PROJECT else ()
     return tuple(dict.fromkeys((*ours, *local_origins(tree))))
+
+
+def template_values(tree: Tree) -> dict[str, object]:
+    """Return what of a tree goes into the policy's module: its origins, and a header of tenants."""
+    tenants = project(tree) == ORDERS_PROJECT or bool(tree.candidates(_TENANTS))
+    return {"local_origins": origins(tree), "tenants": tenants}
+
+
+def asks(tree: Tree) -> tuple[str, ...]:
+    """Return what a person has to say, where neither the tree nor closeout.toml does."""
+    if origins(tree):
+        return ()
+    told = "no page is trusted on a developer's machine: set ALLOWED_ORIGINS there, or name them"
+    return (f"{told} as origins below [names] in closeout.toml",)
 
 
 def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:

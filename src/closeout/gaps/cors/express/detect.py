@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
+from closeout.gaps.cors.express.frameworks import SIGNS, open_lines
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -33,7 +34,9 @@ _FRAMEWORKS = (
 
 
 def _has_signs(content: bytes) -> bool:
-    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
+    return holds_in_any_case(content, _CHEAP_SIGNS) and (
+        matches(content, _SIGNS) or matches(content, SIGNS)
+    )
 
 
 def _is_server(content: bytes) -> bool:
@@ -97,7 +100,13 @@ def look(tree: Tree) -> ExpressSurvey:
         content = tree.read(path) or b""
         source = typescript.read(content)
         calls = list(cors_calls(source))
-        by_hand = list(_by_hand(values, path, source))
+        by_hand = [
+            *_by_hand(values, path, source),
+            *(
+                OpenedPlace(path=path, line=line, opening=Opening.FRAMEWORK)
+                for line in open_lines(values, path, source)
+            ),
+        ]
         if source.error_line is not None:
             told = source.refusal or "does not parse"
             unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, told))

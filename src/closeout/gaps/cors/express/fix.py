@@ -10,9 +10,10 @@ from closeout.fs import json_reader
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
+from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
-from closeout.gaps.cors.wiring import delivery, origins
+from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -101,7 +102,11 @@ def _changeset(
 def _refusals(places: Sequence[OpenedPlace]) -> Iterator[Unresolved]:
     for place in places:
         if place.call is None:
-            yield _left(place, "writes the header by hand; remove it and let cors(…) answer")
+            by_hand = "writes the header by hand; remove it and let cors(…) answer"
+            is_theirs = place.opening is Opening.FRAMEWORK
+            yield _left(
+                place, f"{place.opening.value}: list origins there" if is_theirs else by_hand
+            )
 
 
 def _left(place: OpenedPlace, detail: str) -> Unresolved:
@@ -112,7 +117,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     content = tree.read(path) or b""
     is_typed = "t" in path.suffix
     is_commonjs = not is_typed and not imports.statements(typescript.read(content))
-    values = {"typed": is_typed, "commonjs": is_commonjs, "local_origins": origins(tree)}
+    values = {"typed": is_typed, "commonjs": is_commonjs} | template_values(tree)
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
     has_config = below(tree, config)

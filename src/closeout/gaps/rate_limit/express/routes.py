@@ -12,6 +12,7 @@ from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.fs.text_edit import line_start
+from closeout.gaps.rate_limit.express.frameworks import unlimited
 from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -112,7 +113,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
         found += routes
         if not routes:
             broken += _hidden(mounts, path, content, source)
-    return tuple(found), tuple(broken)
+    return tuple(found), (*broken, *unlimited(tree))
 
 
 def _is_express(tree: Tree, path: PurePosixPath, source: typescript.TypeScriptSource) -> bool:
