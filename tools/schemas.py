@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from closeout.console import output
 from closeout.errors import ExitCode
+from closeout.formats.declarations import LaunchSettings, OwnNames
 from closeout.gaps.backup.probing import drill
 from closeout.gaps.external_secrets.settings import Settings
 from closeout.gaps.mqtt_tls.certificates.expiry import CertificateStatus
@@ -21,6 +22,7 @@ from closeout.reporting.documents import ReportDocument
 from closeout.runs.evidence_store import EvidenceRow
 from closeout.runs.plan_record import Record
 from closeout.workorders.order_check import Remark
+from closeout.workorders.order_files import OrderFile
 
 FOLDER = "src/closeout/formats/schemas"
 _Texts = tuple[str, ...]
@@ -29,6 +31,28 @@ _Open = Mapping[str, Any]
 
 
 class _Declarations(Struct, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    gaps: Annotated[
+        tuple[Text, ...] | UnsetType,
+        Meta(description="The gaps to run, by slug; every one where it is left out."),
+    ] = UNSET
+    is_orders_own: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether the tree is the order's own, so that it misses what that lists."),
+    ] = UNSET
+    kubernetes: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether the tree is deployed to a cluster, though it has no manifest."),
+    ] = UNSET
+    order: Annotated[
+        Text | UnsetType, Meta(description="A work order of the team's own, as a TOML file.")
+    ] = UNSET
+    plugins: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_]\w*)?$")], ...]
+        | UnsetType,
+        Meta(description="Modules with a gap each, as MODULE or MODULE:NAME; GAP if unsaid."),
+    ] = UNSET
+    names: OwnNames | UnsetType = UNSET
+    launch: LaunchSettings | UnsetType = UNSET
     service: tuple[Declaration, ...] | UnsetType = UNSET
     external_secrets: Settings | UnsetType = UNSET
 
@@ -185,6 +209,7 @@ def files() -> dict[str, str]:
             "closeout": _schema(
                 _Declarations, "closeout.toml: what a monorepo declares or corrects"
             ),
+            "order": _schema(OrderFile, "a work order as data"),
             "report": _schema(ReportDocument, "closeout report"),
             "result": _schema(
                 _Result,

@@ -9,6 +9,8 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.factory_secret import GAP
 from closeout.model import Edit, Reason, Tree
+from closeout.parsing import typescript_values
+from closeout.parsing.typescript_values import Leaf
 from closeout.resources import BUNDLE
 from tests.support.delivered import not_interpolated
 
@@ -404,3 +406,26 @@ def test_derive_puts_the_helper_where_the_image_copies_it() -> None:
     assert b"require('../config/requiredSecret')" in (fixed.read("shared/web/store.js") or b"")
     without = _fixed(MemoryTree({**files, "svc/Dockerfile": b"FROM node\nCOPY . .\n"}))
     assert without.read("config/requiredSecret.js")
+
+
+def test_comparisons_of_a_minified_script_are_judged_in_proportion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What can be no text is not followed to its end: every function there calls three others."""
+    names = [f"f{number}" for number in range(40)]
+    text = "".join(
+        f"function {name}(a){{var b={names[(at * 7 + 3) % 40]}(a),c={names[(at * 11 + 5) % 40]}(b);"
+        f"if(b===c||c===a.password)return {names[(at * 3 + 1) % 40]}(c);"
+        f"return b?{names[(at * 13) % 40]}(c):b}}"
+        for at, name in enumerate(names)
+    )
+    made = []
+
+    def counted(**given: object) -> Leaf:
+        made.append(1)
+        return Leaf(**given)
+
+    monkeypatch.setattr(typescript_values, "Leaf", counted)
+    tree = MemoryTree({"web/package.json": MANIFEST, "web/public/vendor.js": text.encode()})
+    assert rules.checks(GAP, tree)[0].findings == ()
+    assert 0 < len(made) < 20 * len(names)

@@ -9,6 +9,7 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
+from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
@@ -448,10 +449,18 @@ def test_detect_reads_the_handler_of_a_plain_refresh(handler: bytes, is_renewal:
     router = (
         b"import { Router } from 'express'\nimport elsewhere from './elsewhere'\n"
         b"const r = Router()\nfunction rebuild(req, res) { res.json({ from: req.body.since }) }\n"
-        b"r.post('/dashboards/refresh', " + handler + b")\n"
+        b"r.post('/dashboards/refresh', " + handler + b")\nr.post('/login', elsewhere.login)\n"
     )
     tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
     assert bool(_rules(tree)["2.2"]) == is_renewal
+
+
+def test_renewal_is_looked_for_where_nobody_signs_in() -> None:
+    """A service that only renews tokens is held to it, one that refreshes figures is not."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/refresh', %s)\n"
+    for handler, found in ((b"(q, s) => renew(q.body.token)", 1), (b"(q, s) => s.json(1)", None)):
+        tree = MemoryTree({"s/src/r.ts": router % handler, "s/package.json": MANIFEST})
+        assert _rules(tree).get("2.2") == found
 
 
 def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
@@ -461,3 +470,21 @@ def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
     )
     tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
     assert _rules(tree)["2.2"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"import { Post } from '@nestjs/common';\n@Post('login')\nlogin() {}\n", [2]),
+        (b"const app = require('fastify')();\napp.post('/auth/sign-in', h);\n", [2]),
+        (b"import Router from '@koa/router';\nrouter.post('/refresh', h);\n", [2]),
+        (b"import { Post } from '@nestjs/common';\n@Throttle({})\n@Post('login')\nl() {}\n", []),
+        (b"const app = require('fastify')();\napp.post('/feed/login-count', h);\n", []),
+        (b"const app = require('fastify')();\nclient.post('/login', h);\n", []),
+    ],
+    ids=["nest", "fastify", "koa", "limited", "another path", "a client"],
+)
+def test_detect_tells_a_login_of_another_framework(text: bytes, lines: list[int]) -> None:
+    """Only Express is mended; a login that is not judged is no closed one."""
+    _, told = auth_routes(MemoryTree({"desk/package.json": b"{}", "desk/src/index.ts": text}))
+    assert [item.line for item in told] == lines

@@ -179,6 +179,12 @@ def test_a_service_for_which_nothing_changed_is_not_asked(tmp_path: Path) -> Non
     assert _compared(tmp_path, NODE, _node(), {"README.md": "new\n"}) == ()
 
 
+def test_an_app_that_its_image_never_starts_is_not_started_here(tmp_path: Path) -> None:
+    """What is deployed is another program, which the edit does not touch."""
+    image = {"edge/barn/Dockerfile": "FROM a\nCMD mlflow server --port 1\n"}
+    assert _compared(tmp_path, NODE, _node(**image), _node(_REQUIRED + _LISTEN)) == ()
+
+
 @pytest.mark.needs("node")
 def test_nothing_is_left_in_a_copy_that_a_developers_file_was_laid_in(tmp_path: Path) -> None:
     """The `.env` goes with the boot that needed it, and one that is there is the tree's own."""

@@ -67,7 +67,6 @@ SPOILED = {
     ),
     "sum of texts": (SCRIPT, EXPRESS + "const x = " + "'a'+" * 5000 + "'a';\n"),
     "open parentheses": (SCRIPT, EXPRESS + "const x = " + "(" * 60_000 + ")" * 60_000 + ";\n"),
-    "settings nested without end": ("closeout.toml", "a = " + "[" * 100_000),
     "script of a megabyte": (SCRIPT, EXPRESS + f"const x = '{'a' * 1_100_000}';\n"),
 }
 
@@ -91,6 +90,14 @@ def test_spoiled_file_is_no_bug_of_ours_and_the_rest_is_mended(
     assert (root / place).read_text() == text or "policies" in kind or kind == "long sum"
     main = (root / "cloud-layer/cloud-inference-server/app/main.py").read_text()
     assert "install_cors(" in main
+
+
+def test_settings_nested_without_end_are_unusable_input(root: Path, tmp_path: Path) -> None:
+    """Every command goes by them, so nothing is written until they are mended."""
+    (root / "closeout.toml").write_text("a = " + "[" * 100_000)
+    code = guarded(tmp_path, lambda: fix.fix(space_for(tmp_path, root), GAPS))
+    assert code is ExitCode.UNUSABLE_INPUT
+    assert not list(root.rglob("cors.py"))
 
 
 UNREAD = ("a hundred thousand entries", "long chain of calls", "list of a megabyte", "sum of texts")

@@ -299,6 +299,22 @@ def test_node_boots_from_sources_with_prisma_a_queue_and_a_package_that_is_not_t
 
 
 @pytest.mark.needs("node")
+def test_node_boots_where_its_entry_connects_as_it_is_imported(tmp_path: Path) -> None:
+    """A client is stubbed by name, and a bare socket to another machine is refused at once."""
+    entry = (
+        "const store = require('mongoose')\n"
+        "store.connect('mongodb://store:27017').then((held) => held.model('coop'))\n"
+        "const socket = require('net').connect(6379, 'cache.farm.example')\n"
+        "socket.on('error', (error) => console.log(error.code))\n"
+        "require('http').createServer((_, answer) => answer.end()).listen(1)\n"
+    )
+    folder = _laid(tmp_path / "barn", {"package.json": "{}", "server.js": entry})
+    up = _up(node_launch(folder, {}, entry="server.js"), tmp_path)
+    assert up.names("stubbed") == ("mongoose",)
+    assert "ECONNREFUSED" in up.log.read_text()
+
+
+@pytest.mark.needs("node")
 def test_node_is_given_what_its_deployment_gives_and_what_it_asks_for(tmp_path: Path) -> None:
     """The example's value, a secret for a placeholder, and a name that its last words tell."""
     demand = "for (const name of ['COOP_NAME', 'GATE_TOKEN', 'NEST_SIZE'])\n"
@@ -321,6 +337,17 @@ def test_node_is_given_what_its_deployment_gives_and_what_it_asks_for(tmp_path: 
     assert len(given.environment["GATE_TOKEN"]) == 64
     up = _up(given, tmp_path)
     assert "filled: COOP_NAME, GATE_TOKEN, NEST_SIZE" in up.manner
+
+
+def test_what_one_file_leaves_blank_another_one_fills(tmp_path: Path) -> None:
+    """The example names a variable, the development's compose file has its value."""
+    compose = "services:\n  barn:\n    build: ./barn\n    environment:\n      NEST_SIZE: '3'\n"
+    files = {"barn/.env.example": "NEST_SIZE=\n", "docker-compose.dev.yml": compose}
+    tree = _laid(tmp_path, {**files, "barn/package.json": "{}"})
+    member = Member(name="barn", folder=PurePosixPath("barn"), kind=EXPRESS)
+    launch = node_launch(tree / "barn", {}, entry="server.js")
+    given = filling.filled(launch, tree, member, "Error: a nest has no size")
+    assert given.environment["NEST_SIZE"] == "3"
 
 
 def test_the_entry_point_is_the_source_of_what_the_image_starts(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from closeout.cli import session
 from closeout.cli.commands import fix, probe
 from closeout.engine import planner
 from closeout.errors import ExitCode
-from closeout.harness import environments
+from closeout.fs.tree import DiskTree, digest
+from closeout.harness import environments, node
 from closeout.model import (
     Edit,
     Gate,
@@ -33,6 +34,7 @@ def _reads_state(context: ProbeContext) -> Observation:
     return Observation(passed=passed, expected="good", observed=seen, command="cat state")
 
 
+UP = Observation(passed=True, expected="up", observed="up", command="curl")
 PROBE = Probe(id="toy.state", criterion="1.1", needs=(), run=_reads_state)
 
 
@@ -175,3 +177,34 @@ def test_gate_without_requirements_has_no_interpreter(tmp_path: Path) -> None:
     context = GateContext(root=tmp_path, scratch=tmp_path, cache=tmp_path)
     with pytest.raises(LookupError, match="names its requirements"):
         context.program("dbt")
+
+
+@pytest.mark.needs("node")
+def test_a_lock_that_was_resolved_is_kept_with_the_run_and_never_in_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a service without a lock was booted with can be told afterwards."""
+    server = b"require('http').createServer((_, answer) => answer.end()).listen(1)\n"
+    files = {
+        "cloud-layer/cloud-barn/package.json": b"{}",
+        "cloud-layer/cloud-barn/index.js": server,
+    }
+    root = write_files(tmp_path / "root", files)
+    resolved = write_files(tmp_path / "cache", {"package-lock.json": b'{"packages": {}}'})
+    (resolved / "node_modules").mkdir()
+    monkeypatch.setattr(
+        "closeout.harness.node.install_needed",
+        lambda *_: node.Installed(
+            modules=resolved / "node_modules", lock=resolved / "package-lock.json"
+        ),
+    )
+    space = space_for(tmp_path / "home", root)
+    asked = replace(_never_asked("toy.up", "cloud-barn"), run=lambda _: UP)
+    before = digest(DiskTree(root))
+    assert probe.ask_battery(space, Path(sys.executable), [asked]) is ExitCode.SETTLED
+    (kept,) = store.latest(space.reports, root).folder.glob("locks/*")
+    assert (kept.name, kept.read_bytes()) == (
+        "cloud-barn.package-lock.json",
+        b'{"packages": {}}',
+    )
+    assert digest(DiskTree(root)) == before

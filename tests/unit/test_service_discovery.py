@@ -70,10 +70,10 @@ def test_roster_takes_a_service_that_was_not_found() -> None:
     ("declared", "told"),
     [
         ("[[service", "at end of document"),
-        ("[[services]]\nname = 'barn'\n", "'services' was unexpected"),
+        ("[[services]]\nname = 'barn'\n", "no key 'services'; the nearest one is 'service'"),
         ("[[service]]\nfolder = 'a'\n", "service.0: 'name' is a required property"),
         ("[[service]]\nname = 'barn'\nkind = 'django'\n", "service.0.kind: 'django' is not one of"),
-        ("[[service]]\nname = 'barn'\nport = 1\n", "'port' was unexpected"),
+        ("[[service]]\nname = 'barn'\nport = 1\n", "no key 'port'; the nearest one is"),
         ("[[service]]\nname = 'barn'\nenv = { A = 1 }\n", "service.0.env.A: 1 is not of type"),
         ("[[service]]\nname = 'barn'\napp = 'a b'\n", "service.0.app"),
         ("[[service]]\nname = 'new'\nkind = 'fastapi'\n", "say its folder and its kind"),

@@ -2,18 +2,21 @@
 
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from closeout.cli import session
-from closeout.cli.commands import detect, fix, gate, report
+from closeout.cli.commands import detect, fix, gate, init, probe, report
 from closeout.cli.error_handler import guarded
 from closeout.engine import subjects
-from closeout.errors import ExitCode
+from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import MemoryTree
 from closeout.gaps import GAPS
+from closeout.gaps.cors import probes as cors_probes
+from closeout.harness.http import Answer, Request
+from closeout.model import ProbeContext, Service
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import EVERY_SUBJECT, snapshot, write_files
@@ -55,6 +58,8 @@ def test_a_small_shop_is_fixed_with_a_few_files_and_settled(shop: Workspace) -> 
         "docker-compose.yml",
         ".env.example",
     }
+    for path in written:
+        assert FOREIGN.search(after[path][0]) is None, path
     assert report.build_lenient(shop) is ExitCode.SETTLED
     assert detect.detect(shop, GAPS) is ExitCode.SETTLED
     fix.fix(shop, GAPS)
@@ -163,3 +168,139 @@ def test_backups_without_a_cluster_are_scripts_alone(tmp_path: Path) -> None:
     assert made == {"scripts/backup-database.sh", "scripts/restore-database.sh"}
     rows = {row["id"]: row["verdict"] for row in _report(space)["criteria"]}
     assert (rows["9.2"], rows["9.1"]) == ("NOT_APPLICABLE", "UNPROVEN")
+
+
+def _declared(space: Workspace, text: str) -> Workspace:
+    (space.root / "closeout.toml").write_text(text)
+    return space
+
+
+def test_closeout_toml_leaves_out_gaps_in_every_command(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it does not ask for is neither found nor fixed, and the report says why."""
+    _declared(shop, 'gaps = ["headers"]\n')
+    assert fix.fix(shop, GAPS) is ExitCode.UNPROVEN
+    rows = {row["id"]: row for row in _report(shop)["criteria"]}
+    assert rows["1.1"]["because"] == "closeout.toml leaves out the gap cors"
+    assert {row["verdict"] for name, row in rows.items() if name.startswith(("1.", "2."))} == {
+        "NOT_APPLICABLE"
+    }
+    assert rows["7.1"]["verdict"] == "UNPROVEN"
+    assert not (shop.root / "services/api/app/cors.py").exists()
+    assert (shop.root / "services/api/app/security_headers.py").exists()
+    capsys.readouterr()
+    detect.detect(shop, GAPS)
+    assert "1.3" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('gapps = ["cors"]\n', "there is no key 'gapps'; the nearest one is 'gaps'"),
+        ('gaps = ["header"]\n', "there is no gap 'header'; the nearest one is 'headers'"),
+        ('[names]\nnamespac = "a"\n', "names: there is no key 'namespac'; the nearest one is 'n"),
+        ("[launch]\nworkers = 0\n", "launch.workers: 0 is not valid"),
+    ],
+)
+def test_closeout_toml_with_a_slip_ends_every_command(
+    shop: Workspace, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    """It is unusable input, whatever was asked, and nothing is written."""
+    _declared(shop, text)
+    before = snapshot(shop.root)
+    acts = (
+        lambda: fix.fix(shop, GAPS),
+        lambda: detect.detect(shop, GAPS),
+        lambda: report.build(shop),
+        lambda: session.judge(shop, session.named("dbt"), lambda _: Path("none")),
+        lambda: probe.live_probes(shop, Path("none")),
+    )
+    for act in acts:
+        assert guarded(shop.home, act) is ExitCode.UNUSABLE_INPUT
+        assert told in capsys.readouterr().err
+    assert snapshot(shop.root) == before
+
+
+def test_names_come_from_closeout_toml(shop: Workspace) -> None:
+    """Origins, namespace and bucket; whoever says nothing is asked for them in the report."""
+    fix.fix(shop, detect.select("backup"))
+    assert any("origins below [names]" in line for line in _report(shop)["notices"])
+    _declared(
+        shop,
+        "kubernetes = true\n[names]\n"
+        'project = "shop"\nnamespace = "shop-live"\nbucket = "shop-dumps"\n'
+        'image = "registry.example/shop"\norigins = ["http://localhost:3001"]\n',
+    )
+    compose = SHOP["docker-compose.yml"] + b"  db:\n    image: postgres:16\n"
+    (shop.root / "docker-compose.yml").write_bytes(compose)
+    fix.fix(shop, GAPS)
+    assert not any("[names]" in line for line in _report(shop)["notices"])
+    after = snapshot(shop.root)
+    assert b'"http://localhost:3001"' in after["services/api/app/cors.py"][0]
+    job = after["k8s/backup-cronjob.yaml"][0]
+    for text in (b"namespace: shop-live", b"gs://shop-dumps/", b"registry.example/shop/postgres"):
+        assert text in job
+    changed = {path for path, (content, _) in after.items() if SHOP.get(path) != content}
+    for path in changed:
+        assert FOREIGN.search(after[path][0]) is None, path
+
+
+def test_init_says_what_each_gap_would_touch_and_the_hook_is_green_once_it_is_fixed(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Adoption lasts: init twice writes nothing, the hook goes by the changed files."""
+    wheel = "tools/closeout.whl"
+    assert init.adopt(str(shop.root), wheel) is ExitCode.SETTLED
+    printed = capsys.readouterr().out
+    assert "backup: does not apply, the tree has no PostgreSQL" in printed
+    assert "headers: would touch 3 files: services/api/" in printed
+    workflow = (shop.root / ".github/workflows/closeout.yml").read_text()
+    assert f'CLOSEOUT: "{wheel}"' in workflow
+    once = snapshot(shop.root)
+    assert init.adopt(str(shop.root)) is ExitCode.SETTLED
+    assert snapshot(shop.root) == once
+    main = frozenset([PurePosixPath("services/api/app/main.py")])
+    quiet = frozenset([PurePosixPath("services/api/requirements.txt")])
+    assert detect.detect(shop, GAPS, main) is ExitCode.GAPS_LEFT
+    assert detect.detect(shop, GAPS, quiet) is ExitCode.SETTLED
+    fix.fix(shop, GAPS)
+    assert detect.detect(shop, GAPS, main) is ExitCode.SETTLED
+    assert init.adopt(str(shop.root)) is ExitCode.SETTLED
+    for path, (content, _) in snapshot(shop.root).items():
+        if SHOP.get(path) != content:
+            assert FOREIGN.search(content) is None, path
+
+
+def test_workflow_installs_nothing_that_nobody_named(shop: Workspace) -> None:
+    """It says that it has to be told; what would end its string is refused."""
+    init.adopt(str(shop.root))
+    workflow = (shop.root / ".github/workflows/closeout.yml").read_text()
+    assert 'CLOSEOUT: ""' in workflow
+    assert 'test -n "$CLOSEOUT"' in workflow
+    with pytest.raises(CloseoutError, match="pip can be told"):
+        init.adopt(str(shop.root), '"; rm -rf /')
+
+
+@pytest.mark.parametrize(("methods", "asked"), [("GET", "GET"), ("POST,PUT", "POST"), ("", "GET")])
+def test_headers_are_asked_for_with_a_method_that_the_service_takes(
+    monkeypatch: pytest.MonkeyPatch, methods: str, asked: str
+) -> None:
+    """A service that only reads is not asked for POST, and the origin is the tree's own."""
+    put: list[Request] = []
+
+    def answer(_: ProbeContext, __: str, request: Request) -> Answer:
+        put.append(request)
+        return Answer(status=200, headers=(), body=b"")
+
+    monkeypatch.setattr(cors_probes, "ask", answer)
+    service = Service(name="api", folder=PurePosixPath("services/api"), kind="fastapi")
+    named = {"closeout.toml": b'[names]\norigins = ["http://localhost:3001"]\n'}
+    made = {item.id: item for item in cors_probes.probes_of(MemoryTree(SHOP | named), service)}
+    context = ProbeContext(root=Path(), scratch=Path(), settings={"methods.api": methods})
+    assert made["cors.named-headers-allowed@api"].run(context).passed
+    (request,) = put
+    assert ("Access-Control-Request-Method", asked) in request.headers
+    assert ("Origin", "http://localhost:3001") in request.headers
+    without = cors_probes.probes_of(MemoryTree(SHOP), service)
+    assert not {"cors.allowed-origin@api", "cors.own-methods@api"} & {item.id for item in without}

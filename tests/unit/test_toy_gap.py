@@ -18,10 +18,15 @@ from tests.support.monorepos import TASKS
 
 PACKAGE = Path(closeout.__file__).parent
 CRITERION = "11.1"
-BOX = (
-    f'    ("{CRITERION}", "{"0" * 64}", Means.STATIC, _DETECT, '
-    '"No note keeps a word for later."),\n'
-)
+BOX = f"""[[criterion]]
+id = "{CRITERION}"
+line = "{"0" * 64}"
+text = "No note keeps a word for later."
+means = "static"
+settled-by = "invoke detect.all"
+rules = ["kept-word/kept"]
+
+"""
 GAP = {
     "__init__.py": '''"""Notes: a word was kept for later.
 
@@ -100,13 +105,13 @@ def home(tmp_path: Path) -> Path:
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("patches", "templates", "suites", "scripts", "reference", "requirements"):
         (tmp_path / name).symlink_to(BUNDLE / name, target_is_directory=True)
-    order = source / "workorders" / "wo_004.py"
+    order = source / "workorders" / "orders" / "WO-004.toml"
     text = order.read_text()
-    first = '    ("1.1", '
-    issues = '        1: "cors",\n'
+    first = '[[criterion]]\nid = "1.1"\n'
+    issues = "\ncors = 1\n"
     assert text.count(first) == text.count(issues) == 1
     text = text.replace(first, BOX + first)
-    order.write_text(text.replace(issues, issues + '        11: "kept-word",\n'))
+    order.write_text(text.replace(issues, issues + "kept-word = 11\n"))
     write_files(source / "gaps" / "kept_word", {name: it.encode() for name, it in GAP.items()})
     gaps = source / "gaps" / "__init__.py"
     line = "from closeout.gaps.kept_word import GAP as KEPT_WORD\n"

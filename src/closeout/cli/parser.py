@@ -107,14 +107,25 @@ _ROOT = _argument("--root", help="the monorepo's top folder")
 
 _SUBCOMMANDS = {
     "order": Subcommand(
-        "hold a work order's file against its data",
-        "closeout order check WO-004.md",
-        (_argument("check", choices=["check"]), _argument("file", type=Path)),
+        "hold a work order's file against its data, or begin the data of one",
+        "closeout order new ORDER.md",
+        (
+            _argument("act_on", choices=["check", "new"], metavar="check|new"),
+            _argument("file", type=Path, help="the order's Markdown file"),
+        ),
     ),
     "init": Subcommand(
         "give a monorepo its doors, a hook and a workflow",
         "closeout init --root ../farmiq",
-        (_argument("--root", required=True),),
+        (
+            _argument("--root", required=True),
+            _argument("--install", default="", help="what the workflow installs closeout from"),
+        ),
+    ),
+    "detect": Subcommand(
+        "find open places, of the given files alone if any are given",
+        "closeout detect --root . services/api/app/main.py",
+        (_ROOT, _argument("files", nargs="*", help="changed files, from the current folder")),
     ),
     "gate": Subcommand(
         "run suites, the data pipeline or scans, and judge what they leave",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from closeout.cli.declared import assert_declared
 from closeout.console import failures, progress
 from closeout.console.output import add, give, say
 from closeout.engine import subjects
@@ -77,7 +78,9 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
     What an operator's cluster says is asked once: no fix of a tree changes it.
     """
     session, means = asked[0].session, asked[0].means
-    beside = subjects.absent_of(GAPS, DiskTree(space.root))
+    tree = DiskTree(space.root)
+    assert_declared(tree)
+    beside = subjects.absent_of(GAPS, tree)
     put = [gate for gate in asked if not beside.keys() >= set(gate.criteria)]
     if not put:
         return none_applies(session, (item for gate in asked for item in gate.criteria), beside)
@@ -119,7 +122,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
 
 def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
     """Say that a session has nothing to ask of a tree, and why; that is settled."""
-    reasons = dict.fromkeys(beside[number] for number in criteria)
+    reasons = dict.fromkeys(beside[number].because for number in criteria)
     say(f"{session}: not applicable, {'; '.join(reasons)}")
     return ExitCode.SETTLED
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.declarations import names
 from closeout.formats.images import run_by
 from closeout.fs import json_reader
 from closeout.fs.tree import below
@@ -33,7 +34,12 @@ _EXAMPLE = re.compile(r"\.?env(?:\.\w+)*")
 
 
 def local_origins(tree: Tree) -> tuple[str, ...]:
-    """Return the origins of dev servers and published pages, and those that settings list."""
+    """Return the origins of dev servers and published pages, and those that settings list.
+
+    Those that closeout.toml names stand alone.
+    """
+    if said := names(tree).origins:
+        return said
     return tuple(sorted({*_served(tree), *_listed(tree)}))
 
 

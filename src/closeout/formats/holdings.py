@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from closeout.formats.declarations import declarations
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 
@@ -39,7 +40,9 @@ _DATABASES = question(
 
 
 def has_cluster(tree: Tree) -> bool:
-    """Return whether the tree says what runs on Kubernetes: by manifests or charts."""
+    """Return whether the tree says what runs on Kubernetes: by manifests, charts, closeout.toml."""
+    if declarations(tree).get("kubernetes"):
+        return True
     charts = (path for path in tree.ending(frozenset({".yaml"})) if path.name == "Chart.yaml")
     return bool(tree.candidates(_MANIFESTS)) or any(True for _ in charts)
 

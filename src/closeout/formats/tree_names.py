@@ -13,13 +13,14 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.declarations import names
 from closeout.fs import json_reader
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 from closeout.parsing.yaml import YamlError, find
 
 ORDERS_PROJECT = "farmiq"
-_ANY = "platform"
+UNNAMED = "platform"
 _MARK = ORDERS_PROJECT.encode()
 _OURS = b"Rendered from templates/"
 _SETTINGS = (".yml", ".yaml", ".json", ".toml", ".example", ".env", ".tf", ".conf", ".tpl")
@@ -39,17 +40,24 @@ _SHORTEST = 2
 
 
 def project(tree: Tree) -> str:
-    """Return the word that names start with: the order's where the tree knows it, else its own."""
+    """Return the word that names start with: the order's where the tree knows it, else its own.
+
+    What closeout.toml says goes before.
+    """
+    if said := names(tree).project:
+        return said
     if tree.candidates(_KNOWN):
         return ORDERS_PROJECT
     for name in (_node_name(tree), _python_name(tree), _compose_name(tree)):
         if len(plain := dns_name(name)) >= _SHORTEST:
             return plain
-    return _ANY
+    return UNNAMED
 
 
 def namespace(tree: Tree) -> str:
     """Return where most workloads of a tree run; its own name where none says it."""
+    if said := names(tree).namespace:
+        return said
     found = Counter(
         name.decode("utf-8", "replace")
         for path in tree.candidates(_WORKLOADS)

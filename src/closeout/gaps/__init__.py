@@ -1,4 +1,4 @@
-"""The gaps of the work order, in its sequence; the only list of them."""
+"""The gaps of the work order, in its sequence, and then those of plugins; the only list of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from closeout.gaps.external_secrets import GAP as EXTERNAL_SECRETS
 from closeout.gaps.factory_secret import GAP as FACTORY_SECRET
 from closeout.gaps.headers import GAP as HEADERS
 from closeout.gaps.mqtt_tls import GAP as MQTT_TLS
+from closeout.gaps.plugins import found
 from closeout.gaps.rate_limit import GAP as RATE_LIMIT
 from closeout.gaps.sql import GAP as SQL
 from closeout.gaps.vision_tests import GAP as VISION_TESTS
@@ -26,3 +27,5 @@ GAPS: tuple[Gap, ...] = (
     BACKUP,
     EXTERNAL_SECRETS,
 )
+
+GAPS += found(GAPS)

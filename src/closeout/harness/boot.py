@@ -37,6 +37,8 @@ class Launch:
     """The variables of `environment` that nobody gives the service, and that it demands."""
     note: str = ""
     """What else is to be told of it in the evidence."""
+    lock: str = ""
+    """The lock file that was resolved for it, where the service has none."""
 
     def with_environment(self, extra: Mapping[str, str]) -> Launch:
         """Return the same start with `extra` over its environment."""

@@ -45,6 +45,8 @@ class Installed:
     """Packages that the service lists and names, and that could not be had."""
     told: str = ""
     """Where its versions come from, if not from a lock of the service's own."""
+    lock: Path | None = None
+    """The lock that was resolved for it, where the service has none."""
 
 
 def install(service: Path, cache: Path) -> Path:
@@ -92,8 +94,13 @@ def install_needed(service: Path, names: Iterable[str], cache: Path) -> Installe
                 raise
             absent.append(lacking)
             continue
-        told = _told(service, lock)
-        return Installed(modules=modules, absent=tuple(absent), told=told)
+        made = modules.parent / LOCK
+        return Installed(
+            modules=modules,
+            absent=tuple(absent),
+            told=_told(service, lock),
+            lock=made if lock is None and made.is_file() else None,
+        )
     raise CloseoutError(
         "node-install-failed",
         f"{service.name}: {', '.join(absent)} and more cannot be had.",

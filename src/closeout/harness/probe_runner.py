@@ -6,6 +6,7 @@ started here ends with the call, however it ends.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,10 @@ from closeout.harness import boot, postgres
 from closeout.harness.fleet import LAYERS, Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.model.probes import NO_PROOF
 from closeout.process import pace
+
+LOCKS = "locks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,8 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
 
     `python` is the interpreter of the environment that can import the FastAPI services; `cache`
     keeps installed Node packages between runs. A probe whose need is not met did not run
-    (`passed` None), with the reason; so does one that fails by itself.
+    (`passed` None), with the reason; so does one that fails by itself. Locks that were resolved for
+    services without one are left in `scratch`, below LOCKS.
     """
     trees = {"after": after} if before is None else {"before": before, "after": after}
     copies = {label: _copies(tree, scratch / label) for label, tree in trees.items()}
@@ -69,6 +74,7 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
             for label in trees
         }
         answers = _ask_everything(probes, benches)
+        _keep_locks(made["after"], scratch / LOCKS)
     return tuple(
         ProbeOutcome(
             probe=probe,
@@ -78,6 +84,14 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
         )
         for number, probe in enumerate(probes)
     )
+
+
+def _keep_locks(fleet: Fleet, folder: Path) -> None:
+    """Copy the locks that were resolved for services without one: what was booted can be told."""
+    for name, launch in fleet.launches.items():
+        if launch.lock:
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(launch.lock, folder / f"{name}.package-lock.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +237,9 @@ def _no_proof(probe: Probe, need: str, fleet: Fleet, *, passed: bool | None) -> 
     """Return why a service's answer says nothing of the service as it is deployed, if so."""
     stubbed = sorted(probe.packages & set(fleet.up[need].names("stubbed")))
     if stubbed and passed is not None:
-        return f"no proof: {', '.join(stubbed)} is what is asked about, and a stub in {need}"
+        return f"{NO_PROOF}{', '.join(stubbed)} is what is asked about, and a stub in {need}"
     if need in fleet.others and passed:
-        return f"no proof: what starts {need} is `{fleet.others[need]}`, never the app asked here"
+        return f"{NO_PROOF}what starts {need} is `{fleet.others[need]}`, never the app asked here"
     return ""
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from closeout.errors import CloseoutError
+from closeout.formats.declarations import declarations, unusable
 from closeout.fs import codec
 from closeout.fs.safe_open import clean_path
 from closeout.model import Service, Text, Tree
 from closeout.parsing import fastapi
 
-FILE = "closeout.toml"
 FASTAPI, EXPRESS = "fastapi", "express"
 
 _USUAL = "app.main"
@@ -76,7 +72,7 @@ def roster(tree: Tree) -> Mapping[str, Member]:
     names = [entry.name for entry in entries]
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise _unusable(f"the service {repeated[0]} is declared twice")
+        raise unusable(f"the service {repeated[0]} is declared twice")
     for entry in entries:
         found[entry.name] = _declared(tree, entry, found.get(entry.name))
     return found
@@ -118,45 +114,15 @@ def _creates_application(content: bytes) -> bool:
     return any(call.callee == "express" for call in source.calls)
 
 
-def declarations(tree: Tree) -> Mapping[str, Any]:
-    """Return what closeout.toml declares, held to its schema; nothing where there is none.
-
-    Raises CloseoutError("declaration-unusable") for a file that its schema refuses.
-    """
-    content = tree.read(FILE)
-    if content is None:
-        return {}
-    try:
-        read = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unusable(str(error)) from error
-    import jsonschema  # noqa: PLC0415 - heavy
-
-    schema = resources.files("closeout").joinpath("formats", "schemas", "closeout.schema.json")
-    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text("utf-8")))
-    for problem in validator.iter_errors(read):
-        place = ".".join(map(str, problem.absolute_path))
-        raise _unusable(f"{place}: {problem.message}" if place else problem.message)
-    return read
-
-
 def _declared(tree: Tree, entry: Declaration, found: Member | None) -> Member:
     given = {
         name: value for name, value in msgspec.structs.asdict(entry).items() if value is not UNSET
     }
     if found is None and not {"folder", "kind"} <= given.keys():
-        raise _unusable(f"the service {entry.name} is not found: say its folder and its kind")
+        raise unusable(f"the service {entry.name} is not found: say its folder and its kind")
     if "folder" in given:
         given["folder"] = clean_path(given["folder"])
     member = replace(found, **given) if found else Member(**given)
     if not any(path.is_relative_to(member.folder) for path in tree.paths()):
-        raise _unusable(f"the folder {member.folder} of the service {member.name} holds no file")
+        raise unusable(f"the folder {member.folder} of the service {member.name} holds no file")
     return member
-
-
-def _unusable(what: str) -> CloseoutError:
-    return CloseoutError(
-        "declaration-unusable",
-        f"{FILE}: {what}",
-        hint="correct the entry; schemas/closeout.schema.json describes each.",
-    )

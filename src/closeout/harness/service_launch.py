@@ -64,7 +64,7 @@ def of_express(tree: Path, member: Member, settings: Mapping[str, str], cache: P
         entry=str(entry.file),
         runner=node.install(node.TYPESCRIPT, cache) if entry.is_typescript else None,
     )
-    return replace(launch, service=member.name, note=installed.told)
+    return replace(launch, service=member.name, note=installed.told, lock=str(installed.lock or ""))
 
 
 def node_settings(dsn: str) -> dict[str, str]:

@@ -76,6 +76,10 @@ class Criterion:
     """The command that settles it here, or the operator's command."""
     rests_on: tuple[str, ...] = ()
     """Ids of the criteria whose worst verdict is this one's; empty where it is judged itself."""
+    rules: tuple[str, ...] = ()
+    """What has to hold for it, as GAP/RULE; these three are what a team's own order goes by."""
+    probes: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ class Gap:
     priority: str
     criteria: tuple[str, ...]
     fix: Callable[[Tree], tuple[Changeset, ...]]
+    brings: tuple[Criterion, ...] = ()
+    """The criteria that no work order has: those of a plugin."""
     rules: tuple[Rule, ...] = ()
     """What has to hold on a tree."""
     subjects: tuple[Subject, ...] = ()
@@ -65,6 +67,8 @@ class Gap:
     """Graded probes whose own words tell more than a grade."""
     section: Callable[[Sequence[Ruling]], list[str]] = lambda _: []
     """The Markdown lines that a report tells of its evidence beside the rulings."""
+    asks: Callable[[Tree], tuple[str, ...]] = lambda _: ()
+    """What a person has to say in closeout.toml, since the tree does not."""
     deviations: tuple[Deviation, ...] = ()
     guide: str = ""
     """The gap's user documentation: problem, before, after (the folder's docstring)."""

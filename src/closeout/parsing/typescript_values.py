@@ -73,10 +73,23 @@ class TypeScriptValues:
 
     def at(self, path: PurePosixPath, place: SourceRange) -> tuple[Leaf, ...]:
         """Return what the expression at `place` of the file `path` can come to."""
+        return tuple(self._each(path, place))
+
+    def text(self, path: PurePosixPath, place: SourceRange) -> str | None:
+        """Return the text that the expression at `place` always is; None where it can be another.
+
+        What else it can be is not looked for: in a minified file that is a long search.
+        """
+        found = self._each(path, place)
+        first = next(found, None)
+        is_text = first is not None and first.kind in {"string", "template_string"}
+        return first.text if first and is_text and next(found, None) is None else None
+
+    def _each(self, path: PurePosixPath, place: SourceRange) -> Iterator[Leaf]:
         root = self.names.root(path)
         node = None if root is None else root.descendant_for_byte_range(place.start, place.end)
         self._left = _MOST
-        return () if node is None else tuple(self._follow(path, node, 0))
+        return iter(()) if node is None else self._follow(path, node, 0)
 
     def of(self, leaf: Leaf, node: Node) -> tuple[Leaf, ...]:
         """Return what `node`, an expression in the file of `leaf`, can come to."""

@@ -35,7 +35,7 @@ class GapRow(Struct, frozen=True, kw_only=True):
 class CriterionRow(Struct, frozen=True, kw_only=True):
     """One criterion: its verdict, the ground, and the evidence."""
 
-    id: Annotated[str, Meta(pattern=r"^([0-9]+\.[0-9]+|[MD]\.[0-9]+)$")]
+    id: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9.-]*$")]
     text: Text
     verdict: VerdictName
     because: Text

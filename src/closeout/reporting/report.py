@@ -52,15 +52,18 @@ class Report:
 
     def exit_code_of(self, gaps: Sequence[Gap]) -> ExitCode:
         """Return the exit code for some gaps alone, that of the whole order for all of them."""
-        if set(gaps) == set(self.gaps):
+        slugs = {gap.slug for gap in gaps}
+        mine = [gap for gap in self.gaps if gap.slug in slugs]
+        if len(mine) == len(self.gaps):
             return self.exit_code
-        asked = {number for gap in gaps for number in gap.criteria}
+        asked = {number for gap in mine for number in gap.criteria}
         return self._code([item for item in self.rulings if item.criterion.id in asked])
 
     def _code(self, rulings: Sequence[Ruling]) -> ExitCode:
         if self.bugs:
             return ExitCode.OWN_BUG
-        worst = max(ruling.verdict for ruling in rulings)
+        verdicts = (ruling.verdict for ruling in rulings)
+        worst = max(verdicts, default=Verdict.NOT_APPLICABLE)
         if worst >= Verdict.DRIFTED:
             return ExitCode.GAPS_LEFT
         return ExitCode.UNPROVEN if worst is Verdict.UNPROVEN else ExitCode.SETTLED

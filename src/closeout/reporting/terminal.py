@@ -26,7 +26,7 @@ def to_terminal(
     `asked` are the gaps to speak of, all of them where it is empty; `root` is what commands have
     to be told, None where they find the tree by themselves. With `whole`, no ground is cut.
     """
-    mine = tuple(asked) or report.gaps
+    mine = _chosen(report, asked)
     rulings = _rulings(report, mine)
     told = [f"bug of ours: {bug}" for bug in report.bugs]
     told += [f"notice: {notice}" for notice in report.notices]
@@ -46,7 +46,7 @@ def to_terminal(
 
 def summary(report: Report, asked: Sequence[Gap] = ()) -> str:
     """Return the one line that every report ends with."""
-    mine = tuple(asked) or report.gaps
+    mine = _chosen(report, asked)
     rulings = _rulings(report, mine)
     counts = [
         f"{count} {verdict.name}"
@@ -67,6 +67,12 @@ def runnable(command: str, root: Path | None) -> str:
     if command.startswith("nox "):
         return f"{command} -- --root {shlex.quote(str(root))}"
     return f"{command} --root {shlex.quote(str(root))}" if "invoke " in command else command
+
+
+def _chosen(report: Report, asked: Sequence[Gap]) -> tuple[Gap, ...]:
+    """Return the report's own gaps that were asked for: of a team's order, with its checkboxes."""
+    slugs = {gap.slug for gap in asked or report.gaps}
+    return tuple(gap for gap in report.gaps if gap.slug in slugs)
 
 
 def _rulings(report: Report, asked: Sequence[Gap]) -> list[Ruling]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from closeout.console import output
 from closeout.errors import CloseoutError
 from closeout.fs import recovery, tree, writer
+from closeout.gaps import plugins
 from closeout.resources import BUNDLE
 
 REFERENCE = BUNDLE / "reference" / "farmiq"
@@ -66,8 +67,10 @@ class Workspace:
 def choose(home: Path, named: str | None) -> Workspace:
     """Return the workspace for `--root`, CLOSEOUT_ROOT, the current folder or the reference.
 
-    Raises CloseoutError for a root that is missing, unsafe, unreadable or empty.
+    Raises CloseoutError for a root that is missing, unsafe, unreadable or empty, and for a plugin
+    that cannot be used.
     """
+    plugins.assert_usable()
     asked = named or os.environ.get("CLOSEOUT_ROOT")
     if asked:
         root, origin = Path(asked), _NAMED if named else "CLOSEOUT_ROOT"

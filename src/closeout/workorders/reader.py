@@ -19,17 +19,7 @@ def unclaimed(order: WorkOrder, text: str) -> tuple[str, ...]:
     CloseoutError("order-empty") for a text without a checkbox.
     """
     claims = Counter(item.source_digest for item in order.criteria)
-    lines = [
-        (number, line.strip())
-        for number, line in enumerate(text.splitlines(), start=1)
-        if _CHECKBOX.match(line)
-    ]
-    if not lines:
-        raise CloseoutError(
-            "order-empty",
-            "the file holds no checkbox.",
-            hint="name the work order's Markdown file.",
-        )
+    lines = checkboxes(text)
     digests = [line_digest(line) for _, line in lines]
     messages = [
         f"line {number}: {_told(claims[key])}: {line}"
@@ -47,6 +37,25 @@ def unclaimed(order: WorkOrder, text: str) -> tuple[str, ...]:
         if count > 1
     ]
     return tuple(messages)
+
+
+def checkboxes(text: str) -> list[tuple[int, str]]:
+    """Return the number and the text of every checkbox line of a Markdown text.
+
+    Raises CloseoutError("order-empty") where there is none.
+    """
+    lines = [
+        (number, line.strip())
+        for number, line in enumerate(text.splitlines(), start=1)
+        if _CHECKBOX.match(line)
+    ]
+    if not lines:
+        raise CloseoutError(
+            "order-empty",
+            "the file holds no checkbox.",
+            hint="name the work order's Markdown file.",
+        )
+    return lines
 
 
 def line_digest(line: str) -> str:

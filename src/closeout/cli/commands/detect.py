@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from closeout.cli.declared import assert_declared
 from closeout.cli.nearest import unknown
 from closeout.console import progress
 from closeout.console.output import Detail, detail, give, say, sum_up
@@ -13,10 +17,10 @@ from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, codec, recovery
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
-from closeout.model import Gap, Reason, Tree, Unresolved
+from closeout.model import Check, Gap, Reason, Tree, Unresolved
 from closeout.reporting import places, report, terminal
 from closeout.reporting.places import counted
-from closeout.runs.workspace import Workspace
+from closeout.runs.workspace import Workspace, choose
 
 
 def select(only: str) -> tuple[Gap, ...]:
@@ -31,13 +35,39 @@ def select(only: str) -> tuple[Gap, ...]:
     return tuple(gap for gap in GAPS if not asked or gap.slug in asked)
 
 
-def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
-    """Print every open place; nothing is written but what the next run may recall."""
+def run(options: argparse.Namespace, home: Path) -> ExitCode:
+    """Find what is open in the given files of the chosen monorepo, or in all of it."""
+    space = choose(home, options.root)
+    inside = [Path(name).absolute() for name in options.files]
+    return detect(
+        space,
+        GAPS,
+        frozenset(
+            PurePosixPath(path.relative_to(space.root))
+            for path in inside
+            if path.is_relative_to(space.root)
+        ),
+    )
+
+
+def detect(
+    space: Workspace, gaps: Sequence[Gap], files: frozenset[PurePosixPath] = frozenset()
+) -> ExitCode:
+    """Print every open place, of some files where any are given.
+
+    Nothing is written but what the next run may recall.
+    """
     space.announce()
     tree = readable(space)
     found = detection(gaps, tree)
     tree.keep()
     refused = _refused(found, tree)
+    if files:
+        found = {slug: tuple(_of(check, files) for check in made) for slug, made in found.items()}
+        refused = {
+            slug: [item for item in items if item.path in files or item.reason.stops_gap]
+            for slug, items in refused.items()
+        }
     items = tuple(dict.fromkeys(item for each in refused.values() for item in each))
     _tell(space, gaps, found, refused)
     open_now = tuple(place for made in found.values() for place in rules.findings(made))
@@ -46,6 +76,11 @@ def detect(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
     if any(item.reason is Reason.OURS for item in items):
         return ExitCode.OWN_BUG
     return ExitCode.GAPS_LEFT if open_now or items else ExitCode.SETTLED
+
+
+def _of(check: Check, files: frozenset[PurePosixPath]) -> Check:
+    findings = tuple(item for item in check.findings if item.path in files)
+    return replace(check, findings=findings)
 
 
 def _refused(found: rules.Detection, tree: Tree) -> dict[str, Sequence[Unresolved]]:
@@ -91,11 +126,12 @@ def _tell(
 def readable(space: Workspace) -> DiskTree:
     """Return the workspace's tree.
 
-    Raises CloseoutError where it is half-written, which nobody should judge, and where not one
-    file can be read.
+    Raises CloseoutError where it is half-written, which nobody should judge, where not one file
+    can be read, and where its closeout.toml cannot be used.
     """
     recovery.assert_whole(space.root)
     tree = DiskTree(space.root, cache.place_of(space.root))
+    assert_declared(tree)
     if not any(tree.read(path) is not None for path in tree.paths()):
         refused = tree.unreadable()
         raise CloseoutError(

@@ -8,29 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 
 from closeout.cli import parity_rows, session
+from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
+from closeout.formats.declarations import launch
+from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
 from closeout.process import pace
-from closeout.runs import evidence_store
+from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
 
 
 def run(options: argparse.Namespace, home: Path) -> ExitCode:
     """Probe the chosen monorepo, at the pace that was asked for."""
-    usual = pace.Pace()
+    space = choose(home, options.root)
+    usual, declared = pace.Pace(), launch(DiskTree(space.root))
     asked = pace.Pace(
-        workers=options.workers or usual.workers, deadline=options.deadline or usual.deadline
+        workers=options.workers or declared.workers or usual.workers,
+        deadline=options.deadline or declared.deadline or usual.deadline,
     )
     with pace.kept(asked):
-        return live_probes(choose(home, options.root), interpreter(options), options.only)
+        return live_probes(space, interpreter(options), options.only)
 
 
 def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
@@ -41,6 +46,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     tree deploys it: one that the fix stopped is a regression.
     """
     tree = DiskTree(space.root)
+    assert_declared(tree)
     found = service_discovery.roster(tree)
     every = [probe for gap in GAPS for probe in _probes(gap)]
     absent = _absent(every, frozenset(found))
@@ -140,6 +146,7 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Probe
             probes=probes,
             cache=space.cache,
         )
+        _keep_locks(space, folder / probe_runner.LOCKS)
     return [
         ProbeAnswer(
             probe=outcome.probe.id,
@@ -150,6 +157,15 @@ def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Probe
         )
         for outcome in outcomes
     ]
+
+
+def _keep_locks(space: Workspace, made: Path) -> None:
+    """Keep the locks that were resolved for services without one in the run's folder."""
+    run = store.latest(space.reports, space.root)
+    for place in sorted(made.glob("*.json")):
+        target = run.folder / probe_runner.LOCKS / place.name
+        target.parent.mkdir(exist_ok=True)
+        writer.durable_write(target, place.read_bytes())
 
 
 def _joined(outcome: probe_runner.ProbeOutcome) -> Observation:

@@ -13,12 +13,13 @@ from closeout.engine import detector_evidence, evaluate, planner, rules, subject
 from closeout.errors import ExitCode
 from closeout.fs.tree import digest
 from closeout.gaps import GAPS
-from closeout.model import Gap, Reason, Tree, Unresolved
+from closeout.model import Gap, Reason, Tree, Unresolved, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.reporting import bundle, report, terminal
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.plan_record import Record
 from closeout.runs.workspace import Workspace
+from closeout.workorders import binding, order_files
 from closeout.workorders.wo_004 import WO_004
 
 
@@ -68,11 +69,12 @@ def ruled(
         absent=absent,
         stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
     )
-    rulings = evaluate.judge(WO_004, case)
+    order, gaps, case = _ordered(tree, case)
+    rulings = evaluate.judge(order, case)
     open_now = report.open_places(found)
     return report.Report(
-        work_order=WO_004,
-        gaps=GAPS,
+        work_order=order,
+        gaps=gaps,
         root=space.root.name,
         tree_digest=tree_digest,
         run_id=run_id,
@@ -83,10 +85,28 @@ def ruled(
         unreadable=unreadable,
         unresolved=record.unresolved,
         changes=record.changes,
-        findings=tuple(place for checks in found.values() for place in rules.findings(checks)),
+        findings=tuple(
+            place for checks in case.detection.values() for place in rules.findings(checks)
+        ),
         bugs=_bugs(stopped.values(), rulings),
-        notices=(*register.notices, *waivers.unused(register, rulings)),
+        notices=(*register.notices, *waivers.unused(register, rulings), *_asked(tree, absent)),
     )
+
+
+def _ordered(tree: Tree, case: evaluate.Case) -> tuple[WorkOrder, tuple[Gap, ...], evaluate.Case]:
+    """Return the order to rule by, its gaps, and what is known in the order's own terms."""
+    own = order_files.own(tree)
+    if own is None:
+        brought = tuple(item for gap in GAPS for item in gap.brings)
+        return replace(WO_004, criteria=(*WO_004.criteria, *brought)), GAPS, case
+    binding.assert_ties(own, GAPS)
+    return own, binding.gaps_of(own, GAPS), binding.bound(own, case, GAPS)
+
+
+def _asked(tree: Tree, absent: subjects.Absent) -> list[str]:
+    """Return what the gaps that apply have to be told in closeout.toml."""
+    applying = (gap for gap in GAPS if not absent.keys() >= set(gap.criteria))
+    return [line for gap in applying for line in gap.asks(tree)]
 
 
 def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) -> tuple[str, ...]:

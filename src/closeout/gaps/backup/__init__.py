@@ -20,6 +20,7 @@ bucket's place, measures what was lost, and reckons what five minutes would cost
 
 from closeout.gaps.backup.deviations import DEVIATIONS
 from closeout.gaps.backup.fix import fix
+from closeout.gaps.backup.manifests import asks
 from closeout.gaps.backup.rpo import section
 from closeout.gaps.backup.rules import RULES, SUBJECTS
 from closeout.model import Gap, later
@@ -37,6 +38,7 @@ GAP = Gap(
     gates=later(f"{__name__}.gates", "GATES"),
     commands=later(f"{__name__}.commands", "COMMANDS"),
     section=section,
+    asks=asks,
     deviations=DEVIATIONS,
     guide=__doc__ or "",
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from closeout.formats.tree_names import ORDERS_PROJECT, namespace, project
+from closeout.formats.declarations import names
+from closeout.formats.holdings import has_cluster
+from closeout.formats.tree_names import ORDERS_PROJECT, UNNAMED, namespace, project
 from closeout.model import Tree
 from closeout.resources import render, verbatim
 
@@ -27,11 +29,10 @@ class BackupNames:
     project: str = ORDERS_PROJECT
     namespace: str = f"{ORDERS_PROJECT}-cloud-prod"
     time_zone: str = "Asia/Bangkok"
-
-    @property
-    def bucket(self) -> str:
-        """Return the bucket that backups go to."""
-        return f"{self.project}-prod-backups"
+    bucket: str = f"{ORDERS_PROJECT}-prod-backups"
+    """Where backups go to."""
+    images: str = ORDERS_PROJECT
+    """What the names of the images start with."""
 
     def account(self, user: str) -> str:
         """Return the cloud account that a job acts as."""
@@ -41,9 +42,31 @@ class BackupNames:
 def names_of(tree: Tree) -> BackupNames:
     """Return a tree's names; one that is not the order's says no time zone either."""
     called = project(tree)
-    if called == ORDERS_PROJECT:
-        return BackupNames()
-    return BackupNames(project=called, namespace=namespace(tree), time_zone="Etc/UTC")
+    said = names(tree)
+    usual = BackupNames()
+    if called != ORDERS_PROJECT:
+        usual = BackupNames(
+            project=called,
+            namespace=namespace(tree),
+            time_zone="Etc/UTC",
+            bucket=f"{called}-prod-backups",
+            images=called,
+        )
+    return replace(
+        usual,
+        namespace=said.namespace or usual.namespace,
+        time_zone=said.time_zone or usual.time_zone,
+        bucket=said.bucket or usual.bucket,
+        images=said.image or usual.images,
+    )
+
+
+def asks(tree: Tree) -> tuple[str, ...]:
+    """Return what a person has to say of names, where neither the tree nor closeout.toml does."""
+    if not has_cluster(tree) or project(tree) != UNNAMED:
+        return ()
+    told = f"nothing says what the project is called, so its manifests say {UNNAMED}: name it as"
+    return (f"{told} project below [names] in closeout.toml; namespace, bucket and image too",)
 
 
 _BACKUP_ENVIRONMENT = {
@@ -102,7 +125,7 @@ def manifests(names: BackupNames = BackupNames()) -> tuple[InstalledFile, ...]:
         "database_label": "postgres",
         "port": 5432,
         "time_zone": names.time_zone,
-        "image": f"{names.project}/postgres-backup:{_POSTGRES}-1",
+        "image": f"{names.images}/postgres-backup:{_POSTGRES}-1",
         "backup_script": _block(BACKUP_SCRIPT),
         "restore_script": _block(RESTORE_SCRIPT),
         "jobs": (_backup_job(names), _drill_job()),

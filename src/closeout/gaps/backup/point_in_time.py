@@ -75,7 +75,7 @@ def manifests(names: BackupNames = BackupNames()) -> tuple[InstalledFile, ...]: 
         "namespace": names.namespace,
         "cloud_account": names.account("postgres-pgbackrest"),
         "bucket": names.bucket,
-        "image": f"{names.project}/postgres-pgbackrest:{_POSTGRES}-1",
+        "image": f"{names.images}/postgres-pgbackrest:{_POSTGRES}-1",
         "time_zone": names.time_zone,
     }
     values = own | {

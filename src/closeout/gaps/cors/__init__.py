@@ -50,6 +50,7 @@ from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.rules import RULES, SUBJECTS, survey
 from closeout.gaps.cors.services import UNLISTED
+from closeout.gaps.cors.wiring import asks
 from closeout.model import Gap, later
 
 GAP = Gap(
@@ -65,6 +66,7 @@ GAP = Gap(
     probes=later(f"{__name__}.probes", "PROBES"),
     probes_of=later(f"{__name__}.probes", "probes_of"),
     unlisted=UNLISTED,
+    asks=asks,
     packages=frozenset({"cors", "fastapi", "starlette"}),
     deviations=DEVIATIONS,
     guide=__doc__,

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import base_files
+from closeout.formats.listed_services import is_orders_own, missing_services
 from closeout.gaps.cors.detect import (
     NAMED,
     Flawed,
@@ -20,7 +21,6 @@ from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.gaps.cors.wiring import delivery, policy_folders
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, has_services, services
-from closeout.parsing.listed_services import is_orders_own, missing_services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
 """The services that the order lists: of its own tree, 1.1 speaks of these alone, 1.3 of all."""

@@ -9,9 +9,13 @@ from closeout.formats import compose
 from closeout.formats.front_ends import local_origins
 from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.formats.tree_names import ORDERS_PROJECT, project
+from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
+from closeout.gaps.cors.page_headers import sent
+from closeout.gaps.cors.stages import are_told
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
+from closeout.parsing.node_sources import SUFFIXES
 
 _ORDERS_ORIGINS = ("http://localhost:5135", "http://localhost:5143")
 """The dashboards on a developer's machine, as the order lists them."""
@@ -20,9 +24,11 @@ _WHAT_FOR = (
     "# Browser origins that may call this service, separated by commas.\n"
     "# In production it has to be set, or the service does not start."
 )
+_TENANTS = question(
+    (*SUFFIXES, ".tsx", ".jsx", ".py", ".yml", ".yaml", ".conf"),
+    lambda content: holds_in_any_case(content, (b"x-tenant-id",)),
+)
 _STAGE = Setting(name="APP_ENV")
-_TELLING = frozenset([VARIABLE, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
-"""Variables beside which a service needs no other word on its stage."""
 
 
 def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
@@ -40,6 +46,20 @@ def origins(tree: Tree) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*ours, *local_origins(tree))))
 
 
+def template_values(tree: Tree) -> dict[str, object]:
+    """Return what of a tree goes into the policy's module: its origins, its pages' headers."""
+    tenants = project(tree) == ORDERS_PROJECT or bool(tree.candidates(_TENANTS))
+    return {"local_origins": origins(tree), "request_headers": sent(tree, tenants=tenants)}
+
+
+def asks(tree: Tree) -> tuple[str, ...]:
+    """Return what a person has to say, where neither the tree nor closeout.toml does."""
+    if origins(tree):
+        return ()
+    told = "no page is trusted on a developer's machine: set ALLOWED_ORIGINS there, or name them"
+    return (f"{told} as origins below [names] in closeout.toml",)
+
+
 def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
     """Return how the variable reaches services; `declared` origins stand in examples too.
 
@@ -55,6 +75,7 @@ def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
     )
 
     def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
-        return (setting,) if _TELLING & service.variables.keys() else (setting, _STAGE)
+        named = service.variables
+        return (setting,) if VARIABLE in named or are_told(named) else (setting, _STAGE)
 
     return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)

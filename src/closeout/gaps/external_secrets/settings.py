@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, structs
 
+from closeout.formats.declarations import declarations
 from closeout.formats.holdings import has_cluster
 from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs import codec
 from closeout.gaps.external_secrets.target import API_VERSION, CHART_VERSION, STORE
-from closeout.harness.service_discovery import declarations
 from closeout.model import Tree
 
 VAULT = "vault"

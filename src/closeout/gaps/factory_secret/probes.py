@@ -6,15 +6,14 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.harness.boot import Booted, booted, launch_of, log_of
 from closeout.harness.http import Answer, Request, ask, json_headers, judged, send, summary, tally
 from closeout.model import Observation, Probe, ProbeContext
 
-CLAIM = "/api/v1/provisioning/claim"
 OLD_LITERAL = "FACTORY-SECRET"
 _VARIABLE = "DEVICE_FACTORY_SECRET"
-_COMMAND = Request(method="POST", path=CLAIM).command(TENANT_REGISTRY)
 _REFUSED = 401
 _LIMITED = 429
 _UNAVAILABLE = 503
@@ -24,18 +23,22 @@ _ACCEPTED = (200, 201)
 _slots = itertools.count(1)
 
 
-def _claim(code: object, *, source: str, serial: str = "") -> Request:
+def _claim(context: ProbeContext, code: object, *, source: str, serial: str = "") -> Request:
     """Return a claim from `source`, an address that no other probe uses."""
-    body = {
-        "serialNumber": serial or f"SN-{source}",
-        "tenantId": "tenant-probe",
-        "claimCode": code,
-    }
-    return _posted(json.dumps(body).encode(), source)
+    claims = claims_of(context, TENANT_REGISTRY)
+    device = dict.fromkeys(claims.serials, serial or f"SN-{source}")
+    body = {**device, "tenantId": "tenant-probe", claims.code: code}
+    return _posted(context, json.dumps(body).encode(), source)
 
 
-def _posted(body: bytes, source: str) -> Request:
-    return Request(method="POST", path=CLAIM, headers=json_headers(), body=body, source=source)
+def _posted(context: ProbeContext, body: bytes, source: str) -> Request:
+    path = claims_of(context, TENANT_REGISTRY).path
+    return Request(method="POST", path=path, headers=json_headers(), body=body, source=source)
+
+
+def _command(context: ProbeContext) -> str:
+    path = claims_of(context, TENANT_REGISTRY).path
+    return Request(method="POST", path=path).command(TENANT_REGISTRY)
 
 
 def _secret(context: ProbeContext) -> str:
@@ -65,23 +68,26 @@ def _answered(
 
     def run(context: ProbeContext, source: str) -> Observation:
         secret = _secret(context)
-        answer = ask(context, TENANT_REGISTRY, _claim(code(secret), source=source))
+        answer = ask(context, TENANT_REGISTRY, _claim(context, code(secret), source=source))
         faults = [] if answer.status in statuses else [f"status {answer.status}"]
         faults += _no_stack(answer)
         if secret.encode() in answer.body:
             faults.append("the secret is in the answer")
-        return judged(expected=expected, command=_COMMAND, faults=faults, seen=summary(answer))
+        return judged(
+            expected=expected, command=_command(context), faults=faults, seen=summary(answer)
+        )
 
     return run
 
 
 def _without_code(context: ProbeContext, source: str) -> Observation:
-    body = json.dumps({"serialNumber": f"SN-{source}", "tenantId": "tenant-probe"}).encode()
-    answer = ask(context, TENANT_REGISTRY, _posted(body, source))
+    device = dict.fromkeys(claims_of(context, TENANT_REGISTRY).serials, f"SN-{source}")
+    body = json.dumps({**device, "tenantId": "tenant-probe"}).encode()
+    answer = ask(context, TENANT_REGISTRY, _posted(context, body, source))
     faults = [] if answer.status in _BAD_REQUEST else [f"status {answer.status}"]
     return judged(
         expected="4xx, no stack",
-        command=_COMMAND,
+        command=_command(context),
         faults=[*faults, *_no_stack(answer)],
         seen=summary(answer),
     )
@@ -89,16 +95,16 @@ def _without_code(context: ProbeContext, source: str) -> Observation:
 
 def _malformed(context: ProbeContext, source: str) -> Observation:
     bodies = (b"", b"[]", b"null", b'{"claimCode": ', b'"text"')
-    answers = [ask(context, TENANT_REGISTRY, _posted(body, source)) for body in bodies]
+    answers = [ask(context, TENANT_REGISTRY, _posted(context, body, source)) for body in bodies]
     faults = [f"status {answer.status}" for answer in answers if answer.status not in _BAD_REQUEST]
     faults += [fault for answer in answers for fault in _no_stack(answer)]
     statuses = tally([answer.status for answer in answers])
-    return judged(expected="4xx, no stack", command=_COMMAND, faults=faults, seen=statuses)
+    return judged(expected="4xx, no stack", command=_command(context), faults=faults, seen=statuses)
 
 
 def _audited(context: ProbeContext, source: str) -> Observation:
     claimed, serial = "guess-5c1d77", "SN-audited-1"
-    ask(context, TENANT_REGISTRY, _claim(claimed, source=source, serial=serial))
+    ask(context, TENANT_REGISTRY, _claim(context, claimed, source=source, serial=serial))
     log = log_of(context, TENANT_REGISTRY)
     checks = {
         "the refused claim is not in the log": serial in log,
@@ -107,7 +113,7 @@ def _audited(context: ProbeContext, source: str) -> Observation:
     }
     return judged(
         expected="the refusal is logged, without the guess and without the secret",
-        command=f"{_COMMAND}; read the log",
+        command=f"{_command(context)}; read the log",
         faults=[fault for fault, holds in checks.items() if not holds],
         seen=f"{len(log)} bytes of log",
     )
@@ -116,15 +122,17 @@ def _audited(context: ProbeContext, source: str) -> Observation:
 def _brute_force(context: ProbeContext, source: str) -> Observation:
     statuses = []
     for number in range(120):
-        request = _claim(f"guess-{number}", source=source, serial=f"SN-{source}-{number}")
+        request = _claim(context, f"guess-{number}", source=source, serial=f"SN-{source}-{number}")
         statuses.append(ask(context, TENANT_REGISTRY, request).status)
     elsewhere = source.removesuffix(".1") + ".2"
-    right = ask(context, TENANT_REGISTRY, _claim(_secret(context), source=elsewhere)).status
+    right = ask(
+        context, TENANT_REGISTRY, _claim(context, _secret(context), source=elsewhere)
+    ).status
     faults = [] if _LIMITED in statuses else ["120 guesses passed"]
     faults += [] if right in _ACCEPTED else [f"the factory elsewhere: {right}"]
     return judged(
         expected="429 before 120 guesses, while the factory goes on",
-        command=_COMMAND,
+        command=_command(context),
         faults=faults,
         seen=f"{tally(statuses)}; the factory elsewhere {right}",
     )
@@ -134,12 +142,12 @@ def _factory_line(context: ProbeContext, source: str) -> Observation:
     secret = _secret(context)
     statuses = []
     for number in range(40):
-        request = _claim(secret, source=source, serial=f"SN-{source}-{number}")
+        request = _claim(context, secret, source=source, serial=f"SN-{source}-{number}")
         statuses.append(ask(context, TENANT_REGISTRY, request).status)
     faults = [] if set(statuses) <= set(_ACCEPTED) else [tally(statuses)]
     return judged(
         expected="40 right claims in a row pass",
-        command=_COMMAND,
+        command=_command(context),
         faults=faults,
         seen=tally(statuses),
     )
@@ -153,14 +161,14 @@ def _configured(
     def run(context: ProbeContext, source: str) -> Observation:
         expected = "no claim passes; the answer names no configuration (or it does not boot)"
         shown = " ".join(f"{name}={value!r}" for name, value in settings.items())
-        command = f"{shown or f'unset {_VARIABLE}'}; start; {_COMMAND}"
+        command = f"{shown or f'unset {_VARIABLE}'}; start; {_command(context)}"
         launch = launch_of(context, TENANT_REGISTRY).without(_VARIABLE).with_environment(settings)
         with booted(launch, context.scratch / "service.log") as service:
             if not isinstance(service, Booted):
                 faults = [] if _VARIABLE in service.reason else ["it ended for another reason"]
                 seen = service.reason
                 return judged(expected=expected, command=command, faults=faults, seen=seen)
-            answers = [send(service.url, _claim(claim, source=source)) for claim in claims]
+            answers = [send(service.url, _claim(context, claim, source=source)) for claim in claims]
         faults = [f"status {one.status}" for one in answers if one.status != _UNAVAILABLE]
         faults += [
             "the answer names the configuration"
@@ -175,7 +183,7 @@ def _configured(
 
 def _no_fallback(context: ProbeContext) -> Observation:
     """Start the service that signs tokens without the secret that it signs them with."""
-    variable = "JWT_REFRESH_SECRET"
+    variable = refresh_secret(context.root, IDENTITY)
     launch = launch_of(context, IDENTITY).without(variable)
     with booted(launch, context.scratch / "service.log") as service:
         if isinstance(service, Booted):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from closeout.formats.listed_services import missing_services
 from closeout.gaps.headers.detect import (
     NAMED,
     Application,
@@ -15,7 +16,6 @@ from closeout.gaps.headers.detect import (
 )
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing.fastapi import has_services, services
-from closeout.parsing.listed_services import missing_services
 
 SUBJECTS = (
     Subject(

@@ -17,7 +17,8 @@ function decorates(given) {
   );
 }
 
-function stub(name) {
+// What a call answers may be waited for in either way, and what it brings is waited for no more.
+function stub(name, isAnswer = false) {
   const held = new Map();
   const target = function stubOf() {};
   // A compiled `import` copies a module's own names and takes all others from its prototype.
@@ -27,6 +28,9 @@ function stub(name) {
     get(_, property) {
       if (held.has(property)) return held.get(property);
       // Awaiting a stub must end, and converting one to text must not fail.
+      if (property === 'then' && isAnswer) {
+        return (...taken) => Promise.resolve(stub(name)).then(...taken);
+      }
       if (property === 'then' || property === '__esModule') return undefined;
       // A data layer's own verbs, such as $connect, are awaited.
       if (typeof property === 'string' && property.startsWith('$')) {
@@ -43,7 +47,7 @@ function stub(name) {
       return true;
     },
     apply(_, __, given) {
-      return decorates(given) ? undefined : stub(name);
+      return decorates(given) ? undefined : stub(name, true);
     },
     construct(_, __, asked) {
       // A class that extends a stub keeps its own methods.

@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
+from closeout.gaps.cors.express.frameworks import SIGNS, open_lines
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
+from closeout.gaps.cors.express.sockets import socket_policies
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
@@ -19,9 +21,10 @@ from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
 _HEADER = "access-control-allow-origin"
 _SIGNS = re.compile(
-    rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
+    rb"""(?:require\s*\(|from)\s*['"`](?:cors|socket\.io)['"`]|access-control-allow-origin""",
+    re.IGNORECASE,
 )
-_CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
+_CHEAP_SIGNS = (b"cors", b"socket.io", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
 _SERVERS = (b"express", b"cors", b"http", b"fastify", b"koa")
 _FRAMEWORKS = (
@@ -33,7 +36,9 @@ _FRAMEWORKS = (
 
 
 def _has_signs(content: bytes) -> bool:
-    return holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SIGNS)
+    return holds_in_any_case(content, _CHEAP_SIGNS) and (
+        matches(content, _SIGNS) or matches(content, SIGNS)
+    )
 
 
 def _is_server(content: bytes) -> bool:
@@ -97,12 +102,26 @@ def look(tree: Tree) -> ExpressSurvey:
         content = tree.read(path) or b""
         source = typescript.read(content)
         calls = list(cors_calls(source))
-        by_hand = list(_by_hand(values, path, source))
+        by_hand = [
+            *_by_hand(values, path, source),
+            *(
+                OpenedPlace(path=path, line=line, opening=Opening.FRAMEWORK)
+                for line in open_lines(values, path, source)
+            ),
+        ]
         if source.error_line is not None:
             told = source.refusal or "does not parse"
             unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, told))
             continue
-        policies += [path] if calls else []
+        sockets = list(socket_policies(values, path, source))
+        policies += [path] if calls or sockets else []
+        for call, options in sockets:
+            opening, line = opening_of(values, options)
+            if opening is not None:
+                place = OpenedPlace(
+                    path=options.path, line=line, opening=opening, call=call, options=options
+                )
+                opened.setdefault((options.path, options.place.start), place)
         for call in calls:
             judged = list(_judge(values, path, call))
             places = [item for item in judged if isinstance(item, OpenedPlace)]

@@ -24,6 +24,7 @@ class Opening(Enum):
     REFLECTED = "repeats whatever origin asks"
     PATTERN = "trusts every origin by a regular expression"
     CALLBACK = "has an origin callback that never refuses"
+    FRAMEWORK = "trusts every origin by an option of its framework"
     HEADER = "writes Access-Control-Allow-Origin by hand for every origin"
 
 

@@ -209,9 +209,7 @@ def _literal(values: TypeScriptValues, path: PurePosixPath, node: Node) -> str |
     default = default_of(value)
     if default is not None:
         return string_value(typescript.place_of(default))
-    found = values.at(path, typescript.place_of(value))
-    texts = {leaf.text for leaf in found if leaf.kind in {"string", "template_string"}}
-    return texts.pop() if len(found) == len(texts) == 1 else None
+    return values.text(path, typescript.place_of(value))
 
 
 def _named(node: Node) -> str:

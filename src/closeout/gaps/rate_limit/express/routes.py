@@ -12,6 +12,7 @@ from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.fs.text_edit import line_start
+from closeout.gaps.rate_limit.express.frameworks import unlimited
 from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -46,11 +47,12 @@ _SIGNING_IN = re.compile(
 _OUR_LIMIT = b"REFRESH_LIMIT_PER_ADDRESS"
 """Our own limiters speak of renewing, whether the service does or not."""
 _RENEWING = re.compile(rb"refresh|renew", re.IGNORECASE)
+_SESSIONS = re.compile(_SIGNING_IN.pattern + rb"|\btokens?\b|cookie", re.IGNORECASE)
 _MAY_SIGN_IN = question(_CODE, lambda content: matches(content, _SIGNING_IN), is_deployed_from)
 _MAY_RENEW = question(
     _CODE,
     lambda content: (
-        matches(content, _RENEWING) and matches(content, _SIGNING_IN) and _OUR_LIMIT not in content
+        matches(content, _RENEWING) and matches(content, _SESSIONS) and _OUR_LIMIT not in content
     ),
     is_deployed_from,
 )
@@ -112,7 +114,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
         found += routes
         if not routes:
             broken += _hidden(mounts, path, content, source)
-    return tuple(found), tuple(broken)
+    return tuple(found), (*broken, *unlimited(tree))
 
 
 def _is_express(tree: Tree, path: PurePosixPath, source: typescript.TypeScriptSource) -> bool:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from closeout.formats.declarations import is_declared_own
 from closeout.model import Reason, Tree, Unresolved
 
 _PYTHON = frozenset({".py"})
 
 
 def is_orders_own(tree: Tree, named: Collection[PurePosixPath]) -> bool:
-    """Return whether a tree is the one that the order is about: it has most of what it names."""
+    """Return whether a tree is the one that the order is about: it has most of what it names.
+
+    What closeout.toml says goes before.
+    """
+    said = is_declared_own(tree)
+    if said is not None:
+        return said
     present = {path.parent.parent.name for path in tree.ending(_PYTHON)}
     held = sum(path.parent.parent.name in present for path in named)
     return 2 * held > len(named)

@@ -1,0 +1,20 @@
+"""Hold a tree's closeout.toml against the gaps that there are, before a command goes by it."""
+
+from __future__ import annotations
+
+import difflib
+
+from closeout.formats.declarations import asked_gaps, unusable
+from closeout.gaps import GAPS
+from closeout.model import Tree
+
+
+def assert_declared(tree: Tree) -> None:
+    """Raise CloseoutError for a closeout.toml that cannot be used.
+
+    Its schema refuses it, or it asks for a gap that there is not.
+    """
+    known = [gap.slug for gap in GAPS]
+    for slug in sorted((asked_gaps(tree) or frozenset()) - set(known)):
+        (near,) = difflib.get_close_matches(slug, known, n=1, cutoff=0.0)
+        raise unusable(f"there is no gap {slug!r}; the nearest one is {near!r}")

@@ -1,0 +1,63 @@
+"""Find the cross-origin options of Fastify, Koa and NestJS: judged here, mended by a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from closeout.gaps.cors.express.openings import opening_of
+from closeout.parsing import typescript
+from closeout.parsing.typescript_values import TypeScriptValues
+
+SIGNS = re.compile(
+    rb"""['"`](?:@fastify/cors|fastify-cors|@koa/cors|koa2-cors)['"`]|\benableCors\s*\(|\bcors\s*:"""
+)
+_PACKAGES = re.compile(r"(?:@fastify/|fastify-|@koa/|koa2-)cors")
+
+
+def open_lines(
+    values: TypeScriptValues, path: PurePosixPath, source: typescript.TypeScriptSource
+) -> Iterator[int]:
+    """Yield the lines that let every origin in by a framework's own option."""
+    names = {
+        name for item in source.imports if _PACKAGES.fullmatch(item.source) for name in item.names
+    }
+    for call in source.calls:
+        given = _given(call, names)
+        if given is None:
+            continue
+        if not given:
+            yield call.place.line
+        for leaf in values.at(path, given[0]) if given else ():
+            is_open = leaf.kind in {"true", "undefined"}
+            if leaf.kind == "object":
+                is_open = opening_of(values, leaf)[0] is not None
+            if is_open:
+                yield call.place.line
+                break
+
+
+def _given(call: typescript.Call, names: set[str]) -> tuple[typescript.SourceRange, ...] | None:
+    """Return what a call says of origins, nothing for the default; None where it is another."""
+    if call.method == "enableCors":
+        return call.arguments[:1]
+    if call.method == "register" and call.arguments and _is_plugin(call.arguments[0], names):
+        return call.arguments[1:2]
+    if call.callee in names and call.method != "register":
+        return call.arguments[:1]
+    if call.callee in {"NestFactory.create", "Fastify", "fastify"}:
+        objects = (item for item in call.arguments if item.kind == "object")
+        return next(
+            (
+                (told["cors"],)
+                for item in objects
+                if "cors" in (told := typescript.properties(item))
+            ),
+            None,
+        )
+    return None
+
+
+def _is_plugin(argument: typescript.SourceRange, names: set[str]) -> bool:
+    return argument.text in names or bool(_PACKAGES.search(argument.text))
