@@ -217,8 +217,9 @@ class TypeScriptValues:
     def _returned(self, function: Leaf, depth: int) -> list[Leaf]:
         key = function.path, function.node.start_byte, function.node.end_byte
         if key in self._answers:
+            self._left -= len(self._answers[key])
             return self._answers[key]
-        found = list(self._answered(function, depth))
+        found = list(dict.fromkeys(self._answered(function, depth)))
         if self._left >= 0:  # nothing was left out
             self._answers[key] = found
         return found
