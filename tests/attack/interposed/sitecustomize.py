@@ -10,6 +10,8 @@ import errno
 import os
 import signal
 
+from closeout.cli import early
+
 STEPS = ("fsync", "link", "mkdir", "open", "replace", "rmdir", "unlink")
 LOCK = ".closeout-journal"
 _taken = -1
@@ -48,6 +50,7 @@ def _tell(place: str) -> None:
 
 
 if "ATTACK_STEP" in os.environ:
+    early.quiet_door()  # as an environment of ours begins
     _interpose(int(os.environ["ATTACK_STEP"]), os.environ.get("ATTACK_WITH", ""))
     if "ATTACK_STEPS" in os.environ:
         atexit.register(_tell, os.environ["ATTACK_STEPS"])

@@ -176,12 +176,13 @@ def _judge(
     for leaf in given:
         objects = [leaf] if leaf.kind == "object" else list(delegated(values, leaf))
         for options in objects:
-            opening, line = opening_of(values, options)
+            origins = values.members(options, "origin")
+            opening, line = opening_of(values, options, origins)
             if opening is not None:
                 yield OpenedPlace(
                     path=options.path, line=line, opening=opening, call=call, options=options
                 )
-            elif untried(values, options):
+            elif untried(origins):
                 detail = "which origins its regular expression takes was not tried"
                 yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 
