@@ -8,6 +8,7 @@ from pathlib import Path
 from closeout.gaps.sql.probing import cohort, dbt_project
 from closeout.gaps.sql.probing.cohort import Cohort
 from closeout.gaps.sql.probing.dbt_project import Pipeline
+from closeout.gaps.sql.project import projects
 from closeout.harness import databases
 from closeout.model import Tree
 from closeout.runs.workspace import REFERENCE
@@ -24,12 +25,12 @@ def judge(staged: Sequence[Staged], scratch: Path, tools: Tools) -> Mapping[str,
     if tools.dbt is None or not tools.dbt.is_file() or not databases.is_available():
         told = "not asked: --dbt names no Python with dbt, or there is no PostgreSQL"
         return {item.case.name: Judgement(passed=None, told=told) for item in staged}
-    home = dbt_project.home(reference())
-    if home is None:
+    project = dbt_project.chosen(projects(reference()))
+    if project is None:
         message = "the reference monorepo has no dbt project"
         raise ValueError(message)
     with databases.scratch_database(scratch) as database:
-        pipeline = dbt_project.copy(REFERENCE, home, scratch, tools.dbt, database)
+        pipeline = dbt_project.copy(REFERENCE, project.root, scratch, tools.dbt, database)
         # Not the drifted models' own place: its unfixed text would fail for all of them.
         (pipeline.folder / _MODEL).unlink()
         for number, item in enumerate(staged):
@@ -37,7 +38,7 @@ def judge(staged: Sequence[Staged], scratch: Path, tools: Tools) -> Mapping[str,
             _put(pipeline, item, f"after_{number:02d}", item.after)
         pipeline.run("seed")
         ran = pipeline.run("run")
-        statuses = {name.rsplit(".", 1)[-1]: told for name, told in pipeline.statuses().items()}
+        statuses = {item.name: item.status for item in pipeline.results()}
         expected = _expected(pipeline)
         if not statuses:
             told = f"dbt runs none of them: {(ran.out + ran.err)[-_SHOWN:]}"

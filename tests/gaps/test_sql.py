@@ -171,20 +171,219 @@ def test_detect_reports_a_model_that_cannot_be_read_with_its_reason() -> None:
     assert GAP.fix(tree) == ()
 
 
+_TWO = {"d/models/__init__.py": b"# Models.\n", "d/models/marts/__init__.py": b""}
+
+
 @pytest.mark.parametrize(
-    "markers",
+    "files",
     [
         {"d/models/__init__.py": b'"""Models."""\n'},
-        {"d/models/__init__.py": b"", "d/models/marts/__init__.py": b""},
+        {**_TWO, "d/dags/nightly.py": b"from models.marts import orders\n"},
+        {**_TWO, "d/dags/nightly.py": b"import pipeline.models.marts\n"},
     ],
 )
-def test_detect_finds_python_packages_among_the_models(markers: dict[str, bytes]) -> None:
-    """One with a statement, or two of any kind, stop dbt; deleting is for a person to decide."""
-    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, **markers})
+def test_markers_that_say_something_or_are_imported_are_left_to_a_person(
+    files: dict[str, bytes],
+) -> None:
+    """One with a statement, or two of any kind, stop dbt; what Python needs is not taken away."""
+    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, **files})
+    markers = [path for path in files if path.endswith("__init__.py")]
     assert [item.rule for item in _findings(tree)] == ["package-beside-models"] * len(markers)
     for change in GAP.fix(tree):
         assert change.edits == ()
         assert "__init__.py" in change.unresolved[0].hint
+
+
+def test_markers_of_comments_alone_go() -> None:
+    """The folder's other files stay, and so does a service's own package of that name."""
+    kept = {
+        "d/models/a.sql": b"select 1 as a",
+        "e/models/__init__.py": b"",
+        "e/a.py": b"import models",
+    }
+    tree = MemoryTree({"d/dbt_project.yml": _PROJECT, **_TWO, **kept})
+    fixed = _fixed(tree)
+    assert {str(path) for path in fixed.paths()} == {"d/dbt_project.yml", *kept}
+    assert _findings(fixed) == []
+    assert GAP.fix(fixed) == ()
+
+
+_SHAPE = b"""{{ config(materialized='view') }}
+
+SELECT
+    d.batch,
+    day,
+    '{{ dbt.current_timestamp() }}'::timestamp as read_at -- when
+FROM {{ ref('daily') }} as d
+WHERE deaths IS NOT NULL
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY d.batch
+    ORDER BY seen DESC
+) = 1
+"""
+
+
+def test_qualify_becomes_a_subquery_with_the_same_columns() -> None:
+    """Each column is named outside, the rank is not; comments and Jinja stay where they are."""
+    assert (
+        _mended(_SHAPE)
+        == b"""{{ config(materialized='view') }}
+
+SELECT
+    batch,
+    day,
+    read_at
+FROM (
+SELECT
+    d.batch,
+    day,
+    '{{ dbt.current_timestamp() }}'::timestamp as read_at,
+    ROW_NUMBER() OVER (
+    PARTITION BY d.batch
+    ORDER BY seen DESC
+) AS row_rank -- when
+FROM {{ ref('daily') }} as d
+WHERE deaths IS NOT NULL
+) AS ranked
+WHERE row_rank = 1
+"""
+    )
+
+
+_RANK = "row_number() over (partition by batch order by seen) = 1"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "select * from t qualify RANK",
+        "select distinct batch from t qualify RANK",
+        "select batch, count(*) as n from t group by batch qualify RANK",
+        "select batch from t qualify RANK order by batch",
+        "select batch, batch as b, upper(batch) from t qualify RANK",
+        "select upper(batch) as batch from t qualify RANK",
+        "select a.batch, b.batch from a, b qualify RANK",
+        "select batch from t qualify max(seen) over (partition by batch) = seen",
+        "select batch from t qualify row_number() over w = 1 window w as (order by seen)",
+        "select batch from t {% if now %} qualify RANK {% endif %}",
+        "select {{ columns() }} from t qualify RANK",
+    ],
+)
+def test_qualify_is_left_where_a_subquery_may_say_something_else(model: str) -> None:
+    """Unnamed columns, grouping, equal rows dropped, an alias in the window: a person decides."""
+    tree = _tree(model.replace("RANK", _RANK).encode())
+    (change,) = GAP.fix(tree)
+    assert change.edits == ()
+    assert "unknown-clause" in {item.rule for item in _findings(tree)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            b"a + b as lost, lost * 2 as twice, lost / stock as share",
+            b"a + b as lost, (a + b) * 2 as twice, (a + b) / stock as share",
+        ),
+        (
+            b"a + 1 as b, b + 1 as c, c + 1 as d",
+            b"a + 1 as b, (a + 1) + 1 as c, ((a + 1) + 1) + 1 as d",
+        ),
+    ],
+)
+def test_an_alias_beside_its_definition_is_the_expression_again(
+    before: bytes, after: bytes
+) -> None:
+    """At every use, and where its own expression names another one."""
+    assert _mended(b"select " + before + b" from t") == b"select " + after + b" from t"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        b"select sum(a) as total, max(total) as most from t",
+        b"select row_number() over (order by a) as n from t where n = 1",
+        b"select sum(a) as total from t where total > 1",
+        b"select random() as r, r * 2 as s from t",
+        b"select a + " + b"b + " * 400 + b"b as s, s * 2 as u from t",
+    ],
+)
+def test_an_alias_is_left_where_its_expression_may_not_stand(model: bytes) -> None:
+    """An aggregate in an aggregate, a window in WHERE, chance, and what nobody would read."""
+    (change,) = GAP.fix(_tree(model))
+    assert change.edits == ()
+    assert "alias" in change.unresolved[0].detail
+
+
+_OVERWRITE = """{{ config(
+    materialized='incremental',
+    incremental_strategy='insert_overwrite',
+    tags=['nightly']
+) }}
+"""
+_BY_BATCH = """with sums as (
+    select farm, upper(batch) as code, sum(deaths) as n from t group by 1, code
+)
+select s.*, n * 2 as twice from sums s
+"""
+
+
+def test_insert_overwrite_takes_the_grain_that_group_by_states() -> None:
+    """Through a query that passes the columns on."""
+    mended = _mended((_OVERWRITE + _BY_BATCH).encode()).decode()
+    assert (
+        "    incremental_strategy='delete+insert',\n"
+        "    unique_key=['farm', 'code'],\n"
+        "    tags=['nightly']\n" in mended
+    )
+    assert mended.endswith(_BY_BATCH)
+
+
+def test_insert_overwrite_waits_for_the_parenthesis_that_hides_the_grain() -> None:
+    """Both are mended, and the key is the one that GROUP BY states."""
+    broken = _BY_BATCH.replace("sum(deaths) as n", "(sum(deaths) as n")
+    mended = _mended((_OVERWRITE + broken).encode()).decode()
+    assert "unique_key=['farm', 'code']" in mended
+    assert "(sum(deaths)) as n" in mended
+
+
+_MARTS = b"models:\n  p:\n    marts:\n      +materialized: table\n"
+_GRAINLESS = (
+    "select * from t",
+    "select a from t union all select a from u",
+    "with s as (select a, count(*) as n from t group by a) select s.* from s join u on u.a = s.a",
+    "with s as (select a, count(*) as n from t group by a) select upper(a) as a, n from s",
+    "select date(a), count(*) as n from t group by 1",
+)
+
+
+@pytest.mark.parametrize("query", _GRAINLESS)
+def test_insert_overwrite_without_a_grain_is_the_project_s_table(query: str) -> None:
+    """Where its settings make tables of such models; else a person decides."""
+    tree = _tree((_OVERWRITE + query).encode())
+    assert "unknown-strategy" in {item.rule for item in _findings(tree)}
+    (change,) = [item for item in GAP.fix(tree) if item.unresolved]
+    assert change.edits == ()
+    settings = _PROJECT + _MARTS
+    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
+    fixed = _fixed(MemoryTree({**files, f"{_HOME}/dbt_project.yml": settings}))
+    mended = (fixed.read(_MODEL) or b"").decode()
+    assert mended.startswith("{{ config(\n    materialized='table',\n    tags=['nightly']\n) }}\n")
+    assert mended.endswith(query)
+
+
+def test_snapshots_and_singular_tests_are_read_and_generic_ones_are_macros() -> None:
+    """PostgreSQL runs them as it runs models."""
+    bad = b"select datediff('day', a, b) as d from t"
+    tree = _tree(
+        b"select 1 as a",
+        snapshots__kept=b"{% snapshot kept %}" + bad + b"{% endsnapshot %}",
+        tests__assert_days=bad + b" where d < 0",
+        tests__generic__near=b"{% test near(model) %}" + bad + b"{% endtest %}",
+    )
+    found = {(item.path.name, item.rule) for item in _findings(tree)}
+    assert found == {("kept.sql", "unknown-function"), ("assert_days.sql", "unknown-function")} | {
+        ("assert_days.sql", "lateral-alias")
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"# models\n\n"])

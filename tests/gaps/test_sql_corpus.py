@@ -113,6 +113,19 @@ def test_postgresql_refuses_the_defect(case: Case, server: postgres.Server) -> N
 
 
 @_needs_server
+@_each([case for case in DEFECTS if not {"jinja", "dbt", "in"} & case.keys()])
+def test_postgresql_runs_what_was_mended(case: Case, server: postgres.Server) -> None:
+    """What is mended runs; what is refused is as it was."""
+    tree = sql_corpus.tree(case)
+    fixed = Overlay(tree, [edit for change in GAP.fix(tree) for edit in change.edits])
+    mended = (fixed.read(f"p/{sql_corpus.MODEL}") or b"").decode()
+    if mended == case["sql"]:
+        assert all(change.unresolved for change in GAP.fix(tree))
+    else:
+        _must(server, sql_corpus.rendered({**case, "sql": mended}))
+
+
+@_needs_server
 @_each([case for case in DEFECTS if "wrong" in case])
 def test_postgresql_runs_the_defect_and_answers_wrong(case: Case, server: postgres.Server) -> None:
     """The text runs and does not hold what is true; mended, it does."""

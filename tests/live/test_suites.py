@@ -179,6 +179,27 @@ def test_vision_gate_is_red_before_the_fix_and_green_thrice_after_it(
     assert branches > OURS.branches
 
 
+@pytest.mark.needs("vision-env")
+def test_vision_gate_stands_in_for_what_it_has_not_and_names_it(
+    after: Path, tmp_path: Path
+) -> None:
+    """A heavy package that one module wants keeps no other test from being judged."""
+    root = tmp_path / "root"
+    writer.copy_tree(DiskTree(after), root)
+    service = root / VISION_SERVICE
+    (service / "app" / "camera.py").write_text(
+        "import lens_driver\n\n\ndef focus(distance: int) -> int:\n    return distance + 1\n"
+    )
+    (service / "tests" / "test_camera.py").write_text(
+        "from app.camera import focus\n\n\ndef test_focus():\n    assert focus(1) == 2\n"
+    )
+
+    rows = vision_suite.run(root, tmp_path / "run", python=vision_python())
+
+    assert set(verdicts(rows).values()) == {True}
+    assert "stood in for lens_driver, which the gate has not" in told(rows, "6.5")
+
+
 def test_gates_say_not_run_when_the_service_is_not_there(tmp_path: Path) -> None:
     """An empty tree is neither green nor red, and starts nothing."""
     (tmp_path / "root").mkdir()

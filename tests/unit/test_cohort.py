@@ -41,7 +41,7 @@ def test_differences_accepts_the_right_row_and_names_each_wrong_figure() -> None
 def test_differences_reports_missing_and_foreign_batches() -> None:
     """Rows that are absent or come from nowhere are differences too."""
     told = cohort.differences(cohort.cohorts(_BATCHES, _DAILY), [{"batch_id": "X"}])
-    assert set(told) == {"X is no batch of the seeds", "B is missing"}
+    assert set(told) == {"X is no batch of the source", "B is missing"}
 
 
 def test_farm_differences_sees_a_cut_fraction_and_a_stored_call() -> None:

@@ -113,6 +113,16 @@ def test_diff_is_the_same_every_time() -> None:
     assert patching.diff(overlay.edits) == patching.diff([EDIT])
 
 
+def test_diff_shows_a_removed_file_and_no_prepared_patch_may_hold_one() -> None:
+    """People see what goes; only what is derived from the tree itself removes anything."""
+    path = PurePosixPath("dir/a.txt")
+    diff = patching.diff([Edit(path=path, before=b"one\n", after=b"", removes=True)])
+    assert diff.startswith(b"diff --git a/dir/a.txt b/dir/a.txt\ndeleted file mode 100644\n")
+    assert b"\n--- a/dir/a.txt\n+++ /dev/null\n" in diff
+    with pytest.raises(CloseoutError):
+        patching.read_patch("toy", "01-a.patch", diff, "prepared")
+
+
 def test_many_diffs_at_once_are_what_each_is_alone() -> None:
     """Names that look like the folders of the groups, spaces, quotes, and more groups than ten."""
     named = [

@@ -339,6 +339,29 @@ def test_undo_restores_every_byte_mode_and_folder(root: Path, tmp_path: Path) ->
     assert not (root / "new").exists()
 
 
+def test_removed_file_is_gone_and_comes_back(root: Path, tmp_path: Path) -> None:
+    """An empty file as well; undo gives its bytes and its mode again."""
+    (root / "empty.py").touch(0o600)
+    before = snapshot(root)
+    gone = [
+        Edit(path=PurePosixPath("empty.py"), before=b"", after=b"", removes=True),
+        Edit(path=A.path, before=A.before, after=b"", removes=True),
+    ]
+    transaction.commit(root, gone, kept=tmp_path / "undo")
+    assert sorted(path.name for path in root.iterdir()) == ["z.txt"]
+    undo.undo(tmp_path / "undo", root)
+    assert snapshot(root) == before
+
+
+def test_killed_removal_is_put_back(root: Path) -> None:
+    """A command that is killed after it removed a file has removed nothing."""
+    before = snapshot(root)
+    _cut_off(root, [Edit(path=A.path, before=A.before, after=b"", removes=True), SECOND])
+    assert not (root / "a.txt").exists()
+    assert recovery.recover(root) is not None
+    assert snapshot(root) == before
+
+
 def test_undo_refuses_when_a_file_was_edited_since(root: Path, tmp_path: Path) -> None:
     """A person's later edit is never lost."""
     transaction.commit(root, [A, NEW], kept=tmp_path / "undo")

@@ -116,6 +116,18 @@ def test_overlay_forgets_an_edit_that_is_taken_back() -> None:
     assert overlay.edits == ()
 
 
+def test_overlay_shows_a_removed_file_nowhere() -> None:
+    """An empty file can be removed too, and what is taken back is no edit."""
+    base = MemoryTree({"a/__init__.py": b"", "b.py": b"1"})
+    path = PurePosixPath("a/__init__.py")
+    overlay = Overlay(base, [Edit(path=path, before=b"", after=b"", removes=True)])
+    assert overlay.read(path) is None
+    assert overlay.paths() == overlay.ending(frozenset({".py"})) == (PurePosixPath("b.py"),)
+    assert digest(overlay) == digest(MemoryTree({"b.py": b"1"}))
+    overlay.lay(Edit(path=path, before=None, after=b""))
+    assert overlay.edits == ()
+
+
 def test_overlay_refuses_an_edit_of_other_bytes() -> None:
     """An edit made from a stale reading is a bug, not a merge."""
     overlay = Overlay(MemoryTree({"a": b"1"}))

@@ -123,7 +123,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
 
 def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
     """Say that a session has nothing to ask of a tree, and why; that is settled."""
-    reasons = dict.fromkeys(beside[number] for number in criteria)
+    reasons = dict.fromkeys(beside[number].because for number in criteria)
     say(f"{session}: not applicable, {'; '.join(reasons)}")
     return ExitCode.SETTLED
 

@@ -123,7 +123,7 @@ def _tried(
     for edit in edits:
         now = trial.read(edit.path)
         # Another changeset may have made the same edit: a place has one owner.
-        if now == edit.after:
+        if now == edit.left:
             continue
         if now != edit.before:
             return (), (edit.path,)

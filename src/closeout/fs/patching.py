@@ -20,6 +20,7 @@ from closeout.process import scratch
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
+_TWICE = re.compile(rb"^diff --git ([ab])/(.+) \1/\2$", re.MULTILINE)
 _GROUP = re.compile(rb'^((?:--- |\+\+\+ )?"?[ab]/)(\d+)/')
 """The folder that keeps one group of edits from the next, at the head of a side's name."""
 
@@ -185,7 +186,8 @@ def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
             for edit in edits:
                 if edit.before is not None:
                     _put(folder / "a" / str(number) / edit.path, edit.before, edit.mode)
-                _put(folder / "b" / str(number) / edit.path, edit.after, edit.mode)
+                if not edit.removes:
+                    _put(folder / "b" / str(number) / edit.path, edit.after, edit.mode)
         result = process.run(
             [
                 "git",
@@ -211,7 +213,7 @@ def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
             hint="install git and run the command again.",
         )
     # Where a side is absent, git writes the other side's folder twice.
-    return re.sub(rb"^diff --git b/", b"diff --git a/", result.raw, flags=re.MULTILINE)
+    return _TWICE.sub(rb"diff --git a/\2 b/\2", result.raw)
 
 
 def hunks(patch: Patch) -> tuple[Patch, ...]:

@@ -92,7 +92,7 @@ def commit(
             FileChange(
                 path=edit.path,
                 standing=_standing(hold.top, edit.path, edit.before),
-                after=edit.after,
+                after=edit.left,
                 mode=edit.mode,
             )
             for edit in edits

@@ -10,6 +10,7 @@ import hashlib
 import stat
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -79,7 +80,9 @@ class DiskTree:
 
     def _ask(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
         met = self._answered(path, questions)
-        if met & prefilter.ILLEGIBLE.bit:
+        if met & prefilter.RECORDED.bit:
+            self._refuse(path, prefilter.RECORD)
+        elif met & prefilter.ILLEGIBLE.bit:
             self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
         return met
 
@@ -159,21 +162,19 @@ class Overlay:
             self.lay(edit)
 
     def lay(self, edit: Edit) -> None:
-        """Lay one more edit; its `before`, or its `after`, must be what the overlay shows now."""
+        """Lay one more edit; the overlay must show what it finds, or already what it leaves."""
         now = self.read(edit.path)
-        if now == edit.after:
+        if now == edit.left:
             return
         if edit.before != now:
             message = f"stale edit of {edit.path}"
             raise ValueError(message)
         self._listing = None
         original = self.base.read(edit.path)
-        if original == edit.after:
+        if original == edit.left:
             self._edits.pop(edit.path, None)
             return
-        self._edits[edit.path] = Edit(
-            path=edit.path, before=original, after=edit.after, mode=edit.mode
-        )
+        self._edits[edit.path] = replace(edit, before=original)
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -183,14 +184,14 @@ class Overlay:
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return every file's path, new ones included, sorted."""
         if self._listing is None:
-            below = self.base.paths()
-            new = self._edits.keys() - set(below)
+            below = self._kept(self.base.paths())
+            new = {path for path, edit in self._edits.items() if not edit.removes} - set(below)
             self._listing = _sorted((*below, *new)) if new else below
         return self._listing
 
     def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         """Return the paths with one of these suffixes, new ones included, sorted."""
-        below = self.base.ending(suffixes)
+        below = self._kept(self.base.ending(suffixes))
         made = (path for path, edit in self._edits.items() if edit.before is None)
         new = [path for path in made if not suffixes or path.suffix in suffixes]
         return _sorted((*below, *new)) if new else below
@@ -201,13 +202,22 @@ class Overlay:
         if not self._edits:
             return below
         edits = self._edits.items()
-        met = [path for path, edit in edits if question.is_met_by(path, edit.after)]
+        met = [
+            path
+            for path, edit in edits
+            if not edit.removes and question.is_met_by(path, edit.after)
+        ]
         return _sorted((*(path for path in below if path not in self._edits), *met))
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the edited bytes where there is an edit, else the base's."""
         edit = self._edits.get(path if isinstance(path, PurePosixPath) else clean_path(path))
-        return self.base.read(path) if edit is None else edit.after
+        return self.base.read(path) if edit is None else edit.left
+
+    def _kept(self, paths: tuple[PurePosixPath, ...]) -> tuple[PurePosixPath, ...]:
+        """Return the base's paths but for those whose file an edit removes."""
+        removed = {path for path, edit in self._edits.items() if edit.removes}
+        return tuple(path for path in paths if path not in removed) if removed else paths
 
     def sha256(self, path: PurePosixPath) -> bytes:
         """Return the SHA-256 of the edited bytes where there is an edit, else the base's."""

@@ -29,16 +29,25 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One file's bytes before and after; `before` None creates it, `mode` is permission bits."""
+    """One file's bytes before and after; `before` None creates it, `mode` is permission bits.
+
+    One that removes its file has nothing after.
+    """
 
     path: PurePosixPath
     before: bytes | None
     after: bytes
     mode: int = 0o644
+    removes: bool = False
+
+    @property
+    def left(self) -> bytes | None:
+        """Return what stands at the path afterwards; None for nothing."""
+        return None if self.removes else self.after
 
     def __post_init__(self) -> None:
         """Refuse an edit that changes nothing and a path that could leave the tree."""
-        if self.before == self.after:
+        if self.before == self.left:
             message = f"an edit of {self.path} that changes nothing"
             raise ValueError(message)
         if self.path.is_absolute() or ".." in self.path.parts:

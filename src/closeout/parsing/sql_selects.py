@@ -44,13 +44,18 @@ class SelectSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Select:
-    """One SELECT: the index of its word, its list, its sources, and its WHERE and HAVING."""
+    """One SELECT: the index of its word, its list, its sources, its WHERE and HAVING, its GROUP BY.
+
+    The spans are token indices, the first and the last.
+    """
 
     first: int
     last: int
     items: tuple[Item, ...]
     sources: tuple[SelectSource, ...]
     conditions: tuple[tuple[int, int], ...]
+    grouped: tuple[int, int] | None
+    """The terms of GROUP BY."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,11 @@ def _with_name(sequence: Sequence[Token], opening: int) -> str | None:
     return plain(sequence[at - 1])
 
 
+def first_word(token: Token) -> str:
+    """Return the token's first word in capitals; `group by` is one token."""
+    return token.text.upper().split(None, 1)[0]
+
+
 def plain(token: Token) -> str:
     """Return the name that a word or a quoted identifier stands for."""
     return token.text[1:-1] if token.kind == "identifier" else token.text.lower()
@@ -138,7 +148,7 @@ def _branches(
 
 
 def _select(sequence: Sequence[Token], part: list[int], closing: dict[int, int]) -> Select | None:
-    words = [sequence[index].text.upper() for index in part]
+    words = [first_word(sequence[index]) for index in part]
     if words.count("SELECT") != 1:
         return None
     begin = words.index("SELECT")
@@ -156,7 +166,20 @@ def _select(sequence: Sequence[Token], part: list[int], closing: dict[int, int])
         conditions=tuple(
             (part[left], part[right - 1]) for left, right in conditions if left < right
         ),
+        grouped=_terms(sequence, part, spans.get("GROUP")),
     )
+
+
+def _terms(
+    sequence: Sequence[Token], part: list[int], span: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Return what follows GROUP BY."""
+    if span is None:
+        return None
+    listed = part[span[0] : span[1]]
+    if listed and sequence[listed[0]].text.upper() == "BY":
+        listed = listed[1:]
+    return (listed[0], listed[-1]) if listed else None
 
 
 def _is_clause(words: list[str], at: int) -> bool:

@@ -39,6 +39,7 @@ class Columns:
         self._seeds = {path.stem: path for path in seeds}
         self._properties = tuple(properties)
         self._found: dict[str, frozenset[str] | None] = {}
+        self._widths: dict[str, int | None] = {}
 
     def inputs(
         self, content: bytes, tokens: Sequence[sql.Token]
@@ -55,6 +56,26 @@ class Columns:
             if branch is not None
         }
 
+    def widths(self, content: bytes, tokens: Sequence[sql.Token]) -> Mapping[int, int | None]:
+        """Return how many columns each SELECT gives, by the index of its word; None for unknown."""
+        reading = _Reading(self, content, tokens)
+        return {
+            branch.first: reading.width(branch)
+            for query in reading.queries
+            for branch in query.branches
+            if branch is not None
+        }
+
+    def width(self, name: str) -> int | None:
+        """Return how many columns the model or seed `name` has, None where nothing tells."""
+        if name in self._seeds:
+            return len(self._header(self._seeds[name]))
+        if name not in self._widths:
+            self._widths[name] = None  # a model that reads itself tells nothing
+            reading = self._reading(name)
+            self._widths[name] = reading.width(reading.queries[0].branches[0]) if reading else None
+        return self._widths[name]
+
     def of(self, name: str) -> frozenset[str] | None:
         """Return the columns of the model or seed `name`, None where nothing tells."""
         if name not in self._found:
@@ -65,15 +86,17 @@ class Columns:
     def _of(self, name: str) -> frozenset[str] | None:
         if name in self._seeds:
             return self._header(self._seeds[name])
+        reading = self._reading(name)
+        return reading.outputs(reading.queries[0]) if reading else None
+
+    def _reading(self, name: str) -> _Reading | None:
         content = self._tree.read(self._models[name]) if name in self._models else None
         if content is None or jinja.faults(content):
             return None
         try:
-            tokens = sql.tokens(content)
+            return _Reading(self, content, sql.tokens(content))
         except sql.UnreadableSqlError:
             return None
-        reading = _Reading(self, content, tokens)
-        return reading.outputs(reading.queries[0])
 
     def everywhere(self, path: PurePosixPath, tokens: Sequence[sql.Token]) -> frozenset[str]:
         """Return every name that an unknown input of the model at `path` may have.
@@ -159,6 +182,33 @@ class _Reading:
             return frozenset(names)
         self._open.discard(query.opening)
         return None
+
+    def width(self, branch: Select | None) -> int | None:
+        """Return how many columns the branch gives, a star those of what it reads."""
+        if branch is None or not branch.items or branch.first in self._open:
+            return None
+        if is_varying(self._content, self._tokens, branch):
+            return None
+        self._open.add(branch.first)
+        found = [self._item_width(branch, item) for item in branch.items]
+        self._open.discard(branch.first)
+        known = [count for count in found if count is not None]
+        return sum(known) if len(known) == len(found) else None
+
+    def _item_width(self, branch: Select, item: sql_selects.Item) -> int | None:
+        if self._tokens[item.last].text != "*":
+            return None if item.is_open else 1
+        if len(branch.sources) != 1 or item.last - item.first not in {0, len((".", "*"))}:
+            return None
+        source = branch.sources[0]
+        token = self._tokens[source.token]
+        text = self._content[token.start : token.end]
+        ref = _REF.search(text) if text.startswith(b"{{") else None
+        if ref is not None:
+            return self._columns.width(ref[1].decode())
+        place = self._by_opening.get(source.token) if source.is_query else None
+        query = place or self._named.get(sql_selects.plain(token))
+        return self.width(query.branches[0]) if query is not None and query.branches else None
 
     def inputs(self, branch: Select) -> frozenset[str] | None:
         """Return the columns of everything that the branch names after FROM."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql import figures, foreign, packages, profiles, queries
+from closeout.fs.tree import below
+from closeout.gaps.sql import aliases, figures, foreign, packages, profiles, queries, strategies
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.project import Project
-from closeout.gaps.sql.source import ModelSource
+from closeout.gaps.sql.source import ModelSource, read
 from closeout.model import Tree
 from closeout.parsing import jinja
+from closeout.parsing.sql import UnreadableSqlError
 
 Found = Iterator[tuple[PurePosixPath, Defect]]
 
@@ -49,24 +52,60 @@ def _missing_macros(tree: Tree, project: Project) -> Found:
 
 
 def _markers(tree: Tree, project: Project) -> Found:
-    """Yield the markers that dbt refuses; a lone one without a statement does no harm."""
+    """Yield the markers that dbt refuses; a lone one without a statement does no harm.
+
+    One that says nothing goes, where no Python of the project imports its models' folder.
+    """
+    imported = project.markers and _imports_models(tree, project)
     for path in project.markers:
         content = tree.read(path) or b""
-        lines = [line.strip() for line in content.splitlines()]
-        if len(project.markers) == 1 and all(line[:1] in {b"", b"#"} for line in lines):
+        says_nothing = all(line.strip()[:1] in {b"", b"#"} for line in content.splitlines())
+        if len(project.markers) == 1 and says_nothing:
             continue
         told = "dbt reads this file as a Python model and finds no model in it"
         if len(project.markers) > 1:
             told = f"dbt finds {len(project.markers)} models with the name __init__"
-        advice = f"delete {path} if nothing imports it."
-        yield path, Defect(offset=0, message=told, advice=advice)
+        yield (
+            path,
+            Defect(
+                offset=0,
+                message=told,
+                removes=says_nothing and not imported,
+                advice=f"delete {path} if nothing imports it.",
+            ),
+        )
+
+
+def _imports_models(tree: Tree, project: Project) -> bool:
+    """Tell whether a Python file of the project imports something from a marked folder."""
+    names = {path.relative_to(project.root).parts[0].encode() for path in project.markers}
+    pattern = re.compile(rb"(?m)^\s*(?:from|import)\s+[\w.]*\b(?:%s)\b" % b"|".join(sorted(names)))
+    return any(
+        pattern.search(tree.read(path) or b"")
+        for path in below(tree, project.root)
+        if path.suffix == ".py"
+    )
+
+
+def _quoted_in_macros(tree: Tree, project: Project) -> Found:
+    """Yield the quoted calls of files that are no query: what a macro writes into one."""
+    for path in project.scripts if project.is_for_postgres else ():
+        content = tree.read(path) or b""
+        if path in project.queries or b"'{{" not in content.replace(b" ", b""):
+            continue
+        try:
+            source = read(path, content, project)
+        except UnreadableSqlError:
+            continue  # a macro need not be SQL; what it writes is judged once dbt compiled it
+        for defect in figures.quoted_calls(source):
+            yield path, defect
 
 
 def _declared_strategies(tree: Tree, project: Project) -> Found:
     if not project.is_for_postgres:
         return
     for path in project.properties:
-        for place in foreign.declared_strategies(tree.read(path) or b"", project):
+        for place in strategies.declared(tree.read(path) or b"", project):
             yield path, place
 
 
@@ -81,11 +120,12 @@ IN_MODELS: tuple[tuple[str, str, Callable[[ModelSource], Iterator[Defect]]], ...
     ("unbalanced-parenthesis", "3.1", _parentheses),
     ("unknown-function", "3.3", foreign.unknown_functions),
     ("unknown-clause", "3.3", foreign.unknown_clauses),
-    ("unknown-strategy", "3.3", foreign.strategies),
+    ("unknown-strategy", "3.3", strategies.unknown),
     ("uneven-union", "3.3", queries.uneven_branches),
-    ("lateral-alias", "3.3", queries.lateral_aliases),
+    ("lateral-alias", "3.3", aliases.lateral),
     ("quoted-timestamp", "3.3", figures.quoted_calls),
     ("integer-division", "3.3", figures.integer_divisions),
+    ("division-by-zero", "3.3", figures.divisions_by_zero),
     ("null-drops-count", "3.3", figures.lost_by_null),
 )
 """What PostgreSQL minds; a project whose target is another database is not judged by it."""
@@ -94,6 +134,7 @@ AROUND_MODELS: tuple[tuple[str, str, Callable[[Tree, Project], Found]], ...] = (
     ("unclosed-jinja", "3.2", _unclosed_jinja),
     ("missing-macro", "3.2", _missing_macros),
     ("package-beside-models", "3.2", _markers),
+    ("quoted-in-macro", "3.3", _quoted_in_macros),
     ("declared-strategy", "3.3", _declared_strategies),
     ("profile-value", "3.2", _profiles),
 )

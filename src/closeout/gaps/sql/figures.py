@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
-from closeout.parsing import sql
+from closeout.parsing import sql, sql_selects
 
 _TIME = rb"(?:\w+\.)*current_timestamp\w*\(\s*\)"
 _SQL_MACROS = (
@@ -125,7 +125,64 @@ def _is_integral(source: ModelSource, call: sql.SqlCall) -> bool:
         return _gives_whole_literals([word.upper() for word in words])
     columns = [name for name, _ in _added_columns(source, start, end)]
     columns = columns or [".".join(words).split(".")[-1].lower()]
-    return all(name in source.project.integers for name in columns)
+    return all(_is_whole(source, name) for name in columns)
+
+
+def _is_whole(source: ModelSource, column: str) -> bool:
+    """Tell whether the column is declared as an integer, or nothing declares it and it counts."""
+    project = source.project
+    return column in project.integers or (
+        column not in project.declared and column.endswith("_count")
+    )
+
+
+def divisions_by_zero(source: ModelSource) -> Iterator[Defect]:
+    """Yield what divides by a count of all rows, which is none where the source is empty."""
+    by_start = {call.start: call for call in source.calls}
+    ends = {
+        _with_window(source, call, by_start): call
+        for call in source.calls
+        if call.name not in {"FILTER", "OVER"}
+    }
+    for call in source.calls:
+        first = source.starts[call.start]
+        if call.name != "COUNT" or first < len(("1", "/")):
+            continue
+        after = source.ends[_with_window(source, call, by_start)]
+        is_window = source.tokens[after - 1].end != call.end
+        if is_window or source.tokens[first - 1].text != "/":
+            continue
+        if _is_null_without_rows(source, first - 2, ends) or not _counts_all(source, first):
+            continue
+        yield Defect(
+            offset=call.start,
+            message="COUNT is 0 where the source is empty, and PostgreSQL then refuses to divide",
+            advice="divide by NULLIF(COUNT(...), 0), which gives NULL there.",
+        )
+
+
+def _is_null_without_rows(source: ModelSource, last: int, ends: Mapping[int, sql.SqlCall]) -> bool:
+    """Tell whether the dividend that ends at token `last` may be NULL where there are no rows."""
+    if last > 1 and source.tokens[last - 1].text == "::":
+        last -= 2
+    token = source.tokens[last]
+    call = ends.get(token.end)
+    return not token.text[:1].isdigit() and (call is None or call.name != "COUNT")
+
+
+def _counts_all(source: ModelSource, index: int) -> bool:
+    """Tell whether token `index` stands in a query without GROUP BY, and in no CASE of it."""
+    closing = sql_selects.partners(source.tokens)
+    inner: sql_selects.Select | None = None
+    for query in sql_selects.queries(source.tokens):
+        if query.opening < index < closing.get(query.opening, len(source.tokens)):
+            for branch in query.branches:
+                if branch is not None and branch.first < index <= branch.last:
+                    inner = branch if inner is None or inner.first < branch.first else inner
+    if inner is None or inner.grouped is not None:
+        return False
+    words = [token.text.upper() for token in source.tokens[inner.first : index]]
+    return words.count("CASE") <= words.count("END")
 
 
 def _gives_whole_literals(words: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.tree import Overlay
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS
 from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, projects
@@ -28,8 +29,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 
 def _files(tree: Tree, project: Project) -> dict[PurePosixPath, list[Defect]]:
-    """Return the models, then the other files that have places, with what stands around."""
-    found: dict[PurePosixPath, list[Defect]] = {path: [] for path in project.models}
+    """Return the queries, then the other files that have places, with what stands around."""
+    found: dict[PurePosixPath, list[Defect]] = {path: [] for path in project.queries}
     for _, _, find in AROUND_MODELS:
         for path, place in find(tree, project):
             found.setdefault(path, []).append(place)
@@ -42,17 +43,20 @@ def _changeset(
     before = tree.read(path)
     if before is None:
         return None
-    left = [_left(path, before, place) for place in around if not place.mend]
-    after = splice(before, _apart([place.mend for place in around if place.mend]))
+    if any(place.removes for place in around):
+        edit = Edit(path=path, before=before, after=b"", mode=tree.mode(path), removes=True)
+        return Changeset(name=_name(path, project), edits=(edit,))
+    after, around = _mended_around(tree, path, project, around)
+    left = [_left(path, after, place) for place in around]
     try:
-        for _ in range(_ROUNDS if path in project.models and project.is_for_postgres else 0):
+        for _ in range(_ROUNDS if path in project.queries and project.is_for_postgres else 0):
             places = _places(path, after, project)
             chosen = _apart([place.mend for place in places if place.mend])
             if not chosen:
                 left += [_left(path, after, place) for place in places if not place.mend]
                 break
             after = splice(after, chosen)
-        if path in project.models and before != after and imbalances(after):
+        if path in project.queries and before != after and imbalances(after):
             # What does not parse is never edited, not even where the rest could be mended.
             after = before
     except UnreadableSqlError:
@@ -69,8 +73,24 @@ def _changeset(
     )
 
 
+def _mended_around(
+    tree: Tree, path: PurePosixPath, project: Project, around: list[Defect]
+) -> tuple[bytes, list[Defect]]:
+    """Return the file with what stands around models mended, and the places that are left."""
+    content = tree.read(path) or b""
+    for _ in range(_ROUNDS):
+        chosen = _apart([place.mend for place in around if place.mend])
+        if not chosen:
+            break
+        content = splice(content, chosen)
+        laid = Overlay(tree, [Edit(path=path, before=tree.read(path), after=content)])
+        found = (place for _, _, find in AROUND_MODELS for place in find(laid, project))
+        around = [place for where, place in found if where == path]
+    return content, around
+
+
 def _name(path: PurePosixPath, project: Project) -> str:
-    if path in project.models:
+    if path in project.queries:
         return path.stem.replace("_", "-")
     return f"{path.parent.name}-{path.stem.strip('_')}".replace("_", "-").replace(".", "-")
 

@@ -1,15 +1,14 @@
-"""What other databases have and PostgreSQL has not: functions, clauses, incremental strategies."""
+"""What other databases have and PostgreSQL has not: functions and clauses."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Defect, composed, mappings, offset_of
-from closeout.gaps.sql.project import Project
+from closeout.gaps.sql import qualify
+from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
-from closeout.parsing import jinja, sql
+from closeout.parsing import sql
 
 _UNITS = frozenset(
     [
@@ -69,8 +68,6 @@ _OPENERS = frozenset(
         *("WHEN", "THEN", "ELSE", "CASE", "FROM", "JOIN", "IN", "LIKE", "BETWEEN", "WITH"),
     ]
 )
-_STRATEGIES = frozenset(["append", "delete+insert", "merge", "microbatch"])
-_LITERAL = re.compile(rb"""'([^']*)'|"([^"]*)\"""")
 
 
 def unknown_functions(source: ModelSource) -> Iterator[Defect]:
@@ -130,6 +127,7 @@ def unknown_clauses(source: ModelSource) -> Iterator[Defect]:
             yield Defect(
                 offset=source.tokens[index].start,
                 message="PostgreSQL has no QUALIFY",
+                mend=qualify.as_subquery(source, index),
                 advice="give the window function a name in a subquery, and filter around it.",
             )
         if word == "OVERWRITE" and index and words[index - 1] == "INSERT":
@@ -151,50 +149,3 @@ def _is_clause(source: ModelSource, words: list[str], index: int) -> bool:
     ends = ends or before.text[:1].isdigit()
     starts = after.text == "(" or (after.kind != "symbol" and words[index + 1] not in _CLAUSE_WORDS)
     return ends and starts
-
-
-def strategies(source: ModelSource) -> Iterator[Defect]:
-    """Yield the incremental strategy of a model's config where PostgreSQL lacks it."""
-    for call in jinja.calls(source.content):
-        span = call.keywords.get("incremental_strategy") if call.name == ("config",) else None
-        literal = _LITERAL.fullmatch(source.content, *span) if span else None
-        if span is None or literal is None:
-            continue
-        name = (literal[1] or literal[2] or b"").decode("utf-8", "replace")
-        if not _is_unknown_strategy(name, source.project):
-            continue
-        mend: tuple[Splice, ...] = ()
-        if name == "insert_overwrite" and "unique_key" in call.keywords:
-            mend = (Splice(start=span[0] + 1, end=span[1] - 1, text="delete+insert"),)
-        yield Defect(
-            offset=span[0],
-            message=_told(name),
-            mend=mend,
-            advice="give the model a unique_key and use delete+insert or merge.",
-        )
-
-
-def declared_strategies(content: bytes, project: Project) -> Iterator[Defect]:
-    """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
-    if b"incremental_strategy" not in content:
-        return
-    for node in mappings(composed(content)):
-        for key, value in node.value:
-            if str(key.value).lstrip("+") != "incremental_strategy":
-                continue
-            name = str(value.value)
-            if "{{" not in name and _is_unknown_strategy(name, project):
-                yield Defect(
-                    offset=offset_of(content, value),
-                    message=_told(name),
-                    advice="use delete+insert or merge, and give each such model a unique_key.",
-                )
-
-
-def _is_unknown_strategy(name: str, project: Project) -> bool:
-    own = project.packages.macros.get(project.name, frozenset())
-    return name not in _STRATEGIES and f"get_incremental_{name}_sql" not in own
-
-
-def _told(name: str) -> str:
-    return f"dbt has no incremental strategy {name!r} for PostgreSQL"

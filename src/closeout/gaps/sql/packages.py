@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
 from closeout.gaps.sql.places import Defect, loaded
 from closeout.model import Tree
@@ -14,8 +15,10 @@ from closeout.parsing import jinja
 
 _DEFINED = re.compile(rb"\{%[-+]?\s*(macro|test|data_test)\s+(\w+)")
 _PACKAGE_LIKE = re.compile(r"(dbt_(?!version$|metadata_envs$)\w+|elementary|codegen|audit_helper)")
-_FILES = ("packages.yml", "dependencies.yml")
-_MOVED_IN_1_0 = frozenset(
+FILES = ("packages.yml", "dependencies.yml")
+"""Where a project names its packages."""
+
+MOVED_IN_1_0 = frozenset(
     [
         *("any_value", "bool_or", "cast_bool_to_text", "concat", "current_timestamp"),
         *("current_timestamp_in_utc", "dateadd", "datediff", "date_trunc"),
@@ -26,6 +29,9 @@ _MOVED_IN_1_0 = frozenset(
     ]
 )
 """Macros that dbt_utils 1.0 dropped because dbt itself has them."""
+
+_RENAMED = frozenset(["current_timestamp_in_utc"])
+"""Those among them that dbt has under another name, so that no call of it is the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,7 @@ def packages(tree: Tree, root: PurePosixPath, name: str) -> Packages:
             macros[_name(tree, path.parent)] = _macros(tree, path.parent)
     waiting: dict[str, str] = {}
     is_known = True
-    for file in _FILES:
+    for file in FILES:
         content = tree.read(root / file) or b""
         document = loaded(content)
         if document is None and content.strip():
@@ -75,7 +81,27 @@ def missing_macros(content: bytes, held: Packages) -> Iterator[Defect]:
         told = _missing(held, *call.name)
         if told is not None:
             message, advice = told
-            yield Defect(offset=call.start, message=message, advice=f"{advice}.")
+            mend: tuple[Splice, ...] = ()
+            if call.name[0] == "dbt_utils" and call.name[1] in MOVED_IN_1_0 - _RENAMED:
+                start = call.start
+                mend = (Splice(start=start, end=start + len("dbt_utils"), text="dbt"),)
+            yield Defect(offset=call.start, message=message, mend=mend, advice=f"{advice}.")
+
+
+def is_lost(held: Packages, package: str, macro: str) -> bool:
+    """Tell whether the named version of a package that is not there surely lacks the macro."""
+    return package in held.waiting and _missing(held, package, macro) is not None
+
+
+def local_folders(tree: Tree, root: PurePosixPath) -> tuple[PurePosixPath, ...]:
+    """Return the folders that the project at `root` names as packages."""
+    documents = (loaded(tree.read(root / file) or b"") for file in FILES)
+    return tuple(
+        _joined(root, told)
+        for document in documents
+        for told, _, is_local in _declared(document)
+        if is_local
+    )
 
 
 def _missing(held: Packages, package: str, macro: str) -> tuple[str, str] | None:
@@ -102,7 +128,7 @@ def _missing(held: Packages, package: str, macro: str) -> tuple[str, str] | None
 
 
 def _replacement(package: str, macro: str) -> str:
-    if package == "dbt_utils" and macro in _MOVED_IN_1_0:
+    if package == "dbt_utils" and macro in MOVED_IN_1_0:
         return f"call dbt.{macro}, which dbt brings itself"
     if (package, macro) == ("dbt_utils", "surrogate_key"):
         return "call dbt_utils.generate_surrogate_key; its keys differ where a value is NULL"

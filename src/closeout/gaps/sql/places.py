@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """A defect at byte `offset`; `mend` is empty where more than one answer would be right."""
+    """A defect at byte `offset`; it has no mend where more than one answer would be right."""
 
     offset: int
     message: str
     mend: tuple[Splice, ...] = ()
+    removes: bool = False
+    """Whether the mend is that the whole file goes."""
     advice: str = ""
+
+    @property
+    def has_mend(self) -> bool:
+        """Return whether there is one right answer."""
+        return self.removes or bool(self.mend)
 
 
 def column(content: bytes, offset: int) -> int:

@@ -19,6 +19,7 @@ from closeout.parsing import sql
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
 _REFERS = re.compile(rb"\{\{-?\s*(?:ref|source|config)\s*\(")
 _INTEGER = re.compile(r"(?i)(small|big)?int(eger|[248])?|(small|big)?serial")
+_MACRO = re.compile(rb"\{%[-+]?\s*(macro|test|data_test|materialization)\b")
 _MODELS = question((".sql",), lambda content: matches(content, _REFERS))
 _CREATED = re.compile(rb"(?i)\bcreate\s+(?:or\s+replace\s+)?function\s+(?:[\w\"{} ]+\.)?\"?(\w+)")
 
@@ -32,6 +33,10 @@ class Project:
     models: tuple[PurePosixPath, ...]
     markers: tuple[PurePosixPath, ...]
     """Python package markers beside models, which dbt reads as models."""
+    settings: object
+    """What `dbt_project.yml` holds."""
+    queries: tuple[PurePosixPath, ...]
+    """What dbt sends to the database as one query each: models, snapshots, singular tests."""
     scripts: tuple[PurePosixPath, ...]
     """The project's SQL files: models, macros, tests, snapshots, analyses."""
     properties: tuple[PurePosixPath, ...]
@@ -41,10 +46,26 @@ class Project:
     packages: Packages
     integers: frozenset[str]
     """Columns that seeds or properties declare as integers, in lower case."""
+    declared: frozenset[str]
+    """Columns of which seeds or properties declare a type, in lower case."""
     functions: frozenset[str]
     """Functions that the project creates in the database, in upper case."""
     defaulted: frozenset[str]
     """Columns that a model passes on as `COALESCE(column, ...) AS column`, in lower case."""
+
+    def materialized(self, model: PurePosixPath) -> str | None:
+        """Return how the project's settings have the model made, None where they do not say."""
+        models = self.settings.get("models") if isinstance(self.settings, dict) else None
+        level = models.get(self.name) if isinstance(models, dict) else None
+        folders = [self.root / name for name in _paths(self.settings, "model-paths", "models")]
+        inside = next((folder for folder in folders if model.is_relative_to(folder)), self.root)
+        found = None
+        for part in (*model.relative_to(inside).with_suffix("").parts, ""):
+            if not isinstance(level, dict):
+                break
+            found = level.get("+materialized", level.get("materialized", found))
+            level = level.get(part)
+        return found if isinstance(found, str) else None
 
 
 def has_projects(tree: Tree) -> bool:
@@ -76,6 +97,8 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
         root=root,
         name=_name(settings),
         models=models,
+        settings=settings,
+        queries=(*models, *_more_queries(tree, settings, root, scripts)),
         markers=tuple(path for path in inside if path.name == "__init__.py"),
         scripts=tuple(scripts),
         properties=tuple(properties),
@@ -83,6 +106,7 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
         columns=Columns(tree, models, _seeds(settings, root, own), properties),
         packages=packages(tree, root, _name(settings)),
         integers=_agreed_integers(declared),
+        declared=frozenset(name for name, _ in declared),
         functions=frozenset(
             name.decode().upper()
             for path in scripts
@@ -101,6 +125,18 @@ def _seeds(settings: object, root: PurePosixPath, own: list[PurePosixPath]) -> l
     folders = [root / name for name in _paths(settings, "seed-paths", "seeds")]
     tables = [path for path in own if path.suffix == ".csv"]
     return [path for path in tables if any(path.is_relative_to(folder) for folder in folders)]
+
+
+def _more_queries(
+    tree: Tree, settings: object, root: PurePosixPath, scripts: list[PurePosixPath]
+) -> Iterator[PurePosixPath]:
+    """Yield the snapshots and the singular tests; a generic test is a macro."""
+    for key, default in (("snapshot-paths", "snapshots"), ("test-paths", "tests")):
+        folders = [root / name for name in _paths(settings, key, default)]
+        for path in scripts:
+            inside = any(path.is_relative_to(folder) for folder in folders)
+            if inside and not _MACRO.search(tree.read(path) or b""):
+                yield path
 
 
 def _paths(settings: object, key: str, default: str) -> list[str]:

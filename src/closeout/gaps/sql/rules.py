@@ -25,7 +25,7 @@ _MENDED = "invoke fix.sql mends it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """The tree's dbt projects, and their models for PostgreSQL."""
+    """The tree's dbt projects, and their queries for PostgreSQL."""
 
     tree: Tree
     projects: tuple[Project, ...]
@@ -34,13 +34,13 @@ class Survey:
 
 
 def survey(tree: Tree) -> Survey:
-    """Return every dbt project of the tree with its models for PostgreSQL, cut into tokens."""
+    """Return every dbt project of the tree with its queries for PostgreSQL, cut into tokens."""
     found = projects(tree)
     models: dict[PurePosixPath, ModelSource] = {}
     settings = {path for project in found for path in project.properties}
     unresolved = [*unparsable.among(tree, sorted(settings))]
     for project in found:
-        for path in project.models if project.is_for_postgres else ():
+        for path in project.queries if project.is_for_postgres else ():
             try:
                 models[path] = read(path, tree.read(path) or b"", project)
             except UnreadableSqlError as error:
@@ -83,7 +83,7 @@ def _around_models(find: Callable[[Tree, Project], Found], seen: Survey) -> Loca
 
 def _place(path: PurePosixPath, content: bytes, defect: Defect) -> Place:
     text = content[line_start(content, defect.offset) : line_end(content, defect.offset)]
-    advice = _MENDED if defect.mend else defect.advice
+    advice = _MENDED if defect.has_mend else defect.advice
     return Place(
         path=path,
         line=line_number(content, defect.offset),

@@ -1,16 +1,19 @@
-"""Compute the batch cohorts from the seeds alone, so that the model's figures have a judge."""
+"""Compute the batch cohorts from the source rows alone, so that the figures have a judge."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 DURATIONS = ("batch_duration_days", "batch_age_days")
 """Names that the duration column has in models of this shape."""
+
+COUNTS = frozenset(["batch_id", "animal_count", "mortality_count", "cull_count"])
+"""What a batch's daily records hold, beside the day."""
 
 Row = Mapping[str, str]
 
@@ -22,11 +25,30 @@ class Cohort:
     batch: str
     start: date
     end: date
-    lost: int
+    days: int
+    deaths: int
+    culls: int
     survival: float | None
     survived: float | None
     has_gaps: bool
     """Whether a day's mortality or cull count is NULL."""
+
+    @property
+    def lost(self) -> int:
+        """Return how many animals died or were culled."""
+        return self.deaths + self.culls
+
+    @property
+    def totals(self) -> Mapping[str, object]:
+        """Return what models of this shape may have besides, by the column's name."""
+        return {
+            "animals_lost": self.lost,
+            "total_mortality": self.deaths,
+            "total_culls": self.culls,
+            "days_in_batch": self.days,
+            "batch_start_date": self.start,
+            "batch_end_date": self.end,
+        }
 
     @property
     def duration(self) -> int:
@@ -39,17 +61,22 @@ def rows(text: str) -> tuple[Row, ...]:
     return tuple(csv.DictReader(io.StringIO(text)))
 
 
-def cohorts(batches: Iterable[Row], daily: Iterable[Row]) -> tuple[Cohort, ...]:
+def cohorts(
+    batches: Iterable[Row], daily: Iterable[Row], day: str = "record_date"
+) -> tuple[Cohort, ...]:
     """Return every recorded batch's figures, a NULL count taken as none.
 
+    `day` is the column of the date. Without batches, every recorded one counts.
     Raises KeyError or ValueError where a column is missing or holds something else.
     """
     placed = {row["batch_id"]: int(row["placed_count"]) for row in batches}
-    latest = _latest(daily)
+    days: dict[str, list[Row]] = {}
+    for (batch, _), row in _latest(daily, day).items():
+        days.setdefault(batch, []).append(row)
     return tuple(
-        _cohort(batch, [row for (owner, _), row in latest.items() if owner == batch], count)
-        for batch, count in sorted(placed.items())
-        if any(owner == batch for owner, _ in latest)
+        _cohort(batch, days[batch], day, placed.get(batch))
+        for batch in sorted(days)
+        if batch in placed or not placed
     )
 
 
@@ -62,14 +89,17 @@ def daily_mortality(batches: Iterable[Row], daily: Iterable[Row]) -> dict[tuple[
     return {farm: sum(counts) / len(counts) for farm, counts in deaths.items()}
 
 
-def differences(expected: Iterable[Cohort], found: Iterable[Row]) -> tuple[str, ...]:
+def differences(
+    expected: Iterable[Cohort], found: Iterable[Row], *, with_totals: bool = True
+) -> tuple[str, ...]:
     """Return where the model's rows differ from the expected cohorts, one sentence each."""
     by_batch = {row.get("batch_id", ""): row for row in found}
     wanted = tuple(expected)
-    told = [f"{name} is no batch of the seeds" for name in by_batch.keys() - _names(wanted)]
+    told = [f"{name} is no batch of the source" for name in by_batch.keys() - _names(wanted)]
     for cohort in wanted:
         row = by_batch.get(cohort.batch)
         told += [f"{cohort.batch} is missing"] if row is None else _differences(cohort, row)
+        told += _other_totals(cohort, row) if row is not None and with_totals else []
     return tuple(told)
 
 
@@ -94,7 +124,7 @@ def explanation(expected: Iterable[Cohort]) -> str:
     """Return what the order's denominator computes for the batch where it misleads most."""
     judged = [item for item in expected if item.survival is not None and item.survived is not None]
     if not judged:
-        return "no batch with animals"
+        return "how many animals were placed is not told, or none were"
     worst = max(judged, key=lambda item: (item.survival or 0.0) - (item.survived or 0.0))
     return (
         f"{worst.batch}: the order's formula divides {worst.lost} lost by the stock summed over "
@@ -119,25 +149,28 @@ def _names(expected: Iterable[Cohort]) -> set[str]:
     return {item.batch for item in expected}
 
 
-def _latest(daily: Iterable[Row]) -> dict[tuple[str, str], Row]:
+def _latest(daily: Iterable[Row], day: str = "record_date") -> dict[tuple[str, str], Row]:
     """Return one record a batch and day: the one recorded last."""
     kept: dict[tuple[str, str], Row] = {}
-    for row in sorted(daily, key=lambda row: row["recorded_at"]):
-        kept[row["batch_id"], row["record_date"]] = row
+    for row in sorted(daily, key=lambda row: row.get("recorded_at", "")):
+        kept[row["batch_id"], row[day]] = row
     return kept
 
 
-def _cohort(batch: str, days: Iterable[Row], placed: int) -> Cohort:
-    kept = tuple(days)
-    dates = [date.fromisoformat(row["record_date"]) for row in kept]
+def _cohort(batch: str, kept: Sequence[Row], day: str, placed: int | None) -> Cohort:
+    dates = [date.fromisoformat(row[day]) for row in kept]
     counts = [row[name] for row in kept for name in ("mortality_count", "cull_count")]
-    lost = sum(map(_count, counts))
+    deaths = sum(_count(row["mortality_count"]) for row in kept)
+    culls = sum(_count(row["cull_count"]) for row in kept)
+    lost = deaths + culls
     stock = sum(_count(row["animal_count"]) for row in kept)
     return Cohort(
         batch=batch,
         start=min(dates),
         end=max(dates),
-        lost=lost,
+        days=len(kept),
+        deaths=deaths,
+        culls=culls,
         survival=1.0 - lost / stock if stock else None,
         survived=1.0 - lost / placed if placed else None,
         has_gaps="" in counts,
@@ -156,9 +189,21 @@ def _differences(cohort: Cohort, row: Row) -> list[str]:
     found = float(row["survival_rate"]) if row.get("survival_rate") else None
     if not _close(found, cohort.survival):
         told.append(f"{cohort.batch} survival_rate {found} for {cohort.survival}")
-    if "animals_lost" in row and row["animals_lost"] != str(cohort.lost):
-        told.append(f"{cohort.batch} animals_lost {row['animals_lost']} for {cohort.lost}")
     return told
+
+
+def _other_totals(cohort: Cohort, row: Row) -> list[str]:
+    return [
+        f"{cohort.batch} {name} {row[name] or 'NULL'} for {wanted}"
+        for name, wanted in cohort.totals.items()
+        if name in row and not _same(row[name], wanted)
+    ]
+
+
+def _same(text: str, wanted: object) -> bool:
+    if isinstance(wanted, int | float):
+        return math.isclose(float(text or 0), wanted, rel_tol=1e-9)
+    return text.split(" ", maxsplit=1)[0] == str(wanted)
 
 
 def _close(found: float | None, wanted: float | None) -> bool:

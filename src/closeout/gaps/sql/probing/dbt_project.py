@@ -13,16 +13,30 @@ import yaml
 
 from closeout import process
 from closeout.fs import json_reader
-from closeout.fs.tree import DiskTree
+from closeout.fs.tree import DiskTree, below
 from closeout.gaps.sql.probing import cohort
+from closeout.gaps.sql.project import Project
 from closeout.harness.databases import Database
 from closeout.parsing.yaml_loader import plain
 
 DEADLINE = 180.0
-_HUB_DEADLINE = 60.0
 _KEPT = ("DBT_PACKAGE_HUB_URL",)
 _HOME = PurePosixPath("cloud-layer/cloud-data-pipeline")
 _PASSWORD = "DBT_ENV_SECRET_CLOSEOUT"  # noqa: S105 - a variable's name; dbt hides what starts so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeResult:
+    """What came of one node, by dbt's id: `success`, `pass`, `error`, `fail`, `skipped`..."""
+
+    node: str
+    status: str
+    message: str
+
+    @property
+    def name(self) -> str:
+        """Return the node's own name: a model's, or a data test's without its digest."""
+        return self.node.split(".")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +77,49 @@ class Pipeline:
             return {"nodes": {}, "sources": {}}
         return dict(found)
 
-    def statuses(self) -> Mapping[str, str]:
-        """Return each node's status from the last command, by dbt's unique id."""
+    def results(self) -> tuple[NodeResult, ...]:
+        """Return what came of each node in the last command; nothing where dbt gave up early."""
         try:
             found = json_reader.loads((self.folder / "target/run_results.json").read_bytes())
         except FileNotFoundError:
-            return {}
-        return {item["unique_id"]: item["status"] for item in found["results"]}
+            return ()
+        return tuple(
+            NodeResult(
+                node=item["unique_id"], status=item["status"], message=str(item["message"] or "")
+            )
+            for item in found["results"]
+        )
 
     def relation(self, model: str) -> str | None:
         """Return where the database keeps `model`, quoted for SQL; None without such a model."""
         nodes = (node for node in self.manifest()["nodes"].values() if node["name"] == model)
         return next((node["relation_name"] for node in nodes), None)
+
+    def lineage(self, model: str) -> frozenset[str]:
+        """Return dbt's ids of `model`, of all that it builds on, and of their data tests."""
+        manifest = self.manifest()
+        parents = manifest.get("parent_map", {})
+        found: set[str] = set()
+        waiting = [name for name, node in manifest["nodes"].items() if node["name"] == model]
+        while waiting:
+            found.add(name := waiting.pop())
+            waiting += [parent for parent in parents.get(name, ()) if parent not in found]
+        tests = (name for name in parents if name.startswith(("test.", "unit_test.")))
+        return frozenset(found.union(name for name in tests if found.issuperset(parents[name])))
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many rows each model that is kept as a table has."""
+        kept = {
+            node["name"]: node["relation_name"]
+            for node in self.manifest()["nodes"].values()
+            if node["config"].get("materialized") in {"table", "incremental"}
+        }
+        asked = {name: self.rows(f"SELECT count(*) FROM {place}") for name, place in kept.items()}  # noqa: S608 - quoted by dbt
+        return {
+            name: int(found[0]["count"])
+            for name, found in asked.items()
+            if not isinstance(found, str)
+        }
 
     def rows(self, query: str) -> tuple[cohort.Row, ...] | str:
         """Return the query's rows, or the database's message where it fails."""
@@ -82,33 +127,9 @@ class Pipeline:
         return cohort.rows(asked.out) if asked.ok else " ".join(asked.err.split())
 
 
-def home(tree: DiskTree) -> PurePosixPath | None:
-    """Return the folder of the tree's dbt project, the order's where there are several."""
-    homes = [path.parent for path in tree.paths() if path.name == "dbt_project.yml"]
-    homes = [folder for folder in homes if "dbt_packages" not in folder.parts]
-    return _HOME if _HOME in homes else next(iter(homes), None)
-
-
-def absent_packages(tree: DiskTree, home: PurePosixPath) -> tuple[str, ...]:
-    """Return the hub and git packages that the project names and that nobody installed."""
-    installed = home / "dbt_packages"
-    there = {path.relative_to(installed).parts[0] for path in _below(tree, installed)}
-    absent = []
-    for name in ("packages.yml", "dependencies.yml"):
-        try:
-            listed = plain(tree.read(home / name) or b"")
-        except yaml.YAMLError:
-            continue
-        entries = listed.get("packages") if isinstance(listed, dict) else None
-        for entry in entries or []:
-            told = str(entry.get("package") or entry.get("git") or entry.get("tarball") or "")
-            if told and told.rsplit("/", 1)[-1].removesuffix(".git") not in there:
-                absent.append(told)
-    return tuple(absent)
-
-
-def _below(tree: DiskTree, folder: PurePosixPath) -> list[PurePosixPath]:
-    return [path for path in tree.paths() if path.is_relative_to(folder)]
+def chosen(found: tuple[Project, ...]) -> Project | None:
+    """Return the order's dbt project, the first where it is not there, None where there is none."""
+    return next((item for item in found if item.root == _HOME), found[0] if found else None)
 
 
 def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Database) -> Pipeline:
@@ -116,7 +137,7 @@ def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Da
     tree = DiskTree(root)
     folder, profiles = scratch / "pipeline", scratch / "profiles"
     profiles.mkdir(parents=True)
-    for path in _below(tree, home):
+    for path in below(tree, home):
         content = tree.read(path)
         if content is not None:
             target = folder / path.relative_to(home)
@@ -125,19 +146,6 @@ def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Da
     _write_profile(folder, profiles, database)
     absolute = dbt.parent.resolve() / dbt.name
     return Pipeline(dbt=absolute, folder=folder, profiles=profiles, database=database)
-
-
-def install_packages(pipeline: Pipeline, absent: tuple[str, ...]) -> str:
-    """Let dbt fetch the packages that are not there; return why they stay `absent`, else ""."""
-    lists = [pipeline.folder / name for name in ("packages.yml", "dependencies.yml")]
-    if not any(path.exists() for path in lists):
-        return ""
-    if not absent and (pipeline.folder / "dbt_packages").exists():
-        return ""
-    fetched = pipeline.run("deps", deadline=_HUB_DEADLINE)
-    if fetched.ok or not absent:
-        return ""
-    return f"dbt packages that are not in the tree and cannot be fetched: {', '.join(absent)}"
 
 
 def _write_profile(folder: Path, profiles: Path, database: Database) -> None:

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from closeout import process
+from closeout.fs import json_reader
 from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
-from closeout.harness import quality_gate, runner_output, service_copy
-from closeout.harness.offline import offline
+from closeout.harness import launchers, quality_gate, runner_output, service_copy
+from closeout.harness.offline import Offline, offline
 from closeout.harness.quality_gate import DEADLINE, Ran, Rows, SuiteReport
 from closeout.harness.service_copy import ServiceCopy
 from closeout.model import Observation
 
+_STAND_INS = Path(launchers.__file__).with_name("stand_ins.py")
+_PLUGIN = "closeout_stand_ins"
+_STUBBED = "stubbed.json"
 _MISSING_MODULE = re.compile(r"No module named '([A-Za-z0-9_]+)")
 _COVERAGE_CONFIGURATION = (
     "[run]\nbranch = true\n[report]\nexclude_lines =\n    ^no line is left out$\n"
@@ -33,24 +37,21 @@ def run(root: Path, scratch: Path, *, python: Path) -> Rows:
     (service.output / "coverage.ini").write_text(_COVERAGE_CONFIGURATION)
     alone = offline()
     argv = _pytest_argv(python, service.output)
-    result = process.run(
-        (*alone.argv, *argv),
-        cwd=service.folder,
-        env={
-            **alone.env,
-            "COVERAGE_FILE": str(service.output / "coverage.data"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "random",
-        },
-        deadline=DEADLINE,
-        foreign=True,
-    )
-    command = service.shown(argv, {str(python): "python"})
+    result = _ended(service, alone, argv)
     ran = runner_output.pytest_results(service.written("results.xml"))
+    stubbed: tuple[str, ...] = ()
+    if _missing_modules(ran):
+        # Their own pins name it or not: what is not here does not keep the others from running.
+        argv = (*argv, "-p", _write_plugin(service))
+        result = _ended(service, alone, argv)
+        ran = runner_output.pytest_results(service.written("results.xml"))
+        stubbed = tuple(json_reader.loads(service.written(_STUBBED) or b"[]"))
+    command = service.shown(argv, {str(python): "python"})
     missing = _missing_modules(ran)
     if missing:
         reason = f"the gate's environment lacks {', '.join(missing)}"
         return quality_gate.unproven(VISION, reason, command)
+    told = f"; stood in for {', '.join(stubbed)}, which the gate has not" if stubbed else ""
     report = SuiteReport(
         command=command,
         ran=ran,
@@ -59,9 +60,40 @@ def run(root: Path, scratch: Path, *, python: Path) -> Rows:
             path for path in service.paths() if path.startswith("app/") and path.endswith(".py")
         ],
         suites=service.suites(),
-        note=alone.told,
+        note=f"{alone.told}{told}",
     )
     return (*_setting(service, result, command), *quality_gate.judge_run(VISION, report, result))
+
+
+def _ended(service: ServiceCopy, alone: Offline, argv: Sequence[str | Path]) -> process.Result:
+    return process.run(
+        (*alone.argv, *argv),
+        cwd=service.folder,
+        env={
+            **alone.env,
+            "COVERAGE_FILE": str(service.output / "coverage.data"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "random",
+            **({"PYTHONPATH": str(service.output)} if _PLUGIN in argv else {}),
+        },
+        deadline=DEADLINE,
+        foreign=True,
+    )
+
+
+def _write_plugin(service: ServiceCopy) -> str:
+    """Write a plugin that stands in for modules that are not here, and return its name."""
+    place = service.output / f"{_PLUGIN}.py"
+    place.write_text(
+        f"{_STAND_INS.read_text(encoding='utf-8')}\n\n"
+        f"_FINDER = StubFinder({str(service.folder)!r}, [])\n"
+        "sys.meta_path.append(_FINDER)\n\n\n"
+        "def pytest_unconfigure():\n"
+        f"    Path({str(service.output / _STUBBED)!r}).write_text("
+        "str(_FINDER.stubbed).replace(\"'\", '\"'))\n",
+        encoding="utf-8",
+    )
+    return _PLUGIN
 
 
 def _pytest_argv(python: Path, output: Path) -> Sequence[str | Path]:

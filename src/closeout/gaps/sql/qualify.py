@@ -1,0 +1,142 @@
+"""QUALIFY as PostgreSQL can say it: the window function named in a subquery, filtered around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from closeout.fs.text_edit import Splice, line_start
+from closeout.gaps.sql.columns import is_varying
+from closeout.gaps.sql.source import ModelSource
+from closeout.parsing import jinja, sql_selects
+from closeout.parsing.sql import Token
+from closeout.parsing.sql_selects import Select
+
+_RANKS = frozenset(["ROW_NUMBER", "RANK", "DENSE_RANK"])
+_ENDS = frozenset([")", "UNION", "INTERSECT", "EXCEPT"])
+_MORE = frozenset(["GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    """`rank() OVER (...) = 1`: token indices of its parts."""
+
+    first: int
+    closing: int
+    last: int
+
+
+def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
+    """Return the edits that say the QUALIFY at token `word` otherwise; none where it is not sure.
+
+    It is sure of a rank that is compared with a number, at the end of a query that names each of
+    its columns, groups nothing and drops no equal rows.
+    """
+    asked, branch = _filter(source, word), _branch(source, word)
+    if asked is None or branch is None or not _is_plain(source, branch, word, asked):
+        return ()
+    names = [source.content[_named(source, item.last)].decode() for item in branch.items]
+    start = source.tokens[branch.first].start
+    indent = source.content[line_start(source.content, start) : start].decode("utf-8", "replace")
+    indent = indent if indent.isspace() else ""
+    rank, rows = _free(source, "row_rank"), _free(source, "ranked")
+    comparison = _text(source, asked.closing + 1, asked.last)
+    window = _text(source, asked.first, asked.closing)
+    after = source.tokens[branch.items[-1].last].end
+    listed = f",\n{indent}    ".join(names)
+    return (
+        Splice(
+            start=start, end=start, text=f"SELECT\n{indent}    {listed}\n{indent}FROM (\n{indent}"
+        ),
+        Splice(start=after, end=after, text=f",\n{indent}    {window} AS {rank}"),
+        Splice(
+            start=source.tokens[word].start,
+            end=source.tokens[asked.last].end,
+            text=f") AS {rows}\n{indent}WHERE {rank} {comparison}",
+        ),
+    )
+
+
+def _filter(source: ModelSource, word: int) -> _Filter | None:
+    """Return what follows QUALIFY where it is a rank compared with a number, and all there is."""
+    tokens, closing = source.tokens, sql_selects.partners(source.tokens)
+    first = word + 1
+    if first + 1 >= len(tokens) or tokens[first].text.upper() not in _RANKS:
+        return None
+    over = closing.get(first + 1, len(tokens)) + 1
+    if over + 1 >= len(tokens) or tokens[over].text.upper() != "OVER":
+        return None
+    end = closing.get(over + 1)
+    if end is None or end + 2 >= len(tokens):
+        return None
+    after = tokens[end + 3].text.upper() if end + 3 < len(tokens) else ")"
+    is_compared = tokens[end + 1].text in {"=", "<", "<="} and tokens[end + 2].text.isdigit()
+    return (
+        _Filter(first=first, closing=end, last=end + 2) if is_compared and after in _ENDS else None
+    )
+
+
+def _branch(source: ModelSource, word: int) -> Select | None:
+    """Return the SELECT whose own clause the QUALIFY is: the last one before it at its level."""
+    closing = sql_selects.partners(source.tokens)
+    found = None
+    for query in sql_selects.queries(source.tokens):
+        end = closing.get(query.opening, len(source.tokens))
+        for branch in query.branches:
+            if branch is None or not query.opening < branch.first < word < end:
+                continue
+            if found is None or branch.first > found.first:
+                found = branch
+    return found
+
+
+def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) -> bool:
+    tokens = source.tokens
+    names = [item.name for item in branch.items]
+    named = all(name is not None for name in names) and len(set(names)) == len(names)
+    if not named or any(item.is_open for item in branch.items):
+        return False
+    if tokens[branch.first + 1].text.upper() == "DISTINCT":
+        return False
+    if is_varying(source.content, tokens, branch):
+        return False
+    words = {sql_selects.first_word(token) for token in _level(source, branch.first, word)}
+    made = {item.name for item in branch.items if item.is_alias}
+    window = {sql_selects.plain(token) for token in tokens[asked.first : asked.closing]}
+    start, end = tokens[branch.first].start, tokens[word].start
+    return words.isdisjoint(_MORE) and made.isdisjoint(window) and _together(source, start, end)
+
+
+def _level(source: ModelSource, first: int, last: int) -> list[Token]:
+    """Return the tokens from `first` up to `last` that stand in no deeper parenthesis."""
+    closing = sql_selects.partners(source.tokens)
+    found, index = [], first
+    while index < last:
+        found.append(source.tokens[index])
+        index = closing.get(index, index) + 1
+    return found
+
+
+def _together(source: ModelSource, start: int, end: int) -> bool:
+    """Tell whether no `if` or `for` holds the one byte without the other."""
+    return all(
+        (branch.start <= start < branch.end) == (branch.start <= end < branch.end)
+        for branches in jinja.alternatives(source.content)
+        for branch in branches
+    )
+
+
+def _named(source: ModelSource, index: int) -> slice:
+    return slice(source.tokens[index].start, source.tokens[index].end)
+
+
+def _text(source: ModelSource, first: int, last: int) -> str:
+    start, end = source.tokens[first].start, source.tokens[last].end
+    return source.content[start:end].decode("utf-8", "replace")
+
+
+def _free(source: ModelSource, name: str) -> str:
+    """Return `name`, or the first one after it that stands nowhere in the model."""
+    taken = {sql_selects.plain(token) for token in source.tokens}
+    tried = (name if number == 1 else f"{name}_{number}" for number in count(1))
+    return next(candidate for candidate in tried if candidate not in taken)
