@@ -3,6 +3,7 @@
 `--root DIR` goes after `--`, as in `nox -s live_probes -- --root ../farmiq`.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping
@@ -320,13 +321,22 @@ def mutation_of_fixes(session: nox.Session) -> None:
 def attack(session: nox.Session) -> None:
     """Kill, suspend, pair, starve and stop fixes and undos, some 700 times: trees stay whole.
 
-    Example: nox -s attack
+    `--rounds N` is for series of that length, `--door invoke` for the real command line.
+    Example: nox -s attack -- --door invoke --rounds 20
     """
+    words = argparse.ArgumentParser(prog="nox -s attack --", add_help=False)
+    words.add_argument("--rounds", type=int)
+    words.add_argument("--door", choices=["invoke"], default="")
+    asked, rest = words.parse_known_args(session.posargs)
     figures = HOME / "build" / "attack.jsonl"
     figures.parent.mkdir(exist_ok=True)
     figures.unlink(missing_ok=True)
-    env = {"CLOSEOUT_WHOLE_SERIES": str(figures)}
-    _Ours(session).run("pytest", "tests/attack", *session.posargs, env=env)
+    env = {
+        "CLOSEOUT_WHOLE_SERIES": str(figures),
+        "CLOSEOUT_ATTACK_ROUNDS": str(asked.rounds or ""),
+        "CLOSEOUT_ATTACK_DOOR": asked.door,
+    }
+    _Ours(session).run("pytest", "tests/attack", *rest, env=env)
 
 
 @nox.session

@@ -1,4 +1,8 @@
-"""A small monorepo under attack: commands as children that are stopped at one of their steps."""
+"""A small monorepo under attack: commands as children that are stopped at one of their steps.
+
+A child is a fork of this process, which has imported and planned everything, or the real command
+line, which takes some seconds for each.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from closeout.cli.commands import fix, undo
@@ -25,9 +31,15 @@ from closeout.gaps import GAPS
 from closeout.runs.workspace import Workspace
 from tests.support import hostile
 from tests.support.builders import snapshot
+from tests.support.monorepos import TASKS
 
 WHOLE = "CLOSEOUT_WHOLE_SERIES"
 """In the environment: run every series in full, and say in the file that it names how it went."""
+ROUNDS = "CLOSEOUT_ATTACK_ROUNDS"
+"""In the environment: how many rounds every series has."""
+DOOR = "CLOSEOUT_ATTACK_DOOR"
+"""In the environment: the program, `invoke`, that commands are started by; without it forks are."""
+_ENOUGH = 20
 BUSY, STOPPED = 2, 130
 STEPS = ("fsync", "link", "mkdir", "open", "replace", "rmdir", "unlink")
 """Functions of `os` that change a disk, or ask it to remember."""
@@ -38,7 +50,18 @@ Snapshot = Mapping[str, tuple[bytes, int]]
 
 def rounds(sample: int, series: int) -> range:
     """Return how often to attack: a sample, or the whole series."""
-    return range(series if os.environ.get(WHOLE) else sample)
+    asked = os.environ.get(ROUNDS)
+    return range(int(asked) if asked else series if os.environ.get(WHOLE) else sample)
+
+
+def is_short() -> bool:
+    """Return whether a series was asked for that is too short to meet what it is about."""
+    return int(os.environ.get(ROUNDS) or _ENOUGH) < _ENOUGH
+
+
+def seconds(fork: float, real: float) -> float:
+    """Return what a fork does within such a time, or what the real command line takes for it."""
+    return real if os.environ.get(DOOR) else fork
 
 
 def told(series: str, **figures: int) -> None:
@@ -83,6 +106,10 @@ class Arena:
             fix.write(space, planner.Plan(before={}, after={}, proposals=(), edits=edits))
         return ExitCode.SETTLED
 
+    def whole_fix(self, space: Workspace) -> ExitCode:
+        """Fix with all that belongs to it, planning and judging too."""
+        return fix.fix(space, GAPS)
+
     def undo(self, space: Workspace) -> ExitCode:
         """Undo the latest run."""
         return undo.undo(space, "")
@@ -123,13 +150,15 @@ def made(folder: Path) -> Arena:
 class Child:
     """A command in a process of its own."""
 
-    def __init__(self, pid: int) -> None:
-        """Watch the process."""
+    def __init__(self, pid: int, done: Container[int] = ()) -> None:
+        """Watch the process; the codes `done` say that the command did all that it should."""
         self.pid = pid
+        self._done = done
 
     def wait(self) -> int:
         """Return how it ended: a code, or the negative number of the signal."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return 0 if code in self._done else code
 
     def suspended(self) -> bool:
         """Wait until it is suspended; return False where it ended instead."""
@@ -146,6 +175,8 @@ def start(
     act: Act, space: Workspace, step: int = -1, then: Callable[[], None] | None = None
 ) -> Child:
     """Start a command; `then` is called before its step of that number."""
+    if os.environ.get(DOOR):
+        return _by_command_line(act, space, step, then)
     # What the parent imported and planned, the child need not do again.
     pid = os.fork()
     if pid:
@@ -162,9 +193,38 @@ def start(
         os._exit(code)
 
 
+def _by_command_line(
+    act: Act, space: Workspace, step: int, then: Callable[[], None] | None, told: str = ""
+) -> Child:
+    """Start the program that a person would; a fix that leaves gaps has done what it should."""
+    space.home.mkdir(exist_ok=True)
+    (space.home / "tasks.py").write_text(TASKS)
+    attack = {
+        "ATTACK_STEP": str(step),
+        "ATTACK_WITH": _WITH.get(then, "") if then else "",
+        **({"ATTACK_STEPS": told} if told else {}),
+    }
+    path = os.pathsep.join([str(Path(__file__).parent / "interposed"), *sys.path])
+    process = subprocess.Popen(
+        [
+            Path(sys.executable).with_name(os.environ[DOOR]),
+            *("--search-root", space.home, _COMMANDS[act.__name__], "--root", space.root),
+        ],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **attack},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=space.home.parent,
+    )
+    process.returncode = 0  # it is waited for by its number
+    return Child(process.pid, {0} if act.__name__ == "undo" else {0, 1, 4})
+
+
 def steps_of(act: Act, space: Workspace, folder: Path) -> int:
     """Return how many steps a command takes, by doing it."""
     place = folder / "steps"
+    if os.environ.get(DOOR):
+        _by_command_line(act, space, -1, None, str(place)).wait()
+        return int(place.read_text())
     pid = os.fork()
     if not pid:
         count = _interpose(-1, lambda: None)
@@ -190,6 +250,24 @@ def suspend() -> None:
 def fill_disk() -> None:
     """Let no step find room."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def stop(number: int) -> Callable[[], None]:
+    """Return what asks the process to end, always the same for one signal."""
+    return _STOPS[number]
+
+
+_STOPS = {
+    number: partial(signal.raise_signal, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+}
+_WITH: Mapping[Callable[[], None], str] = {
+    kill: str(int(signal.SIGKILL)),
+    suspend: str(int(signal.SIGSTOP)),
+    fill_disk: "full",
+    **{then: str(int(number)) for number, then in _STOPS.items()},
+}
+_COMMANDS = {"fix": "fix.all", "whole_fix": "fix.all", "undo": "fix.undo"}
 
 
 def _interpose(step: int, then: Callable[[], None]) -> Callable[[], int]:

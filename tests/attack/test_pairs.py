@@ -18,7 +18,7 @@ def test_two_commands_at_once_leave_a_whole_tree(ring: Arena, pair: str) -> None
         ring.renew(fixed=pair == "undo undo")
         first, second = (acts[name] for name in pair.split())
         one = arena.start(first, ring.space)
-        arena.pause(chance, 0.15)
+        arena.pause(chance, arena.seconds(0.15, 5.0))
         other = arena.start(second, ring.space)
         codes = one.wait(), other.wait()
         busy += arena.BUSY in codes

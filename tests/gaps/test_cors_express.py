@@ -13,6 +13,8 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors import GAP
 from closeout.gaps.cors.fix import fix
+from closeout.gaps.cors.page_headers import ON_EVERY_LIST
+from closeout.gaps.cors.stages import USUAL
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
 from closeout.parsing.typescript_imports import insertion
@@ -436,7 +438,13 @@ def _origins(folder: Path, declared: str = "", **environment: str) -> list[str] 
     policy.write_bytes(
         render(
             "cors/corsOrigins.j2",
-            {"typed": False, "commonjs": True, "local_origins": DASHBOARDS, "tenants": True},
+            {
+                "typed": False,
+                "commonjs": True,
+                "local_origins": DASHBOARDS,
+                "request_headers": ON_EVERY_LIST,
+                "stages": USUAL,
+            },
         )
     )
     call = f"trustedOrigins({json.dumps(declared)})"
@@ -531,6 +539,54 @@ def test_import_stands_at_the_top_when_no_import_stands_ahead_of_its_use() -> No
         before=0,
     )
     assert splice.start == 0
+
+
+@pytest.mark.parametrize(
+    ("beside", "methods"),
+    [
+        (b"import { createProxyMiddleware } from 'http-proxy-middleware';\n", "'PATCH'"),
+        (b"export const on = (req) => fetch(url, { method: req.method });\n", "'DELETE'"),
+        (b"export const on = () => fetch(url, { method: 'DELETE' });\n", ""),
+        (b"export const on = (req) => logger.info('asked', { method: req.method });\n", ""),
+    ],
+    ids=["library", "by-hand", "asks-by-itself", "logs"],
+)
+def test_fix_allows_a_proxy_what_it_proxies(beside: bytes, methods: str) -> None:
+    """A gateway's own routes are few; what it hands on comes by every method."""
+    app = b"import cors from 'cors';\nimport express from 'express';\nconst app = express();\n"
+    app += b"app.use(cors());\napp.get('/health', ok);\n"
+    manifest = b'{"dependencies": {"express": "4", "cors": "2"}}'
+    tree = MemoryTree(
+        {"gate/src/app.ts": app, "gate/src/hand.ts": beside, "gate/package.json": manifest}
+    )
+    after = text(fixed(tree), "gate/src/app.ts")
+    assert (methods in after) if methods else ("methods: ['GET', 'HEAD']" in after)
+
+
+@pytest.mark.parametrize(
+    ("made", "is_open"),
+    [
+        ("new Server(http, { cors: { origin: '*' } })", True),
+        (
+            "new Server(http, {\n  path: '/ws',\n  cors: { origin: true, credentials: true },\n})",
+            True,
+        ),
+        ("new Server(http, OPTIONS)", True),
+        ("new Server(http)", False),
+        ("new Server(http, { cors: { origin: ['https://a.example'] } })", False),
+        ("new Socket(http, { cors: { origin: '*' } })", False),
+    ],
+)
+def test_socket_for_every_origin_is_closed(made: str, is_open: bool) -> None:
+    """A socket.io server has options of its own: they get the service's origins."""
+    head = "import { Server } from 'socket.io';\nconst OPTIONS = { cors: { origin: '*' } };\n"
+    tree = service(f"const io = {made};", head=head)
+    assert bool(check(tree).findings) == is_open
+    if is_open:
+        after = fixed(tree)
+        assert not check(after).findings
+        assert "origin: trustedOrigins()" in text(after)
+        assert syntax_error(after.read(MAIN) or b"") is None
 
 
 NEST = "import { NestFactory } from '@nestjs/core';\nconst app = await NestFactory.create(M%s);\n"

@@ -9,6 +9,7 @@ import pytest
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
+from closeout.gaps.mqtt_tls.access.feeding import fed
 from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.access.topics import Topic, topics
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
@@ -136,6 +137,34 @@ def test_access_list_lets_a_service_use_all_when_nothing_says_what_it_uses() -> 
     assert "user admin\ntopic read a/#\n\nuser ledger\ntopic readwrite #\n" in text
 
 
+@pytest.mark.parametrize(
+    ("awaited", "devices", "expected"),
+    [
+        # The same form: its own name, whatever else it says there.
+        ("barn/+/+/feed", ["write barn/+/%u/milk"], ("barn/+/%u/feed",)),
+        ("barn/+/+/+", ["readwrite barn/+/%u/milk"], ("barn/+/%u/+",)),
+        # Nobody in the tree publishes it: somebody does.
+        ("barn/+/eggs", [], ("barn/+/eggs",)),
+        ("barn/+/eggs", ["write silo/%u/level"], ("barn/+/eggs",)),
+        ("barn/+/eggs", ["read barn/%u/eggs"], ("barn/+/eggs",)),
+        # A topic of the tree's devices fits already.
+        ("barn/#", ["write barn/+/milk"], ()),
+        ("barn/+/milk", ["write barn/+/milk"], ()),
+        ("barn/milk/#", ["write barn/milk"], ()),
+    ],
+)
+def test_devices_may_publish_what_services_wait_for(
+    awaited: str, devices: list[str], expected: tuple[str, ...]
+) -> None:
+    """A device whose code is elsewhere is not cut off, nor let into another's topics."""
+    spoken = [item.split() for item in devices]
+    known = Callers(
+        services={"ledger": (Topic(name=awaited, access="read"),)},
+        devices=tuple(Topic(name=name, access=access) for access, name in spoken),
+    )
+    assert fed(known) == expected
+
+
 def test_access_list_is_open_and_says_so_when_nothing_is_known() -> None:
     """No topic of ours stands in a tree that has others; a certificate is still needed."""
     text = access_list(None).decode()
@@ -157,3 +186,21 @@ def test_derive_binds_the_client_id_to_the_name_unless_one_needs_two(doubled: bo
     assert (
         b"#   ledger\n" in (stage.read(PurePosixPath("bus/tls-listener.conf")) or b"")
     ) == doubled
+
+
+def test_instructions_tell_who_has_to_be_moved_and_the_override_who_would_be_cut_off() -> None:
+    """Each client of the tree that dials plaintext is named; one that dials TLS is not."""
+    moved = COMPOSE.replace(b"API=http://ledger:3000", b"BUS=mqtts://bus:8883")
+    stage = Overlay(MemoryTree(TREE | {"docker-compose.yml": moved}))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    readme = (stage.read(PurePosixPath("bus/certs/README.md")) or b"").decode()
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and "told" not in line]
+    assert "| ledger | `docker-compose.yml` | `BUS_URL` |" in rows
+    assert "| a device | `agent` | its own settings |" in rows
+    assert not [row for row in rows if "web" in row]
+    assert "-p 8883 " in readme
+    assert "5101" not in readme
+    override = (stage.read(PurePosixPath("docker-compose.mqtt-prod.yml")) or b"").decode()
+    assert "#   ledger\nservices:" in override

@@ -349,6 +349,21 @@ def test_derive_makes_the_folder_in_an_image_that_has_the_configuration() -> Non
     assert text(fixed(refused)[0], CONF) == PLAIN
 
 
+@pytest.mark.parametrize("topic", ["'$$SYS/health'", "'$SYS/health'"])
+def test_derive_mends_the_health_check_of_an_image(topic: str) -> None:
+    """A topic that is never published, and a dollar that nothing takes away in a Dockerfile."""
+    head = "FROM eclipse-mosquitto:2\nCOPY mosquitto.conf /mosquitto/config/mosquitto.conf\n"
+    recipe = f"{head}HEALTHCHECK CMD mosquitto_sub -t {topic} -C 1\n"
+    compose = SERVICE.replace("image: eclipse-mosquitto:2", "build: ./edge-mqtt-broker")
+    path = PurePosixPath("edge-layer/edge-mqtt-broker/Dockerfile")
+    base = tree(compose, **{str(path).replace("/", "__"): recipe})
+    assert path in [item.path for item in findings(base)]
+    stage, left = fixed(base)
+    assert left == ()
+    assert findings(stage) == ()
+    assert "-t '$SYS/broker/uptime' -C 1\n" in text(stage, path)
+
+
 def test_derive_leaves_a_configuration_alone_when_nothing_in_the_tree_starts_it() -> None:
     """Whoever does would lose the broker: a production one beside it speaks TLS instead."""
     path = PurePosixPath("ci/mosquitto.conf")
@@ -397,6 +412,33 @@ def test_derive_keeps_limits_when_it_renders_production_anew() -> None:
     after = parse(text(stage, PurePosixPath(path)).encode())
     assert (after.value("max_packet_size"), after.value("max_connections")) == ("99", "7")
     assert production_problems(after) == ()
+
+
+HELD = "/mosquitto/config/certs"
+MUTUAL = (
+    f"# ours\nlistener 8883\ncafile {HELD}/ca.crt\ncertfile {HELD}/server.crt\n"
+    f"keyfile {HELD}/server.key\nrequire_certificate true\nuse_identity_as_username true\n"
+    "persistence true\nallow_anonymous false\n"
+)
+
+
+@pytest.mark.parametrize("said", ["", "ciphers HIGH:!aNULL\n"])
+def test_derive_limits_the_suites_of_production_that_works(said: str) -> None:
+    """One line of a sound file changes, also where its certificate is an RSA one."""
+    path = PurePosixPath("edge-layer/edge-mqtt-broker/mosquitto.prod.conf")
+    conf = MUTUAL.replace("keyfile", f"{said}keyfile")
+    base = tree(**{str(path).replace("/", "__"): conf})
+    assert "it offers suites beyond Mozilla's intermediate profile" in [
+        item.message for item in findings(base) if item.path == path
+    ]
+    stage, left = fixed(base)
+    after = text(stage, path)
+    added = [line for line in after.splitlines() if line not in conf.splitlines()]
+    assert left == ()
+    assert findings(stage) == ()
+    assert [line.split()[0] for line in added] == ["ciphers"]
+    assert "ECDHE-RSA-AES128-GCM-SHA256" in added[0]
+    assert after.replace(added[0] + "\n", said) == conf
 
 
 def test_derive_keeps_every_listener_when_it_renders_production_anew() -> None:

@@ -449,10 +449,18 @@ def test_detect_reads_the_handler_of_a_plain_refresh(handler: bytes, is_renewal:
     router = (
         b"import { Router } from 'express'\nimport elsewhere from './elsewhere'\n"
         b"const r = Router()\nfunction rebuild(req, res) { res.json({ from: req.body.since }) }\n"
-        b"r.post('/dashboards/refresh', " + handler + b")\n"
+        b"r.post('/dashboards/refresh', " + handler + b")\nr.post('/login', elsewhere.login)\n"
     )
     tree = MemoryTree({"svc/src/figures.ts": router, "svc/package.json": MANIFEST})
     assert bool(_rules(tree)["2.2"]) == is_renewal
+
+
+def test_renewal_is_looked_for_where_nobody_signs_in() -> None:
+    """A service that only renews tokens is held to it, one that refreshes figures is not."""
+    router = b"import { Router } from 'express'\nconst r = Router()\nr.post('/refresh', %s)\n"
+    for handler, found in ((b"(q, s) => renew(q.body.token)", 1), (b"(q, s) => s.json(1)", None)):
+        tree = MemoryTree({"s/src/r.ts": router % handler, "s/package.json": MANIFEST})
+        assert _rules(tree).get("2.2") == found
 
 
 def test_detect_knows_a_renewal_by_the_path_before_it() -> None:

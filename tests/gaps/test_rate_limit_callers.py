@@ -147,11 +147,15 @@ def test_derive_reports_a_gateway_that_it_cannot_mend() -> None:
     unresolved = [item for check in rules.checks(GAP, tree) for item in check.unresolved]
     assert [(str(item.path), item.line) for item in unresolved] == [("gate/src/routes.ts", 5)]
     assert [item for change in GAP.fix(tree) for item in change.unresolved] == unresolved
+    limiter = Overlay(tree, _edits(tree)).read("accounts/src/middleware/authRateLimiter.ts") or b""
+    assert b"address === undefined || hops === 0;" in limiter
 
 
 def test_derive_trusts_no_hop_where_nothing_of_the_tree_calls() -> None:
     """Without a gateway the service's own setting holds: a number would be a guess."""
     fixed = _fixed(_tree(b"export const none = 1;\n"))
+    limiter = fixed.read("accounts/src/middleware/authRateLimiter.ts") or b""
+    assert b"hops === 0;" not in limiter
     assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-}" in (fixed.read("docker-compose.yml") or b"")
 
 
@@ -203,3 +207,56 @@ def test_derive_leaves_a_limiter_that_is_used_elsewhere() -> None:
     more = {"gate/package.json": SEVEN, "gate/src/limits.ts": UNUSED, "gate/src/other.ts": used}
     fixed = _fixed(_tree(GATE % (b"", INLINE), **more))
     assert fixed.read("gate/src/limits.ts") == UNUSED
+
+
+PYTHON = b"""import httpx
+from fastapi import FastAPI, Request
+app = FastAPI()
+BASE = "http://accounts:1"
+
+
+@app.post("/auth/login")
+async def login(%s):
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(%s)
+    return answer.json()
+"""
+ASKED = 'request.headers.get("x-forwarded-for"), request.client.host if request.client else None'
+ENTRY = f'"x-forwarded-for": ", ".join(filter(None, [{ASKED}]))'
+
+
+@pytest.mark.parametrize(
+    ("call", "after"),
+    [
+        (
+            'f"{BASE}/auth/login", json={}',
+            f'f"{{BASE}}/auth/login", json={{}}, headers={{{ENTRY}}}',
+        ),
+        ('BASE + "/auth/login", headers=known', f"headers={{**known, {ENTRY}}}"),
+        ('url="http://accounts:1/auth/login"', f", headers={{{ENTRY}}}"),
+    ],
+)
+def test_derive_has_a_python_gateway_forward_the_address(call: str, after: str) -> None:
+    """An HTTP client of Python's says for whom it asks, too."""
+    more = {
+        "desk/main.py": PYTHON % (b"request: Request", call.encode()),
+        "desk/requirements.txt": b"fastapi\nhttpx\n",
+    }
+    fixed = _fixed(_tree(b"export const none = 1;\n", **more))
+    assert after in (fixed.read("desk/main.py") or b"").decode()
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-1}" in (fixed.read("docker-compose.yml") or b"")
+
+
+def test_derive_reports_a_python_gateway_that_takes_no_request() -> None:
+    """Without the request nobody knows the client: that is told, and the route left."""
+    main = PYTHON % (b"", b'f"{BASE}/auth/login"')
+    tree = _tree(b"export const none = 1;\n", **{"desk/main.py": main, "desk/setup.py": b""})
+    (left,) = {item for check in rules.checks(GAP, tree) for item in check.unresolved}
+    assert (str(left.path), left.line) == ("desk/main.py", 10)
+
+
+def test_derive_leaves_a_python_service_that_asks_for_something_else() -> None:
+    """A route of its own, and another service's, are no sign-in that is handed on."""
+    main = PYTHON % (b"request: Request", b'f"{BASE}/orders/login-attempts"')
+    tree = _tree(b"export const none = 1;\n", **{"desk/main.py": main, "desk/setup.py": b""})
+    assert _fixed(tree).read("desk/main.py") == main

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from closeout import process
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.mqtt_session import session
-from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage
+from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage, production_stage
 from closeout.model import ProbeContext
 from tests.gaps.test_mqtt_cluster import FILES as CLUSTER
+from tests.gaps.test_mqtt_tls import MUTUAL
 from tests.support.builders import write_files
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("mosquitto")]
@@ -197,3 +199,21 @@ def test_exporter_of_a_pod_is_served_on_loopback_and_clients_over_tls(tmp_path: 
         good = mqtt.tls_context(broker.ca, broker.pair("probe-device"))
         assert mqtt.connect(broker.ports[8883], good) == "accepted"
         assert answers(broker) == {1883: "accepted"}
+
+
+@pytest.mark.needs("openssl")
+def test_production_that_worked_refuses_suites_beyond_the_intermediate_profile(
+    tmp_path: Path,
+) -> None:
+    """Its own certificate, of whatever key, is still served by those that stay."""
+    root = laid(tmp_path, FARM | {"bus/mosquitto.prod.conf": MUTUAL.encode()})
+    stage = production_stage(ProbeContext(root=root, scratch=tmp_path))
+    with mosquitto.serving(stage.container) as broker:
+        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{broker.ports[8883]}", "-tls1_2"]
+        certificate, key = broker.pair("probe-device")
+        argv += ["-cert", str(certificate), "-key", str(key), "-CAfile", str(broker.ca), "-cipher"]
+        codes = {
+            suite: process.run([*argv, suite], deadline=10).code
+            for suite in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256")
+        }
+    assert codes == {"ECDHE-ECDSA-AES128-SHA256": 1, "ECDHE-ECDSA-AES128-GCM-SHA256": 0}

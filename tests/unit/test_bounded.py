@@ -4,7 +4,7 @@ Growth is held by counting: a file twice as long may take little more than twice
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +16,8 @@ from closeout.engine import rules
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps import GAPS
+from closeout.gaps.cors.express import detect
+from closeout.parsing.typescript_values import Leaf, TypeScriptValues
 from tests.support import hostile
 from tests.support.monorepos import space_for
 
@@ -160,3 +162,25 @@ def test_steps_grow_with_the_length_of_a_file(language: str) -> None:
 
     work(10)  # what is loaded once
     assert work(1600) < 6 * work(400)
+
+
+def test_function_that_many_places_call_is_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it returns is the same for all of them."""
+    followed = []
+    honest = TypeScriptValues._answered  # noqa: SLF001 - counted
+
+    def answered(self: TypeScriptValues, function: Leaf, depth: int) -> Iterator[Leaf]:
+        followed.append(function)
+        return honest(self, function, depth)
+
+    monkeypatch.setattr(TypeScriptValues, "_answered", answered)
+    origins = b"export function origins() { return ['https://a.example']; }\n"
+    counts = set()
+    for number in (3, 30):
+        script = EXPRESS + "import { origins } from './origins';\n"
+        script += "app.use(cors({ origin: origins() }));\n" * number
+        tree = MemoryTree({"s/index.ts": script.encode(), "s/origins.ts": origins})
+        assert detect.look(tree).opened == ()
+        counts.add(len(followed))
+        followed.clear()
+    assert counts == {1}

@@ -151,7 +151,7 @@ def test_tasks_of_an_adopted_monorepo_load_none_of_its_modules(tmp_path: Path) -
     root = _foreign(tmp_path / "root")
     assert init.adopt(str(root)) is ExitCode.SETTLED
     done = _ended([PROGRAMS / "invoke", "detect.all"], root, CLOSEOUT_CACHE=str(tmp_path / "c"))
-    assert done.returncode in {ExitCode.GAPS_LEFT, ExitCode.UNPROVEN}, done.stderr
+    assert "0 places open" in done.stdout, done.stderr
     assert _ran(root) == []
 
 

@@ -339,6 +339,17 @@ def test_node_is_given_what_its_deployment_gives_and_what_it_asks_for(tmp_path: 
     assert "filled: COOP_NAME, GATE_TOKEN, NEST_SIZE" in up.manner
 
 
+def test_what_one_file_leaves_blank_another_one_fills(tmp_path: Path) -> None:
+    """The example names a variable, the development's compose file has its value."""
+    compose = "services:\n  barn:\n    build: ./barn\n    environment:\n      NEST_SIZE: '3'\n"
+    files = {"barn/.env.example": "NEST_SIZE=\n", "docker-compose.dev.yml": compose}
+    tree = _laid(tmp_path, {**files, "barn/package.json": "{}"})
+    member = Member(name="barn", folder=PurePosixPath("barn"), kind=EXPRESS)
+    launch = node_launch(tree / "barn", {}, entry="server.js")
+    given = filling.filled(launch, tree, member, "Error: a nest has no size")
+    assert given.environment["NEST_SIZE"] == "3"
+
+
 def test_the_entry_point_is_the_source_of_what_the_image_starts(tmp_path: Path) -> None:
     """The last command of the Dockerfile counts; packages come from what it imports."""
     folder = _laid(

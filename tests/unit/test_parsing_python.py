@@ -167,11 +167,38 @@ def test_services_report_a_candidate_that_does_not_parse() -> None:
 )
 def test_package_of_follows_the_imports_of_the_file(imports: bytes, expected: str) -> None:
     """A new import is written in the way the file writes its own."""
-    module = parse(imports)
+    main, config = PurePosixPath("svc/app/main.py"), PurePosixPath("svc/app/config.py")
+    modules = {main: parse(imports), config: parse(b"")}
 
-    found = package_of(module, PurePosixPath("svc/app/main.py"), PurePosixPath("svc"))
+    assert package_of(modules, main, PurePosixPath("svc")) == expected
 
-    assert found == expected
+
+@pytest.mark.parametrize(
+    ("files", "launch", "expected"),
+    [
+        ({"desk/main.py": "from desk.config import X", "desk/config.py": ""}, "", "desk."),
+        ({"desk/main.py": "import os", "desk/config.py": ""}, "uvicorn desk.main:app", "desk."),
+        ({"desk/main.py": "import os", "desk/config.py": ""}, "uvicorn main:app", ""),
+        ({"desk/main.py": "import config", "desk/config.py": ""}, "", ""),
+        (
+            {"desk/api/v1/main.py": "from settings import X", "desk/settings.py": ""},
+            "",
+            "api.v1.",
+        ),
+        (
+            {"desk/api/main.py": "", "desk/run.py": "from api.main import app"},
+            "",
+            "api.",
+        ),
+    ],
+    ids=["own-package", "launched-so", "launched-flat", "flat", "below-the-root", "by-another"],
+)
+def test_package_of_follows_the_service(files: dict[str, str], launch: str, expected: str) -> None:
+    """Where the package is imported from shows in its modules' imports, and in what starts it."""
+    modules = {PurePosixPath(path): parse(text.encode()) for path, text in files.items()}
+    main = next(path for path in modules if path.stem == "main")
+
+    assert package_of(modules, main, PurePosixPath("desk"), launch.encode()) == expected
 
 
 def test_import_line_goes_after_a_parenthesised_import() -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from closeout.fs.tree import DiskTree, digest
+from closeout.cli.session import ProbeAnswer, recorded
+from closeout.fs.tree import DiskTree, MemoryTree, digest
 from closeout.harness.boot import NotBooted, booted, launch_of, python_launch
 from closeout.harness.http import NoAnswerError, Request, ask
 from closeout.harness.probe_runner import ProbeOutcome, run_battery
-from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.process import pace
+from closeout.runs import evidence_store
 from tests.support.tiny import (
     broken_service,
     importing_service,
@@ -315,8 +317,13 @@ def test_an_app_that_its_image_never_starts_proves_nothing(
     folder = tiny_service(trees / "after", SERVICE, "up")
     (folder / "Dockerfile").write_text(f"FROM a\nCMD {command}\n")
     (outcome,) = _run(trees, _probe(_is_up, SERVICE), before=None)
-    assert outcome.after.passed is passed
-    assert ("`mlflow server`, never the app" in outcome.after.observed) is (passed is None)
+    seen = outcome.after
+    assert seen.passed is passed
+    assert ("`mlflow server`, never the app" in seen.observed) is (passed is None)
+    answers = [ProbeAnswer(probe=f"tiny.{at}", criterion="1.1", seen=seen) for at in "ab"]
+    answers[1] = replace(answers[1], seen=replace(seen, observed=f"{seen.observed} and more"))
+    told = evidence_store.causes(recorded(MemoryTree({}), answers, Means.LIVE))
+    assert [len(cause.probes) for cause in told] == ([2] if passed is None else [])
 
 
 def test_probe_boots_a_process_of_its_own_with_another_environment(trees: Path) -> None:

@@ -1,5 +1,7 @@
 """Run folders remember which monorepo they were about, and can be rolled back."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -106,6 +108,44 @@ def test_run_is_not_undone_in_another_tree(tmp_path: Path, root: Path) -> None:
     assert caught.value.reference == "run-of-another-tree"
     assert f"--root {root}" in caught.value.hint
     assert (root / "a.txt").read_bytes() == (other / "a.txt").read_bytes() == b"2"
+
+
+def _two_runs(reports: Path, root: Path) -> None:
+    """Let two runs write to a tree, the second over the first."""
+    for before, after in ((b"1", b"2"), (b"2", b"3")):
+        run = store.start(reports, root, "fix")
+        edit = replace(EDIT, before=before, after=after)
+        transaction.commit(root, [edit], run=run.id, kept=run.journal)
+
+
+def test_runs_are_undone_after_their_tree_moved(tmp_path: Path, root: Path) -> None:
+    """One after the other, and by the run's name too."""
+    reports = tmp_path / "reports"
+    _two_runs(reports, root)
+    moved = root.rename(tmp_path / "moved")
+    assert len(store.undoable(reports, moved)) == 2
+    store.undo(store.newest_undoable(reports, moved), moved)
+    assert (moved / "a.txt").read_bytes() == b"2"
+    (run,) = store.undoable(reports, moved)
+    store.undo(store.find(reports, run.id), moved)
+    assert (moved / "a.txt").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("why", ["edited", "still there", "damaged"])
+def test_run_about_another_place_is_none_of_this_tree(tmp_path: Path, root: Path, why: str) -> None:
+    """A copy of a tree that stands, other bytes, a journal that nobody can read."""
+    reports = tmp_path / "reports"
+    _two_runs(reports, root)
+    copy = write_files(tmp_path / "copy", {"a.txt": b"mine" if why == "edited" else b"3"})
+    if why != "still there":
+        shutil.rmtree(root)
+    if why == "damaged":
+        for document in reports.glob("*/undo/journal.json"):
+            document.write_text("[]")
+    assert store.undoable(reports, copy) == ()
+    with pytest.raises(CloseoutError) as caught:
+        store.newest_undoable(reports, copy)
+    assert caught.value.reference == "nothing-to-undo"
 
 
 def test_run_folder_is_for_its_owner_alone(tmp_path: Path, root: Path) -> None:

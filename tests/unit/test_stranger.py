@@ -14,6 +14,9 @@ from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import MemoryTree
 from closeout.gaps import GAPS
+from closeout.gaps.cors import probes as cors_probes
+from closeout.harness.http import Answer, Request
+from closeout.model import ProbeContext, Service
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import EVERY_SUBJECT, snapshot, write_files
@@ -277,3 +280,27 @@ def test_workflow_installs_nothing_that_nobody_named(shop: Workspace) -> None:
     assert 'test -n "$CLOSEOUT"' in workflow
     with pytest.raises(CloseoutError, match="pip can be told"):
         init.adopt(str(shop.root), '"; rm -rf /')
+
+
+@pytest.mark.parametrize(("methods", "asked"), [("GET", "GET"), ("POST,PUT", "POST"), ("", "GET")])
+def test_headers_are_asked_for_with_a_method_that_the_service_takes(
+    monkeypatch: pytest.MonkeyPatch, methods: str, asked: str
+) -> None:
+    """A service that only reads is not asked for POST, and the origin is the tree's own."""
+    put: list[Request] = []
+
+    def answer(_: ProbeContext, __: str, request: Request) -> Answer:
+        put.append(request)
+        return Answer(status=200, headers=(), body=b"")
+
+    monkeypatch.setattr(cors_probes, "ask", answer)
+    service = Service(name="api", folder=PurePosixPath("services/api"), kind="fastapi")
+    named = {"closeout.toml": b'[names]\norigins = ["http://localhost:3001"]\n'}
+    made = {item.id: item for item in cors_probes.probes_of(MemoryTree(SHOP | named), service)}
+    context = ProbeContext(root=Path(), scratch=Path(), settings={"methods.api": methods})
+    assert made["cors.named-headers-allowed@api"].run(context).passed
+    (request,) = put
+    assert ("Access-Control-Request-Method", asked) in request.headers
+    assert ("Origin", "http://localhost:3001") in request.headers
+    without = cors_probes.probes_of(MemoryTree(SHOP), service)
+    assert not {"cors.allowed-origin@api", "cors.own-methods@api"} & {item.id for item in without}

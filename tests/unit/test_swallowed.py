@@ -25,6 +25,7 @@ TOLD_ELSEWHERE = {
     "formats/manifests.py:documents_at": "validate(), unread_manifests, unparsable.chart_values",
     "formats/kustomize.py:_patched": "it says that the patch is no YAML",
     "formats/kustomize.py:_operated": "it says what the operation misses",
+    "formats/npm.py:_is_workspace": "a manifest above that cannot be read names no members",
     "formats/schemas/__init__.py:_core_validator": "no schema of that kind: told as unknown",
     "formats/npm.py:_is_workspace": "a manifest above that is none speaks of no workspaces",
     "formats/settings_delivery.py:compose_edits": "undelivered() keeps telling the place",

@@ -159,3 +159,40 @@ def test_source_below_a_folder_of_certificates_is_judged_and_makes_evidence_stal
     assert digest(DiskTree(root)) == before
     (folder / "main.py").write_bytes(hostile.WILDCARD)
     assert digest(DiskTree(root)) != before
+
+
+_ERROR = (
+    "compose : level=warning msg=something is not set\r\n"
+    "At C:\\\\jobs\\\\check.ps1:7 char:3\r\n"
+    "    + CategoryInfo          : NotSpecified: (level=warning:String) [], RemoteException\r\n"
+    "    + FullyQualifiedErrorId : NativeCommandError\r\n \r\n"
+)
+_OUTPUT = "name: barn\r\nservices:\r\n  api:\r\n    image: x\r\n"
+
+
+def test_output_that_powershell_kept_is_told_and_blocks_nothing(tmp_path: Path, root: Path) -> None:
+    """It begins with an error message: no program takes it for what its name says."""
+    _, before, _ = _judged(tmp_path, root)
+    record = root / "cloud-layer/checks/compose.resolved.yml"
+    record.parent.mkdir()
+    record.write_bytes((_ERROR + _OUTPUT).encode("utf-16"))
+    code, verdicts, unreadable = _judged(tmp_path, root)
+    assert verdicts == before
+    assert unreadable == ["cloud-layer/checks/compose.resolved.yml"]
+    assert code is not ExitCode.SETTLED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _OUTPUT.encode("utf-16"),
+        (_ERROR + _OUTPUT).encode(),
+        (_OUTPUT + "#" * 20_000 + _ERROR).encode("utf-16"),
+    ],
+    ids=["no error", "not UTF-16", "error far behind"],
+)
+def test_what_only_resembles_such_output_blocks(content: bytes, tmp_path: Path, root: Path) -> None:
+    """It may be a compose file that somebody starts once it is mended."""
+    (root / "cloud-layer/compose.resolved.yml").write_bytes(content)
+    _, verdicts, _ = _judged(tmp_path, root)
+    assert [verdicts[each] for each in ("1.2", "1.3", "10.3")] == ["BLOCKED"] * 3

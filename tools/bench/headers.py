@@ -39,7 +39,7 @@ def measure(python: Path, scratch: Path, *, rounds: int = 9) -> Mapping[str, Cos
 
     `python` is the interpreter of the services' environment.
     """
-    module = resources.render("headers/security_headers.py.j2", {})
+    module = resources.render("headers/security_headers.py.j2", {"page_hosts": ""})
     writer.durable_write(scratch / "security_headers.py", module)
     seen: dict[str, list[tuple[float, float]]] = {variant: [] for variant in VARIANTS}
     with ExitStack() as stack:

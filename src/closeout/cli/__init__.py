@@ -15,6 +15,9 @@ def namespace(home: Path, *more: Collection) -> Collection:
     `more` are collections that this `tasks.py` offers beside ours.
     """
     # The parser lives below here too, and starts without Invoke.
-    from closeout.cli.collections import gather  # noqa: PLC0415 - as the line before says
+    from closeout.cli import early  # noqa: PLC0415 - as the line before says
+
+    early.quiet()
+    from closeout.cli.collections import gather  # noqa: PLC0415 - the same
 
     return gather(home, *more)

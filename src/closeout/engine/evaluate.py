@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.rules import Detection
 from closeout.engine.subjects import Absent
+from closeout.fs.prefilter import RECORD
 from closeout.fs.walk import FOLDER
 from closeout.model import (
     Check,
@@ -113,18 +114,25 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
 
 def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
     """Return that a criterion does not apply; what could not be read may hold its subject."""
-    because = case.absent[criterion.id]
-    if not case.unreadable:
-        return _ruled(criterion, Verdict.NOT_APPLICABLE, because)
-    told = ", ".join(str(item.path) for item in case.unreadable)
-    return _ruled(criterion, Verdict.UNPROVEN, f"{because} that can be read, but for {told}")
+    absence = case.absent[criterion.id]
+    hidden = (item for item in case.unreadable if item.detail != RECORD)
+    told = ", ".join(
+        str(item.path)
+        for item in hidden
+        if item.detail.startswith(FOLDER) or absence.may_be_in(item.path)
+    )
+    if not told:
+        return _ruled(criterion, Verdict.NOT_APPLICABLE, absence.because)
+    because = f"{absence.because} that can be read, but for {told}"
+    return _ruled(criterion, Verdict.UNPROVEN, because)
 
 
 def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
     """Return the unreadable files that one of the checks would have had to look into.
 
     A check asks files by their kind: the suffix, or the whole name where a suffix says little. A
-    folder may hold any kind. What the checks themselves refuse is left out.
+    folder may hold any kind. What the checks themselves refuse is left out, and so is what is no
+    source at all.
     """
     kinds = {_kind(path) for check in checks for path in check.examined}
     told = {item.path for check in checks for item in check.unresolved}
@@ -133,6 +141,7 @@ def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[
         for item in unreadable
         if kinds
         and item.path not in told
+        and item.detail != RECORD
         and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
     ]
 

@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from closeout.console import failures
 from closeout.errors import CloseoutError
 from closeout.formats.declarations import FILE, asked_gaps
-from closeout.model import Gap, Tree
+from closeout.model import FileQuestion, Gap, Subject, Tree, Unresolved
 
-Absent = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Why a criterion does not apply, and what the files were asked for it."""
+
+    because: str
+    questions: tuple[FileQuestion, ...] = ()
+
+    def may_be_in(self, path: PurePosixPath) -> bool:
+        """Return whether a file's content could have been what was not found."""
+        return any(
+            item.concerns(path) and (not item.suffixes or path.suffix in item.suffixes)
+            for item in self.questions
+        )
+
+
+Absent = Mapping[str, Absence]
 """The id of each criterion that does not apply to a tree, and why."""
+
+
+class _Asked:
+    """A tree that takes note of what its files' content is asked for."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.questions: list[FileQuestion] = []
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        return self._tree.paths()
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        return self._tree.ending(suffixes)
+
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
+        self.questions.append(question)
+        return self._tree.candidates(question)
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        return self._tree.read(path)
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        return self._tree.sha256(path)
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        return self._tree.mode(path)
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        return self._tree.unreadable()
 
 
 def absent(gap: Gap, tree: Tree) -> Absent:
@@ -21,13 +69,21 @@ def absent(gap: Gap, tree: Tree) -> Absent:
     asked = asked_gaps(tree)
     if asked is not None and gap.slug not in asked:
         numbers = (*gap.criteria, *(item for each in gap.subjects for item in each.criteria))
-        return dict.fromkeys(numbers, f"{FILE} leaves out the gap {gap.slug}")
+        left_out = Absence(because=f"{FILE} leaves out the gap {gap.slug}")
+        return dict.fromkeys(numbers, left_out)
     return {
-        number: subject.absence
+        number: absence
         for subject in gap.subjects
-        if not subject.is_in(tree)
+        if (absence := _absence(subject, tree)) is not None
         for number in subject.criteria
     }
+
+
+def _absence(subject: Subject, tree: Tree) -> Absence | None:
+    asked = _Asked(tree)
+    if subject.is_in(asked):
+        return None
+    return Absence(because=subject.absence, questions=tuple(asked.questions))
 
 
 def absent_of(gaps: Iterable[Gap], tree: Tree) -> Absent:
@@ -35,7 +91,7 @@ def absent_of(gaps: Iterable[Gap], tree: Tree) -> Absent:
 
     Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Absence] = {}
     for gap in gaps:
         try:
             found |= absent(gap, tree)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.fs.prefilter import is_record
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import syntax, typescript
 
@@ -35,7 +36,9 @@ def among(tree: Tree, paths: Iterable[PurePosixPath]) -> tuple[Unresolved, ...]:
             line=trouble.line,
         )
         for path in paths
-        if (content := tree.read(path)) is not None and (trouble := syntax.trouble(path, content))
+        if (content := tree.read(path)) is not None
+        and not is_record(content)
+        and (trouble := syntax.trouble(path, content))
     )
 
 

@@ -133,3 +133,21 @@ _TEXTS = frozenset(
 
 ILLEGIBLE = question(_TEXTS, lambda content: b"\0" in content)
 """Which sources are no text that a parser takes, such as UTF-16: no other question would meet."""
+
+_POWERSHELL = "FullyQualifiedErrorId : ".encode("utf-16-le")
+_HEAD = 16 * 1024
+
+RECORD = "not a source: PowerShell kept a program's output here, an error message first"
+
+
+def is_record(content: bytes) -> bool:
+    """Return whether a file is what PowerShell kept of a program's output and of its errors.
+
+    Such a file is UTF-16 and begins with the record of an error: it is in no language, whatever
+    its name says, and no program reads it.
+    """
+    return content.startswith(b"\xff\xfe") and _POWERSHELL in content[:_HEAD]
+
+
+RECORDED = question(_TEXTS, is_record)
+"""Which files with the name of a source are such records."""

@@ -80,7 +80,9 @@ class DiskTree:
 
     def _ask(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
         met = self._answered(path, questions)
-        if met & prefilter.ILLEGIBLE.bit:
+        if met & prefilter.RECORDED.bit:
+            self._refuse(path, prefilter.RECORD)
+        elif met & prefilter.ILLEGIBLE.bit:
             self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
         return met
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -44,13 +44,19 @@ def revert(kept: Path, root: Path) -> tuple[PurePosixPath, ...]:
         return _revert(kept, root, "", due, _undoing)
 
 
-def stands(kept: Path, root: Path) -> bool:
-    """Return whether every file is as the run that kept a journal wrote it."""
+def stands(kept: Path, root: Path, beneath: Sequence[Path] = ()) -> bool:
+    """Return whether every file is as the run that kept a journal wrote it.
+
+    What the runs that kept the journals `beneath`, newest first, wrote over it is thought away.
+    """
+    below = {entry.path: entry.before for other in beneath for entry in read_kept(other).files}
     with opened(root) as top, suppress(RefusedError, OSError):
-        return all(
-            journals.sha256(place.look(top, entry.path).content) == entry.after
-            for entry in read_kept(kept).files
-        )
+        for entry in read_kept(kept).files:
+            if entry.path not in below:
+                below[entry.path] = journals.sha256(place.look(top, entry.path).content)
+            if below[entry.path] != entry.after:
+                return False
+        return True
     return False
 
 

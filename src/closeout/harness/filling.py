@@ -49,5 +49,6 @@ def _deployment(tree: Path, member: Member) -> Mapping[str, str]:
     found: dict[str, str] = {**deployed.examples(disk, member.folder)}
     for item in deployed.environments(disk, member.folder):
         for name, value in item.variables.items():
-            found.setdefault(name, value)
+            # What one file leaves blank, another may say.
+            found[name] = found.get(name) or value
     return found

@@ -22,6 +22,7 @@ from closeout.harness import boot, postgres
 from closeout.harness.fleet import LAYERS, Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.model.probes import NO_PROOF
 from closeout.process import pace
 
 LOCKS = "locks"
@@ -236,9 +237,9 @@ def _no_proof(probe: Probe, need: str, fleet: Fleet, *, passed: bool | None) -> 
     """Return why a service's answer says nothing of the service as it is deployed, if so."""
     stubbed = sorted(probe.packages & set(fleet.up[need].names("stubbed")))
     if stubbed and passed is not None:
-        return f"no proof: {', '.join(stubbed)} is what is asked about, and a stub in {need}"
+        return f"{NO_PROOF}{', '.join(stubbed)} is what is asked about, and a stub in {need}"
     if need in fleet.others and passed:
-        return f"no proof: what starts {need} is `{fleet.others[need]}`, never the app asked here"
+        return f"{NO_PROOF}what starts {need} is `{fleet.others[need]}`, never the app asked here"
     return ""
 
 

@@ -40,6 +40,10 @@ class Measure:
     floor: float | None = None
 
 
+NO_PROOF = "no proof: "
+"""How an observation begins that says nothing of the service as it is deployed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIns:
     """What a launcher put in the place of what, so that one service starts."""

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start
 from closeout.parsing.python import AppCreation, Module
 
 
-def package_of(module: Module, path: PurePosixPath, folder: PurePosixPath) -> str:
+def package_of(
+    modules: Mapping[PurePosixPath, Module],
+    path: PurePosixPath,
+    folder: PurePosixPath,
+    launch: bytes = b"",
+) -> str:
     """Return what stands before a sibling's name in an import of `path`: `app.`, `.` or ''.
 
-    It follows the imports that the module already makes; without any it asks where the file
-    stands below the service's `folder`.
+    It follows the imports that this module makes of the service's `modules`, then those that the
+    others make, then what `launch`, the text that starts the service, calls it; without any it
+    asks where the file stands below the service's `folder`.
     """
-    parts = path.relative_to(folder).parent.parts
-    origins = [node for node in module.import_statements if isinstance(node, ast.ImportFrom)]
-    if any(node.level for node in origins):
+    module = modules[path]
+    if any(isinstance(node, ast.ImportFrom) and node.level for node in module.import_statements):
         return "."
-    dotted = [node.module or "" for node in origins]
-    for depth in range(len(parts)):
-        if any(name.split(".")[0] == parts[depth] for name in dotted):
-            return f"{'.'.join(parts[depth:])}."
+    launched = re.search(rb"((?:\w+\.)*%s):\w+" % re.escape(path.stem).encode(), launch)
+    told = launched[1].decode() if launched else ""
+    for names in (_imported(module), *map(_imported, modules.values()), (told,)):
+        root = next((root for name in names for root in _roots(name, path, modules)), None)
+        if root is not None:
+            return "".join(f"{part}." for part in path.parent.relative_to(root).parts)
+    parts = path.relative_to(folder).parent.parts
     return f"{parts[-1]}." if parts and parts[-1] not in {"src", "."} else ""
+
+
+def _imported(module: Module) -> Iterator[str]:
+    """Yield the dotted names that a module imports, from the top."""
+    for node in module.import_statements:
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{item.name}" for item in node.names)
+            yield node.module or ""
+        else:
+            yield from (item.name for item in node.names)
+
+
+def _roots(
+    name: str, path: PurePosixPath, modules: Iterable[PurePosixPath]
+) -> Iterator[PurePosixPath]:
+    """Yield the folders above `path` from which a dotted name is one of the `modules`."""
+    parts = tuple(name.split("."))
+    for other in modules if name else ():
+        held = other.parent if other.stem == "__init__" else other.with_suffix("")
+        if held.parts[-len(parts) :] == parts:
+            root = PurePosixPath(*held.parts[: -len(parts)])
+            if root in path.parents:
+                yield root
 
 
 def import_line(module: Module, text: str) -> Splice:

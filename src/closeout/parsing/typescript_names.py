@@ -30,6 +30,7 @@ class Names:
     def __init__(self, tree: Tree) -> None:
         """Read from `tree`."""
         self._tree = tree
+        self._known: dict[tuple[PurePosixPath, str], list[Value]] = {}
 
     def root(self, path: PurePosixPath) -> Node | None:
         """Return the root of the file's syntax tree, or None."""
@@ -49,7 +50,9 @@ class Names:
         found = _visible(_declared(root).get(name, ()), at)
         if found:
             return [(path, value) for value in (*found, *_assigned(root).get(name, ()))]
-        return list(self._imported(path, name))
+        if (path, name) not in self._known:
+            self._known[path, name] = list(self._imported(path, name))
+        return self._known[path, name]
 
     def definition(self, path: PurePosixPath, name: str) -> Value | None:
         """Return the first definition of `name` wherever in the file, else what it imports so."""

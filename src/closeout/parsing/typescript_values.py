@@ -70,6 +70,8 @@ class TypeScriptValues:
         """The variables that numbers were asked for, set or not."""
         self._environment = environment or {}
         self._left = _MOST
+        self._answers: dict[tuple[PurePosixPath, int, int], list[Leaf]] = {}
+        """What functions return, by where they stand: many places may call the same one."""
 
     def at(self, path: PurePosixPath, place: SourceRange) -> tuple[Leaf, ...]:
         """Return what the expression at `place` of the file `path` can come to."""
@@ -225,7 +227,17 @@ class TypeScriptValues:
                 if item.kind in FUNCTIONS:
                     yield from self._returned(item, depth)
 
-    def _returned(self, function: Leaf, depth: int) -> Iterator[Leaf]:
+    def _returned(self, function: Leaf, depth: int) -> list[Leaf]:
+        key = function.path, function.node.start_byte, function.node.end_byte
+        if key in self._answers:
+            self._left -= len(self._answers[key])
+            return self._answers[key]
+        found = list(dict.fromkeys(self._answered(function, depth)))
+        if self._left >= 0:  # nothing was left out
+            self._answers[key] = found
+        return found
+
+    def _answered(self, function: Leaf, depth: int) -> Iterator[Leaf]:
         body = function.node.child_by_field_name("body")
         if body is None:
             return

@@ -14,6 +14,7 @@ import msgspec
 from closeout.errors import CloseoutError
 from closeout.fs import codec, writer
 from closeout.model import Digest, Means, Measure, Observation, ProofKind, StandIns, Text
+from closeout.model.probes import NO_PROOF
 from closeout.model.verdicts import Evidence
 from closeout.runs import store
 
@@ -157,6 +158,7 @@ def half_seen(seen: Observation, reason: str) -> Observation:
 
 def _lost(item: Evidence) -> str:
     if item.passed is None:
-        return item.observed
+        is_answered = item.observed.startswith(NO_PROOF)
+        return item.observed.partition("; ")[0] if is_answered else item.observed
     _, is_half, reason = item.observed.rpartition(_UNASKED)
     return f"before the fix {reason}" if is_half and item.before is None else ""

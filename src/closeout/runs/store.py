@@ -7,8 +7,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -76,12 +76,18 @@ def of_root(reports: Path, root: Path) -> Iterator[Run]:
 
 
 def _about(reports: Path, root: Path, wanted: Callable[[Path], bool]) -> Iterator[Run]:
-    if not reports.is_dir():
-        return
-    places = (place for place in reports.iterdir() if not place.is_symlink() and _is_run(place))
-    for place in sorted(places, reverse=True):
-        if wanted(place) and _root(place) == str(root):
+    for place in _places(reports, wanted):
+        if _root(place) == str(root):
             yield Run(id=place.name, folder=place, root=root)
+
+
+def _places(reports: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield the folders of such runs, newest first."""
+    if reports.is_dir():
+        places = (place for place in reports.iterdir() if not place.is_symlink())
+        for place in sorted(places, reverse=True):
+            if _is_run(place) and wanted(place):
+                yield place
 
 
 def kept(folder: Path, pattern: str) -> list[Path]:
@@ -120,13 +126,33 @@ def drop(run: Run) -> None:
 
 
 def undoable(reports: Path, root: Path) -> tuple[Run, ...]:
-    """Return the runs about `root` that wrote files and were not undone, newest first."""
-    return tuple(_about(reports, root, lambda place: journal.is_undoable(place / _UNDO)))
+    """Return the runs about `root` that wrote files and were not undone, newest first.
+
+    Those about a tree that was moved here since are among them: nothing is left at its place, and
+    every file here is as the run wrote it, once what younger runs wrote is thought away.
+    """
+    found: list[Run] = []
+    for place in _places(reports, lambda place: journal.is_undoable(place / _UNDO)):
+        run = Run(id=place.name, folder=place, root=Path(_root(place)))
+        if run.root == root or _moved(run, root, found):
+            found.append(replace(run, root=root))
+    return tuple(found)
+
+
+def _moved(run: Run, root: Path, younger: Sequence[Run]) -> bool:
+    if os.path.lexists(run.root):
+        return False
+    try:
+        if undoing.read_kept(run.journal).files:
+            return undoing.stands(run.journal, root, [item.journal for item in younger])
+    except CloseoutError:  # a damaged run about a tree that is nowhere stands in nobody's way
+        return False
+    return False
 
 
 def undo(run: Run, root: Path) -> tuple[PurePosixPath, ...]:
     """Put back every byte from before `run` in the tree at `root`; returns the restored paths."""
-    if run.root != root:
+    if run.root != root and os.path.lexists(run.root):
         raise CloseoutError(
             "run-of-another-tree",
             f"run {run.id} is about {run.root}, not {root}.",

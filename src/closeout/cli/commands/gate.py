@@ -35,6 +35,8 @@ def run(options: argparse.Namespace, home: Path) -> ExitCode:
 
 def _interpreters(options: argparse.Namespace) -> session.Interpreters:
     if options.environments is None:
+        if options.python is not None:
+            interpreter(options)  # one that is named is looked for, whether a gate needs it or not
         return lambda _: interpreter(options)
     # Absolute: a suite runs in another folder.
     return session.environments_in(options.environments.absolute())

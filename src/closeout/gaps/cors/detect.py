@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.gaps.cors.fastapi.handwritten import open_headers
+from closeout.gaps.cors.fastapi.sockets import open_sockets
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
@@ -34,6 +35,7 @@ class Flaw(Enum):
     WILDCARD = "trusts every origin"
     PATTERN = "trusts every origin by a regular expression"
     HEADER = "answers any origin with an Access-Control-Allow-Origin written by hand"
+    SOCKET = "lets every origin connect to its socket.io server"
     UNREADABLE = "takes its policy from options that cannot be read"
     NOT_CONFIGURABLE = f"does not take its origins from {VARIABLE}"
     MISSING = "has no cross-origin policy, so no list of trusted origins"
@@ -41,12 +43,16 @@ class Flaw(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flawed:
-    """One place of a service with its flaw; `call` is None where no call makes the policy."""
+    """One place of a service with its flaw; `call` is None where no call makes the policy.
+
+    `value` is what a socket.io server is told.
+    """
 
     path: PurePosixPath
     line: int
     flaw: Flaw
     call: CorsCall | None = None
+    value: ast.expr | None = None
 
 
 def open_policies(service: FastApiService) -> Iterator[Flawed]:
@@ -68,6 +74,8 @@ def open_policies(service: FastApiService) -> Iterator[Flawed]:
             if not _is_readable(service, path, call) or _is_untried(service, path, call):
                 yield Flawed(path=path, line=call.line, flaw=Flaw.UNREADABLE, call=call)
     for path, module in service.modules.items():
+        for value in open_sockets(module):
+            yield Flawed(path=path, line=value.lineno, flaw=Flaw.SOCKET, value=value)
         for line in open_headers(module):
             yield Flawed(path=path, line=line, flaw=Flaw.HEADER)
 
@@ -94,6 +102,13 @@ def _is_untried(service: FastApiService, path: PurePosixPath, call: CorsCall) ->
     given = _given(service, path, call, "allow_origin_regex")
     texts = (text for node, module in given for text in service.values.strings(node, module))
     return any(_compiled(text) is None for text in texts)
+
+
+def is_closed(service: FastApiService, module: Module, pattern: ast.expr) -> bool:
+    """Return whether an origin's pattern is known, and takes no stranger."""
+    texts = service.values.strings(pattern, module)
+    is_known = bool(texts) and all(_compiled(text) is not None for text in texts)
+    return is_known and not _admits_strangers(texts)
 
 
 def unconfigurable(service: FastApiService) -> Iterator[Flawed]:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
 from closeout.fs.tree import Overlay
-from closeout.gaps.cors.detect import Flaw, Flawed, absent_policies, open_policies, unconfigurable
+from closeout.gaps.cors.detect import (
+    Flaw,
+    Flawed,
+    absent_policies,
+    open_policies,
+    unconfigurable,
+)
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
+from closeout.gaps.cors.fastapi.options import declared, kept, listed
+from closeout.gaps.cors.page_headers import sent
+from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, request_headers, services
@@ -34,16 +43,20 @@ class _Policy:
     content: bytes
     stem: str
     """The module's name without its suffix."""
+    launch: bytes
+    """The text that starts the service, empty where it has none of its own."""
+    headers: frozenset[str]
+    """The request headers that it reads, and that are not on every policy's list."""
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return a changeset for every service with an open policy, and one for the compose files."""
     found = services(tree)
     changes = [*(_changeset(tree, service) for service in found), *express_changes(tree)]
-    kept = sorted(
+    changed = sorted(
         (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
     )
-    overlay = Overlay(tree, (edit for item in kept for edit in item.edits))
+    overlay = Overlay(tree, (edit for item in changed for edit in item.edits))
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
     written = (text for service in found for text in _written_origins(service))
@@ -53,8 +66,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         ("charts", tuple(reaching.chart_edits(overlay, folders))),
     ):
         if edits:
-            kept.append(Changeset(name=name, edits=edits))
-    return tuple(kept)
+            changed.append(Changeset(name=name, edits=edits))
+    return tuple(changed)
 
 
 def _changeset(tree: Tree, service: FastApiService) -> Changeset:
@@ -123,15 +136,20 @@ def _module_edits(
     module = service.modules[path]
     policy = _policy(tree, service, path)
     calls = [place.call for place in places if place.call is not None]
-    splices = [_import(policy, path, module, len(calls))]
+    sockets = [place.value for place in places if place.value is not None]
+    names = ["allowed_origins"] * bool(sockets) + ["install_cors"] * (len(places) > len(sockets))
+    splices = [_import(policy, path, module, len(calls), names)]
     splices += _dead_wildcards(service, module, calls)
+    for value in sockets:
+        span = module.span(value)
+        splices.append(Splice(start=span.start, end=span.end, text="list(allowed_origins())"))
     for place in places:
         if place.call is not None:
-            splices += _replacement(service, place, module, place.call)
-        else:
+            splices += _replacement(policy, place, module, place.call)
+        elif place.value is None:
             app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
             indent = indentation(module.content, module.span(app.statement).start)
-            splices.append(after_creation(module, app, _call(service, app.name, {}, indent)))
+            splices.append(after_creation(module, app, _call(policy, app.name, {}, indent)))
     main = Edit(
         path=path,
         before=module.content,
@@ -148,17 +166,27 @@ def _new(path: PurePosixPath, content: bytes) -> Edit:
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    content = render("cors/cors.py.j2", template_values(tree))
-    for stem in _MODULE_NAMES:
-        if tree.read(path.with_name(f"{stem}.py")) in {None, content}:
-            return _Policy(service=service, content=content, stem=stem)
-    return _Policy(service=service, content=content, stem="cross_origin_policy")
+    values = template_values(tree) | {"stages": stage_variables(tree, service.folder)}
+    content = render("cors/cors.py.j2", values)
+    free = (
+        stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
+    )
+    return _Policy(
+        service=service,
+        content=content,
+        stem=next(free, "cross_origin_policy"),
+        launch=tree.read(service.folder / "Dockerfile") or b"",
+        headers=request_headers(service) - {*sent(tree, tenants=True)},
+    )
 
 
-def _import(policy: _Policy, path: PurePosixPath, module: Module, replaced: int) -> Splice:
-    package = package_of(module, path, policy.service.folder)
-    text = f"from {package}{policy.stem} import install_cors"
-    old = _middleware_import(module)
+def _import(
+    policy: _Policy, path: PurePosixPath, module: Module, replaced: int, names: list[str]
+) -> Splice:
+    service = policy.service
+    package = package_of(service.modules, path, service.folder, policy.launch)
+    text = f"from {package}{policy.stem} import {', '.join(names)}"
+    old = _middleware_import(module) if "install_cors" in names else None
     if old is None:
         return import_line(module, text)
     span = module.span(old)
@@ -211,77 +239,50 @@ def _middleware_import(module: Module) -> ast.ImportFrom | None:
 
 
 def _replacement(
-    service: FastApiService, place: Flawed, module: Module, call: CorsCall
+    policy: _Policy, place: Flawed, module: Module, call: CorsCall
 ) -> Iterator[Splice]:
-    options = {name: module.source(node) for name, node in _kept(call).items()}
-    declared = _declared(service, place.path, call)
-    if declared:
-        options["declared"] = _tuple(declared)
-    elif declared is None and "allow_origins" in call.options:
+    service = policy.service
+    options = {name: module.source(node) for name, node in kept(service, module, call).items()}
+    written = declared(service, place.path, call)
+    if written:
+        options["declared"] = _tuple(written)
+    elif written is None and "allow_origins" in call.options:
         # The list comes from a variable or settings of the service's own: these still count.
         options["declared"] = module.source(call.options["allow_origins"])
     app = creation_with(service, place.path, call)
     start = call.span.start if app is None else module.span(app.statement).start
     indent = indentation(module.content, start)
     if app is None:
-        text = _call(service, call.receiver or "app", options, indent, call)
+        text = _call(policy, call.receiver or "app", options, indent, call)
         yield Splice(start=start, end=call.span.end, text=text)
     else:
         yield from taken_out(module, app, call)
-        text = _call(service, app.name, options, indent, call)
+        text = _call(policy, app.name, options, indent, call)
         yield after_creation(module, app, text)
-
-
-def _kept(call: CorsCall) -> dict[str, ast.expr]:
-    names = {
-        "expose_headers": "expose_headers",
-        "max_age": "max_age",
-        "allow_credentials": "credentials",
-    }
-    kept = {names[name]: node for name, node in call.options.items() if name in names}
-    trusting = kept.get("credentials")
-    if isinstance(trusting, ast.Constant) and trusting.value is True:
-        del kept["credentials"]
-    return kept
 
 
 def _is_listed(service: FastApiService, place: Flawed) -> bool:
     """Return whether a list says all of the call's origins: a pattern would be lost."""
     call = place.call
     has_pattern = call is not None and "allow_origin_regex" in call.options
-    return call is None or (not has_pattern and _declared(service, place.path, call) is not None)
+    return call is None or (not has_pattern and declared(service, place.path, call) is not None)
 
 
 def _written_origins(service: FastApiService) -> tuple[str, ...]:
     """Return the origins that the service's calls list."""
-    listed = (_declared(service, path, call) or () for path, call in service.cors_calls)
-    return tuple(dict.fromkeys(text for each in listed for text in each))
-
-
-def _declared(
-    service: FastApiService, path: PurePosixPath, call: CorsCall
-) -> tuple[str, ...] | None:
-    """Return the origins written out in the call, without wildcards; None where it is no list."""
-    node = call.options.get("allow_origins")
-    if isinstance(node, ast.Name):
-        assigned = service.modules[path].assigned(node.id)
-        node = assigned[0] if len(assigned) == 1 else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return None
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    texts = [item for item in written if isinstance(item, str) and "*" not in item]
-    return tuple(dict.fromkeys(texts))
+    each = (declared(service, path, call) or () for path, call in service.cors_calls)
+    return tuple(dict.fromkeys(text for texts in each for text in texts))
 
 
 def _call(
-    service: FastApiService,
+    policy: _Policy,
     receiver: str,
     options: dict[str, str],
     indent: str,
     call: CorsCall | None = None,
 ) -> str:
-    methods = _ALWAYS | service.route_methods | _listed(call, "allow_methods", str.upper)
-    headers = request_headers(service) | _listed(call, "allow_headers", str.lower)
+    methods = _ALWAYS | policy.service.route_methods | listed(call, "allow_methods", str.upper)
+    headers = policy.headers | listed(call, "allow_headers", str.lower)
     arguments = [receiver, f"methods={_tuple(sorted(methods - {'TRACE', 'CONNECT'}))}"]
     if headers:
         arguments.append(f"headers={_tuple(sorted(headers))}")
@@ -291,14 +292,6 @@ def _call(
         return line
     inner = "".join(f"{indent}    {argument},\n" for argument in arguments)
     return f"install_cors(\n{inner}{indent})"
-
-
-def _listed(call: CorsCall | None, option: str, spelled: Callable[[str], str]) -> frozenset[str]:
-    node = call.options.get(option) if call is not None else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return frozenset()
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    return frozenset(spelled(item) for item in written if isinstance(item, str) and "*" not in item)
 
 
 def _tuple(items: Iterable[str]) -> str:

@@ -17,9 +17,10 @@ from closeout.gaps.cors.probing.origins import (
     header_refused,
     not_shared,
     preflight,
-    readable,
+    readable_from,
 )
 from closeout.gaps.cors.services import LISTED, SIBLINGS
+from closeout.gaps.cors.wiring import origins
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
@@ -60,39 +61,51 @@ def _evil(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judg
     )
 
 
-def _own_pages(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
-    del service
+def _own_pages(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+    """Yield what pages of a trusted origin have to be able to do, and what not even they may."""
+    readable = partial(readable_from, allowed)
     yield (
         "allowed-origin",
         "that exact origin, credentials and Vary: Origin",
-        [(preflight(ALLOWED), readable), (get(ALLOWED), readable)],
+        [(preflight(allowed), readable), (get(allowed), readable)],
     )
     yield (
         "allowed-origin-reads-refusals",
         "403 and 422 carry the allowed origin",
         [
-            (get(ALLOWED, path="/__closeout__/403"), readable),
-            (get(ALLOWED, path="/__closeout__/422?number=x"), readable),
+            (get(allowed, path="/__closeout__/403"), readable),
+            (get(allowed, path="/__closeout__/422?number=x"), readable),
         ],
     )
     yield (
         "allowed-origin-reads-crashes",
         "500 carries the allowed origin",
-        [(get(ALLOWED, path="/__closeout__/500"), readable)],
+        [(get(allowed, path="/__closeout__/500"), readable)],
     )
-    yield (
-        "named-headers-allowed",
-        "authorization and content-type may be sent",
-        [(preflight(ALLOWED, ("Access-Control-Request-Headers", "authorization,content-type")),
-          _accepted)],
-    )  # fmt: skip
     yield (
         "arbitrary-header-refused",
         "a header that the service does not read is not allowed",
-        [(preflight(ALLOWED, ("Access-Control-Request-Headers", "x-arbitrary")), header_refused)],
+        [(preflight(allowed, ("Access-Control-Request-Headers", "x-arbitrary")), header_refused)],
     )
-    yield "trace-refused", "TRACE is refused", [(preflight(ALLOWED, method="TRACE"), _refused)]
+    yield "trace-refused", "TRACE is refused", [(preflight(allowed, method="TRACE"), _refused)]
+
+
+def _any_origin() -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
     yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
+
+
+def _named_headers(service: str, allowed: str, context: ProbeContext) -> Observation:
+    """Ask for the headers that pages send, with a method that the service takes."""
+    method = context.settings[f"methods.{service}"].split(",")[0] or "GET"
+    headers = ("Access-Control-Request-Headers", "authorization,content-type")
+    asked = preflight(allowed, headers, method=method)
+    answer = ask(context, service, asked)
+    return judged(
+        expected="authorization and content-type may be sent",
+        command=asked.command(service),
+        faults=_accepted(answer),
+        seen=summary(answer),
+    )
 
 
 def _accepted(answer: Answer) -> Sequence[str]:
@@ -112,33 +125,36 @@ def _same_site(answer: Answer) -> Sequence[str]:
     return [*faults, *([f"shared with {shared!r}"] if shared else [])]
 
 
-def _own_methods(service: str, context: ProbeContext) -> Observation:
+def _own_methods(service: str, allowed: str, context: ProbeContext) -> Observation:
     """Ask for every method that the service's own routes take: a fixed list breaks PATCH."""
     methods = context.settings[f"methods.{service}"].split(",")
-    command = preflight(ALLOWED, method=methods[0]).command(service)
+    command = preflight(allowed, method=methods[0]).command(service)
     expected = f"each of the service's own methods: {', '.join(methods)}"
     if not methods[0]:
         because = "the service tells no schema, so its methods are not known"
         return unproven(expected=expected, command=command, because=because)
     faults, seen = [], ""
     for method in methods:
-        answer = ask(context, service, preflight(ALLOWED, method=method))
-        allowed = answer.value("access-control-allow-methods") or ""
-        if answer.status not in {200, 204} or method not in allowed:
-            faults.append(f"{method}: {summary(answer)}, allowed: {allowed}")
-        seen = f"allowed: {allowed}"
+        answer = ask(context, service, preflight(allowed, method=method))
+        listed = answer.value("access-control-allow-methods") or ""
+        if answer.status not in {200, 204} or method not in listed:
+            faults.append(f"{method}: {summary(answer)}, allowed: {listed}")
+        seen = f"allowed: {listed}"
     return judged(expected=expected, command=command, faults=faults, seen=seen)
 
 
 def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what a service is asked that the order does not list."""
     if service.kind == FASTAPI:
-        return tuple(_questions(service.name, "1.3" if is_orders_own(tree, NAMED) else "1.1"))
+        criterion = "1.3" if is_orders_own(tree, NAMED) else "1.1"
+        return tuple(_questions(service.name, criterion, next(iter(origins(tree)), "")))
     return express_probes_of(tree, service)
 
 
-def _questions(service: str, criterion: str) -> Iterator[Probe]:
-    for name, expected, cases in (*_evil(service), *_own_pages(service)):
+def _questions(service: str, criterion: str, allowed: str = ALLOWED) -> Iterator[Probe]:
+    """Yield what a service is asked; `allowed` is an origin that it trusts, empty without one."""
+    trusted = tuple(_own_pages(allowed)) if allowed else ()
+    for name, expected, cases in (*_evil(service), *trusted, *_any_origin()):
         yield Probe(
             id=f"cors.{name}@{service}",
             criterion=criterion,
@@ -146,13 +162,15 @@ def _questions(service: str, criterion: str) -> Iterator[Probe]:
             run=exchanges(service, expected, cases),
             subject=service,
         )
-    yield Probe(
-        id=f"cors.own-methods@{service}",
-        criterion=criterion,
-        needs=(service,),
-        run=partial(_own_methods, service),
-        subject=service,
-    )
+    for name, run in (("own-methods", _own_methods), ("named-headers-allowed", _named_headers)):
+        if allowed:
+            yield Probe(
+                id=f"cors.{name}@{service}",
+                criterion=criterion,
+                needs=(service,),
+                run=partial(run, service, allowed),
+                subject=service,
+            )
     for number in ("1.3", "M.1"):
         yield Probe(
             id=f"cors.unknown-origins-rejected-{number.lower()}@{service}",

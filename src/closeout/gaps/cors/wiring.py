@@ -11,6 +11,8 @@ from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
+from closeout.gaps.cors.page_headers import sent
+from closeout.gaps.cors.stages import are_told
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.node_sources import SUFFIXES
@@ -27,8 +29,6 @@ _TENANTS = question(
     lambda content: holds_in_any_case(content, (b"x-tenant-id",)),
 )
 _STAGE = Setting(name="APP_ENV")
-_TELLING = frozenset([VARIABLE, _STAGE.name, "ENVIRONMENT", "NODE_ENV"])
-"""Variables beside which a service needs no other word on its stage."""
 
 
 def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
@@ -47,9 +47,9 @@ def origins(tree: Tree) -> tuple[str, ...]:
 
 
 def template_values(tree: Tree) -> dict[str, object]:
-    """Return what of a tree goes into the policy's module: its origins, and a header of tenants."""
+    """Return what of a tree goes into the policy's module: its origins, its pages' headers."""
     tenants = project(tree) == ORDERS_PROJECT or bool(tree.candidates(_TENANTS))
-    return {"local_origins": origins(tree), "tenants": tenants}
+    return {"local_origins": origins(tree), "request_headers": sent(tree, tenants=tenants)}
 
 
 def asks(tree: Tree) -> tuple[str, ...]:
@@ -75,6 +75,7 @@ def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
     )
 
     def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
-        return (setting,) if _TELLING & service.variables.keys() else (setting, _STAGE)
+        named = service.variables
+        return (setting,) if VARIABLE in named or are_told(named) else (setting, _STAGE)
 
     return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)

@@ -18,12 +18,12 @@ After::
 
 as the last statement about the application, with the new module `security_headers.py` beside it:
 plain ASGI around everything, so that each kind of answer carries nosniff, `X-Frame-Options: DENY`,
-HSTS of a year with subdomains, a referrer policy, a content policy (one under which the
-documentation page still renders), opener, resource and permissions policies and, where the
-service says nothing else, `no-store`. No header comes twice. A 500 has one fixed body, whatever a
-handler wanted to tell. `X-XSS-Protection` is `0`. The banner `server: uvicorn` is added outside
-the application, so the Dockerfile's launch gets `--no-server-header`, and `uvicorn.run(…)`
-`server_header=False`.
+HSTS of a year with subdomains, a referrer policy, a content policy (one under which documentation
+and the service's own pages still run), opener, resource and permissions policies and, where the
+service says nothing else, `no-store`. No header comes twice. A 500 keeps its shape, its codes and
+identifiers, and loses what a handler repeats of the failure. `X-XSS-Protection` is `0`. The banner
+`server: uvicorn` is added outside the application, so the Dockerfile's launch gets
+`--no-server-header`, and `uvicorn.run(…)` `server_header=False`.
 
 Left alone: an application around which another layer already does all this from outside the
 error handler. Reported: a factory that does not return its application by name, and a file that

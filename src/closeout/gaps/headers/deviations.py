@@ -33,14 +33,16 @@ DEVIATIONS = (
         finding="Nothing then restrains what a page may load or who may store an answer, and the "
         "obvious content policy of `'self'` leaves the documentation page empty with status 200.",
         decision="Add a content policy, no-store, opener, resource and permissions policies; the "
-        "documentation page gets a policy under which its viewer runs.",
+        "documentation and the service's own pages get policies under which they run, and what "
+        "other pages embed is shared within the site.",
     ),
     Deviation(
         id="D-headers-5",
         claim="Headers are the whole of the issue.",
         finding="Handlers of unhandled errors repeat the exception's text, and uvicorn names "
         "itself in every answer.",
-        decision="Answer a 500 with one fixed body, and start uvicorn without its banner.",
+        decision="Of a 500's text keep codes, identifiers and what the service itself refused "
+        "with; start uvicorn without its banner.",
     ),
     Deviation(
         id="D-headers-6",

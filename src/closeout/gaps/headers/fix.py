@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, splice
+from closeout.fs.tree import below
 from closeout.gaps.headers.detect import Application, applications_of, is_open
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, services
@@ -20,6 +21,10 @@ _LAUNCH = re.compile(
     rb"^CMD[ \t]+(?P<list>\[[^\]\n]*\"uvicorn\"[^\]\n]*(?=\]))"
     rb"|^CMD[ \t]+(?P<shell>(?:exec[ \t]+)?uvicorn[ \t][^\r\n]*)",
     re.MULTILINE,
+)
+_PAGES = frozenset({".html", ".htm", ".jinja", ".jinja2", ".j2", ".py"})
+_LOADED = re.compile(
+    rb"""<(?:script|link|img)\b[^<>]*?\b(?:src|href)=["'](https://[\w.-]+(?::\d+)?)[/"']"""
 )
 _INSTALL = "install_security_headers"
 _FLAG = b"--no-server-header"
@@ -43,8 +48,9 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
                 wanted.setdefault(path, []).extend(splices)
     for path, installs in wanted.items():
         module = service.modules[path]
-        content, beside = _layer(tree, path)
-        package = package_of(module, path, service.folder)
+        content, beside = _layer(tree, service, path)
+        launch = tree.read(service.folder / "Dockerfile") or b""
+        package = package_of(service.modules, path, service.folder, launch)
         line = import_line(module, f"from {package}{beside.stem} import {_INSTALL}")
         if tree.read(beside) is None:
             edits.append(Edit(path=beside, before=None, after=content))
@@ -67,11 +73,19 @@ def _places(
     return []
 
 
-def _layer(tree: Tree, path: PurePosixPath) -> tuple[bytes, PurePosixPath]:
-    content = render("headers/security_headers.py.j2", {})
+def _layer(tree: Tree, service: FastApiService, path: PurePosixPath) -> tuple[bytes, PurePosixPath]:
+    hosts = "".join(f" {host}" for host in _page_hosts(tree, service))
+    content = render("headers/security_headers.py.j2", {"page_hosts": hosts})
     names = [path.with_name(f"{stem}.py") for stem in _MODULE_NAMES]
     free = (name for name in names if tree.read(name) in {None, content})
     return content, next(free, path.with_name("answer_headers.py"))
+
+
+def _page_hosts(tree: Tree, service: FastApiService) -> list[str]:
+    """Return the hosts that the service's own pages load scripts, styles and pictures from."""
+    pages = (path for path in below(tree, service.folder) if path.suffix in _PAGES)
+    found = {host for path in pages for host in _LOADED.findall(tree.read(path) or b"")}
+    return sorted(host.decode() for host in found)
 
 
 def _no_place(item: Application) -> Unresolved:

@@ -30,14 +30,17 @@ certs.dev` makes the certificates and copies `tls-listener.conf` there, and from
 broker serves 8883 too: TLS 1.2 or later, a client certificate from every client, its common name
 as the user, topics by user. `certs/README.md` says so, and how to do it by hand. Every listener
 keeps its settings; all who start the broker with that configuration get the mounts, or nothing of
-that broker is written. `mosquitto.prod.conf` has the TLS listener and no other;
+that broker is written. `mosquitto.prod.conf` has no plaintext that others reach;
 `docker-compose.mqtt-prod.yml` runs the broker on it. A configuration that nothing in the tree
 starts gets a production one beside it. A broker in Kubernetes gets TLS in place of plaintext, with
 its secret and ports.
 
-Left alone: a TLS listener that works, however it logs clients in. Not mended, but reported: a TLS
-listener that is there and broken, a README that does not say how certificates are made, and a
-host port for TLS that another service has. Clients have to be moved to 8883 by their owners.
+Left alone: a TLS listener that works, however it logs clients in; a production one with the
+certificates of `certs/` offers the suites of Mozilla's intermediate profile. Not mended, but
+reported: a TLS listener that is there and broken, a README that does not say how certificates are
+made, and a host port for TLS that another service has. Clients have to be moved to 8883 by their
+owners: `certs/README.md` lists them, and a cluster's broker is left as it is while a workload
+dials its plaintext port.
 """
 
 from __future__ import annotations

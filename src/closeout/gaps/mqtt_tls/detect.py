@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
+from closeout.gaps.mqtt_tls.compose.inclusions import whole
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
     BrokerConf,
     Problem,
-    parse,
     production_problems,
     tls_problems,
+    weak_listeners,
 )
-from closeout.gaps.mqtt_tls.mosquitto.render import CERTS, LISTENER
+from closeout.gaps.mqtt_tls.mosquitto.render import CERTS
 from closeout.model import Located, Place, Tree, Unresolved
 
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
 NAMED_FOLDER = PurePosixPath("edge-layer/edge-mqtt-broker")
 LOST_TOPIC = "$SYS/health"
 """A topic that mosquitto never publishes: a health check on it never succeeds."""
+
+LOST_QUOTED = re.compile(rb"(?<=')\$\$?SYS/health(?=')")
+"""The same as an image asks for it: `$` is no variable there, doubled it is one too many."""
+_LOST = f"the health check waits for {LOST_TOPIC}, which is never published"
 
 CERTIFICATES = ("cafile", "certfile", "keyfile")
 ACCESS = ("acl_file",)
@@ -96,7 +101,7 @@ def survey(tree: Tree) -> Survey:
         (path, conf)
         for path in sorted({*tree.ending(_CONF), *mounted})
         if (path in mounted or _is_conf(path))
-        and (conf := _whole(tree, path, [item for item in found if item.conf == path]))
+        and (conf := whole(tree, path, [item for item in found if item.conf == path]))
         and (conf.is_broker or path in mounted)
     ]
     unresolved += [item for item in broken if item.path not in compose_files(tree)]
@@ -146,7 +151,7 @@ def production(seen: Survey) -> Located:
     )
     return Located(
         examined=_sorted(path for path, _ in seen.production),
-        places=(*_problems(seen.production, production_problems), *absent),
+        places=(*_problems(seen.production, production_problems), *_weak(seen), *absent),
     )
 
 
@@ -170,8 +175,9 @@ def instructive(content: bytes | None) -> bool:
 
 def plain_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
     """Return the published ports behind which its configuration speaks plaintext."""
-    plain = {str(item.port) for item in conf.listeners if not item.encrypted} if conf else set()
-    return tuple(port for port in broker.ports if port.target in {"1883", *plain})
+    known = conf.listeners if conf else ()
+    plain = {str(item.port) for item in known if not item.encrypted} if known else {"1883"}
+    return tuple(port for port in broker.ports if port.target in plain)
 
 
 def exposed_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
@@ -216,9 +222,9 @@ def _published(seen: Survey) -> Iterator[Place]:
         for message in open_ports(broker, confs.get(broker.conf) if broker.conf else None):
             yield _of_broker(broker, message)
         if lost_topic(broker, seen.tree.read(broker.compose) or b""):
-            yield _of_broker(
-                broker, f"the health check waits for {LOST_TOPIC}, which is never published"
-            )
+            yield _of_broker(broker, _LOST)
+        if broker.recipe and LOST_QUOTED.search(seen.tree.read(broker.recipe) or b""):
+            yield _place(broker.recipe, _LOST)
 
 
 def _problems(
@@ -228,6 +234,13 @@ def _problems(
     for path, conf in confs:
         for problem in problems(conf):
             yield _place(path, problem.message, problem.line)
+
+
+def _weak(seen: Survey) -> Iterator[Place]:
+    for path, conf in seen.production:
+        for listener in weak_listeners(conf, CERTS):
+            message = "it offers suites beyond Mozilla's intermediate profile"
+            yield _place(path, message, listener.line)
 
 
 def _clustered(seen: Survey) -> Iterator[Place]:
@@ -270,28 +283,6 @@ def _of_broker(broker: Broker, message: str) -> Place:
 def _place(path: PurePosixPath, message: str, line: int = 1) -> Place:
     named = path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER)
     return Place(path=path, line=line, message=message, named=named)
-
-
-def _whole(tree: Tree, path: PurePosixPath, starters: list[Broker]) -> BrokerConf:
-    """Return a configuration with what it includes once there are certificates."""
-    conf = parse(tree.read(path) or b"")
-    directives = list(conf.directives)
-    for item in conf.directives:
-        if item.name == "include_dir":
-            place = PurePosixPath(item.value)
-            folders = {found for broker in starters if (found := broker.inside(place))}
-            for name in sorted(name for folder in folders for name in _included(tree, folder)):
-                held = parse(tree.read(name) or b"").directives
-                directives += [replace(each, line=item.line) for each in held]
-    return replace(conf, directives=tuple(directives))
-
-
-def _included(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    """Yield what the broker reads in `folder`: `certs.dev` copies the listener into ours."""
-    if folder.parts[-2:] == ("certs", "broker"):
-        name = folder.parent.parent / LISTENER
-        yield from (name,) if tree.read(name) is not None else ()
-    yield from (path for path in tree.ending(_CONF) if path.parent == folder)
 
 
 _CONF = frozenset({".conf"})

@@ -51,7 +51,8 @@ DEVIATIONS = (
         claim="The existing production configuration counts as done once it names certificates.",
         finding="With `per_listener_settings` left empty the broker does not start; with "
         "`require_certificate` and no `cafile` it starts and refuses every client.",
-        decision="A broken file is rendered anew, keeping its limits; a sound one is left alone. "
+        decision="A broken file is rendered anew, keeping its limits, logs and other listeners; a "
+        "sound one is limited to the suites of Mozilla's intermediate profile. "
         "The real broker is started with it and asked.",
     ),
     Deviation(

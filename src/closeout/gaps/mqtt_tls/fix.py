@@ -11,7 +11,12 @@ from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
 from closeout.gaps.mqtt_tls.access.listing import listed
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
-from closeout.gaps.mqtt_tls.compose.edit import compose_splices, image_splices, taken_ports
+from closeout.gaps.mqtt_tls.compose.edit import (
+    compose_splices,
+    host_port,
+    image_splices,
+    taken_ports,
+)
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
 from closeout.gaps.mqtt_tls.dialled import names
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
@@ -23,8 +28,9 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     parse,
     production_problems,
     tls_problems,
+    weak_listeners,
 )
-from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion
+from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion, limited
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
@@ -80,14 +86,16 @@ def _started(
         content = tree.read(broker.compose) or b""
         taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
         splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
+    content = tree.read(path) or b"" if path is not None else b""
+    includes = parse(content).value("include_dir") == render.CERTS
     if path is not None and conf is not None and (problems := tls_problems(conf)):
-        held = parse(tree.read(path) or b"")
         if _has_tls(conf, problems):
             raise ValueError(problems[-1].message)
-        if held.value("include_dir") != render.CERTS:
-            splices[path] = list(inclusion(tree.read(path) or b"", render.CERTS))
-        for recipe in {item.recipe for item in starters if item.recipe}:
-            splices[recipe] = list(image_splices(tree.read(recipe) or b""))
+        if not includes:
+            splices[path] = list(inclusion(content, render.CERTS))
+            includes = True
+    for recipe in sorted({item.recipe for item in starters if item.recipe}):
+        splices[recipe] = list(image_splices(tree.read(recipe) or b"", includes=includes))
     return tuple(
         edit
         for place, made in splices.items()
@@ -119,7 +127,9 @@ def _folder(
     folder = broker.folder
     is_ours = conf is not None and _is_ours(broker, conf)
     acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
-    readme = render.instructions(acl, names(seen, folder))
+    dials = [{"who": item.who, "path": str(item.path), "told": item.told} for item in known.dials]
+    port = host_port(broker, conf)
+    readme = render.instructions(acl, names(seen, folder), dials, port=port)
     yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
     if conf is None or not is_ours:
         return
@@ -129,7 +139,7 @@ def _folder(
         yield _template("tls-listener", _missing(tree, folder / render.LISTENER, listener))
     yield _template("access-list", _missing(tree, folder / "aclfile", acl))
     for item in starters:
-        yield _template("production-override", _override(tree, item, conf))
+        yield _template("production-override", _override(tree, item, conf, known))
 
 
 def _configurations(seen: Survey) -> Iterator[Changeset]:
@@ -152,6 +162,11 @@ def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
 
 
 def _productions(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
+    for path, conf in seen.production:
+        if not production_problems(conf) and (weak := weak_listeners(conf, render.CERTS)):
+            content = tree.read(path) or b""
+            edits = _changed(tree, path, splice(content, limited(content, weak)))
+            yield Changeset(name=f"{path.parent.name}-suites", edits=edits)
     for path, conf in _production(seen):
         after = render.production_conf(render.COMPOSE, conf, known.several)
         yield _template("production-configuration", _changed(tree, path, after))
@@ -213,7 +228,7 @@ def _is_ours(broker: Broker, conf: BrokerConf) -> bool:
     return added or adding or bool(unmounted(broker, conf))
 
 
-def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
+def _override(tree: Tree, broker: Broker, conf: BrokerConf, known: Callers) -> tuple[Edit, ...]:
     path = broker.compose.with_name("docker-compose.mqtt-prod.yml")
     if not is_base(broker.compose) or all(item.encrypted for item in conf.listeners):
         return ()
@@ -224,6 +239,7 @@ def _override(tree: Tree, broker: Broker, conf: BrokerConf) -> tuple[Edit, ...]:
         service=broker.name,
         folder=f"./{relative}",
         target=str(CONFIG),
+        callers=sorted({item.who for item in known.dials if item.who}),
     )
     override = _missing(tree, path, after)
     curves = _missing(tree, broker.folder / "openssl.cnf", render.curves()) if override else ()

@@ -98,7 +98,7 @@ def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) ->
     if here.routes:
         kept = _kept(tree, seen, service)
         limited = (
-            _ours(tree, service, here.routes)
+            _ours(tree, seen, service, here.routes)
             if kept is None
             else _theirs(tree, seen, here.routes, kept)
         )
@@ -149,7 +149,7 @@ def _wanted() -> npm.Dependencies:
     return npm.dependencies(render("rate-limit/npm.json.j2", {}))
 
 
-def _ours(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> _Limited:
+def _ours(tree: Tree, seen: Survey, service: PurePosixPath, routes: list[AuthRoute]) -> _Limited:
     spoken = language(tree, service, [route.path for route in routes])
     module = None if spoken is None else free_module(tree, service, spoken)
     edits, problems = npm.add(tree, service, _wanted())
@@ -159,7 +159,12 @@ def _ours(tree: Tree, service: PurePosixPath, routes: list[AuthRoute]) -> _Limit
     splices = {}
     for path, content, here in _by_router(tree, routes):
         splices[path] = mounted(tree, here, names(content, here), module, spoken)
-    new = tuple(written(tree, module, spoken, template_values(tree, routes)))
+    silent = [item for item in seen.callers if not item.forwards and not item.splices]
+    values = {
+        **template_values(tree, routes),
+        "shares_address": any(item.target == service for item in silent),
+    }
+    new = tuple(written(tree, module, spoken, values))
     return _Limited(splices=splices, edits=(*edits, *new))
 
 

@@ -19,6 +19,7 @@ from closeout.gaps.rate_limit.express.routes import (
     may_renew,
     may_sign_in,
 )
+from closeout.gaps.rate_limit.fastapi.callers import python_callers
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing.node_sources import readers
@@ -54,12 +55,13 @@ def survey(tree: Tree) -> Survey:
         for item in handing
         if item.route is not None and unused_limiter(tree, item.folder) is None
     }
+    own = [route for route in routes if route not in {item.route for item in handing}]
     return Survey(
         tree=tree,
         routes=tuple(route for route in routes if route not in passed_on),
         broken=broken,
         limited=readers(tree, known, HOPS),
-        callers=handing,
+        callers=(*handing, *python_callers(tree, own)),
     )
 
 

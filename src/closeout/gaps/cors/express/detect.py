@@ -12,6 +12,7 @@ from closeout.formats.holdings import is_deployed_from
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
 from closeout.gaps.cors.express.frameworks import SIGNS, open_lines
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
+from closeout.gaps.cors.express.sockets import socket_policies
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
@@ -20,9 +21,10 @@ from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
 _HEADER = "access-control-allow-origin"
 _SIGNS = re.compile(
-    rb"""(?:require\s*\(|from)\s*['"`]cors['"`]|access-control-allow-origin""", re.IGNORECASE
+    rb"""(?:require\s*\(|from)\s*['"`](?:cors|socket\.io)['"`]|access-control-allow-origin""",
+    re.IGNORECASE,
 )
-_CHEAP_SIGNS = (b"cors", b"access-control-allow-origin")
+_CHEAP_SIGNS = (b"cors", b"socket.io", b"access-control-allow-origin")
 _SERVER = re.compile(rb"""['"](?:express|cors|node:http|http|fastify|koa)['"]""")
 _SERVERS = (b"express", b"cors", b"http", b"fastify", b"koa")
 _FRAMEWORKS = (
@@ -111,7 +113,15 @@ def look(tree: Tree) -> ExpressSurvey:
             told = source.refusal or "does not parse"
             unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, told))
             continue
-        policies += [path] if calls else []
+        sockets = list(socket_policies(values, path, source))
+        policies += [path] if calls or sockets else []
+        for call, options in sockets:
+            opening, line = opening_of(values, options)
+            if opening is not None:
+                place = OpenedPlace(
+                    path=options.path, line=line, opening=opening, call=call, options=options
+                )
+                opened.setdefault((options.path, options.place.start), place)
         for call in calls:
             judged = list(_judge(values, path, call))
             places = [item for item in judged if isinstance(item, OpenedPlace)]
@@ -166,12 +176,13 @@ def _judge(
     for leaf in given:
         objects = [leaf] if leaf.kind == "object" else list(delegated(values, leaf))
         for options in objects:
-            opening, line = opening_of(values, options)
+            origins = values.members(options, "origin")
+            opening, line = opening_of(values, options, origins)
             if opening is not None:
                 yield OpenedPlace(
                     path=options.path, line=line, opening=opening, call=call, options=options
                 )
-            elif untried(values, options):
+            elif untried(origins):
                 detail = "which origins its regular expression takes was not tried"
                 yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 

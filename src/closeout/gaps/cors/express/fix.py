@@ -13,6 +13,8 @@ from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders,
 from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
+from closeout.gaps.cors.page_headers import sent
+from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -117,7 +119,12 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     content = tree.read(path) or b""
     is_typed = "t" in path.suffix
     is_commonjs = not is_typed and not imports.statements(typescript.read(content))
-    values = {"typed": is_typed, "commonjs": is_commonjs} | template_values(tree)
+    values = {
+        "typed": is_typed,
+        "commonjs": is_commonjs,
+        **template_values(tree),
+        "stages": stage_variables(tree, folder),
+    }
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
     has_config = below(tree, config)
@@ -145,7 +152,7 @@ def _edits(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
         headers=names[_HEADERS],
-        more_headers=request_headers(tree, folder),
+        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree, tenants=True)})),
     )
     splices: list[Splice] = []
     for place in places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from closeout.parsing import typescript
@@ -37,13 +37,14 @@ def delegated(values: TypeScriptValues, function: Leaf) -> Iterator[Leaf]:
             yield from (item for item in given if item.kind == "object")
 
 
-def opening_of(values: TypeScriptValues, options: Leaf) -> tuple[Opening | None, int]:
-    """Return how an options object lets everybody in, and where."""
-    leaves = values.members(options, "origin")
-    if not leaves:
+def opening_of(
+    values: TypeScriptValues, options: Leaf, origins: Sequence[Leaf]
+) -> tuple[Opening | None, int]:
+    """Return how an options object with these origins lets everybody in, and where."""
+    if not origins:
         unread = any(item.type == "spread_element" for item in options.node.named_children)
         return (None if unread else Opening.DEFAULT), options.place.line
-    for leaf in leaves:
+    for leaf in origins:
         opening = _leaf_opening(values, leaf)
         if opening is not None:
             is_near = leaf.path == options.path
@@ -51,9 +52,9 @@ def opening_of(values: TypeScriptValues, options: Leaf) -> tuple[Opening | None,
     return None, options.place.line
 
 
-def untried(values: TypeScriptValues, options: Leaf) -> bool:
+def untried(origins: Sequence[Leaf]) -> bool:
     """Return whether an origin is a pattern that is too long, or no pattern in Python."""
-    patterns = (_pattern(leaf) for leaf in values.members(options, "origin"))
+    patterns = (_pattern(leaf) for leaf in origins)
     return any(pattern and _compiled(pattern) is None for pattern in patterns)
 
 

@@ -59,11 +59,6 @@ def not_shared(answer: Answer) -> Sequence[str]:
     return [] if shared is None else [f"Access-Control-Allow-Origin: {shared}"]
 
 
-def readable(answer: Answer) -> Sequence[str]:
-    """Fault an answer that the allowed origin cannot read with credentials."""
-    return readable_from(ALLOWED, answer)
-
-
 def readable_from(origin: str, answer: Answer) -> Sequence[str]:
     """Fault an answer that `origin` cannot read with credentials, or that caches would mix up."""
     trusted = answer.value("access-control-allow-credentials") == "true"

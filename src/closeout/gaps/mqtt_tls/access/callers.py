@@ -20,9 +20,21 @@ _SPEAKS = question(
     lambda path: not _NO_CLIENT.search(path.stem) and "node_modules" not in path.parts,
 )
 _CONNECTION = re.compile(rb"\b(?:mqtt(?:\.default)?\.connect(?:Async)?|mqtt\.Client)\s*\(")
+_TLS = re.compile(r"\bmqtts://|\bwss://|:8883\b")
 _ASIDE = frozenset({"tests", "test", "scripts", "tools", "examples", "mocks"})
 """Folders of programs that a person starts, beside those that always run."""
 _MANIFESTS = ("package.json", "pyproject.toml", "requirements.txt", "Dockerfile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """Where the tree tells a client what to dial, or has a client that may be told."""
+
+    who: str
+    """The compose service, or empty for a device."""
+    path: PurePosixPath
+    told: str
+    """The variable, where compose sets one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +46,22 @@ class Callers:
     devices: tuple[Topic, ...] = ()
     several: tuple[str, ...] = ()
     """Who connects more than once under one name, by service, or by folder for devices."""
+    dials: tuple[Dial, ...] = ()
+    """Who speaks plaintext now, services first."""
 
 
 def callers(tree: Tree, brokers: Iterable[str]) -> Callers:
     """Return who talks to the brokers that compose calls by these names."""
-    homes = {item.folder: item.name for item in _services(tree, frozenset(brokers))}
+    told = tuple(_services(tree, frozenset(brokers)))
+    homes = {service.folder: service.name for service, _ in told}
     found: dict[str, dict[Topic, None]] = {name: {} for name in homes.values()}
     devices: dict[Topic, None] = {}
     connections: dict[PurePosixPath, int] = {}
+    dials = {
+        Dial(who=service.name, path=service.path, told=variable): None
+        for service, variable in told
+        if not _TLS.search(service.variables[variable])
+    }
     for path in sorted(tree.candidates(_SPEAKS)):
         content = tree.read(path) or b""
         home = next((folder for folder in path.parents if folder in homes), None)
@@ -54,10 +74,13 @@ def callers(tree: Tree, brokers: Iterable[str]) -> Callers:
         if _ASIDE.isdisjoint(path.parts) and (opened := len(_CONNECTION.findall(content))):
             place = home or _program(tree, path)
             connections[place] = connections.get(place, 0) + opened
+        if home is None and _CONNECTION.search(content):
+            dials[Dial(who="", path=_program(tree, path), told="")] = None
     return Callers(
         services={name: tuple(held) for name, held in sorted(found.items())},
         devices=tuple(devices),
         several=tuple(_several(homes, connections)),
+        dials=tuple(dials),
     )
 
 
@@ -73,8 +96,8 @@ def _several(
         yield from (str(place) for place in programs)
 
 
-def _services(tree: Tree, brokers: frozenset[str]) -> Iterator[compose.ComposeService]:
-    """Yield the services that are told where a broker is."""
+def _services(tree: Tree, brokers: frozenset[str]) -> Iterator[tuple[compose.ComposeService, str]]:
+    """Yield the services that are told where a broker is, each with the variable that tells it."""
     dialled = re.compile(
         "|".join([r"\bmqtts?://", *(rf"\b{re.escape(name)}\b" for name in brokers)])
     )
@@ -83,11 +106,9 @@ def _services(tree: Tree, brokers: frozenset[str]) -> Iterator[compose.ComposeSe
         if not holds_in_any_case(content, (b"mqtt", *(name.encode() for name in brokers))):
             continue
         for service in compose.services(path, content):
-            told = service.name not in brokers and any(
-                dialled.search(value) for value in service.variables.values()
-            )
-            if told:
-                yield service
+            for variable, value in service.variables.items():
+                if service.name not in brokers and dialled.search(value):
+                    yield service, variable
 
 
 def _program(tree: Tree, path: PurePosixPath) -> PurePosixPath:

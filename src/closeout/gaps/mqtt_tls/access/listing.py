@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from closeout.gaps.mqtt_tls.access.callers import Callers
+from closeout.gaps.mqtt_tls.access.feeding import fed
+from closeout.gaps.mqtt_tls.access.topics import WRITE
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 from closeout.model import Tree
 from closeout.resources import render
@@ -33,6 +35,7 @@ def access_list(example: bytes | None, callers: Callers = _NOBODY) -> bytes:
         elif item.name == "topic":
             current[line if line.split()[0] in _WORDS else f"readwrite {line}"] = None
     patterns |= dict.fromkeys(f"{item.access} {item.name}" for item in callers.devices)
+    patterns |= dict.fromkeys(f"{WRITE} {name}" for name in fed(callers))
     for name, held in callers.services.items():
         spoken = dict.fromkeys(f"{item.access} {item.name}" for item in held)
         listed = users.setdefault(name, {})

@@ -12,6 +12,7 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.mqtt_tls.compose.brokers import COPY, Broker
 from closeout.gaps.mqtt_tls.detect import (
     ACCESS,
+    LOST_QUOTED,
     LOST_TOPIC,
     exposed_ports,
     lacks_tls_port,
@@ -50,18 +51,23 @@ def taken_ports(path: PurePosixPath, content: bytes) -> set[str]:
     return {port.number for item in compose.services(path, content) for port in item.ports}
 
 
-def image_splices(content: bytes) -> tuple[Splice, ...]:
-    """Return the splice that makes the folder of the listener in an image of one's own.
+def image_splices(content: bytes, *, includes: bool) -> tuple[Splice, ...]:
+    """Return the splices for an image of one's own: its health check, the folder it `includes`.
 
-    Raises ValueError where its builder may not be allowed to.
+    Raises ValueError where its builder may not be allowed to make one.
     """
-    if makes_folder(content):
-        return ()
+    healed = [
+        Splice(start=found.start(), end=found.end(), text=_LIVE_TOPIC)
+        for found in LOST_QUOTED.finditer(content)
+    ]
+    if not includes or makes_folder(content):
+        return tuple(healed)
     found = COPY.search(content)
     if found is None or b"USER" in content[: found.start()]:
-        message = f"it has no clear place for RUN mkdir -p {CERTS}"
+        message = f"its Dockerfile has no clear place for RUN mkdir -p {CERTS}"
         raise ValueError(message)
-    return (Splice(start=found.start(), end=found.start(), text=f"RUN mkdir -p {CERTS}\n"),)
+    made = Splice(start=found.start(), end=found.start(), text=f"RUN mkdir -p {CERTS}\n")
+    return (made, *healed)
 
 
 def _plaintext_ports(content: bytes, broker: Broker, conf: BrokerConf | None) -> Iterator[Splice]:
@@ -85,14 +91,28 @@ def _tls_port(broker: Broker, conf: BrokerConf | None, used: set[str]) -> list[s
     """Return the port to publish beside plaintext's; none where nothing is published."""
     if not lacks_tls_port(broker, conf):
         return []
-    plain = min(plain_ports(broker, conf), key=lambda port: port.target != "1883")
-    number = _OFFICIAL.get(plain.number) or (str(int(plain.number) + 1) if plain.number else "8883")
+    number = host_port(broker, conf)
     if number in used:
         message = f"host port {number} is taken by another service"
         raise ValueError(message)
     used.add(number)
-    host = f"{plain.host}:" if plain.host else ""
+    plain = _first_plain(broker, conf)
+    host = f"{plain.host}:" if plain is not None and plain.host else ""
     return [f'"{host}{number}:{TLS_PORT}"']
+
+
+def host_port(broker: Broker, conf: BrokerConf | None) -> str:
+    """Return the port by which this machine reaches TLS, or will: the one beside plaintext's."""
+    published = [port.number for port in broker.ports if port.target == str(TLS_PORT)]
+    plain = _first_plain(broker, conf)
+    number = plain.number if plain is not None else ""
+    beside = _OFFICIAL.get(number) or (str(int(number) + 1) if number else str(TLS_PORT))
+    return next(filter(None, published), beside)
+
+
+def _first_plain(broker: Broker, conf: BrokerConf | None) -> compose.Port | None:
+    ports = plain_ports(broker, conf)
+    return min(ports, key=lambda port: port.target != "1883", default=None)
 
 
 def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:

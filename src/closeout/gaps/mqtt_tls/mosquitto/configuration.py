@@ -53,6 +53,16 @@ OF_A_LISTENER = frozenset(
 )
 """Settings that always belong to the listener above them."""
 
+SUITES = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+)
+"""What TLS 1.2 offers by Mozilla's intermediate profile, whichever key the certificate has."""
+
 _LOGINS = frozenset(
     ["password_file", "psk_file", "plugin", "auth_plugin", "use_subject_as_username"]
 )
@@ -202,6 +212,16 @@ def production_problems(conf: BrokerConf) -> tuple[Problem, ...]:
         if item.name == "allow_anonymous" and item.value != "false" and item.line not in own
     ]
     return (*tls_problems(conf), *plain, *anonymous)
+
+
+def weak_listeners(conf: BrokerConf, certificates: str) -> tuple[Listener, ...]:
+    """Return the TLS listeners that offer more than `SUITES` for what is in `certificates`."""
+    return tuple(
+        item
+        for item in conf.listeners
+        if item.value("certfile").startswith(f"{certificates}/")
+        and not set(item.value("ciphers").split(":")) <= set(SUITES)
+    )
 
 
 def _tls_problems(conf: BrokerConf) -> Iterator[Problem]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     OF_A_LISTENER,
     SECURITY,
+    SUITES,
     TLS_PORT,
     BrokerConf,
     Listener,
@@ -138,11 +139,22 @@ def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
         "key": place.key,
         "acl": place.acl,
         "several": several,
+        "suites": SUITES,
     }
 
 
-def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
-    """Return the README of the certificate folder; `acl` gives the topic of its example."""
+def instructions(
+    acl: bytes,
+    names: Iterable[str] = NAMES,
+    dials: Iterable[Mapping[str, str]] = (),
+    *,
+    port: str = str(TLS_PORT),
+) -> bytes:
+    """Return the README of the certificate folder; `acl` gives the topic of its example.
+
+    `dials` has who, where and how for each client of the tree that speaks plaintext; `port` is
+    where this machine reaches TLS.
+    """
     held = tuple(names)
     writable = [
         item.value.split()[-1]
@@ -154,6 +166,8 @@ def instructions(acl: bytes, names: Iterable[str] = NAMES) -> bytes:
         "names": held,
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
+        "dials": list(dials),
+        "port": port,
         "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
     }
     return render("mqtt-tls/README.md.j2", values)
@@ -169,8 +183,13 @@ def curves() -> bytes:
     return render("mqtt-tls/openssl.cnf.j2", {})
 
 
-def production_override(base: str, name: str, service: str, folder: str, target: str) -> bytes:
-    """Return the compose file that runs `service` on the production configuration alone."""
+def production_override(  # noqa: PLR0913 - a file has as many names in it
+    *, base: str, name: str, service: str, folder: str, target: str, callers: Iterable[str]
+) -> bytes:
+    """Return the compose file that runs `service` on the production configuration alone.
+
+    `callers` are the services that dial plaintext.
+    """
     values = {
         "base": base,
         "name": name,
@@ -178,6 +197,7 @@ def production_override(base: str, name: str, service: str, folder: str, target:
         "config": f"{folder}/mosquitto.prod.conf",
         "target": target,
         "curves": f"{folder}/openssl.cnf",
+        "callers": list(callers),
         "openssl": OPENSSL,
     }
     return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)

@@ -14,8 +14,10 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     OF_A_LISTENER,
     SECURITY,
+    SUITES,
     BrokerConf,
     Directive,
+    Listener,
     parse,
 )
 
@@ -51,6 +53,22 @@ def inclusion(content: bytes, folder: str) -> tuple[Splice, ...]:
         start=len(content), end=len(content), text=f"\n{text}\n" if ended else f"\n\n{text}"
     )
     return (*own, end)
+
+
+def limited(content: bytes, listeners: Sequence[Listener]) -> tuple[Splice, ...]:
+    """Return the splices that let TLS listeners offer what the intermediate profile has."""
+    return tuple(_limited(content, item) for item in listeners)
+
+
+def _limited(content: bytes, listener: Listener) -> Splice:
+    text = f"ciphers {':'.join(SUITES)}"
+    said = [item for item in listener.settings if item.name == "ciphers"]
+    if said:
+        ended = content[said[-1].start : said[-1].end].endswith(b"\n")
+        end = "\n" if ended else ""
+        return Splice(start=said[-1].start, end=said[-1].end, text=text + end)
+    (last,) = [item for item in listener.settings if item.name == "certfile"][-1:]
+    return _below(content, last, text)
 
 
 def _shared(conf: BrokerConf) -> Mapping[str, Directive]:

@@ -80,6 +80,7 @@ def template_values(tree: Tree, routes: Sequence[AuthRoute]) -> dict[str, object
         "secrets": _all(item.secrets for item in logins) or _SECRETS[:1],
         "tokens": _all(renewals) or _TOKENS,
         "is_token_known": all(renewals),
+        "shares_address": False,
     }
 
 

@@ -18,6 +18,7 @@ COMMON: Mapping[str, object] = {
     "secrets": ("password",),
     "tokens": ("refreshToken", "refresh_token"),
     "is_token_known": True,
+    "shares_address": False,
 }
 """What most handlers read, and what the prepared patch was made for."""
 _FOLDERS = ("src/middleware", "src/middlewares", "middleware", "middlewares")

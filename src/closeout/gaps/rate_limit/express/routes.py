@@ -47,11 +47,12 @@ _SIGNING_IN = re.compile(
 _OUR_LIMIT = b"REFRESH_LIMIT_PER_ADDRESS"
 """Our own limiters speak of renewing, whether the service does or not."""
 _RENEWING = re.compile(rb"refresh|renew", re.IGNORECASE)
+_SESSIONS = re.compile(_SIGNING_IN.pattern + rb"|\btokens?\b|cookie", re.IGNORECASE)
 _MAY_SIGN_IN = question(_CODE, lambda content: matches(content, _SIGNING_IN), is_deployed_from)
 _MAY_RENEW = question(
     _CODE,
     lambda content: (
-        matches(content, _RENEWING) and matches(content, _SIGNING_IN) and _OUR_LIMIT not in content
+        matches(content, _RENEWING) and matches(content, _SESSIONS) and _OUR_LIMIT not in content
     ),
     is_deployed_from,
 )

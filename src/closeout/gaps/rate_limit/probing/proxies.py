@@ -87,10 +87,28 @@ def _untold(context: ProbeContext) -> Observation:
 
         statuses = [tried(number, WRONG) for number in range(40)]
         good = tried(40, PASSWORD)
-        said = log_of_replica(context).count("no proxy is trusted")
+        said = log_of_replica(context).count("no proxy is trusted so far")
     faults = [] if set(statuses) == {_REFUSED} else [tally(statuses)]
     faults += [] if good == _OK else [f"the right password: {good}"]
     faults += [] if said == 1 else [f"the log says it {said} times"]
+    seen = f"mistyped {tally(statuses)}, then right {good}"
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
+
+
+def _one_proxy_more(context: ProbeContext) -> Observation:
+    expected = "one proxy more than was told of: 40 people behind it mistype, and the next gets in"
+    with ExitStack() as stack:
+        urls = replicas(stack, context, 1, {"TRUST_PROXY_HOPS": "1"})
+
+        def tried(number: int, password: str) -> int:
+            body = {"email": account(100 + number), "password": password}
+            chain = [("X-Forwarded-For", f"198.51.100.{number}, 10.0.0.2")]
+            return send(urls[0], login(body, "127.254.10.1", chain)).status
+
+        statuses = [tried(number, WRONG) for number in range(40)]
+        good = tried(40, PASSWORD)
+    faults = [] if set(statuses) == {_REFUSED} else [tally(statuses)]
+    faults += [] if good == _OK else [f"the right password: {good}"]
     seen = f"mistyped {tally(statuses)}, then right {good}"
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
@@ -132,6 +150,7 @@ PROXY_PROBES = tuple(
         ("trusted-proxy", "2.1", _hops, ()),
         ("forwarded-spellings", "2.1", _spellings, ()),
         ("untold-proxy", "2.1", _untold, ()),
+        ("one-proxy-more", "2.1", _one_proxy_more, ()),
         ("behind-the-gateway", "2.3", _behind_the_gateway, (GATEWAY,)),
     )
 )

@@ -1,0 +1,57 @@
+"""Say which request headers the tree's own pages send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from closeout.fs.prefilter import question
+from closeout.model import Tree
+
+ON_EVERY_LIST = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "x-correlation-id",
+    "x-request-id",
+)
+"""The request headers that every policy allows."""
+
+_TENANT = "x-tenant-id"
+
+_PAGES = re.compile(
+    rb'"(?:react-dom|vue|svelte|@angular/core|preact|solid-js|vite|react-scripts|next|nuxt)"\s*:'
+)
+_FRONT_END = question(
+    (".json",),
+    lambda content: bool(_PAGES.search(content)),
+    lambda path: path.name == "package.json" and "node_modules" not in path.parts,
+)
+_SENT = re.compile(rb"""['"`](x-[a-z][a-z0-9-]{1,40})['"`]""", re.IGNORECASE)
+_SENDING = question(
+    (".ts", ".tsx", ".js", ".jsx", ".mjs", ".vue", ".svelte"),
+    lambda content: bool(_SENT.search(content)),
+    lambda path: ".config." not in path.name and "node_modules" not in path.parts,
+)
+_ANSWERED = re.compile(
+    r"x-(?:frame-options|content-type-options|xss-protection|powered-by|forwarded-.*|real-ip"
+    r"|dns-prefetch-control|ratelimit-.*|accel-.*)"
+)
+"""Written by servers and proxies, never by a page."""
+
+
+def sent(tree: Tree, *, tenants: bool) -> tuple[str, ...]:
+    """Return what a policy allows pages to send: the usual headers and those of this tree's.
+
+    `tenants` says whether the tree's services tell tenants apart.
+    """
+    return tuple(sorted({*ON_EVERY_LIST, *_own(tree), *((_TENANT,) if tenants else ())}))
+
+
+def _own(tree: Tree) -> Iterator[str]:
+    folders = {path.parent for path in tree.candidates(_FRONT_END)}
+    for path in tree.candidates(_SENDING) if folders else ():
+        if not folders.isdisjoint(path.parents):
+            found = _SENT.findall(tree.read(path) or b"")
+            names = (name.decode().lower() for name in found)
+            yield from (name for name in names if not _ANSWERED.fullmatch(name))

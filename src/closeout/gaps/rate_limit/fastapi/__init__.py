@@ -1,0 +1,1 @@
+"""Gateways in Python that hand sign-ins on."""
