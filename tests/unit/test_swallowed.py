@@ -27,7 +27,6 @@ TOLD_ELSEWHERE = {
     "formats/kustomize.py:_operated": "it says what the operation misses",
     "formats/npm.py:_is_workspace": "a manifest above that cannot be read names no members",
     "formats/schemas/__init__.py:_core_validator": "no schema of that kind: told as unknown",
-    "formats/npm.py:_is_workspace": "a manifest above that is none speaks of no workspaces",
     "formats/settings_delivery.py:compose_edits": "undelivered() keeps telling the place",
     "formats/tree_names.py:_compose_name": "unparsable.compose_files; a name is found elsewhere",
     "formats/tree_names.py:_node_name": "how what is rendered is called: a name is found elsewhere",
