@@ -32,7 +32,8 @@ def open_lines(
         for leaf in values.at(path, given[0]) if given else ():
             is_open = leaf.kind in {"true", "undefined"}
             if leaf.kind == "object":
-                is_open = opening_of(values, leaf)[0] is not None
+                origins = values.members(leaf, "origin")
+                is_open = opening_of(values, leaf, origins)[0] is not None
             if is_open:
                 yield call.place.line
                 break
