@@ -116,7 +116,7 @@ def look(tree: Tree) -> ExpressSurvey:
         sockets = list(socket_policies(values, path, source))
         policies += [path] if calls or sockets else []
         for call, options in sockets:
-            opening, line = opening_of(values, options)
+            opening, line = opening_of(values, options, values.members(options, "origin"))
             if opening is not None:
                 place = OpenedPlace(
                     path=options.path, line=line, opening=opening, call=call, options=options
