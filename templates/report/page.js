@@ -2,6 +2,8 @@
 (() => {
   const byId = (name) => document.getElementById(name);
   const criteria = [...document.querySelectorAll('details.criterion')];
+  const groups = [...document.querySelectorAll('#criteria .group')];
+  const folds = [...document.querySelectorAll('details.closed')];
   const boxes = [...document.querySelectorAll('input[name=verdict]')];
   const text = new Map(criteria.map((row) => [row, row.textContent.toLowerCase()]));
   const filter = () => {
@@ -11,6 +13,14 @@
     for (const row of criteria) {
       row.hidden = !wanted.has(row.dataset.verdict) || !text.get(row).includes(words);
       shown += row.hidden ? 0 : 1;
+    }
+    for (const group of groups) {
+      group.hidden = !group.querySelector('details.criterion:not([hidden])');
+    }
+    for (const fold of folds) {
+      const some = fold.querySelector('details.criterion:not([hidden])') !== null;
+      fold.hidden = !some;
+      if (words) { fold.open = some; }
     }
     byId('shown').textContent = `${shown} shown`;
   };
@@ -52,8 +62,10 @@
   const open = (name) => {
     const target = byId(decodeURIComponent(name));
     if (target instanceof HTMLDetailsElement) {
-      target.hidden = false;
-      target.open = true;
+      for (let at = target; at; at = at.parentElement) {
+        at.hidden = false;
+        if (at instanceof HTMLDetailsElement) { at.open = true; }
+      }
       target.querySelector('summary').focus();
     }
   };
@@ -64,11 +76,22 @@
   addEventListener('hashchange', () => open(location.hash.slice(1)));
   open(location.hash.slice(1));
 
-  // Paper shows everything but the diffs, which are files of their own, and the screen is as it was afterwards.
+  // Paper gets the summary; on request everything but the diffs, which are files of their own.
   let opened = [];
-  addEventListener('beforeprint', () => {
-    opened = [...document.querySelectorAll('details:not([open]):not(.diff)')];
-    opened.forEach((item) => { item.open = true; });
+  const root = document.documentElement;
+  byId('whole').addEventListener('click', () => {
+    root.classList.add('whole');
+    print();
   });
-  addEventListener('afterprint', () => opened.forEach((item) => { item.open = false; }));
+  addEventListener('beforeprint', () => {
+    if (root.classList.contains('whole')) {
+      opened = [...document.querySelectorAll('details:not([open]):not(.diff)')];
+      opened.forEach((item) => { item.open = true; });
+    }
+  });
+  addEventListener('afterprint', () => {
+    opened.forEach((item) => { item.open = false; });
+    opened = [];
+    root.classList.remove('whole');
+  });
 })();

@@ -1,6 +1,7 @@
 """The page of a report in a real browser: reachable, silent, legible, and quick when it is long."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from closeout.reporting import page, report
+from closeout.reporting.diffs import Diff
 from tests.support import reports
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]
@@ -17,7 +19,7 @@ pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]
 WITHOUT_FOCUS = 800
 """Steps of the Tab key after which a page of this size has been walked through."""
 _TEXT = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
-DIFF = page.Diff(gap="cors", title="app/cors.py", origin="derived", text=_TEXT)
+DIFF = Diff(gap="cors", title="app/cors.py", origin="derived", text=_TEXT)
 
 
 PATIENCE = 200
@@ -124,6 +126,8 @@ def test_every_criterion_is_reached_and_opened_by_keyboard(opened: Open) -> None
             if not told:
                 break
             reached.add(told)
+            if seen.ask("document.activeElement.matches('.closed:not([open]) > summary')"):
+                seen.view.keyboard.press("Enter")
         wanted = set(seen.ask("[...document.querySelectorAll('details.criterion')].map(e => e.id)"))
         assert len(wanted) == 57
         assert wanted <= reached
@@ -173,11 +177,14 @@ def test_page_tells_what_was_measured_and_what_is_left(opened: Open) -> None:
         graded = seen.view.locator("#measures tbody tr").first.inner_text()
         assert graded.split()[:3] == ["cloud-weather-service", "F", "0"]
         assert seen.view.locator("#measures .g-A").count() == 2
-        assert "cluster" in seen.view.inner_text("#unproven")
-        assert seen.view.locator("#unproven a[href='#c-9.2']").count() == 1
-        rows = seen.view.locator("#deviations tbody tr")
-        assert rows.count() > 10
-        assert seen.view.locator("#deviations tbody tr:not(:has(a))").count() == 0
+        assert "cluster" in seen.view.inner_text("#left")
+        assert seen.view.locator("#left a[href='#c-9.2']").count() == 1
+        folds = seen.view.locator("#deviations details")
+        assert folds.count() == 10
+        assert seen.view.locator("#deviations details:not(:has(a))").count() == 0
+        assert seen.view.locator("#deviations dd code").count() > 10
+        assert "`" not in (seen.view.text_content("#deviations") or "")
+        assert seen.view.locator(".tiles").inner_text().startswith("open places\n30 → 2")
         assert "derived" in seen.view.inner_text("#changes")
         assert "CORS" in seen.view.inner_text("#changes h3")
         assert "ends in 3 days" in seen.view.inner_text("header")
@@ -271,19 +278,43 @@ def test_ten_thousand_findings_stay_usable(
         )
 
 
-def test_print_unfolds_all_but_the_diffs_and_drops_the_controls(opened: Open) -> None:
+def test_print_is_a_summary_of_one_page_and_everything_on_request(opened: Open) -> None:
     """On paper nobody can click; on the screen it is as it was afterwards."""
     with opened() as seen:
         seen.view.emulate_media(media="print")
         assert not seen.view.locator("nav").is_visible()
-        assert not seen.view.locator("#q").is_visible()
+        assert not seen.view.locator("#criteria").is_visible()
+        assert seen.view.locator("#left").is_visible()
+        paper = seen.view.pdf(format="A4")
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
         folded = "document.querySelectorAll('details:not([open]):not(.diff)').length"
         before = seen.ask(folded)
+        seen.ask("document.documentElement.classList.add('whole')")
         seen.ask("dispatchEvent(new Event('beforeprint'))")
         assert seen.ask(folded) == 0
+        assert seen.view.locator("#criteria").is_visible()
+        assert not seen.view.locator("#q").is_visible()
         seen.ask("dispatchEvent(new Event('afterprint'))")
         assert seen.ask(folded) == before
-        assert seen.view.pdf(format="A4").startswith(b"%PDF")
+        assert not seen.view.locator("#criteria").is_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_first_screen_says_whether_it_is_done_what_is_left_and_who_settles_it(
+    opened: Open, width: int, height: int
+) -> None:
+    """Nobody scrolls for the verdict, on a desk or on a phone; no column hides behind a bar."""
+    with opened(width=width) as seen:
+        for place in ("h1", ".waiting", ".tally", "#gaps tbody tr:first-child .v"):
+            box = seen.view.locator(place).first.bounding_box()
+            assert box["y"] + box["height"] <= height, place
+            assert box["x"] + box["width"] <= width, place
+        assert seen.view.inner_text("h1") == "Not done: 2 of 47 criteria are not met"
+        assert "1 for an operator of the cluster" in seen.view.inner_text(".waiting")
+        assert seen.ask("document.documentElement.scrollWidth") <= width
+        wide = "e => e.scrollWidth > e.clientWidth && e.checkVisibility()"
+        bars = seen.ask(f"[...document.querySelectorAll('.scroll')].filter({wide}).length")
+        assert bars == 0
 
 
 def test_page_fits_a_narrow_screen(opened: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ import yaml
 from closeout.model import Tree
 
 _REQUIRED = re.compile(r"(?<!\$)\$\{(\w+):?\?")
+_DEMANDED = re.compile(r"(?:requiredSecret\(\s*['\"]|environ\[['\"])(\w+)['\"]|(ALLOWED_ORIGINS)\b")
 
 
 def read_secrets(tree: Tree) -> list[tuple[str, str, str, str]]:
@@ -82,6 +84,38 @@ def not_interpolated(tree: Tree) -> list[tuple[str, str]]:
         wanted = set(_REQUIRED.findall((tree.read(path) or b"").decode("utf-8", "replace")))
         found += [(str(path), name) for name in sorted(wanted - named)]
     return found
+
+
+def not_handed_on(tree: Tree, services: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Return what fixed code does not start without and a compose file does not hand on.
+
+    `services` says, by the name that compose files use, which folder each one runs.
+    """
+    found = []
+    for path in tree.paths():
+        if path.suffix not in {".yml", ".yaml"} or "compose" not in path.name:
+            continue
+        held = (yaml.safe_load(tree.read(path) or b"") or {}).get("services") or {}
+        for name, service in held.items():
+            given = json.dumps(service.get("environment") or {})
+            for file in [service.get("env_file") or []]:
+                names = [file] if isinstance(file, str) else file
+                given += "".join(
+                    (tree.read(path.parent / f"{each}.example") or b"").decode() for each in names
+                )
+            wanted = demanded(tree, services[name]) if name in services else set()
+            found += [(str(path), name, each) for each in sorted(wanted) if each not in given]
+    return found
+
+
+def demanded(tree: Tree, folder: str) -> set[str]:
+    """Return the variables without which the code in a folder does not start in production."""
+    texts = [
+        (tree.read(path) or b"").decode("utf-8", "replace")
+        for path in tree.paths()
+        if path.is_relative_to(folder) and path.suffix in {".py", ".js", ".ts"}
+    ]
+    return {one or other for text in texts for one, other in _DEMANDED.findall(text)}
 
 
 def _namespace(document: dict[str, Any]) -> str:

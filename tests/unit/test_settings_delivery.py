@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from closeout.formats import compose
-from closeout.formats.settings_delivery import EXAMPLES, Delivery, Setting
+from closeout.formats.env_examples import EXAMPLES
+from closeout.formats.settings_delivery import Delivery, Setting
 from closeout.fs.tree import MemoryTree
 from closeout.model import Tree
 
@@ -163,6 +164,24 @@ def test_service_with_an_env_file_is_told_by_its_example(said: bytes) -> None:
     for name in (".env", ".env.example"):
         named = MemoryTree({"cloud/compose.yml": text, f"cloud/{name}": b"LEVEL=3\n"})
         assert list(_delivery(PLAIN).undelivered(named, [FOLDER])) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "example"),
+    [
+        ("svc.env", "svc.env.example"),
+        (".env", ".env.example"),
+        (".env.local", ".env.example"),
+        ("svc/.env", "svc/.env.example"),
+    ],
+)
+def test_example_has_the_name_of_the_file_that_is_made_from_it(file: str, example: str) -> None:
+    """Whoever fills `svc.env` in looks for `svc.env.example`."""
+    text = f"services:\n  svc:\n    build: ./svc\n    env_file: {file}\n".encode()
+    (edit,) = _delivery(SECRET).compose_edits(MemoryTree({"cloud/compose.yml": text}), [FOLDER])
+    assert edit.path == PurePosixPath("cloud") / example
+    told = MemoryTree({"cloud/compose.yml": text, str(edit.path): edit.after})
+    assert list(_delivery(SECRET).undelivered(told, [FOLDER])) == []
 
 
 def test_example_is_made_for_a_secret_only_when_an_env_file_has_none() -> None:

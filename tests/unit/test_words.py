@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,3 +129,32 @@ def test_every_task_s_help_is_shown(tmp_path: Path, name: str) -> None:
     assert done.returncode == 0
     assert "--json" in done.stdout
     assert os.linesep in done.stdout
+
+
+LOGGING_KUBECTL = """#!/bin/sh
+echo "E1129 13:59:$$ memcache.go:265] couldn't get current server API group list" >&2
+echo "The connection to the server localhost:8080 was refused" >&2
+exit 1
+"""
+
+
+def test_verify_without_a_cluster_is_one_line_and_says_that_the_report_is_older(
+    tmp_path: Path,
+) -> None:
+    """Seven questions have one cause; the evidence is not in the report that was sealed before."""
+    root, home, programs = reference_copy(tmp_path / "farmiq"), tmp_path / "home", tmp_path / "bin"
+    programs.mkdir()
+    kubectl = programs / "kubectl"
+    kubectl.write_text(LOGGING_KUBECTL)
+    kubectl.chmod(0o755)
+    named = ("--root", str(root))
+    path = f"{programs}:/usr/bin:/bin"
+    done = invoke(home, "secrets.verify", *named, PATH=path)
+    assert done.returncode == 4, done.stderr
+    lines = done.stdout.splitlines()[1:]
+    assert len(lines) == 2, done.stdout
+    assert re.fullmatch(r"not run: [5-9] probes, The connection to the server .* refused", lines[0])
+    assert lines[1].startswith("cluster: ")
+    assert invoke(home, "report.build", *named).returncode == 1, "the gaps are open"
+    again = invoke(home, "secrets.verify", *named, PATH=path)
+    assert "invoke report.build takes it in" in again.stdout

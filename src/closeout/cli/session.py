@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout.cli.declared import assert_declared
 from closeout.console import failures, progress
-from closeout.console.output import add, give, say
+from closeout.console.output import Detail, add, give, say, sum_up
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import undo, writer
@@ -22,6 +22,7 @@ from closeout.harness import environments
 from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row, Tree
 from closeout.model.verdicts import Evidence
 from closeout.process import scratch as folders
+from closeout.reporting import bundle
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 
@@ -148,7 +149,9 @@ def conclude(
     _print_items(items)
     kinds = evidence_store.kinds(items)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    say(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
+    if bundle.is_sealed(run):
+        say(bundle.AFTER_SEAL)
+    sum_up(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
     add(
         "sessions",
         {
@@ -216,7 +219,9 @@ def _code(items: Sequence[Evidence]) -> ExitCode:
 
 def _print_items(items: Sequence[Evidence]) -> None:
     for item in items:
-        say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}")
+        # What did not run is told by its cause, once for all that it cost.
+        least = Detail.VERBOSE if item.kind is ProofKind.NOT_RUN else Detail.USUAL
+        say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}", least)
         if item.kind in {ProofKind.REGRESSION, ProofKind.OPEN}:
             say(f"           expected {item.expected}\n           saw {item.observed}")
     for cause in evidence_store.causes(items):

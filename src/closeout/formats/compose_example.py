@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.settings_delivery import EXAMPLES, examples_in
+from closeout.formats.env_examples import EXAMPLES, examples_in
 from closeout.fs.text_edit import line_ending, line_number
 from closeout.model import Place, Tree
 from closeout.resources import render

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, helm
+from closeout.formats.env_examples import EXAMPLES
 from closeout.formats.images import run_by
 from closeout.formats.manifests import documents_at
-from closeout.formats.settings_delivery import EXAMPLES
 from closeout.fs.tree import below
 from closeout.model import Tree
 

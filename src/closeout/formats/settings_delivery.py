@@ -10,21 +10,16 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.env_examples import EXAMPLES, example_of, examples_in, said_in
 from closeout.formats.helm import PLAIN, SECRET, Variables, values_files, variables
 from closeout.formats.images import run_by
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import Overlay
 from closeout.model import Edit, Reason, Tree, Unresolved
 
-EXAMPLES = (".env.example", ".env.sample", "env.example")
 _PLACEHOLDER = re.compile(rb"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]", re.IGNORECASE)
 
 Folders = Iterable[PurePosixPath]
-
-
-def examples_in(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
-    """Return the env examples that stand in a folder, of whatever usual name."""
-    return [folder / name for name in EXAMPLES if tree.read(folder / name) is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +131,13 @@ class Delivery:
         """Yield the compose services and charts that do not hand every setting on."""
         wanted = frozenset(folders)
         for lack in self._compose(tree, wanted):
-            names, verb = tuple(item.name for item in lack.settings), "hand {} on"
+            names = tuple(item.name for item in lack.settings)
             yield Undelivered(
                 path=lack.path,
                 line=lack.line,
                 folder=lack.folder,
                 names=names,
-                problem=f"does not {'name {}' if lack.is_example else verb}".format(
-                    " and ".join(names)
-                ),
+                problem=_lacking(lack),
                 service=lack.service.name,
                 excerpt=lack.path.name if lack.is_example else f"{lack.service.name}:",
             )
@@ -229,12 +222,11 @@ class Delivery:
             made = partial(_Lack, folder=folder, service=service)
             given = service.env_files
             if given:
-                said = [tree.read(path) or b"" for file in given for path in _said_in(tree, file)]
+                said = [tree.read(path) or b"" for file in given for path in said_in(tree, file)]
                 wanted = [item for item in wanted if not any(map(item.is_named, said))]
             elif wanted:
                 yield made(path=service.path, settings=wanted, is_example=False)
-            beside = given[0].parent if given else service.path.parent
-            path = next(iter(examples_in(tree, beside)), beside / EXAMPLES[0])
+            path = example_of(tree, given[0] if given else service.path.with_name(".env"))
             content = tree.read(path)
             named = [
                 item
@@ -272,14 +264,12 @@ class _Lack:
 
     @property
     def line(self) -> int:
-        service = self.service
-        node = service.environment or service.node
-        return 1 if self.is_example else node.line
+        return 1 if self.is_example else (self.service.environment or self.service.node).line
 
 
-def _said_in(tree: Tree, file: PurePosixPath) -> list[PurePosixPath]:
-    """Return a file that compose reads variables from, and the examples that it is made from."""
-    return [file, file.with_name(f"{file.name}.example"), *examples_in(tree, file.parent)]
+def _lacking(lack: _Lack) -> str:
+    said = " and ".join(item.name for item in lack.settings)
+    return f"does not name {said}" if lack.is_example else f"does not hand {said} on"
 
 
 def _started(

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 
 from closeout.console import progress
-from closeout.formats import deployed, settings_delivery
+from closeout.formats import deployed, env_examples
 from closeout.formats.deployed import Deployed
 from closeout.fs.tree import DiskTree
 from closeout.harness import postgres, service_environments
@@ -113,9 +113,7 @@ def _trials(
     for item in deployed.environments(before, member.folder):
         beside = {path for path in changed if path.parent == item.source.parent}
         given = frozenset(
-            path
-            for path in beside
-            if path == item.source or path.name in settings_delivery.EXAMPLES
+            path for path in beside if path == item.source or path.name in env_examples.EXAMPLES
         )
         if own or given:
             yield _Trial(before=item, after=now.get(item.source), rests_on=own | given)

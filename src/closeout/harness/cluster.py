@@ -53,7 +53,9 @@ class Question:
         if result.code is None:
             return None, f"no answer within {DEADLINE:.0f} seconds"
         if not result.ok:
-            reason = " ".join(result.err.split())[-300:] or f"exit status {result.code}"
+            # Its log stands before, with a time in each line: the last line is the reason.
+            last = result.err.strip().rpartition("\n")[2].strip()
+            reason = last[-300:] or f"exit status {result.code}"
             absent = any(sign in result.err for sign in _ABSENT)
             return (False if absent else None), reason
         try:

@@ -17,8 +17,8 @@ from closeout.console.output import give, say
 from closeout.errors import ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
-from closeout.reporting import attestation, junit, markdown, page, report, sarif
-from closeout.runs import evidence_store, plan_record, store, tool_versions
+from closeout.reporting import attestation, diffs, junit, markdown, page, report, sarif
+from closeout.runs import evidence_store, plan_record, provenance, store, tool_versions
 from closeout.runs.workspace import Workspace
 
 STATEMENT = "attestation.json"
@@ -28,9 +28,15 @@ SIGNING_KEY = "CLOSEOUT_SIGNING_KEY"
 VERIFYING_KEY = "CLOSEOUT_VERIFYING_KEY"
 """Names the PEM file of the public key that `verify` asks the signature for."""
 
+AFTER_SEAL = "the run's report was sealed before this: invoke report.build takes it in"
 _SEALS = {STATEMENT, ENVELOPE}
 _AFTERWARDS = "undo/undone"
 """Made when a run is undone, and so after its seal."""
+
+
+def is_sealed(run: store.Run) -> bool:
+    """Return whether a run's report has been built: what comes later is not in it."""
+    return (run.folder / STATEMENT).exists()
 
 
 def build(space: Workspace, run: store.Run, made: report.Report) -> None:
@@ -38,12 +44,13 @@ def build(space: Workspace, run: store.Run, made: report.Report) -> None:
     evidence_store.collect(space.reports, run, made.tree_digest)
     standing = [other.folder for other in reversed(store.undoable(space.reports, space.root))]
     folders = plan_record.collect(run.folder, standing)
-    document = report.to_json(replace(made, tools=tool_versions.versions()))
-    diffs = page.diffs_of(folders, [gap.slug for gap in made.gaps])
+    facts = provenance.made(space.root, DiskTree(space.root))
+    document = report.to_json(replace(made, tools=tool_versions.versions(), made=facts))
+    kept = diffs.diffs_of(folders, [gap.slug for gap in made.gaps])
     forms = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n",
         "report.md": markdown.to_markdown(made).encode(),
-        "report.html": page.render(document, diffs),
+        "report.html": page.render(document, kept),
         "junit.xml": junit.render(document),
         "findings.sarif": sarif.render(document),
     }
@@ -156,4 +163,8 @@ def _bytes(place: Path) -> bytes:
 def _told(name: str, sealed: dict[str, str], found: dict[str, str]) -> str:
     if name not in found:
         return "missing"
-    return "added after the report was built" if name not in sealed else "changed since"
+    return (
+        "added after the report was built; build it again"
+        if name not in sealed
+        else "changed since"
+    )

@@ -98,3 +98,5 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
     claims: tuple[ClaimRow, ...] = ()
     """What a document claims of the tree, where an audit was given one."""
+    made: Mapping[str, Text] = {}
+    """When it was made, by whom, and from which commit in which state, as far as is known."""

@@ -13,6 +13,9 @@ Item = Mapping[str, Any]
 
 _GRADES = ((1.0, "A"), (0.9, "B"), (0.75, "C"), (0.5, "D"))
 
+_SIDES = ("open_before", "open_after")
+_KEPT = {"RPO", "RTO"}
+"""Figures that a reader keeps."""
 _HOUR, _MINUTE = 3600, 60
 
 
@@ -51,6 +54,32 @@ def figures(items: Iterable[Item]) -> list[dict[str, Any]]:
         for item in items
         if item["measures"] and all(taken["floor"] is None for taken in item["measures"])
     ]
+
+
+def tiles(report: Mapping[str, Any], items: Sequence[Item]) -> list[tuple[str, str, str]]:
+    """Return what a reader keeps of a report: a title each, and how it was before and is now.
+
+    Empty before where it was not measured then; what was not measured at all is left out.
+    """
+    live = [item for item in items if item["means"] == "live"]
+    before, now = (sum(gap[side] for gap in report["gaps"]) for side in _SIDES)
+    made = [("open places", f"{before}", f"{now}")]
+    if live:
+        before, now = ([item[side] for item in live].count(False) for side in ("before", "passed"))
+        made.append(("red probes", f"{before}", f"{now} of {len(live)}"))
+    for table in grades(items):
+        worst = {side: max(row[side] for row in table["rows"]) for side in ("before", "after")}
+        made.append((f"{table['title']}, worst grade", worst["before"], worst["after"]))
+    made += [
+        (bar["title"], "", f"{bar['value']:g} %, floor {bar['floor']:g} %") for bar in bars(items)
+    ]
+    made += [
+        (name, "", value)
+        for item in figures(items)
+        for name, value in item["measures"]
+        if name in _KEPT
+    ]
+    return made
 
 
 def grades(items: Iterable[Item]) -> list[dict[str, Any]]:

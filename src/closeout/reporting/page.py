@@ -7,9 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
@@ -17,55 +14,11 @@ from markupsafe import Markup
 
 from closeout import resources
 from closeout.console.sanitize import shown
-from closeout.reporting import measures
+from closeout.reporting import criteria, measures
+from closeout.reporting.diffs import Diff
 from closeout.reporting.documents import ClaimOutcome
-from closeout.runs import store
-from closeout.runs.plan_record import DIFF_NAMES
 
-_MARKS = {
-    "proof": "✕ → ✓",
-    "guard": "✓ → ✓",
-    "observed": "✓",
-    "open": "✕",
-    "regression": "✓ → ✕",
-    "not run": "?",
-}
-_TOLD = {
-    "proof": "red before, green now",
-    "guard": "green before and now",
-    "observed": "green now, not asked before",
-    "open": "red now",
-    "regression": "green before, red now",
-    "not run": "did not run",
-}
-_WHO = {
-    "operator": "an operator of the cluster or the bucket",
-    "live": "anyone with this checkout",
-    "suite": "anyone with this checkout",
-    "static": "anyone with this checkout",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diff:
-    """One patch that a run used or derived, for a reader to look at."""
-
-    gap: str
-    title: str
-    origin: str
-    text: str
-
-    @property
-    def parts(self) -> list[tuple[str, str]]:
-        """Return the diff's lines, neighbours of one kind together: add, del, at or neither."""
-        runs = groupby(self.text.split("\n"), key=_kind)
-        return [(kind, "\n".join(lines) + "\n") for kind, lines in runs]
-
-    @property
-    def size(self) -> str:
-        """Return how many lines the diff adds and takes away."""
-        kinds = [_kind(line) for line in self.text.split("\n")]
-        return f"+{kinds.count('add')} -{kinds.count('del')}"
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
@@ -74,26 +27,31 @@ def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
     script = resources.verbatim("templates/report/page.js").decode()
     counts = {name: count for name, count in report["counts"].items() if count}
     items = measures.owned(report)
+    left = criteria.left(report)
     return _rendered(
         "report/page.html.j2",
         {
             "report": report,
-            "headline": _headline(counts, len(report["criteria"])),
+            "headline": _headline(counts, sum(counts.values())),
+            "made": dict.fromkeys(("at", "by", "commit", "state"), "") | report.get("made", {}),
+            "left": left,
+            "waiting": _who_settles(left),
+            "groups": criteria.groups(report),
+            "tiles": measures.tiles(report, items),
+            "marked": _marked,
             "strip": _strip(counts),
             "strip_label": ", ".join(f"{count} {name}" for name, count in counts.items()),
             "style": Markup(style),  # noqa: S704 - our own stylesheet
             "script": Markup(script),  # noqa: S704 - our own script
             "style_hash": _source_hash(style),
             "script_hash": _source_hash(script),
-            "unproven": _unproven(report),
-            "who": _WHO,
-            "kinds": [(kind, _MARKS[kind], told) for kind, told in _TOLD.items()],
+            "kinds": criteria.KINDS,
             "most_open": max(
                 1, *(gap[side] for gap in report["gaps"] for side in ("open_before", "open_after"))
             ),
             "adrs": sorted({item["adr"] for gap in report["gaps"] for item in gap["deviations"]}),
             "claims": _claims(report),
-            "matrices": _matrices(items),
+            "matrices": criteria.grids(items),
             "stand_ins": _stand_ins(items),
             "bars": measures.bars(items),
             "figures": measures.figures(items),
@@ -115,41 +73,32 @@ def _claims(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]
     return [(end.value, [row for row in made if row["outcome"] == end.value]) for end in ends]
 
 
-def diffs_of(folders: Sequence[Path], slugs: Sequence[str]) -> tuple[Diff, ...]:
-    """Return the diffs that runs kept, each named NNN-gap-name.origin.patch, of the given gaps."""
-    made = []
-    for place in (place for folder in folders for place in store.kept(folder, DIFF_NAMES)):
-        title, origin = place.stem.split("-", 1)[1].rsplit(".", 1)
-        gap = max((slug for slug in slugs if title.startswith(f"{slug}-")), key=len, default="")
-        text = place.read_bytes().decode("utf-8", "replace")
-        made.append(Diff(gap=gap, title=_touched(text), origin=origin, text=text))
-    return tuple(made)
-
-
-def _kind(line: str) -> str:
-    if line.startswith(("--- a/", "--- /dev/null", "+++ b/", "+++ /dev/null")):
-        return "at"
-    return {"+": "add", "-": "del", "@": "at"}.get(line[:1], "")
-
-
-def _touched(text: str) -> str:
-    paths = re.findall(r"^diff --git a/(.+) b/", text, re.MULTILINE)
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"{paths[0]}{more}" if paths else "nothing"
-
-
 def _headline(counts: Mapping[str, int], total: int) -> str:
     closed = counts.get("CLOSED", 0)
-    applicable = total - counts.get("NOT_APPLICABLE", 0)
-    left = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
-    if left:
-        return f"{left} of {total} criteria are not met"
-    if not applicable:
-        return f"none of the {total} criteria applies to this tree"
-    told = "" if applicable == total else " that apply"
-    if closed == applicable:
-        return f"all {applicable} criteria{told} are closed"
-    return f"{closed} of {applicable} criteria{told} closed, none open, the rest not proven here"
+    met_not = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
+    if met_not:
+        return f"not done: {met_not} of {total} criteria are not met"
+    unproven = counts.get("UNPROVEN", 0)
+    if unproven:
+        return f"nothing open, {unproven} of {total} criteria not proven yet"
+    return f"done: all {total} criteria are closed" if closed == total else "done"
+
+
+def _who_settles(left: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return how many criteria wait for whom, most first."""
+    waiting: dict[str, int] = {}
+    for item in left:
+        waiting[item["who"]] = waiting.get(item["who"], 0) + len(item["rows"])
+    return sorted(((count, who) for who, count in waiting.items()), reverse=True)
+
+
+def _marked(text: str) -> Markup:
+    """Return a sentence as HTML: what stands between backticks is code, all else is text."""
+    parts = _CODE.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(shown(part)) if at % 2 else shown(part)
+        for at, part in enumerate(parts)
+    )
 
 
 def _strip(counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -167,26 +116,6 @@ def _source_hash(text: str) -> str:
     return f"sha256-{digest}"
 
 
-def _unproven(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for row in report["criteria"]:
-        if row["verdict"] == "UNPROVEN" and not row["rests_on"]:
-            grouped.setdefault(row["settled_by"], []).append(row)
-    return list(grouped.items())
-
-
-def _matrices(items: Sequence[measures.Item]) -> list[dict[str, Any]]:
-    """Return a table a gap: probes by services, one column where a probe has no service."""
-    by_gap: dict[str, dict[str, dict[str, measures.Item]]] = {}
-    for item in items:
-        if item["means"] != "live":
-            continue
-        name, _, service = item["probe"].partition("@")
-        gap, _, short = name.partition(".")
-        by_gap.setdefault(gap, {}).setdefault(short, {})[service] = item
-    return [_matrix(gap, rows) for gap, rows in sorted(by_gap.items())]
-
-
 def _stand_ins(items: Sequence[measures.Item]) -> list[Mapping[str, Any]]:
     """Return how each service was started, all that stood in for something in any of its boots."""
     found: dict[str, dict[str, Any]] = {}
@@ -197,33 +126,6 @@ def _stand_ins(items: Sequence[measures.Item]) -> list[Mapping[str, Any]]:
         for key in ("stubbed", "filled", "replaced"):
             row[key] = sorted({*row.get(key, ()), *made.get(key, ())})
     return [row for _, row in sorted(found.items())]
-
-
-def _matrix(gap: str, rows: Mapping[str, Mapping[str, measures.Item]]) -> dict[str, Any]:
-    services = sorted({service for cells in rows.values() for service in cells})
-    kinds = [item["kind"] for cells in rows.values() for item in cells.values()]
-    return {
-        "title": gap,
-        "services": [service or "all" for service in services],
-        "asked": len(kinds),
-        "proofs": kinds.count("proof"),
-        "red": kinds.count("open") + kinds.count("regression"),
-        "rows": [
-            (
-                name,
-                next(iter(cells.values()))["criterion"],
-                [_cell(cells.get(service)) for service in services],
-            )
-            for name, cells in sorted(rows.items())
-        ],
-    }
-
-
-def _cell(item: measures.Item | None) -> dict[str, str]:
-    if item is None:
-        return {"kind": "", "mark": "", "told": ""}
-    kind = item["kind"]
-    return {"kind": kind, "mark": _MARKS[kind], "told": _TOLD[kind]}
 
 
 def _findings(report: Mapping[str, Any]) -> Markup:

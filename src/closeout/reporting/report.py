@@ -42,6 +42,8 @@ class Report:
     """The failures of ours that the rulings rest on, each with its log's name."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Name to version of what the run had."""
+    made: Mapping[str, str] = field(default_factory=dict)
+    """When it was made, by whom, from which commit: see `runs.provenance`."""
     claims: tuple[ClaimRow, ...] = ()
     """What a document claims of the tree, where an audit was given one."""
 
@@ -104,6 +106,7 @@ def to_json(report: Report) -> dict[str, object]:
         tree_digest=report.tree_digest,
         run=report.run_id,
         tools=report.tools,
+        made=report.made,
         exit_code=report.exit_code,
         counts=report.counts,
         gaps=tuple(_gap(report, gap) for gap in report.gaps),

@@ -28,8 +28,9 @@ def to_terminal(
     """
     mine = _chosen(report, asked)
     rulings = _rulings(report, mine)
-    told = [f"bug of ours: {bug}" for bug in report.bugs]
-    told += [f"notice: {notice}" for notice in report.notices]
+    remarks = [f"bug of ours: {bug}" for bug in report.bugs]
+    remarks += [f"notice: {notice}" for notice in report.notices]
+    told = [line for remark in remarks for line in wrapped("", remark)]
     unread = left_alone({"": report.unreadable}, whole=whole)
     return "\n".join(
         [
@@ -105,8 +106,10 @@ def _others(report: Report, asked: Sequence[Gap], root: Path | None) -> list[str
         return []
     places = sum(report.after[gap.slug] for gap in others)
     detect = runnable("invoke detect.all", root)
-    told = f"{counted(places, 'place')} open: {detect}" if places else "no place open"
-    return ["", f"{counted(len(others), 'other gap')}, not asked for: {told}"]
+    told = f"{counted(len(others), 'other gap')}, not asked for: "
+    if not places:
+        return ["", f"{told}no place open"]
+    return ["", f"{told}{counted(places, 'place')} open", f"  {detect}"]
 
 
 def _left_open(

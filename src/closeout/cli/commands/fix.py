@@ -18,7 +18,7 @@ from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree, Unresolved
 from closeout.reporting import places, report, terminal
-from closeout.reporting.places import counted
+from closeout.reporting.places import counted, wrapped
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.workspace import Workspace
@@ -112,7 +112,7 @@ def show(space: Workspace, gaps: Sequence[Gap], *, diff: bool = False) -> ExitCo
     made = ruled(space, "dry-run", after, record, detection(GAPS, after, plan.after))
     say(terminal.to_terminal(made, gaps, space.told_root, whole=detail() is Detail.VERBOSE))
     say()
-    sum_up(f"dry run, nothing was written; {terminal.summary(made, gaps)}")
+    sum_up("\n".join(wrapped("", f"dry run: {terminal.summary(made, gaps)}")))
     give("report", report.to_json(made))
     return made.exit_code_of(gaps)
 

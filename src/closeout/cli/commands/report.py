@@ -16,6 +16,7 @@ from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree, Unresolved, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.reporting import bundle, report, terminal
+from closeout.reporting.places import wrapped
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.plan_record import Record
 from closeout.runs.workspace import Workspace
@@ -165,6 +166,6 @@ def tell(space: Workspace, run: store.Run, made: report.Report, gaps: Sequence[G
     """Print a report that has been written, and how it stands in one line."""
     say(terminal.to_terminal(made, gaps, space.told_root, whole=detail() is Detail.VERBOSE))
     say(f"\nreport: {space.shown_reports}/{run.id}/report.html, report.md, report.json")
-    sum_up(terminal.summary(made, gaps))
+    sum_up("\n".join(wrapped("", terminal.summary(made, gaps))))
     give("run", {"id": run.id, "folder": str(run.folder)})
     give("report", report.to_json(made))

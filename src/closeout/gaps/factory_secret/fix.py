@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, npm
 from closeout.formats.compose_example import completed
+from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
-from closeout.formats.settings_delivery import examples_in
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.factory_secret.rules import Survey, survey

@@ -233,8 +233,9 @@ def _told(made: IssueReport) -> ExitCode:
     for name in made.written:
         say(f"wrote {name}")
     say(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
-    say("next: let the broker's group read broker/server.key, as README.md beside it says.")
-    say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
+    if made.written:
+        say("next: let the broker's group read broker/server.key, as README.md beside it says.")
+        say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
     _given(made)
     return ExitCode.SETTLED
 
