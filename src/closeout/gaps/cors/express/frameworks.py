@@ -32,8 +32,7 @@ def open_lines(
         for leaf in values.at(path, given[0]) if given else ():
             is_open = leaf.kind in {"true", "undefined"}
             if leaf.kind == "object":
-                origins = values.members(leaf, "origin")
-                is_open = opening_of(values, leaf, origins)[0] is not None
+                is_open = opening_of(values, leaf, values.members(leaf, "origin"))[0] is not None
             if is_open:
                 yield call.place.line
                 break
