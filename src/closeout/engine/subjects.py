@@ -27,6 +27,15 @@ class Absence:
         )
 
 
+def joined(absences: Iterable[Absence]) -> Absence:
+    """Return several absences as one: what rests on all of them is about nothing."""
+    found = tuple(absences)
+    return Absence(
+        because="; ".join(dict.fromkeys(item.because for item in found)),
+        questions=tuple(question for item in found for question in item.questions),
+    )
+
+
 Absent = Mapping[str, Absence]
 """The id of each criterion that does not apply to a tree, and why."""
 

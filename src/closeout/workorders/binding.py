@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.evaluate import Case
 from closeout.engine.rules import Detection
+from closeout.engine.subjects import Absence, joined
 from closeout.model import Criterion, Gap, Unresolved, WorkOrder
 from closeout.model.verdicts import Evidence
 from closeout.workorders.order_files import unusable
@@ -91,11 +92,13 @@ def _evidence(
             yield replace(each, criterion=item.id)
 
 
-def _absent(own: Sequence[Criterion], case: Case, gaps: Sequence[Gap]) -> Iterator[tuple[str, str]]:
+def _absent(
+    own: Sequence[Criterion], case: Case, gaps: Sequence[Gap]
+) -> Iterator[tuple[str, Absence]]:
     for item in own:
         needed = _base(item, gaps)
         if needed and needed <= case.absent.keys():
-            yield item.id, "; ".join(dict.fromkeys(case.absent[each] for each in sorted(needed)))
+            yield item.id, joined(case.absent[each] for each in sorted(needed))
 
 
 def _base(item: Criterion, gaps: Sequence[Gap]) -> set[str]:

@@ -97,7 +97,7 @@ def _proposal(tree: Tree) -> dict[str, object]:
     applying = []
     for gap, proposal in zip(GAPS, planned.proposals, strict=True):
         if beside.keys() >= set(gap.criteria):
-            reasons = dict.fromkeys(beside[number] for number in gap.criteria)
+            reasons = dict.fromkeys(beside[number].because for number in gap.criteria)
             say(f"{gap.slug}: does not apply, {'; '.join(reasons)}")
             continue
         applying.append(gap.slug)
