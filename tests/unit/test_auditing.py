@@ -36,7 +36,8 @@ def test_audit_tells_a_cause_once_with_the_probes_that_it_cost(
 ) -> None:
     """Beside the count of what did not run stands why, once."""
 
-    def live(space: Workspace, python: Path) -> ExitCode:
+    def live(space: Workspace, python: Path, only: str) -> ExitCode:
+        assert not only
         return probe.ask_battery(space, python, [_lost(number) for number in range(5)])
 
     monkeypatch.setattr(session, "judge", _left_out)

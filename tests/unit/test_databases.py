@@ -11,7 +11,9 @@ import pytest
 
 from closeout.errors import CloseoutError
 from closeout.gaps.sql.probing import dbt_sources
+from closeout.gaps.sql.probing.column_use import Uses
 from closeout.gaps.sql.probing.dbt_project import Pipeline
+from closeout.gaps.sql.probing.dbt_sources import Supplied
 from closeout.harness import databases, postgres
 from closeout.harness.databases import Database
 
@@ -122,11 +124,17 @@ def test_create_gives_declared_sources_their_types(given: Database, tmp_path: Pa
     manifest = {
         "nodes": {"s": {"resource_type": "seed", "schema": "raw", "alias": "made"}},
         "sources": {
-            key: {"schema": schema, "identifier": name, "columns": listed}
+            key: {
+                "schema": schema,
+                "identifier": name,
+                "source_name": schema,
+                "name": name,
+                "columns": listed,
+            }
             for key, (schema, name, listed) in tables.items()
         },
     }
-    notes = dbt_sources.create(_pipeline(tmp_path / "p", given, manifest))
+    made_of = dbt_sources.create(_pipeline(tmp_path / "p", given, manifest), Uses())
     made = given.ask(
         "SELECT table_name, column_name, data_type FROM information_schema.columns"
         " WHERE table_schema = 'raw' ORDER BY ordinal_position"
@@ -137,10 +145,12 @@ def test_create_gives_declared_sources_their_types(given: Database, tmp_path: Pa
         "kpi,word,text",
         "kpi,bad,text",
     ]
-    assert notes == (
-        "source raw.kpi declares no type of word, bad; taken as text",
-        "source raw.no declares no columns, so it was not created",
-    )
+    kinds = "day date, n numeric(12, 3), word text, bad text"
+    assert made_of.told == [
+        "source raw.kpi has no seed; made with 19 rows as used: " + kinds,
+        "source raw.no was not made: nothing tells its columns",
+    ]
+    assert (made_of.guessed, made_of.failed) == (True, ["raw.no"])
 
 
 def test_with_timestamps_keeps_the_dates_and_shortens_the_full_days(
@@ -154,7 +164,7 @@ def test_with_timestamps_keeps_the_dates_and_shortens_the_full_days(
     )
     seed = {"resource_type": "seed", "schema": "raw", "alias": "daily_kpi", "name": "daily_kpi"}
     pipeline = _pipeline(tmp_path / "p", given, {"nodes": {"s": seed}, "sources": {}})
-    assert dbt_sources.with_timestamps(pipeline) == ""
+    assert dbt_sources.with_timestamps(pipeline, Supplied()) == ""
     answer = given.ask(
         "SELECT max(record_date)::date - min(record_date)::date AS dates,"
         " extract(day FROM max(record_date) - min(record_date)) AS days FROM raw.daily_kpi"

@@ -37,7 +37,13 @@ def _ended(
         text=True,
         check=False,
         timeout=120,
+        preexec_fn=_attentive,
     )
+
+
+def _attentive() -> None:
+    """Hear Ctrl-C as a command of a terminal does; a job of the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("module", ["argparse", "msgspec"])

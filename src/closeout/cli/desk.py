@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closeout.cli import session
-from closeout.console import output
 from closeout.errors import ExitCode
 from closeout.fs import writer
 from closeout.model import Command, Gate, Means, Row
-from closeout.reporting import bundle
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
 
@@ -45,8 +43,7 @@ class WorkspaceDesk:
         """Write a file into the latest run about the tree, and return the run's id."""
         run = store.latest(self.space.reports, self.space.root)
         writer.durable_write(run.folder / name, content)
-        if bundle.is_sealed(run):
-            output.say(bundle.AFTER_SEAL)
+        session.tell_seal(run)
         return run.id
 
 

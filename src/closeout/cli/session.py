@@ -139,6 +139,12 @@ def _seen(gate: Gate, context: GateContext) -> tuple[Row, ...]:
         return tuple((gate.session, criterion, seen) for criterion in gate.criteria)
 
 
+def tell_seal(run: store.Run) -> None:
+    """Say that a run has more evidence now than its sealed report."""
+    if bundle.is_sealed(run):
+        say(bundle.AFTER_SEAL)
+
+
 def conclude(
     space: Workspace, session: str, answers: Sequence[ProbeAnswer], means: Means
 ) -> ExitCode:
@@ -149,8 +155,7 @@ def conclude(
     _print_items(items)
     kinds = evidence_store.kinds(items)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    if bundle.is_sealed(run):
-        say(bundle.AFTER_SEAL)
+    tell_seal(run)
     sum_up(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
     add(
         "sessions",
