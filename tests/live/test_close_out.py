@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from importlib import resources
@@ -97,9 +98,9 @@ def test_undo_restores_every_byte(tmp_path: Path) -> None:
 def test_dry_run_writes_nothing_and_prints_the_same_plan(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What would be written is what is written."""
+    """What would be written is what is written, to the file."""
     root = reference_copy(tmp_path / "farmiq")
-    before = snapshot(tmp_path)
+    before, files = snapshot(tmp_path), snapshot(root)
     space = space_for(tmp_path, root)
     assert fix.show(space, GAPS) is ExitCode.UNPROVEN
     shown = [line for line in capsys.readouterr().out.splitlines() if _is_plan(line)]
@@ -107,12 +108,15 @@ def test_dry_run_writes_nothing_and_prints_the_same_plan(
     fix.fix(space, GAPS)
     done = [line for line in capsys.readouterr().out.splitlines() if _is_plan(line)]
     assert shown == done
-    assert len(done) > len(GAPS)
+    after = snapshot(root)
+    added = len(after.keys() - files.keys())
+    changed = sum(after[name] != content for name, content in files.items())
+    assert added + changed > len(GAPS)
+    assert done[0].endswith(f"; {added} files to add, {changed} to change")
 
 
 def _is_plan(line: str) -> bool:
-    origins = ("  prepared ", "  derived ", "  template ", "  suite ")
-    return line.startswith(("plan ", *origins))
+    return line.startswith("plan:")
 
 
 def _killed_at(write: int, space: workspace.Workspace, plan: planner.Plan) -> bool:
@@ -179,7 +183,7 @@ def test_damaged_prepared_patch_leaves_its_gap_open_and_says_where(
     assert "OPEN" not in verdicts.values()
     out = capsys.readouterr().out
     assert f"patches/cors/{victim.name}" in out
-    assert "app/main.py (line " in out
+    assert re.search(r"  ! \S+/app/main\.py\n +[1-9]\d*  (?:missing|unusable|drifted)", out)
     assert "hint: invoke patches.prepare" in out
 
 
