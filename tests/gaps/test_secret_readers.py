@@ -243,7 +243,8 @@ def test_derive_requires_what_only_a_placeholder_stands_for() -> None:
 def test_derive_makes_names_that_kubernetes_takes(name: bytes, made: str) -> None:
     """A service's name may hold what an object's may not."""
     content = b"services:\n  %s:\n    image: a\n    environment:\n      API_TOKEN: abc1\n" % name
-    fixed = _fixed(MemoryTree({"docker-compose.yml": content}))
+    cluster = b"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
+    fixed = _fixed(MemoryTree({"docker-compose.yml": content, "k8s/shop.yaml": cluster}))
     assert f"name: {made}\n" in "".join(_text(fixed, str(path)) for path in fixed.paths())
     assert _messages(fixed) == []
 
