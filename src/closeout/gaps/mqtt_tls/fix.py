@@ -87,6 +87,9 @@ def _started(
         taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
         splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
     content = tree.read(path) or b"" if path is not None else b""
+    if b"\r" in content.replace(b"\r\n", b""):
+        message = "lines of its configuration end with a carriage return alone: mosquitto reads on"
+        raise ValueError(message)
     includes = parse(content).value("include_dir") == render.CERTS
     if path is not None and conf is not None and (problems := tls_problems(conf)):
         if _has_tls(conf, problems):
