@@ -205,12 +205,18 @@ class _Asking:
         return Verdict(hunk=hunk, probe=self._probe(gap, hunk, root, scratch), detector=detector)
 
     def _probe(self, gap: Gap, hunk: Hunk, root: Path, scratch: Path) -> str:
-        probes = [probe for probe in gap.probes() if probe.subject == hunk.service]
+        probes = [
+            probe for probe in gap.probes() if hunk.service in {probe.subject, *probe.needs}
+        ]
         if not probes:
             return ""
+        named = {hunk.service, *(need for probe in probes for need in probe.needs)}
+        services = [
+            name for name in sorted(named) if any((root / each / name).is_dir() for each in LAYERS)
+        ]
         trees = {"hunk": root}
         with fleets(
-            trees, [hunk.service], python=self.python, cache=self.cache, scratch=scratch
+            trees, services, python=self.python, cache=self.cache, scratch=scratch
         ) as made:
             bench = probe_runner.Bench(fleet=made["hunk"], root=root, scratch=scratch)
             return _first_red(probes, bench)

@@ -15,6 +15,7 @@ VALUES = {
     "burnt_digest": "0",
     "logger": None,
     "claim_field": "claimCode",
+    "loading": (),
 }
 TEMPLATES = (
     "rate-limit/authRateLimiter.ts.j2",

@@ -107,20 +107,27 @@ def test_database_lets_in_the_name_that_the_jobs_certificate_carries() -> None:
         assert re.search(r"port=8432$", text, re.MULTILINE)
 
 
+CLUSTERED = {
+    "docker-compose.yml": b"services:\n  db:\n    image: postgres:16\n",
+    "k8s/namespace.yaml": b"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n",
+}
+"""A tree with a database and a cluster."""
+
+
 def test_archiving_is_derived_where_nothing_archives_and_only_there() -> None:
     """A tree whose server archives by another engine keeps it."""
     other = b"kind: Cluster\nspec: {backup: {barmanObjectStore: {}}}\n"
     for files, wanted in (({}, True), ({"k8s/cluster.yaml": other}, False)):
-        changesets = GAP.fix(MemoryTree(files))
+        changesets = GAP.fix(MemoryTree({**CLUSTERED, **files}))
         paths = {edit.path for item in changesets for edit in item.edits}
         assert (point_in_time.JOBS in paths) is wanted
 
 
 def test_archiving_alone_is_added_to_a_tree_that_has_the_rest() -> None:
     """A tree that was closed out before keeps its files and gets the missing folder."""
-    edits = [edit for item in GAP.fix(MemoryTree({})) for edit in item.edits]
+    edits = [edit for item in GAP.fix(MemoryTree(CLUSTERED)) for edit in item.edits]
     older = Overlay(
-        MemoryTree({}),
+        MemoryTree(CLUSTERED),
         [edit for edit in edits if not edit.path.is_relative_to(point_in_time.FOLDER)],
     )
     added = {edit.path for item in GAP.fix(older) for edit in item.edits}
