@@ -66,7 +66,7 @@ def test_whole_flow_leaves_no_secret_behind(
     monkeypatch.setenv("CLOSEOUT_CACHE", str(tmp_path / "home/cache"))
     space = space_for(home, root)
     detect.detect(space, GAPS)
-    fix.show(space, GAPS)
+    fix.show(space, GAPS, diff=True)
     fix.fix(space, GAPS)
     reporting.build(space)
     printed = "".join(capsys.readouterr())
