@@ -205,9 +205,7 @@ class _Asking:
         return Verdict(hunk=hunk, probe=self._probe(gap, hunk, root, scratch), detector=detector)
 
     def _probe(self, gap: Gap, hunk: Hunk, root: Path, scratch: Path) -> str:
-        probes = [
-            probe for probe in gap.probes() if hunk.service in {probe.subject, *probe.needs}
-        ]
+        probes = [probe for probe in gap.probes() if hunk.service in {probe.subject, *probe.needs}]
         if not probes:
             return ""
         named = {hunk.service, *(need for probe in probes for need in probe.needs)}
@@ -215,9 +213,7 @@ class _Asking:
             name for name in sorted(named) if any((root / each / name).is_dir() for each in LAYERS)
         ]
         trees = {"hunk": root}
-        with fleets(
-            trees, services, python=self.python, cache=self.cache, scratch=scratch
-        ) as made:
+        with fleets(trees, services, python=self.python, cache=self.cache, scratch=scratch) as made:
             bench = probe_runner.Bench(fleet=made["hunk"], root=root, scratch=scratch)
             return _first_red(probes, bench)
 

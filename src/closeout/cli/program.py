@@ -45,6 +45,7 @@ class Careful(Program):
 
     def parse_tasks(self) -> None:
         """Parse what was typed; every task is given the one root that any of them was given."""
+        self._ask_for_help()
         try:
             super().parse_tasks()
         except ParseError as error:
@@ -54,6 +55,14 @@ class Careful(Program):
             if isinstance(asked, str) and asked not in self.parser.contexts:
                 _refuse(unknown("task", asked, self._names, _ALL))
         _share_root(self.tasks)
+
+    def _ask_for_help(self) -> None:
+        """Take `--help` behind a task for a question, and not for what a task's argument says."""
+        words = self.core.unparsed
+        at = next((place for place, word in enumerate(words) if word in {"-h", "--help"}), 0)
+        if at and words[at - 1] in self.scoped_collection.task_names:
+            self.core[0].args["help"].value = words[at - 1]
+            words.clear()
 
     def no_tasks_given(self) -> NoReturn:
         """List the tasks by group."""

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
 from app import main
@@ -138,6 +139,30 @@ def test_tells_nothing_of_an_unexpected_failure(client, monkeypatch):
 
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
+
+
+def test_tells_which_failure_it_foresaw(client, monkeypatch):
+    failure = {
+        "code": "MODEL_LOST",
+        "traceId": "t-17",
+        "retry": True,
+        "message": "409: the model is gone",
+        "attempts": 3,
+        "cause": {"type": "timeout", "reason": "no answer"},
+    }
+
+    def gone():
+        raise HTTPException(status_code=500, detail=failure)
+
+    monkeypatch.setattr(inference, "inference_service", gone)
+
+    answer = client.post("/api/v1/inference", json=FRAME)
+
+    told = answer.json()["detail"]
+    assert answer.status_code == 500
+    assert (told["code"], told["traceId"], told["retry"]) == ("MODEL_LOST", "t-17", True)
+    assert told["message"] == "409: the model is gone"
+    assert told["cause"]["type"] == "timeout"
 
 
 def test_lets_a_dashboard_read_its_answers(client):
