@@ -17,12 +17,6 @@ TASKS = (
     "from closeout.cli import namespace\n"
     "ns = namespace(Path(__file__).resolve().parent)\n"
 )
-MAKERS_TASKS = "from tools.collections import MAKERS\n" + TASKS.replace(
-    "parent)", "parent, *MAKERS)"
-)
-"""A `tasks.py` like this project's own."""
-
-
 MAKERS_TASKS = (
     "from pathlib import Path\n"
     "from closeout.cli import namespace\n"

@@ -15,7 +15,7 @@ from closeout import __version__
 from closeout.cli import namespace, nearest
 from closeout.errors import CloseoutError
 from tests.support.builders import snapshot
-from tests.support.monorepos import invoke, reference_copy
+from tests.support.monorepos import MAKERS_TASKS, invoke, reference_copy
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -111,6 +111,15 @@ def test_one_root_holds_for_every_task_of_a_call(tmp_path: Path) -> None:
     assert "9 other gaps, not asked for: " in done.stdout
     open_now = invoke(home, "detect.all", "--only", "sql,vision-tests", "--root", str(root))
     assert open_now.returncode == 0, open_now.stdout
+
+
+def test_tasks_of_one_name_in_two_groups_both_run(tmp_path: Path) -> None:
+    """Invoke drops the second where it takes both for one: same name, same options."""
+    words = ("patches.check", "render.check")
+    done = invoke(tmp_path, *words, tasks=MAKERS_TASKS, PYTHONPATH=str(HOME))
+    assert done.stdout.startswith("patches/: "), done.stderr
+    # Nothing is rendered in a home of the test's own: the second task says so.
+    assert "invoke render.all makes them anew" in done.stdout
 
 
 def test_fix_of_one_gap_is_judged_by_it_alone(tmp_path: Path) -> None:
