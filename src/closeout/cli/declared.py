@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
+from closeout.console.nearest import nearest
 from closeout.formats.declarations import asked_gaps, unusable
 from closeout.gaps import GAPS
 from closeout.model import Tree
@@ -16,5 +15,5 @@ def assert_declared(tree: Tree) -> None:
     """
     known = [gap.slug for gap in GAPS]
     for slug in sorted((asked_gaps(tree) or frozenset()) - set(known)):
-        (near,) = difflib.get_close_matches(slug, known, n=1, cutoff=0.0)
+        near = nearest(slug, known)
         raise unusable(f"there is no gap {slug!r}; the nearest one is {near!r}")

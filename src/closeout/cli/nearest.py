@@ -1,17 +1,18 @@
-"""The name that somebody most likely meant."""
+"""Say which name somebody may have meant where the one that is typed is not known."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from difflib import get_close_matches
 
+from closeout.console.nearest import nearest
 from closeout.errors import CloseoutError
+
+_LIKENESS = 0.5
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """Return the known name that a word comes nearest to, empty where none is near."""
-    found = get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    return found[0] if found else ""
+    return nearest(word, sorted(known), _LIKENESS)
 
 
 def unknown(kind: str, word: str, known: Collection[str], more: str) -> CloseoutError:

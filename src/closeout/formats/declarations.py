@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from closeout.console.nearest import nearest
 from closeout.errors import CloseoutError
 from closeout.fs import codec
 from closeout.model import Tree
@@ -120,5 +120,5 @@ def _unknown(problem: Any) -> str:  # noqa: ANN401 - jsonschema is untyped
         return ""
     known = sorted(problem.schema.get("properties", ()))
     extra = next(key for key in problem.instance if key not in known)
-    near = difflib.get_close_matches(extra, known, n=1, cutoff=0.0)
-    return f"there is no key {extra!r}; the nearest one is {near[0]!r}" if near else ""
+    near = nearest(extra, known)
+    return f"there is no key {extra!r}; the nearest one is {near!r}" if near else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from closeout.console.nearest import nearest
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.evaluate import Case
 from closeout.engine.rules import Detection
@@ -42,7 +42,7 @@ def assert_ties(order: WorkOrder, gaps: Sequence[Gap]) -> None:
     for item in order.criteria:
         for tie in item.rules:
             if not any(fnmatchcase(name, tie) for name in known):
-                near = get_close_matches(tie, known, n=1, cutoff=0.0)[0]
+                near = nearest(tie, known)
                 raise unusable(
                     order.id, f"{item.id}: there is no rule {tie}; the nearest is {near}"
                 )
