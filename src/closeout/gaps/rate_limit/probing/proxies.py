@@ -79,19 +79,9 @@ def _untold(context: ProbeContext) -> Observation:
     expected = "behind a proxy that nobody trusts 40 people mistype, and the next gets in"
     with ExitStack() as stack:
         urls = replicas(stack, context, 1, {"TRUST_PROXY_HOPS": ""})
-
-        def tried(number: int, password: str) -> int:
-            body = {"email": account(100 + number), "password": password}
-            client = [("X-Forwarded-For", f"198.51.100.{number}")]
-            return send(urls[0], login(body, "127.254.8.1", client)).status
-
-        statuses = [tried(number, WRONG) for number in range(40)]
-        good = tried(40, PASSWORD)
+        faults, seen = _crowd(urls[0], "127.254.8.1", "{person}")
         said = log_of_replica(context).count("no proxy is trusted so far")
-    faults = [] if set(statuses) == {_REFUSED} else [tally(statuses)]
-    faults += [] if good == _OK else [f"the right password: {good}"]
     faults += [] if said == 1 else [f"the log says it {said} times"]
-    seen = f"mistyped {tally(statuses)}, then right {good}"
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
 
@@ -99,18 +89,26 @@ def _one_proxy_more(context: ProbeContext) -> Observation:
     expected = "one proxy more than was told of: 40 people behind it mistype, and the next gets in"
     with ExitStack() as stack:
         urls = replicas(stack, context, 1, {"TRUST_PROXY_HOPS": "1"})
+        faults, seen = _crowd(urls[0], "127.254.10.1", "{person}, 10.0.0.2")
+    return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
-        def tried(number: int, password: str) -> int:
-            body = {"email": account(100 + number), "password": password}
-            chain = [("X-Forwarded-For", f"198.51.100.{number}, 10.0.0.2")]
-            return send(urls[0], login(body, "127.254.10.1", chain)).status
 
-        statuses = [tried(number, WRONG) for number in range(40)]
-        good = tried(40, PASSWORD)
+def _crowd(url: str, proxy: str, chain: str) -> tuple[list[str], str]:
+    """Let 40 people mistype behind the address `proxy`, and one more sign in.
+
+    `chain` is what stands in X-Forwarded-For. Returns what is wrong, and what was seen.
+    """
+
+    def tried(number: int, password: str) -> int:
+        body = {"email": account(100 + number), "password": password}
+        forwarded = [("X-Forwarded-For", chain.format(person=f"198.51.100.{number}"))]
+        return send(url, login(body, proxy, forwarded)).status
+
+    statuses = [tried(number, WRONG) for number in range(40)]
+    good = tried(40, PASSWORD)
     faults = [] if set(statuses) == {_REFUSED} else [tally(statuses)]
     faults += [] if good == _OK else [f"the right password: {good}"]
-    seen = f"mistyped {tally(statuses)}, then right {good}"
-    return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
+    return faults, f"mistyped {tally(statuses)}, then right {good}"
 
 
 def _behind_the_gateway(context: ProbeContext) -> Observation:
