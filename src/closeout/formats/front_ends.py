@@ -10,6 +10,7 @@ from closeout.formats import compose
 from closeout.formats.declarations import names
 from closeout.formats.images import run_by
 from closeout.fs import json_reader
+from closeout.fs.once import once
 from closeout.fs.tree import below
 from closeout.model import Tree
 
@@ -38,6 +39,10 @@ def local_origins(tree: Tree) -> tuple[str, ...]:
 
     Those that closeout.toml names stand alone.
     """
+    return once(tree, _local_origins)
+
+
+def _local_origins(tree: Tree) -> tuple[str, ...]:
     if said := names(tree).origins:
         return said
     return tuple(sorted({*_served(tree), *_listed(tree)}))

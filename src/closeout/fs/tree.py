@@ -158,6 +158,8 @@ class Overlay:
         self.base = base
         self._edits: dict[PurePosixPath, Edit] = {}
         self._listing: tuple[PurePosixPath, ...] | None = None
+        self.laid = 0
+        """How often an edit changed what the overlay shows."""
         for edit in edits:
             self.lay(edit)
 
@@ -170,6 +172,7 @@ class Overlay:
             message = f"stale edit of {edit.path}"
             raise ValueError(message)
         self._listing = None
+        self.laid += 1
         original = self.base.read(edit.path)
         if original == edit.left:
             self._edits.pop(edit.path, None)
