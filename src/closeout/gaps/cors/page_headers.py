@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from closeout.fs.prefilter import question
+from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 
 ON_EVERY_LIST = (
@@ -28,9 +28,10 @@ _FRONT_END = question(
     lambda path: path.name == "package.json" and "node_modules" not in path.parts,
 )
 _SENT = re.compile(rb"""['"`](x-[a-z][a-z0-9-]{1,40})['"`]""", re.IGNORECASE)
+_CHEAP_SIGNS = (b"'x-", b'"x-', b"`x-")
 _SENDING = question(
     (".ts", ".tsx", ".js", ".jsx", ".mjs", ".vue", ".svelte"),
-    lambda content: bool(_SENT.search(content)),
+    lambda content: holds_in_any_case(content, _CHEAP_SIGNS) and matches(content, _SENT),
     lambda path: ".config." not in path.name and "node_modules" not in path.parts,
 )
 _ANSWERED = re.compile(

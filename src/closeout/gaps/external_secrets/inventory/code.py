@@ -123,7 +123,12 @@ def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
 
 def names_a_secret(content: bytes) -> bool:
     """Return whether any word in capitals may be a secret variable."""
-    return any(is_secret(word.decode(), _ANY_URL) for word in set(_NAMES.findall(content)))
+    return any(_may_be_secret(word) for word in set(_NAMES.findall(content)))
+
+
+@lru_cache(maxsize=8192)
+def _may_be_secret(word: bytes) -> bool:
+    return is_secret(word.decode(), _ANY_URL)
 
 
 def _parse(content: bytes, suffix: str) -> Node:

@@ -146,7 +146,7 @@ _QUESTIONS = (
     question(_CODE | _SETTINGS, lambda content: bool(in_constants(content)), _is_open),
     _SECRET_YAML,
     question((), lambda _: True, _is_read_anyway),
-    question(_SCRIPTS, lambda content: any(True for _ in in_script(content)), _is_open),
+    question(_SCRIPTS, lambda content: bool(in_script(content)), _is_open),
     question(_YAML, lambda content: any(True for _ in in_connection(content)), _is_open),
     question((), lambda content: b"eyJ" in content, _may_hold_bearer),
 )

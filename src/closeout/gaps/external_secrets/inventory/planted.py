@@ -22,12 +22,11 @@ _TOKEN_SIGNS = tuple(
     b"AGE-SECRET-KEY-1".split()
 )
 _CHEAP_SIGNS = (
-    (b"A", (*_KEY_SIGNS, b"AKIA", b"ASIA", b"AIza", b"AGE-SECRET")),
-    (b"_", (b"ghp_", b"gho_", b"ghs_", b"github_pat_", b"k_live_", b"npm_")),
-    (b"-", (b"glpat-",)),
-    (b"x", (b"xox",)),
+    re.compile(rb"A(?:[KS]IA|Iza|GE-SECRET|TE KEY(?<=PRIVATE KEY))"),
+    re.compile(rb"_(?:(?<=gh[pos]_)|(?<=npm_)|(?<=k_live_)|(?<=github_pat_))"),
+    re.compile(rb"x(?=ox)"),
 )
-"""By a byte that all of them hold: a single one is looked for many times as fast."""
+"""By a byte that all of them hold: one is looked for many times as fast as a word."""
 _TOKEN = re.compile(
     rb"\b(?:A[KS]IA[0-9A-Z]{16}|gh[pos]_[A-Za-z0-9]{36}|github_pat_\w{40,}|glpat-[\w-]{20,}"
     rb"|xox[bp]-[0-9]+-[0-9A-Za-z-]{10,}|[rs]k_live_[0-9A-Za-z]{16,}|AIza[\w-]{35}"
@@ -61,7 +60,7 @@ _MANY = 16
 
 def may_hold_text(content: bytes) -> bool:
     """Return whether `in_text` may find something in these bytes."""
-    return any(mark in content and holds(content, signs) for mark, signs in _CHEAP_SIGNS)
+    return b"glpat-" in content or any(matches(content, each) for each in _CHEAP_SIGNS)
 
 
 def may_be_manifest(content: bytes) -> bool:

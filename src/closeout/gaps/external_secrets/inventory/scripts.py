@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.parsing import python
@@ -34,8 +35,9 @@ _STARTS_STORE = re.compile(rb"(?m)^[ \t]+services:|\bdocker(?:[ -]compose)? (?:r
 _EXAMPLES = frozenset({"example", "examples", "openapi_examples", "json_schema_extra"})
 
 
-def in_script(content: bytes) -> Iterator[tuple[str, int]]:
-    """Yield every secret that a shell's script gives a value, a default or an address."""
+@lru_cache(maxsize=128)
+def in_script(content: bytes) -> tuple[tuple[str, int], ...]:
+    """Return every secret that a shell's script gives a value, a default or an address."""
     found: dict[int, str] = {}
     for match in _ASSIGNED.finditer(content):
         written = match["value"].decode("utf-8", "replace")
@@ -49,8 +51,7 @@ def in_script(content: bytes) -> Iterator[tuple[str, int]]:
     for match in _ADDRESS.finditer(content):
         if is_usable("PASSWORD", match["password"].decode("utf-8", "replace")):
             found.setdefault(_line(content, match.start()), "an address's password")
-    for line, name in sorted(found.items()):
-        yield name, line
+    return tuple((name, line) for line, name in sorted(found.items()))
 
 
 def in_connection(content: bytes) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from closeout.fs.prefilter import question
+from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
 from closeout.model import Tree
 from closeout.parsing.node_sources import SUFFIXES, is_source
@@ -16,7 +16,9 @@ _PLAIN = re.compile(
 )
 _CALL = re.compile(rb"\bconfig\(((?:[^()]|\([^()]*\))*)\)")
 _IMPORTED = re.compile(rb"(?:from|require\(|import)\s*['\"]" + _LOADER + rb"(/config)?['\"]")
-_LOADS = question(SUFFIXES, lambda content: _IMPORTED.search(content) is not None, is_source)
+_LOADS = question(
+    SUFFIXES, lambda content: b"dotenv" in content and matches(content, _IMPORTED), is_source
+)
 _BUILT_IN = question(SUFFIXES, lambda content: b"process.loadEnvFile(" in content, is_source)
 _COMPUTED = "its variables come from a file whose path is computed, maybe after this line"
 

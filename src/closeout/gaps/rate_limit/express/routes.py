@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
-from closeout.fs.prefilter import holds_in_any_case, matches, question
+from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
 from closeout.fs.text_edit import line_start
 from closeout.gaps.rate_limit.express.frameworks import unlimited
 from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
@@ -34,25 +34,43 @@ _SIGNS = (
     *(b"login", b"log-in", b"log_in", b"signin", b"sign-in", b"sign_in"),
     *(b"refresh", b"renew"),
 )
-_REGISTERING = re.compile(rb"post|\.all\s*\(|\.use\s*\(", re.IGNORECASE)
+_REGISTERING = (re.compile(rb"\.all\s*\("), re.compile(rb"\.use\s*\("))
 _REGISTERS = question(
     SUFFIXES,
-    lambda content: holds_in_any_case(content, _SIGNS) and matches(content, _REGISTERING),
+    lambda content: holds_in_any_case(content, _SIGNS) and _may_register(in_lower_case(content)),
     is_source,
 )
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
-_SIGNING_IN = re.compile(
-    rb"log[-_]?in|sign[-_]?in|authenticat|/auth\b|/tokens?\b|/sessions?\b|password", re.IGNORECASE
+_SIGNING_IN = (*_SIGNS[:6], b"authenticat", b"password")
+_SIGNING_PATHS = tuple(
+    re.compile(b"/" + word + rb"\b") for word in (b"auth", b"tokens?", b"sessions?")
 )
 _OUR_LIMIT = b"REFRESH_LIMIT_PER_ADDRESS"
 """Our own limiters speak of renewing, whether the service does or not."""
-_RENEWING = re.compile(rb"refresh|renew", re.IGNORECASE)
-_SESSIONS = re.compile(_SIGNING_IN.pattern + rb"|\btokens?\b|cookie", re.IGNORECASE)
-_MAY_SIGN_IN = question(_CODE, lambda content: matches(content, _SIGNING_IN), is_deployed_from)
+_RENEWING = (b"refresh", b"renew")
+_TOKEN = re.compile(rb"\btokens?\b")
+
+
+def _may_register(lowered: bytes) -> bool:
+    return b"post" in lowered or any(matches(lowered, each) for each in _REGISTERING)
+
+
+def _signs_in(lowered: bytes) -> bool:
+    return holds(lowered, _SIGNING_IN) or any(matches(lowered, each) for each in _SIGNING_PATHS)
+
+
+def _keeps_sessions(lowered: bytes) -> bool:
+    told = b"cookie" in lowered or _signs_in(lowered)
+    return told or (b"token" in lowered and matches(lowered, _TOKEN))
+
+
+_MAY_SIGN_IN = question(_CODE, lambda content: _signs_in(in_lower_case(content)), is_deployed_from)
 _MAY_RENEW = question(
     _CODE,
     lambda content: (
-        matches(content, _RENEWING) and matches(content, _SESSIONS) and _OUR_LIMIT not in content
+        holds_in_any_case(content, _RENEWING)
+        and _keeps_sessions(in_lower_case(content))
+        and _OUR_LIMIT not in content
     ),
     is_deployed_from,
 )
