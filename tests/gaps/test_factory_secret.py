@@ -429,3 +429,26 @@ def test_comparisons_of_a_minified_script_are_judged_in_proportion(
     tree = MemoryTree({"web/package.json": MANIFEST, "web/public/vendor.js": text.encode()})
     assert rules.checks(GAP, tree)[0].findings == ()
     assert 0 < len(made) < 20 * len(names)
+
+
+@pytest.mark.parametrize("env", [b'include "common.env" .', b"toYaml .Values.env"])
+def test_derive_requires_nothing_that_a_chart_does_not_hand_on(env: bytes) -> None:
+    """A service that a chart starts goes on starting: told where it can be, else refused."""
+    chart = {
+        "helm/desk/Chart.yaml": b"name: desk\n",
+        "helm/desk/templates/pods.yaml": b"kind: Deployment\n          env:\n{{- %s }}\n" % env,
+        "helm/desk/values.yaml": (
+            b"env:\n  - name: LOGIN_KEY\n    valueFrom:\n      secretKeyRef:\n"
+            b"        name: desk-keys\n        key: login-key\n"
+            if b"Values" in env
+            else b"port: 80\n"
+        ),
+    }
+    tree = MemoryTree({**DESK, **chart})
+    fixed = _fixed(tree)
+    source = fixed.read("desk/src/keys.ts") or b""
+    values = fixed.read("helm/desk/values.yaml") or b""
+    told = b"name: SIGNING_SECRET" in values and b"key: signing-secret" in values
+    assert told is (b"requiredSecret(" in source) is (b"Values" in env)
+    left = [item for change in GAP.fix(tree) for item in change.unresolved]
+    assert any("helm/desk" in item.detail for item in left) is not told

@@ -142,6 +142,19 @@ def test_derive_brings_what_charts_and_manifests_read() -> None:
     assert keys == {"signing-secret", "database-url"}
 
 
+def test_derive_brings_nothing_that_a_chart_reads_as_optional() -> None:
+    """A key that the store lacks would keep the operator from bringing the others."""
+    line = b"  - name: MAIL_TOKEN\n    valueFrom:\n      secretKeyRef:"
+    values = VALUES + line + b" {name: wharf-desk-keys, key: mail-token, optional: true}\n"
+    fixed = _fixed(MemoryTree({**FILES, "deploy/wharf-desk/values.yaml": values}))
+    made = [
+        _text(fixed, str(edit.path)).lower() for edit in fixed.edits if "k8s" in edit.path.parts
+    ]
+    assert any("signing-secret" in text for text in made)
+    assert not any("mail" in text for text in made)
+    assert _messages(fixed) == []
+
+
 def test_derive_leaves_a_charts_own_secret_to_the_operator_where_there_is_one() -> None:
     """Two makers of one Secret undo each other; without the operator the chart's stays."""
     path = "deploy/wharf-desk/templates/secret.yaml"

@@ -6,7 +6,8 @@ import pytest
 
 from closeout.formats import compose
 from closeout.formats.env_examples import EXAMPLES
-from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.settings import Setting
+from closeout.formats.settings_delivery import Delivery
 from closeout.fs.tree import MemoryTree
 from closeout.model import Tree
 

@@ -171,19 +171,19 @@ def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> st
 
 def _charted(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
     """Yield what each values file of the service's chart gives, those of a stage over the usual."""
-    charts = (folder / "helm", PurePosixPath("helm") / folder.name)
-    usual: dict[PurePosixPath, dict[str, str | None]] = {}
-    paths = (path for path in tree.ending(frozenset({".yaml", ".yml"})) if path.parent in charts)
-    named = (path for path in paths if path.name.startswith("values"))
-    for path in sorted(named, key=lambda path: (path.stem != "values", path)):
-        content = tree.read(path) or b""
-        secret = {name: None for name, _ in helm.listed(content, helm.SECRET)}
-        told = {**dict(helm.listed(content, helm.PLAIN)), **secret}
-        told = {**usual.setdefault(path.parent, told), **told}
-        if told:
-            kept = frozenset(name for name, value in told.items() if value is None)
-            plain = {name: value for name, value in told.items() if value is not None}
-            yield Deployed(source=path, variables=plain, kept=kept)
+    for chart in helm.charts(tree, frozenset([folder])):
+        usual: dict[str, str | None] = {}
+        written = dict(helm.templated(tree, chart))
+        for path in helm.staged_values(tree, chart):
+            content = tree.read(path) or b""
+            secret = {name: None for name, _ in helm.listed(content, helm.SECRET)}
+            told = {**dict(helm.listed(content, helm.PLAIN)), **secret}
+            usual = usual or told
+            told = {**usual, **told, **written}
+            if told:
+                kept = frozenset(name for name, value in told.items() if value is None)
+                plain = {name: value for name, value in told.items() if value is not None}
+                yield Deployed(source=path, variables=plain, kept=kept)
 
 
 def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:

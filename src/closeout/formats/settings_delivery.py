@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from closeout.formats import compose
+from closeout.formats import chart_delivery, compose
 from closeout.formats.env_examples import EXAMPLES, example_of, examples_in, said_in
-from closeout.formats.helm import PLAIN, SECRET, Variables, values_files, variables
+from closeout.formats.helm import PLAIN
 from closeout.formats.images import run_by
+from closeout.formats.settings import Setting
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import Overlay
 from closeout.model import Edit, Reason, Tree, Unresolved
 
-_PLACEHOLDER = re.compile(rb"^<.*>$|^$|change-?me|replace|placeholder|your[-_ ]", re.IGNORECASE)
-
 Folders = Iterable[PurePosixPath]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A variable that fixed code reads, and what each sort of file says of it.
-
-    A service that takes a secret has an example with a placeholder for it, and its chart takes it
-    from where the last of the other secrets comes from.
-    """
-
-    name: str
-    value: str | None = None
-    """In compose; None hands on what the caller's environment says."""
-    example: str = ""
-    """Lines of an env example: a comment and the assignment."""
-    chart: str = ""
-    """Lines below a chart's plain variables; empty where charts are not told."""
-    is_secret: bool = False
-    below: str = ""
-    """The variable below which an example names it: two gaps' lines would meet at the end."""
-
-    def assigned(self, content: bytes) -> re.Match[bytes] | None:
-        """Return the assignment in an env example, its value as the first group."""
-        pattern = rb"^(?:export )?%s=([^\r\n]*)" % self.name.encode()
-        return re.search(pattern, content, re.MULTILINE)
-
-    def is_named(self, content: bytes) -> bool:
-        """Return whether an env example speaks of it, of one with a default in a comment too."""
-        has_default = ":-" in (self.value or "")
-        return self.name.encode() in content if has_default else bool(self.assigned(content))
-
-    def exposed(self, content: bytes) -> re.Match[bytes] | None:
-        """Return the assignment in an env example that gives a secret a value."""
-        found = self.assigned(content) if self.is_secret else None
-        return found if found and not _PLACEHOLDER.search(found[1].strip(b"\"' ")) else None
-
-    def added(self, content: bytes, companions: Iterable[Setting]) -> Splice:
-        """Return the splice that names it in an env example, below companions not named there."""
-        lacking = [item.example for item in companions if not item.is_named(content)]
-        text = "\n".join([*lacking, self.example])
-        above = re.search(rb"^%s=[^\r\n]*" % self.below.encode(), content, re.MULTILINE)
-        if above is not None and self.below:
-            return Splice(start=above.end(), end=above.end(), text=f"\n{text}")
-        blank = "\n" if self.below and content else ""
-        ended = content.endswith(b"\n") or not content
-        text = f"{blank}{text}\n" if ended else f"\n{blank}{text}"
-        return Splice(start=len(content), end=len(content), text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +56,9 @@ class Delivery:
         yield from sorted({item.path for _, item in _started(tree, frozenset(folders))})
 
     def charts(self, tree: Tree, folders: Folders) -> Iterator[PurePosixPath]:
-        """Return the charts that list variables of the settings' sort."""
-        yield from sorted({listed.path for listed, _ in self._charts(tree, frozenset(folders))})
+        """Return the files of charts that list variables of the settings' sort."""
+        found = chart_delivery.undelivered(tree, folders, self.in_charts)
+        yield from sorted({place.path for place, _ in found})
 
     def undelivered_examples(self, tree: Tree, folders: Folders) -> Iterator[Undelivered]:
         """Yield the env examples that do not name the setting, or give a secret away."""
@@ -141,33 +93,30 @@ class Delivery:
                 service=lack.service.name,
                 excerpt=lack.path.name if lack.is_example else f"{lack.service.name}:",
             )
-        for listed, missing in self._charts(tree, wanted):
+        for place, missing in chart_delivery.undelivered(tree, wanted, self.in_charts):
             names = tuple(item.name for item in missing)
             if names:
                 yield Undelivered(
-                    path=listed.path,
-                    line=listed.node.line,
-                    folder=listed.service,
+                    path=place.path,
+                    line=place.line,
+                    folder=place.chart.service,
                     names=names,
                     problem=f"does not name {' and '.join(names)}",
-                    service=listed.service.name,
+                    service=place.chart.service.name,
                     excerpt=f"{PLAIN}:",
                 )
 
     def unread_charts(self, tree: Tree, folders: Folders) -> Iterator[Unresolved]:
-        """Yield the charts that name a secret nowhere and list secrets in no way known here."""
+        """Yield the charts that cannot hand a secret on: a service must not depend on it then."""
         wanted = frozenset(folders)
-        known = set(self.charts(tree, wanted))
-        for path in values_files(tree, wanted):
-            content = tree.read(path) or b""
-            for item in self.in_charts:
-                if item.name.encode() not in content and path not in known:
-                    yield Unresolved(
-                        path=path,
-                        reason=Reason.AMBIGUOUS,
-                        detail=f"the chart does not name {item.name}",
-                        hint="add the variable to the chart's secrets.",
-                    )
+        for item in self.in_charts:
+            for chart, problem in chart_delivery.unreached(tree, wanted, item.name):
+                yield Unresolved(
+                    path=chart.values,
+                    reason=Reason.AMBIGUOUS,
+                    detail=f"the chart does not name {item.name}: {problem}",
+                    hint="add the variable to the chart's secrets.",
+                )
 
     def example_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
         """Yield the edits that name the setting in env examples, or blank a secret there."""
@@ -201,12 +150,13 @@ class Delivery:
         yield from overlay.edits
 
     def chart_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
-        """Yield the edits of charts: a secret comes from where its neighbour does."""
-        for listed, missing in self._charts(tree, frozenset(folders)):
-            secret = f":\n  secret: {_source(listed)}\n  key: "
-            lines = [item.chart or f"{item.name}{secret}{item.name}" for item in missing]
-            if lines:
-                yield _spliced(tree, listed.path, [listed.added("\n".join(lines))])
+        """Yield one edit a file: charts hand the settings on as they do the others."""
+        overlay = Overlay(tree)
+        wanted = frozenset(folders)
+        for place, missing in chart_delivery.undelivered(tree, wanted, self.in_charts):
+            for edit in place.edits(overlay, missing) if missing else ():
+                overlay.lay(edit)
+        yield from overlay.edits
 
     def _compose(self, tree: Tree, folders: frozenset[PurePosixPath]) -> Iterator[_Lack]:
         """Yield what compose services, and the examples of what these are given, lack."""
@@ -238,18 +188,6 @@ class Delivery:
             ]
             if named:
                 yield made(path=path, settings=named, is_example=True)
-
-    def _charts(
-        self, tree: Tree, folders: frozenset[PurePosixPath]
-    ) -> Iterator[tuple[Variables, list[Setting]]]:
-        """Yield each mapping that could name the settings, with those that it lacks."""
-        is_secret = any(item.is_secret for item in self.in_charts)
-        for listed in variables(tree, folders, SECRET if is_secret else PLAIN):
-            if not is_secret:
-                content = listed.content
-                yield listed, [each for each in self.in_charts if each.name.encode() not in content]
-            elif _source(listed):
-                yield listed, [each for each in self.in_charts if each.name not in listed.names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,12 +222,6 @@ def _started(
             if compose.is_base(path) or service.context or service.image:
                 for folder in run_by(tree, service, folders):
                     yield folder, service
-
-
-def _source(listed: Variables) -> str:
-    """Return the secret that the last variable comes from, empty where there is none."""
-    named = listed.node.entries[-1].value.get("secret")
-    return named.text if named is not None else ""
 
 
 def _spliced(tree: Tree, path: PurePosixPath, splices: Iterable[Splice]) -> Edit:

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.front_ends import local_origins
-from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.settings import Setting
+from closeout.formats.settings_delivery import Delivery
 from closeout.formats.tree_names import ORDERS_PROJECT, project
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by

@@ -79,7 +79,7 @@ def missing_entries(
         brought = {as_variable(key) for each in own for key, _ in each.entries()}
         read = any(
             need.variable == item.name
-            and ((*need.identity, need.key) in given or need.identity in sealed)
+            and (need.is_optional or (*need.identity, need.key) in given or need.identity in sealed)
             for need in state.needs_of(item.service)
         )
         settled = read or as_variable(item.name) in brought or _is_closed(state, item)

@@ -25,7 +25,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
 )
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, Sources
 from closeout.gaps.factory_secret.typescript.variable_files import loading
-from closeout.gaps.factory_secret.wiring import DELIVERY
+from closeout.gaps.factory_secret.wiring import DELIVERY, required
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
@@ -161,12 +161,22 @@ def _mended(
         return mend_comparison(tree, service, secret, module, spoken.extension)
     if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
         module = _module(tree, service, REQUIRED, spoken, secret.path)
-        if isinstance(late := loading(tree, service), str) and not is_optional(
-            tree.read(secret.path) or b"", secret
+        if not is_optional(tree.read(secret.path) or b"", secret) and (
+            withheld := _withheld(tree, service, secret.name)
         ):
-            return replace(by_hand(secret), detail=f"{secret.name} falls back to a literal: {late}")
+            detail = f"{secret.name} falls back to a literal: {withheld}"
+            return replace(by_hand(secret), detail=detail)
         return mend_fallback(tree, secret, module, spoken.extension)
     return by_hand(secret)
+
+
+def _withheld(tree: Tree, service: PurePosixPath, name: str) -> str:
+    """Return why a service could not get a secret that it requires, empty where it can."""
+    late = loading(tree, service)
+    if isinstance(late, str):
+        return late
+    unread = next(required(name).unread_charts(tree, [service]), None)
+    return f"{unread.path}: {unread.detail}" if unread else ""
 
 
 def _files(

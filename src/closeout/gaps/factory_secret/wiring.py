@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from closeout.formats import compose
 from closeout.formats.compose_example import reference
-from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.settings import Setting
+from closeout.formats.settings_delivery import Delivery
 from closeout.gaps.factory_secret.typescript.places import VARIABLE
 from closeout.model import Tree
 from closeout.parsing.node_sources import readers

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, helm
 from closeout.formats.images import run_by
-from closeout.formats.settings_delivery import Delivery, Setting
+from closeout.formats.settings import Setting
+from closeout.formats.settings_delivery import Delivery
 from closeout.model import Tree
 
 HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
@@ -59,9 +60,8 @@ def _hops(in_chart: str, in_example: str) -> Setting:
 def chart_hops(tree: Tree, gateways: Iterable[PurePosixPath]) -> int:
     """Return how many proxies a cluster puts before what the gateways call: an ingress is one."""
     return 1 + any(
-        ("enabled", "true") in helm.listed(tree.read(chart / "values.yaml") or b"", "ingress")
-        for gateway in gateways
-        for chart in (gateway / "helm", PurePosixPath("helm") / gateway.name)
+        ("enabled", "true") in helm.listed(tree.read(chart.values) or b"", "ingress")
+        for chart in helm.charts(tree, frozenset(gateways))
     )
 
 
