@@ -8,20 +8,28 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
 from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.gaps.billing_tests.fix import SUITE
-from closeout.harness import suite_install
+from closeout.gaps.billing_tests.suites import SUITES
+from closeout.harness import suite_choice, suite_install
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
+from tests.support import foreign_services
+
+Files = dict[str, bytes]
 
 SERVICE = str(BILLING_SERVICE)
 SCRIPT_LINE = b'"test": "jest --passWithNoTests"'
 
 
-@pytest.fixture(scope="module")
-def reference() -> dict[str, bytes]:
+def reference_files() -> Files:
     """Return the reference's billing service as path text to bytes."""
     tree = DiskTree(BUNDLE / "reference" / "farmiq" / BILLING_SERVICE)
     return {f"{SERVICE}/{path}": tree.read(path) for path in tree.paths()}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Files:
+    """Return the reference's billing service, read once."""
+    return reference_files()
 
 
 def fixed(files: dict[str, bytes]) -> Overlay:
@@ -197,13 +205,96 @@ def test_detect_proves_nothing_when_there_is_no_such_service() -> None:
     assert GAP.fix(lost) == ()
 
 
-def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:
-    """The names that each suite file is said to use exist in the service it was written for."""
-    tree = MemoryTree(reference)
+@pytest.mark.parametrize(
+    ("shape", "service"),
+    [("billing", reference_files()), ("billing-prisma", foreign_services.files(BILLING_SERVICE))],
+)
+def test_suite_is_chosen_by_what_the_service_exports(shape: str, service: Files) -> None:
+    """Each suite goes to the service of its own shape, whole, and what its files use is there."""
+    tree = MemoryTree(service)
+    suite = suite_choice.chosen(SUITES, tree)
 
-    assert {
-        file: suite_install.missing_names(SUITE, file, tree) for file in SUITE.needs
-    } == dict.fromkeys(SUITE.needs, ())
-    assert {name for name in suite_install.files("billing") if name.endswith(".test.ts")} <= set(
-        SUITE.needs
+    assert suite is not None
+    assert suite.name == shape
+    assert {file: suite_install.missing_names(suite, file, tree) for file in suite.needs} == (
+        dict.fromkeys(suite.needs, ())
     )
+    tests = {name for name in suite_install.files(shape) if name.endswith(".test.ts")}
+    assert tests <= set(suite.needs)
+    assert tests | {"jest.config.js"} <= {
+        str(edit.path.relative_to(BILLING_SERVICE)) for made in GAP.fix(tree) for edit in made.edits
+    }
+
+
+def test_suite_for_another_shape_closes_the_gap_when_it_is_applied_once() -> None:
+    """Afterwards nothing is open, and nothing is left to do."""
+    after = fixed(foreign_services.files(BILLING_SERVICE))
+
+    assert findings(after) == set()
+    assert GAP.fix(after) == ()
+
+
+def test_file_that_asks_over_http_is_refused_when_a_route_is_missing() -> None:
+    """What is used of a module may be a route; one that only resembles it is another."""
+    routes = f"{SERVICE}/src/routes/billingRoutes.ts"
+    files = foreign_services.files(BILLING_SERVICE)
+    files[routes] = files[routes].replace(b"'/invoices/:id/status'", b"'/invoices/:id/states'")
+
+    told = refused(MemoryTree(files))
+
+    assert set(told) == {"http.test.ts"}
+    assert "billingRoutes.ts: /invoices/:id/status" in told["http.test.ts"].detail
+    assert fixed(files).read(f"{SERVICE}/tests/paymentService.test.ts") is not None
+
+
+def test_service_without_a_worker_is_not_told_of_its_test() -> None:
+    """What stands beside the four services may be missing; then its test is missed by nobody."""
+    files = foreign_services.files(BILLING_SERVICE)
+    del files[f"{SERVICE}/src/workers/usageMeteringWorker.ts"]
+
+    assert refused(MemoryTree(files)) == {}
+    assert fixed(files).read(f"{SERVICE}/tests/usageMeteringWorker.test.ts") is None
+
+
+STRANGER = {
+    f"{SERVICE}/package.json": b'{"scripts": {"test": "jest"}, '
+    b'"devDependencies": {"jest": "30", "ts-jest": "29"}}',
+    f"{SERVICE}/src/services/invoiceService.ts": b"export interface Sum { of: number }\n"
+    b"export const draw = (sum: Sum) => sum.of;\nexport function post(): void {}\n"
+    b"function own(): void {}\nexport const RATE = own;\n",
+}
+
+
+def test_service_that_no_suite_fits_is_told_what_no_test_names() -> None:
+    """Its exported functions are listed where they would be tested; a type and a value are none."""
+    told = refused(MemoryTree(STRANGER))
+
+    assert "no test names draw, post (src/services/invoiceService.ts)" in (
+        told["invoiceService.test.ts"].detail
+    )
+    assert set(told) == {
+        "invoiceService.test.ts",
+        "jest.config.js",
+        "paymentService.test.ts",
+        "subscriptionService.test.ts",
+        "usageMeteringService.test.ts",
+    }
+    assert len(findings(MemoryTree(STRANGER))) == len(told)
+
+
+def test_function_that_a_test_names_is_not_listed() -> None:
+    """A list of what is untested shrinks with every test."""
+    path = f"{SERVICE}/tests/drawing.test.ts"
+    files = {**STRANGER, path: b"it('draws', () => { expect(draw({ of: 1 })).toBe(1); });\n"}
+
+    detail = refused(MemoryTree(files))["invoiceService.test.ts"].detail
+    assert "no test names post (" in detail
+
+
+def test_no_configuration_is_laid_when_no_test_is_there_to_run() -> None:
+    """`npm test` ends as it did before; with a test of the service's own it gets its floor."""
+    configuration = f"{SERVICE}/jest.config.js"
+    own = {f"{SERVICE}/tests/own.test.ts": b"it('adds', () => { expect(1 + one()).toBe(2); });\n"}
+
+    assert fixed(STRANGER).read(configuration) is None
+    assert b"collectCoverageFrom" in (fixed({**STRANGER, **own}).read(configuration) or b"")

@@ -6,8 +6,8 @@ from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
 from closeout.gaps.vision_tests.demand import VISION_SERVICE
-from closeout.gaps.vision_tests.fix import SUITE
-from closeout.harness import suite_install
+from closeout.gaps.vision_tests.suites import SUITES
+from closeout.harness import suite_choice, suite_install
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
 
@@ -210,8 +210,10 @@ def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, byt
     """The names that each suite file is said to use exist in the service it was written for."""
     tree = MemoryTree(reference)
 
-    asked = set(SUITE.needs) - SUITE.companions
+    suite = suite_choice.chosen(SUITES, tree)
 
+    assert suite is not None
+    asked = set(suite.needs) - suite.companions
     assert {
-        file: suite_install.missing_names(SUITE, file, tree) for file in asked
+        file: suite_install.missing_names(suite, file, tree) for file in asked
     } == dict.fromkeys(asked, ())

@@ -25,7 +25,10 @@ from closeout.parsing import test_files
 from closeout.resources import BUNDLE
 
 Needs = Mapping[str, tuple[str, ...]]
-"""Module, relative to the service, to the names that a test file uses of it."""
+"""Module, relative to the service, to what a test file uses of it: names, and routes as "/…".
+
+A module of which nothing is used by name has to be there all the same.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +118,14 @@ def missing_names(suite: Shipped, file: str, tree: Tree) -> tuple[str, ...]:
         if content is None:
             # A module of the suite itself, such as its conftest, comes along with it.
             content = files(suite.name).get(module)
+        if content is None and not names:
+            missing.append(module)
         found = frozenset() if content is None else _names(module, content)
-        missing += [f"{module}: {name}" for name in names if name not in found]
+        missing += [
+            f"{module}: {name}"
+            for name in names
+            if name not in found and not _is_route(name, content)
+        ]
     return tuple(missing)
 
 
@@ -150,6 +159,12 @@ def propose(
         source=Source.SUITE,
         unresolved=tuple(unresolved),
     )
+
+
+def _is_route(name: str, content: bytes | None) -> bool:
+    """Return whether `name` is a route that stands in the module, as a text of its own."""
+    quoted = (f"{mark}{name}{mark}".encode() for mark in "\"'`")
+    return name.startswith("/") and any(text in (content or b"") for text in quoted)
 
 
 def _names(module: str, content: bytes) -> frozenset[str]:

@@ -140,6 +140,28 @@ def defined_names(content: bytes) -> frozenset[str]:
     return frozenset(names)
 
 
+def exported_functions(suffix: str, content: bytes) -> frozenset[str]:
+    """Return the functions and methods that a TypeScript or Python module offers.
+
+    Raises SyntaxError or ValueError for Python that does not parse.
+    """
+    if suffix == ".ts":
+        functions = set(_functions(parsed(content)))
+        return frozenset(
+            name
+            for name in exported_names(content)
+            if ("." in name and not name.endswith(".constructor")) or name in functions
+        )
+    top = ast.parse(content).body
+    owned = [(f"{node.name}.", node.body) for node in top if isinstance(node, ast.ClassDef)]
+    return frozenset(
+        f"{owner}{item.name}"
+        for owner, body in [("", top), *owned]
+        for item in body
+        if _is_function(item) and not item.name.startswith("_")
+    )
+
+
 def is_types_only(content: bytes) -> bool:
     """Return whether a TypeScript file holds nothing that runs: types, interfaces, imports."""
     for node in parsed(content).named_children:
@@ -152,6 +174,16 @@ def is_types_only(content: bytes) -> bool:
         }:
             return False
     return True
+
+
+def _functions(root: Node) -> Iterator[str]:
+    for node in find(root, "function_declaration", "variable_declarator"):
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        is_function = node.type == "function_declaration" or (
+            value is not None and value.type in _FUNCTIONS
+        )
+        if name is not None and is_function:
+            yield text_of(name)
 
 
 def _is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:

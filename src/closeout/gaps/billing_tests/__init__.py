@@ -8,8 +8,11 @@ Before: `"test": "jest --passWithNoTests"`, no jest configuration, no test file.
 After: `jest.config.js` with coverage floors, four test files for the four services, one for the
 HTTP interface, one that races replicas on a real PostgreSQL; the test script fails without tests.
 `nox -s billing_jest` runs them in random order under forced flags and counts for itself.
-A test file that stands in the service is never overwritten, and a file of the suite is installed
-only where the service has every name that it uses.
+Of two suites the one is installed that fits what the service exports: classes over a store, as the
+order has them in mind, or functions over Prisma and Stripe. A test file that stands in the service
+is never overwritten, and a file of the suite is installed only where the service has every name and
+route that it uses. Where no suite fits, what the service exports and no test names is listed, and
+nothing is closed.
 """
 
 from __future__ import annotations

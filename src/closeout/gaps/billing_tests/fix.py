@@ -6,86 +6,20 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import splice
 from closeout.gaps.billing_tests import jest_package
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.gaps.billing_tests.rules import PACKAGE, RULES, jest_configurations, survey
-from closeout.harness import suite_install
-from closeout.harness.suite_install import Needs, Shipped, Tested
+from closeout.gaps.billing_tests.rules import (
+    CONFIGURATION,
+    PACKAGE,
+    RULES,
+    jest_configurations,
+    survey,
+)
+from closeout.gaps.billing_tests.suites import SUITES
+from closeout.harness import suite_choice, suite_install
+from closeout.harness.service_copy import TEST_FILE
+from closeout.harness.suite_install import Tested
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 
 _RUNNER = ("jest", "ts-jest")
-
-_MEMORY: Needs = {
-    "src/store/memoryStore.ts": ("MemoryStore",),
-    "src/domain/clock.ts": ("Clock",),
-}
-_INVOICES: Needs = {
-    "src/services/invoiceService.ts": (
-        "InvoiceService",
-        "InvoiceService.createInvoice",
-        "InvoiceService.getInvoice",
-        "InvoiceService.calculateTax",
-        "invoiceService",
-    )
-}
-_PAYMENTS: Needs = {
-    "src/services/paymentService.ts": (
-        "PaymentService",
-        "PaymentService.recordPayment",
-        "PaymentService.refund",
-        "PaymentService.handleWebhook",
-        "PaymentService.balance",
-        "paymentService",
-    )
-}
-_SUBSCRIPTIONS: Needs = {
-    "src/services/subscriptionService.ts": (
-        "SubscriptionService",
-        "SubscriptionService.subscribe",
-        "SubscriptionService.get",
-        "SubscriptionService.upgrade",
-        "SubscriptionService.cancel",
-        "subscriptionService",
-    )
-}
-_USAGE: Needs = {
-    "src/services/usageMeteringService.ts": (
-        "UsageMeteringService",
-        "UsageMeteringService.record",
-        "UsageMeteringService.quantity",
-        "UsageMeteringService.charge",
-        "usageMeteringService",
-    )
-}
-_POSTGRES: Needs = {"src/store/postgresStore.ts": ("PostgresStore", "PostgresStore.usage")}
-_APP: Needs = {"src/app.ts": ("createApp",), "src/store/defaultStore.ts": ("openStore",)}
-
-SUITE = Shipped(
-    name="billing",
-    service=BILLING_SERVICE,
-    needs={
-        "tests/invoiceService.test.ts": {**_MEMORY, **_INVOICES},
-        "tests/paymentService.test.ts": {**_MEMORY, **_INVOICES, **_PAYMENTS},
-        "tests/subscriptionService.test.ts": {**_MEMORY, **_SUBSCRIPTIONS},
-        "tests/usageMeteringService.test.ts": {**_MEMORY, **_USAGE},
-        "tests/postgres.test.ts": {
-            **_INVOICES,
-            **_PAYMENTS,
-            **_SUBSCRIPTIONS,
-            **_USAGE,
-            **_POSTGRES,
-        },
-        "tests/app.test.ts": {
-            **_MEMORY,
-            **_INVOICES,
-            **_PAYMENTS,
-            **_SUBSCRIPTIONS,
-            **_USAGE,
-            **_POSTGRES,
-            **_APP,
-        },
-        "tests/support/clock.ts": {"src/domain/clock.ts": ("Clock",)},
-    },
-)
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -114,8 +48,14 @@ def _suite(
         )
         return Changeset(name="billing-suite", edits=(), unresolved=(lost,))
     configured = read.configures_jest or jest_configurations(seen)
-    return suite_install.propose(
-        SUITE, seen.tree, open_paths, {"jest.config.js"} if configured else set()
+    tests = any(TEST_FILE.search(path.name) for path in seen.paths)
+    return suite_choice.laid(
+        SUITES,
+        seen,
+        open_paths,
+        left_out={CONFIGURATION.name} if configured else set(),
+        # A configuration without a test only changes how `npm test` fails.
+        alone={CONFIGURATION.name} if tests else set(),
     )
 
 

@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.rules import RULES, pytest_configurations, survey
-from closeout.harness import suite_install
-from closeout.harness.suite_install import Needs, Shipped
+from closeout.gaps.vision_tests.suites import SUITES
+from closeout.harness import suite_choice, suite_install
 from closeout.model import Changeset, Tree
-
-_INFERENCE: Needs = {
-    "app/services/inference_service.py": (
-        "InferenceService",
-        "InferenceService.predict",
-        "ModelError",
-    ),
-    "conftest.py": ("mock_model", "sample_image"),
-}
-_JOBS: Needs = {
-    "app/services/job_service.py": (
-        "MAX_ATTEMPTS",
-        "InvalidTransitionError",
-        "JobNotFoundError",
-        "JobService",
-        "JobService.create_job",
-        "JobService.start_processing",
-        "JobService.complete_job",
-        "JobService.fail_job",
-        "JobService.retry_job",
-        "JobService.get_job",
-        "JobService.list_jobs",
-    ),
-    "conftest.py": ("clock",),
-}
-_HTTP: Needs = {
-    "app/main.py": ("app", "settings", "logger", "SLOW_MILLIS"),
-    "app/config.py": ("Settings",),
-    "app/routers/inference.py": ("inference_service", "load_model"),
-    "app/routers/jobs.py": ("job_service",),
-}
-_CORS: Needs = {"app/cors.py": ("LOCAL_ORIGINS", "allowed_origins", "canonical", "in_production")}
-
-SUITE = Shipped(
-    name="vision",
-    service=VISION_SERVICE,
-    needs={
-        "tests/test_inference_service.py": _INFERENCE,
-        "tests/test_job_service.py": _JOBS,
-        "tests/test_api.py": _HTTP,
-        "tests/test_cors.py": _CORS,
-    },
-    # The origin policy is what the CORS gap installs, with branches that HTTP alone never takes.
-    companions=frozenset({"tests/test_cors.py"}),
-)
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the suite's files, for what the rules still find."""
-    open_paths = suite_install.open_paths(RULES, survey(tree))
+    seen = survey(tree)
+    open_paths = suite_install.open_paths(RULES, seen)
     if not open_paths:
         return ()
-    left_out = {"pytest.ini"} if pytest_configurations(tree) else set()
-    made = suite_install.propose(SUITE, tree, open_paths, left_out)
+    made = suite_choice.laid(
+        SUITES,
+        seen,
+        open_paths,
+        left_out={"pytest.ini"} if pytest_configurations(tree) else set(),
+        alone={"conftest.py", "pytest.ini"},
+    )
     return (made,) if made.edits or made.unresolved else ()

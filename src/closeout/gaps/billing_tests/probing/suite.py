@@ -17,8 +17,8 @@ from closeout.harness.service_copy import TEST_FILE, ServiceCopy
 from closeout.parsing import test_files
 
 _SESSION = "nox -s billing_jest"
-_ENTRY_POINT = "src/index.ts"
-"""The only source that is not measured: it reads the environment and listens."""
+_ENTRY_POINT, _APP = "src/index.ts", "src/app.ts"
+"""Where an app is made apart, the entry point is not measured: it only listens."""
 
 _HINT = re.compile(rb"(istanbul|c8|v8)\s+ignore")
 
@@ -87,7 +87,7 @@ def _jest_argv(jest: Path, service: ServiceCopy) -> Sequence[str | Path]:
         "--coverageThreshold={}",
         "--collectCoverageFrom=src/**/*.ts",
         "--collectCoverageFrom=!src/**/*.d.ts",
-        f"--collectCoverageFrom=!{_ENTRY_POINT}",
+        *(f"--collectCoverageFrom=!{path}" for path in _left_out(service)),
         f"--cacheDirectory={service.kept}",
         "--json",
         f"--outputFile={service.output / 'results.json'}",
@@ -96,6 +96,7 @@ def _jest_argv(jest: Path, service: ServiceCopy) -> Sequence[str | Path]:
 
 def _typescript_sources(service: ServiceCopy) -> list[str]:
     """Return what has to be measured; a file of types alone holds nothing that could run."""
+    left_out = _left_out(service)
     return [
         path
         for path in service.paths()
@@ -103,6 +104,10 @@ def _typescript_sources(service: ServiceCopy) -> list[str]:
         and path.endswith(".ts")
         and not path.endswith(".d.ts")
         and not TEST_FILE.search(path)
-        and path != _ENTRY_POINT
+        and path not in left_out
         and not test_files.is_types_only((service.folder / path).read_bytes())
     ]
+
+
+def _left_out(service: ServiceCopy) -> tuple[str, ...]:
+    return (_ENTRY_POINT,) if (service.folder / _APP).is_file() else ()

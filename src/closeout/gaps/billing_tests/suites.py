@@ -1,0 +1,160 @@
+"""The billing suites that are shipped, and what each of their files uses of a service."""
+
+from __future__ import annotations
+
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from closeout.harness.suite_install import Needs, Shipped
+
+_MEMORY: Needs = {
+    "src/store/memoryStore.ts": ("MemoryStore",),
+    "src/domain/clock.ts": ("Clock",),
+}
+_INVOICES: Needs = {
+    "src/services/invoiceService.ts": (
+        "InvoiceService",
+        "InvoiceService.createInvoice",
+        "InvoiceService.getInvoice",
+        "InvoiceService.calculateTax",
+        "invoiceService",
+    )
+}
+_PAYMENTS: Needs = {
+    "src/services/paymentService.ts": (
+        "PaymentService",
+        "PaymentService.recordPayment",
+        "PaymentService.refund",
+        "PaymentService.handleWebhook",
+        "PaymentService.balance",
+        "paymentService",
+    )
+}
+_SUBSCRIPTIONS: Needs = {
+    "src/services/subscriptionService.ts": (
+        "SubscriptionService",
+        "SubscriptionService.subscribe",
+        "SubscriptionService.get",
+        "SubscriptionService.upgrade",
+        "SubscriptionService.cancel",
+        "subscriptionService",
+    )
+}
+_USAGE: Needs = {
+    "src/services/usageMeteringService.ts": (
+        "UsageMeteringService",
+        "UsageMeteringService.record",
+        "UsageMeteringService.quantity",
+        "UsageMeteringService.charge",
+        "usageMeteringService",
+    )
+}
+_POSTGRES: Needs = {"src/store/postgresStore.ts": ("PostgresStore", "PostgresStore.usage")}
+_APP: Needs = {"src/app.ts": ("createApp",), "src/store/defaultStore.ts": ("openStore",)}
+
+_ORDER = Shipped(
+    name="billing",
+    service=BILLING_SERVICE,
+    needs={
+        "tests/invoiceService.test.ts": {**_MEMORY, **_INVOICES},
+        "tests/paymentService.test.ts": {**_MEMORY, **_INVOICES, **_PAYMENTS},
+        "tests/subscriptionService.test.ts": {**_MEMORY, **_SUBSCRIPTIONS},
+        "tests/usageMeteringService.test.ts": {**_MEMORY, **_USAGE},
+        "tests/postgres.test.ts": {
+            **_INVOICES,
+            **_PAYMENTS,
+            **_SUBSCRIPTIONS,
+            **_USAGE,
+            **_POSTGRES,
+        },
+        "tests/app.test.ts": {
+            **_MEMORY,
+            **_INVOICES,
+            **_PAYMENTS,
+            **_SUBSCRIPTIONS,
+            **_USAGE,
+            **_POSTGRES,
+            **_APP,
+        },
+        "tests/support/clock.ts": {"src/domain/clock.ts": ("Clock",)},
+    },
+)
+
+_USAGE_FUNCTIONS: Needs = {
+    "src/services/usageMeteringService.ts": (
+        "recordUsageMetric",
+        "getUsageMetrics",
+        "aggregateUsageMetrics",
+    ),
+    "src/utils/logger.ts": ("logger",),
+}
+_INVOICE_FUNCTIONS: Needs = {
+    **_USAGE_FUNCTIONS,
+    "src/services/invoiceService.ts": (
+        "createInvoice",
+        "getInvoices",
+        "getInvoiceById",
+        "updateInvoiceStatus",
+    ),
+}
+_PAYMENT_FUNCTIONS: Needs = {
+    "src/services/paymentService.ts": ("createPayment", "processStripePayment", "getPayments"),
+    "src/utils/logger.ts": ("logger",),
+}
+_SUBSCRIPTION_FUNCTIONS: Needs = {
+    "src/services/subscriptionService.ts": (
+        "upsertSubscription",
+        "getSubscription",
+        "cancelSubscription",
+    ),
+    "src/utils/logger.ts": ("logger",),
+}
+_ENTRY_POINT: Needs = {
+    "src/index.ts": ("/api/health", "/api/ready"),
+    "src/utils/logger.ts": ("logger",),
+}
+_ROUTES: Needs = {
+    **_ENTRY_POINT,
+    **_INVOICE_FUNCTIONS,
+    **_SUBSCRIPTION_FUNCTIONS,
+    "src/routes/index.ts": ("/api/v1/billing",),
+    "src/routes/billingRoutes.ts": (
+        "/usage",
+        "/usage/aggregated",
+        "/invoices",
+        "/invoices/:id",
+        "/invoices/:id/status",
+        "/subscriptions",
+        "/subscriptions/:tenantId",
+        "/subscriptions/:tenantId/cancel",
+    ),
+    "src/middlewares/transactionId.ts": ("transactionIdMiddleware",),
+    "src/middlewares/authMiddleware.ts": ("jwtAuthMiddleware", "requireRole"),
+}
+
+_PRISMA = Shipped(
+    name="billing-prisma",
+    service=BILLING_SERVICE,
+    needs={
+        "tests/invoiceService.test.ts": _INVOICE_FUNCTIONS,
+        "tests/paymentService.test.ts": _PAYMENT_FUNCTIONS,
+        "tests/subscriptionService.test.ts": _SUBSCRIPTION_FUNCTIONS,
+        "tests/usageMeteringService.test.ts": _USAGE_FUNCTIONS,
+        "tests/usageMeteringWorker.test.ts": {
+            **_USAGE_FUNCTIONS,
+            "src/workers/usageMeteringWorker.ts": ("collectUsageMetrics", "runWorker"),
+        },
+        "tests/http.test.ts": _ROUTES,
+        "tests/startup.test.ts": {**_ENTRY_POINT, "src/utils/datadog.ts": ()},
+        "tests/support/running.ts": _ENTRY_POINT,
+    },
+    # What is beside the four services may be missing; then so is what asks it.
+    companions=frozenset(
+        {
+            "tests/startup.test.ts",
+            "tests/support/running.ts",
+            "tests/usageMeteringWorker.test.ts",
+        }
+    ),
+)
+
+SUITES = (_ORDER, _PRISMA)
+"""The interface that the order has in mind first: where two fit alike, it is the one."""

@@ -1,0 +1,47 @@
+"""The suites for services of other shapes run for real on services of those shapes."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout.fs import writer
+from closeout.fs.tree import MemoryTree, Overlay
+from closeout.gaps.billing_tests import GAP as BILLING_GAP
+from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from closeout.gaps.billing_tests.probing import suite as billing_suite
+from closeout.harness.quality_gate import Rows
+from closeout.model import Gap
+from tests.support import foreign_services
+
+pytestmark = pytest.mark.live
+
+
+def fixed(gap: Gap, service: PurePosixPath, root: Path) -> Path:
+    """Return `root` with the foreign service and its suite."""
+    overlay = Overlay(MemoryTree(foreign_services.files(service)))
+    for changeset in gap.fix(overlay):
+        assert changeset.unresolved == ()
+        for edit in changeset.edits:
+            overlay.lay(edit)
+    writer.copy_tree(overlay, root)
+    return root
+
+
+def observed(rows: Rows) -> dict[str, tuple[bool | None, str]]:
+    """Return each criterion's verdict and what was seen."""
+    return {criterion: (seen.passed, seen.observed) for _, criterion, seen in rows}
+
+
+@pytest.mark.needs("npm")
+def test_billing_suite_passes_on_prisma_functions_without_a_generated_client(
+    cache: Path, tmp_path: Path
+) -> None:
+    """Every source file is measured, the entry point too; Prisma and Stripe are not installed."""
+    root = fixed(BILLING_GAP, BILLING_SERVICE, tmp_path / "root")
+
+    rows = observed(billing_suite.run(root, tmp_path / "run", cache=cache))
+
+    assert {criterion: passed for criterion, (passed, _) in rows.items()} == dict.fromkeys(
+        ("5.1", "5.2", "5.3", "5.4", "5.5", "M.4"), True
+    ), rows
+    assert "17 of 17 files measured" in rows["5.5"][1]
