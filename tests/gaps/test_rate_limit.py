@@ -6,14 +6,18 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from closeout.engine import rules
+from closeout.engine.evaluate import Case, judge
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
+from closeout.gaps.rate_limit.probes import PROBES
 from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
 from closeout.resources import BUNDLE
+from closeout.workorders.wo_004 import WO_004
+from tests.support.builders import evidence, order
 
 SERVICE = "cloud-layer/cloud-identity-access"
 ROUTER = f"{SERVICE}/src/routes/authRoutes.ts"
@@ -275,6 +279,67 @@ def test_derive_refuses_a_limiter_it_cannot_read() -> None:
     tree = _service(_order(limit=b"settings.max"))
     assert rules.checks(GAP, tree)[0].unresolved[0].reason is Reason.AMBIGUOUS
     assert _edits(tree) == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "mount", "asked"),
+    [
+        ("cloud-layer/cloud-identity-access", b"/api/v1/auth", True),
+        ("cloud-layer/cloud-identity-access", b"/api/v2/auth", False),
+        ("cloud-layer/cloud-other-access", b"/api/v1/auth", False),
+    ],
+)
+def test_detect_names_the_probe_that_asks_an_unread_limiter(
+    folder: str, mount: bytes, asked: bool
+) -> None:
+    """An answer settles the route that was asked, and no route or service beside it."""
+    app = b"import express from 'express';\nimport routes from './routes/authRoutes';\n"
+    tree = MemoryTree(
+        {
+            f"{folder}/src/routes/authRoutes.ts": _order(limit=b"settings.max"),
+            f"{folder}/src/index.ts": app + b"app.use('%s', routes);\n" % mount,
+            f"{folder}/package.json": MANIFEST,
+        }
+    )
+    told = {
+        check.criterion: check.unresolved[0].probes
+        for check in rules.checks(GAP, tree)
+        if check.unresolved
+    }
+    assert set(told) == {"2.1", "2.2", "2.3"}
+    assert ("rate-limit.sixth-bad-login" in told["2.1"]) is asked
+    known = {(item.id, item.criterion) for item in PROBES}
+    assert all((name, number) in known for number, names in told.items() for name in names)
+    assert all(bool(names) is asked for names in told.values())
+
+
+@pytest.mark.parametrize(
+    ("passed", "verdict", "told"),
+    [
+        (False, Verdict.OPEN, "rate-limit.sixth-bad-login: expected"),
+        (True, Verdict.CLOSED, "rate-limit.sixth-bad-login saw 401 five times"),
+    ],
+)
+def test_six_bad_sign_ins_decide_over_a_limiter_that_cannot_be_read(
+    passed: bool, verdict: Verdict, told: str
+) -> None:
+    """Red, the criterion is open; green, it is closed, and the answer that says so is named."""
+    app = b"import express from 'express';\nimport routes from './routes/authRoutes';\n"
+    tree = _service(
+        _order(limit=b"settings.max"),
+        **{"src/index.ts": app + b"app.use('/api/v1/auth', routes);\n"},
+    )
+    seen = evidence(
+        "2.1",
+        probe="rate-limit.sixth-bad-login",
+        passed=passed,
+        observed="401 five times, then 429" if passed else "401 ten times",
+    )
+    case = Case(tree_digest="tree", detection={GAP.slug: rules.checks(GAP, tree)}, evidence=(seen,))
+    asked = next(item for item in WO_004.criteria if item.id == "2.1")
+    (ruling,) = judge(order(asked), case)
+    assert ruling.verdict is verdict
+    assert told in ruling.because
 
 
 def test_derive_refuses_a_service_with_an_older_library() -> None:

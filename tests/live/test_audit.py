@@ -61,15 +61,20 @@ def _python(requirements: str) -> Path:
     return Path(os.environ[f"CLOSEOUT_{Path(requirements).stem.upper()}_PYTHON"])
 
 
-def audited(home: Path, root: Path, how: str, plant: Plant | None = None) -> Audited:
+def audited(
+    home: Path, root: Path, how: str, plant: Plant | None = None, cache: Path | None = None
+) -> Audited:
     """Audit `root`, fully or quickly, with every box ticked, from a home of its own.
 
-    With a plant, what can show it runs and nothing else.
+    With a plant, what can show it runs and nothing else; `cache` keeps what sessions install.
     """
     if plant is not None and not plant.sessions:
         how = "quick"
     sessions, only = (plant.sessions, plant.only) if plant else ((), "")
     home.mkdir(parents=True)
+    if cache is not None:
+        (home / "build").mkdir()
+        (home / "build" / "cache").symlink_to(cache)
     report = home / "done.md"
     report.write_text(false_claims.completion_report())
     before = digest(DiskTree(root))

@@ -100,6 +100,47 @@ def test_judge_blocks_where_a_detector_could_not_look() -> None:
     assert "a.txt:7" in ruling.because
 
 
+@pytest.mark.parametrize(
+    ("passed", "before", "verdict", "told"),
+    [
+        (True, False, Verdict.CLOSED, "toy.asks saw what was seen"),
+        (True, None, Verdict.CLOSED, "a.txt:7 could not be judged by reading"),
+        (False, False, Verdict.OPEN, "not judged by reading: a.txt:7 ambiguous: who knows"),
+        (True, True, Verdict.UNPROVEN, "toy.asks passed before the fix too"),
+        (None, None, Verdict.DRIFTED, "a.txt:7 ambiguous: who knows"),
+    ],
+)
+def test_judge_lets_the_answer_decide_where_reading_cannot_tell(
+    passed: bool | None, before: bool | None, verdict: Verdict, told: str
+) -> None:
+    """A red answer opens, a green one closes and is named, a guard and no answer do neither."""
+    seen = {"passed": passed, "before": before, "observed": "what was seen"}
+    ruling = _ambiguous(evidence(probe="toy.asks", **seen), evidence(probe="toy.other"))
+    assert ruling.verdict is verdict
+    assert told in ruling.because
+
+
+@pytest.mark.parametrize("probe", ["toy.other", "toy.asks.more"])
+def test_judge_lets_no_other_answer_decide(probe: str) -> None:
+    """What nobody asks about the place leaves it as it was read."""
+    ruling = _ambiguous(evidence(probe=probe))
+    assert ruling.verdict is Verdict.DRIFTED
+
+
+def _ambiguous(*seen: Evidence) -> Ruling:
+    """Rule on a live criterion of one place that reading cannot judge, and `toy.asks` asks."""
+    left = Unresolved(
+        path=SHUT.paths()[0],
+        reason=Reason.AMBIGUOUS,
+        detail="who knows",
+        line=7,
+        probes=("toy.asks",),
+    )
+    check = Check(rule="word", criterion="1.1", examined=SHUT.paths(), unresolved=(left,))
+    case = Case(tree_digest="tree", detection={"toy": (check,)}, evidence=seen)
+    return evaluate.judge(order(criterion(means=Means.LIVE)), case)[0]
+
+
 def test_static_evidence_of_an_empty_look_is_no_pass() -> None:
     """A detector that found no file to examine has not shown anything."""
     empty = planner.detect([toy_gap()], MemoryTree({"b.py": b""}))

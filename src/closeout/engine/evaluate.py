@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from closeout.engine import grounds
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.rules import Detection
 from closeout.engine.subjects import Absent
@@ -105,11 +106,19 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
     refused = [item for _, check in checks for item in check.unresolved]
     refused += unjudged([check for _, check in checks], case.unreadable)
     if found:
-        others = "" if any(item.named for _, item in found) else _others(refused)
-        return _open_places(criterion, found, case, fresh, others)
-    if refused:
-        return _ruled(criterion, _worst_reason(refused), _places(refused), fresh)
-    return _from_evidence(criterion, case)
+        return _open_places(criterion, found, case, fresh, refused)
+    if any(item.passed is False for item in fresh):
+        return _ruled(criterion, Verdict.OPEN, grounds.failing(fresh, refused), fresh)
+    left = [item for item in refused if not _is_answered(item, fresh)]
+    if left:
+        return _ruled(criterion, _worst_reason(left), grounds.places(left), fresh)
+    return _from_evidence(criterion, case, refused)
+
+
+def _is_answered(item: Unresolved, fresh: Sequence[Evidence]) -> bool:
+    """Return whether every probe that asks what could not be read found it as it has to be."""
+    passed = {seen.probe for seen in fresh if seen.passed}
+    return bool(item.probes) and passed >= set(item.probes)
 
 
 def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
@@ -164,33 +173,20 @@ def _open_places(
     found: Sequence[tuple[str, Finding]],
     case: Case,
     fresh: Sequence[Evidence],
-    others: str,
+    unjudged: Sequence[Unresolved],
 ) -> Ruling:
     refused = {(slug, item.path): item for slug, items in case.unresolved.items() for item in items}
     left = [refused.get((slug, item.path)) for slug, item in found]
     known = [item for item in left if item is not None]
     if len(known) == len(found):
-        return _ruled(criterion, _worst_reason(known), _places(known), fresh)
-    told = "; ".join(f"{item.path}:{item.line} {item.message}" for _, item in found[:3])
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - as above
-    return _ruled(criterion, Verdict.OPEN, f"{others}{len(found)} open: {told}{more}", fresh)
+        return _ruled(criterion, _worst_reason(known), grounds.places(known), fresh)
+    because = grounds.open_places([item for _, item in found], unjudged)
+    return _ruled(criterion, Verdict.OPEN, because, fresh)
 
 
-def _others(refused: Sequence[Unresolved]) -> str:
-    """Return how the places stand that the order names, where those that are open are others."""
-    count = len(dict.fromkeys(refused))
-    found = f"found open, and {count} not judged" if count else "open"
-    return f"of the places that the order names none is {found}; of others "
-
-
-def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
+def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolved] = ()) -> Ruling:
     mine = [item for item in case.evidence if item.criterion == criterion.id]
     fresh = _fresh(criterion, case)
-    failed = [item for item in fresh if item.passed is False]
-    if failed:
-        told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"
-        because = f"{len(failed)} of {len(fresh)} probes fail. {told}"
-        return _ruled(criterion, Verdict.OPEN, because, fresh)
     bugs = tuple(dict.fromkeys(item.bug for item in fresh if item.bug))
     if bugs:
         return _ruled(criterion, Verdict.BLOCKED, "; ".join(bugs), fresh)
@@ -206,9 +202,11 @@ def _from_evidence(criterion: Criterion, case: Case) -> Ruling:
     if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):
         because = "every probe was green before the fix too, so none of them proves it"
         return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
-    proofs = sum(item.kind is ProofKind.PROOF for item in enough)
-    because = f"{len(enough)} checks hold, {proofs} of them red before the fix"
-    return _ruled(criterion, Verdict.CLOSED, because, fresh)
+    guards = {item.probe for item in enough if item.kind is ProofKind.GUARD}
+    unproven = [item for item in answered if guards & set(item.probes)]
+    if unproven:
+        return _ruled(criterion, Verdict.UNPROVEN, grounds.guarded(unproven), fresh)
+    return _ruled(criterion, Verdict.CLOSED, grounds.closed(enough, answered), fresh)
 
 
 def _ranks(given: Means, asked: Means) -> bool:
@@ -293,9 +291,3 @@ def _accepted(ruling: Ruling, waiver: Waiver) -> Ruling:
 
 def _worst_reason(refused: Sequence[Unresolved]) -> Verdict:
     return max(item.reason.verdict for item in refused)
-
-
-def _places(refused: Sequence[Unresolved]) -> str:
-    return "; ".join(
-        f"{item.path}:{item.line} {item.reason.value}: {item.detail}" for item in refused
-    )

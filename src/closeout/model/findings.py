@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -106,6 +106,8 @@ class Unresolved:
     detail: str
     line: Line = 1
     hint: str = "mend the file by hand, then run the command again."
+    probes: tuple[str, ...] = field(default=(), compare=False)
+    """The probes that ask what reading cannot tell; without any, no answer settles it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

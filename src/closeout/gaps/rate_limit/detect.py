@@ -12,6 +12,7 @@ from closeout.gaps.rate_limit.express.handlers import answers_too_many
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.mounts import Guard
 from closeout.gaps.rate_limit.express.routes import AuthRoute
+from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.typescript import expression
 from closeout.parsing.typescript_expressions import bare
@@ -81,6 +82,14 @@ DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
 """A rule's name, its criterion, and what it asks of the limiters before which endpoint."""
 
 
+_ASKED: Mapping[Demand, tuple[str, tuple[str, ...]]] = {
+    login_limit: (LOGIN, ("rate-limit.sixth-bad-login",)),
+    refresh_limit: (REFRESH, ("rate-limit.refresh-limited", "rate-limit.refresh-guesses")),
+    login_key: (LOGIN, ("rate-limit.rotating-addresses", "rate-limit.other-account-free")),
+}
+"""Where probes ask whether a demand is met, and which of them do."""
+
+
 def judge(tree: Tree, route: AuthRoute, demand: Demand) -> Judgement:
     """Return whether what guards `route` meets the demand wherever it runs, and why not."""
     passed = _passed(tree, route, {})
@@ -131,14 +140,17 @@ def _is_choice(text: str) -> bool:
     return False
 
 
-def unread_limiter(route: AuthRoute, detail: str) -> Unresolved:
-    """Return a place whose limiter only a running service can judge."""
+def unread_limiter(route: AuthRoute, demand: Demand, detail: str) -> Unresolved:
+    """Return a place whose limiter only a running service can judge, and what asks it there."""
+    path, probes = _ASKED[demand]
+    is_asked = IDENTITY in route.path.parts and path in route.paths
     return Unresolved(
         path=route.path,
         reason=Reason.AMBIGUOUS,
         line=route.call.place.line,
         detail=detail,
         hint="write the limit and the window as constants, or let the live probes judge.",
+        probes=probes if is_asked else (),
     )
 
 

@@ -45,11 +45,11 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     for route in seen.routes:
         here = _at(services, tree, route.path)
         asked = [demand for _, _, endpoint, demand in DEMANDS if endpoint == route.endpoint]
-        judged = [judge(tree, route, demand) for demand in asked]
-        unknown = next((item.unknown for item in judged if item.unknown), "")
-        if unknown:
-            here.left.append(unread_limiter(route, unknown))
-        elif any(item.problem for item in judged):
+        judged = [(demand, judge(tree, route, demand)) for demand in asked]
+        unknown = next((item for item in judged if item[1].unknown), None)
+        if unknown is not None:
+            here.left.append(unread_limiter(route, unknown[0], unknown[1].unknown))
+        elif any(item.problem for _, item in judged):
             here.routes.append(route)
     for caller in seen.callers:
         here = _at(services, tree, caller.path)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from closeout.gaps.rate_limit.probing.hostile_input import INPUT_PROBES
 from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
-from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH, WRONG, Visitors
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.probing.visitors import WRONG, Visitors
+from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness.boot import log_of
 from closeout.harness.http import Answer, Request, judged, summary, tally
 from closeout.harness.service_database import PASSWORD

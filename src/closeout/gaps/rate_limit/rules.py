@@ -82,7 +82,11 @@ def _limited(endpoint: str, demand: Demand, seen: Survey) -> Located:
         ),
         unresolved=(
             *seen.broken,
-            *(unread_limiter(route, found.unknown) for route, found in judged if found.unknown),
+            *(
+                unread_limiter(route, demand, found.unknown)
+                for route, found in judged
+                if found.unknown
+            ),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The services that the rate limit's probes ask, by folder name."""
+"""The services that the rate limit's probes ask, by folder name, and where they are asked."""
 
 from __future__ import annotations
 
@@ -8,3 +8,6 @@ IDENTITY = NAMED.parents[2].name
 
 GATEWAY = "cloud-api-gateway-bff"
 """What browsers sign in through: it calls the service that knows their accounts."""
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from closeout.gaps.rate_limit.probing.visitors import LOGIN, REFRESH
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness.http import Answer, Request, exchanges
 from closeout.model import Probe
 

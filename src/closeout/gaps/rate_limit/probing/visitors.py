@@ -11,13 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness.http import Answer, Request, ask, json_headers
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import ProbeContext
 
-LOGIN = "/api/v1/auth/login"
-REFRESH = "/api/v1/auth/refresh"
 WRONG = "wrong-horse-0"
 
 FIRST_NETWORK = 10
