@@ -85,3 +85,4 @@ def test_plant_alone_falsifies_its_criteria(
     seen = audited(tmp_path / "home", root, "full", plant, cache)
     assert set(plant.criteria) <= seen.refuted
     assert all(name in seen.grounds(plant) for name in plant.names)
+    assert set(plant.red) <= seen.red

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from closeout.workorders.wo_004 import WO_004
 
@@ -37,7 +37,9 @@ class Plant:
     sessions: tuple[str, ...] = ()
     """What has to run to show it; reading alone does where there is none."""
     only: str = ""
-    """The start of the probes that can show it."""
+    """The start of the probes that can show it, several between commas."""
+    red: tuple[str, ...] = ()
+    """The detectors and probes that have to be red: what is found by each way alone."""
 
 
 def swap(place: str, old: str, new: str) -> Callable[[Path], None]:
@@ -117,7 +119,7 @@ RUNNING = (
     Plant(
         name="a limiter left at 1000 for verification",
         sessions=("live_probes",),
-        only="rate-limit",
+        only="rate-limit.sixth-bad-login,rate-limit.order-test-plan,rate-limit.other-account",
         criteria=("2.1", "2.3", "M.2"),
         names=("rate-limit",),
         put=swap(
@@ -129,7 +131,7 @@ RUNNING = (
     Plant(
         name="the refresh route without a limiter",
         sessions=("live_probes",),
-        only="rate-limit",
+        only="rate-limit.refresh-limited",
         criteria=("2.2",),
         names=("authRoutes.ts",),
         put=both(
@@ -140,7 +142,7 @@ RUNNING = (
     Plant(
         name="security headers in two services of five",
         sessions=("live_probes",),
-        only="headers",
+        only=",".join(f"headers.present@{PurePosixPath(each).name}" for each in _UNHEADED),
         criteria=("7.1", "7.2", "7.3", "7.4", "M.6"),
         names=tuple(f"{service}/app/main.py" for service in _UNHEADED),
         put=_without_headers,
@@ -191,7 +193,7 @@ RUNNING = (
     Plant(
         name="a backup script that does not parse",
         sessions=("live_probes",),
-        only="backup",
+        only="backup.upload-refused,backup.restore-drill,backup.backup-reaches",
         criteria=("9.1", "9.2", "9.3", "9.4", "M.8"),
         names=("scripts/backup-database.sh",),
         put=swap("scripts/backup-database.sh", '\nmain "$@"', '\nif main "$@"; then\n'),
@@ -209,7 +211,7 @@ RUNNING = (
     Plant(
         name="a broker configuration that no longer starts",
         sessions=("live_probes",),
-        only="mqtt",
+        only="mqtt-tls.production-handshake",
         criteria=("8.4",),
         names=("mosquitto.prod.conf",),
         put=swap(
@@ -221,7 +223,7 @@ RUNNING = (
     Plant(
         name="a wildcard left in one service",
         sessions=("live_probes",),
-        only="cors",
+        only="cors.unknown-origins-rejected-m.1@cloud-inference-server",
         criteria=("1.1", "1.2", "1.3", "M.1"),
         names=(_INFERENCE,),
         put=both(
@@ -240,7 +242,7 @@ RUNNING = (
     Plant(
         name="the factory literal left in",
         sessions=("live_probes",),
-        only="factory-secret",
+        only="factory-secret.old-literal",
         criteria=("4.1", "4.2"),
         names=("provisioning.ts",),
         put=swap(

@@ -30,7 +30,7 @@ def _limiter(options: str, ahead: str = "") -> str:
         "const body = (req: { body?: unknown }): string => "
         "String((req.body as { email?: string; refreshToken?: string })?.email ?? '');\n"
         "export const loginRateLimiter = rateLimit({\n"
-        f"  keyGenerator: body,\n  {options},\n  message: {message},\n"
+        f"  standardHeaders: true,\n  keyGenerator: body,\n  {options},\n  message: {message},\n"
         "});\n"
         "export const refreshRateLimiter = rateLimit({\n"
         f"  windowMs: 15 * 60 * 1000,\n  limit: 5,\n  message: {message},\n"
@@ -39,36 +39,53 @@ def _limiter(options: str, ahead: str = "") -> str:
 
 
 _LONG = "windowMs: 15 * 60 * 1000"
+_READ_LOGIN = "detect.rate-limit.login-is-limited"
+_SIXTH = "rate-limit.sixth-bad-login"
 
-_LIMITERS = (
+LIMITERS = (
     Plant(
         name="a limiter of a thousand with the order's message",
         criteria=("2.1", "2.3"),
         names=("1000",),
+        sessions=("live_probes",),
+        only=_SIXTH,
+        red=(_READ_LOGIN, _SIXTH),
         put=write(_LIMITER, _limiter(f"{_LONG}, max: 1000")),
     ),
     Plant(
         name="a limiter whose window is a second",
         criteria=("2.1",),
         names=("900",),
+        sessions=("live_probes",),
+        only="rate-limit.the-429",
+        red=(_READ_LOGIN, "rate-limit.the-429"),
         put=write(_LIMITER, _limiter("windowMs: 1000, limit: 5")),
     ),
     Plant(
         name="a limiter that skips everybody",
         criteria=("2.1", "2.3"),
         names=("skip",),
+        sessions=("live_probes",),
+        only=_SIXTH,
+        red=(_READ_LOGIN, _SIXTH),
         put=write(_LIMITER, _limiter(f"{_LONG}, limit: 5, skip: () => true")),
     ),
     Plant(
         name="a limiter that counts no failures",
         criteria=("2.1", "2.3"),
         names=("no failed attempt",),
+        sessions=("live_probes",),
+        only=_SIXTH,
+        red=(_READ_LOGIN, _SIXTH),
         put=write(_LIMITER, _limiter(f"{_LONG}, limit: 5, skipFailedRequests: true")),
     ),
     Plant(
         name="a limit that compose sets high",
         criteria=("2.1", "2.3"),
         names=("5000", "docker-compose.yml"),
+        sessions=("live_probes",),
+        only="rate-limit.as-deployed",
+        red=(_READ_LOGIN, "rate-limit.as-deployed"),
         put=both(
             write(_LIMITER, _limiter(f"{_LONG}, limit: Number(process.env.LOGIN_MAX || 5)")),
             swap(_COMPOSE, "      JWT_EXPIRES_IN: 15m\n", "      JWT_EXPIRES_IN: 15m\n"
@@ -79,6 +96,9 @@ _LIMITERS = (
         name="a limiter mounted behind its route",
         criteria=("2.1", "2.3"),
         names=("authRoutes.ts",),
+        sessions=("live_probes",),
+        only=_SIXTH,
+        red=(_READ_LOGIN, _SIXTH),
         put=swap(
             _ROUTES,
             "router.post('/login', loginRateLimiter, authController.login);",
@@ -223,4 +243,4 @@ _RUN = (
     ),
 )
 
-APART = (*_LIMITERS, *_READ, *_RUN)
+APART = (*LIMITERS, *_READ, *_RUN)

@@ -143,7 +143,9 @@ _SUBCOMMANDS = {
         (
             _ROOT,
             _argument("--python", type=Path, required=True),
-            _argument("--only", default="", help="keep the probes whose id starts with this"),
+            _argument(
+                "--only", default="", help="keep the probes whose id starts with A or B: A,B"
+            ),
             _argument(
                 "--workers",
                 type=_count,

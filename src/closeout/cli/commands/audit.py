@@ -55,7 +55,8 @@ def audit(
 ) -> ExitCode:
     """Judge everything, with the given interpreters; `claimed` is a file of claims.
 
-    `sessions` names those that run, all of them without it; `only` is how probes' ids begin.
+    `sessions` names those that run, all of them without it; `only` is how probes' ids begin,
+    several between commas.
     """
     run, tree, found = _begin(space, claimed)
     audited = [gate for gate in session.gates() if gate.audited]

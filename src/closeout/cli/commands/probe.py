@@ -41,9 +41,10 @@ def run(options: argparse.Namespace, home: Path) -> ExitCode:
 def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     """Boot the services before and after the fix, run every probe and record the answers.
 
-    `python` runs the FastAPI services. `only` keeps the probes whose id starts with it. What only
-    a cluster can answer is left to `invoke secrets.verify`. Each service is then booted as its
-    tree deploys it: one that the fix stopped is a regression.
+    `python` runs the FastAPI services. `only` keeps the probes whose id starts with it, or with
+    one of several between commas. What only a cluster can answer is left to
+    `invoke secrets.verify`. Each service is then booted as its tree deploys it: one that the fix
+    stopped is a regression.
     """
     tree = DiskTree(space.root)
     assert_declared(tree)
@@ -60,9 +61,10 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         for probe in _probes_of(gap, tree, member)
     ]
     beside = subjects.absent_of(GAPS, tree)
-    wanted = [probe for probe in (*listed, *further) if probe.id.startswith(only)]
+    starts = tuple(filter(None, only.split(","))) or ("",)
+    wanted = [probe for probe in (*listed, *further) if probe.id.startswith(starts)]
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
-    whole = tuple(found.values()) if parity_rows.NAME.startswith(only or parity_rows.NAME) else ()
+    whole = tuple(found.values()) if parity_rows.NAME.startswith(starts) else ()
     if wanted and not probes and not whole:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
     return ask_battery(space, python, probes, whole)

@@ -83,7 +83,10 @@ DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
 
 
 _ASKED: Mapping[Demand, tuple[str, tuple[str, ...]]] = {
-    login_limit: (LOGIN, ("rate-limit.sixth-bad-login",)),
+    login_limit: (
+        LOGIN,
+        ("rate-limit.sixth-bad-login", "rate-limit.the-429", "rate-limit.as-deployed"),
+    ),
     refresh_limit: (REFRESH, ("rate-limit.refresh-limited", "rate-limit.refresh-guesses")),
     login_key: (LOGIN, ("rate-limit.rotating-addresses", "rate-limit.other-account-free")),
 }
