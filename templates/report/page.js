@@ -48,7 +48,7 @@
     byId('frows').replaceChildren(...rows);
     byId('fcount').textContent = hits.length
       ? `${page * size + 1} to ${page * size + rows.length} of ${hits.length}`
-      : 'none open';
+      : words ? 'none with these words' : 'none found open';
     byId('ftable').hidden = hits.length === 0;
     byId('fprev').disabled = page === 0;
     byId('fnext').disabled = page >= last;

@@ -12,6 +12,7 @@ from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.gaps.rate_limit.probes import PROBES
+from closeout.gaps.rate_limit.probing.deployed import numbers
 from closeout.model import Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
@@ -140,7 +141,7 @@ def _messages(tree: Tree) -> list[str]:
     ("router", "told"),
     [
         (_order(limit=b"1000"), "allows 1000 attempts, not 5"),
-        (_order().replace(b"MINUTES * 60 * 1000", b"1000"), "forgets after 1 seconds, not 900"),
+        (_order().replace(b"MINUTES * 60 * 1000", b"1000"), "forgets after 1 second, not 900"),
         (_order().replace(b"max:", b"skip: () => true, max:"), "is skipped for every request"),
         (
             _order().replace(b"max:", b"skip(req) { /* open */ return !0; }, max:"),
@@ -231,6 +232,29 @@ def test_detect_reads_the_limit_that_compose_sets(
     tree = MemoryTree({**files, "docker-compose.yml": started})
     found = [message.partition(", where ") for message in _messages(tree)]
     assert [(said, where) for said, _, where in found if "/login has" in said] == told
+
+
+@pytest.mark.parametrize(
+    ("limit", "compose", "told"),
+    [
+        (b"Number(process.env.LOGIN_MAX || 5)", b"LOGIN_MAX: 5000", {"LOGIN_MAX": "5000"}),
+        (b"Number(process.env.LOGIN_MAX || 5)", b"OTHER: '7'", {}),
+        (b"settings.max", b"TRIES: '70'\n      PORT: '80'\n      LEVEL: info", {"TRIES": "70"}),
+        (b"5", b"LOGIN_MAX: 5000", {}),
+    ],
+)
+def test_probe_asks_with_the_numbers_that_a_deployment_gives(
+    limit: bytes, compose: bytes, told: dict[str, str]
+) -> None:
+    """Those that the limit hangs on, or any that is no port where that cannot be followed."""
+    started = (
+        b"services:\n  identity:\n    build: ./cloud-layer/cloud-identity-access\n"
+        b"    environment:\n      " + compose + b"\n"
+    )
+    service = _service(_order(limit=limit))
+    files = {str(path): service.read(path) or b"" for path in service.paths()}
+    tree = MemoryTree({**files, "docker-compose.yml": started})
+    assert numbers(tree) == ({"docker-compose.yml": told} if told else {})
 
 
 def test_derive_stands_before_a_weak_limiter_of_the_service() -> None:

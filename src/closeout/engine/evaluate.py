@@ -196,7 +196,8 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
         because = f"{not_run[0].probe} did not run: {not_run[0].observed}"
         return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
     if not enough:
-        stale = "; what was proven is stale, the tree changed since" if mine and not fresh else ""
+        is_stale = any(_ranks(item.means, criterion.means) for item in mine)
+        stale = "; what was proven is stale, the tree changed since" if is_stale else ""
         because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
         return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
     if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):

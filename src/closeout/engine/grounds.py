@@ -18,7 +18,8 @@ _SHOWN = 3
 def closed(asked: Sequence[Evidence], answered: Sequence[Unresolved] = ()) -> str:
     """Return why a criterion is closed: its passing evidence, and what that says of `answered`."""
     proofs = sum(item.kind is ProofKind.PROOF for item in asked)
-    told = f"{len(asked)} checks hold, {proofs} of them red before the fix"
+    holding = "1 check holds" if len(asked) == 1 else f"{len(asked)} checks hold"
+    told = f"{holding}, {proofs} of them red before the fix"
     return f"{told}. {_asking(asked, answered)}" if answered else told
 
 
@@ -46,7 +47,8 @@ def failing(fresh: Sequence[Evidence], refused: Sequence[Unresolved] = ()) -> st
     failed = [item for item in fresh if item.passed is False]
     told = f"{failed[0].probe}: expected {failed[0].expected}; saw {failed[0].observed}"
     beside = f"; not judged by reading: {places(refused)}" if refused else ""
-    return f"{len(failed)} of {len(fresh)} probes fail. {told}{beside}"
+    total = f"{len(fresh)} probe{'s' * (len(fresh) != 1)}"
+    return f"{len(failed)} of {total} fail{'s' * (len(failed) == 1)}. {told}{beside}"
 
 
 def open_places(found: Sequence[Finding], refused: Sequence[Unresolved]) -> str:

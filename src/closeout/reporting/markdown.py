@@ -131,7 +131,8 @@ def _markdown_row(ruling: Ruling) -> str:
     commands = sorted({item.command for item in ruling.evidence if item.passed})
     ran = "<br>".join(_code(command) for command in commands[:_SHOWN])
     more = f"<br>and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
-    proven = f"{settling} ran:<br>{ran}{more}" if ran else ""
+    is_proven = ruling.verdict is Verdict.CLOSED
+    proven = f"{settling} ran:<br>{ran}{more}" if ran and is_proven else ""
     if ruling.verdict is Verdict.UNPROVEN:
         proven = f"settle it by {settling}"
     return (

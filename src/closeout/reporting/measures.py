@@ -66,7 +66,8 @@ def tiles(report: Mapping[str, Any], items: Sequence[Item]) -> list[tuple[str, s
     made = [("open places", f"{before}", f"{now}")]
     if live:
         before, now = ([item[side] for item in live].count(False) for side in ("before", "passed"))
-        made.append(("red probes", f"{before}", f"{now} of {len(live)}"))
+        ran = [item for item in live if item["passed"] is not None]
+        made.append(("red probes", f"{before}", f"{now} of {len(ran)}{_unasked(live)}"))
     for table in grades(items):
         worst = {side: max(row[side] for row in table["rows"]) for side in ("before", "after")}
         made.append((f"{table['title']}, worst grade", worst["before"], worst["after"]))
@@ -124,9 +125,15 @@ def _graded(service: str, asked: Sequence[Item]) -> dict[str, Any]:
         "before": grade(before),
         "after": grade(after),
         "told_before": f"{sum(before)} of {len(before)}",
-        "told_after": f"{sum(after)} of {len(after)}",
+        "told_after": f"{sum(after)} of {len(after)}{_unasked(asked)}",
         "criteria": sorted({item["criterion"] for item in asked}),
     }
+
+
+def _unasked(asked: Sequence[Item]) -> str:
+    """Return how many of the probes did not run, nothing where each did."""
+    count = sum(item["passed"] is None for item in asked)
+    return f", {count} not run" if count else ""
 
 
 def _told(value: float, unit: str) -> str:

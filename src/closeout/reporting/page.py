@@ -78,10 +78,16 @@ def _headline(counts: Mapping[str, int], total: int) -> str:
     met_not = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
     if met_not:
         return f"not done: {met_not} of {total} criteria are not met"
+    waived = counts.get("WAIVED", 0)
     unproven = counts.get("UNPROVEN", 0)
     if unproven:
-        return f"nothing open, {unproven} of {total} criteria not proven yet"
-    return f"done: all {total} criteria are closed" if closed == total else "done"
+        left = f"{unproven} of {total} criteria not proven yet"
+        return f"{left}, {waived} accepted as they are" if waived else f"nothing found open, {left}"
+    if closed == total:
+        return f"done: all {total} criteria are closed"
+    beside = ((waived, "accepted as they are"), (counts.get("NOT_APPLICABLE", 0), "not applicable"))
+    others = ", ".join(f"{count} {told}" for count, told in beside if count)
+    return f"done: {closed} of {total} criteria closed, {others}"
 
 
 def _who_settles(left: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:

@@ -107,9 +107,14 @@ def _others(report: Report, asked: Sequence[Gap], root: Path | None) -> list[str
     places = sum(report.after[gap.slug] for gap in others)
     detect = runnable("invoke detect.all", root)
     told = f"{counted(len(others), 'other gap')}, not asked for: "
+    theirs = {number for gap in others for number in gap.criteria}
+    unmet = sum(
+        item.criterion.id in theirs and item.verdict > Verdict.UNPROVEN for item in report.rulings
+    )
+    beside = f", {counted(unmet, 'criterion', 'criteria')} not met" if unmet else ""
     if not places:
-        return ["", f"{told}no place open"]
-    return ["", f"{told}{counted(places, 'place')} open", f"  {detect}"]
+        return ["", f"{told}no place found open{beside}"]
+    return ["", f"{told}{counted(places, 'place')} open{beside}", f"  {detect}"]
 
 
 def _left_open(
@@ -124,16 +129,21 @@ def _left_open(
     fixable = _fixable(report, asked)
     grounds: dict[tuple[Verdict, str], list[str]] = {}
     lines: list[str] = []
+    told: set[str] = set()
+    found = {item.criterion for item in report.findings}
     for gap in fixable:
         numbers = [
             item.criterion.id
             for item in rulings
-            if item.criterion.id in gap.criteria and item.verdict > Verdict.UNPROVEN
+            if item.criterion.id in found.intersection(gap.criteria)
+            and item.verdict is Verdict.OPEN
         ]
+        if not numbers:
+            continue
+        told |= {*numbers}
         count = counted(report.after[gap.slug], "place")
         lines += [f"  {runnable(f'invoke fix.{gap.slug}', root)}"]
         lines += wrapped("      closes ", f"{', '.join(numbers)}: {count}")
-    told = {number for gap in fixable for number in gap.criteria}
     for item in rulings:
         if item.verdict > Verdict.UNPROVEN and item.criterion.id not in told:
             ground = _ground(report, item, whole=whole)

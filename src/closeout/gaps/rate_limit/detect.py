@@ -71,7 +71,11 @@ def _shortfall(found: tuple[Limiter, ...], most: int, window_ms: int) -> str:
     if any((item.window_ms or 0) >= window_ms for item in strict):
         return ""
     kept = (strict[0].window_ms or 0) / 1000
-    return f"has {strict[0].name}, which forgets after {kept:g} seconds, not {window_ms // 1000}"
+    plural = "" if kept == 1 else "s"
+    return (
+        f"has {strict[0].name}, which forgets after {kept:g} second{plural}, "
+        f"not {window_ms // 1000}"
+    )
 
 
 DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
