@@ -17,6 +17,7 @@ sys.path.insert(0, str(HOME / "src"))  # Nox may be another installation than th
 from closeout.cli import early, nearest  # noqa: E402 - the same
 from closeout.errors import CloseoutError  # noqa: E402 - the same
 from closeout.harness import environments  # noqa: E402 - found by the line above
+from closeout.process import pace  # noqa: E402 - the same
 
 early.handed_over()  # Nox ends with 130 by itself
 
@@ -100,9 +101,18 @@ def _judge(session: nox.Session, command: str, requirements: str, *files: str) -
     _Ours(session, *files).run("python", "-m", package, *words)
 
 
+def _abreast() -> tuple[str, ...]:
+    """Return pytest's words for a worker a core, and for two on one core: tests mostly wait.
+
+    A file stays with one worker, for its tests share what is costly, such as a server.
+    """
+    workers = max(2, pace.usable_cores())
+    return ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the project's own tests.
+    """Run the project's own tests, as many files at a time as cores; `-- -n0` has one at a time.
 
     Example: nox -s tests -- tests/unit
     """
@@ -112,6 +122,7 @@ def tests(session: nox.Session) -> None:
     vision = _environment(session, VISION)
     ours.run(
         "pytest",
+        *_abreast(),
         *session.posargs,
         env={
             "CLOSEOUT_OLD_PIPS": os.pathsep.join(_environment(session, file) for file in PIPS),

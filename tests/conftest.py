@@ -4,10 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from typing import TypeVar
 
 import pytest
 
+_Report = TypeVar("_Report", pytest.CollectReport, pytest.TestReport)
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
+_SLOWEST_FIRST = "live attack drift gaps unit"
 _ENVIRONMENTS = {
     "services-env": "CLOSEOUT_LIVE_PYTHON",
     "dbt-env": "CLOSEOUT_DBT_PYTHON",
@@ -33,6 +36,11 @@ def recalled_nowhere_else() -> Iterator[None]:
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: _SLOWEST_FIRST.find(item.path.parent.name))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose needs are not met, or fail it where CLOSEOUT_REQUIRE_TOOLS is set."""
     needs = [need for mark in item.iter_markers("needs") for need in mark.args]
@@ -44,12 +52,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a module that is skipped as a whole into a failure where nothing may be skipped."""
+    del collector
+    return _unskipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn every other skip into a failure too where CLOSEOUT_REQUIRE_TOOLS is set."""
     del item, call
-    report = yield
+    return _unskipped((yield))
+
+
+def _unskipped(report: _Report) -> _Report:
     if report.skipped and os.environ.get("CLOSEOUT_REQUIRE_TOOLS"):
         report.outcome = "failed"
     return report

@@ -16,6 +16,7 @@ import pytest
 
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import environments
+from closeout.process import scratch
 from tests.support import package_index
 from tests.support.installer import copy_installer
 
@@ -64,11 +65,11 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def checkout(pins: Path, tmp_path: Path) -> Callable[[str], Path]:
+def checkout(pins: Path, tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of checkouts that hold the real bootstrap.py and one pinned package."""
 
-    def made(name: str) -> Path:
-        home = tmp_path / name
+    def made(name: str, below: Path = tmp_path) -> Path:
+        home = below / name
         copy_installer(home / "src" / "closeout")
         shutil.copy(HOME / "bootstrap.py", home)
         for folder in ("requirements", "reference"):
@@ -268,7 +269,7 @@ def test_lock_is_held_by_the_installer_when_its_caller_is_killed(
 
 @pytest.mark.parametrize("name", ["plain", "with spaces", "สวน 農場"])
 def test_bootstrap_runs_the_checkouts_own_tasks_from_any_folder_in_the_c_locale(
-    checkout: Callable[[str], Path], tmp_path: Path, name: str
+    checkout: Callable[..., Path], tmp_path: Path, name: str
 ) -> None:
     """Invoke is told where the tasks are; the current folder stays, for it may be the monorepo."""
     home = checkout(name)
@@ -285,7 +286,7 @@ def test_bootstrap_runs_the_checkouts_own_tasks_from_any_folder_in_the_c_locale(
 
 
 def test_bootstrap_makes_the_environment_anew_when_run_by_its_own_python(
-    checkout: Callable[[str], Path], tmp_path: Path
+    checkout: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Somebody has .venv/bin on the path, and the pins change."""
     home = checkout("plain")
@@ -302,25 +303,24 @@ def test_bootstrap_makes_the_environment_anew_when_run_by_its_own_python(
 
 @pytest.mark.skipif(os.geteuid() != 0 or not SYSTEM_PYTHON, reason="becomes an ordinary user")
 def test_bootstrap_says_that_a_checkout_cannot_be_written(
-    checkout: Callable[[str], Path], tmp_path: Path
+    checkout: Callable[..., Path],
 ) -> None:
     """Exit code 2 and three lines, before an environment is made and where Nox would make one."""
-    home = checkout("plain")
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_uid == os.geteuid() and place != Path("/"):
-            place.chmod(place.stat().st_mode | 0o055)
+    # The folders of pytest are for one user, and it takes them back when another run begins.
+    with scratch.folder("checkout", mode=0o755) as place:
+        home = checkout("plain", place)
 
-    def called(*words: str, user: int | None = 65534) -> subprocess.CompletedProcess[str]:
-        return _bootstrap(home, *words, cwd=Path("/"), python=SYSTEM_PYTHON, user=user)
+        def called(*words: str, user: int | None = 65534) -> subprocess.CompletedProcess[str]:
+            return _bootstrap(home, *words, cwd=Path("/"), python=SYSTEM_PYTHON, user=user)
 
-    refused = called("invoke", "--list")
-    assert refused.returncode == ExitCode.UNUSABLE_INPUT
-    assert _is_three_lines(refused.stderr, "environment-not-writable"), refused.stderr
-    assert called("invoke", user=None).returncode == 0
-    assert called("invoke").returncode == 0
-    session = called("nox")
-    assert session.returncode == ExitCode.UNUSABLE_INPUT
-    assert _is_three_lines(session.stderr, "checkout-read-only"), session.stderr
+        refused = called("invoke", "--list")
+        assert refused.returncode == ExitCode.UNUSABLE_INPUT
+        assert _is_three_lines(refused.stderr, "environment-not-writable"), refused.stderr
+        assert called("invoke", user=None).returncode == 0
+        assert called("invoke").returncode == 0
+        session = called("nox")
+        assert session.returncode == ExitCode.UNUSABLE_INPUT
+        assert _is_three_lines(session.stderr, "checkout-read-only"), session.stderr
 
 
 def test_clone_has_no_carriage_returns_when_git_would_write_them(tmp_path: Path) -> None:
