@@ -10,15 +10,23 @@ from closeout.gaps.vision_tests.suites import SUITES
 from closeout.harness import suite_choice, suite_install
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE
+from tests.support import foreign_services
+
+Files = dict[str, bytes]
 
 SERVICE = str(VISION_SERVICE)
 
 
-@pytest.fixture(scope="module")
-def reference() -> dict[str, bytes]:
+def reference_files() -> Files:
     """Return the reference's vision service as path text to bytes."""
     tree = DiskTree(BUNDLE / "reference" / "farmiq" / VISION_SERVICE)
     return {f"{SERVICE}/{path}": tree.read(path) for path in tree.paths()}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Files:
+    """Return the reference's vision service, read once."""
+    return reference_files()
 
 
 def fixed(files: dict[str, bytes]) -> Overlay:
@@ -206,14 +214,59 @@ def test_derive_brings_the_policys_tests_when_the_policy_is_there(
     assert refused(MemoryTree(reference)) == {}
 
 
-def test_needs_hold_when_the_reference_service_is_asked(reference: dict[str, bytes]) -> None:
-    """The names that each suite file is said to use exist in the service it was written for."""
-    tree = MemoryTree(reference)
-
+@pytest.mark.parametrize(
+    ("shape", "service"),
+    [("vision", reference_files()), ("vision-async", foreign_services.files(VISION_SERVICE))],
+)
+def test_suite_is_chosen_by_what_the_service_exports(shape: str, service: Files) -> None:
+    """Each suite goes to the service of its own shape, and what its files use is there."""
+    tree = MemoryTree(service)
     suite = suite_choice.chosen(SUITES, tree)
 
     assert suite is not None
-    asked = set(suite.needs) - suite.companions
-    assert {
-        file: suite_install.missing_names(suite, file, tree) for file in asked
-    } == dict.fromkeys(asked, ())
+    assert suite.name == shape
+    asked = set(suite.needs) - {"tests/test_cors.py"}
+    assert {file: suite_install.missing_names(suite, file, tree) for file in asked} == (
+        dict.fromkeys(asked, ())
+    )
+    assert {name for name in suite.files if name.startswith("tests/test_")} == set(suite.needs)
+
+
+def test_suite_for_another_shape_closes_the_gap_when_it_is_applied_once() -> None:
+    """Afterwards nothing is open, and nothing is left to do."""
+    after = fixed(foreign_services.files(VISION_SERVICE))
+
+    assert findings(after) == set()
+    assert GAP.fix(after) == ()
+
+
+def test_suite_for_another_shape_brings_the_policys_tests_too() -> None:
+    """What tests a module of ours stands once, and comes along with either suite."""
+    policy = BUNDLE / "suites" / "vision" / "tests" / "test_cors.py"
+    module = b"LOCAL_ORIGINS = ()\n" + b"".join(
+        b"def %s():\n    pass\n" % name
+        for name in (b"allowed_origins", b"canonical", b"in_production")
+    )
+    files = foreign_services.files(VISION_SERVICE)
+    after = fixed({**files, f"{SERVICE}/app/cors.py": module})
+
+    assert after.read(f"{SERVICE}/tests/test_cors.py") == policy.read_bytes()
+
+
+def test_service_that_no_suite_fits_gets_its_setting_and_no_test() -> None:
+    """Configuration and fixtures are of use to any test; what none names is listed."""
+    files = {
+        f"{SERVICE}/app/inference_service.py": b"import os\n\nclass InferenceService:\n"
+        b"    def weigh(self): ...\n    def _own(self): ...\n\ndef load(): ...\n",
+        f"{SERVICE}/app/broken.py": b"def (:\n",
+    }
+    told = refused(MemoryTree(files))
+
+    assert findings(fixed(files)) == {
+        ("6.3", "test_inference_service.py"),
+        ("6.4", "test_job_service.py"),
+    }
+    assert "no test names InferenceService.weigh, load (app/inference_service.py)" in (
+        told["test_inference_service.py"].detail
+    )
+    assert set(told) == {"test_inference_service.py", "test_job_service.py"}

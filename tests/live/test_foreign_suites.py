@@ -1,5 +1,7 @@
 """The suites for services of other shapes run for real on services of those shapes."""
 
+import os
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,6 +11,9 @@ from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP as BILLING_GAP
 from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.probing import suite as billing_suite
+from closeout.gaps.vision_tests import GAP as VISION_GAP
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from closeout.gaps.vision_tests.probing import suite as vision_suite
 from closeout.harness.quality_gate import Rows
 from closeout.model import Gap
 from tests.support import foreign_services
@@ -32,6 +37,11 @@ def observed(rows: Rows) -> dict[str, tuple[bool | None, str]]:
     return {criterion: (seen.passed, seen.observed) for _, criterion, seen in rows}
 
 
+def shares(told: str) -> list[float]:
+    """Return the percentages of statements and of branches."""
+    return [float(share) for share in re.findall(r"([\d.]+) %", told)]
+
+
 @pytest.mark.needs("npm")
 def test_billing_suite_passes_on_prisma_functions_without_a_generated_client(
     cache: Path, tmp_path: Path
@@ -44,4 +54,19 @@ def test_billing_suite_passes_on_prisma_functions_without_a_generated_client(
     assert {criterion: passed for criterion, (passed, _) in rows.items()} == dict.fromkeys(
         ("5.1", "5.2", "5.3", "5.4", "5.5", "M.4"), True
     ), rows
+    assert shares(rows["5.5"][1])[0] > 90
     assert "17 of 17 files measured" in rows["5.5"][1]
+
+
+def test_vision_suite_passes_on_async_services_over_a_pool(tmp_path: Path) -> None:
+    """Every source file is measured, and what is named as a test but starts itself is told."""
+    root = fixed(VISION_GAP, VISION_SERVICE, tmp_path / "root")
+
+    python = Path(os.environ["CLOSEOUT_VISION_PYTHON"])
+    rows = observed(vision_suite.run(root, tmp_path / "run", python=python))
+
+    assert {criterion: passed for criterion, (passed, _) in rows.items()} == dict.fromkeys(
+        ("6.1", "6.2", "6.3", "6.4", "6.5", "M.5"), True
+    ), rows
+    assert shares(rows["6.5"][1])[0] > 90
+    assert "test_service.py is a script" in rows["M.5"][1]

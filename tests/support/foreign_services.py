@@ -9,6 +9,18 @@ _FOLDER = Path(__file__).with_name("foreign")
 _PACKAGE = ("package.json", "package-lock.json", "tsconfig.json")
 
 
+SCRIPT = b"""\
+import urllib.request
+
+def test_health():
+    return urllib.request.urlopen("http://localhost:8000/health").status == 200
+
+if __name__ == "__main__":
+    print(test_health())
+"""
+"""Named as a test, and none: it asks a service that runs, and asserts nothing."""
+
+
 def files(service: PurePosixPath) -> dict[str, bytes]:
     """Return the service of `foreign/` as path text to bytes, a Node one with our own packages.
 
@@ -19,4 +31,6 @@ def files(service: PurePosixPath) -> dict[str, bytes]:
     if service.parts[0] == "cloud-layer":
         reference = BUNDLE / "reference" / "farmiq" / service
         found |= {f"{service}/{name}": (reference / name).read_bytes() for name in _PACKAGE}
+    else:
+        found[f"{service}/test_service.py"] = SCRIPT
     return found

@@ -8,7 +8,7 @@ import pytest
 from closeout.gaps.vision_tests.demand import VISION
 from closeout.harness import quality_gate, runner_output
 from closeout.harness.quality_gate import Ending, Measured, Ran, SuiteReport
-from closeout.parsing.test_files import Suite, WrittenTest
+from closeout.parsing.test_files import Suite, WrittenTest, read_python
 
 FILES = ("tests/test_inference_service.py", "tests/test_job_service.py")
 SOURCES = ("app/a.py", "app/b.py")
@@ -70,6 +70,11 @@ def test_gate_is_green_when_every_demand_is_met() -> None:
         ({"suites": {FILES[0]: Suite(unawaited=(4,))}}, "M.5", ":4 expects a promise"),
         (
             {"suites": {FILES[0]: Suite(mocked=("app.services.inference_service.X",))}},
+            "6.3",
+            "which it should test",
+        ),
+        (
+            {"suites": {FILES[0]: Suite(mocked=("app.inference_service.InferenceService",))}},
             "6.3",
             "which it should test",
         ),
@@ -141,6 +146,41 @@ def test_gate_stays_red_when_a_failure_hides_behind_an_excuse() -> None:
     failed = [*ran(outcome=Ending.FAILED), *ran(FILES[1], outcome=Ending.IDLE)]
 
     assert judged(ran=failed, excuse="there is no server here")["M.5"][0] is False
+
+
+def script(*lines: str) -> Suite:
+    """Return a file that starts itself, as it reads."""
+    guard = ("", 'if __name__ == "__main__":', "    test_a()", "")
+    return read_python("\n".join(("def test_a():", *lines, *guard)).encode())
+
+
+def test_gate_tells_of_a_script_that_is_named_as_a_test() -> None:
+    """What starts itself, asserts nothing and is collected by nobody is no test to be judged."""
+    suites = {**report().suites, "test_live.py": script("    return ask()")}
+
+    passed, observed = judged(suites=suites)["M.5"]
+
+    assert passed is True
+    assert "test_live.py is a script, no test" in observed
+
+
+@pytest.mark.parametrize(
+    ("suite", "seen"),
+    [
+        (script("    assert ask()"), []),
+        (script("    return ask()"), ran("test_live.py", 1)),
+        (read_python(b"def test_a():\n    return ask()\n"), []),
+    ],
+)
+def test_gate_is_red_where_a_script_is_a_test_file_too(suite: Suite, seen: list[Ran]) -> None:
+    """One that asserts has to be collected, one that is collected has to assert."""
+    given = report()
+    suites = {**given.suites, "test_live.py": suite}
+
+    passed, observed = judged(suites=suites, ran=[*given.ran, *seen])["M.5"]
+
+    assert passed is False
+    assert "test_live.py" in observed
 
 
 def test_unproven_gives_every_row_when_nothing_could_run() -> None:

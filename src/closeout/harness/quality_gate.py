@@ -201,6 +201,7 @@ def _judge_passing(report: SuiteReport) -> Observation:
     excused = not problems and idle > 0
     told = problems or [report.excuse] if excused or problems else []
     passed = sum(item.outcome is Ending.PASSED for item in report.ran)
+    told = [*told, *(f"{path} is a script, no test" for path in _scripts(report))]
     return Observation(
         passed=None if excused else not problems,
         expected="every test is collected, runs, asserts and passes, and there is one",
@@ -220,14 +221,24 @@ def _problems(report: SuiteReport) -> Iterable[str]:
     if repeated:
         yield f"{repeated} {Ending.REPEATED.value}"
     seen = {item.file for item in report.ran}
-    hidden = sorted(path for path, suite in report.suites.items() if _lost(path, suite, seen))
+    scripts = _scripts(report)
+    suites = {path: suite for path, suite in report.suites.items() if path not in scripts}
+    hidden = sorted(path for path, suite in suites.items() if _lost(path, suite, seen))
     if hidden:
         yield f"not collected: {', '.join(hidden)}"
-    for path, suite in sorted(report.suites.items()):
+    for path, suite in sorted(suites.items()):
         for case in suite.hollow:
             yield f"{path}:{case.line} asserts nothing"
         for line in suite.unawaited:
             yield f"{path}:{line} expects a promise that nobody awaits"
+
+
+def _scripts(report: SuiteReport) -> list[str]:
+    """Return what is named like a test file, starts itself, and that no runner collected."""
+    seen = {item.file for item in report.ran}
+    return sorted(
+        path for path, suite in report.suites.items() if suite.is_script and path not in seen
+    )
 
 
 def _lost(path: str, suite: Suite, seen: set[str]) -> bool:

@@ -48,7 +48,7 @@ def laid(
     unresolved: list[Unresolved] = []
     for path in sorted(open_paths):
         name = path.relative_to(seen.service).as_posix()
-        content = suite_install.files(first.name).get(name)
+        content = first.files.get(name)
         if name in alone and content is not None and seen.tree.read(path) is None:
             edits.append(Edit(path=path, before=None, after=content))
         elif content is not None or TEST_FILE.search(path.name):

@@ -41,6 +41,14 @@ class Shipped:
     needs: Mapping[str, Needs] = field(default_factory=dict)
     companions: frozenset[str] = frozenset()
     """Test files that come along only where what they test is there; nobody misses them else."""
+    borrowed: Mapping[str, str] = field(default_factory=dict)
+    """Files that stand in another suite's folder, and whose."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Return what it holds, relative to the service it goes to."""
+        lent = {file: files(name)[file] for file, name in self.borrowed.items()}
+        return {**files(self.name), **lent}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +125,7 @@ def missing_names(suite: Shipped, file: str, tree: Tree) -> tuple[str, ...]:
         content = tree.read(suite.service / module)
         if content is None:
             # A module of the suite itself, such as its conftest, comes along with it.
-            content = files(suite.name).get(module)
+            content = suite.files.get(module)
         if content is None and not names:
             missing.append(module)
         found = frozenset() if content is None else _names(module, content)
@@ -139,7 +147,7 @@ def propose(
     """
     edits: list[Edit] = []
     unresolved: list[Unresolved] = []
-    for file, content in files(suite.name).items():
+    for file, content in suite.files.items():
         place = suite.service / file
         standing = tree.read(place)
         if file in left_out or standing == content:

@@ -53,6 +53,8 @@ class Suite:
     """Modules that the file replaces, as it names them."""
     error_line: int | None = None
     """Where the file does not parse; it has no cases then."""
+    is_script: bool = False
+    """Whether it starts itself and asserts nothing: no test file, whatever its name says."""
 
     @property
     def asserting(self) -> int:
@@ -82,7 +84,9 @@ def read_python(content: bytes) -> Suite:
         if item.name.startswith("test")
     ]
     return Suite(
-        cases=tuple(sorted(cases, key=lambda case: case.line)), mocked=tuple(_patched(tree))
+        cases=tuple(sorted(cases, key=lambda case: case.line)),
+        mocked=tuple(_patched(tree)),
+        is_script=any(map(_is_main_guard, tree.body)) and not any(case.asserts for case in cases),
     )
 
 
@@ -188,6 +192,10 @@ def _functions(root: Node) -> Iterator[str]:
 
 def _is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def _asserts(function: ast.FunctionDef | ast.AsyncFunctionDef, helpers: set[str]) -> bool:

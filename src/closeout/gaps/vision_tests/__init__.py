@@ -7,8 +7,11 @@ Before: one file, one test, no configuration, no shared fixtures.
 After: `pytest.ini` (with `pythonpath`, strict markers and strict xfail), `conftest.py`, tests of
 the inference service, of the job service and of the HTTP interface.
 `nox -s vision_pytest` runs them in random order under forced flags and counts for itself.
-A file that stands in the service is never overwritten, and a file of the suite is installed only
-where the service has every name that it uses.
+Of two suites the one is installed that fits what the service exports: a model that is handed in and
+jobs in memory, as the order has them in mind, or async services over an asyncpg pool. A file that
+stands in the service is never overwritten, and a file of the suite is installed only where the
+service has every name and route that it uses. Where no suite fits, what the service exports and no
+test names is listed, and no criterion of named tests is closed.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ VISION = Demand(
             probe=f"vision-tests.{name}-service",
             criterion=criterion,
             file=f"test_{name}_service.py",
-            module=f"services.{name}_service",
+            module=f"{name}_service",
             tests=10,
         )
         for criterion, name in (("6.3", "inference"), ("6.4", "job"))

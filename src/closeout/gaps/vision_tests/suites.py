@@ -50,5 +50,105 @@ _ORDER = Shipped(
     companions=frozenset({"tests/test_cors.py"}),
 )
 
-SUITES = (_ORDER,)
+_FIXTURES: Needs = {"conftest.py": ("ask", "database", "neighbours", "picture", "settled")}
+_ASYNC_INFERENCE: Needs = {
+    **_FIXTURES,
+    "app/inference_service.py": (
+        "InferenceService",
+        "InferenceService.run_inference",
+        "InferenceService.get_model_info",
+    ),
+}
+_POOL: Needs = {
+    **_FIXTURES,
+    "app/db.py": (
+        "InferenceDb",
+        "InferenceDb.connect",
+        "InferenceDb.close",
+        "InferenceDb.ensure_schema",
+        "InferenceDb.ping",
+        "InferenceDb.create_inference_result",
+        "InferenceDb.get_inference_result",
+        "InferenceDb.get_inference_results_by_session",
+        "InferenceDb.get_inference_results_count",
+        "InferenceDb.get_last_inference_result_timestamp",
+        "InferenceDb.create_outbox_event",
+        "asyncpg",
+    ),
+}
+_ASYNC_JOBS: Needs = {
+    **_ASYNC_INFERENCE,
+    **_POOL,
+    "app/config.py": ("Config",),
+    "app/job_service.py": (
+        "JobService",
+        "JobService.create_job",
+        "JobService.get_job",
+        "JobService.get_results_by_session",
+        "JobService._process_job",
+        "JobService._fetch_media_to_tmp",
+        "JobService._attach_to_session",
+    ),
+}
+_ROUTES: Needs = {
+    **_ASYNC_JOBS,
+    "app/main.py": (
+        "app",
+        "/api/health",
+        "/health",
+        "/api/ready",
+        "/api/v1/inference",
+        "/api-docs/openapi.json",
+    ),
+    "app/api/v1/endpoints.py": ("/jobs", "/jobs/{job_id}", "/results", "/stats", "/models"),
+}
+
+_ASYNC = Shipped(
+    name="vision-async",
+    service=VISION_SERVICE,
+    needs={
+        "tests/test_inference_service.py": _ASYNC_INFERENCE,
+        "tests/test_job_service.py": _ASYNC_JOBS,
+        "tests/test_db.py": _POOL,
+        "tests/test_api.py": _ROUTES,
+        "tests/test_cors.py": _CORS,
+        "tests/test_seed.py": {**_POOL, "app/seed.py": ("seed_inference", "main")},
+        "tests/test_progress.py": {
+            "app/services/redis_service.py": (
+                "RedisService",
+                "RedisService.is_connected",
+                "RedisService.log_error",
+                "RedisService.log_progress",
+                "RedisService.get_progress",
+                "RedisService.get_errors",
+                "RedisService.clear_run_data",
+            )
+        },
+        "tests/test_neighbour_clients.py": {
+            "app/services/db_service.py": ("DatabaseService", "DatabaseService.health_check"),
+            "app/services/image_service.py": ("ImageService", "ImageService.create_image_file"),
+            "app/services/image_uploader_service.py": (
+                "ImageUploaderService",
+                "ImageUploaderService.upload_image",
+            ),
+        },
+        "tests/test_plates.py": {
+            "app/services/grid_builder_service.py": ("GridBuilder", "GridBuilder.draw"),
+            "app/services/predictor_service.py": ("Predictor", "Predictor.predict"),
+            "app/services/result_processor_service.py": (
+                "ResultProcessor",
+                "ResultProcessor.count_by_row",
+                "ResultProcessor.last_positions",
+            ),
+        },
+    },
+    # What stands beside the two services, and what nothing imports, may be missing.
+    companions=frozenset(
+        f"tests/test_{name}.py"
+        for name in ("cors", "db", "neighbour_clients", "plates", "progress", "seed")
+    ),
+    borrowed={"tests/test_cors.py": "vision"},
+)
+
+SUITES = (_ORDER, _ASYNC)
 """The interface that the order has in mind first: where two fit alike, it is the one."""

@@ -20,6 +20,9 @@ from closeout.harness.service_copy import ServiceCopy
 
 _FOREIGN_SETTINGS = re.compile(rb"(?m)^(\[(?:tool\.)?)(?=mutmut)")
 
+_SERVICES = ("app/services/*", "app/*_service.py")
+"""Where services stand: in a folder of their own, or beside the application."""
+
 _SEEN_EXIT_CODES = frozenset({1, 3, 24, -24, 36, 152, 255})
 """How mutmut writes a failed test, a broken one and the several ways of running out of time."""
 
@@ -53,7 +56,8 @@ def run(root: Path, scratch: Path, *, python: Path, kept: Path) -> Rows:
     )
     left = {
         str(path.relative_to(service.folder / "mutants")): json_reader.loads(path.read_bytes())
-        for path in sorted((service.folder / "mutants").glob("app/services/**/*.py.meta"))
+        for pattern in ("app/services/**/*.py.meta", "app/*_service.py.meta")
+        for path in sorted((service.folder / "mutants").glob(pattern))
     }
     mutants = read_mutmut(left)
     if result.ok and mutants.total:
@@ -83,7 +87,7 @@ def _configure_mutmut(service: ServiceCopy) -> None:
     rest = sorted(item.name for item in service.folder.iterdir() if item.name != "app")
     settings = {
         "source_paths": ["app"],
-        "only_mutate": ["app/services/*"],
+        "only_mutate": list(_SERVICES),
         "also_copy": rest,
         "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:cacheprovider", "-o", "addopts="],
         "use_git_change_detection": ["false"],
