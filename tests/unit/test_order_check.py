@@ -14,7 +14,8 @@ def test_facts_name_criteria_gaps_and_probes_that_exist() -> None:
     known = {item.id for item in WO_004.criteria}
     slugs = {gap.slug for gap in GAPS}
     probes = {probe.id for gap in GAPS for probe in gap.probes()}
-    named = {item.criterion for item in (*FACTS.named, *FACTS.commands, *FACTS.fixes)}
+    facts = (*FACTS.named, *FACTS.commands, *FACTS.fixes, *FACTS.samples)
+    named = {item.criterion for item in facts}
     assert named | {number for item in TOUCHED for number in item.criteria} <= known
     assert {item.gap for item in FACTS.named} <= slugs
     asked = {name for item in FACTS.commands for name in (item.probe, item.counterpart) if name}
@@ -97,3 +98,59 @@ def test_order_is_told_in_groups_with_totals() -> None:
     assert "    sql: 1 in 1 file, most in model.sql (1)" in told
     assert sum("so it is" in line for line in told) == 5
     assert "    and 2 more" in told
+
+
+BILLING = "cloud-layer/cloud-billing-service/src"
+
+
+def lacking(files: dict[str, bytes]) -> dict[str, tuple[bool | None, str]]:
+    """Return what is told of the sample tests' wishes, by subject."""
+    remarks = order_check.compare(MemoryTree(files), {}, FACTS)
+    return {
+        item.subject: (item.holds, item.found) for item in remarks if item.matter is Matter.LACKING
+    }
+
+
+def test_wish_of_a_sample_test_is_told_with_the_place_where_it_would_stand() -> None:
+    """A comment, a text and a longer word do not grant it; a test of the service's own neither."""
+    service = b"""// a discount would be nice
+export async function createInvoice(tenant: string, syntax = 'tax') {
+  return { tenant, syntax };
+}
+"""
+    told = lacking(
+        {
+            f"{BILLING}/services/invoiceService.ts": service,
+            f"{BILLING}/services/subscriptionService.ts": b"export const plans = ['prorate'];\n",
+            f"{BILLING}/services/tax.test.ts": b"const vat = 7;\n",
+        }
+    )
+
+    assert {name: holds for name, (holds, _) in told.items()} == {
+        "the tax on an invoice": False,
+        "a discount for annual billing": False,
+        "one invoice for one idempotency key": False,
+        "proration of an upgrade within a period": False,
+    }
+    assert told["the tax on an invoice"][1].endswith(
+        f"it would stand in {BILLING}/services/invoiceService.ts:2 (createInvoice)"
+    )
+    assert told["proration of an upgrade within a period"][1].endswith(
+        f"it would stand in {BILLING}/services/subscriptionService.ts"
+    )
+
+
+def test_wish_of_a_sample_test_holds_where_a_name_speaks_of_it() -> None:
+    """The service may have it in any of its files, under any name with the word in it."""
+    told = lacking({f"{BILLING}/domain/money.ts": b"export const none = 0;\nconst dueVAT = 7;\n"})
+
+    assert told["the tax on an invoice"] == (
+        True,
+        f"{BILLING}/domain/money.ts:2 (dueVAT) speaks of it",
+    )
+    assert "has no invoiceService.ts" in told["a discount for annual billing"][1]
+
+
+def test_no_wish_is_told_of_where_there_is_no_such_service() -> None:
+    """A tree without a billing service lacks nothing in it."""
+    assert lacking({"README.md": b"x"}) == {}

@@ -68,6 +68,20 @@ class OrderPackage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Something that the order's sample tests ask of a TypeScript service."""
+
+    name: str
+    criterion: str
+    service: str
+    module: str
+    """The file in which it would stand; `owners` are its functions that would have it."""
+    owners: tuple[str, ...]
+    words: frozenset[str]
+    """Words of which a name in the service's code has one where the service has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
     """Everything of one order that can be held against a tree."""
 
@@ -75,3 +89,4 @@ class OrderFacts:
     commands: tuple[OrderCommand, ...]
     fixes: tuple[Fix, ...]
     packages: tuple[OrderPackage, ...]
+    samples: tuple[Sample, ...] = ()

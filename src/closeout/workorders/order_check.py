@@ -14,7 +14,16 @@ from closeout.formats import compose, compose_check, manifests
 from closeout.fs import json_reader
 from closeout.model import Tree
 from closeout.model.verdicts import Evidence
-from closeout.workorders.facts import Engine, Fix, NamedLine, OrderCommand, OrderFacts, OrderPackage
+from closeout.workorders.facts import (
+    Engine,
+    Fix,
+    NamedLine,
+    OrderCommand,
+    OrderFacts,
+    OrderPackage,
+    Sample,
+)
+from closeout.workorders.samples import heard
 
 _SHOWN = 5
 """Statements of one matter that a terminal shows; the run's file holds all."""
@@ -31,6 +40,7 @@ class Matter(Enum):
     IDLE_CHECK = "check that cannot fail"
     REFUSED_FIX = "refused fix"
     WRONG_PORT = "wrong port"
+    LACKING = "asked for by a sample test, and lacking"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,7 @@ def compare(
         *(_port(item, ports) for item in facts.commands if item.port),
         *(_fix(item, ask_sql) for item in facts.fixes),
         *(_package(tree, item) for item in facts.packages),
+        *(made for item in facts.samples for made in _sample(tree, item)),
     )
 
 
@@ -231,4 +242,19 @@ def _package(tree: Tree, item: OrderPackage) -> Remark:
         said="the service can import it",
         found=found,
         holds=holds,
+    )
+
+
+def _sample(tree: Tree, item: Sample) -> Iterator[Remark]:
+    seen = heard(tree, item)
+    if seen is None:
+        return
+    lacking = f"no name in the service speaks of it; it would stand in {seen.place}"
+    yield Remark(
+        matter=Matter.LACKING,
+        criterion=item.criterion,
+        subject=item.name,
+        said="a sample test asks the service for it",
+        found=f"{seen.place} speaks of it" if seen.speaks else lacking,
+        holds=seen.speaks,
     )

@@ -14,6 +14,7 @@ from closeout.workorders.facts import (
     OrderCommand,
     OrderFacts,
     OrderPackage,
+    Sample,
 )
 
 _VISION = "edge-layer/edge-vision-inference"
@@ -199,6 +200,40 @@ FACTS = OrderFacts(
     packages=(
         OrderPackage(
             name="express-rate-limit", manifest=f"{_IDENTITY}/package.json", criterion="2.1"
+        ),
+    ),
+    samples=(
+        Sample(
+            name="the tax on an invoice",
+            criterion="5.1",
+            service=_BILLING,
+            module="invoiceService.ts",
+            owners=("createInvoice",),
+            words=frozenset({"tax", "taxes", "vat"}),
+        ),
+        Sample(
+            name="a discount for annual billing",
+            criterion="5.1",
+            service=_BILLING,
+            module="invoiceService.ts",
+            owners=("createInvoice",),
+            words=frozenset({"discount", "discounts", "discounted"}),
+        ),
+        Sample(
+            name="one invoice for one idempotency key",
+            criterion="5.1",
+            service=_BILLING,
+            module="invoiceService.ts",
+            owners=("createInvoice",),
+            words=frozenset({"idempotency", "idempotent"}),
+        ),
+        Sample(
+            name="proration of an upgrade within a period",
+            criterion="5.2",
+            service=_BILLING,
+            module="subscriptionService.ts",
+            owners=("upgrade", "upgradeSubscription", "changePlan", "upsertSubscription"),
+            words=frozenset({"prorate", "prorates", "prorated", "proration"}),
         ),
     ),
 )
