@@ -27,7 +27,10 @@ After
     code, scripts, manifests, images, keys. Compose files then require each from the `.env` beside
     them (`${JWT_SECRET:?set it in .env}`), by one name for a server and its clients, and the
     example there names it; of an address only the password goes. Env examples keep the name
-    without the value, and what stands in code, charts or images is named and left to a person.
+    without the value. Scripts and files of connections read the same variables and say which is
+    missing, a pipeline's token becomes a secret of its CI (a comment says which to define), and
+    what leaves an image is handed on by every compose file and manifest that starts it. What
+    stands in code or charts is named and left to a person.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

@@ -151,7 +151,7 @@ def references(seen: Survey) -> Located:
         for item in seen.state.secrets
         for line, message in _secret_problems(seen.tree, seen.state, item)
     ]
-    for need in unprovided(seen.state):
+    for need in unprovided(seen.state, seen.variables):
         what = f"{need.key} of the Secret" if need.key else "the Secret"
         message = f"nothing provides {what} {need.namespace}/{need.secret}"
         places.append(Place(path=need.path, line=need.line, message=message))

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from closeout.formats.manifests import documents
 from closeout.fs.text_edit import splice
+from closeout.fs.tree import Overlay
 from closeout.gaps.external_secrets import target
 from closeout.gaps.external_secrets.charts import annotated, gated_secrets, mended_charts
 from closeout.gaps.external_secrets.declared import Declared, Found
@@ -17,6 +18,8 @@ from closeout.gaps.external_secrets.handover import handed_over, handovers
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import literals
 from closeout.gaps.external_secrets.overlays import environments, overlay_files
+from closeout.gaps.external_secrets.remedies.images import moved
+from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
 from closeout.gaps.external_secrets.settings import Settings, is_clustered, settings
 from closeout.gaps.external_secrets.stores import account_of, store_for
@@ -31,11 +34,21 @@ _PLAIN = 0o644
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
-    """Return the changesets for what is still open; nothing for a tree that is whole."""
+    """Return the changesets for what is still open; nothing for a tree that is whole.
+
+    What leaves an image is handed on first: the rest is computed on files that do so.
+    """
     seen = survey(tree)
-    state, variables = seen.state, seen.variables
+    first = tuple(moved(tree, seen.state, literals(tree, seen.named)))
+    if first:
+        seen = survey(Overlay(tree, [edit for each in first for edit in each.edits]))
+    return (*first, *_rest(seen))
+
+
+def _rest(seen: Survey) -> tuple[Changeset, ...]:
+    tree, state, variables = seen.tree, seen.state, seen.variables
     if not is_clustered(tree):
-        return unwritten(tree, literals(tree, seen.named))
+        return unwritten(tree, literals(tree, seen.named), {})
     needed = wanted(state, variables)
     chosen = settings(tree)
     files = _entry_files(state, needed, chosen)
@@ -46,12 +59,17 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     files |= _overlays(tree, seen, needed, files, chosen)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
+    handing = tuple(handed_over(tree, state, variables, handed, _common(None, chosen)))
+    elsewhere = {edit.path: edit.after for each in handing for edit in each.edits}
+    judged = {path.parent for path in elsewhere}
+    judged |= {item.path.parent for item in (*state.stores, *state.secrets)}
     changesets = [
         *mended,
-        *unwritten(tree, literals(tree, seen.named)),
+        *relisted(tree, state, judged),
+        *unwritten(tree, literals(tree, seen.named), elsewhere),
         *mended_charts(tree, state, variables),
         *gated_secrets(tree, state, needed),
-        *handed_over(tree, state, variables, handed, _common(None, chosen)),
+        *handing,
     ]
     if rendered or blocked:
         changesets.append(

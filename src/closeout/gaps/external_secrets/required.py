@@ -79,6 +79,18 @@ def required(path: PurePosixPath, content: bytes, names: RequiredNames) -> bytes
     return splice(content, splices.values())
 
 
+def referring(
+    name: str,
+    value: str,
+    service: compose.ComposeService,
+    services: Sequence[compose.ComposeService],
+    names: RequiredNames,
+) -> str:
+    """Return what gives a service the secret `value` in `name`, as the rest of its file does."""
+    own = {item.name: dict(_taken_by(item)) for item in services}
+    return _rewritten(name, value, service.name, own, names)
+
+
 def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str]]:
     """Yield the passwords that a store is started with, each with its variable."""
     for name, value in service.variables.items():

@@ -42,8 +42,9 @@ def plain(state: Declared) -> Mapping[Identity, Found]:
     }
 
 
-def unprovided(state: Declared) -> tuple[Need, ...]:
+def unprovided(state: Declared, variables: Iterable[SecretVariable]) -> tuple[Need, ...]:
     """Return the keys that no ExternalSecret and no other object provides, each once."""
+    named = {item.name for item in variables}
     given = provides(state)
     made = {(item.target, item.namespace) for item in state.secrets}
     whole = {
@@ -54,7 +55,8 @@ def unprovided(state: Declared) -> tuple[Need, ...]:
     for need in state.needs:
         place = (*need.identity, need.key)
         known = need.identity in made if not need.key else place in given
-        if not (known or need.identity in whole or need.is_optional) and need.is_secret:
+        told = need.is_secret or need.variable in named
+        if told and not (known or need.identity in whole or need.is_optional):
             found.setdefault(place, need)
     return tuple(found[place] for place in sorted(found))
 
@@ -108,7 +110,7 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
     found: dict[Identity, WantedSecret] = {}
     read: set[tuple[str, str]] = set()
     written = plain(state)
-    for need in unprovided(state):
+    for need in unprovided(state, variables):
         service = next((each for each in sorted(services) if need in state.needs_of(each)), "")
         read.add((service, need.variable))
         if need.key:
@@ -124,7 +126,7 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
         identity = _home(state, item.service, services)
         made = found.setdefault(identity, WantedSecret(service=item.service))
         beside = [need.key for need in state.needs_of(item.service) if need.identity == identity]
-        made.entries[_spelled(item.name, beside)] = item.name
+        made.entries[spelled(item.name, beside)] = item.name
     return dict(sorted(found.items()))
 
 
@@ -140,7 +142,7 @@ def _home(state: Declared, service: str, services: frozenset[str]) -> Identity:
     return usual, state.namespace_of(service)
 
 
-def _spelled(variable: str, beside: Iterable[str]) -> str:
+def spelled(variable: str, beside: Iterable[str]) -> str:
     """Return a variable's key, spelled as the keys beside it are."""
     keys = [key for key in beside if key]
     if keys and all(re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", key) for key in keys):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
@@ -15,6 +16,8 @@ from closeout.formats.compose_example import completed
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.gaps.external_secrets.remedies import taken_out
+from closeout.gaps.external_secrets.remedies.known import KnownVariables
 from closeout.gaps.external_secrets.required import RequiredNames, required
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
@@ -26,13 +29,17 @@ _ASSIGNMENT = re.compile(
 )
 
 
-def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
-    """Return the changesets that take the literals out, and what a person has to take out."""
+def unwritten(
+    tree: Tree, found: tuple[Literal, ...], elsewhere: Mapping[PurePosixPath, bytes]
+) -> tuple[Changeset, ...]:
+    """Return the changesets that take the literals out, and what a person has to take out.
+
+    `elsewhere` holds files as another changeset leaves them.
+    """
     by_path: dict[PurePosixPath, list[Literal]] = defaultdict(list)
     for item in found:
         by_path[item.path].append(item)
     texts: dict[PurePosixPath, bytes] = {}
-    lefts: dict[PurePosixPath, tuple[Unresolved, ...]] = {}
     added: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
     for path in sorted(by_path):
         content = tree.read(path) or b""
@@ -41,10 +48,13 @@ def unwritten(tree: Tree, found: tuple[Literal, ...]) -> tuple[Changeset, ...]:
             after = required(path, content, added[path.parent])
         elif is_environment(path) and "example" in path.name:
             after = _example(content)
-        texts[path], lefts[path] = after, _left(by_path[path], content, after)
+        texts[path] = after
     # The example beside a compose file may hold a secret of its own: its changeset is one.
     stood_for = {folder: names.values for folder, names in added.items()}
     texts |= dict(completed(tree, stood_for, texts))
+    texts |= dict(taken_out(sorted(by_path), KnownVariables(tree=tree, stood_for=stood_for)))
+    left = {path: elsewhere.get(path, texts[path]) for path in by_path}
+    lefts = {path: _left(by_path[path], tree.read(path) or b"", left[path]) for path in by_path}
     made = (_changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items())
     return tuple(item for item in made if item.edits or item.unresolved)
 
@@ -65,8 +75,8 @@ def _example(content: bytes) -> bytes:
 
 
 def _left(found: list[Literal], content: bytes, after: bytes) -> tuple[Unresolved, ...]:
-    """Return the places whose line the edit did not change: a person has to take them out."""
-    before_lines, after_lines = content.splitlines(), after.splitlines()
+    """Return the places whose line stands afterwards too: a person has to take them out."""
+    before_lines, after_lines = content.splitlines(), set(after.splitlines())
     return tuple(
         Unresolved(
             path=item.path,
@@ -76,7 +86,7 @@ def _left(found: list[Literal], content: bytes, after: bytes) -> tuple[Unresolve
             hint="read it from the environment, and give its owner a new one: this one is known.",
         )
         for item in found
-        if before_lines[item.line - 1 : item.line] == after_lines[item.line - 1 : item.line]
+        if after_lines.issuperset(before_lines[item.line - 1 : item.line])
     )
 
 

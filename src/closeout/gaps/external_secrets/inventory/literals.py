@@ -126,12 +126,13 @@ def _is_open(path: PurePosixPath) -> bool:
     return not (_is_opaque(path) or is_fixture(path))
 
 
-def _is_image(path: PurePosixPath) -> bool:
+def is_image(path: PurePosixPath) -> bool:
+    """Return whether a file says how an image is made."""
     return "dockerfile" in path.name.lower() or path.name == "Containerfile"
 
 
 def _is_read_anyway(path: PurePosixPath) -> bool:
-    return (_is_image(path) or is_environment(path)) and _is_open(path)
+    return (is_image(path) or is_environment(path)) and _is_open(path)
 
 
 def _may_hold_bearer(path: PurePosixPath) -> bool:
@@ -175,7 +176,7 @@ def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
     elif path.suffix in _YAML:
         yield from in_manifest(content)
         yield from in_connection(content)
-    elif _is_image(path):
+    elif is_image(path):
         yield from in_dockerfile(content)
 
 

@@ -56,7 +56,9 @@ _BROKERS = frozenset({"RABBITMQ", "AMQP", "BROKER"})
 _ADDRESSES = frozenset({"URL", "URI"})
 _BEARERS = frozenset({"BACKEND", "BROKER", "CONN", "CONNECTION", "ENDPOINT", "SERVER", "STORE"})
 """What else an address with a password in it is called."""
-_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:\$\{[^}]*\}|[^/\s@:])*:(?:\$\{[^}]*\}|[^/\s@])+@", re.IGNORECASE
+)
 _PLACEHOLDER = re.compile(
     r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|x{3,}|\*{3,}|\.{3}"
     r"|(replace|insert|enter|fill|put)[-_ ].*|.*[-_ ]here"

@@ -33,7 +33,16 @@ _TOKEN = re.compile(
     rb"|npm_[A-Za-z0-9]{36}|AGE-SECRET-KEY-1[0-9A-Z]{58})\b"
 )
 _MADE_UP = re.compile(rb"example|x{6}|0{8}|1234567", re.IGNORECASE)
-_IMAGE_LINE = re.compile(rb"[ \t]*(?:ENV|ARG)[ \t]+(.*)", re.IGNORECASE)
+_IMAGE_LINE = re.compile(rb"[ \t]*(?P<word>[A-Za-z]+)[ \t]+(?P<rest>.*)")
+_SETS = frozenset({b"ENV", b"ARG"})
+_STARTS = frozenset({b"CMD", b"ENTRYPOINT"})
+_COMMAND_SECRET = re.compile(
+    rb"[a-z][a-z0-9+.-]*://[^/\s@:\"'$<{]*:[^/\s@\"'$<{]+@"
+    rb"|--(?:requirepass|masterauth|password|passwd|auth-token)"
+    rb"(?:[= ]|\",[ \t]*\")[\"']?[^\s\"'$<-]{4,}",
+    re.IGNORECASE,
+)
+"""An address with a password in it, or the password itself."""
 _PAIR = re.compile(rb"""([A-Z][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^\s\\]*)""")
 _OLD_PAIR = re.compile(rb"([A-Z][A-Z0-9_]*)[ \t]+([^=\r\n]+)")
 _MANIFEST = re.compile(rb"^[ \t-]*kind:[ \t]*[\"']?(?:Secret|ConfigMap)\b", re.MULTILINE)
@@ -83,19 +92,24 @@ def in_text(content: bytes) -> tuple[tuple[str, int], ...]:
 
 
 def in_dockerfile(content: bytes) -> Iterator[tuple[str, int]]:
-    """Yield every secret that an image's ENV or ARG gives a value."""
+    """Yield every secret that an image's ENV or ARG gives a value, or that it is started with."""
+    word = b""
     continued = False
     for number, line in enumerate(content.split(b"\n"), start=1):
         match = _IMAGE_LINE.match(line)
-        if not (match or continued):
-            continue
-        pairs = list(_PAIR.finditer(line))
-        old = _OLD_PAIR.match(match[1]) if match and not pairs else None
+        if not continued:
+            word = match["word"].upper() if match else b""
+        if word in _STARTS and _COMMAND_SECRET.search(line):
+            yield f"a password in {word.decode()}", number
+        pairs = list(_PAIR.finditer(line)) if word in _SETS else []
+        is_old = match and word in _SETS and not (pairs or continued)
+        old = _OLD_PAIR.match(match["rest"]) if match and is_old else None
         for pair in [*pairs, *([old] if old else [])]:
             name, value = pair[1].decode(), pair[2].decode("utf-8", "replace").strip("\"' \r")
             if is_secret(name, value) and is_usable(name, value):
                 yield name, number
-        continued = line.rstrip().endswith(b"\\")
+        # A comment between two lines of an instruction ends none.
+        continued = line.rstrip().endswith(b"\\") or (continued and line.lstrip().startswith(b"#"))
 
 
 def in_manifest(content: bytes) -> Iterator[tuple[str, int]]:

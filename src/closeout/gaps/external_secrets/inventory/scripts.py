@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
@@ -18,7 +19,7 @@ _DEFAULT = re.compile(r"\$\{\w+:?-([^}$]*)\}")
 _ADDRESS = re.compile(
     rb"[a-z][a-z0-9+.-]*://[^/\s@:\"'$<{]+:(?P<password>[^/\s@\"'$<{]+)@", re.IGNORECASE
 )
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SHORTEST = 4
 _KEY = re.compile(
     rb"(?m)^(?P<indent>[ \t]*)(?P<name>pass|password|passwd|secret|api_?key):[ \t]*"
@@ -27,7 +28,7 @@ _KEY = re.compile(
 _NEIGHBOURS = rb"(?m)^%s(?:host|hostname|server|user|username|port|dbname|database):"
 _NEAR = 400
 """Characters around a password in which a connection says its host or user."""
-_BEARER = re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}")
+BEARER = re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}")
 _KNOWN_EXAMPLE = b"eyJzdWIiOiIxMjM0NTY3ODkw"
 """The payload that the format's own site shows."""
 _THROWN_AWAY = re.compile(rb"://[^/\s@]+@(?:localhost|127\.0\.0\.1)\b")
@@ -35,38 +36,64 @@ _STARTS_STORE = re.compile(rb"(?m)^[ \t]+services:|\bdocker(?:[ -]compose)? (?:r
 _EXAMPLES = frozenset({"example", "examples", "openapi_examples", "json_schema_extra"})
 
 
-@lru_cache(maxsize=128)
-def in_script(content: bytes) -> tuple[tuple[str, int], ...]:
-    """Return every secret that a shell's script gives a value, a default or an address."""
-    found: dict[int, str] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """A secret that a script writes out: its name in capitals, and the match that holds it."""
+
+    name: str
+    value: str
+    match: re.Match[bytes]
+
+    @property
+    def line(self) -> int:
+        """Return the line that it stands on."""
+        return _line(self.match.string, self.match.start("name"))
+
+
+def assigned(content: bytes) -> Iterator[Assigned]:
+    """Yield every secret that a script gives a value, or one to fall back to."""
     for match in _ASSIGNED.finditer(content):
         written = match["value"].decode("utf-8", "replace")
-        name = _HUMP.sub("_", match["name"].decode()).upper()
+        name = HUMP.sub("_", match["name"].decode()).upper()
         value = _DEFAULT.sub(r"\1", written)
         # Without quotes another name's value is a word of the language, such as `if`.
         if len(value) < _SHORTEST or not (match["quote"] or match["name"].isupper()):
             continue
         if is_secret(name, value) and is_usable(name, value):
-            found.setdefault(_line(content, match.start("name")), name)
+            yield Assigned(name=name, value=value, match=match)
+
+
+@lru_cache(maxsize=128)
+def in_script(content: bytes) -> tuple[tuple[str, int], ...]:
+    """Return every secret that a shell's script gives a value, a default or an address."""
+    found: dict[int, str] = {}
+    for item in assigned(content):
+        found.setdefault(item.line, item.name)
     for match in _ADDRESS.finditer(content):
         if is_usable("PASSWORD", match["password"].decode("utf-8", "replace")):
             found.setdefault(_line(content, match.start()), "an address's password")
     return tuple((name, line) for line, name in sorted(found.items()))
 
 
-def in_connection(content: bytes) -> Iterator[tuple[str, int]]:
+def connection_passwords(content: bytes) -> Iterator[re.Match[bytes]]:
     """Yield every password that stands beside a host or a user in a YAML file of settings."""
     for match in _KEY.finditer(content):
         around = content[max(0, match.start() - _NEAR) : match.end() + _NEAR]
         beside = re.search(_NEIGHBOURS % re.escape(match["indent"]), around)
         name = match["name"].decode().upper()
         if beside and is_usable(name, match["value"].decode("utf-8", "replace")):
-            yield name, _line(content, match.start("name"))
+            yield match
+
+
+def in_connection(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the passwords of `connection_passwords` by name and line."""
+    for match in connection_passwords(content):
+        yield match["name"].decode().upper(), _line(content, match.start("name"))
 
 
 def in_bearer(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield every signed token that is written out."""
-    for match in _BEARER.finditer(content):
+    for match in BEARER.finditer(content):
         start = content.rfind(b"\n", 0, match.start()) + 1
         if _KNOWN_EXAMPLE not in match[0] and b"example" not in content[start : match.start()]:
             yield "bearer token", _line(content, match.start())
