@@ -162,3 +162,19 @@ def test_what_a_source_demands_is_plain(name: str, text: str, found: set[tuple[s
     """A bare look-up, a message that names what is read, a function that requires it."""
     seen = demanded(PurePosixPath(name), text.encode())
     assert {(item.name, item.in_production) for item in seen} == found
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        (b"gate_token: str", ["APP_GATE_TOKEN"]),
+        (b"gate_token: str = ''", []),
+        (b"gate_token: str | None", []),
+    ],
+)
+def test_a_setting_without_a_default_is_demanded(field: bytes, found: list[str]) -> None:
+    """Pydantic refuses to make the settings without it, and names it; None is a value."""
+    text = (
+        b"class Own(BaseSettings):\n    model_config = C(env_prefix='app_')\n    " + field + b"\n"
+    )
+    assert [item.name for item in demanded(PurePosixPath("config.py"), text)] == found

@@ -1,20 +1,22 @@
 """Say without which variables a source refuses to start: what it throws, raises or looks up bare.
 
 Only what is plain counts: a message that names the variable, a function that requires it by name,
-or a bare `os.environ["NAME"]`.
+a bare `os.environ["NAME"]`, or a setting of pydantic's without a default.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.parsing import python_tree, typescript
+from closeout.parsing import python, python_tree, typescript
 from closeout.parsing.node_sources import SUFFIXES
+from closeout.parsing.python_settings import demanded_fields
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -43,8 +45,8 @@ class DemandedVariable:
 
 def demanded(path: PurePosixPath, content: bytes) -> tuple[DemandedVariable, ...]:
     """Return what a Python, JavaScript or TypeScript source demands, each variable once."""
-    if path.suffix == ".py" and b"env" in content:
-        found = _by_python(content)
+    if path.suffix == ".py" and (b"env" in content or b"BaseSettings" in content):
+        found: Iterable[DemandedVariable] = chain(_by_python(content), _by_settings(content))
     elif path.suffix in SUFFIXES and (b"process.env" in content or b"equire" in content):
         found = _by_node(content)
     else:
@@ -80,6 +82,17 @@ def _by_python(content: bytes) -> Iterator[DemandedVariable]:
             ):
                 yield DemandedVariable(name=str(key.value), line=node.lineno, in_production=staged)
         waiting += [(child, staged) for child in ast.iter_child_nodes(node)]
+
+
+def _by_settings(content: bytes) -> Iterator[DemandedVariable]:
+    try:
+        nodes = python.parse(content).nodes if b"BaseSettings" in content else ()
+    except SyntaxError:
+        return
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            for name, line in demanded_fields(node):
+                yield DemandedVariable(name=name, line=line)
 
 
 def _by_node(content: bytes) -> Iterator[DemandedVariable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from msgspec.structs import asdict
@@ -14,9 +14,10 @@ from closeout.gaps.external_secrets import target
 from closeout.gaps.external_secrets.charts import annotated, gated_secrets, mended_charts
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.detect import Survey, survey
+from closeout.gaps.external_secrets.fallbacks import read_from_environment
 from closeout.gaps.external_secrets.handover import handed_over, handovers
 from closeout.gaps.external_secrets.installation import commands
-from closeout.gaps.external_secrets.inventory.literals import literals
+from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
 from closeout.gaps.external_secrets.overlays import environments, overlay_files
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
@@ -36,19 +37,32 @@ _PLAIN = 0o644
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open; nothing for a tree that is whole.
 
-    What leaves an image is handed on first: the rest is computed on files that do so.
+    What leaves an image or the code is handed on first: the rest is computed on files that do so.
     """
     seen = survey(tree)
     first = tuple(moved(tree, seen.state, literals(tree, seen.named)))
-    if first:
-        seen = survey(Overlay(tree, [edit for each in first for edit in each.edits]))
-    return (*first, *_rest(seen))
+    seen = _after(seen, first)
+    code = read_from_environment(seen.tree, literals(seen.tree, seen.named))
+    told = frozenset(item.path for item in code.unresolved)
+    rest = _rest(_after(seen, (code,)), told)
+    return (*first, *((code,) if code.edits or code.unresolved else ()), *rest)
 
 
-def _rest(seen: Survey) -> tuple[Changeset, ...]:
+def _after(seen: Survey, made: Collection[Changeset]) -> Survey:
+    edits = [edit for each in made for edit in each.edits]
+    return survey(Overlay(seen.tree, edits)) if edits else seen
+
+
+def _rest(seen: Survey, told: Collection[PurePosixPath]) -> tuple[Changeset, ...]:
+    """Return what is still open; of the code in `told` it is said why its fallbacks stay."""
     tree, state, variables = seen.tree, seen.state, seen.variables
+    written = tuple(
+        item
+        for item in literals(tree, seen.named)
+        if item.path not in told or item.form is not LiteralForm.FALLBACK
+    )
     if not is_clustered(tree):
-        return unwritten(tree, literals(tree, seen.named), {})
+        return unwritten(tree, written, {})
     needed = wanted(state, variables)
     chosen = settings(tree)
     files = _entry_files(state, needed, chosen)
@@ -66,7 +80,7 @@ def _rest(seen: Survey) -> tuple[Changeset, ...]:
     changesets = [
         *mended,
         *relisted(tree, state, judged),
-        *unwritten(tree, literals(tree, seen.named), elsewhere),
+        *unwritten(tree, written, elsewhere),
         *mended_charts(tree, state, variables),
         *gated_secrets(tree, state, needed),
         *handing,

@@ -17,6 +17,7 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_usable,
 )
 from closeout.parsing import python, typescript
+from closeout.parsing.python_settings import env_prefix, is_settings
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -232,15 +233,14 @@ def _constant(node: ast.expr | None) -> str:
 
 
 def _settings(node: ast.ClassDef) -> Iterator[Mention]:
-    if not any(ast.unparse(base).endswith("BaseSettings") for base in node.bases):
+    if not is_settings(node):
         return
-    prefix = re.search(r"env_prefix\s*=\s*['\"](\w*)['\"]", ast.unparse(node))
     for item in node.body:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
             continue
-        name = f"{prefix[1] if prefix else ''}{item.target.id}".upper()
+        name = f"{env_prefix(node)}{item.target.id}".upper()
         default = _constant(item.value)
-        if isinstance(item.value, ast.Call):
+        if isinstance(item.value, ast.Call) and not _asks(item.value):
             given = {word.arg: _constant(word.value) for word in item.value.keywords}
             name = given.get("validation_alias") or given.get("alias") or name
             default = given.get("default", "") or _constant(_argument(item.value))

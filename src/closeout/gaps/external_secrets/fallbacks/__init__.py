@@ -1,0 +1,81 @@
+"""Take the secrets that application code falls back to out of it, once they are handed on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from closeout.fs.text_edit import Splice, splice
+from closeout.fs.tree import Overlay
+from closeout.gaps.external_secrets.fallbacks import python, typescript
+from closeout.gaps.external_secrets.fallbacks.handed_on import HandedOn
+from closeout.gaps.external_secrets.fallbacks.written_default import WrittenDefault
+from closeout.gaps.external_secrets.inventory import LAYERS
+from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralForm
+from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
+
+_SCRIPTS = frozenset({".ts", ".js", ".mjs", ".cjs", ".mts", ".cts"})
+
+
+def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
+    """Return what has code take its secrets from the environment, delivered where it starts.
+
+    What nothing needs goes on without; what cannot be delivered stays, with the reason.
+    """
+    handing = HandedOn(tree)
+    lines: dict[PurePosixPath, set[int]] = defaultdict(set)
+    for item in found:
+        if item.form is LiteralForm.FALLBACK and item.path.parts[0] in LAYERS:
+            lines[item.path].add(item.line)
+    left: list[Unresolved] = []
+    edits: list[Edit] = []
+    for path in sorted(lines):
+        splices: list[Splice] = []
+        for default in _defaults(tree, path):
+            if default.line in lines[path]:
+                made = _mended(handing, path, default)
+                splices += () if isinstance(made, Unresolved) else made
+                left += [made] if isinstance(made, Unresolved) else []
+        before = tree.read(path) or b""
+        if splices:
+            after = splice(before, dict.fromkeys(splices))
+            edits.append(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
+    overlay = Overlay(tree, [*handing.edits, *edits])
+    return Changeset(
+        name="fallbacks", edits=overlay.edits, source=Source.CODE, unresolved=tuple(left)
+    )
+
+
+def _defaults(tree: Tree, path: PurePosixPath) -> Iterator[WrittenDefault]:
+    folder = _service(path)
+    if path.suffix == ".py":
+        yield from python.defaults(tree, folder, path)
+    elif path.suffix in _SCRIPTS:
+        yield from typescript.defaults(tree, folder, path)
+
+
+def _mended(
+    handing: HandedOn, path: PurePosixPath, item: WrittenDefault
+) -> tuple[Splice, ...] | Unresolved:
+    if item.bare is not None:
+        return (item.bare,)
+    if not item.is_needed:
+        return item.optional
+    if not (item.required or item.optional):
+        problem = "where the code would ask for it is not known"
+    else:
+        problem = handing.deliver(_service(path), item.name, item.literal)
+    if not problem:
+        return item.required or item.optional
+    return Unresolved(
+        path=path,
+        reason=Reason.AMBIGUOUS,
+        line=item.line,
+        detail=f"{item.name} falls back to a usable value: {problem}",
+        hint="hand it on there, then run the command again.",
+    )
+
+
+def _service(path: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(*path.parts[:2])

@@ -1,0 +1,43 @@
+"""Follow the imports of Python modules within one service."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from closeout.model import Tree
+from closeout.parsing import python
+
+
+def reached(
+    tree: Tree, folder: PurePosixPath, starts: Iterable[PurePosixPath]
+) -> frozenset[PurePosixPath]:
+    """Return the modules in `folder` that `starts` import, themselves or by others."""
+    waiting, found = list(starts), set[PurePosixPath]()
+    while waiting:
+        path = waiting.pop()
+        for name in _imported(tree, folder, path):
+            parts = folder.joinpath(*name)
+            inside = [each / "__init__.py" for each in parts.parents if folder in each.parents]
+            for each in (parts.with_suffix(".py"), parts / "__init__.py", *inside):
+                if each not in found and tree.read(each) is not None:
+                    found.add(each)
+                    waiting.append(each)
+    return frozenset(found)
+
+
+def _imported(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator[tuple[str, ...]]:
+    """Yield what a module imports, as the parts of a path from `folder`."""
+    try:
+        nodes = python.parse(tree.read(path) or b"").nodes
+    except SyntaxError:
+        return
+    own = path.relative_to(folder).parts[:-1]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (tuple(item.name.split(".")) for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = own[: len(own) - node.level + 1] if node.level else ()
+            module = (*above, *(node.module.split(".") if node.module else ()))
+            yield from (module, *((*module, item.name) for item in node.names))

@@ -1,0 +1,33 @@
+"""Read pydantic's settings: classes whose fields come from the environment."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+_PREFIX = re.compile(r"env_prefix\s*=\s*['\"](\w*)['\"]")
+_OPTIONAL = re.compile(r"\bNone\b|\bOptional\b|\bClassVar\b")
+
+
+def is_settings(node: ast.ClassDef) -> bool:
+    """Return whether a class takes its fields from the environment."""
+    return any(ast.unparse(base).endswith("BaseSettings") for base in node.bases)
+
+
+def env_prefix(node: ast.ClassDef) -> str:
+    """Return what the variables of a settings class start with."""
+    prefix = _PREFIX.search(ast.unparse(node))
+    return prefix[1] if prefix else ""
+
+
+def is_optional(item: ast.AnnAssign) -> bool:
+    """Return whether a field may be nothing."""
+    return bool(_OPTIONAL.search(ast.unparse(item.annotation)))
+
+
+def demanded_fields(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
+    """Yield variable and line of every field of a settings class that has no default."""
+    for item in node.body if is_settings(node) else ():
+        if isinstance(item, ast.AnnAssign) and item.value is None and not is_optional(item):
+            yield f"{env_prefix(node)}{ast.unparse(item.target)}".upper(), item.lineno
