@@ -266,3 +266,23 @@ def test_service_that_nothing_starts_keeps_its_fallback() -> None:
     assert '"postgresql://crab:salt-and-rope' in _text(_fixed(tree), "app/config.py")
     (left,) = [item for change in GAP.fix(tree) for item in change.unresolved]
     assert "starts the service" in left.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("{}main(url)\n", True),
+        ("{}module.exports = {{ url }}\n", False),
+        ("{}main(url)\n".replace("{}", "const url = 'pg://localhost/b'\n"), True),
+    ],
+    ids=["a tool", "a library", "no password"],
+)
+def test_tool_that_people_run_says_what_it_lacks(source: str, *, taken: bool) -> None:
+    """Outside of the services nothing delivers: a script demands, what others import is told."""
+    told = source.format("const url = process.env.DATABASE_URL || 'pg://a:salt-rope@store/b'\n")
+    path = PurePosixPath("tools/load/run.js")
+    tree = MemoryTree({str(path): told.encode(), "tools/package.json": b"{}"})
+    assert bool(_open(tree)) is ("salt-rope" in told)
+    after = (_fixed(tree).read(path) or b"").decode()
+    assert ("salt-rope" in after) is not taken
+    assert ("is not set" in after) is (taken and "salt-rope" in told)

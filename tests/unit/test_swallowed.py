@@ -47,6 +47,7 @@ TOLD_ELSEWHERE = {
     "gaps/cors/detect.py:_compiled": "told as unreadable by _is_untried()",
     "gaps/cors/express/fix.py:_ending": "how an import is spelled",
     "gaps/cors/express/openings.py:_compiled": "told as not tried by untried()",
+    "gaps/external_secrets/fallbacks/python.py:defaults": "unread_modules",
     "gaps/external_secrets/fix.py:_kustomization": "rule `kustomizations` tells it",
     "gaps/external_secrets/handover.py:_held": "rule `literals` keeps telling the Secret",
     "gaps/external_secrets/inventory/code.py:_in_python": "unread_modules",
@@ -67,7 +68,9 @@ TOLD_ELSEWHERE = {
     "gaps/sql/places.py:loaded": "the same",
     "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
     "parsing/demanded_variables.py:_by_python": "the gaps whose files these are tell it",
+    "parsing/demanded_variables.py:_by_settings": "the same",
     "parsing/fastapi.py:_parsed": "Service.unparsable",
+    "parsing/python_imports.py:_imported": "what does not parse loads nothing",
     "parsing/typescript_language.py:_is_module": "how an import is spelled",
     "parsing/typescript_values.py:_figure": "a number that cannot be told is an unknown value",
 }

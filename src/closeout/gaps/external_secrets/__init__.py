@@ -29,8 +29,11 @@ After
     example there names it; of an address only the password goes. Env examples keep the name
     without the value. Scripts and files of connections read the same variables and say which is
     missing, a pipeline's token becomes a secret of its CI (a comment says which to define), and
-    what leaves an image is handed on by every compose file and manifest that starts it. What
-    stands in code or charts is named and left to a person.
+    what leaves an image is handed on by every compose file and manifest that starts it. Code that
+    falls back to a secret takes the variable alone once every file that starts the service gives
+    it: compose gets what the code made up. It asks where it handles failures, what nothing reads
+    goes on without, and what cannot be delivered stays, with the reason. What stands in code or
+    charts otherwise is named and left to a person.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

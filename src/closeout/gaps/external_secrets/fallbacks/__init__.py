@@ -15,6 +15,7 @@ from closeout.gaps.external_secrets.inventory import LAYERS
 from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralForm
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
+_KEPT = ("package.json", "requirements.txt", "pyproject.toml", "Dockerfile")
 _SCRIPTS = frozenset({".ts", ".js", ".mjs", ".cjs", ".mts", ".cts"})
 
 
@@ -26,7 +27,7 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
     handing = HandedOn(tree)
     lines: dict[PurePosixPath, set[int]] = defaultdict(set)
     for item in found:
-        if item.form is LiteralForm.FALLBACK and item.path.parts[0] in LAYERS:
+        if item.form is LiteralForm.FALLBACK:
             lines[item.path].add(item.line)
     left: list[Unresolved] = []
     edits: list[Edit] = []
@@ -34,7 +35,7 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
         splices: list[Splice] = []
         for default in _defaults(tree, path):
             if default.line in lines[path]:
-                made = _mended(handing, path, default)
+                made = _mended(handing, _service(tree, path), path, default)
                 splices += () if isinstance(made, Unresolved) else made
                 left += [made] if isinstance(made, Unresolved) else []
         before = tree.read(path) or b""
@@ -48,7 +49,7 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
 
 
 def _defaults(tree: Tree, path: PurePosixPath) -> Iterator[WrittenDefault]:
-    folder = _service(path)
+    folder = _service(tree, path)
     if path.suffix == ".py":
         yield from python.defaults(tree, folder, path)
     elif path.suffix in _SCRIPTS:
@@ -56,7 +57,7 @@ def _defaults(tree: Tree, path: PurePosixPath) -> Iterator[WrittenDefault]:
 
 
 def _mended(
-    handing: HandedOn, path: PurePosixPath, item: WrittenDefault
+    handing: HandedOn, folder: PurePosixPath, path: PurePosixPath, item: WrittenDefault
 ) -> tuple[Splice, ...] | Unresolved:
     if item.bare is not None:
         return (item.bare,)
@@ -65,7 +66,7 @@ def _mended(
     if not (item.required or item.optional):
         problem = "where the code would ask for it is not known"
     else:
-        problem = handing.deliver(_service(path), item.name, item.literal)
+        problem = handing.deliver(folder, item)
     if not problem:
         return item.required or item.optional
     return Unresolved(
@@ -77,5 +78,11 @@ def _mended(
     )
 
 
-def _service(path: PurePosixPath) -> PurePosixPath:
-    return PurePosixPath(*path.parts[:2])
+def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath:
+    """Return the folder of what a source belongs to: a layer's service, or what has a manifest."""
+    if path.parts[0] in LAYERS:
+        return PurePosixPath(*path.parts[:2])
+    held = (
+        each for each in path.parents if any(tree.read(each / name) is not None for name in _KEPT)
+    )
+    return next(held, path.parent)

@@ -14,7 +14,7 @@ from closeout.formats.images import run_by
 from closeout.formats.settings import Setting
 from closeout.formats.settings_delivery import Delivery
 from closeout.fs.tree import Overlay
-from closeout.gaps.external_secrets.fallbacks.written_default import masked
+from closeout.gaps.external_secrets.fallbacks.written_default import WrittenDefault, masked
 from closeout.gaps.external_secrets.required import RequiredNames, referring, required
 from closeout.model import Edit, Tree
 
@@ -34,10 +34,13 @@ class HandedOn:
         """Return the edits of what was delivered."""
         return self._overlay.edits
 
-    def deliver(self, folder: PurePosixPath, name: str, literal: str) -> str:
-        """Deliver a variable, or return why the service would not get it everywhere."""
-        tree = self._overlay
-        delivery = self._delivery(folder, name, literal)
+    def deliver(self, folder: PurePosixPath, item: WrittenDefault) -> str:
+        """Deliver a variable, or return why the service would not get it everywhere.
+
+        A tool that is run by hand, and by nothing in the tree, says itself what it lacks.
+        """
+        tree, name = self._overlay, item.name
+        delivery = self._delivery(folder, name, item.literal)
         for unread in delivery.unread_charts(tree, [folder]):
             return f"{unread.path}: {unread.detail}"
         trial = Overlay(tree)
@@ -54,9 +57,12 @@ class HandedOn:
         lacking = [each for each in known if name not in each.variables and not each.refused]
         if lacking:
             return f"{lacking[0].source} does not hand it on"
-        for edit in trial.edits if known else ():
+        is_tool = item.is_script and tree.read(folder / "Dockerfile") is None
+        if not (known or is_tool):
+            return "nothing in the tree says what starts the service"
+        for edit in trial.edits:
             tree.lay(edit)
-        return "" if known else "nothing in the tree says what starts the service"
+        return ""
 
     def _delivery(self, folder: PurePosixPath, name: str, literal: str) -> Delivery:
         setting = Setting(name=name, example=f"{name}={masked(literal)}", is_secret=True)

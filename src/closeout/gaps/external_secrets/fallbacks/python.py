@@ -112,6 +112,7 @@ def _made(
         line=line,
         place=(held.start + 1, held.end - 1),
         required=(demand,),
+        is_script=b"__main__" in module.content,
         optional=(Splice(start=held.start + 1, end=held.end - 1, text=""),),
     )
 

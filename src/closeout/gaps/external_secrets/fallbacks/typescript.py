@@ -33,6 +33,7 @@ _CONDITIONAL = frozenset(
 )
 _SHORT = frozenset({"&&", "||", "??"})
 _SUFFIXES = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
+_EXPORTS = re.compile(rb"(?m)^[ \t]*export\b|\bexports\b")
 _NAMED = frozenset({"identifier", "shorthand_property_identifier"})
 
 
@@ -67,9 +68,8 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
             literal=item.literal,
             line=item.place.line,
             place=(at, at + len(item.literal.encode())),
-            required=demand
-            if is_safe and not _is_tried_without(tree, folder, path, item.variable)
-            else (),
+            required=demand if is_safe else (),
+            is_script=not _EXPORTS.search(content),
         )
 
 

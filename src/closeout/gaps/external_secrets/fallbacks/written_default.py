@@ -24,6 +24,8 @@ class WrittenDefault:
     """What has the code demand the variable; nothing where that is not safe."""
     optional: tuple[Splice, ...] = ()
     """What has it go on without a value; nothing where it could not."""
+    is_script: bool = False
+    """Whether people run its file, and nothing imports it."""
     is_needed: bool = True
     """Whether the code does something with the value."""
 

@@ -14,8 +14,14 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import SecretPlace, SecretVariable
-from closeout.gaps.external_secrets.inventory.code import names_a_secret
+from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable
+from closeout.gaps.external_secrets.inventory.code import (
+    in_python,
+    in_typescript,
+    module_may_read,
+    names_a_secret,
+    script_may_read,
+)
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.ignored import ignoring
 from closeout.gaps.external_secrets.inventory.names import Mention
@@ -35,11 +41,13 @@ from closeout.gaps.external_secrets.inventory.scripts import (
     thrown_away,
 )
 from closeout.model import Tree, Unresolved
+from closeout.parsing.node_sources import LEFT_OUT
 
 _FIXTURES = frozenset(
     {"test", "tests", "__tests__", "__mocks__", "mocks", "e2e", "spec", "fixtures", "testdata"}
 )
-_CODE = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx", ".py"})
+_SCRIPTED = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
+_CODE = _SCRIPTED | {".py"}
 _SETTINGS = frozenset({".json", ".toml", ".ini", ".cfg", ".properties", ".conf"})
 _OPAQUE = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".pdf", ".woff", ".woff2", ".ttf", ".zip"}
@@ -135,6 +143,11 @@ def _is_read_anyway(path: PurePosixPath) -> bool:
     return (is_image(path) or is_environment(path)) and _is_open(path)
 
 
+def _is_tool(path: PurePosixPath) -> bool:
+    """Return whether code belongs to no service of a layer: those are in the inventory."""
+    return _is_open(path) and path.parts[0] not in LAYERS and LEFT_OUT.isdisjoint(path.parts)
+
+
 def _may_hold_bearer(path: PurePosixPath) -> bool:
     return _is_open(path) and path.suffix not in _DOCUMENTS
 
@@ -150,6 +163,8 @@ _QUESTIONS = (
     question(_SCRIPTS, lambda content: bool(in_script(content)), _is_open),
     question(_YAML, lambda content: any(True for _ in in_connection(content)), _is_open),
     question((), lambda content: b"eyJ" in content, _may_hold_bearer),
+    question((".py",), module_may_read, _is_tool),
+    question(_SCRIPTED, script_may_read, _is_tool),
 )
 
 
@@ -183,6 +198,10 @@ def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
 def _mentions(path: PurePosixPath, content: bytes) -> Iterator[Mention]:
     if is_environment(path):
         yield from in_env_example(content)
+    elif path.suffix in _CODE and _is_tool(path):
+        yield from (
+            in_python(content) if path.suffix == ".py" else in_typescript(path.suffix)(content)
+        )
     elif path.suffix in _YAML and names_a_secret(content):
         if may_be_compose(path):
             yield from (item for _, item in in_compose(content, path, frozenset()))
