@@ -431,12 +431,12 @@ def test_comparisons_of_a_minified_script_are_judged_in_proportion(
     assert 0 < len(made) < 20 * len(names)
 
 
-@pytest.mark.parametrize("env", [b'include "common.env" .', b"toYaml .Values.env"])
+@pytest.mark.parametrize("env", [b"args: []", b"env:\n{{- toYaml .Values.env }}"])
 def test_derive_requires_nothing_that_a_chart_does_not_hand_on(env: bytes) -> None:
     """A service that a chart starts goes on starting: told where it can be, else refused."""
     chart = {
         "helm/desk/Chart.yaml": b"name: desk\n",
-        "helm/desk/templates/pods.yaml": b"kind: Deployment\n          env:\n{{- %s }}\n" % env,
+        "helm/desk/templates/pods.yaml": b"kind: Deployment\n          %s\n" % env,
         "helm/desk/values.yaml": (
             b"env:\n  - name: LOGIN_KEY\n    valueFrom:\n      secretKeyRef:\n"
             b"        name: desk-keys\n        key: login-key\n"

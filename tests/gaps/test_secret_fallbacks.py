@@ -286,3 +286,25 @@ def test_tool_that_people_run_says_what_it_lacks(source: str, *, taken: bool) ->
     after = (_fixed(tree).read(path) or b"").decode()
     assert ("salt-rope" in after) is not taken
     assert ("is not set" in after) is (taken and "salt-rope" in told)
+
+
+def test_images_of_one_compose_file_and_a_chart_are_handed_what_left_them() -> None:
+    """Two images that one file starts, one of them by a chart too: none loses its variable."""
+    recipe = b"FROM node\nENV SIGNING_SECRET=salt-and-rope-%s\nCMD node .\n"
+    part = b"  %s:\n    build: ./%s\n    environment:\n      - PORT=1\n"
+    both = b"services:\n" + part % (b"a", b"a") + part % (b"b", b"b")
+    tree = MemoryTree(
+        {
+            "cloud-layer/docker-compose.yml": both,
+            "cloud-layer/a/Dockerfile": recipe % b"1",
+            "cloud-layer/b/Dockerfile": recipe % b"2",
+            "helm/a/Chart.yaml": b"name: a\n",
+            "helm/a/values.yaml": b"env:\n  - name: PORT\n    value: '1'\n",
+        }
+    )
+    fixed = _fixed(tree)
+    for name in ("a", "b"):
+        assert b"salt" not in (fixed.read(PurePosixPath("cloud-layer", name, "Dockerfile")) or b"")
+        given = environments(fixed, PurePosixPath("cloud-layer", name))
+        assert all("SIGNING_SECRET" in each.variables for each in given)
+    assert len(environments(fixed, PurePosixPath("cloud-layer/a"))) == 2

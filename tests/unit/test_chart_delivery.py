@@ -183,10 +183,10 @@ def test_secret_that_the_chart_makes_gets_the_key(pods: bytes) -> None:
 @pytest.mark.parametrize(
     ("pods", "own", "reason"),
     [
-        (PODS.replace(b"toYaml .Values.env", b'include "common.env" .'), b"", "lists no secret"),
+        (PODS.replace(b"          env:\n", b""), b"", "lists no secret"),
         (WHOLE, OWN.replace(b".Values.secrets.storeUrl", b'include "url" .'), "is not known here"),
     ],
-    ids=["by a helper", "made by a helper"],
+    ids=["without a list", "made by a helper"],
 )
 def test_chart_of_an_unknown_form_is_refused(pods: bytes, own: bytes, reason: str) -> None:
     """What cannot be delivered is told, for the service not to depend on it."""
@@ -207,3 +207,22 @@ def test_environment_of_a_chart_is_what_its_templates_list() -> None:
     (given,) = deployed.environments(tree, FOLDER)
     assert given.variables["STAGE"] == "prod"
     assert given.kept == {"STORE_URL"}
+
+
+@pytest.mark.parametrize(
+    ("values", "pods"),
+    [
+        (b"env:\n  - name: STAGE\n    value: prod\n", PODS),
+        (b"env:\n  STAGE: prod\n", PODS.replace(b"toYaml .Values.env", b'include "common.env" .')),
+    ],
+    ids=["a list", "a helper's list"],
+)
+def test_chart_that_reads_no_secret_takes_the_services_own(values: bytes, pods: bytes) -> None:
+    """It is what the operator makes for the service, by the variable's name."""
+    tree = _chart("helm/hatchery", values_yaml=values, templates__pods_yaml=pods)
+    after = _delivered(tree, SECRET)
+    told = b"".join(after.read(path) or b"" for path in after.paths())
+    assert b"- name: SIGNING_KEY\n" in told
+    assert told.split(b"secretKeyRef:")[1].split()[:4] == [
+        *(b"name:", b"hatchery-secrets", b"key:", b"SIGNING_KEY")
+    ]

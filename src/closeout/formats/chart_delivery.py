@@ -2,7 +2,8 @@
 
 That is a mapping or a list in its values, or a list in a template. A secret comes from the Secret
 that its neighbour comes from, by a key spelled as the neighbour's; where the chart makes that
-Secret itself, the key is added there too. Templates are not executed, so any other form is left.
+Secret itself, the key is added there too; a chart that reads none takes it from the service's own.
+Templates are not executed, so any other form is left.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from closeout.formats.helm import (
     value,
 )
 from closeout.formats.settings import Setting
+from closeout.formats.tree_names import dns_name
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.model import Edit, Tree
 from closeout.parsing.yaml import Insertion, Node, NodeKind, append
@@ -138,8 +140,8 @@ def unreached(
 
 def _own(tree: Tree, chart: ServiceChart) -> Iterator[ChartSecret | str]:
     """Yield the Secret that the chart makes for its pods, or why it is not understood."""
-    places = [*_of(tree, chart, secret=True)]
-    found = own_secret(tree, chart, places[0].source) if places else None
+    read = next((place.source for place in _of(tree, chart, secret=True)), None)
+    found = own_secret(tree, chart, read) if read and read.key else None
     if found is None and _WHOLE.search(_written(tree, chart)):
         found = own_secret(tree, chart, None)
     if found is not None:
@@ -152,7 +154,7 @@ def _written(tree: Tree, chart: ServiceChart) -> bytes:
 
 def _of(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[VariableList]:
     found = [*_in_values(tree, chart, secret=secret)]
-    yield from found or _in_templates(tree, chart, secret=secret)
+    yield from found or _in_templates(tree, chart)
 
 
 def _in_values(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[VariableList]:
@@ -168,6 +170,7 @@ def _in_values(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[Var
                 continue
             source = (_listed(node) or usual) if is_list else _mapped(node)
             usual = usual or source
+            source = source or (_ours(chart) if is_list else None)
             if not secret or source is not None:
                 yield VariableList(
                     chart=chart,
@@ -209,7 +212,12 @@ def _listed(node: Node) -> SecretKey | None:
     return None
 
 
-def _in_templates(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[VariableList]:
+def _ours(chart: ServiceChart) -> SecretKey:
+    """Return where secrets come from that a chart reads none of: what the operator makes."""
+    return SecretKey(secret=f"{dns_name(chart.service.name)}-secrets", key="", variable="")
+
+
+def _in_templates(tree: Tree, chart: ServiceChart) -> Iterator[VariableList]:
     """Yield the one list of a workload's template, to be named in ahead of the others."""
     for path in templates(tree, chart):
         content = tree.read(path) or b""
@@ -218,12 +226,10 @@ def _in_templates(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[
             continue
         (found,) = lists
         references = list(_REFERENCE.finditer(content))
-        source = None
+        source = _ours(chart)
         if references:
             held = {name: text.decode() for name, text in references[-1].groupdict().items()}
             source = SecretKey(secret=held["name"], key=held["key"], variable=held["variable"])
-        if secret and source is None:
-            continue
         after = found.start("next")
         item = re.match(rb"[ \t]*(?=-[ \t])", found["next"])
         indent = (item[0] if item else found["indent"] + b"  ").decode()

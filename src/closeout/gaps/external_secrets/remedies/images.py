@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from closeout.formats import compose
+from closeout.formats import chart_delivery, compose
 from closeout.formats.helm import values_files
 from closeout.formats.images import images
+from closeout.formats.settings import Setting
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay
 from closeout.gaps.external_secrets.declared import Declared
@@ -27,25 +28,46 @@ def moved(tree: Tree, state: Declared, found: Iterable[Literal]) -> Iterator[Cha
 
     An image that nothing in the tree starts stays as it is: whoever starts it is not known.
     """
+    base = Overlay(tree)
     for recipe in sorted({item.path for item in found if is_image(item.path)}):
-        made = emptied(tree.read(recipe) or b"")
+        made = emptied(base.read(recipe) or b"")
         if made is None:
             continue
-        overlay = Overlay(tree)
-        folder = next(item.context for item in images(tree) if item.recipe == recipe)
-        started = list(values_files(tree, frozenset({folder})))
+        folder = next(item.context for item in images(base) if item.recipe == recipe)
+        charted = _charted(base, folder, made.given)
+        if charted is None:
+            continue
+        overlay = Overlay(base, charted)
+        started = list(values_files(base, frozenset({folder})))
         for path, after in (
-            *_composed(tree, recipe, made),
-            *_deployed(tree, state, folder.name, made.given),
+            *_composed(base, recipe, made),
+            *_deployed(base, state, folder.name, made.given),
         ):
             started.append(path)
-            before = tree.read(path)
+            before = base.read(path)
             if after != before:
-                overlay.lay(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
+                overlay.lay(Edit(path=path, before=before, after=after, mode=base.mode(path)))
         if started:
-            before, mode = tree.read(recipe), tree.mode(recipe)
+            before, mode = base.read(recipe), base.mode(recipe)
             overlay.lay(Edit(path=recipe, before=before, after=made.content, mode=mode))
             yield Changeset(name=f"image-{folder.name}".lower(), edits=overlay.edits)
+            # Two images may be started by one file: the second adds to what the first made of it.
+            base = Overlay(tree, (*base.edits, *overlay.edits))
+
+
+def _charted(
+    tree: Tree, folder: PurePosixPath, given: Mapping[str, str]
+) -> tuple[Edit, ...] | None:
+    """Return the edits of the charts that start an image; None where one cannot hand it on."""
+    overlay = Overlay(tree)
+    for name in given:
+        setting = Setting(name=name, is_secret=True)
+        if any(True for _ in chart_delivery.unreached(tree, [folder], name)):
+            return None
+        for place, missing in chart_delivery.undelivered(overlay, [folder], [setting]):
+            for edit in place.edits(overlay, missing) if missing else ():
+                overlay.lay(edit)
+    return overlay.edits
 
 
 def _composed(
