@@ -155,10 +155,11 @@ def test_source_demands_what_every_environment_gives(before: bytes, after: bytes
     "text",
     [
         b"if (on) open(process.env.DATABASE_URL || 'pg://a:salt-rope@store/b')\n",
+        b"const at = () => { open(process.env.DATABASE_URL || 'pg://a:salt-rope@store/b') }\n",
         b"const at = () => process.env.DATABASE_URL || 'pg://a:salt-rope@store/b'\n",
         b"import 'dotenv'\nopen(process.env.DATABASE_URL || 'pg://a:salt-rope@localhost/b')\n",
     ],
-    ids=["passed over", "an expression", "a developer's machine"],
+    ids=["passed over", "one line", "an expression", "a developer's machine"],
 )
 def test_source_stays_where_it_cannot_be_asked(text: bytes) -> None:
     """What may be passed over, or is nobody's address in a container, is told and left."""
@@ -272,10 +273,12 @@ def test_service_that_nothing_starts_keeps_its_fallback() -> None:
     ("source", "taken"),
     [
         ("{}main(url)\n", True),
+        ("{}const go = () => {{\n  run(url)\n}}\nrequire.main && go()\nexports.go = go\n", True),
+        ("{}if (require.main === module) main(url)\nmodule.exports = {{ url }}\n", False),
         ("{}module.exports = {{ url }}\n", False),
         ("{}main(url)\n".replace("{}", "const url = 'pg://localhost/b'\n"), True),
     ],
-    ids=["a tool", "a library", "no password"],
+    ids=["a tool", "both", "both at load", "a library", "no password"],
 )
 def test_tool_that_people_run_says_what_it_lacks(source: str, *, taken: bool) -> None:
     """Outside of the services nothing delivers: a script demands, what others import is told."""
@@ -308,3 +311,27 @@ def test_images_of_one_compose_file_and_a_chart_are_handed_what_left_them() -> N
         given = environments(fixed, PurePosixPath("cloud-layer", name))
         assert all("SIGNING_SECRET" in each.variables for each in given)
     assert len(environments(fixed, PurePosixPath("cloud-layer/a"))) == 2
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_module_asks_for_nothing_that_a_copied_example_may_bring_later(*, copied: bool) -> None:
+    """Where a developer's `.env` is read, or whether, is not known: it loads without, as before."""
+    source = (
+        b"import os\nfrom dotenv import load_dotenv\nload_dotenv('../.env')\n"
+        b"URL = os.getenv('DATABASE_URL', 'pg://a:salt-rope@store/b')\n"
+    )
+    files = {"app/config.py": source}
+    tree = _crate({**files, ".env.example": b"PORT=1\n"} if copied else files)
+    text = _text(_fixed(tree), "app/config.py")
+    assert ("os.getenv('DATABASE_URL', '')" in text) is copied
+    assert ("os.environ['DATABASE_URL']" in text) is not copied
+
+
+def test_function_is_asked_once_for_all_uses() -> None:
+    """What follows in the same block, or in what that holds, has been asked for."""
+    source = CLIENT.replace(
+        b"    return link\n", b"    if (link) tell(BROKER_URL.split('@')[1] || BROKER_URL)\n"
+    )
+    text = _text(_fixed(_crate({"src/broker.ts": source, "package.json": b"{}"})), "src/broker.ts")
+    assert text.count("throw new Error('BROKER_URL is not set')") == 1
+    assert "claw-and-shell" not in text

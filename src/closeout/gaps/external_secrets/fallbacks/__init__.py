@@ -67,8 +67,10 @@ def _mended(
         problem = "where the code would ask for it is not known"
     else:
         problem = handing.deliver(folder, item)
-    if not problem:
-        return item.required or item.optional
+    demanded = () if item.is_at_load and handing.is_copied(folder) else item.required
+    if not problem and (demanded or item.optional):
+        return demanded or item.optional
+    problem = problem or "a developer's .env may be read after it"
     return Unresolved(
         path=path,
         reason=Reason.AMBIGUOUS,

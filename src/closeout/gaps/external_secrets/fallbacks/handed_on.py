@@ -64,6 +64,10 @@ class HandedOn:
             tree.lay(edit)
         return ""
 
+    def is_copied(self, folder: PurePosixPath) -> bool:
+        """Return whether developers start the service with a copy of its example."""
+        return any(each.is_file for each in environments(self._overlay, folder))
+
     def _delivery(self, folder: PurePosixPath, name: str, literal: str) -> Delivery:
         setting = Setting(name=name, example=f"{name}={masked(literal)}", is_secret=True)
 

@@ -51,6 +51,9 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
         ):
             continue
         attribute = ast.unparse(item.target) if item is not None else ""
+        is_at_load = _is_at_load(module, found, attribute)
+        is_script = b"__main__" in module.content and not is_at_load
+        found = replace(found, is_at_load=is_at_load, is_script=is_script)
         if is_tried(found.name):
             found = replace(found, required=())
         yield replace(found, is_needed=not attribute or _is_read(tree, folder, attribute))
@@ -112,8 +115,23 @@ def _made(
         line=line,
         place=(held.start + 1, held.end - 1),
         required=(demand,),
-        is_script=b"__main__" in module.content,
         optional=(Splice(start=held.start + 1, end=held.end - 1, text=""),),
+    )
+
+
+def _is_at_load(module: python.Module, found: WrittenDefault, attribute: str) -> bool:
+    """Return whether a lookup stands outside of functions; settings read a `.env` themselves."""
+    if (
+        attribute
+        and found.required
+        and not found.required[0].text
+        and b"env_file" in module.content
+    ):
+        return False
+    return not any(
+        node.lineno <= found.line <= (node.end_lineno or node.lineno)
+        for node in module.nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
 
 

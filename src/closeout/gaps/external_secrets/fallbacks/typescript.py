@@ -63,13 +63,16 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
             _is_read_early(tree, folder, path)
             or _is_tried_without(tree, folder, path, item.variable)
         )
+        is_at_load = _is_at_load(guards, root)
         yield WrittenDefault(
             name=item.variable,
             literal=item.literal,
             line=item.place.line,
             place=(at, at + len(item.literal.encode())),
             required=demand if is_safe else (),
-            is_script=not _EXPORTS.search(content),
+            is_at_load=is_at_load,
+            is_script=not _EXPORTS.search(content)
+            or (b"require.main" in content and not is_at_load),
         )
 
 
@@ -115,7 +118,7 @@ def _guards(content: bytes, node: Node, variable: str, read: str) -> tuple[Splic
     What is read outside of functions is asked for when the source is loaded.
     """
     constant = _constant(node)
-    here = _statement(node)
+    here = _statement(content, node)
     if here is None:
         return None
     at_once = (_guard(content, here, variable, read),)
@@ -127,20 +130,28 @@ def _guards(content: bytes, node: Node, variable: str, read: str) -> tuple[Splic
         return at_once
     made: list[Splice] = []
     asked: list[Node] = []
-    for statement in (_statement(use) for use in uses):
+    for use in uses:
+        if any(_is_within(use, each) for each in asked):
+            continue
+        statement = _statement(content, use)
         if statement is None or statement.parent is None:
             return None
-        if not any(_is_within(statement, each) for each in asked):
-            asked.append(statement.parent)
-            made.append(_guard(content, statement, variable, name))
+        asked.append(statement.parent)
+        made.append(_guard(content, statement, variable, name))
     return tuple(made)
+
+
+def _is_at_load(guards: tuple[Splice, ...] | None, root: Node) -> bool:
+    """Return whether anything is asked outside of functions."""
+    asked = (root.descendant_for_byte_range(each.start, each.start) for each in guards or ())
+    return any(node is None or _function(node) is None for node in asked)
 
 
 def _guard(content: bytes, statement: Node, variable: str, read: str) -> Splice:
     start = line_start(content, statement.start_byte)
     blank = indentation(content, statement.start_byte)
     step = "\t" if blank.startswith("\t") else "    " if _is_wide(content) else "  "
-    end = ";" if re.search(rb";[ \t]*\r?\n", content) else ""
+    end = ";" if typescript.text_of(statement).endswith(";") else ""
     text = (
         f"{blank}if (!{read}) {{\n"
         f"{blank}{step}throw new Error('{variable} is not set'){end}\n"
@@ -190,8 +201,11 @@ def _function(node: Node) -> int | None:
     return above.start_byte if above is not None else None
 
 
-def _statement(node: Node) -> Node | None:
-    """Return the statement of a block that a node stands in; None where it may be passed over."""
+def _statement(content: bytes, node: Node) -> Node | None:
+    """Return the statement of a block that a node stands in, which begins a line.
+
+    None where another place on its line, or a condition, decides whether it is reached.
+    """
     current = node
     while (above := current.parent) is not None and above.type not in _BLOCKS:
         operator = typescript.text_of(above.child_by_field_name("operator"))
@@ -202,11 +216,12 @@ def _statement(node: Node) -> Node | None:
         if above.type in _FUNCTIONS or (above.type in _CONDITIONAL and not is_asked):
             return None
         current = above
-    return current if current.parent is not None else None
+    before = content[line_start(content, current.start_byte) : current.start_byte]
+    return current if current.parent is not None and not before.strip() else None
 
 
-def _is_within(statement: Node, block: Node) -> bool:
-    return block.start_byte <= statement.start_byte < block.end_byte
+def _is_within(node: Node, block: Node) -> bool:
+    return bool(block.start_byte <= node.start_byte < block.end_byte)
 
 
 def _commented(root: Node, literal: str) -> Iterator[Splice]:

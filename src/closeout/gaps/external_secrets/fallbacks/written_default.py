@@ -24,6 +24,8 @@ class WrittenDefault:
     """What has the code demand the variable; nothing where that is not safe."""
     optional: tuple[Splice, ...] = ()
     """What has it go on without a value; nothing where it could not."""
+    is_at_load: bool = True
+    """Whether it is read as the program loads, maybe ahead of a developer's `.env`."""
     is_script: bool = False
     """Whether people run its file, and nothing imports it."""
     is_needed: bool = True
