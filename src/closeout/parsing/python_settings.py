@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-_PREFIX = re.compile(r"env_prefix\s*=\s*['\"](\w*)['\"]")
 _OPTIONAL = re.compile(r"\bNone\b|\bOptional\b|\bClassVar\b")
 
 
@@ -17,8 +16,14 @@ def is_settings(node: ast.ClassDef) -> bool:
 
 def env_prefix(node: ast.ClassDef) -> str:
     """Return what the variables of a settings class start with."""
-    prefix = _PREFIX.search(ast.unparse(node))
-    return prefix[1] if prefix else ""
+    for item in ast.walk(node):
+        given = item.value if isinstance(item, ast.keyword | ast.Assign) else None
+        named = item.arg if isinstance(item, ast.keyword) else ""
+        if isinstance(item, ast.Assign):
+            named = ast.unparse(item.targets[0])
+        if named == "env_prefix" and isinstance(given, ast.Constant):
+            return str(given.value)
+    return ""
 
 
 def is_optional(item: ast.AnnAssign) -> bool:
@@ -28,6 +33,9 @@ def is_optional(item: ast.AnnAssign) -> bool:
 
 def demanded_fields(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
     """Yield variable and line of every field of a settings class that has no default."""
-    for item in node.body if is_settings(node) else ():
+    if not is_settings(node):
+        return
+    prefix = env_prefix(node)
+    for item in node.body:
         if isinstance(item, ast.AnnAssign) and item.value is None and not is_optional(item):
-            yield f"{env_prefix(node)}{ast.unparse(item.target)}".upper(), item.lineno
+            yield f"{prefix}{ast.unparse(item.target)}".upper(), item.lineno

@@ -235,10 +235,11 @@ def _constant(node: ast.expr | None) -> str:
 def _settings(node: ast.ClassDef) -> Iterator[Mention]:
     if not is_settings(node):
         return
+    prefix = env_prefix(node)
     for item in node.body:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
             continue
-        name = f"{env_prefix(node)}{item.target.id}".upper()
+        name = f"{prefix}{item.target.id}".upper()
         default = _constant(item.value)
         if isinstance(item.value, ast.Call) and not _asks(item.value):
             given = {word.arg: _constant(word.value) for word in item.value.keywords}
