@@ -58,6 +58,7 @@ def test_billing_suite_passes_on_prisma_functions_without_a_generated_client(
     assert "17 of 17 files measured" in rows["5.5"][1]
 
 
+@pytest.mark.needs("vision-env")
 def test_vision_suite_passes_on_async_services_over_a_pool(tmp_path: Path) -> None:
     """Every source file is measured, and what is named as a test but starts itself is told."""
     root = fixed(VISION_GAP, VISION_SERVICE, tmp_path / "root")

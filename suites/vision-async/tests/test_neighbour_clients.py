@@ -31,6 +31,8 @@ class Client:
 
     def __getattr__(self, method):
         async def ask(url, **more):
+            for field, (name, content, kind) in more.get("files", {}).items():
+                more["files"][field] = (name, content.read(), kind)
             Client.asked.append(SimpleNamespace(method=method, url=url, **more))
             return SimpleNamespace(raise_for_status=self.check, json=lambda: {"data": {"id": 1}})
 
@@ -97,7 +99,7 @@ def test_asks_the_service_of_images(load, call, given, method, path):
     assert asyncio.run(getattr(service, call)(*given)) == {"data": {"id": 1}}
     (request,) = Client.asked
     assert (request.method, request.url) == (method, f"{API}{path}")
-    assert getattr(request, "json", {"a": 1}) == {"a": 1}
+    assert getattr(request, "json", None) == ({"a": 1} if {"a": 1} in given else None)
 
 
 def test_passes_the_callers_token_on(load):
@@ -166,7 +168,7 @@ def test_sends_a_picture_as_what_it_is(load, picture, name, kind):
     (request,) = Client.asked
     assert (request.method, request.url) == ("post", f"{API}/images")
     assert request.data == {"sample_no": "s", "run_id": "7", "file_type": "raw", "description": ""}
-    assert (request.files["file"][0], request.files["file"][2]) == (name, kind)
+    assert request.files == {"file": (name, b"xxx", kind)}
     assert request.headers == {}
 
 

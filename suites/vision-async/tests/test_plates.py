@@ -25,17 +25,44 @@ class Numbers(list):
         return list(self)
 
 
+def as_colour(values):
+    assert len(values) == 3
+    assert all(0 <= value <= 255 for value in values)
+    return tuple(values)
+
+
 @pytest.fixture(autouse=True)
 def cv2(monkeypatch):
-    """Return what was drawn; a picture is its shape."""
-    drawn = SimpleNamespace(boxes=[], texts=[], written=[])
+    """Return what was drawn, and on what; a picture is its shape. It takes what OpenCV takes."""
+    drawn = SimpleNamespace(boxes=[], texts=[], written=[], on=set(), colours=[])
+
+    def resize(image, size, *, interpolation):
+        assert (image.shape[2], interpolation) == (3, "linear")
+        return SimpleNamespace(shape=(*size[::-1], 3))
+
+    def rectangle(image, first, last, colour, *width):
+        assert all(size >= 1 for size in width)
+        drawn.on.add(image.shape)
+        drawn.boxes.append((tuple(first), tuple(last)))
+        drawn.colours.append(as_colour(colour))
+
+    def put_text(image, text, place, font, scale, colour, *width):
+        assert (font, scale > 0, all(size >= 1 for size in width)) == ("plain", True, True)
+        drawn.on.add(image.shape)
+        drawn.texts.append((text, tuple(place)))
+        drawn.colours.append(as_colour(colour))
+
+    def write(path, image):
+        drawn.on.add(image.shape)
+        drawn.written.append(path)
+
     fakes = {
-        "resize": lambda image, size, interpolation: SimpleNamespace(shape=(*size[::-1], 3)),
-        "rectangle": lambda image, *box: drawn.boxes.append(box),
-        "putText": lambda image, text, *_: drawn.texts.append(text),
-        "imwrite": lambda path, image: drawn.written.append(path),
-        "INTER_LINEAR": 1,
-        "FONT_HERSHEY_SIMPLEX": 0,
+        "resize": resize,
+        "rectangle": rectangle,
+        "putText": put_text,
+        "imwrite": write,
+        "INTER_LINEAR": "linear",
+        "FONT_HERSHEY_SIMPLEX": "plain",
     }
     for module in (grid_builder_service, predictor_service):
         for name, fake in fakes.items():
@@ -50,8 +77,14 @@ def test_draws_every_well_once(cv2):
     assert resized.shape == (120, 240, 3)
     assert len(wells) == len(cv2.boxes) == 96
     assert [well["label"] for well in wells[:2]] == ["A1", "A2"]
-    assert wells[-1]["label"] == cv2.texts[-1] == "H12"
+    assert wells[-1]["label"] == "H12"
     assert all(well["predictions"] == [] for well in wells)
+    assert cv2.on == {resized.shape}
+    assert cv2.boxes == [(well["top_left"], well["bottom_right"]) for well in wells]
+    assert [text for text, _ in cv2.texts] == [well["label"] for well in wells]
+    for well, (_, place) in zip(wells, cv2.texts, strict=True):
+        corners = zip(well["top_left"], place, well["bottom_right"], strict=True)
+        assert all(first <= between < last for first, between, last in corners)
 
 
 def test_lays_wells_beside_each_other_without_a_gap():
@@ -103,6 +136,24 @@ def test_takes_the_first_weights_of_a_folder(predictor, picture, tmp_path):
     assert predictor.model.device == "cpu"
 
 
+@pytest.mark.parametrize("box", [[-1, 0, 5, 5], [0, -1, 5, 5], [5, 5, 21, 9], [0, 5, 5, 11]])
+def test_notes_nothing_that_reaches_beyond_every_well(predictor, monkeypatch, cv2, box):
+    monkeypatch.setattr(Model, "found", [(0, 0.9, box)])
+    wells = [{**well, "predictions": []} for well in WELLS]
+    picture = SimpleNamespace(shape=(1, 1, 3))
+
+    assert predictor.predict(picture, wells) == (picture, wells)
+    assert [well["predictions"] for well in wells] == [[], []]
+    assert cv2.texts == []
+
+
+def test_is_half_sure_where_nothing_else_is_asked(predictor, picture):
+    made = type(predictor)(str(picture(3, "b.pt")))
+    made.predict(SimpleNamespace(shape=(1, 1, 3)), [])
+
+    assert made.model.asked["conf"] == 0.5
+
+
 def test_wants_weights(predictor, tmp_path):
     (tmp_path / "empty").mkdir()
 
@@ -125,7 +176,13 @@ def test_notes_what_lies_within_a_well(predictor, monkeypatch, cv2):
         {"class": "Flowing", "confidence": 0.9, "bbox": [1, 1, 9, 9]}
     ]
     assert [item["class"] for item in noted[1]["predictions"]] == ["Still"]
-    assert cv2.texts == ["Flowing 0.90", "Still 0.80"]
+    assert cv2.boxes == [((1, 1), (9, 9)), ((10, 0), (20, 10))]
+    assert [text for text, _ in cv2.texts] == ["Flowing 0.90", "Still 0.80"]
+    assert [place[0] for _, place in cv2.texts] == [1, 10]
+    assert all(
+        place[1] <= top for (_, place), ((_, top), _) in zip(cv2.texts, cv2.boxes, strict=True)
+    )
+    assert cv2.on == {(1, 1, 3)}
     assert predictor.model.asked["conf"] == 0.7
 
 
@@ -133,6 +190,7 @@ def test_leaves_no_picture_on_the_disk(predictor, cv2):
     predictor.predict(SimpleNamespace(shape=(1, 1, 3)), [])
 
     (path,) = cv2.written
+    assert path.endswith(".jpg")
     assert path == predictor.model.asked["source"]
     with pytest.raises(FileNotFoundError):
         open(path)

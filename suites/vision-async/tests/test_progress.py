@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from app.config import Config
+
 pytestmark = pytest.mark.unit
 
 DAY = 24 * 60 * 60
@@ -78,8 +80,17 @@ def test_connects_with_texts_and_with_deadlines(service, redis):
 
     assert url.startswith("redis://")
     assert options["decode_responses"] is True
-    assert options["socket_timeout"] > 0
+    deadlines = [value for name, value in options.items() if "timeout" in name]
+    assert deadlines
+    assert all(0 < seconds <= 60 for seconds in deadlines)
     assert service.is_connected()
+
+
+def test_connects_where_the_settings_say(redis, monkeypatch, service):
+    monkeypatch.setattr(Config, "REDIS_URL", "redis://elsewhere:1", raising=False)
+    type(service)()
+
+    assert redis.opened[-1][0] == "redis://elsewhere:1"
 
 
 def test_keeps_progress_for_a_day_and_shows_the_latest(service, redis):

@@ -4,13 +4,16 @@ from datetime import UTC, datetime
 
 import redis
 
+from app.config import Config
+
 DAY = 86_400
 ERRORS = "errors"
 
 
 class RedisService:
     def __init__(self):
-        made = redis.from_url("redis://localhost", decode_responses=True, socket_timeout=5)
+        url = getattr(Config, "REDIS_URL", "redis://localhost")
+        made = redis.from_url(url, decode_responses=True, socket_timeout=5)
         self.redis_client = None
         with suppress(Exception):
             made.ping()
