@@ -45,11 +45,11 @@ KEPT = ENVIRONMENTS / ".cache" / "environments"
 
 
 class _Ours:
-    """The environment of one session: the pins, what the session adds, and this project."""
+    """The environment of every session that adds the same pins to ours: these, and this project."""
 
     def __init__(self, session: nox.Session, *files: str) -> None:
         self._session = session
-        folder = ENVIRONMENTS / session.name
+        folder = ENVIRONMENTS / Path((OURS, *files)[-1]).stem
         python = _made(session, folder, OURS, *files, project=HOME)
         self._programs = python.parent
         self._environment = {

@@ -288,10 +288,12 @@ def test_bootstrap_runs_the_checkouts_own_tasks_from_any_folder_in_the_c_locale(
 def test_bootstrap_makes_the_environment_anew_when_run_by_its_own_python(
     checkout: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Somebody has .venv/bin on the path, and the pins change."""
+    """Somebody has .venv/bin on the path, and the pins change; what it holds is of no use then."""
     home = checkout("plain")
     pins = home / "requirements" / "closeout.txt"
     assert _bootstrap(home, "invoke", cwd=tmp_path).returncode == 0
+    (packages,) = (home / ".venv").glob("lib/python*/site-packages")
+    (packages / "virtualenv.py").touch()
     pins.write_text(pins.read_text() + "# newer\n")
 
     own = str(home / ".venv" / "bin" / "python")

@@ -155,13 +155,11 @@ def _empty(folder: Path, lock: int) -> None:
             shutil.rmtree(place)
         else:
             place.unlink()
-    # Debian has ensurepip in a package of its own; sessions do without it.
-    maker = "venv" if _has("ensurepip") or not _has("virtualenv") else "virtualenv"
-    installation.run((_outside(folder), "-P", "-m", maker, folder), lock)
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+    maker = ["venv"]
+    if importlib.util.find_spec("virtualenv"):  # not where this Python is in the emptied folder
+        # Eight times as fast, and without ensurepip, which Debian has in a package of its own.
+        maker = ["virtualenv", "--no-periodic-update"]
+    installation.run((_outside(folder), "-P", "-m", *maker, folder), lock)
 
 
 def _outside(folder: Path) -> str:
