@@ -368,14 +368,14 @@ def test_derive_refuses_when_another_file_stands_in_the_place() -> None:
 
 
 def test_derive_is_stable_and_quick_when_there_are_200_services() -> None:
-    """Two hundred services render in under two seconds, twice the same."""
+    """Two hundred services render in under two seconds of a core, twice the same."""
     tree = MemoryTree(
         {f"cloud-layer/s{n:03}/.env.example": b"JWT_SECRET=\nDATABASE_URL=\n" for n in range(200)}
         | {"k8s/ingress.yaml": b"kind: Ingress\n"}
     )
-    started = time.monotonic()
+    started = time.process_time()
     first = GAP.fix(tree)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert first == GAP.fix(tree)
     assert len(first[0].edits) > 200
 
