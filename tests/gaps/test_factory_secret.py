@@ -298,6 +298,50 @@ def test_derive_delivers_what_the_code_no_longer_makes_up() -> None:
     assert GAP.fix(fixed) == ()
 
 
+def test_derive_has_a_constant_take_the_variable_of_its_name() -> None:
+    """A password that is kept in a constant comes from outside, and every starter brings it."""
+    content = (
+        b"import x from './x'\n\nconst FIRST_PASSWORD = 'rope-and-7-knots'\nx(FIRST_PASSWORD)\n"
+    )
+    fixed = _fixed(MemoryTree(DESK | {"desk/src/users.ts": content}))
+    assert (fixed.read("desk/src/users.ts") or b"").decode().splitlines() == [
+        "import x from './x'",
+        "import { requiredSecret } from './config/requiredSecret'",
+        "",
+        "const FIRST_PASSWORD = requiredSecret('FIRST_PASSWORD')",
+        "x(FIRST_PASSWORD)",
+    ]
+    for name in ("docker-compose.yml", "docker-compose.dev.yml"):
+        assert b"${FIRST_PASSWORD:?" in (fixed.read(name) or b"")
+    assert b"FIRST_PASSWORD=" in (fixed.read(".env.example") or b"")
+    assert not any(_rules(fixed).values())
+    assert GAP.fix(fixed) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("desk/src/users.ts", b"const API_TOKEN = 'x-desk-token-1'\n"),
+        ("desk/src/users.ts", b"const firstPassword = 'rope-and-7-knots'\n"),
+        ("desk/src/users.ts", b"function a() {\n  const FIRST_PASSWORD = 'rope-7-knots'\n}\n"),
+        ("desk/src/users.ts", b"const USER_PASSWORD = 'user-password'\n"),
+        ("desk/prisma/seed.ts", b"const FIRST_PASSWORD = 'rope-and-7-knots'\n"),
+        ("web/src/users.ts", b"const FIRST_PASSWORD = 'rope-and-7-knots'\n"),
+    ],
+)
+def test_derive_leaves_a_constant_that_may_be_something_else(name: str, content: bytes) -> None:
+    """A field's name, a local value, a seed's and a page's constant are left, and told."""
+    web = {
+        "web/package.json": b'{"name": "web", "devDependencies": {"vite": "5"}}',
+        "docker-compose.yml": DESK["docker-compose.yml"] + b"  web:\n    build: ./web\n",
+    }
+    tree = MemoryTree(DESK | web | {name: content})
+    fixed = _fixed(tree)
+    assert fixed.read(name) == content
+    left = [str(item.path) for each in GAP.fix(tree) for item in each.unresolved]
+    assert left == [name]
+
+
 def test_derive_keeps_an_option_of_a_client_optional() -> None:
     """A service that started without a client's token still does, and can be given one."""
     fixed = _fixed(MemoryTree(DESK))
@@ -324,6 +368,41 @@ if (process.env.JWT_SECRET === 'change-this-before-going-live') { warn(); }
 const mockAccessToken = 'header.e30=.signature';
 """
     assert not any(_rules(MemoryTree({"a/src/a.ts": clean, "a/package.json": MANIFEST})).values())
+
+
+SWITCHED = b"""async function login(email, password) {
+  const isKnown = password === 'tide-table-7' || password === 'rope-and-7-knots';
+  %s {
+    return guest();
+  }
+  return ask(email, password);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_open"),
+    [
+        (b"if (import.meta.env.VITE_MOCK_MODE === 'true' && isKnown)", False),
+        (b"if (import.meta.env.VITE_DEMO || import.meta.env.VITE_MOCK === true && isKnown)", False),
+        (b"if (!(import.meta.env.VITE_MOCK_MODE !== 'true') && isKnown)", False),
+        (b"if (process.env.REACT_APP_FAKE_LOGIN === '1') if (isKnown)", False),
+        (b"const mock = import.meta.env.VITE_MOCK === 'true';\n  if (mock && isKnown)", False),
+        (b"if (import.meta.env.VITE_MOCK_MODE === 'true' || isKnown)", True),
+        (b"if (import.meta.env.VITE_MOCK_MODE !== 'true' && isKnown)", True),
+        (b"if (import.meta.env.VITE_SSO === 'true' && isKnown)", True),
+        (b"if (process.env.MOCK_MODE === 'true' && isKnown)", True),
+        (b"if (import.meta.env.VITE_MOCK_MODE === 'true') {} else if (isKnown)", True),
+        (b"log(isKnown);\n  if (import.meta.env.VITE_MOCK_MODE === 'true' && isKnown)", True),
+        (b"if (isKnown)", True),
+    ],
+)
+def test_detect_leaves_out_what_only_a_built_in_mock_mode_compares(
+    condition: bytes, *, is_open: bool
+) -> None:
+    """A literal that no page looks at unless it was built for that opens nothing."""
+    files = {"web/src/a.ts": SWITCHED % condition, "web/package.json": MANIFEST}
+    assert bool(_rules(MemoryTree(files))["no-secret-in-source"]) is is_open
 
 
 STORE = b"const url = `redis://:${process.env.REDIS_PASSWORD || 'blue-harbour-cache'}@h:6379`;\n"

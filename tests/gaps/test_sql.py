@@ -7,7 +7,7 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.sql import GAP
-from closeout.model import Finding, Reason, Tree
+from closeout.model import NO_CRITERION, Finding, Reason, Tree
 from closeout.resources import BUNDLE
 
 _HOME = "cloud-layer/cloud-data-pipeline"
@@ -431,3 +431,54 @@ def test_settings_that_do_not_parse_block_every_rule_of_the_project() -> None:
     checks = rules.checks(GAP, MemoryTree(broken))
     assert {item.path.name for check in checks for item in check.unresolved} == {"schema.yml"}
     assert all(check.unresolved for check in checks)
+
+
+_UNEVEN = b"select 1 as a\nunion all\nselect 1 as a, 2 as b\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "criterion"),
+    [
+        (b"select * from {{ ref('stg') }}", {"models__other": _UNEVEN}, NO_CRITERION),
+        (b"select * from {{ ref('stg') }}", {"models__stg": _UNEVEN}, "3.3"),
+        (
+            b"select * from {{ ref('stg') }}",
+            {"models__stg": b"select * from {{ ref('p', 'below') }}", "models__below": _UNEVEN},
+            "3.3",
+        ),
+        (_UNEVEN, {}, "3.3"),
+        (b"select 1 as a", {"tests__even": _UNEVEN + b"-- {{ ref('stg') }}\n"}, "3.3"),
+    ],
+)
+def test_detect_holds_against_the_order_only_what_its_model_builds_on(
+    model: bytes, more: dict[str, bytes], criterion: str
+) -> None:
+    """A place that a person has to mend is told wherever it stands; elsewhere no box hangs on it.
+
+    The order asks that its model runs: nothing that the model builds on is beside that.
+    """
+    tree = _tree(model, **more)
+    (found,) = _findings(tree)
+    assert (found.rule, found.criterion) == ("uneven-union", criterion)
+    held = [check for check in rules.checks(GAP, tree) if check.held]
+    assert bool(held) is (criterion == "3.3")
+    (change,) = GAP.fix(tree)
+    assert (change.edits, change.unresolved[0].path) == ((), found.path)
+
+
+def test_detect_holds_every_place_where_the_tree_lacks_the_order_s_model() -> None:
+    """Nothing is beside a model that is not there."""
+    tree = MemoryTree({"p/dbt_project.yml": _PROJECT, "p/models/other.sql": _UNEVEN})
+    assert [(item.rule, item.criterion) for item in _findings(tree)] == [("uneven-union", "3.3")]
+
+
+def test_detect_holds_what_can_be_mended_in_every_model() -> None:
+    """A sibling that has one right answer is open until it has got it."""
+    share = b"select count(*) filter (where a > 2)::float / count(*) as share from {{ ref('stg') }}"
+    tree = _tree(b"select 1 as a", models__other=share)
+    assert [(item.rule, item.criterion) for item in _findings(tree)] == [
+        ("division-by-zero", "3.3")
+    ]
+    after = _fixed(tree).read(f"{_HOME}/models/other.sql")
+    assert after == share.replace(b"/ count(*)", b"/ NULLIF(count(*), 0)")
+    assert _findings(_fixed(tree)) == []

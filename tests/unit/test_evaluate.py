@@ -1,5 +1,6 @@
 """Rulings follow from what was seen; absence is never success."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import PurePosixPath
 
@@ -8,7 +9,16 @@ import pytest
 from closeout.engine import detector_evidence, evaluate, planner, rules
 from closeout.engine.evaluate import Case
 from closeout.fs.tree import MemoryTree
-from closeout.model import Check, Criterion, Finding, Means, Reason, Unresolved, Verdict
+from closeout.model import (
+    NO_CRITERION,
+    Check,
+    Criterion,
+    Finding,
+    Means,
+    Reason,
+    Unresolved,
+    Verdict,
+)
 from closeout.model.verdicts import Evidence, Ruling, Waiver
 from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
@@ -260,3 +270,24 @@ def test_judge_says_nothing_of_places_that_were_not_judged(
     assert ruling.verdict is Verdict.OPEN
     assert ruling.because.startswith(told)
     assert "closed" not in ruling.because
+
+
+def test_judge_holds_no_criterion_for_a_place_beside_the_order() -> None:
+    """What the order does not speak of is told, and neither opens nor closes a box."""
+    found = planner.detect([toy_gap()], OPEN)
+    beside = {
+        slug: tuple(
+            replace(
+                check,
+                findings=tuple(replace(item, criterion=NO_CRITERION) for item in check.findings),
+            )
+            for check in checks
+        )
+        for slug, checks in found.items()
+    }
+    (seen, *_) = detector_evidence.static_evidence(beside, beside, "tree", NOW)
+    assert (seen.passed, seen.observed) == (True, "examined 1; open 0; beside the order 1")
+    (ruling,) = evaluate.judge(
+        order(criterion(means=Means.LIVE)), Case(tree_digest="tree", detection=beside)
+    )
+    assert ruling.verdict is Verdict.UNPROVEN

@@ -51,7 +51,7 @@ def static_evidence(
 
 
 def _check_passed(check: Check) -> bool | None:
-    if check.findings:
+    if check.held:
         return False
     if check.unresolved or not check.examined:
         return None
@@ -59,12 +59,14 @@ def _check_passed(check: Check) -> bool | None:
 
 
 def _observed(check: Check) -> str:
-    places = ", ".join(f"{item.path}:{item.line}" for item in check.findings[:_SHOWN])
-    places += f" and {len(check.findings) - _SHOWN} more" if len(check.findings) > _SHOWN else ""
+    held, beside = check.held, len(check.findings) - len(check.held)
+    places = ", ".join(f"{item.path}:{item.line}" for item in held[:_SHOWN])
+    places += f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     refused = ", ".join(f"{item.path} {item.reason.value}" for item in check.unresolved)
     parts = [
         f"examined {len(check.examined)}",
-        f"open {len(check.findings)}" + (f" ({places})" if places else ""),
+        f"open {len(held)}" + (f" ({places})" if places else ""),
+        *([f"beside the order {beside}"] if beside else []),
         *([f"not judged: {refused}"] if refused else []),
     ]
     return "; ".join(parts)

@@ -102,7 +102,7 @@ def _own_ruling(criterion: Criterion, case: Case) -> Ruling:
         return _ruled(criterion, _worst_reason(stopped), because, fresh)
     if criterion.id in case.absent:
         return _not_applicable(criterion, case)
-    found = [(slug, item) for slug, check in checks for item in check.findings]
+    found = [(slug, item) for slug, check in checks for item in check.held]
     refused = [item for _, check in checks for item in check.unresolved]
     refused += unjudged([check for _, check in checks], case.unreadable)
     if found:

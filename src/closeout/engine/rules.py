@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.console import failures, redaction
 from closeout.engine.subjects import absent
-from closeout.model import Check, Finding, Gap, Place, Rule, Tree, Unresolved
+from closeout.model import NO_CRITERION, Check, Finding, Gap, Place, Rule, Tree, Unresolved
 
 Detection = Mapping[str, tuple[Check, ...]]
 """Gap slug to the checks made on one tree."""
@@ -99,7 +99,7 @@ def _finding(gap: Gap, rule: Rule, place: Place, tree: Tree) -> Finding:
     return Finding(
         gap=gap.slug,
         rule=place.rule or rule.id,
-        criterion=rule.criterion,
+        criterion=NO_CRITERION if place.is_beside else rule.criterion,
         path=place.path,
         line=place.line,
         message=place.message or rule.message,

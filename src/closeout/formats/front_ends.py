@@ -42,6 +42,11 @@ def local_origins(tree: Tree) -> tuple[str, ...]:
     return once(tree, _local_origins)
 
 
+def is_front_end(tree: Tree, folder: PurePosixPath) -> bool:
+    """Return whether a folder's package is built into pages, which have no environment."""
+    return bool(_ports(tree, folder / "package.json"))
+
+
 def _local_origins(tree: Tree) -> tuple[str, ...]:
     if said := names(tree).origins:
         return said

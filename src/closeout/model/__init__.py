@@ -8,6 +8,7 @@ from closeout.model.commands import Command, Desk, Option
 from closeout.model.deferred import later
 from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
 from closeout.model.findings import (
+    NO_CRITERION,
     Check,
     Count,
     Criterion,
@@ -36,6 +37,7 @@ from closeout.model.subjects import Subject
 from closeout.model.tree import FileQuestion, Tree
 
 __all__ = [
+    "NO_CRITERION",
     "Changeset",
     "Check",
     "Command",

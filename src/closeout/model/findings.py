@@ -17,6 +17,10 @@ Digest = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})]
 """A SHA-256 in hexadecimal; one of another form is of no tree that there is."""
 
 
+NO_CRITERION = "none"
+"""The criterion of a finding beside the order."""
+
+
 class Means(Enum):
     """What can settle a criterion."""
 
@@ -122,3 +126,8 @@ class Check:
     examined: tuple[PurePosixPath, ...]
     findings: tuple[Finding, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+
+    @property
+    def held(self) -> tuple[Finding, ...]:
+        """Return the findings that the criterion speaks of; the others are beside the order."""
+        return tuple(item for item in self.findings if item.criterion == self.criterion)

@@ -24,6 +24,8 @@ class Place:
     """Whether the order lists it; None where its path tells."""
     rule: str = ""
     """A rule of its own, where one look answers for several."""
+    is_beside: bool = False
+    """Whether the order's criterion does not speak of it: it is told, and the criterion holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,12 @@ which works everywhere and protects nowhere.
 short or well-known value refuses every claim with 503 and is named in the log, never in an answer.
 Claims are compared by digest in constant time, and wrong ones are limited. The example file gets a
 placeholder and compose hands the variable on. A fallback such as `process.env.X || 'literal'`
-becomes `requiredSecret('X')`. Where the refusal has no plain answer of its own (a `switch`, an
+becomes `requiredSecret('X')`, and so does a password in a constant `X` of a service that compose
+starts. Where the refusal has no plain answer of its own (a `switch`, an
 accepting branch, a function that compares, an exception), the handler asks `acceptsClaim` and its
 route refuses beforehand. Other secrets in constants, codes in lists, conditions with a second
-half, and refusals that write the claim down are reported and left to a person.
+half, and refusals that write the claim down are reported and left to a person. What only a mock
+mode compares, which a page has to be built with, is none.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
+from closeout.gaps.factory_secret.constants import is_own
 from closeout.gaps.factory_secret.rules import Survey, survey
 from closeout.gaps.factory_secret.typescript.edit import (
     REQUIRED,
@@ -21,6 +22,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
     by_hand,
     is_optional,
     mend_comparison,
+    mend_constant,
     mend_fallback,
 )
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, Sources
@@ -159,15 +161,19 @@ def _mended(
         if tree.read(module) is not None:
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
+    module = _module(tree, service, REQUIRED, spoken, secret.path)
+    mended: Mended | Unresolved = by_hand(secret)
     if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
-        module = _module(tree, service, REQUIRED, spoken, secret.path)
-        if not is_optional(tree.read(secret.path) or b"", secret) and (
-            withheld := _withheld(tree, service, secret.name)
-        ):
-            detail = f"{secret.name} falls back to a literal: {withheld}"
-            return replace(by_hand(secret), detail=detail)
-        return mend_fallback(tree, secret, module, spoken.extension)
-    return by_hand(secret)
+        mended = mend_fallback(tree, secret, module, spoken.extension)
+        if is_optional(tree.read(secret.path) or b"", secret):
+            return mended
+    elif secret.value is not None and is_own(tree, service, secret):
+        mended = mend_constant(tree, secret, secret.value, module, spoken.extension)
+    withheld = _withheld(tree, service, secret.name) if isinstance(mended, Mended) else ""
+    if withheld:
+        what = "falls back to a literal" if secret.fallback else "is kept in a constant"
+        return replace(by_hand(secret), detail=f"{secret.name} {what}: {withheld}")
+    return mended
 
 
 def _withheld(tree: Tree, service: PurePosixPath, name: str) -> str:
@@ -195,10 +201,10 @@ def _files(
         }
         after = spoken.written(render("factory-secret/factorySecret.ts.j2", values))
         yield Edit(path=path, before=None, after=after)
-    fallback = next((item for item, _ in kept if item.kind is SecretKind.FALLBACK), None)
-    if fallback is None:
+    required_by = [item for item, _ in kept if item.kind is not SecretKind.COMPARED]
+    if not required_by:
         return
-    path = _module(tree, service, REQUIRED, spoken, fallback.path)
+    path = _module(tree, service, REQUIRED, spoken, required_by[0].path)
     if tree.read(path) is None:
         lines = {"loading": loading(tree, service)}
         after = spoken.written(render("factory-secret/requiredSecret.ts.j2", lines))

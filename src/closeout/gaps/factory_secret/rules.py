@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm, unparsable
 from closeout.formats.helm import values_files
 from closeout.formats.settings_delivery import Delivery, Undelivered
+from closeout.gaps.factory_secret.constants import is_own
 from closeout.gaps.factory_secret.typescript.edit import REQUIRED, is_optional
 from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
@@ -66,6 +67,8 @@ def survey(tree: Tree) -> Survey:
         if service is not None and item.fallback is not None:
             is_open = is_optional(tree.read(item.path) or b"", item)
             (taken if is_open else demanded).add((service, item.name))
+        elif service is not None and is_own(tree, service, item):
+            demanded.add((service, item.name))
     for path in found.examined:
         for match in _DEMANDED.finditer(tree.read(path) or b""):
             service = npm.service_of(tree, path)

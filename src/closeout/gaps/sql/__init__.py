@@ -20,7 +20,8 @@ and names each place by line and column: lone parentheses, unclosed Jinja, funct
 clauses of other databases, incremental strategies, aliases beside their own definition,
 branches of unequal width, cut fractions, lost counts, quoted calls, macros that no package
 gives, values that dbt refuses in a profile. What has one right answer is mended, the rest gets
-advice. A project for another database is not judged so. `nox -s dbt` compiles, runs and builds
+advice; in a model that the order's own does not build on it is told, and no criterion hangs on
+it. A project for another database is not judged so. `nox -s dbt` compiles, runs and builds
 the models on a throw-away PostgreSQL, or in a scratch database of the server that
 CLOSEOUT_PG_DSN names, on dates and on timestamps, and compares the figures.
 """

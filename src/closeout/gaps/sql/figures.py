@@ -148,8 +148,8 @@ def divisions_by_zero(source: ModelSource) -> Iterator[Defect]:
         first = source.starts[call.start]
         if call.name != "COUNT" or first < len(("1", "/")):
             continue
-        after = source.ends[_with_window(source, call, by_start)]
-        is_window = source.tokens[after - 1].end != call.end
+        end = _with_window(source, call, by_start)
+        is_window = end != call.end
         if is_window or source.tokens[first - 1].text != "/":
             continue
         if _is_null_without_rows(source, first - 2, ends) or not _counts_all(source, first):
@@ -157,7 +157,10 @@ def divisions_by_zero(source: ModelSource) -> Iterator[Defect]:
         yield Defect(
             offset=call.start,
             message="COUNT is 0 where the source is empty, and PostgreSQL then refuses to divide",
-            advice="divide by NULLIF(COUNT(...), 0), which gives NULL there.",
+            mend=(
+                Splice(start=call.start, end=call.start, text="NULLIF("),
+                Splice(start=end, end=end, text=", 0)"),
+            ),
         )
 
 

@@ -10,15 +10,13 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
+from closeout.gaps.sql.orders_model import NAMED, beside
 from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, has_projects, projects
 from closeout.gaps.sql.source import ModelSource, read
 from closeout.model import Located, Place, Reason, Rule, Subject, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError
 
-NAMED = PurePosixPath(
-    "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
-)
 _LONGEST = 160
 _MENDED = "invoke fix.sql mends it."
 
@@ -31,6 +29,8 @@ class Survey:
     projects: tuple[Project, ...]
     models: Mapping[PurePosixPath, ModelSource]
     unresolved: tuple[Unresolved, ...]
+    beside: frozenset[PurePosixPath]
+    """The models that the order's own does not build on."""
 
 
 def survey(tree: Tree) -> Survey:
@@ -45,7 +45,13 @@ def survey(tree: Tree) -> Survey:
                 models[path] = read(path, tree.read(path) or b"", project)
             except UnreadableSqlError as error:
                 unresolved.append(_unreadable(path, error))
-    return Survey(tree=tree, projects=found, models=models, unresolved=tuple(unresolved))
+    return Survey(
+        tree=tree,
+        projects=found,
+        models=models,
+        unresolved=tuple(unresolved),
+        beside=frozenset(path for project in found for path in beside(tree, project)),
+    )
 
 
 def _unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
@@ -61,7 +67,7 @@ def _in_models(find: Callable[[ModelSource], Iterator[Defect]], seen: Survey) ->
     return Located(
         examined=tuple(seen.models),
         places=tuple(
-            _place(path, source.content, defect)
+            _place(path, source.content, defect, is_beside=path in seen.beside)
             for path, source in seen.models.items()
             for defect in find(source)
         ),
@@ -81,7 +87,10 @@ def _around_models(find: Callable[[Tree, Project], Found], seen: Survey) -> Loca
     )
 
 
-def _place(path: PurePosixPath, content: bytes, defect: Defect) -> Place:
+def _place(
+    path: PurePosixPath, content: bytes, defect: Defect, *, is_beside: bool = False
+) -> Place:
+    """Return a defect's place; what nobody but a person can mend is no criterion's elsewhere."""
     text = content[line_start(content, defect.offset) : line_end(content, defect.offset)]
     advice = _MENDED if defect.has_mend else defect.advice
     return Place(
@@ -89,6 +98,7 @@ def _place(path: PurePosixPath, content: bytes, defect: Defect) -> Place:
         line=line_number(content, defect.offset),
         message=f"column {column(content, defect.offset)}: {defect.message}; {advice}",
         excerpt=text.decode("utf-8", "replace").strip()[:_LONGEST],
+        is_beside=is_beside and not defect.has_mend,
     )
 
 

@@ -137,6 +137,21 @@ def mend_fallback(
     )
 
 
+def mend_constant(
+    tree: Tree,
+    secret: HardcodedSecret,
+    value: typescript.SourceRange,
+    module: PurePosixPath,
+    extension: str,
+) -> Mended:
+    """Return the splices that have a constant require the variable of its own name."""
+    brought = _brought(tree, module, extension)(secret.path, REQUIRED, value.start)
+    quote = '"' if value.text.startswith('"') else "'"
+    text = f"{REQUIRED}({quote}{secret.name}{quote})"
+    asked = Splice(start=value.start, end=value.end, text=text)
+    return Mended(splices=((secret.path, brought), (secret.path, asked)))
+
+
 def by_hand(secret: HardcodedSecret) -> Unresolved:
     """Return a secret whose right replacement only its owner knows."""
     where = {

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
 from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
+from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
@@ -104,6 +105,8 @@ class HardcodedSecret:
     name: str
     literal: str
     place: typescript.SourceRange
+    value: typescript.SourceRange | None = None
+    """What a constant is made of."""
     compared: Compared | None = None
     comparison: typescript.Comparison | None = None
     fallback: typescript.Fallback | None = None
@@ -172,7 +175,7 @@ def _secrets(
             comparison=item.equality,
         )
         for item in comparisons(values, path, root)
-        if _is_secret(item.name, item.literal)
+        if _is_secret(item.name, item.literal) and not is_mock(item.node)
     ]
     defaults = [
         HardcodedSecret(
@@ -183,7 +186,12 @@ def _secrets(
     ]
     constants = [
         HardcodedSecret(
-            path=path, kind=SecretKind.CONSTANT, name=item.name, literal=literal, place=item.place
+            path=path,
+            kind=SecretKind.CONSTANT,
+            name=item.name,
+            literal=literal,
+            place=item.place,
+            value=item.value,
         )
         for item in source.definitions
         if (literal := typescript.string_value(item.value)) is not None
