@@ -464,6 +464,9 @@ def test_detect_holds_against_the_order_only_what_its_model_builds_on(
     assert bool(held) is (criterion == "3.3")
     (change,) = GAP.fix(tree)
     assert (change.edits, change.unresolved[0].path) == ((), found.path)
+    told = "The order asks nothing of this model."
+    is_told = {told in found.message, told in change.unresolved[0].hint}
+    assert is_told == {not held}
 
 
 def test_detect_holds_every_place_where_the_tree_lacks_the_order_s_model() -> None:

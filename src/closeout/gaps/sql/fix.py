@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import Overlay
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS
+from closeout.gaps.sql.orders_model import BESIDE, beside
 from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, projects
 from closeout.gaps.sql.source import read
@@ -53,7 +54,8 @@ def _changeset(
             places = _places(path, after, project)
             chosen = _apart([place.mend for place in places if place.mend])
             if not chosen:
-                left += [_left(path, after, place) for place in places if not place.mend]
+                said = f" {BESIDE}" if path in beside(tree, project) else ""
+                left += [_left(path, after, place, said) for place in places if not place.mend]
                 break
             after = splice(after, chosen)
         if path in project.queries and before != after and imbalances(after):
@@ -116,11 +118,11 @@ def _width(mend: tuple[Splice, ...]) -> tuple[int, int]:
     return mend[-1].end - mend[0].start, mend[0].start
 
 
-def _left(path: PurePosixPath, content: bytes, place: Defect) -> Unresolved:
+def _left(path: PurePosixPath, content: bytes, place: Defect, said: str = "") -> Unresolved:
     return Unresolved(
         path=path,
         reason=Reason.AMBIGUOUS,
         line=line_number(content, place.offset),
         detail=f"column {column(content, place.offset)}: {place.message}",
-        hint=place.advice,
+        hint=f"{place.advice}{said}",
     )

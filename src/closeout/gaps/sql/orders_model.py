@@ -11,6 +11,8 @@ from closeout.model import Tree
 NAMED = PurePosixPath(
     "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
 )
+BESIDE = "The order asks nothing of this model."
+"""What is said of a place that no criterion speaks of."""
 _REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
 
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
-from closeout.gaps.sql.orders_model import NAMED, beside
+from closeout.gaps.sql.orders_model import BESIDE, NAMED, beside
 from closeout.gaps.sql.places import Defect, column
 from closeout.gaps.sql.project import Project, has_projects, projects
 from closeout.gaps.sql.source import ModelSource, read
@@ -92,13 +92,14 @@ def _place(
 ) -> Place:
     """Return a defect's place; what nobody but a person can mend is no criterion's elsewhere."""
     text = content[line_start(content, defect.offset) : line_end(content, defect.offset)]
-    advice = _MENDED if defect.has_mend else defect.advice
+    is_beside = is_beside and not defect.has_mend
+    advice = _MENDED if defect.has_mend else f"{defect.advice}{f' {BESIDE}' if is_beside else ''}"
     return Place(
         path=path,
         line=line_number(content, defect.offset),
         message=f"column {column(content, defect.offset)}: {defect.message}; {advice}",
         excerpt=text.decode("utf-8", "replace").strip()[:_LONGEST],
-        is_beside=is_beside and not defect.has_mend,
+        is_beside=is_beside,
     )
 
 
