@@ -5,15 +5,16 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.engine import rules
+from closeout.engine import planner, rules
 from closeout.engine.evaluate import Case, judge
+from closeout.engine.patch_series import PreparedSet
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.gaps.rate_limit.probes import PROBES
 from closeout.gaps.rate_limit.probing.deployed import numbers
-from closeout.model import Edit, Reason, Tree, Verdict
+from closeout.model import NO_CRITERION, Edit, Reason, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
 from closeout.resources import BUNDLE
@@ -578,3 +579,35 @@ def test_detect_tells_a_login_of_another_framework(text: bytes, lines: list[int]
     """Only Express is mended; a login that is not judged is no closed one."""
     _, told = auth_routes(MemoryTree({"desk/package.json": b"{}", "desk/src/index.ts": text}))
     assert [item.line for item in told] == lines
+
+
+@pytest.mark.parametrize(
+    ("route", "is_told"),
+    [
+        (b"router.post('/sso/saml/:id/callback', sso.handle);", True),
+        (b"router.post('/saml2/acs', sso.handle);", True),
+        (b"router.post('/sso/saml/:id/callback', limiter, sso.handle);", False),
+        (b"router.get('/sso/saml/:id/callback', sso.handle);", False),
+        (b"router.post('/sso/saml/providers', sso.make);", False),
+        (b"router.post('/payments/callback', pay.handle); // saml", False),
+    ],
+)
+def test_detect_tells_an_assertion_without_a_limiter_beside_the_order(
+    route: bytes, *, is_told: bool
+) -> None:
+    """A single sign-on's answer is told where nothing limits it, and opens no box of the order."""
+    tree = _service(_order() + route + b"\n")
+    found = rules.findings(rules.checks(GAP, tree))
+    told = [item for item in found if item.rule == "assertion-is-limited"]
+    assert [item.criterion for item in told] == [NO_CRITERION] * is_told
+    assert [item for item in found if item not in told] == []
+
+
+def test_propose_closes_the_sign_in_beside_an_assertion() -> None:
+    """What is told beside the order takes no edit of the order's places down with it."""
+    plain = ORDER % (b"5", b"req.body.email", b"", b"")
+    tree = _service(plain + b"router.post('/saml/acs', sso.handle);\n")
+    made = planner.plan([GAP], tree, lambda _: PreparedSet(patches=(), withheld=()))
+    assert made.edits
+    left = rules.findings(made.after[GAP.slug])
+    assert [item.criterion for item in left] == [NO_CRITERION]

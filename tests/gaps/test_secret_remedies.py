@@ -421,3 +421,15 @@ def test_derive_lists_the_manifest_that_is_meant(
     fixed, _ = _fixed(files)
     expected = KUSTOMIZATION % ((listed if after is None else after) + rest)
     assert _read(fixed, "k8s/kustomization.yaml") == expected
+
+
+def test_derive_has_a_form_start_empty() -> None:
+    """A password that a page fills in goes, and the rest of the form stays as it is."""
+    page = (
+        b"const [email, setEmail] = useState('a@b.test');\n"
+        b'const [password, setPassword] = useState("salt-and-rope-9");\n'
+        b"useForm({ defaultValues: { email: 'a@b.test', password: 'salt-and-rope-9' } });\n"
+    )
+    fixed, left = _fixed({"web/src/Login.tsx": page})
+    assert left == []
+    assert _read(fixed, "web/src/Login.tsx") == page.replace(b"salt-and-rope-9", b"")

@@ -91,6 +91,14 @@ PLANTED = {
         "cloud-layer/store/feature.yaml",
         b"online:\n  type: postgres\n  host: db\n  password: %s\n",
     ),
+    "page's state": (
+        "web/src/Login.tsx",
+        b"const [password, setPassword] = useState<string>('%s');\n",
+    ),
+    "form's defaults": (
+        "web/src/Login.tsx",
+        b"useForm({\n  defaultValues: {\n    email: 'a@b.test',\n    password: '%s',\n  },\n});\n",
+    ),
     "pipeline profile": (
         f"{SERVICE}/profiles.yml",
         b"a:\n  pass: \"{{ env_var('DB_PASSWORD', '%s') }}\"\n",
@@ -183,6 +191,19 @@ INNOCENT = {
         ),
     ),
     "mock": (f"{SERVICE}/src/a.ts", b"const MOCK_ACCESS_TOKEN = '%s'\n"),
+    "form that starts empty": (
+        "web/src/Login.tsx",
+        (
+            b"const [password, setPassword] = useState('');\n"
+            b"const [kind, setPasswordKind] = useState('salt-and-rope-9');\n"
+            b"useForm({ defaultValues: { password: '', hint: 'salt-and-rope-9' } });\n"
+            b"const rules = { password: 'at least 12 characters' };\n"
+        ),
+    ),
+    "form of a test": (
+        "web/src/Login.test.tsx",
+        b"const [password, setPassword] = useState('salt-and-rope-9');\n",
+    ),
     "word of a form": ("web/locales/de.yaml", b"form:\n  password: Kennwort1\n"),
     "broken manifest": ("k8s/a.yaml", b"kind: Secret\ndata: [\n  password: x\n"),
 }

@@ -15,6 +15,7 @@ from closeout.formats.images import shipped
 from closeout.fs import patching
 from closeout.fs.tree import Overlay
 from closeout.model import (
+    NO_CRITERION,
     Changeset,
     Check,
     Edit,
@@ -193,7 +194,7 @@ def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unreso
             hint=f"invoke fix.{gap.slug} --dry-run shows what was tried.",
         )
         for finding in (rules.findings(rules.checks(gap, stage)) if edited else ())
-        if finding.path in edited
+        if finding.path in edited and finding.criterion != NO_CRITERION
     ]
     return (*broken, *survivors)
 

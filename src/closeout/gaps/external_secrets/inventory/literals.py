@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable
+from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable, pages
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
     in_typescript,
@@ -165,6 +165,7 @@ _QUESTIONS = (
     question((), lambda content: b"eyJ" in content, _may_hold_bearer),
     question((".py",), module_may_read, _is_tool),
     question(_SCRIPTED, script_may_read, _is_tool),
+    question(pages.SUFFIXES, lambda content: any(True for _ in pages.in_page(content)), _is_open),
 )
 
 
@@ -186,6 +187,8 @@ def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
         yield from in_bearer(content)
     if path.suffix in _SCRIPTS:
         yield from in_script(content)
+    if path.suffix in pages.SUFFIXES:
+        yield from pages.in_page(content)
     if path.suffix in _CODE | _SETTINGS:
         yield from in_constants(content)
     elif path.suffix in _YAML:

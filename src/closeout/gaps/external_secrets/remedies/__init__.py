@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from closeout.gaps.external_secrets.remedies import connections, pipelines, powershell, shell
+from closeout.gaps.external_secrets.inventory.pages import SUFFIXES
+from closeout.gaps.external_secrets.remedies import (
+    connections,
+    pages,
+    pipelines,
+    powershell,
+    shell,
+)
 from closeout.gaps.external_secrets.remedies.known import KnownVariables
 
 _YAML = frozenset({".yml", ".yaml"})
@@ -27,6 +34,8 @@ def _mended(
 ) -> dict[PurePosixPath, bytes]:
     if path.suffix in powershell.SUFFIXES:
         return powershell.mended(path, content, known)
+    if path.suffix in SUFFIXES:
+        return {path: pages.mended(content)}
     if path.suffix in shell.SUFFIXES:
         return {path: shell.mended(path, content, known)}
     if pipelines.pipelines(path, content) is not None:

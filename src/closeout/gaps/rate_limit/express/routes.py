@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
@@ -122,7 +122,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     for path in tree.candidates(_REGISTERS):
         content = tree.read(path) or b""
         source = typescript.read(content)
-        if not (source.refusal or _is_express(tree, path, source)):
+        if not (source.refusal or is_express(tree, path, source)):
             continue
         if source.error_line is not None:
             if _registers(content, source):
@@ -135,8 +135,8 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
     return tuple(found), (*broken, *unlimited(tree))
 
 
-def _is_express(tree: Tree, path: PurePosixPath, source: typescript.TypeScriptSource) -> bool:
-    """Return whether the file is handed routers, or makes them."""
+def is_express(tree: Tree, path: PurePosixPath, source: typescript.TypeScriptSource) -> bool:
+    """Return whether a source is handed Express routers, or makes them."""
     if any(item.source == "express" for item in source.imports):
         return True
     service = npm.service_of(tree, path)
@@ -162,6 +162,16 @@ def _registers(content: bytes, source: typescript.TypeScriptSource) -> bool:
 def _routes(
     mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.TypeScriptSource
 ) -> Iterator[AuthRoute]:
+    for route in registered(mounts, path, content, source):
+        endpoint = _endpoint([*route.paths], route.handlers[-1])
+        if endpoint:
+            yield replace(route, endpoint=endpoint)
+
+
+def registered(
+    mounts: Mounts, path: PurePosixPath, content: bytes, source: typescript.TypeScriptSource
+) -> Iterator[AuthRoute]:
+    """Yield every route that a file registers; which endpoint each is, is not told."""
     ways: tuple[Mount, ...] | None = None
     for call in source.calls:
         if call.method not in _METHODS:
@@ -171,21 +181,19 @@ def _routes(
             continue
         ways = mounts.of(path) if ways is None else ways
         full = [way.prefix.rstrip("/") + route for way in ways for route in paths]
-        endpoint = _endpoint([*paths, *full], handlers[-1])
-        if endpoint:
-            route = next((item for item in paths if _ENDPOINT.search(item)), "".join(paths[:1]))
-            yield AuthRoute(
-                path=path,
-                endpoint=endpoint,
-                paths=(*paths, *full),
-                call=call,
-                handlers=handlers,
-                guards=(
-                    *(Guard(path=path, text=place.text) for place in (*earlier, *handlers[:-1])),
-                    *mounts.before(path, source, call, route),
-                    *(_shared(ways)),
-                ),
-            )
+        route = next((item for item in paths if _ENDPOINT.search(item)), "".join(paths[:1]))
+        yield AuthRoute(
+            path=path,
+            endpoint="",
+            paths=(*paths, *full),
+            call=call,
+            handlers=handlers,
+            guards=(
+                *(Guard(path=path, text=place.text) for place in (*earlier, *handlers[:-1])),
+                *mounts.before(path, source, call, route),
+                *(_shared(ways)),
+            ),
+        )
 
 
 def _shared(ways: tuple[Mount, ...]) -> tuple[Guard, ...]:
