@@ -11,6 +11,7 @@ from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.backup import GAP
 from closeout.gaps.backup.detect import faults
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, manifests
+from closeout.gaps.backup.point_in_time import archives
 from closeout.model import Check, Edit, Finding, ProbeContext, Tree
 from closeout.resources import verbatim
 
@@ -83,6 +84,44 @@ def test_detect_leaves_a_backup_engine_alone() -> None:
 def test_detect_is_not_fooled_by_a_comment() -> None:
     """Words in a comment neither accuse nor excuse."""
     assert [rule for rule, _, _ in faults(b"# pg_dump, pgbackrest\necho done\n")] == ["no-dump"]
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        (b"set -euo pipefail", set()),
+        (b"set -o pipefail  # or not", set()),
+        (b"shopt -so pipefail", set()),
+        (b"bash -o pipefail -c true", set()),
+        (b'echo "set -o pipefail is better"', {"no-pipefail"}),
+        (b'HINT="set -o pipefail"', {"no-pipefail"}),
+        (b"true  # set -o pipefail", {"no-pipefail"}),
+        (b"cat <<EOF\nset -o pipefail\nEOF", {"no-pipefail"}),
+        (b'echo >&2 "no pgbackrest here, set -o pipefail"', {"no-pipefail"}),
+    ],
+)
+def test_detect_takes_nothing_that_a_script_says_for_what_it_does(
+    line: bytes, missing: set[str]
+) -> None:
+    """Printed text, remarks and strings set no option and call no engine."""
+    safe = b"pg_dump a > a.part\npg_restore --list a.part\nmv a.part a\n"
+    assert {rule for rule, _, _ in faults(b"#!/bin/bash\n" + line + b"\n" + safe)} == missing
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"archive_command = 'cp %p /wal/%f'\n", True),
+        (b"args: [-c, 'archive_command=cp %p /wal/%f']\n", True),
+        (b"archive_command: |\n  cp %p /wal\n", True),
+        (b"#archive_command = ''\t\t# command to use\n", False),
+        (b"archive_command = ''\n", False),
+        (b"max: 1 # archive_command comes later\n", False),
+    ],
+)
+def test_detect_takes_no_remark_for_an_archive(content: bytes, found: bool) -> None:
+    """A server's own sample configuration names the setting and archives nothing."""
+    assert bool(archives(MemoryTree({"db/postgresql.conf": content}))) is found
 
 
 def test_detect_finds_an_unnamed_script_that_dumps() -> None:

@@ -212,6 +212,15 @@ def test_derive_refuses_what_it_would_have_to_guess(handler: bytes) -> None:
     assert not [edit for edit in changes[0].edits if edit.path.suffix == ".ts"]
 
 
+def test_derive_takes_no_remark_for_a_refusal() -> None:
+    """Where a wrong claim is only said to throw, what happens to it is not known."""
+    handler = (HANDLER % b"").replace(
+        b"return res.status(403).send('no')", b"/* throw some day */ log('throw', 'x')"
+    )
+    changes = GAP.fix(_service(handler))
+    assert [item.reason for item in changes[0].unresolved] == [Reason.AMBIGUOUS]
+
+
 @pytest.mark.parametrize(
     ("handler", "asked"),
     [

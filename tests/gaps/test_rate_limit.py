@@ -193,6 +193,21 @@ def test_detect_leaves_a_limiter_that_limits_some(option: bytes) -> None:
     assert _messages(_service(_order().replace(b"max:", option))) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (b"req.ip /* not the email */", "POST /login is limited by address alone"),
+        (b"'account:' + req.ip", "POST /login is limited by address alone"),
+        (b"req.body['email']", ""),
+        (b"`${req.body.username}`", ""),
+        (b"{ /* no uuid() */ return req.body.email; }", ""),
+    ],
+)
+def test_detect_reads_no_key_from_a_remark_or_a_string(key: bytes, message: str) -> None:
+    """What names an account is code: a member, by a dot or between brackets."""
+    assert _messages(_service(_order(key=key))) == ([message] if message else [])
+
+
 def test_detect_leaves_a_handler_with_its_own_limit_to_the_probes() -> None:
     """Where the handler itself answers 429, only asking tells after how many."""
     own = b"(req, res) => { if (tried(req) > 4) { return res.sendStatus(429); } res.json({}); }"
@@ -572,8 +587,20 @@ def test_detect_knows_a_renewal_by_the_path_before_it() -> None:
         (b"import { Post } from '@nestjs/common';\n@Throttle({})\n@Post('login')\nl() {}\n", []),
         (b"const app = require('fastify')();\napp.post('/feed/login-count', h);\n", []),
         (b"const app = require('fastify')();\nclient.post('/login', h);\n", []),
+        (
+            (
+                b"// @Throttle here some day\nimport { Post } from '@nestjs/common';\n"
+                b"import { Request } from 'express';\nconst m = 'ratelimit';\n"
+                b"@Post('login')\nl() {}\n"
+            ),
+            [5],
+        ),
+        (b"import { Get } from '@nestjs/common';\n// @Post('login') was here\nl() {}\n", []),
     ],
-    ids=["nest", "fastify", "koa", "limited", "another path", "a client"],
+    ids=[
+        *("nest", "fastify", "koa", "limited", "another path", "a client"),
+        *("limited in a remark", "in a remark"),
+    ],
 )
 def test_detect_tells_a_login_of_another_framework(text: bytes, lines: list[int]) -> None:
     """Only Express is mended; a login that is not judged is no closed one."""

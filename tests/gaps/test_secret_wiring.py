@@ -257,6 +257,20 @@ def test_detect_leaves_a_chart_alone_when_it_rolls_out_another_way(line: bytes) 
     assert _messages(tree, "wiring") == ["does not hand API_TOKEN on"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"        # reloader.stakater.com/auto: 'true'\n",
+        b'        {{/* lookup "v1" "Secret" some day */}}\n',
+    ],
+)
+def test_detect_takes_no_remark_for_a_roll_out(line: bytes) -> None:
+    """What a template's remark speaks of renews no pod."""
+    workload = DEPLOYMENT.replace(b"      labels:\n", line + b"      labels:\n", 1)
+    tree = _chart(**{f"{SERVICE}/helm/templates/deployment.yaml": workload})
+    assert "its pods keep a secret's old value" in _messages(tree, "wiring")[0]
+
+
 def test_derive_leaves_a_chart_to_a_person_when_the_pod_is_included() -> None:
     """A pod template from a helper is named, not guessed at."""
     workload = DEPLOYMENT.replace(b"    metadata:\n      labels:\n        a: b\n", b"")

@@ -105,6 +105,8 @@ def test_detect_is_content_when_pytest_is_configured_elsewhere(
         ("pyproject.toml", b"[tool.ruff]\n# [tool.pytest.ini_options]\n"),
         ("setup.cfg", b"[metadata]\n"),
         ("pytest.ini", b"\n"),
+        ("pytest.ini", b"[other]\nnote = see\n  [pytest]\n"),
+        ("pyproject.toml", b'[tool.x]\nnote = """\n[tool.pytest.ini_options]\n"""\n'),
     ],
 )
 def test_detect_is_not_fooled_when_a_file_only_looks_like_a_configuration(
@@ -125,6 +127,12 @@ def test_detect_is_content_when_fixtures_stand_beside_the_tests(
 
     assert ("6.2", "conftest.py") not in findings(MemoryTree({**reference, path: fixture}))
     assert ("6.2", "conftest.py") in findings(MemoryTree({**reference, path: b"import pytest\n"}))
+    quoted = b'"""Begin with\n\n@pytest.fixture\ndef model(): ...\n"""\nimport pytest\n'
+    assert ("6.2", "conftest.py") in findings(MemoryTree({**reference, path: quoted}))
+    called = (
+        b"from pytest import fixture\n\n\n@fixture(scope='module')\ndef model():\n    return 1\n"
+    )
+    assert ("6.2", "conftest.py") not in findings(MemoryTree({**reference, path: called}))
 
 
 def test_derive_leaves_a_file_alone_when_another_one_stands_there(

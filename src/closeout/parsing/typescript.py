@@ -21,6 +21,7 @@ from closeout.parsing.typescript_source import (
     string_value,
 )
 from closeout.parsing.typescript_tree import (
+    code_of,
     expression,
     find,
     first_error,
@@ -56,6 +57,7 @@ __all__ = [
     "SourceRange",
     "TypeScriptSource",
     "arguments",
+    "code_of",
     "expression",
     "find",
     "first_error",

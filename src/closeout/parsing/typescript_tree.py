@@ -74,6 +74,21 @@ def text_of(node: Node | None) -> str:
     return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
 
 
+def code_of(node: Node) -> str:
+    """Return the source text of `node`, its comments blanked, and its strings that name nothing.
+
+    What stands between brackets behind an object is a member's name.
+    """
+    content = bytearray(node.text or b"")
+    for part in find(node, "comment", "string_fragment"):
+        around = part.parent.parent if part.parent is not None else None
+        if part.type == "comment" or around is None or around.type != "subscript_expression":
+            start = part.start_byte - node.start_byte
+            length = part.end_byte - part.start_byte
+            content[start : start + length] = b" " * length
+    return content.decode("utf-8", "replace")
+
+
 def first_error(root: Node) -> int | None:
     """Return the first 1-based line that does not parse, None where all does."""
     broken = find(root, "ERROR", "MISSING") if root.has_error else ()

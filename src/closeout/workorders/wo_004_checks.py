@@ -159,7 +159,7 @@ FACTS = OrderFacts(
             idle="no floor is given, so any coverage ends with status 0",
             floor=Floor(
                 files=(f"{_BILLING}/package.json", f"{_BILLING}/jest.config.*"),
-                pattern=rb"coverageThreshold",
+                pattern=rb"(?m)^(?![ \t]*(?://|/?\*))[^\n]*coverageThreshold",
             ),
         ),
         OrderCommand(

@@ -10,20 +10,16 @@ from closeout.fs.prefilter import question
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, RESTORE_SCRIPT
 from closeout.gaps.backup.point_in_time import JOBS, archives
 from closeout.model import Located, Place, Tree
+from closeout.parsing import shell
 
 _ENGINES = re.compile(rb"\b(pgbackrest|wal-g|barman)\b")
 """Programs that verify, publish and expire by themselves."""
 _DUMP = re.compile(rb"\bpg_dump(all)?\b")
 _UPLOAD = re.compile(rb"\b(rclone|gcloud storage|aws s3(api)?|gsutil|mc cp|azcopy|s3cmd)\b")
 _STOPS = re.compile(rb"--exit-on-error|ON_ERROR_STOP|\bpgbackrest\b|\bwal-g\b")
-_COMMENT = re.compile(rb"(?m)^[ \t]*#[^\n]*")
 
+_PIPEFAIL = re.compile(rb"\b(?:set|shopt)\b[^\n;&|]*\bpipefail\b|-\w*o[ \t]+pipefail\b")
 _TRAPS = (
-    (
-        "no-pipefail",
-        re.compile(rb"pipefail"),
-        "a dump that fails in a pipe ends with status 0: pipefail is not set",
-    ),
     (
         "unverified",
         re.compile(rb"\bpg_restore\b|\bpg_verifybackup\b"),
@@ -52,7 +48,7 @@ _FORBIDDEN = (
 
 def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
     """Return rule, line and message of each known trap in a script's bytes."""
-    code = _code(script)
+    code = shell.commands(script)
     dump = _DUMP.search(code)
     if _ENGINES.search(code):
         return ()
@@ -60,6 +56,9 @@ def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
         return (("no-dump", 1, "the script dumps no database"),)
     line = _line(code, dump.start())
     missing = [(rule, line, text) for rule, pattern, text in _TRAPS if not pattern.search(code)]
+    if not _PIPEFAIL.search(shell.unquoted(script)):
+        message = "a dump that fails in a pipe ends with status 0: pipefail is not set"
+        missing.insert(0, ("no-pipefail", line, message))
     present = [
         (rule, _line(code, match.start()), text)
         for rule, pattern, text in _FORBIDDEN
@@ -69,7 +68,8 @@ def faults(script: bytes) -> tuple[tuple[str, int, str], ...]:
 
 
 _DUMPING = question(
-    (".sh",), lambda content: b"pg_dump" in content and _DUMP.search(_code(content)) is not None
+    (".sh",),
+    lambda content: b"pg_dump" in content and _DUMP.search(shell.commands(content)) is not None,
 )
 
 
@@ -90,7 +90,7 @@ def script(tree: Tree) -> Located:
 
 def upload(tree: Tree) -> Located:
     """Return whether a finished backup leaves the server."""
-    code = _code(tree.read(BACKUP_SCRIPT) or b"")
+    code = shell.commands(tree.read(BACKUP_SCRIPT) or b"")
     held = _UPLOAD.search(code) or _ENGINES.search(code)
     return _one(BACKUP_SCRIPT, "" if held else "upload-missing")
 
@@ -98,14 +98,14 @@ def upload(tree: Tree) -> Located:
 def archive(tree: Tree) -> Located:
     """Return whether the server's WAL is archived."""
     found = archives(tree)
-    if found or _ENGINES.search(_code(tree.read(BACKUP_SCRIPT) or b"")):
+    if found or _ENGINES.search(shell.commands(tree.read(BACKUP_SCRIPT) or b"")):
         return Located(examined=found or (JOBS,))
     return _one(JOBS, "point-in-time-missing")
 
 
 def restore(tree: Tree) -> Located:
     """Return whether a restore is there, and stops at an error."""
-    code = _code(tree.read(RESTORE_SCRIPT) or b"")
+    code = shell.commands(tree.read(RESTORE_SCRIPT) or b"")
     if not code:
         return _one(RESTORE_SCRIPT, "restore-missing")
     message = "a restore goes on after an error and ends with status 0"
@@ -125,11 +125,6 @@ def _one(path: PurePosixPath, rule: str, message: str = "") -> Located:
     """Return one file, and it as the place where `rule` is broken, if one is."""
     place = Place(path=path, rule=rule, message=message, excerpt="")
     return Located(examined=(path,), places=(place,) if rule else ())
-
-
-def _code(content: bytes) -> bytes:
-    """Return the script with its comment lines blanked, lines and offsets kept."""
-    return _COMMENT.sub(lambda match: b" " * len(match[0]), content)
 
 
 def _line(content: bytes, offset: int) -> int:

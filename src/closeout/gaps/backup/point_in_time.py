@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.fs.prefilter import question
+from closeout.fs.prefilter import holds, matches, question
 from closeout.gaps.backup.manifests import BackupNames, InstalledFile
 from closeout.resources import render
 
@@ -58,9 +59,16 @@ _VALUES: dict[str, object] = {
     "job_script": _JOB,
     "restore_script": _RESTORE,
 }
+_EMPTY = rb"[ \t]*[=:][ \t]*(?:''|\"\")?[ \t]*(?:#[^\n]*)?\r?$"
+_ARCHIVING = re.compile(
+    rb"^[^#\n]*\b(?:archive_command\b(?!" + _EMPTY + rb")|barmanObjectStore\b)", re.MULTILINE
+)
+"""The setting with a command, or an operator's; a remark and an empty one archive nothing."""
 _ARCHIVES = question(
     (".yml", ".yaml", ".conf", ".sh", ".tpl", ".tf"),
-    lambda content: any(word in content for word in (b"archive_command", b"barmanObjectStore")),
+    lambda content: (
+        holds(content, (b"archive_command", b"barmanObjectStore")) and matches(content, _ARCHIVING)
+    ),
 )
 
 

@@ -25,6 +25,9 @@ _READS = re.compile(rb"secretKeyRef|secretRef")
 _ROLLS = re.compile(
     rb"lookup[ \t]+\"v1\"[ \t]+\"Secret\"|reloader\.stakater\.com|checksum/\S*secret"
 )
+_REMARK = re.compile(
+    rb"\{\{-?\s*/\*.*?\*/\s*-?\}\}|(?:^|(?<=[ \t]))#[^\n]*", re.DOTALL | re.MULTILINE
+)
 _POD = re.compile(
     rb"^(?P<indent>[ \t]+)template:[ \t]*\r?\n(?P<deeper>[ \t]+)metadata:[ \t]*\r?\n"
     rb"(?:(?P<inner>[ \t]+)annotations:[ \t]*\r?\n)?",
@@ -52,7 +55,7 @@ def unwired(tree: Tree, state: Declared, found: Iterable[SecretVariable]) -> Ite
             yield Place(path=listed.path, line=line, message=f"does not hand {name} on")
     for path in _workloads(tree, state, services):
         content = tree.read(path) or b""
-        if not _ROLLS.search(content):
+        if not _rolls(content):
             place = _WORKLOAD.search(content)
             line = line_number(content, place.start()) if place else 1
             message = "its pods keep a secret's old value: nothing rolls them out when it changes"
@@ -70,7 +73,7 @@ def mended_charts(
         yield _changeset(tree, listed.path, splice(listed.content, [listed.added(text)]))
     for path, (service, secrets) in _workloads(tree, state, services).items():
         content = tree.read(path) or b""
-        if _ROLLS.search(content):
+        if _rolls(content):
             continue
         pods = list(_POD.finditer(content))
         if len(pods) == 1:
@@ -114,6 +117,11 @@ def gated_secrets(
 def annotated(tree: Tree, state: Declared, found: Iterable[SecretVariable]) -> bool:
     """Return whether the charts' pods carry a Secret's version, or will."""
     return not _rendered(state) and bool(_workloads(tree, state, _folders(tree, found)))
+
+
+def _rolls(content: bytes) -> bool:
+    """Return whether the template renews its pods with a Secret; a remark says nothing."""
+    return _ROLLS.search(_REMARK.sub(b"", content)) is not None
 
 
 def _rendered(state: Declared) -> set[PurePosixPath]:

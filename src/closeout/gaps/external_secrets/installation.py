@@ -11,6 +11,7 @@ from closeout.fs.prefilter import question
 from closeout.fs.text_edit import Splice, line_number
 from closeout.gaps.external_secrets.target import CHART_VERSION
 from closeout.model import Tree
+from closeout.parsing import shell
 
 _COMMAND = re.compile(
     rb"^(?P<head>[^#\n]*?\bhelm[ \t]+)(?P<verb>install|upgrade)\b(?P<rest>(?:\\\r?\n|[^\n;&|])*)",
@@ -19,6 +20,8 @@ _COMMAND = re.compile(
 _RELEASE = re.compile(rb"(?:^|[\s\"'=])external-secrets(?:[\s\"'/]|\\?$)")
 _VERSION = re.compile(rb"--version[ \t=]+[\"']?[$\w]")
 _WAITS = re.compile(rb"--(?:wait|atomic|rollback-on-failure)\b")
+_REMARK = re.compile(rb"(?:^|(?<=[ \t]))#[^\n]*", re.MULTILINE)
+_SCRIPTS = frozenset({".sh", ".bash"})
 _PINNED = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][\w.]+)?\Z")
 
 
@@ -38,9 +41,14 @@ def commands(tree: Tree) -> Iterator[InstallCommand]:
     """Yield every command that installs the operator from a script, Makefile or workflow."""
     for path in tree.candidates(_SPEAKING):
         content = tree.read(path) or b""
-        for match in _COMMAND.finditer(content):
+        code = shell.commands(content) if path.suffix in _SCRIPTS else _REMARK.sub(_blank, content)
+        for match in _COMMAND.finditer(code):
             if _RELEASE.search(match["rest"]):
                 yield _command(path, content, match)
+
+
+def _blank(found: re.Match[bytes]) -> bytes:
+    return b" " * len(found[0])
 
 
 def is_pinned(version: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import ast
+import configparser
+import tomllib
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -12,14 +14,10 @@ from closeout.harness.quality_gate import Minimum
 from closeout.harness.suite_install import Tested, count, is_wanted, lacking, rule, tested
 from closeout.model import Located, Subject, Tree
 from closeout.parsing import test_files
+from closeout.parsing.python import parse
 
-_SECTIONS = {
-    "pytest.ini": re.compile(rb"^\[pytest\]", re.MULTILINE),
-    "tox.ini": re.compile(rb"^\[pytest\]", re.MULTILINE),
-    "setup.cfg": re.compile(rb"^\[tool:pytest\]", re.MULTILINE),
-    "pyproject.toml": re.compile(rb"^\[tool\.pytest(\.ini_options)?\]", re.MULTILINE),
-}
-_FIXTURE = re.compile(rb"^@(pytest\.)?fixture\b", re.MULTILINE)
+_SECTIONS = {"pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
+_PROJECT = "pyproject.toml"
 
 
 def configuration(seen: Tested) -> Located:
@@ -32,7 +30,7 @@ def fixtures(seen: Tested) -> Located:
     found = tuple(
         path
         for path in seen.paths
-        if path.name == "conftest.py" and _FIXTURE.search(seen.tree.read(path) or b"")
+        if path.name == "conftest.py" and _has_fixtures(seen.tree.read(path) or b"")
     )
     return _one_of(found, VISION_SERVICE / "conftest.py")
 
@@ -48,8 +46,35 @@ def pytest_configurations(tree: Tree) -> tuple[PurePosixPath, ...]:
     """Return the service's files that configure pytest."""
     return tuple(
         VISION_SERVICE / name
-        for name, section in _SECTIONS.items()
-        if section.search(tree.read(VISION_SERVICE / name) or b"")
+        for name in (*_SECTIONS, _PROJECT)
+        if _configures(name, tree.read(VISION_SERVICE / name) or b"")
+    )
+
+
+def _configures(name: str, content: bytes) -> bool:
+    """Return whether a file has pytest's own section, as its own parser reads it."""
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    try:
+        if name == _PROJECT:
+            return "pytest" in tomllib.loads(text).get("tool", {})
+        read = configparser.RawConfigParser(allow_no_value=True, strict=False)
+        read.read_string(text)
+    except (configparser.Error, tomllib.TOMLDecodeError):
+        return False
+    return read.has_section(_SECTIONS[name])
+
+
+def _has_fixtures(content: bytes) -> bool:
+    """Return whether the file defines a fixture; one that does not parse defines none."""
+    try:
+        module = parse(content)
+    except SyntaxError:
+        return False
+    return any(
+        module.qualified(item.func if isinstance(item, ast.Call) else item) == "pytest.fixture"
+        for node in module.nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for item in node.decorator_list
     )
 
 

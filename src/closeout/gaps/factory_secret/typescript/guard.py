@@ -14,7 +14,7 @@ from closeout.gaps.factory_secret.typescript.comparison import Compared, Compari
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
-from closeout.parsing.typescript import arguments, text_of
+from closeout.parsing.typescript import arguments, code_of, text_of
 from closeout.parsing.typescript_expressions import name_of, peeled, source_of
 from closeout.parsing.typescript_values import FUNCTIONS
 
@@ -55,7 +55,8 @@ def _replaced_case(compared: Compared, text: str) -> tuple[Splice, ...] | str:
     inside = [] if body is None else body.named_children
     if len([item for item in inside if item.type == "switch_case"]) != 1:
         return "the switch knows other codes too"
-    if not _STOPS.search(text_of(body)) and not _STOPS.search(_rest(node)):
+    written = "" if body is None else code_of(body)
+    if not _STOPS.search(written) and not _STOPS.search(_rest(node)):
         return "what happens to a wrong claim is not written beside the comparison"
     value = peeled(compared.value)
     return (
@@ -78,7 +79,8 @@ def _doubt(compared: Compared) -> str:
         consequence = around.child_by_field_name("consequence")
         alternative = around.child_by_field_name("alternative")
         is_denied = (compared.form is ComparisonForm.UNEQUAL) != (node.type == "unary_expression")
-        refusing = text_of(consequence) if is_denied else text_of(alternative) or _rest(around)
+        branch = consequence if is_denied else alternative
+        refusing = _rest(around) if branch is None else code_of(branch)
         if not _STOPS.search(refusing):
             return "what happens to a wrong claim is not written beside the comparison"
         return ""
@@ -115,7 +117,7 @@ def _traced(
         outcome = _traced(tree, service, there, peeled(given), depth - 1)
         if not isinstance(outcome, str) and outcome.routes:
             outer = _function(given)
-            if outer is None or not _STOPS.search(text_of(outer)):
+            if outer is None or not _STOPS.search(code_of(outer)):
                 return "what happens to a wrong claim is not written where it is asked"
             return outcome
     return "the route that calls this handler was not found"
@@ -230,13 +232,13 @@ def _position(function: Node, name: str) -> int | None:
 
 
 def _rest(node: Node) -> str:
-    """Return what stands after the statement of `node` in its function."""
+    """Return the code that stands after the statement of `node` in its function."""
     around = node
     while around.parent is not None and around.parent.type != "statement_block":
         around = around.parent
-    text = b""
+    text = ""
     current = around.next_sibling
     while current is not None:
-        text += current.text or b""
+        text += code_of(current)
         current = current.next_sibling
-    return text.decode("utf-8", "replace")
+    return text

@@ -9,6 +9,7 @@ from closeout.fs.prefilter import holds, matches, question
 from closeout.fs.text_edit import line_number
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.node_sources import SUFFIXES, is_source
+from closeout.parsing.typescript import code_of, parsed, read
 
 _FRAMEWORKS = (b"fastify", b"@nestjs/", b"koa")
 _ENDPOINT = rb"['\"`][\w/:-]*\b(?:log[-_]?in|sign[-_]?in|refresh(?:[-_]?tokens?)?)/?['\"`]"
@@ -18,7 +19,8 @@ _ROUTE = re.compile(
     + rb"|\b(?:fastify|app|server|router|instance)\.post\(\s*"
     + _ENDPOINT
 )
-_LIMITED = re.compile(rb"@Throttle|ThrottlerGuard|\brateLimit\b|@fastify/rate-limit|ratelimit")
+_LIMITED = re.compile(r"@Throttle|ThrottlerGuard|\brateLimit\b|ratelimit")
+_PACKAGES = frozenset({"express-rate-limit", "@fastify/rate-limit", "koa-ratelimit"})
 _FOUND = question(
     SUFFIXES,
     lambda content: holds(content, _FRAMEWORKS) and matches(content, _ROUTE),
@@ -27,14 +29,17 @@ _FOUND = question(
 
 
 def unlimited(tree: Tree) -> Iterator[Unresolved]:
-    """Yield the routes of other frameworks in files that speak of no limiter."""
+    """Yield the routes of other frameworks in files whose code names no limiter."""
     for path in tree.candidates(_FOUND):
         content = tree.read(path) or b""
-        if b"express-rate-limit" in content or _LIMITED.search(content):
-            continue
-        if b"from 'express'" in content or b"require('express')" in content:
+        sources = {item.source for item in read(content).imports}
+        code = code_of(parsed(content))
+        if sources & _PACKAGES or _LIMITED.search(code):
             continue
         for found in _ROUTE.finditer(content):
+            is_told = code.encode()[found.start() : found.start() + 1].isspace()
+            if is_told or ("express" in sources and not found[0].startswith(b"@")):
+                continue
             yield Unresolved(
                 path=path,
                 reason=Reason.AMBIGUOUS,

@@ -12,7 +12,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.model import Tree
-from closeout.parsing.typescript import arguments, expression, find, identifiers, members, text_of
+from closeout.parsing.typescript import (
+    arguments,
+    code_of,
+    expression,
+    find,
+    identifiers,
+    members,
+    text_of,
+)
 from closeout.parsing.typescript_expressions import bare
 from closeout.parsing.typescript_names import Value
 from closeout.parsing.typescript_values import TypeScriptValues
@@ -97,7 +105,7 @@ def _limiter(values: TypeScriptValues, path: PurePosixPath, call: Node, name: st
     if "windowMs" in options:
         window = values.number(*options["windowMs"])
     key = options.get("keyGenerator")
-    skip = text_of(options["skip"][1]) if "skip" in options else ""
+    skip = code_of(options["skip"][1]) if "skip" in options else ""
     keys = () if key is None else tuple(_spelled_out(values, key))
     return Limiter(
         name=name,
@@ -175,9 +183,9 @@ def _options(values: TypeScriptValues, there: Value, depth: int = _DEPTH) -> dic
 
 
 def _spelled_out(values: TypeScriptValues, there: Value, depth: int = 4) -> Iterator[str]:
-    """Yield the source text of an expression and the bodies of the functions that it calls."""
+    """Yield the code of an expression and of the functions that it calls, comments left out."""
     path, node = there
-    yield text_of(node)
+    yield code_of(node)
     for name in identifiers(node) if depth else ():
         found = values.names.definition(path, name)
         if found is not None and text_of(found[1]) != text_of(node):
