@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_audit import OPERATOR, audited
+from closeout.errors import ExitCode
+from tests.live.test_audit import MISSING_FILE, OPERATOR, assert_found, audited
 from tests.support import false_claims
 from tests.support.false_claims import READ, RUNNING, Plant
 from tests.support.lone_claims import APART
@@ -73,6 +74,24 @@ def test_order_by_the_letter_is_refuted_by_running_it(cache: Path, tmp_path: Pat
     assert seen.refuted >= LEFT_BY_THE_LETTER
     # Its limiter does answer 429 after five failures: what holds is not called false.
     assert "M.2" not in seen.refuted
+
+
+def test_plants_in_one_tree_hide_none_and_invent_nothing(
+    fixed: Path, cache: Path, tmp_path: Path
+) -> None:
+    """What no plant touches is closed by evidence, or waits for a cluster."""
+    tmp_path.chmod(0o755)
+    root = false_claims.plant(Path(shutil.copytree(fixed, tmp_path / "farmiq")), RUNNING)
+    seen = audited(tmp_path / "home", root, "full", cache=cache)
+    touched = {number for plant in RUNNING for number in plant.criteria}
+    for plant in RUNNING:
+        assert_found(seen, plant)
+    assert seen.refuted == touched
+    assert seen.unproven == OPERATOR - touched
+    assert seen.code is ExitCode.GAPS_LEFT
+    assert seen.unchanged
+    absent = [row["what"] for row in seen.claims["false_claims"] if not row["criterion"]]
+    assert absent == [MISSING_FILE]
 
 
 @pytest.mark.parametrize("plant", [*RUNNING, *READ, *APART], ids=lambda item: item.name)

@@ -12,7 +12,7 @@ from closeout.cli.commands import audit
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.tree import DiskTree, digest
 from tests.support import false_claims
-from tests.support.false_claims import READ, RUNNING, Plant
+from tests.support.false_claims import READ, Plant
 from tests.support.lone_claims import APART, LIMITERS
 from tests.support.monorepos import fixed_copy, invoke, reference_copy, space_for
 from tests.support.naive import naive_copy
@@ -107,12 +107,12 @@ def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def planted(fixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """Return the full audit of the tree that holds every plant that shows when things run."""
-    home = tmp_path_factory.mktemp("planted")
+def asked(fixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """Return the audit of the most notorious plant, by the one session that can show it."""
+    home = tmp_path_factory.mktemp("asked")
     home.chmod(0o755)
-    root = false_claims.plant(Path(shutil.copytree(fixed, home / "farmiq")), RUNNING)
-    return audited(home / "home", root, "full")
+    root = false_claims.plant(Path(shutil.copytree(fixed, home / "farmiq")), LIMITERS[:1])
+    return audited(home / "home", root, "full", LIMITERS[0])
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,8 @@ def read(fixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
     return audited(home / "home", root, "quick")
 
 
-def _assert_found(audited: Audited, plant: Plant) -> None:
+def assert_found(audited: Audited, plant: Plant) -> None:
+    """Hold what was audited to everything that a plant says of itself."""
     assert set(plant.criteria) <= audited.refuted, plant.name
     claimed = {row["criterion"] for row in audited.claims["false_claims"]}
     assert set(plant.criteria) <= claimed
@@ -131,22 +132,26 @@ def _assert_found(audited: Audited, plant: Plant) -> None:
         assert name in audited.grounds(plant), plant.name
 
 
-live = [
-    pytest.mark.live,
-    pytest.mark.needs(
-        *("services-env", "vision-env", "dbt-env", "mosquitto", "node", "redis-server")
-    ),
-]
+@pytest.mark.live
+@pytest.mark.needs("services-env", "node")
+def test_audit_finds_the_orders_limiter_by_reading_and_by_asking(asked: Audited) -> None:
+    """A sample of what runs: `nox -s audit_selftest` asks about every plant, and about all."""
+    assert_found(asked, LIMITERS[0])
+    assert asked.refuted == set(LIMITERS[0].criteria)
+    assert set(LIMITERS[0].red) <= asked.red
+    assert asked.code is ExitCode.GAPS_LEFT
+    assert asked.unchanged
+    absent = [row["what"] for row in asked.claims["false_claims"] if not row["criterion"]]
+    assert absent == [MISSING_FILE]
 
 
-@pytest.mark.parametrize(
-    "plant", [pytest.param(item, id=item.name, marks=live) for item in RUNNING]
-)
-def test_audit_refutes_every_planted_claim_and_names_its_place(
-    planted: Audited, plant: Plant
-) -> None:
-    """The criterion is not closed, and the evidence says where and how it is known."""
-    _assert_found(planted, plant)
+@pytest.mark.live
+@pytest.mark.needs("services-env", "node")
+def test_audit_has_postgres_refuse_the_fix_that_the_order_prints(asked: Audited) -> None:
+    """EXTRACT of a difference of dates is tried, not argued about."""
+    row = next(row for row in asked.order if "EXTRACT" in row["subject"])
+    assert row["holds"] is False
+    assert "does not exist" in row["found"]
 
 
 @pytest.mark.parametrize(
@@ -158,36 +163,14 @@ def test_audit_refutes_a_claim_that_stands_alone(fixed: Path, tmp_path: Path, pl
     """A sample of those that exclude each other; `nox -s audit_selftest` tries all."""
     root = false_claims.plant(Path(shutil.copytree(fixed, tmp_path / "farmiq")), (plant,))
     seen = audited(tmp_path / "home", root, "quick")
-    _assert_found(seen, plant)
+    assert_found(seen, plant)
     assert seen.refuted == set(plant.criteria)
-
-
-@pytest.mark.live
-@pytest.mark.needs("services-env", "vision-env", "dbt-env", "mosquitto", "node", "redis-server")
-def test_audit_invents_nothing_beside_the_plants(planted: Audited) -> None:
-    """What no plant touches is closed by evidence, or waits for a cluster."""
-    touched = {number for plant in RUNNING for number in plant.criteria}
-    assert planted.refuted == touched
-    assert planted.unproven == OPERATOR - touched
-    assert planted.code is ExitCode.GAPS_LEFT
-    assert planted.unchanged
-    absent = [row["what"] for row in planted.claims["false_claims"] if not row["criterion"]]
-    assert absent == [MISSING_FILE]
-
-
-@pytest.mark.live
-@pytest.mark.needs("services-env", "vision-env", "dbt-env", "mosquitto", "node", "redis-server")
-def test_audit_has_postgres_refuse_the_fix_that_the_order_prints(planted: Audited) -> None:
-    """EXTRACT of a difference of dates is tried, not argued about."""
-    row = next(row for row in planted.order if "EXTRACT" in row["subject"])
-    assert row["holds"] is False
-    assert "does not exist" in row["found"]
 
 
 @pytest.mark.parametrize("plant", READ, ids=lambda item: item.name)
 def test_quick_audit_refutes_what_reading_can_tell(read: Audited, plant: Plant) -> None:
     """Files that their own tools refuse falsify their criteria without anything running."""
-    _assert_found(read, plant)
+    assert_found(read, plant)
 
 
 def test_quick_audit_invents_nothing(fixed: Path, read: Audited, tmp_path: Path) -> None:
