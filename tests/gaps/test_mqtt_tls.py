@@ -342,7 +342,11 @@ def test_derive_makes_the_folder_in_an_image_that_has_the_configuration() -> Non
     path = PurePosixPath("edge-layer/edge-mqtt-broker/Own.txt")
     stage, left = fixed(tree(compose, **{str(path).replace("/", "__"): recipe}))
     assert left == ()
-    assert text(stage, path) == recipe.replace("COPY", "RUN mkdir -p /mosquitto/config/certs\nCOPY")
+    made = "RUN mkdir -p /mosquitto/config/certs\n"
+    assert text(stage, path) == recipe.replace("COPY", made + "COPY")
+    remarked = f"# {made}{recipe}"
+    stage, _ = fixed(tree(compose, **{str(path).replace("/", "__"): remarked}))
+    assert text(stage, path) == remarked.replace("COPY", made + "COPY")
     refused = tree(
         compose, **{str(path).replace("/", "__"): recipe.replace("COPY", "USER a\nCOPY")}
     )

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
+from closeout.formats.dockerfile import instructions as steps
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
 from closeout.gaps.mqtt_tls.compose.inclusions import whole
@@ -157,7 +158,7 @@ def production(seen: Survey) -> Located:
 
 def makes_folder(recipe: bytes) -> bool:
     """Return whether an image has the folder that its configuration includes."""
-    return f"mkdir -p {CERTS}".encode() in recipe
+    return any(item.word == "RUN" and f"mkdir -p {CERTS}" in item.rest for item in steps(recipe))
 
 
 def lost_topic(broker: Broker, content: bytes) -> bool:
