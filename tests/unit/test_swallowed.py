@@ -70,6 +70,8 @@ TOLD_ELSEWHERE = {
     "gaps/sql/places.py:composed": "the survey tells the project's YAML as unparsable",
     "gaps/sql/places.py:loaded": "the same",
     "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
+    "gaps/vision_tests/rules.py:_configures": "rule `configuration` tells that there is none",
+    "gaps/vision_tests/rules.py:_has_fixtures": "rule `shared-fixtures` tells that there are none",
     "parsing/demanded_variables.py:_by_python": "the gaps whose files these are tell it",
     "parsing/demanded_variables.py:_by_settings": "the same",
     "parsing/fastapi.py:_parsed": "Service.unparsable",
