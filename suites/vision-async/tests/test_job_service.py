@@ -208,6 +208,25 @@ def test_fails_where_the_model_does(service, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tells_the_log_how_a_job_ended(service, neighbours, database, caplog):
+    database.answers = ["result-1"]
+    with caplog.at_level("INFO"):
+        _, completed = done(service, media_id="m-1", trace_id="trace-1")
+        neighbours.failures["GET"] = URLError("no route")
+        _, failed = done(service, media_id="m-1")
+
+    ended = {job["job_id"]: [] for job in (completed, failed)}
+    for record in caplog.records:
+        ended.get(getattr(record, "job_id", None), []).append(record)
+    (good,), (bad,) = ended.values()
+    assert (good.levelname, good.result_id, good.trace_id) == ("INFO", "result-1", "trace-1")
+    assert "complet" in good.getMessage()
+    assert bad.levelname == "ERROR"
+    assert "fail" in bad.getMessage()
+    assert "no route" in bad.error
+    assert bad.exc_info[0] is URLError
+
+
 def test_says_that_it_is_at_work(service):
     seen = []
 

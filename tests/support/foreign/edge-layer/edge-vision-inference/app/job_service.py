@@ -1,11 +1,14 @@
 import asyncio
 import json
+import logging
 import tempfile
 import urllib.request
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from app.config import Config
+
+logger = logging.getLogger(__name__)
 
 
 def now():
@@ -49,10 +52,13 @@ class JobService:
         if job is None:
             return
         self._move(job, "processing")
+        named = {"job_id": job_id, "trace_id": job["trace_id"]}
         try:
             self._move(job, "completed", result_id=await self._result_of(job))
+            logger.info("completed", extra={**named, "result_id": job["result_id"]})
         except Exception as error:
             self._move(job, "failed", error=str(error))
+            logger.exception("failed", extra={**named, "error": str(error)})
 
     async def _result_of(self, job):
         place = await self._fetch_media_to_tmp(job)
