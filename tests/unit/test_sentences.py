@@ -326,14 +326,6 @@ def _counted_closed(told: Told, found: re.Match[str]) -> bool:
     return int(found[1]) == sum(state.is_closed for state in told.mixture.values())
 
 
-def _to_be_closed(told: Told, found: re.Match[str]) -> bool:
-    numbers = re.findall(r"\d\.\d", found[0])
-    return bool(numbers) and all(
-        (state := told.mixture[number]).named + state.unnamed and not state.waived
-        for number in numbers
-    )
-
-
 def _held_claims(told: Told, found: re.Match[str]) -> bool:
     states = told.mixture.values()
     closed = sum(state.is_closed for state in states)
@@ -388,7 +380,6 @@ SHAPES: tuple[tuple[str, Callable[[Told, re.Match[str]], bool]], ...] = (
     (r"\d+ checks? holds?, \d+ of them red before the fix", _closed),
     (r"of the places that the order names none is .*; of others", _none_named_open),
     (r"no place found open(, \d+ criteri(on|a) not met)?$", _no_other_found),
-    (r"^ +closes .*", _to_be_closed),
     (r"\b(\d+) held\b", _held_claims),
     (r"every probe was green before the fix too, so none of them proves it", _guard),
     (r"(\d+) CLOSED", _counted_closed),

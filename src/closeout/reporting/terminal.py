@@ -125,7 +125,7 @@ def _left_open(
     *,
     whole: bool,
 ) -> list[str]:
-    """Return what is open, each with the command that closes it or the ground that it has."""
+    """Return what is open, each with the command that is for it or the ground that it has."""
     fixable = _fixable(report, asked)
     grounds: dict[tuple[Verdict, str], list[str]] = {}
     lines: list[str] = []
@@ -143,7 +143,7 @@ def _left_open(
         told |= {*numbers}
         count = counted(report.after[gap.slug], "place")
         lines += [f"  {runnable(f'invoke fix.{gap.slug}', root)}"]
-        lines += wrapped("      closes ", f"{', '.join(numbers)}: {count}")
+        lines += wrapped("      is for ", f"{', '.join(numbers)}: {count}")
     for item in rulings:
         if item.verdict > Verdict.UNPROVEN and item.criterion.id not in told:
             ground = _ground(report, item, whole=whole)
