@@ -64,7 +64,8 @@ def test_passes_over_rows_that_are_there(load, database, monkeypatch, capsys):
     assert "duplicate" not in capsys.readouterr().out
 
 
-def test_ends_with_a_failure_where_there_is_no_database(load, database):
+def test_ends_with_a_failure_where_there_is_no_database(load, database, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere")
     database.failure = OSError("refused")
 
     with pytest.raises(SystemExit, match="1"):
