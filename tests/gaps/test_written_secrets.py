@@ -150,7 +150,7 @@ def test_derive_adds_to_an_example_that_is_there() -> None:
 def test_derive_leaves_it_to_a_person_when_code_or_a_manifest_holds_the_value() -> None:
     """What closeout cannot take out safely is named with its line, and its value never printed."""
     files = {
-        "cloud-layer/a/app.py": b"import os\nA = os.getenv('JWT_SECRET', 'abc1')\n",
+        "cloud-layer/a/app.py": b"API_KEY = 'abcdefgh12345678abc1'\n",
         "cloud-layer/a/Dockerfile": b"FROM a\nENV API_TOKEN=abc2\n",
         "k8s/a.yaml": b"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {k: abc3}\n",
         COMPOSE: _service(b"      JWT_SECRET: abc4\n"),
@@ -158,7 +158,7 @@ def test_derive_leaves_it_to_a_person_when_code_or_a_manifest_holds_the_value() 
     _, made = _taken_out(files)
     left = {(str(item.path), item.line) for each in made for item in each.unresolved}
     assert left == {
-        ("cloud-layer/a/app.py", 2),
+        ("cloud-layer/a/app.py", 1),
         ("cloud-layer/a/Dockerfile", 2),
         ("k8s/a.yaml", 4),
     }
