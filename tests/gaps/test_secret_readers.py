@@ -241,6 +241,55 @@ def test_derive_gives_a_servers_password_one_name_everywhere() -> None:
     ]
 
 
+def test_derive_leaves_words_alone_that_happen_to_equal_a_password() -> None:
+    """A password like the product's name is no sign of itself in paths, hosts and arguments."""
+    content = b"""services:
+  marshbird:
+    image: marshbird/marshbird:4
+    command: -c /etc/marshbird --server marshbird:8080 --title marshbird
+  store:
+    image: postgres:16
+    environment:
+      POSTGRES_USER: marshbird
+      POSTGRES_PASSWORD: marshbird
+"""
+    after = _text(_fixed(MemoryTree({"docker-compose.yml": content})), "docker-compose.yml")
+    assert "command: -c /etc/marshbird --server marshbird:8080 --title marshbird\n" in after
+    assert "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?" in after
+
+
+@pytest.mark.parametrize(
+    "repeating",
+    [
+        b'[database]\ndsn="postgres://heron:reed-bed@$HOST/heron"\n',
+        b"CREATE ROLE heron WITH LOGIN PASSWORD 'reed-bed';\n",
+        b"password: reed-bed\n",
+    ],
+)
+def test_derive_leaves_a_password_that_a_mounted_file_repeats(repeating: bytes) -> None:
+    """A configuration is read as it is: its server must not go over to another password alone."""
+    content = b"""services:
+  heron:
+    image: heron/heron:4
+    volumes:
+      - ./configuration:/etc/heron
+  store:
+    image: postgres:16
+    environment:
+      POSTGRES_PASSWORD: reed-bed
+      ADMIN_PASSWORD: kelp-forest-3
+"""
+    files = {"docker-compose.yml": content, "configuration/heron.conf": repeating}
+    tree = MemoryTree(files)
+    after = _text(_fixed(tree), "docker-compose.yml")
+    assert "POSTGRES_PASSWORD: reed-bed\n" in after
+    assert "ADMIN_PASSWORD: ${ADMIN_PASSWORD:?" in after
+    told = [item for change in GAP.fix(tree) for item in change.unresolved]
+    assert [(item.line, item.detail) for item in told] == [
+        (9, "POSTGRES_PASSWORD holds a usable value, and in configuration/heron.conf")
+    ]
+
+
 def test_derive_requires_what_only_a_placeholder_stands_for() -> None:
     """A container runs with the word changeme: it is as well known as any password."""
     line = b"      SEARCH_PASSWORD: ${SEARCH_PASSWORD:-changeme}\n"

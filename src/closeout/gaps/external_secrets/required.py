@@ -8,7 +8,7 @@ is read from the same variable there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -50,23 +50,39 @@ class RequiredNames:
         return own
 
 
-def required(path: PurePosixPath, content: bytes, names: RequiredNames) -> bytes:
-    """Return the compose file with its secrets taken from variables, which `names` keeps."""
+def literal(value: str) -> str:
+    """Return the password that a variable's value is or holds, by a default or in an address."""
+    address = _ADDRESS.match(value)
+    text = address["password"] if address is not None else value
+    default = _DEFAULT.search(text)
+    return default[2] if default is not None else text
+
+
+def required(
+    path: PurePosixPath, content: bytes, names: RequiredNames, left: Container[str] = ()
+) -> bytes:
+    """Return the compose file with its secrets taken from variables, which `names` keeps.
+
+    The passwords in `left` stay where they are.
+    """
     services = compose.services(path, content)
+    said = frozenset(_said(services))
     own = {item.name: dict(_taken_by(item)) for item in services}
     splices: dict[int, Splice] = {}
     for service in services:
         for node, name, value in service.assignments():
-            if node.start in splices or not is_secret(name, value):
+            if node.start in splices or not is_secret(name, value) or literal(value) in left:
                 continue
             text = _rewritten(name, value, service.name, own, names)
             if text != value:
                 splices[node.start] = _spliced(content, node, node.text.removesuffix(value) + text)
     for service in services:
-        given = list(passwords(service))
+        given = [
+            row for row in passwords(service) if literal(row[0].text[row[1] : row[2]]) not in left
+        ]
         for node in spoken(service):
             places = [(start, end) for each, start, end in given if each is node]
-            text = _repeated(service, node.text, places, names)
+            text = _repeated(service, node.text, places, names, said)
             raw = content[node.start : node.end].decode("utf-8", "replace")
             if node.start in splices or text == node.text:
                 continue
@@ -74,7 +90,7 @@ def required(path: PurePosixPath, content: bytes, names: RequiredNames) -> bytes
                 splices[node.start] = _spliced(content, node, text)
             else:
                 # Folded over lines, or with escapes: what was found is replaced where it stands.
-                text = _repeated(service, raw, (), names)
+                text = _repeated(service, raw, (), names, said)
                 splices[node.start] = Splice(start=node.start, end=node.end, text=text)
     return splice(content, splices.values())
 
@@ -89,6 +105,16 @@ def referring(
     """Return what gives a service the secret `value` in `name`, as the rest of its file does."""
     own = {item.name: dict(_taken_by(item)) for item in services}
     return _rewritten(name, value, service.name, own, names)
+
+
+def _said(services: Sequence[compose.ComposeService]) -> Iterator[str]:
+    """Yield what names services, users and databases: a password like one is no sign of it."""
+    for service in services:
+        yield service.name
+        yield from re.split(r"[/:@]", service.image)
+        for name, value in service.variables.items():
+            if not is_secret(name, value):
+                yield from (value, _DEFAULT.sub(r"\2", value))
 
 
 def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str]]:
@@ -108,6 +134,7 @@ def _repeated(
     text: str,
     given: Sequence[tuple[int, int]],
     names: RequiredNames,
+    said: Container[str],
 ) -> str:
     """Return a command or health check with the passwords in it read from their variables."""
     prefix = software(service)
@@ -122,8 +149,8 @@ def _repeated(
         elif (default := _DEFAULT.fullmatch(value)) is not None:
             text = text[:start] + _kept(default, names) + text[end:]
     for name, value in sorted(names.values.items(), key=lambda row: not row[0].startswith(prefix)):
-        if len(value) >= _SHORTEST:
-            text = re.sub(rf"(?<![\w$-]){re.escape(value)}(?![\w-])", reference(name), text)
+        if len(value) >= _SHORTEST and value not in said:
+            text = re.sub(rf"(?<![\w$/.-]){re.escape(value)}(?![\w/.-]|:\d)", reference(name), text)
     return _DEFAULT.sub(
         lambda each: _kept(each, names) if each[1] in names.values else each[0], text
     )

@@ -16,11 +16,14 @@ from closeout.formats.compose_example import completed
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.gaps.external_secrets.mounted import repeated
 from closeout.gaps.external_secrets.remedies import taken_out
 from closeout.gaps.external_secrets.remedies.known import KnownVariables
 from closeout.gaps.external_secrets.required import RequiredNames, required
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
+_NEW = "read it from the environment, and give its owner a new one: this one is known."
+_BOTH = "take it from one variable in both files: the other is mounted, and read as it is."
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rb"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]*)[ \t]*=[ \t]*)(?P<quote>[\"']?)"
@@ -41,11 +44,12 @@ def unwritten(
         by_path[item.path].append(item)
     texts: dict[PurePosixPath, bytes] = {}
     added: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
+    fixed = repeated(tree)
     for path in sorted(by_path):
         content = tree.read(path) or b""
         after = content
         if compose.may_be_compose(path):
-            after = required(path, content, added[path.parent])
+            after = required(path, content, added[path.parent], _held(fixed, path))
         elif is_environment(path) and "example" in path.name:
             after = _example(content)
         texts[path] = after
@@ -54,9 +58,18 @@ def unwritten(
     texts |= dict(completed(tree, stood_for, texts))
     texts |= dict(taken_out(sorted(by_path), KnownVariables(tree=tree, stood_for=stood_for)))
     left = {path: elsewhere.get(path, texts[path]) for path in by_path}
-    lefts = {path: _left(by_path[path], tree.read(path) or b"", left[path]) for path in by_path}
+    lefts = {
+        path: _left(by_path[path], tree.read(path) or b"", left[path], _held(fixed, path))
+        for path in by_path
+    }
     made = (_changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items())
     return tuple(item for item in made if item.edits or item.unresolved)
+
+
+def _held(
+    fixed: Mapping[tuple[PurePosixPath, str], PurePosixPath], path: PurePosixPath
+) -> dict[str, PurePosixPath]:
+    return {password: file for (folder, password), file in fixed.items() if folder == path.parent}
 
 
 def _example(content: bytes) -> bytes:
@@ -74,20 +87,28 @@ def _example(content: bytes) -> bytes:
     return splice(content, splices)
 
 
-def _left(found: list[Literal], content: bytes, after: bytes) -> tuple[Unresolved, ...]:
+def _left(
+    found: list[Literal], content: bytes, after: bytes, held: Mapping[str, PurePosixPath]
+) -> tuple[Unresolved, ...]:
     """Return the places whose line stands afterwards too: a person has to take them out."""
     before_lines, after_lines = content.splitlines(), set(after.splitlines())
-    return tuple(
-        Unresolved(
-            path=item.path,
-            reason=Reason.AMBIGUOUS,
-            detail=f"{item.name} {item.form.value}",
-            line=item.line,
-            hint="read it from the environment, and give its owner a new one: this one is known.",
+    left = []
+    for item in found:
+        line = before_lines[item.line - 1 : item.line]
+        if not after_lines.issuperset(line):
+            continue
+        words = re.split(r"[^\w-]+", b"".join(line).decode("utf-8", "replace"))
+        other = next((file for password, file in held.items() if password in words), None)
+        left.append(
+            Unresolved(
+                path=item.path,
+                reason=Reason.AMBIGUOUS,
+                detail=f"{item.name} {item.form.value}" + (f", and in {other}" if other else ""),
+                line=item.line,
+                hint=_BOTH if other else _NEW,
+            )
         )
-        for item in found
-        if after_lines.issuperset(before_lines[item.line - 1 : item.line])
-    )
+    return tuple(left)
 
 
 def _changeset(

@@ -1,0 +1,59 @@
+"""Find the passwords of compose files that a configuration file, mounted beside them, repeats.
+
+Such a file is read as it is: a variable in the compose file alone would part the server from its
+clients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import PurePosixPath
+
+from closeout.formats import compose
+from closeout.gaps.external_secrets.inventory.names import is_secret
+from closeout.gaps.external_secrets.required import literal
+from closeout.model import Tree
+
+_PASSWORD = rb"""(?ix)
+    ://[^/\s@:"']*:(?P<url>[^/\s@"']+)@                       # of an address
+  | pass(?:word|wd|phrase)?\w*["']?\s*[:=\s]\s*["']?(?P<set>[^\s"',;]+)  # a setting, or SQL's word
+"""
+_GIVEN = re.compile(_PASSWORD)
+_PROGRAMS = frozenset({".sh", ".ps1", ".py", ".js", ".ts", ".yml", ".yaml"})
+"""What reads variables, or is mended itself."""
+_LARGEST = 1_000_000
+"""Bytes; a mounted file beyond is data and no configuration."""
+
+
+def repeated(tree: Tree) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
+    """Return the file that repeats it, by a compose file's folder and the password."""
+    found: dict[tuple[PurePosixPath, str], PurePosixPath] = {}
+    for path in compose.files(tree):
+        services = compose.read(path, tree.read(path) or b"")
+        secrets = {
+            literal(value)
+            for service in services
+            for _, name, value in service.assignments()
+            if is_secret(name, value)
+        }
+        sources = {mount.source for service in services for mount in service.mounts}
+        for file, password in _passwords(tree, sources - {None}) if secrets else ():
+            if password in secrets:
+                found.setdefault((path.parent, password), file)
+    return found
+
+
+def _passwords(
+    tree: Tree, sources: AbstractSet[PurePosixPath | None]
+) -> Iterator[tuple[PurePosixPath, str]]:
+    """Yield each password that a mounted file, or one below a mounted folder, gives."""
+    for path in tree.paths() if sources else ():
+        if path.suffix in _PROGRAMS or sources.isdisjoint((path, *path.parents)):
+            continue
+        content = tree.read(path) or b""
+        if len(content) > _LARGEST or b"\0" in content:
+            continue
+        for match in _GIVEN.finditer(content):
+            yield path, (match["url"] or match["set"]).decode("utf-8", "replace")
