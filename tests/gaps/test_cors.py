@@ -260,6 +260,72 @@ def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
     assert not check(after, "1.2").findings
 
 
+@pytest.mark.parametrize(
+    ("before", "given"),
+    [
+        ("", "[settings.FRONT_PAGE]"),
+        ("pages = [settings.FRONT_PAGE]\n", "pages"),
+        ("", "[settings.FRONT_PAGE, 'https://a.example']"),
+    ],
+)
+def test_derive_keeps_origins_that_code_says(before: str, given: str) -> None:
+    """A front page that the settings name stays trusted, by the same words, where it was."""
+    tree = service(
+        f"app.add_middleware(CORSMiddleware, allow_origins={given}, allow_methods=['*'])\n",
+        f"from app import settings\n{before}",
+        **{"app/settings.py": "FRONT_PAGE = 'http://localhost:5173'\n"},
+    )
+    after = fixed(tree, fix(tree))
+    text = (after.read(MAIN) or b"").decode()
+    assert f"declared={given}" in text
+    assert before in text
+    ast.parse(text)
+    assert rules.findings(rules.checks(GAP, after)) == ()
+
+
+def test_policy_from_a_module_that_nobody_has_is_not_judged_closed() -> None:
+    """Origins imported from outside of the service may be a star: somebody has to look."""
+    tree = service(
+        "from shelf.origins import PAGES\napp.add_middleware(CORSMiddleware, allow_origins=PAGES)\n"
+    )
+    assert [item.message for item in check(tree, "1.3").findings] == [
+        "the service takes its policy from options that cannot be read"
+    ]
+
+
+def test_a_module_called_setup_is_no_manifest() -> None:
+    """A package's own `setup.py` parts it from no sibling: the star beside it is followed."""
+    files = {
+        "desk/pyproject.toml": b"",
+        "desk/main/__init__.py": b"",
+        "desk/main/setup.py": b"def ready(): ...\n",
+        "desk/main/app.py": b"from fastapi import FastAPI\n"
+        b"from fastapi.middleware.cors import CORSMiddleware\n"
+        b"from shelf.origins import PAGES\n"
+        b"app = FastAPI()\n"
+        b"app.add_middleware(CORSMiddleware, allow_origins=PAGES)\n",
+        "desk/shelf/origins.py": b"import os\nSAID = os.environ.get('PAGES', '')\n"
+        b"if SAID:\n    PAGES = SAID.split(',')\nelse:\n    PAGES = ['*']\n",
+    }
+    findings = check(MemoryTree(files), "1.3").findings
+    assert [(str(item.path), item.line) for item in findings] == [("desk/main/app.py", 5)]
+    assert "trusts every origin" in findings[0].message
+
+
+def test_variable_goes_nowhere_where_nobody_reads_it() -> None:
+    """A policy that is refused reads no variable of ours, so no compose file names one."""
+    tree = service(
+        "app.add_middleware(CORSMiddleware, allow_origins=pages())\n",
+        "def pages(): return ['https://a.example']\n",
+    )
+    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
+    compose = b"services:\n  own:\n    build: ./cloud-layer/cloud-herd-service\n"
+    foreign = MemoryTree({**files, "docker-compose.yml": compose})
+    changes = fix(foreign)
+    assert [item.reason for change in changes for item in change.unresolved] == [Reason.AMBIGUOUS]
+    assert not any(change.edits for change in changes)
+
+
 def test_derive_keeps_the_variable_that_a_service_has() -> None:
     """Its origins, and the cookies that hang on it, are as they were wherever it is set."""
     before = (

@@ -279,7 +279,11 @@ def test_derive_leaves_a_password_that_a_mounted_file_repeats(repeating: bytes) 
       POSTGRES_PASSWORD: reed-bed
       ADMIN_PASSWORD: kelp-forest-3
 """
-    files = {"docker-compose.yml": content, "configuration/heron.conf": repeating}
+    files = {
+        "docker-compose.yml": content,
+        "docker-compose.broken.yml": b"services:\n  a: [\n",
+        "configuration/heron.conf": repeating,
+    }
     tree = MemoryTree(files)
     after = _text(_fixed(tree), "docker-compose.yml")
     assert "POSTGRES_PASSWORD: reed-bed\n" in after

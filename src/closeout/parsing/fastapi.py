@@ -22,7 +22,9 @@ _SIGNS = (
 )
 _APP_SIGNS = (b"FastAPI", b"Starlette")
 _CORS_SIGNS = (b"CORSMiddleware", b"allow_origin")
-_MANIFESTS = ("requirements.txt", "pyproject.toml", "Dockerfile", "setup.py")
+_MANIFESTS = ("requirements.txt", "pyproject.toml", "Dockerfile")
+_BUILDERS = (b"setuptools", b"distutils")
+"""What makes a `setup.py` one that builds a package: many a module is called so."""
 _TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 _VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "trace"])
 _NOT_FROM_BROWSERS = frozenset(
@@ -188,7 +190,9 @@ def _is_test(path: PurePosixPath) -> bool:
 
 def _folder(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     for parent in path.parents[:-1]:
-        if any(stands_in(tree, parent / name) for name in _MANIFESTS):
+        if any(stands_in(tree, parent / name) for name in _MANIFESTS) or holds(
+            tree.read(parent / "setup.py") or b"", _BUILDERS
+        ):
             return parent
     package = path.parent
     while stands_in(tree, package / "__init__.py"):

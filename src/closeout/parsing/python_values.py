@@ -37,6 +37,16 @@ class PythonValues:
             if isinstance(item, ast.Constant) and isinstance(item.value, str)
         )
 
+    def is_foreign(self, node: ast.expr, module: Module) -> bool:
+        """Return whether `node` comes from an import that none of the service's modules answers."""
+        return any(
+            isinstance(item, ast.Name | ast.Attribute)
+            and _root(item) in home.imports
+            and not home.imports[_root(item)].startswith("os")
+            and not any(True for _ in self._sources(item, home))
+            for item, home in self._reached(node, module)
+        )
+
     def dictionaries(
         self, node: ast.expr, module: Module
     ) -> tuple[tuple[Mapping[str, ast.expr], Module], ...]:
@@ -130,6 +140,12 @@ class PythonValues:
             for statement, scope in module.statements:
                 if isinstance(statement, ast.Return) and scope and scope.name == name:
                     yield from ((node, module) for node in [statement.value] if node)
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _added(name: str, module: Module) -> Iterator[ast.expr]:

@@ -95,7 +95,10 @@ def _given(
 
 def _is_readable(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     module = service.modules[path]
-    return all(service.values.dictionaries(value, module) for value in call.unread)
+    return all(service.values.dictionaries(value, module) for value in call.unread) and not any(
+        service.values.is_foreign(node, home)
+        for node, home in _given(service, path, call, "allow_origins")
+    )
 
 
 def _is_untried(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:

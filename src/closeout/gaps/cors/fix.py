@@ -19,7 +19,7 @@ from closeout.gaps.cors.detect import (
 from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
-from closeout.gaps.cors.fastapi.options import declared, kept, listed
+from closeout.gaps.cors.fastapi.options import declared, kept, listed, listing
 from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
@@ -221,8 +221,10 @@ def _dead_wildcards(
             continue
         for statement in module.tree.body:
             value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-            is_literal = isinstance(value, ast.List | ast.Tuple | ast.Set) or (
-                value is not None and entries(value) is not None
+            is_literal = (
+                all(isinstance(item, ast.Constant) for item in value.elts)
+                if isinstance(value, ast.List | ast.Tuple | ast.Set)
+                else value is not None and entries(value) is not None
             )
             if is_literal and uses[0] in set(ast.walk(statement)):
                 start = line_start(module.content, module.span(statement).start)
@@ -265,7 +267,7 @@ def _is_listed(service: FastApiService, place: Flawed) -> bool:
     """Return whether a list says all of the call's origins: a pattern would be lost."""
     call = place.call
     has_pattern = call is not None and "allow_origin_regex" in call.options
-    return call is None or (not has_pattern and declared(service, place.path, call) is not None)
+    return call is None or (not has_pattern and listing(service, place.path, call) is not None)
 
 
 def _written_origins(service: FastApiService) -> tuple[str, ...]:

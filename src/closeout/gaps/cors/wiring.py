@@ -37,7 +37,7 @@ def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]
     return tuple(
         service.folder
         for service in found
-        if service.cors_calls and VARIABLE in (configured_by(service) or {VARIABLE})
+        if service.cors_calls and VARIABLE in configured_by(service)
     )
 
 

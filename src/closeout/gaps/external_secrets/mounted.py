@@ -31,7 +31,7 @@ def repeated(tree: Tree) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
     """Return the file that repeats it, by a compose file's folder and the password."""
     found: dict[tuple[PurePosixPath, str], PurePosixPath] = {}
     for path in compose.files(tree):
-        services = compose.read(path, tree.read(path) or b"")
+        services = compose.services(path, tree.read(path) or b"")
         secrets = {
             literal(value)
             for service in services

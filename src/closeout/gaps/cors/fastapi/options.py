@@ -38,15 +38,26 @@ def _follows_the_wildcard(module: Module, trusting: ast.expr) -> bool:
     return held == {True, False} and len(held) == len(values)
 
 
-def declared(
+def listing(
     service: FastApiService, path: PurePosixPath, call: CorsCall
-) -> tuple[str, ...] | None:
-    """Return the origins written out in the call, without wildcards; None where it is no list."""
+) -> ast.List | ast.Tuple | ast.Set | None:
+    """Return the list of origins that the call is given, in it or by a name assigned once."""
     node = call.options.get("allow_origins")
     if isinstance(node, ast.Name):
         assigned = service.modules[path].assigned(node.id)
         node = assigned[0] if len(assigned) == 1 else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+    return node if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+
+
+def declared(
+    service: FastApiService, path: PurePosixPath, call: CorsCall
+) -> tuple[str, ...] | None:
+    """Return the origins written out in the call, without wildcards.
+
+    None where it is no list, and where the list holds what code says.
+    """
+    node = listing(service, path, call)
+    if node is None or not all(isinstance(item, ast.Constant) for item in node.elts):
         return None
     written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
     texts = [item for item in written if isinstance(item, str) and "*" not in item]
