@@ -184,6 +184,32 @@ def test_derive_hands_over_a_secret_that_a_manifest_writes_out() -> None:
     assert validate(after) == ()
 
 
+def test_derive_brings_a_word_that_only_stands_for_a_password() -> None:
+    """A workload runs with the word password; the comment behind it goes with it."""
+    weak = LEDGER.replace(b"barnacle-harvest-5\n", b"password # weak\n  pin: barnacle-harvest-5\n")
+    swapped = weak.replace(
+        b"  password: password # weak\n  pin: barnacle-harvest-5\n",
+        b"  pin_key: barnacle-harvest-5\n  password: password # weak\n",
+    )
+    fixed = _fixed(MemoryTree(FILES | {"k8s/ledger.yaml": swapped}))
+    after = fixed.read("k8s/ledger.yaml") or b""
+    (_, made) = yaml.safe_load_all(after)
+    assert "password" in {item["secretKey"] for item in made["spec"]["data"]}
+    assert b"weak" not in after
+
+
+def test_derive_leaves_a_secret_that_names_no_namespace() -> None:
+    """Where the operator has to make it, nobody can say; the store and the others go on."""
+    plain = LEDGER.replace(b"  namespace: harbour-books\n", b"")
+    tree = MemoryTree(FILES | {"k8s/ledger.yaml": plain})
+    fixed = _fixed(tree)
+    assert fixed.read("k8s/ledger.yaml") == plain
+    store = yaml.safe_load(_text(fixed, f"{FOLDER}/cluster-secret-store.yaml"))
+    assert all(store["spec"]["conditions"][0]["namespaces"])
+    for path in (item for item in fixed.paths() if str(item).startswith(FOLDER)):
+        assert validate(fixed.read(path) or b"") == () or path.suffix != ".yaml", path
+
+
 @pytest.mark.parametrize(
     "held",
     [

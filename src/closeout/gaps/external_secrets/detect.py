@@ -180,7 +180,7 @@ def _secret_problems(tree: Tree, state: Declared, item: Found) -> Iterator[tuple
         yield line, f"no manifest declares the {kind} {name}"
         return
     allowed = allowed_namespaces(stores[0])
-    if allowed is not None and item.namespace not in allowed:
+    if allowed is not None and item.namespace and item.namespace not in allowed:
         line = item.document.line_of(("metadata", "namespace"))
         yield line, f"the store {name} does not serve the namespace {item.namespace}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.inventory import SecretVariable
-from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.gaps.external_secrets.readers import as_variable
 from closeout.gaps.external_secrets.stores import store_for
 from closeout.gaps.external_secrets.target import entry_values
@@ -24,6 +25,7 @@ from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
 from closeout.resources import render
 
+_COMMENT = re.compile(rb"[ \t]+#[^\r\n]*")
 _OPAQUE = frozenset({"", "Opaque"})
 
 
@@ -44,7 +46,8 @@ def handovers(
     found = {}
     for identity, item in plain(state).items():
         held = _held(item) if item.document.kind == "Secret" and identity not in made else None
-        if held is None or b"{{" in (tree.read(item.path) or b""):
+        # Without a namespace nobody can say where the operator has to make it.
+        if held is None or not item.namespace or b"{{" in (tree.read(item.path) or b""):
             continue
         readers = [need for need in state.needs if need.identity == identity]
         given = {need.key: need.variable for need in readers if need.variable}
@@ -52,7 +55,7 @@ def handovers(
             key: given.get(key) or as_variable(key)
             for key, value in held.items()
             if (is_secret(given.get(key, "")) or is_secret(as_variable(key)))
-            and is_usable(as_variable(key), value)
+            and works(as_variable(key), value)
         }
         kept = {key: value for key, value in held.items() if key not in entries}
         if not entries or any("\n" in value or "{{" in value for value in kept.values()):
@@ -110,7 +113,10 @@ def handed_over(
         node = _node(content, each.found)
         if node is not None:
             body = text.partition(b"\n")[2].decode().rstrip("\n")
-            splices[path].append(Splice(start=node.start, end=node.end, text=body))
+            # A comment behind the last value speaks of a value that is gone.
+            spoken = _COMMENT.match(content, node.end)
+            end = spoken.end() if spoken else node.end
+            splices[path].append(Splice(start=node.start, end=end, text=body))
     for path, items in sorted(splices.items()):
         before = tree.read(path) or b""
         edit = Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))

@@ -80,8 +80,8 @@ def mended_manifests(
 
 
 def in_use(state: Declared, needed: Mapping[Identity, WantedSecret]) -> list[str]:
-    """Return the namespaces that a store has to serve."""
-    found = {namespace for _, namespace in needed}
+    """Return the namespaces that a store has to serve; what names none is put into the tree's."""
+    found = {namespace or state.namespace_of("") for _, namespace in needed}
     found |= {item.namespace for item in state.secrets if item.namespace}
     return sorted(found)
 
