@@ -250,6 +250,12 @@ def test_literals_finds_a_bearer_where_a_pipeline_holds_one() -> None:
     (found,) = _found({"pipelines/qa.yml": step % signed})
     assert (found.name, found.line) == ("bearer token", 2)
     assert _found({"api.yaml": b"  example: %s\n" % signed, "docs/a.md": signed}) == ()
+    below = b"Token:\n  type: object\n  example:\n    token: %s\n    expires: 9\n  note:\n"
+    assert _found({"api.yaml": below % signed}) == ()
+    comment = b"".join(b" * %s\n" % line for line in (below % signed).splitlines())
+    assert _found({"src/routes.js": b"/**\n%s */\n" % comment}) == ()
+    (found,) = _found({"api.yaml": below % signed + b"    token: %s\n" % signed})
+    assert found.line == 7
 
 
 @pytest.mark.parametrize("kind", INNOCENT)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from closeout.gaps.external_secrets.inventory.examples import is_example
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.parsing import python
 
@@ -95,7 +96,10 @@ def in_bearer(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield every signed token that is written out."""
     for match in BEARER.finditer(content):
         start = content.rfind(b"\n", 0, match.start()) + 1
-        if _KNOWN_EXAMPLE not in match[0] and b"example" not in content[start : match.start()]:
+        is_shown = b"example" in content[start : match.start()] or is_example(
+            content, match.start()
+        )
+        if _KNOWN_EXAMPLE not in match[0] and not is_shown:
             yield "bearer token", _line(content, match.start())
 
 
