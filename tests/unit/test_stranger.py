@@ -116,6 +116,33 @@ def test_a_file_that_nobody_could_read_leaves_in_doubt_what_the_tree_has(
     assert "docker-compose.edge.yml" in rows["8.1"]["because"]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"models/a.sql": b"select 1\n", "dbt_project.yml": b"name: a\n"},
+        {
+            "package.json": b'{"dependencies": {"express": "4.19.2", "cors": "2.8.5"}}',
+            "src/app.js": b"const cors = require('cors');\nconst app = require('express')();\n"
+            b"app.use(cors());\napp.get('/a', (q, r) => r.send('b'));\napp.listen(1);\n",
+            "src/keys.js": b"module.exports = { secret: process.env.JWT_SECRET };\n",
+        },
+    ],
+)
+def test_what_reading_settles_is_settled_by_reading(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    """No static criterion waits for ever for the very command that has just judged it."""
+    space = space_for(tmp_path / "home", write_files(tmp_path / "tree", files))
+    fix.fix(space, GAPS)
+    rows = [
+        row
+        for row in _report(space)["criteria"]
+        if row["means"] == "static" and not row["id"].startswith("D.")
+    ]
+    assert rows
+    assert [row["id"] for row in rows if row["verdict"] == "UNPROVEN"] == []
+
+
 def test_every_criterion_applies_to_a_tree_with_every_subject() -> None:
     """Each subject is recognised by next to nothing; a tree of none has none of them."""
     assert _absent(EVERY_SUBJECT) == {}

@@ -137,6 +137,13 @@ RULES = (
         named=NAMED,
         reads=_SETTINGS,
     ),
-    Rule(id="no-wildcard", criterion="1.3", locate=_closed, named=NAMED, reads=_SETTINGS),
+    Rule(
+        id="no-wildcard",
+        criterion="1.3",
+        locate=_closed,
+        named=NAMED,
+        applies=lambda tree: has_services(tree) or is_orders_own(tree, NAMED),
+        reads=_SETTINGS,
+    ),
     Rule(id="express-no-wildcard", criterion="1.3", locate=_express, is_optional=True),
 )

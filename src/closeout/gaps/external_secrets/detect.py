@@ -216,7 +216,9 @@ def written_out(seen: Survey) -> Located:
         for item in literals(seen.tree, seen.named)
     ]
     examined = {place.path for item in seen.named for place in item.places}
-    return _located(examined | {item.path for item in places}, places)
+    examined |= {item.path for item in places}
+    # Where no file names a secret, each was asked whether it does.
+    return _located(examined or seen.tree.paths(), places)
 
 
 def examples(seen: Survey) -> Located:

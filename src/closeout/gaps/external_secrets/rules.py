@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from closeout.formats import unparsable
+from closeout.formats import compose, unparsable
 from closeout.gaps.external_secrets import detect
 from closeout.gaps.external_secrets.detect import Survey
 from closeout.gaps.external_secrets.inventory import unread_modules
@@ -28,9 +28,6 @@ _READ = (
 """What names secrets: one that cannot be read may hold any."""
 
 
-_EVERYWHERE = frozenset({"literals", "examples"})
-"""Rules about what is written out: those hold wherever a tree is deployed to."""
-
 SUBJECTS = (
     Subject(
         what="Kubernetes manifest or chart",
@@ -44,13 +41,21 @@ def _anywhere(_: Tree) -> bool:
     return True
 
 
+def _is_composed(tree: Tree) -> bool:
+    return bool(compose.files(tree))
+
+
+_APPLIES = {"literals": _anywhere, "examples": _is_composed}
+"""Rules about what is written out: those hold wherever a tree is deployed to."""
+
+
 def _rule(name: str, criterion: str, locate: Callable[[Survey], Located]) -> Rule:
     return Rule(
         id=f"external-secrets.{name}",
         criterion=criterion,
         locate=locate,
         excerpt=_NO_VALUE,
-        applies=_anywhere if name in _EVERYWHERE else is_clustered,
+        applies=_APPLIES.get(name, is_clustered),
         holds_secrets=name == "literals",
         reads=_READ if criterion == "10.3" else (),
     )
