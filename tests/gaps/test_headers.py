@@ -209,6 +209,23 @@ def test_derive_refuses_a_factory_that_returns_something_else() -> None:
     assert [(item.reason, item.line) for item in change.unresolved] == [(Reason.AMBIGUOUS, 4)]
 
 
+def test_two_factories_of_one_name_are_two_applications() -> None:
+    """What one of them returns without the headers is not covered by the other's."""
+    here = "cloud-layer/cloud-herd-service/app/main.py"
+    beside = "cloud-layer/cloud-herd-service/app/health.py"
+    files = {
+        here: b"from fastapi import FastAPI\ndef make():\n    app = FastAPI()\n    return app\n"
+        b"app = make()\n",
+        beside: b"from starlette.applications import Starlette\ndef make():\n"
+        b"    return Starlette()\n",
+        "cloud-layer/cloud-herd-service/requirements.txt": b"fastapi\n",
+    }
+    tree = MemoryTree(files)
+    after = fixed(tree, fix(tree))
+    assert (after.read(here) or b"").count(b"install_security_headers(app)") == 1
+    assert {str(item.path) for item in rules.findings(rules.checks(GAP, after))} == {beside}
+
+
 def test_detect_reports_a_service_that_does_not_parse() -> None:
     """A broken candidate is unresolved, never an exception and never edited."""
     tree = MemoryTree({MAIN: b"app = FastAPI(\n"})

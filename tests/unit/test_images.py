@@ -90,6 +90,22 @@ def test_image_of_another_folder_is_read_in_its_context() -> None:
     assert image.context == PurePosixPath()
 
 
+def test_image_of_a_part_gets_no_file_of_its_sibling() -> None:
+    """Two helpers of one name: each is copied for the code beside it alone."""
+    parts = ("svc/pages", "svc/links")
+    edits = []
+    for part in parts:
+        home = PurePosixPath(part)
+        edits += [
+            Edit(path=home / "main.py", before=b"\n", after=b"from .cors import A\n"),
+            Edit(path=home / "cors.py", before=None, after=b"A = 1\n"),
+        ]
+    recipe = b"FROM node AS pages\nWORKDIR /app\nCOPY pages/ .\nFROM python\nCOPY . /srv/\n"
+    files = {f"{part}/main.py": b"\n" for part in parts} | {"svc/Dockerfile": recipe}
+    (change,) = shipped(MemoryTree(files), [Changeset(name="svc", edits=tuple(edits))])
+    assert [edit for edit in change.edits if edit.path.name == "Dockerfile"] == []
+
+
 @pytest.mark.parametrize(
     ("lines", "home"),
     [

@@ -103,10 +103,19 @@ def shipped(tree: Tree, changesets: Iterable[Changeset]) -> Iterator[Changeset]:
         overlay = Overlay(tree, each.edits)
         held = overlay.edits
         for item in new:
-            users = [user for user in old if item.path.stem.encode() in user.after]
+            users = [user for user in old if _speaks_of_nearest(user, item, new)]
             for image in built:
                 _lay(overlay, image, item.path, [user.path for user in users])
         yield replace(each, edits=overlay.edits) if overlay.edits != held else each
+
+
+def _speaks_of_nearest(user: Edit, made: Edit, new: Iterable[Edit]) -> bool:
+    """Return whether `user` names `made`, and no other of its name is closer by."""
+    if made.path.stem.encode() not in user.after:
+        return False
+    alike = [item.path for item in new if item.path.stem == made.path.stem]
+    inside = [path for path in alike if user.path.is_relative_to(path.parent)]
+    return made.path == max(inside or [made.path], key=lambda path: len(path.parts))
 
 
 def _lay(

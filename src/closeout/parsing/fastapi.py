@@ -91,14 +91,17 @@ class FastApiService:
         held = self._holding(_APP_SIGNS)
         return frozenset(name for _, module in held for name in module.app_classes)
 
-    def received(self, app: AppCreation) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
-        """Return where modules take the application that `app`'s function creates, by a name."""
+    def received(
+        self, home: PurePosixPath, app: AppCreation
+    ) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
+        """Return where modules take what the function of `home` creates as `app`, by a name."""
         factory = app.scope.name if app.scope is not None else ""
         return tuple(
             (path, AppCreation(name=name, line=node.lineno, statement=node, scope=None))
             for path, module in self.modules.items()
             if factory and factory.encode() in module.content
-            for name, node in module.taken_from(factory)
+            for name, node, origin in module.taken_from(factory)
+            if (path == home if not origin else origin in {home.stem, home.parent.name})
         )
 
     @cached_property

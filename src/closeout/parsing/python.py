@@ -152,14 +152,17 @@ class Module:
             if (name := self.qualified(call.func)) in _APP_CLASSES or name.rsplit(".", 1)[-1] in own
         )
 
-    def taken_from(self, factory: str) -> Iterator[tuple[str, ast.stmt]]:
-        """Yield name and statement of every `name = factory(…)` at the top level."""
+    def taken_from(self, factory: str) -> Iterator[tuple[str, ast.stmt, str]]:
+        """Yield name and statement of every `name = factory(…)` at the top level.
+
+        The third is the module that the function comes from, empty for this one.
+        """
         for node in self.tree.body:
             call = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
             if isinstance(call, ast.Call):
-                name = self.qualified(call.func).rsplit(".", 1)[-1]
+                origin, _, name = self.qualified(call.func).rpartition(".")
                 if name == factory:
-                    yield _target(node, call), node
+                    yield _target(node, call), node, origin.rpartition(".")[2]
 
     @cached_property
     def cors_calls(self) -> tuple[CorsCall, ...]:

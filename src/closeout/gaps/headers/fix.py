@@ -65,7 +65,7 @@ def _places(
     service: FastApiService, item: Application
 ) -> list[tuple[PurePosixPath, tuple[Splice, ...]]]:
     """Return the splices that install the headers: where it is made, else where it is taken."""
-    for path, app in ((item.path, item.creation), *service.received(item.creation)):
+    for path, app in ((item.path, item.creation), *service.received(item.path, item.creation)):
         module = service.modules[path]
         found = before_serving(module, app, f"{_INSTALL}({app.name})") if app.name else ()
         if found:

@@ -55,7 +55,7 @@ def installed(service: FastApiService, path: PurePosixPath, app: AppCreation) ->
 
 
 def _layers(service: FastApiService, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
-    for home, known in ((path, app), *service.received(app)):
+    for home, known in ((path, app), *service.received(path, app)):
         module = service.modules[home]
         if known.name:
             yield from _called_layers(service, module, known)
