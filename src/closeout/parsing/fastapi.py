@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
-from closeout.fs.prefilter import holds, question
+from closeout.fs.prefilter import holds, holds_in_any_case, question
 from closeout.fs.tree import below, stands_in
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
@@ -73,6 +73,11 @@ class FastApiService:
 
     def _holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
         held = (path for path, content in self.sources.items() if holds(content, signs))
+        return self._parsed(held)
+
+    def mentioning(self, words: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+        """Yield the modules that hold one of `words`, written in lower case, in any case."""
+        held = (path for path, content in self.sources.items() if holds_in_any_case(content, words))
         return self._parsed(held)
 
     @cached_property

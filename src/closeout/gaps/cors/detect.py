@@ -24,6 +24,8 @@ NAMED = (
 )
 """The files that the order lists."""
 
+_WRITTEN = (b"cors_allowed_origins", b"access-control-allow-origin")
+"""What a module says that trusts origins by no middleware."""
 _STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
 _LONGEST_PATTERN = 300
 """Characters; a longer regular expression from a foreign tree is not tried."""
@@ -73,7 +75,7 @@ def open_policies(service: FastApiService) -> Iterator[Flawed]:
         else:
             if not _is_readable(service, path, call) or _is_untried(service, path, call):
                 yield Flawed(path=path, line=call.line, flaw=Flaw.UNREADABLE, call=call)
-    for path, module in service.modules.items():
+    for path, module in service.mentioning(_WRITTEN):
         for value in open_sockets(module):
             yield Flawed(path=path, line=value.lineno, flaw=Flaw.SOCKET, value=value)
         for line in open_headers(module):
@@ -137,9 +139,9 @@ def absent_policies(service: FastApiService) -> Iterator[Flawed]:
 
     A sibling without a policy is left alone: browsers then keep every other origin out.
     """
-    in_force = any(_is_in_force(service, call) for _, call in service.cors_calls)
-    for path, app in service.apps:
-        if path in NAMED and not in_force:
+    named = [(path, app) for path, app in service.apps if path in NAMED]
+    if named and not any(_is_in_force(service, call) for _, call in service.cors_calls):
+        for path, app in named:
             yield Flawed(path=path, line=app.line, flaw=Flaw.MISSING)
 
 

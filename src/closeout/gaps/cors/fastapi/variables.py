@@ -17,12 +17,8 @@ def configured_by(service: FastApiService) -> frozenset[str]:
 
     A settings class reads a field from its alias, else from its name behind the class's prefix.
     """
-    held = (module for module in service.modules.values() if VARIABLE.lower() in _lowered(module))
-    return frozenset(name for module in held for name in _read(module))
-
-
-def _lowered(module: Module) -> str:
-    return module.content.decode("utf-8", "replace").lower()
+    held = service.mentioning((VARIABLE.lower().encode(),))
+    return frozenset(name for _, module in held for name in _read(module))
 
 
 def _read(module: Module) -> Iterator[str]:
