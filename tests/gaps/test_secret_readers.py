@@ -241,7 +241,9 @@ def test_derive_completes_an_example_that_is_there() -> None:
         ".env.example": b"LEVEL=1\n",
     }
     assert not_interpolated(MemoryTree(files)) == [("docker-compose.dev.yml", "TAG")]
-    assert not_interpolated(_fixed(MemoryTree(files))) == []
+    fixed = _fixed(MemoryTree(files))
+    assert not_interpolated(fixed) == []
+    assert "# What docker-compose.dev.yml requires;" in _text(fixed, ".env.example")
 
 
 def test_derive_gives_a_servers_password_one_name_everywhere() -> None:

@@ -17,6 +17,7 @@ from closeout.resources import render
 
 ADVICE = "set it in .env"
 """What compose says of a variable that is required here and not set."""
+_USUAL = "docker-compose.yml"
 _OURS = f":?{ADVICE}}}".encode()
 _REQUIRED = re.compile(rb"(?<!\$)\$\{(\w+):?\?")
 _COMMENT = re.compile(rb"(?m)^[ \t]*#[^\n]*")
@@ -62,13 +63,17 @@ def completed(
     `changed` holds files as they will be; `stood_for` the values of variables, by folder.
     """
     wanted: dict[PurePosixPath, dict[str, str]] = {}
+    asked_by: dict[tuple[PurePosixPath, str], str] = {}
     ours = set()
     rewritten = (path for path in changed if compose.may_be_compose(path))
     for path in sorted({*compose.files(tree), *rewritten}):
         names = wanted.setdefault(path.parent, {})
         content = changed.get(path, tree.read(path) or b"")
         held = stood_for.get(path.parent, {})
-        names |= {name: held.get(name, "") for name in required_by(content)}
+        asked = required_by(content)
+        names |= {name: held.get(name, "") for name in asked}
+        for name in asked:
+            asked_by.setdefault((path.parent, name), path.name)
         ours |= {path.parent} if _OURS in content else set()
     for folder, names in sorted(wanted.items()):
         path = example_beside(tree, folder)
@@ -80,7 +85,10 @@ def completed(
         if not rows:
             continue
         ending = line_ending(content, len(content)) if content else b"\n"
-        text = render("compose/env.example.j2", {"variables": rows, "fresh": not content})
+        asking = {asked_by[folder, row["name"]] for row in rows}
+        told = _USUAL if _USUAL in asking else min(asking)
+        values = {"variables": rows, "fresh": not content, "asking": told}
+        text = render("compose/env.example.j2", values)
         start = b"" if not content or content.endswith(b"\n") else ending
         yield path, content + start + text.replace(b"\n", ending)
 
