@@ -172,6 +172,7 @@ def test_a_subject_in_doubt_is_there(path: str, content: bytes, criterion: str) 
     ("path", "content", "criterion"),
     [
         (".github/workflows/ci.yml", b"image: postgres:16\n", "9.1"),
+        ("macros/a.sql", b"{% macro postgres__cents(a) %}{{ a }}{% endmacro %}\n", "9.1"),
         ("package-lock.json", b'{"node_modules/pg": {"peer": "postgres"}}\n', "9.1"),
         (".github/workflows/closeout.yml", b"apt-get install mosquitto\n", "8.1"),
         ("catalog-info.yaml", b"apiVersion: backstage.io/v1alpha1\nkind: Component\n", "10.1"),

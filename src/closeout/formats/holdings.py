@@ -18,6 +18,8 @@ _OBJECT = re.compile(
     rb"|ExternalSecret|(?:Cluster)?SecretStore)\b"
 )
 _POSTGRES = (b"postgres", b"psycopg", b"asyncpg", b'"pg"', b"timescaledb", b"pgbouncer")
+_DIALECT = re.compile(rb"\bpostgres__\w+")
+"""A dbt macro's name for one dialect: the project may run on any."""
 _NAMING = (
     *(".yml", ".yaml", ".toml", ".json", ".txt", ".in", ".cfg", ".env", ".example", ".conf", ""),
     *(".py", ".ts", ".js", ".mjs", ".cjs", ".mts", ".cts", ".tf", ".tpl", ".sql", ".prisma", ".sh"),
@@ -34,9 +36,15 @@ def is_deployed_from(path: PurePosixPath) -> bool:
 _MANIFESTS = question(
     (".yml", ".yaml"), lambda content: matches(content, _OBJECT), is_deployed_from
 )
-_DATABASES = question(
-    _NAMING, lambda content: holds_in_any_case(content, _POSTGRES), is_deployed_from
-)
+
+
+def _speaks_to_postgres(content: bytes) -> bool:
+    if not holds_in_any_case(content, _POSTGRES):
+        return False
+    return holds_in_any_case(_DIALECT.sub(b"", content), _POSTGRES)
+
+
+_DATABASES = question(_NAMING, _speaks_to_postgres, is_deployed_from)
 
 
 def has_cluster(tree: Tree) -> bool:
