@@ -21,8 +21,8 @@ _PASSWORD = rb"""(?ix)
   | pass(?:word|wd|phrase)?\w*["']?\s*[:=\s]\s*["']?(?P<set>[^\s"',;]+)  # a setting, or SQL's word
 """
 _GIVEN = re.compile(_PASSWORD)
-_PROGRAMS = frozenset({".sh", ".ps1", ".py", ".js", ".ts", ".yml", ".yaml"})
-"""What reads variables, or is mended itself."""
+_PROGRAMS = frozenset({".sh", ".ps1", ".py", ".js", ".ts"})
+"""What reads variables, and is mended itself."""
 _LARGEST = 1_000_000
 """Bytes; a mounted file beyond is data and no configuration."""
 
