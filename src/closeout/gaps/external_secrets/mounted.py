@@ -21,8 +21,10 @@ _PASSWORD = rb"""(?ix)
   | pass(?:word|wd|phrase)?\w*["']?\s*[:=\s]\s*["']?(?P<set>[^\s"',;]+)  # a setting, or SQL's word
 """
 _GIVEN = re.compile(_PASSWORD)
-_PROGRAMS = frozenset({".sh", ".ps1", ".py", ".js", ".ts"})
-"""What reads variables, and is mended itself."""
+_SETTINGS = frozenset(
+    {".toml", ".conf", ".ini", ".cnf", ".cfg", ".sql", ".properties", ".hcl", ".acl"}
+)
+"""What a server reads as it stands: a program, or a folder of sources, reads variables."""
 _LARGEST = 1_000_000
 """Bytes; a mounted file beyond is data and no configuration."""
 
@@ -50,7 +52,7 @@ def _passwords(
 ) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield each password that a mounted file, or one below a mounted folder, gives."""
     for path in tree.paths() if sources else ():
-        if path.suffix in _PROGRAMS or sources.isdisjoint((path, *path.parents)):
+        if path.suffix not in _SETTINGS or sources.isdisjoint((path, *path.parents)):
             continue
         content = tree.read(path) or b""
         if len(content) > _LARGEST or b"\0" in content:
