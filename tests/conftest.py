@@ -13,7 +13,13 @@ _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 _SLOWEST_FIRST = (
     *("test_audit", "test_backup_faults", "test_dbt", "test_suites", "test_dbt_supplied"),
     *("test_negative_control", "test_hostile", "test_dbt_corpus", "test_words", "test_close_out"),
-    *("test_backup_drill", "test_cheats", "test_drift_typescript", "test_environments"),
+    *(
+        "test_backup_drill",
+        "test_cheats",
+        "test_drift_typescript",
+        "test_environments",
+        "test_pins",
+    ),
 )
 """Modules that took more than 50 seconds of a core each when they were measured."""
 _ENVIRONMENTS = {
