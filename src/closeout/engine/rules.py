@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.console import failures, redaction
 from closeout.engine.subjects import absent
+from closeout.fs.once import once
 from closeout.model import NO_CRITERION, Check, Finding, Gap, Place, Rule, Tree, Unresolved
 
 Detection = Mapping[str, tuple[Check, ...]]
@@ -68,6 +69,11 @@ def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 
     A rule that does not apply to the tree, or whose criterion does not, makes none either.
     """
+    return _checked(tree, gap)
+
+
+@once
+def _checked(tree: Tree, gap: Gap) -> tuple[Check, ...]:
     beside = absent(gap, tree)
     asked = [rule for rule in gap.rules if rule.criterion not in beside and rule.applies(tree)]
     if not asked:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.console import failures
 from closeout.errors import CloseoutError
 from closeout.formats.declarations import FILE, asked_gaps
+from closeout.fs.once import once
 from closeout.model import FileQuestion, Gap, Subject, Tree, Unresolved
 
 
@@ -83,12 +84,13 @@ def absent(gap: Gap, tree: Tree) -> Absent:
     return {
         number: absence
         for subject in gap.subjects
-        if (absence := _absence(subject, tree)) is not None
+        if (absence := _absence(tree, subject)) is not None
         for number in subject.criteria
     }
 
 
-def _absence(subject: Subject, tree: Tree) -> Absence | None:
+@once
+def _absence(tree: Tree, subject: Subject) -> Absence | None:
     asked = _Asked(tree)
     if subject.is_in(asked):
         return None

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
@@ -52,9 +53,12 @@ class ComposeMount:
     node: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ComposeService:
-    """One service of the compose file `path`, whose bytes are `content`; `start` is its key's."""
+    """One service of the compose file `path`, whose bytes are `content`; `start` is its key's.
+
+    While the file stays the same it is the same object, so what it found out is kept.
+    """
 
     path: PurePosixPath
     content: bytes
@@ -62,20 +66,20 @@ class ComposeService:
     start: int
     node: Node
 
-    @property
+    @cached_property
     def context(self) -> str:
         """Return what it says it is built from, empty where it says nothing."""
         build = self.node.get("build")
         held = build if build is None or build.kind is NodeKind.SCALAR else build.get("context")
         return held.text if held is not None else ""
 
-    @property
+    @cached_property
     def build(self) -> PurePosixPath | None:
         """Return the folder it is built from; None for an image and outside of the tree."""
         is_inside = self.context and not self.context.startswith("/")
         return inside(self.path.parent, f"./{self.context}") if is_inside else None
 
-    @property
+    @cached_property
     def recipe(self) -> PurePosixPath | None:
         """Return its Dockerfile; None where it is built from none of the tree."""
         named = self.node.get("build", "dockerfile")
@@ -90,7 +94,7 @@ class ComposeService:
             text for node in held if node is not None for text in (node.text, *node.scalars())
         )
 
-    @property
+    @cached_property
     def folder(self) -> PurePosixPath:
         """Return the folder it is built from, without one that of its name."""
         return self.build or self.path.parent / (self.context or self.name)
@@ -106,7 +110,7 @@ class ComposeService:
         """Return its `environment`."""
         return self.node.get("environment")
 
-    @property
+    @cached_property
     def env_files(self) -> tuple[PurePosixPath, ...]:
         """Return the files of the tree, there or not, that it takes variables from."""
         node = self.node.get("env_file")
@@ -118,7 +122,7 @@ class ComposeService:
         places = (inside(self.path.parent, f"./{text}") for text in texts if text[:1] != "/")
         return tuple(place for place in places if place is not None)
 
-    @property
+    @cached_property
     def variables(self) -> Mapping[str, str]:
         """Return the text of each variable that it sets or, empty, hands on."""
         found: dict[str, str] = {}
@@ -126,12 +130,12 @@ class ComposeService:
             found.setdefault(name, text)
         return found
 
-    @property
+    @cached_property
     def ports(self) -> tuple[Port, ...]:
         """Return the ports that it publishes where it says which."""
         return ports(self.node.get("ports"))
 
-    @property
+    @cached_property
     def mounts(self) -> tuple[ComposeMount, ...]:
         """Return its mounts."""
         return mounts(self.path, self.node.get("volumes"))
@@ -225,6 +229,7 @@ def read(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     )
 
 
+@lru_cache(maxsize=256)
 def services(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     """Return the services of a compose file; none where it is no YAML."""
     try:

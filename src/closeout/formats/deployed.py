@@ -16,6 +16,7 @@ from closeout.formats import compose, helm
 from closeout.formats.env_examples import EXAMPLES
 from closeout.formats.images import run_by
 from closeout.formats.manifests import documents_at
+from closeout.fs.once import once
 from closeout.fs.tree import below
 from closeout.model import Tree
 
@@ -53,6 +54,7 @@ class Deployed:
     """Why nothing starts with it, empty where something may."""
 
 
+@once
 def environments(tree: Tree, folder: PurePosixPath) -> tuple[Deployed, ...]:
     """Return every environment that the tree gives the service in `folder`, by file."""
     own = examples(tree, folder)

@@ -34,23 +34,20 @@ _LOCAL = re.compile(rb"https?://(?:localhost|127\.0\.0\.1)(?::\d+)?(?=[\s,;\"'\]
 _EXAMPLE = re.compile(r"\.?env(?:\.\w+)*")
 
 
+@once
 def local_origins(tree: Tree) -> tuple[str, ...]:
     """Return the origins of dev servers and published pages, and those that settings list.
 
     Those that closeout.toml names stand alone.
     """
-    return once(tree, _local_origins)
+    if said := names(tree).origins:
+        return said
+    return tuple(sorted({*_served(tree), *_listed(tree)}))
 
 
 def is_front_end(tree: Tree, folder: PurePosixPath) -> bool:
     """Return whether a folder's package is built into pages, which have no environment."""
     return bool(_ports(tree, folder / "package.json"))
-
-
-def _local_origins(tree: Tree) -> tuple[str, ...]:
-    if said := names(tree).origins:
-        return said
-    return tuple(sorted({*_served(tree), *_listed(tree)}))
 
 
 def _served(tree: Tree) -> Iterator[str]:

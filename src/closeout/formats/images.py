@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, dockerfile
+from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay, below
 from closeout.model import Changeset, Edit, Tree
@@ -25,6 +26,7 @@ class Image:
     context: PurePosixPath
 
 
+@once
 def images(tree: Tree) -> tuple[Image, ...]:
     """Return every image: in the context that compose gives it, else in the one that it fits."""
     found = {

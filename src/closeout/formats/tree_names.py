@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from closeout.formats import compose
 from closeout.formats.declarations import names
 from closeout.fs import json_reader
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 from closeout.parsing.yaml import YamlError, find
@@ -39,6 +40,7 @@ _WORKLOADS = question(
 _SHORTEST = 2
 
 
+@once
 def project(tree: Tree) -> str:
     """Return the word that names start with: the order's where the tree knows it, else its own.
 

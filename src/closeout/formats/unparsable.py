@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.fs.once import once
 from closeout.fs.prefilter import is_record
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import syntax, typescript
@@ -16,11 +17,13 @@ from closeout.parsing import syntax, typescript
 _YAML = frozenset({".yml", ".yaml"})
 
 
+@once
 def compose_files(tree: Tree) -> tuple[Unresolved, ...]:
     """Return the compose files that do not parse, with the line."""
     return among(tree, (path for path in tree.ending(_YAML) if compose.may_be_compose(path)))
 
 
+@once
 def chart_values(tree: Tree) -> tuple[Unresolved, ...]:
     """Return the values of charts that do not parse, with the line."""
     return among(tree, (path for path in tree.ending(_YAML) if path.name.startswith("values")))

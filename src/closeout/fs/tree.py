@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path, PurePosixPath
 
-from closeout.fs import prefilter
+from closeout.fs import prefilter, reading
 from closeout.fs.cache import Recall
 from closeout.fs.prefilter import Answers
+from closeout.fs.reading import Kept, Reading, State
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
 from closeout.fs.walk import Listing, walk
 from closeout.model import Edit, FileQuestion, Reason, Tree, Unresolved
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
+
+_serials = count(1)
 
 _GENERATED = frozenset({".crt", ".key"})
 
@@ -32,10 +35,7 @@ _SPARE = 8 * 1024 * 1024
 
 def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
     """Return the paths of the files below `folder`, sorted."""
-    parts, paths = folder.parts, tree.paths()
-    first = bisect_left(paths, parts, key=lambda path: path.parts)
-    end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
-    return list(paths[first:end])
+    return list(reading.below(tree, folder))
 
 
 def stands_in(tree: Tree, path: PurePosixPath) -> bool:
@@ -157,9 +157,8 @@ class Overlay:
         """Lay `edits` over `base`, later edits over earlier ones."""
         self.base = base
         self._edits: dict[PurePosixPath, Edit] = {}
-        self._listing: tuple[PurePosixPath, ...] | None = None
-        self.laid = 0
-        """How often an edit changed what the overlay shows."""
+        self._serial = 0
+        self._told: Kept[tuple[PurePosixPath, ...]] = Kept()
         for edit in edits:
             self.lay(edit)
 
@@ -171,8 +170,7 @@ class Overlay:
         if edit.before != now:
             message = f"stale edit of {edit.path}"
             raise ValueError(message)
-        self._listing = None
-        self.laid += 1
+        self._serial = next(_serials)
         original = self.base.read(edit.path)
         if original == edit.left:
             self._edits.pop(edit.path, None)
@@ -186,14 +184,18 @@ class Overlay:
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return every file's path, new ones included, sorted."""
-        if self._listing is None:
-            below = self._kept(self.base.paths())
-            new = {path for path, edit in self._edits.items() if not edit.removes} - set(below)
-            self._listing = _sorted((*below, *new)) if new else below
-        return self._listing
+        return self._told.get(self.state, None, self._paths)
+
+    def _paths(self) -> tuple[PurePosixPath, ...]:
+        below = self._kept(self.base.paths())
+        new = {path for path, edit in self._edits.items() if not edit.removes} - set(below)
+        return _sorted((*below, *new)) if new else below
 
     def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         """Return the paths with one of these suffixes, new ones included, sorted."""
+        return self._told.get(self.state, suffixes, lambda: self._ending(suffixes))
+
+    def _ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         below = self._kept(self.base.ending(suffixes))
         made = (path for path, edit in self._edits.items() if edit.before is None)
         new = [path for path in made if not suffixes or path.suffix in suffixes]
@@ -201,16 +203,22 @@ class Overlay:
 
     def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the files that meet the question with the edits, sorted."""
+        return self._told.get(self.state, question, lambda: self._candidates(question))
+
+    def _candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         below = self.base.candidates(question)
         if not self._edits:
             return below
         edits = self._edits.items()
-        met = [
-            path
-            for path, edit in edits
-            if not edit.removes and question.is_met_by(path, edit.after)
-        ]
+        after = ((path, edit.after) for path, edit in edits if not edit.removes)
+        met = [path for path, content in after if prefilter.is_met(question, path, content)]
         return _sorted((*(path for path in below if path not in self._edits), *met))
+
+    @property
+    def state(self) -> State:
+        """Return what is another one where an edit was laid, here or below."""
+        below = state(self.base)
+        return (self._serial, *below) if self._edits else below
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the edited bytes where there is an edit, else the base's."""
@@ -235,6 +243,13 @@ class Overlay:
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what the base could not read."""
         return self.base.unreadable()
+
+
+def state(tree: Tree) -> State:
+    """Return what is another one for each tree with other edits over the same one on disk."""
+    if isinstance(tree, Reading):
+        return state(tree.tree)
+    return tree.state if isinstance(tree, Overlay) else ()
 
 
 def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:

@@ -10,11 +10,12 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from closeout.parsing import python, python_tree, typescript
+from closeout.parsing import python, typescript
 from closeout.parsing.node_sources import SUFFIXES
 from closeout.parsing.python_settings import demanded_fields
 
@@ -28,6 +29,7 @@ _LACKING = re.compile(
     re.IGNORECASE,
 )
 """What is said of a variable that is not there; of a value that is wrong, other things are."""
+_ENVIRONMENTS = frozenset({"os.environ", "environ"})
 _STAGE = re.compile(r"production", re.IGNORECASE)
 _FUNCTIONS = frozenset(
     {"function_declaration", "function_expression", "arrow_function", "method_definition"}
@@ -43,6 +45,7 @@ class DemandedVariable:
     in_production: bool = False
 
 
+@lru_cache(maxsize=4096)
 def demanded(path: PurePosixPath, content: bytes) -> tuple[DemandedVariable, ...]:
     """Return what a Python, JavaScript or TypeScript source demands, each variable once."""
     if path.suffix == ".py" and (b"env" in content or b"BaseSettings" in content):
@@ -61,14 +64,15 @@ def demanded(path: PurePosixPath, content: bytes) -> tuple[DemandedVariable, ...
 
 def _by_python(content: bytes) -> Iterator[DemandedVariable]:
     try:
-        module = python_tree.parsed(content)
+        module = python.parse(content).tree
     except SyntaxError:
         return
     text = content.decode("utf-8", "replace")
+    may_be_staged = _STAGE.search(text) is not None
     waiting: list[tuple[ast.AST, bool]] = [(module, False)]
     while waiting:
         node, staged = waiting.pop()
-        if isinstance(node, ast.If) and _STAGE.search(ast.unparse(node.test)):
+        if isinstance(node, ast.If) and may_be_staged and _STAGE.search(ast.unparse(node.test)):
             staged = True
         if isinstance(node, ast.Raise) and node.exc is not None:
             said = (each for each in ast.walk(node.exc) if isinstance(each, ast.Constant))
@@ -77,9 +81,7 @@ def _by_python(content: bytes) -> Iterator[DemandedVariable]:
                     yield DemandedVariable(name=name, line=node.lineno, in_production=staged)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             key = node.slice
-            if ast.unparse(node.value) in {"os.environ", "environ"} and isinstance(
-                key, ast.Constant
-            ):
+            if isinstance(key, ast.Constant) and ast.unparse(node.value) in _ENVIRONMENTS:
                 yield DemandedVariable(name=str(key.value), line=node.lineno, in_production=staged)
         waiting += [(child, staged) for child in ast.iter_child_nodes(node)]
 

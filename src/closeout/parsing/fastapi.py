@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
 from closeout.fs.tree import below, stands_in
 from closeout.model import Reason, Tree, Unresolved
@@ -138,6 +139,7 @@ class FastApiService:
         )
 
 
+@once
 def services(tree: Tree) -> tuple[FastApiService, ...]:
     """Return the tree's services that create an application, set up CORS or cannot be read.
 

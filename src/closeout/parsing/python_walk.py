@@ -34,15 +34,21 @@ def nesting(tree: ast.AST) -> int:
     waiting = [(tree, 0)]
     while waiting:
         node, depth = waiting.pop()
-        deepest = max(deepest, depth)
+        if depth > deepest:  # noqa: PLR1730 - asked of every node; a call takes longer than the rest
+            deepest = depth
+        if isinstance(node, ast.Name | ast.Constant):
+            continue
+        below = depth if isinstance(node, ast.BinOp) else depth + 1
         for name in node._fields:
             value = getattr(node, name, None)
-            below = depth + (not isinstance(node, ast.BinOp))
-            waiting.extend(
-                (part, below if isinstance(part, ast.expr) else 0)
-                for part in (value if isinstance(value, list) else (value,))
-                if isinstance(part, ast.AST)
-            )
+            if isinstance(value, ast.AST):
+                waiting.append((value, below if isinstance(value, ast.expr) else 0))
+            elif isinstance(value, list):
+                waiting += [
+                    (part, below if isinstance(part, ast.expr) else 0)
+                    for part in value
+                    if isinstance(part, ast.AST)
+                ]
     return deepest
 
 

@@ -62,6 +62,7 @@ __all__ = [
     "find",
     "first_error",
     "identifiers",
+    "literal_of",
     "members",
     "parsed",
     "parts",
@@ -145,6 +146,11 @@ def _inside(outer: SourceRange, node: Node) -> SourceRange:
 
 def _code(node: Node) -> list[Node]:
     return [child for child in node.named_children if child.type != "comment"]
+
+
+def literal_of(node: Node) -> str | None:
+    """Return the text of a plain string literal, None for anything else."""
+    return string_value(place_of(node)) if node.type in _STRINGS else None
 
 
 def place_of(node: Node) -> SourceRange:

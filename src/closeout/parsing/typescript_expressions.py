@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from closeout.parsing.typescript import arguments, find, place_of, text_of
-from closeout.parsing.typescript_source import SourceRange, string_value
+from closeout.parsing.typescript import arguments, find, literal_of, place_of, text_of
+from closeout.parsing.typescript_source import SourceRange
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -45,7 +46,7 @@ def environment_defaults(root: Node) -> Iterator[tuple[str, str, SourceRange]]:
     for node in find(root, *_DEFAULTING):
         left = node.child_by_field_name("left")
         right = node.child_by_field_name("right") or node.child_by_field_name("alternative")
-        literal = None if right is None else string_value(place_of(peeled(right)))
+        literal = None if right is None else literal_of(peeled(right))
         if literal is None:
             continue
         name = _variable(node, left)
@@ -114,25 +115,32 @@ def source_of(node: Node) -> Node | None:
 
     For a name taken out of an object it is the pattern, whose text names the property.
     """
-    name = text_of(node)
-    around = node.parent
-    while around is not None:
-        for item in find(around, "pair_pattern", "variable_declarator"):
-            if item.start_byte >= node.start_byte:
-                break
-            found = _declared(item, name)
-            if found is not None:
+    above = [node]
+    while (around := above[-1].parent) is not None:
+        above.append(around)
+    before = [
+        (item, found)
+        for item, found in _declared(above[-1]).get(text_of(node), ())
+        if item.start_byte < node.start_byte
+    ]
+    for around in above[1:] if before else ():
+        for item, found in before:
+            if around.start_byte <= item.start_byte and item.end_byte <= around.end_byte:
                 return found
-        around = around.parent
     return None
 
 
-def _declared(item: Node, name: str) -> Node | None:
-    if item.type == "pair_pattern" and text_of(item.child_by_field_name("value")) == name:
-        return item
-    if item.type == "variable_declarator" and text_of(item.child_by_field_name("name")) == name:
-        return item.child_by_field_name("value")
-    return None
+@lru_cache(maxsize=512)
+def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
+    """Return by name where the file declares it, and as what, in the text's sequence."""
+    found: dict[str, list[tuple[Node, Node]]] = {}
+    for item in find(root, "pair_pattern", "variable_declarator"):
+        is_pattern = item.type == "pair_pattern"
+        name = item.child_by_field_name("value" if is_pattern else "name")
+        value = item if is_pattern else item.child_by_field_name("value")
+        if name is not None and value is not None:
+            found.setdefault(text_of(name), []).append((item, value))
+    return found
 
 
 def _inside(node: Node) -> Node | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.fs.tree import stands_in
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
@@ -26,6 +27,7 @@ _Fault = tuple[int, str, str]
 """Line, rule and message."""
 
 
+@once
 def cronjob(tree: Tree) -> Located:
     """Return the faults of the manifest that the order names, and of other backup CronJobs."""
     places: list[Place] = []

@@ -14,6 +14,7 @@ from closeout.gaps.cors.fastapi.sockets import open_sockets
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
+from closeout.parsing.python_walk import Scope, nodes
 
 NAMED = (
     PurePosixPath("edge-layer/edge-vision-inference/app/main.py"),
@@ -152,10 +153,15 @@ def _is_in_force(service: FastApiService, call: CorsCall) -> bool:
         node.name
         for module in service.modules.values()
         for node in module.nodes
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and call.scope in set(ast.walk(node))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_around(node, call.scope)
     ]
     return not service.called.isdisjoint(owners)
+
+
+def _is_around(outer: ast.AST, inner: Scope) -> bool:
+    """Return whether a function is another one or holds it; by their lines, most are told apart."""
+    first, last = getattr(outer, "lineno", 0), getattr(outer, "end_lineno", 0)
+    return first <= inner.lineno <= last and any(node is inner for node in nodes(outer))
 
 
 def _has_wildcard(strings: frozenset[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds_in_any_case, matches, question
 from closeout.model import Tree
 
@@ -41,6 +42,7 @@ _ANSWERED = re.compile(
 """Written by servers and proxies, never by a page."""
 
 
+@once
 def sent(tree: Tree, *, tenants: bool) -> tuple[str, ...]:
     """Return what a policy allows pages to send: the usual headers and those of this tree's.
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.formats.compose import base_files
 from closeout.formats.listed_services import is_orders_own, missing_services
+from closeout.fs.once import once
 from closeout.gaps.cors.detect import (
     NAMED,
     Flawed,
@@ -42,6 +43,7 @@ class Survey:
     unwired: tuple[Place, ...]
 
 
+@once
 def survey(tree: Tree) -> Survey:
     """Return every FastAPI and Express service of the tree, with the files that configure them."""
     found = services(tree)

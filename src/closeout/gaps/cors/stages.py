@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats.deployed import environments
+from closeout.fs.once import once
 from closeout.model import Tree
 
 USUAL = ("APP_ENV", "ENVIRONMENT", "NODE_ENV")
@@ -14,6 +15,7 @@ _NAME = re.compile(r"(?:^|_)(?:ENV|ENVIRONMENT|STAGE)$")
 _REAL = frozenset({"production", "prod", "staging"})
 
 
+@once
 def stage_variables(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
     """Return the usual variables, and those by which the tree calls the service's stage so."""
     told = {

@@ -10,6 +10,7 @@ from closeout.formats.front_ends import local_origins
 from closeout.formats.settings import Setting
 from closeout.formats.settings_delivery import Delivery
 from closeout.formats.tree_names import ORDERS_PROJECT, project
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.gaps.cors.page_headers import sent
@@ -41,6 +42,7 @@ def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]
     )
 
 
+@once
 def origins(tree: Tree) -> tuple[str, ...]:
     """Return the origins of the tree's own front ends; the order's are its own project's."""
     ours = _ORDERS_ORIGINS if project(tree) == ORDERS_PROJECT else ()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.formats.compose import may_be_compose
 from closeout.formats.manifests import Document, documents
 from closeout.formats.tree_names import dns_name, project
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds, question
 from closeout.gaps.external_secrets.chart_readers import OwnSecret, chart_reads, charts, own_secrets
 from closeout.gaps.external_secrets.placement import (
@@ -153,6 +155,7 @@ _MARKED = question(
 )
 
 
+@once
 def declared(tree: Tree) -> Declared:
     """Return what the manifests of `tree` declare; a manifest that does not parse is unresolved."""
     found: list[Found] = []
@@ -271,6 +274,7 @@ def chart(item: Found) -> tuple[str, str]:
     return item.text(*spec, "chart"), item.text(*spec, "version")
 
 
+@lru_cache(maxsize=4096)
 def _owner(name: str, services: frozenset[str]) -> str:
     called = {dns_name(item): item for item in services}
     owners = [item for item in called if name == item or name.startswith(f"{item}-")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from closeout.formats.listed_services import missing_services
+from closeout.fs.once import once
 from closeout.gaps.headers.detect import (
     NAMED,
     Application,
@@ -35,6 +36,7 @@ class Survey:
     missing: tuple[Unresolved, ...]
 
 
+@once
 def survey(tree: Tree) -> Survey:
     """Return every FastAPI application of the tree with what stands around it."""
     found = services(tree)

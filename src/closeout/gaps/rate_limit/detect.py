@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from closeout.formats import npm
 from closeout.formats.deployed import environments
+from closeout.fs.once import once
 from closeout.gaps.rate_limit.express.handlers import answers_too_many
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.mounts import Guard
@@ -97,6 +98,7 @@ _ASKED: Mapping[Demand, tuple[str, tuple[str, ...]]] = {
 """Where probes ask whether a demand is met, and which of them do."""
 
 
+@once
 def judge(tree: Tree, route: AuthRoute, demand: Demand) -> Judgement:
     """Return whether what guards `route` meets the demand wherever it runs, and why not."""
     passed = _passed(tree, route, {})

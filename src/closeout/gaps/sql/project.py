@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.fs.once import once
 from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
 from closeout.gaps.sql.columns import Columns
@@ -75,6 +76,7 @@ def has_projects(tree: Tree) -> bool:
     return named or bool(tree.candidates(_MODELS))
 
 
+@once
 def projects(tree: Tree) -> tuple[Project, ...]:
     """Return every dbt project of `tree`, installed packages left out."""
     return tuple(

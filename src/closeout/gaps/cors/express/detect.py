@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
 from closeout.gaps.cors.express.frameworks import SIGNS, open_lines
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
@@ -94,48 +95,61 @@ def has_servers(tree: Tree) -> bool:
 def look(tree: Tree) -> ExpressSurvey:
     """Return what the tree's Express services do with origins."""
     opened: dict[tuple[PurePosixPath, int], OpenedPlace] = {}
-    unresolved: list[Unresolved] = []
-    policies: list[PurePosixPath] = []
-    values = TypeScriptValues(tree)
-    examined = tree.candidates(_EXAMINED)
-    for path in tree.candidates(_OPEN):
-        content = tree.read(path) or b""
-        source = typescript.read(content)
-        calls = list(cors_calls(source))
-        by_hand = [
-            *_by_hand(values, path, source),
-            *(
-                OpenedPlace(path=path, line=line, opening=Opening.FRAMEWORK)
-                for line in open_lines(values, path, source)
-            ),
-        ]
-        if source.error_line is not None:
-            told = source.refusal or "does not parse"
-            unresolved.append(_left(path, source.error_line, Reason.UNPARSABLE, told))
-            continue
-        sockets = list(socket_policies(values, path, source))
-        policies += [path] if calls or sockets else []
-        for call, options in sockets:
-            opening, line = opening_of(values, options, values.members(options, "origin"))
-            if opening is not None:
-                place = OpenedPlace(
-                    path=options.path, line=line, opening=opening, call=call, options=options
-                )
-                opened.setdefault((options.path, options.place.start), place)
-        for call in calls:
-            judged = list(_judge(values, path, call))
-            places = [item for item in judged if isinstance(item, OpenedPlace)]
-            unresolved += [item for item in judged if isinstance(item, Unresolved)]
-            for place in places:
-                start = call.place.start if place.options is None else place.options.place.start
-                opened.setdefault((place.path, start), place)
-        for place in by_hand:
-            opened.setdefault((place.path, -place.line), place)
+    seen = {path: _policies(tree, path) for path in tree.candidates(_OPEN)}
+    for each in seen.values():
+        for start, place in each.opened:
+            opened.setdefault((place.path, start), place)
     return ExpressSurvey(
-        examined=examined,
+        examined=tree.candidates(_EXAMINED),
         opened=tuple(opened.values()),
-        unresolved=tuple(dict.fromkeys(unresolved)),
-        policies=tuple(policies),
+        unresolved=tuple(dict.fromkeys(item for each in seen.values() for item in each.unresolved)),
+        policies=tuple(path for path, each in seen.items() if each.has_calls),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Policies:
+    """What one file does with origins; each open place with what tells it from its neighbours."""
+
+    opened: tuple[tuple[int, OpenedPlace], ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+    has_calls: bool = False
+
+
+@once
+def _policies(tree: Tree, path: PurePosixPath) -> _Policies:
+    values, source = TypeScriptValues(tree), typescript.read(tree.read(path) or b"")
+    if source.error_line is not None:
+        told = source.refusal or "does not parse"
+        return _Policies(unresolved=(_left(path, source.error_line, Reason.UNPARSABLE, told),))
+    opened: list[tuple[int, OpenedPlace]] = []
+    unresolved: list[Unresolved] = []
+    sockets, calls = list(socket_policies(values, path, source)), list(cors_calls(source))
+    for call, options in sockets:
+        opening, line = opening_of(values, options, values.members(options, "origin"))
+        if opening is not None:
+            place = OpenedPlace(
+                path=options.path, line=line, opening=opening, call=call, options=options
+            )
+            opened.append((options.place.start, place))
+    for call in calls:
+        for item in _judge(values, path, call):
+            if isinstance(item, Unresolved):
+                unresolved.append(item)
+            else:
+                held = call if item.options is None else item.options
+                opened.append((held.place.start, item))
+    by_hand = [
+        *_by_hand(values, path, source),
+        *(
+            OpenedPlace(path=path, line=line, opening=Opening.FRAMEWORK)
+            for line in open_lines(values, path, source)
+        ),
+    ]
+    return _Policies(
+        opened=(*opened, *((-item.line, item) for item in by_hand)),
+        unresolved=tuple(unresolved),
+        has_calls=bool(calls or sockets),
     )
 
 

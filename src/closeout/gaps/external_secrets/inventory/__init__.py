@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
+from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
@@ -78,6 +79,7 @@ class SecretVariable:
         return all(place.is_development for place in self.places)
 
 
+@once
 def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
     """Return every secret variable of every service, sorted by service and name."""
     known = services(tree)

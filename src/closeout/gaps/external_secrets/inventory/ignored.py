@@ -25,8 +25,9 @@ def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
     @cache
     def is_ignored(path: PurePosixPath) -> bool:
         verdict = path != path.parent and is_ignored(path.parent)
-        for folder in reversed(path.parents):
-            below = path.relative_to(folder).as_posix()
+        parts = path.parts
+        for depth, folder in enumerate(reversed(path.parents)):
+            below = "/".join(parts[depth:]) if rules(folder) else ""
             for pattern, kept in rules(folder):
                 if pattern.fullmatch(below):
                     verdict = not kept

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
+from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable, pages
 from closeout.gaps.external_secrets.inventory.code import (
@@ -78,6 +80,7 @@ class Literal:
     form: LiteralForm
 
 
+@once
 def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, ...]:
     """Return every place of `tree` where a secret can be read, by path and line.
 
@@ -95,6 +98,7 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     return tuple(found[place] for place in sorted(found))
 
 
+@once
 def unread_manifests(tree: Tree) -> tuple[Unresolved, ...]:
     """Return the YAML that may hold secrets and does not parse; git-ignored files hold none."""
     is_ignored = ignoring(tree)
@@ -169,7 +173,12 @@ _QUESTIONS = (
 )
 
 
-def _in_file(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
+@lru_cache(maxsize=2048)
+def _in_file(path: PurePosixPath, content: bytes) -> tuple[Literal, ...]:
+    return tuple(_literals(path, content))
+
+
+def _literals(path: PurePosixPath, content: bytes) -> Iterator[Literal]:
     kept = shown(content) if path.suffix == ".py" else frozenset()
     if path.parts[:2] == _WORKFLOWS:
         kept = thrown_away(content)

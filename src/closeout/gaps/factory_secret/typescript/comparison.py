@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.parsing import typescript
-from closeout.parsing.typescript import arguments, text_of
+from closeout.parsing.typescript import arguments, literal_of, text_of
 from closeout.parsing.typescript_expressions import (
     default_of,
     name_of,
     peeled,
     source_of,
 )
-from closeout.parsing.typescript_source import SourceRange, string_value
+from closeout.parsing.typescript_source import SourceRange
 from closeout.parsing.typescript_values import TypeScriptValues
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COMPARING = ("binary_expression", "call_expression", "subscript_expression", "switch_statement")
 _EQUAL = frozenset({"===", "=="})
 _UNEQUAL = frozenset({"!==", "!="})
+_EQUALITY = _EQUAL | _UNEQUAL
 _LISTED = frozenset({"has", "includes", "indexOf", "test"})
 _ASKING = re.compile(r"equal|compare|match|same", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[['\"]\w+['\"]\])\s*(?:\|\||\?\?)")
@@ -78,11 +79,16 @@ class Compared:
         )
 
 
-def comparisons(values: TypeScriptValues, path: PurePosixPath, root: Node) -> Iterator[Compared]:
-    """Yield every value of a name that is held against a text known from the code."""
+def comparisons(
+    values: TypeScriptValues, path: PurePosixPath, root: Node, is_meant: Callable[[str], bool]
+) -> Iterator[Compared]:
+    """Yield every value of a name that is held against a text known from the code.
+
+    What is held against what is followed where one of the names `is_meant`; others may be left out.
+    """
     for node in typescript.find(root, *_COMPARING):
         if node.type == "binary_expression":
-            yield from _equality(values, path, node)
+            yield from _equality(values, path, node, is_meant)
         elif node.type == "switch_statement":
             yield from _cases(values, path, node)
         elif node.type == "call_expression":
@@ -91,10 +97,14 @@ def comparisons(values: TypeScriptValues, path: PurePosixPath, root: Node) -> It
             yield from _looked_up(node)
 
 
-def _equality(values: TypeScriptValues, path: PurePosixPath, node: Node) -> Iterator[Compared]:
+def _equality(
+    values: TypeScriptValues, path: PurePosixPath, node: Node, is_meant: Callable[[str], bool]
+) -> Iterator[Compared]:
     operator = text_of(node.child_by_field_name("operator"))
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-    if operator not in _EQUAL | _UNEQUAL or left is None or right is None:
+    if operator not in _EQUALITY or left is None or right is None:
+        return
+    if not (is_meant(_named(left)) or is_meant(_named(right))):
         return
     for value, other in ((left, right), (right, left)):
         literal = _literal(values, path, other)
@@ -189,26 +199,26 @@ def _texts(node: Node) -> Iterator[_Text]:
             yield _Text(text=text, node=value)
     elif value.type in {"array", "new_expression", "arguments"}:
         for child in typescript.find(value, "string", "template_string"):
-            literal = string_value(typescript.place_of(child))
+            literal = literal_of(child)
             if literal is not None:
                 yield _Text(text=literal, node=child)
     else:
-        literal = string_value(typescript.place_of(value))
+        literal = literal_of(value)
         if literal is not None:
             yield _Text(text=literal, node=value)
 
 
 def _literal(values: TypeScriptValues, path: PurePosixPath, node: Node) -> str | None:
     value = peeled(node)
-    literal = string_value(typescript.place_of(value))
+    literal = literal_of(value)
     if value.type == "binary_expression" and _ENVIRONMENT.match(text_of(value)):
         right = value.child_by_field_name("right")
-        return None if right is None else string_value(typescript.place_of(right))
+        return None if right is None else literal_of(right)
     if literal is not None or value.type not in {"identifier", "member_expression"}:
         return literal
     default = default_of(value)
     if default is not None:
-        return string_value(typescript.place_of(default))
+        return literal_of(default)
     return values.text(path, typescript.place_of(value))
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.formats.holdings import is_deployed_from
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
 from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
 from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
@@ -130,26 +131,22 @@ class Sources:
     broken: tuple[Unresolved, ...]
 
 
+@once
 def sources(tree: Tree) -> Sources:
     """Return what the tree's TypeScript says about secrets."""
-    values = TypeScriptValues(tree)
-    found: list[HardcodedSecret] = []
-    readers: list[PurePosixPath] = []
-    broken: list[Unresolved] = []
     examined = tree.candidates(_SECRETIVE)
-    for path in examined:
-        content = tree.read(path) or b""
-        source = typescript.read(content)
-        if source.refusal or (source.error_line is not None and _is_about_the_factory(content)):
-            broken.append(_unparsable(path, source))
-        found += _secrets(values, path, content, source)
-        if f"process.env.{VARIABLE}".encode() in content:
-            readers.append(path)
+    contents = {path: tree.read(path) or b"" for path in examined}
+    reading = f"process.env.{VARIABLE}".encode()
     return Sources(
-        secrets=tuple(found),
+        secrets=tuple(item for path in examined for item in _secrets(tree, path)),
         examined=examined,
-        readers=tuple(readers),
-        broken=tuple(broken),
+        readers=tuple(path for path, content in contents.items() if reading in content),
+        broken=tuple(
+            _unparsable(path, source)
+            for path, content in contents.items()
+            if (source := typescript.read(content)).refusal
+            or (source.error_line is not None and _is_about_the_factory(content))
+        ),
     )
 
 
@@ -157,13 +154,14 @@ def _is_about_the_factory(content: bytes) -> bool:
     return b"claimCode" in content or b"FACTORY" in content
 
 
-def _secrets(
-    values: TypeScriptValues,
-    path: PurePosixPath,
-    content: bytes,
-    source: typescript.TypeScriptSource,
-) -> list[HardcodedSecret]:
-    root = typescript.parsed(content)
+@once
+def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
+    content = tree.read(path) or b""
+    values, source, root = (
+        TypeScriptValues(tree),
+        typescript.read(content),
+        typescript.parsed(content),
+    )
     compared = [
         HardcodedSecret(
             path=path,
@@ -174,14 +172,16 @@ def _secrets(
             compared=item,
             comparison=item.equality,
         )
-        for item in comparisons(values, path, root)
+        for item in comparisons(values, path, root, _may_be_secret)
         if _is_secret(item.name, item.literal) and not is_mock(item.node)
     ]
     defaults = [
         HardcodedSecret(
             path=path, kind=SecretKind.FALLBACK, name=name, literal=literal, place=place
         )
-        for name, literal, place in environment_defaults(root)
+        for name, literal, place in (
+            environment_defaults(root) if b"process.env" in content else ()
+        )
         if _SECRET_TAIL.search(name) and literal
     ]
     constants = [
@@ -210,12 +210,16 @@ def _secrets(
         for item in source.fallbacks
         if _SECRET_TAIL.search(item.variable) and item.literal
     ]
-    return [*compared, *constants, *fallbacks, *defaults]
+    return (*compared, *constants, *fallbacks, *defaults)
+
+
+def _may_be_secret(name: str) -> bool:
+    return _SECRET_TAIL.search(name) is not None
 
 
 def _is_secret(name: str, literal: str) -> bool:
     return (
-        _SECRET_TAIL.search(name) is not None
+        _may_be_secret(name)
         and not _VERDICT.match(name)
         and len(literal) >= _SHORTEST
         and not _WORD.match(literal)

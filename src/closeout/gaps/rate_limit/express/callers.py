@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from closeout.formats import compose, npm
 from closeout.formats.deployed import environments
+from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.fs.text_edit import Splice
 from closeout.gaps.rate_limit.express.handlers import function, spelled_out
@@ -69,6 +70,7 @@ def unforwarded(item: Caller) -> Unresolved:
     )
 
 
+@once
 def callers(tree: Tree, routes: Sequence[AuthRoute]) -> tuple[Caller, ...]:
     """Return what hands sign-ins and renewals on to the services of `routes`."""
     found = [item for route in routes if (item := _by_handler(tree, route, routes)) is not None]

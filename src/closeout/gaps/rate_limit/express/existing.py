@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.once import once
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
 from closeout.gaps.rate_limit.express.limiters import LIBRARY, factories
@@ -38,6 +39,7 @@ class UnusedLimiter:
     name: str
 
 
+@once
 def unused_limiter(tree: Tree, service: PurePosixPath) -> UnusedLimiter | None:
     """Return the limiter that the service's own code exports for sign-ins and never uses."""
     sources = [path for path in below(tree, service) if is_source(path)]

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
+from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
 from closeout.fs.text_edit import line_start
 from closeout.gaps.rate_limit.express.frameworks import unlimited
@@ -111,6 +112,7 @@ def endpoint_of(path: str) -> str:
     return "" if found is None else "login" if found["login"] else "refresh"
 
 
+@once
 def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ...]]:
     """Return every auth route of the tree's Express routers, and what hides one.
 

@@ -1,0 +1,133 @@
+"""Take note of what a tree is asked, so that an answer can say what it rests on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Generic, TypeVar
+
+from closeout.model import FileQuestion, Tree, Unresolved
+
+Asked = Callable[[Tree, Any], Any]
+Seen = dict[tuple[Asked, Hashable], Any]
+"""What a tree said, by what it was asked."""
+
+
+State = tuple[int, ...]
+"""Another one for each tree with other edits over the same one on disk."""
+Answer = TypeVar("Answer")
+
+
+class Kept(Generic[Answer]):
+    """Answers that hold in one state of a tree."""
+
+    def __init__(self) -> None:
+        """Hold none yet."""
+        self._state: State | None = None
+        self._answers: dict[Hashable, Answer] = {}
+
+    def get(self, state: State, asked: Hashable, make: Callable[[], Answer]) -> Answer:
+        """Return the answer that holds in `state`, made where there is none."""
+        if self._state != state:
+            self._state, self._answers = state, {}
+        if asked not in self._answers:
+            self._answers[asked] = make()
+        return self._answers[asked]
+
+
+class Reading:
+    """A tree that keeps what it says."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Ask `tree`, which does not keep it."""
+        self.tree = tree
+        self.seen: Seen = {}
+
+    def ask(self, how: Asked, about: Hashable) -> Any:  # noqa: ANN401 - whatever is asked
+        """Return what the tree says, and keep it."""
+        said = self.seen[how, about] = how(self.tree, about)
+        return said
+
+    def paths(self) -> tuple[PurePosixPath, ...]:
+        """Return the tree's paths."""
+        found: tuple[PurePosixPath, ...] = self.ask(_paths, None)
+        return found
+
+    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+        """Return the tree's paths with one of these suffixes."""
+        found: tuple[PurePosixPath, ...] = self.ask(_ending, suffixes)
+        return found
+
+    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
+        """Return the paths of the tree's files that meet the question."""
+        found: tuple[PurePosixPath, ...] = self.ask(_candidates, question)
+        return found
+
+    def read(self, path: PurePosixPath | str) -> bytes | None:
+        """Return the file's bytes."""
+        content: bytes | None = self.ask(_read, path)
+        return content
+
+    def sha256(self, path: PurePosixPath) -> bytes:
+        """Return the SHA-256 of the file's bytes."""
+        found: bytes = self.ask(_sha256, path)
+        return found
+
+    def mode(self, path: PurePosixPath | str) -> int:
+        """Return the file's permission bits."""
+        found: int = self.ask(_mode, path)
+        return found
+
+    def unreadable(self) -> tuple[Unresolved, ...]:
+        """Return what the tree could not read so far."""
+        found: tuple[Unresolved, ...] = self.ask(_unreadable, None)
+        return found
+
+
+def holds(tree: Tree, seen: Mapping[tuple[Asked, Hashable], Any]) -> bool:
+    """Return whether `tree` says all that was `seen`."""
+    for (how, about), said in seen.items():
+        now = how(tree, about)
+        if now is not said and now != said:
+            return False
+    return True
+
+
+def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
+    """Return the paths of the files below `folder`, sorted; of a tree that keeps it, no more."""
+    if isinstance(tree, Reading):
+        found: tuple[PurePosixPath, ...] = tree.ask(below, folder)
+        return found
+    parts, paths = folder.parts, tree.paths()
+    first = bisect_left(paths, parts, key=lambda path: path.parts)
+    end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
+    return paths[first:end]
+
+
+def _paths(tree: Tree, _: None) -> tuple[PurePosixPath, ...]:
+    return tree.paths()
+
+
+def _ending(tree: Tree, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+    return tree.ending(suffixes)
+
+
+def _candidates(tree: Tree, question: FileQuestion) -> tuple[PurePosixPath, ...]:
+    return tree.candidates(question)
+
+
+def _read(tree: Tree, path: PurePosixPath | str) -> bytes | None:
+    return tree.read(path)
+
+
+def _sha256(tree: Tree, path: PurePosixPath) -> bytes:
+    return tree.sha256(path)
+
+
+def _mode(tree: Tree, path: PurePosixPath | str) -> int:
+    return tree.mode(path)
+
+
+def _unreadable(tree: Tree, _: None) -> tuple[Unresolved, ...]:
+    return tree.unreadable()
