@@ -59,7 +59,7 @@ def test_interrupt_while_a_command_is_loaded_is_no_traceback(tmp_path: Path, mod
 
 def test_interrupt_while_tasks_are_loaded_is_no_traceback(tmp_path: Path) -> None:
     """Invoke would end with 1."""
-    write_files(tmp_path / "stops", {"jinja2.py": STOPS})
+    write_files(tmp_path / "stops", {"markupsafe.py": STOPS})
     argv = [PROGRAMS / "invoke", "--search-root", HOME, "detect.all", "--root", tmp_path]
     done = _ended(argv, tmp_path, tmp_path / "stops")
     assert done.returncode == ExitCode.INTERRUPTED, done.stderr

@@ -36,6 +36,12 @@ class PreparedSet:
     patches: tuple[Patch, ...]
     withheld: tuple[Unresolved, ...]
 
+    @property
+    def digest(self) -> str:
+        """Return what tells this set from another one."""
+        parts = (*(item.sha256 for item in self.patches), repr(self.withheld))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
     def without(self, refused: tuple[Unresolved, ...]) -> PreparedSet:
         """Return the set with what is `refused` withheld as well, and no patch of its files."""
         paths = {item.path for item in refused}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.console import failures
-from closeout.engine import rules
+from closeout.engine import recalled, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.engine.subjects import absent
 from closeout.errors import CloseoutError
@@ -41,7 +41,12 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
     if stopped := rules.stops(checks, ()):
         return Proposal(gap=gap.slug, edits=(), unresolved=stopped)
     try:
-        return _proposed(gap, tree, checks, prepared)
+        return recalled.proposal(
+            tree,
+            gap,
+            f"{prepared.digest} {checks!r}",
+            lambda seen: _proposed(gap, seen, checks, prepared),
+        )
     except Exception as error:  # noqa: BLE001 - a bug stays in its gap
         failure = failures.of_gap(f"{gap.slug}: fix", error)
         return Proposal(gap=gap.slug, edits=(), unresolved=(failure,))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.console import failures, redaction
+from closeout.engine import recalled
 from closeout.engine.subjects import absent
 from closeout.fs.once import once
 from closeout.model import NO_CRITERION, Check, Finding, Gap, Place, Rule, Tree, Unresolved
@@ -69,7 +70,7 @@ def checks(gap: Gap, tree: Tree) -> tuple[Check, ...]:
 
     A rule that does not apply to the tree, or whose criterion does not, makes none either.
     """
-    return _checked(tree, gap)
+    return recalled.checks(tree, gap, lambda seen: _checked(seen, gap))
 
 
 @once

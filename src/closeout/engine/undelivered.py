@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 
+from closeout.engine import recalled
 from closeout.formats import deployed
 from closeout.formats.deployed import Deployed
 from closeout.fs.tree import below
@@ -25,12 +27,15 @@ def stopping(
     """
     found: dict[str, tuple[Unresolved, ...]] = {}
     for proposal in proposals:
-        refused = [
-            item for edit in proposal.edits for item in _stopping(edit, proposal, before, after)
-        ]
+        refused = recalled.refusals((before, after), proposal, partial(_refusals, proposal))
         if refused:
-            found[proposal.gap] = tuple(dict.fromkeys(refused))
+            found[proposal.gap] = refused
     return found
+
+
+def _refusals(proposal: Proposal, before: Tree, after: Tree) -> tuple[Unresolved, ...]:
+    refused = (item for edit in proposal.edits for item in _stopping(edit, proposal, before, after))
+    return tuple(dict.fromkeys(refused))
 
 
 def _stopping(edit: Edit, proposal: Proposal, before: Tree, after: Tree) -> Iterator[Unresolved]:

@@ -1,7 +1,8 @@
 """Recall, from one run to the next, the answers about files that did not change in between.
 
 Only answers are kept, no content. An entry counts while size, times and inode of its file are the
-same and the code that asks is the same; everything that cannot be trusted is asked again.
+same and the code that asks is the same; everything that cannot be trusted is asked again. An answer
+about a tree as a whole counts while all that it rests on has the digest that it had.
 
 The answers about a tree are one file in CLOSEOUT_CACHE, else in the user's own folder for such
 things; whoever only looks reads it and never writes it.
@@ -10,7 +11,6 @@ things; whoever only looks reads it and never writes it.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import sys
@@ -21,10 +21,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from closeout.fs import codec, prefilter, writer
+import msgspec
 
-_Entry = tuple[int, int, int, int, int, int]
-"""Size, mtime, ctime, inode and device of a file, then its answers."""
+from closeout.fs import codec, prefilter, writer
+from closeout.resources import BUNDLE
+
+_Signature = tuple[int, int, int, int, int]
+"""Size, mtime, ctime, inode and device of a file."""
+_Entry = tuple[int, int, int, int, int, int, str]
+"""A file's signature, then the answers about it and the digest of its bytes."""
+Told = tuple[tuple[tuple[str, str, str], ...], msgspec.Raw]
+"""What an answer about a tree rests on, and the answer as JSON."""
+
+_MOST_TOLD = 4
+"""Answers to one question that are kept: before a fix, after it, and of another branch."""
 
 _SETTLED = 2_000_000_000
 """Nanoseconds; a file that changed later than this before it was read may change again unseen."""
@@ -36,6 +46,7 @@ _MOST_TREES = 16
 """Of more trees than these, the one that was looked at least recently is forgotten."""
 
 _SUFFIX = ".answers"
+_PACKAGE = Path(__file__).parents[1]
 
 
 def place_of(root: Path) -> Path | None:
@@ -62,6 +73,7 @@ class _Kept:
     asked_by: list[str]
     root: str
     files: dict[str, _Entry]
+    told: dict[str, list[Told]]
 
 
 class Recall:
@@ -71,39 +83,66 @@ class Recall:
         """Take up what `place` holds about the tree at `root`; nothing where that is unusable."""
         self._place = place
         self._root = str(root)
-        self._askers: tuple[str, ...] = ()
+        self._asked = 0
         self._before: Mapping[str, _Entry] = {}
         self._now: dict[str, _Entry] = {}
+        self._told: dict[str, list[Told]] = {}
+        self._is_told_anew = False
 
-    def answers(self, path: PurePosixPath) -> int | None:
-        """Return the answers about a file that is as it was, else None."""
-        if self._askers != prefilter.askers():
-            self._askers = prefilter.askers()
-            self._before, self._now = _loaded(self._place, self._root), {}
-        text = str(path)
-        known = self._before.get(text)
-        if known is None or known[:5] != self._signature(text):
-            return None
-        self._now[text] = known
-        return known[5]
+    def known(self, text: str) -> tuple[int, str] | None:
+        """Return the answers about a file that is as it was, and its digest; else None."""
+        self._take_up()
+        known = self._now.get(text)
+        if known is None:
+            known = self._before.get(text)
+            if known is None or known[:5] != self._signature(text):
+                return None
+            self._now[text] = known
+        return known[5], known[6]
 
-    def asking(self, path: PurePosixPath) -> _Entry | None:
-        """Return the entry for a file that is about to be read, None for one in motion."""
+    def _take_up(self) -> None:
+        if self._asked != prefilter.asked():
+            self._asked = prefilter.asked()
+            kept = _loaded(self._place, self._root)
+            self._before, self._now = kept.files if kept else {}, {}
+            self._told = kept.told if kept else {}
+
+    def told(self, question: str) -> tuple[Told, ...]:
+        """Return the answers to a question about the tree, the last one first."""
+        self._take_up()
+        return tuple(self._told.get(question, ()))
+
+    def tell(self, question: str, answer: Told) -> None:
+        """Take note of an answer, before those that are known."""
+        self._told[question] = [answer, *self._told.get(question, ())][:_MOST_TOLD]
+        self._is_told_anew = True
+
+    def used(self, question: str, answer: Told) -> None:
+        """Put a known answer before the others to the question."""
+        known = self._told[question]
+        if known[0] is not answer:
+            known.remove(answer)
+            self.tell(question, answer)
+
+    def asking(self, path: PurePosixPath) -> _Signature | None:
+        """Return the signature of a file that is about to be read, None for one in motion."""
         signature = self._signature(str(path))
         if signature is None or max(signature[1:3]) > time.time_ns() - _SETTLED:
             return None
-        return (*signature, 0)
+        return signature
 
-    def learn(self, path: PurePosixPath, entry: _Entry, answers: int) -> None:
-        """Take note of the answers about a file that was as `entry` says before it was read."""
-        self._now[str(path)] = (*entry[:5], answers)
+    def learn(
+        self, path: PurePosixPath, signature: _Signature, answers: int, content: bytes
+    ) -> None:
+        """Take note of the answers about a file that was as `signature` says before it was read."""
+        self._now[str(path)] = (*signature, answers, hashlib.sha256(content).hexdigest())
 
     def keep(self) -> None:
         """Write the answers down for the next run, where that is possible."""
-        if self._now == self._before:
+        if self._now == self._before and not self._is_told_anew:
             return
-        made = {"asked_by": _asker(), "root": self._root, "files": self._now}
-        body = json.dumps(made, separators=(",", ":")).encode()
+        made = _Kept(asked_by=_asker(), root=self._root, files=self._now, told=self._told)
+        body = msgspec.json.encode(made)
         content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
         if len(content) <= _MOST_BYTES:
             with suppress(OSError):  # the next run asks again
@@ -111,7 +150,7 @@ class Recall:
                 writer.durable_write(self._place, content, 0o600)
                 _forget_beyond(self._place.parent)
 
-    def _signature(self, path: str) -> tuple[int, int, int, int, int] | None:
+    def _signature(self, path: str) -> _Signature | None:
         try:
             seen = os.lstat(f"{self._root}/{path}")
         except OSError:
@@ -119,15 +158,15 @@ class Recall:
         return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev)
 
 
-def _loaded(place: Path, root: str) -> Mapping[str, _Entry]:
+def _loaded(place: Path, root: str) -> _Kept | None:
     try:
         digest, _, body = _trusted(place).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
-            return {}
+            return None
         kept = codec.decode(_Kept, body)
     except (OSError, ValueError):
-        return {}
-    return kept.files if (kept.asked_by, kept.root) == (_asker(), root) else {}
+        return None
+    return kept if (kept.asked_by, kept.root) == (_asker(), root) else None
 
 
 def _forget_beyond(folder: Path) -> None:
@@ -153,8 +192,15 @@ def _asker() -> list[str]:
 
 @cache
 def _ourselves() -> str:
-    """Return a digest of all code that may have a part in an answer."""
+    """Return a digest of all that may have a part in an answer: code, texts, and packages."""
     total = hashlib.sha256(sys.version.encode())
-    for module in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for module in sorted(_PACKAGE.rglob("*.py")):
         total.update(module.read_bytes())
+    others = [path for path in _PACKAGE.rglob("*") if path.suffix not in {".py", ".pyc"}]
+    for part in ("patches", "templates", "suites", "scripts", "requirements"):
+        others += (BUNDLE / part).rglob("*")
+    others.append(Path(msgspec.__file__).parents[1])  # what is installed beside it
+    for path in sorted(others):
+        seen = path.stat()
+        total.update(f"{path}\0{seen.st_size}\0{seen.st_mtime_ns}\0".encode())
     return total.hexdigest()

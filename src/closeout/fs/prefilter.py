@@ -39,6 +39,11 @@ def question(
     return made
 
 
+def numbered(number: int) -> FileQuestion:
+    """Return the question whose bit has this number."""
+    return _questions[number]
+
+
 def asked() -> int:
     """Return the bits of all questions there are so far."""
     return (1 << len(_questions)) - 1
@@ -79,8 +84,8 @@ def is_met(question: FileQuestion, path: PurePosixPath, content: bytes) -> bool:
 class Answers:
     """The answers about one tree's files, each asked for once."""
 
-    def __init__(self, ask: Callable[[PurePosixPath, Sequence[FileQuestion]], int]) -> None:
-        """Get the bits of a file from `ask`, which is given the questions that concern it."""
+    def __init__(self, ask: Callable[[PurePosixPath], int]) -> None:
+        """Get the bits of a file from `ask`."""
         self._ask = ask
         self._asked = 0
         self._known: dict[PurePosixPath, int] = {}
@@ -101,8 +106,7 @@ class Answers:
     def _of(self, path: PurePosixPath) -> int:
         met = self._known.get(path)
         if met is None:
-            questions = about(path)
-            met = self._known[path] = self._ask(path, questions) if questions else 0
+            met = self._known[path] = self._ask(path)
         return met
 
 

@@ -51,37 +51,37 @@ class Reading:
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return the tree's paths."""
-        found: tuple[PurePosixPath, ...] = self.ask(_paths, None)
+        found: tuple[PurePosixPath, ...] = self.ask(said_paths, None)
         return found
 
     def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         """Return the tree's paths with one of these suffixes."""
-        found: tuple[PurePosixPath, ...] = self.ask(_ending, suffixes)
+        found: tuple[PurePosixPath, ...] = self.ask(said_ending, suffixes)
         return found
 
     def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the tree's files that meet the question."""
-        found: tuple[PurePosixPath, ...] = self.ask(_candidates, question)
+        found: tuple[PurePosixPath, ...] = self.ask(said_candidates, question)
         return found
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes."""
-        content: bytes | None = self.ask(_read, path)
+        content: bytes | None = self.ask(said_read, path)
         return content
 
     def sha256(self, path: PurePosixPath) -> bytes:
         """Return the SHA-256 of the file's bytes."""
-        found: bytes = self.ask(_sha256, path)
+        found: bytes = self.ask(said_sha256, path)
         return found
 
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the file's permission bits."""
-        found: int = self.ask(_mode, path)
+        found: int = self.ask(said_mode, path)
         return found
 
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what the tree could not read so far."""
-        found: tuple[Unresolved, ...] = self.ask(_unreadable, None)
+        found: tuple[Unresolved, ...] = self.ask(said_unreadable, None)
         return found
 
 
@@ -105,29 +105,36 @@ def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
     return paths[first:end]
 
 
-def _paths(tree: Tree, _: None) -> tuple[PurePosixPath, ...]:
+def said_paths(tree: Tree, _: None) -> tuple[PurePosixPath, ...]:
+    """Ask for all paths."""
     return tree.paths()
 
 
-def _ending(tree: Tree, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+def said_ending(tree: Tree, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
+    """Ask for paths by suffix."""
     return tree.ending(suffixes)
 
 
-def _candidates(tree: Tree, question: FileQuestion) -> tuple[PurePosixPath, ...]:
+def said_candidates(tree: Tree, question: FileQuestion) -> tuple[PurePosixPath, ...]:
+    """Ask for the files that meet a question."""
     return tree.candidates(question)
 
 
-def _read(tree: Tree, path: PurePosixPath | str) -> bytes | None:
+def said_read(tree: Tree, path: PurePosixPath | str) -> bytes | None:
+    """Ask for a file's bytes."""
     return tree.read(path)
 
 
-def _sha256(tree: Tree, path: PurePosixPath) -> bytes:
+def said_sha256(tree: Tree, path: PurePosixPath) -> bytes:
+    """Ask for the digest of a file's bytes."""
     return tree.sha256(path)
 
 
-def _mode(tree: Tree, path: PurePosixPath | str) -> int:
+def said_mode(tree: Tree, path: PurePosixPath | str) -> int:
+    """Ask for a file's permission bits."""
     return tree.mode(path)
 
 
-def _unreadable(tree: Tree, _: None) -> tuple[Unresolved, ...]:
+def said_unreadable(tree: Tree, _: None) -> tuple[Unresolved, ...]:
+    """Ask what could not be read."""
     return tree.unreadable()

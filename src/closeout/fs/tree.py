@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from itertools import count
@@ -52,9 +52,10 @@ class DiskTree:
         `kept` is a file of ours with what an earlier run learnt about it.
         """
         self.root = checked_root(root)
-        self._recall = Recall(kept, self.root) if kept else None
+        self.recall = Recall(kept, self.root) if kept else None
         self._bytes: dict[PurePosixPath, bytes | None] = {}
         self._digests: dict[PurePosixPath, bytes] = {}
+        self._contents: dict[str, str] = {}
         self._unreadable: dict[PurePosixPath, Unresolved] = {}
         self._answers = Answers(self._ask)
         self._spare = _SPARE
@@ -78,34 +79,36 @@ class DiskTree:
         """Return the paths of the files that meet the question; a file is read once for all."""
         return self._answers.candidates(question, self.ending(question.suffixes))
 
-    def _ask(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
-        met = self._answered(path, questions)
+    def _ask(self, path: PurePosixPath) -> int:
+        met = self._answered(path)
         if met & prefilter.RECORDED.bit:
             self._refuse(path, prefilter.RECORD)
         elif met & prefilter.ILLEGIBLE.bit:
             self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
         return met
 
-    def _answered(self, path: PurePosixPath, questions: Sequence[FileQuestion]) -> int:
-        known = path in self._bytes
-        recalled = self._recall.answers(path) if self._recall else None
+    def _answered(self, path: PurePosixPath) -> int:
+        recalled = self.recall.known(str(path)) if self.recall else None
         if recalled is not None:
-            return recalled
-        entry = self._recall.asking(path) if self._recall and not known else None
+            return recalled[0]
+        if not (questions := prefilter.about(path)):
+            return 0
+        known = path in self._bytes
+        entry = self.recall.asking(path) if self.recall and not known else None
         content = self._bytes[path] if known else self._read(path)
         met = prefilter.answers(questions, content) if content is not None else 0
         size = len(content or b"")
         if met or size <= self._spare:
             self._bytes[path] = content
             self._spare -= 0 if met or known else size
-        if self._recall and entry and content is not None:
-            self._recall.learn(path, entry, met)
+        if self.recall and entry and content is not None:
+            self.recall.learn(path, entry, met, content)
         return met
 
     def keep(self) -> None:
         """Keep for the next run what was learnt about files that did not just change."""
-        if self._recall:
-            self._recall.keep()
+        if self.recall:
+            self.recall.keep()
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes, remembered; None where absent, linked, large or unreadable."""
@@ -122,6 +125,18 @@ class DiskTree:
             content = self._bytes[path] if path in self._bytes else self._read(path)
             self._digests[path] = hashlib.sha256(content or b"").digest()
         return self._digests[path]
+
+    def content_digest(self, path: str) -> str:
+        """Return the SHA-256 of the file's bytes in hexadecimal, empty where there are none.
+
+        A file that is as it was when an earlier run read it is not read.
+        """
+        if path not in self._contents:
+            known = self.recall.known(path) if self.recall else None
+            content = self.read(path) if known is None else None
+            made = "" if content is None else hashlib.sha256(content).hexdigest()
+            self._contents[path] = made if known is None else known[1]
+        return self._contents[path]
 
     def _read(self, path: PurePosixPath) -> bytes | None:
         try:
@@ -159,6 +174,7 @@ class Overlay:
         self._edits: dict[PurePosixPath, Edit] = {}
         self._serial = 0
         self._told: Kept[tuple[PurePosixPath, ...]] = Kept()
+        self._by_text: Kept[dict[str, Edit]] = Kept()
         for edit in edits:
             self.lay(edit)
 
@@ -176,6 +192,13 @@ class Overlay:
             self._edits.pop(edit.path, None)
             return
         self._edits[edit.path] = replace(edit, before=original)
+
+    def edit_of(self, path: str) -> Edit | None:
+        """Return the net edit of a file, None where there is none."""
+        texts = self._by_text.get(
+            self.state, None, lambda: {str(each): edit for each, edit in self._edits.items()}
+        )
+        return texts.get(path)
 
     @property
     def edits(self) -> tuple[Edit, ...]:

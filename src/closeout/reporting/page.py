@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError
 from markupsafe import Markup
 
 from closeout import resources
@@ -158,6 +157,8 @@ def _rendered(template: str, values: Mapping[str, object]) -> bytes:
 
     Raises CloseoutError("template-broken") as `resources.render` does.
     """
+    from jinja2 import TemplateError  # noqa: PLC0415 - heavy, and a plan renders no page
+
     try:
         environment = resources.environment().overlay(autoescape=True, finalize=_finalize)
         return environment.get_template(template).render(values).encode()
