@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure beside a peer")
     bench.add_argument("--backups", action="store_true", help="only how backups compare")
     bench.add_argument("--full", action="store_true", help="backups of 1 GB, else of 200 MB")
+    bench.add_argument("--root", type=Path, help="only what the plan takes on this monorepo")
     bench.set_defaults(act=_bench)
     door.share(commands.choices, _EXAMPLES)
     return made
@@ -121,6 +122,10 @@ def _bench(options: argparse.Namespace, home: Path) -> ExitCode:
         overhead,
     )
 
+    if options.root is not None:
+        for told in monorepos.compared(home, options.root.resolve()):
+            output.say(told)
+        return ExitCode.SETTLED
     code = ExitCode.SETTLED if options.backups else middleware.run()
     others = (monorepos.compared(home), overhead.compared(home), fleets.compared())
     size = backups.FULL if options.full else backups.SMALL

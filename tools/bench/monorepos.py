@@ -10,6 +10,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,14 @@ from closeout.errors import CloseoutError
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.harness import environments
-from closeout.runs.workspace import REFERENCE
-from tools.bench import trees
+from tools.bench import shapes, trees
 
 REQUIREMENTS = "requirements/bench.txt"
 SIZES = (1, 10)
 MOST_MEGABYTES = 150
 _ROUNDS = 3
+_SETTLED = 2.1
+"""Seconds after which what a run learns about a file is kept."""
 _DEADLINE = 900.0
 
 _ASK = (
@@ -49,33 +51,8 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps([code, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 """
 
-_AST_GREP = """\
-id: cors-wildcard
-language: python
-rule: {pattern: {context: 'f(allow_origins=["*"])', selector: keyword_argument}}
-fix: allow_origins=ALLOWED_ORIGINS
----
-id: login-limiter
-language: typescript
-rule: {pattern: "$ROUTER.post('/login', $$$REST)"}
-fix: $ROUTER.post('/login', loginLimiter, $$$REST)
-"""
-
-_SEMGREP = """\
-rules:
-  - id: cors-wildcard
-    languages: [python]
-    severity: ERROR
-    message: a wildcard
-    pattern: $APP.add_middleware($CLASS, ..., allow_origins=["*"], ...)
-    fix-regex: {regex: 'allow_origins=\\["\\*"\\]', replacement: allow_origins=ALLOWED_ORIGINS}
-  - id: login-limiter
-    languages: [typescript]
-    severity: ERROR
-    message: no limiter
-    pattern: $ROUTER.post('/login', ...)
-    fix-regex: {regex: "post\\\\('/login',", replacement: "post('/login', loginLimiter,"}
-"""
+_RULES = Path(__file__).parent / "rules"
+"""The same ten kinds of places, as the peers' own rules look for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +65,41 @@ class Contender:
     """Exit statuses of a run that did its work."""
     is_again: bool = False
     """Whether an earlier run on the same tree comes first, unmeasured."""
+    touches: bool = False
+    """Whether one source is edited in between, whose name stands for `{file}`."""
 
 
-OURS: tuple[Contender, ...] = (
-    Contender(name="closeout: detect", argv=(sys.executable, "-c", _DETECT, "{tree}")),
-    Contender(name="closeout: plan", argv=(sys.executable, "-c", _PLAN, "{tree}")),
-    Contender(
-        name="closeout: plan again",
-        argv=(sys.executable, "-c", _AGAIN, "{tree}", "{tree}.answers"),
-        is_again=True,
-    ),
-)
+def _invoked(home: Path, *words: str) -> tuple[str, ...]:
+    program = str(Path(sys.executable).with_name("invoke"))
+    return (program, "--search-root", str(home), *words, "--root", "{tree}")
+
+
+def ours(home: Path) -> tuple[Contender, ...]:
+    """Return our commands: the plan alone, then what users type in the project's folder `home`."""
+    told = (0, 1, 4)
+    dry = _invoked(home, "fix.all", "--dry-run")
+    found = (*_invoked(home, "detect.all"),)
+    hook = (sys.executable, "-m", "closeout", "detect", "--root", "{tree}", "{file}")
+    return (
+        Contender(name="closeout: detect", argv=(sys.executable, "-c", _DETECT, "{tree}")),
+        Contender(name="closeout: plan", argv=(sys.executable, "-c", _PLAN, "{tree}")),
+        Contender(
+            name="closeout: plan again",
+            argv=(sys.executable, "-c", _AGAIN, "{tree}", "{tree}.answers"),
+            is_again=True,
+        ),
+        Contender(name="detect.all", argv=found, endings=told),
+        Contender(name="detect.all again", argv=found, endings=told, is_again=True),
+        Contender(
+            name="hook, one file changed", argv=hook, endings=told, is_again=True, touches=True
+        ),
+        Contender(name="fix.all --dry-run", argv=dry, endings=told),
+        Contender(name="fix.all", argv=_invoked(home, "fix.all"), endings=told),
+        Contender(
+            name="fix.all again", argv=_invoked(home, "fix.all"), endings=told, is_again=True
+        ),
+        Contender(name="audit.all", argv=_invoked(home, "audit.all"), endings=told),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,40 +111,48 @@ class Cost:
     megabytes: float
 
 
-def compared(home: Path) -> Iterator[str]:
-    """Yield the lines of a table for each size, then how the work grows between the sizes."""
+def compared(home: Path, root: Path | None = None) -> Iterator[str]:
+    """Yield the lines of a table for each size, then how the work grows between the sizes.
+
+    With a `root`, of a copy of that monorepo alone.
+    """
     with tempfile.TemporaryDirectory(prefix="closeout-bench-") as folder:
         scratch = Path(folder)
-        field = OURS
+        field = ours(home)
         try:
-            field += peers(home, scratch)
+            field += peers(home)
         except CloseoutError as error:
             yield f"no peer can be installed: {error}"
+        if root is not None:
+            count = len(DiskTree(root).paths())
+            yield from table(measure(field, root), f"{root.name}, {count} files")
+            return
         measured = {}
         for times in SIZES:
             tree = trees.generate(scratch / f"tree-{times}", times)
+            shapes.lay(tree, times)
             measured[times] = measure(field, tree)
             yield from table(measured[times], f"monorepo of {trees.FILES * times} files")
         yield from growth(*(measured[times] for times in SIZES))
 
 
-def peers(home: Path, scratch: Path) -> tuple[Contender, ...]:
-    """Return the commands of the peers, installed apart from ours, with rules in `scratch`.
+def peers(home: Path) -> tuple[Contender, ...]:
+    """Return the commands of the peers, installed apart from ours.
 
     Raises CloseoutError("environment-failed") where they cannot be installed.
     """
     place = home / ".nox" / ".cache" / "environments" / "bench"
     bin_folder = environments.ensure(place.absolute(), REQUIREMENTS).parent
-    rules = scratch / "rules"
-    rules.mkdir()
-    writer.durable_write(rules / "ast-grep.yml", _AST_GREP.encode())
-    writer.durable_write(rules / "semgrep.yml", _SEMGREP.encode())
+    scan = ("ast-grep", "scan", "--rule", f"{_RULES}/ast-grep.yml")
+    look = (
+        *("semgrep", "scan", "--metrics=off", "--disable-version-check"),
+        *("--no-git-ignore", "--quiet", "--config", f"{_RULES}/semgrep.yml"),
+    )
     lines = {
-        "ast-grep: rewrite": ("ast-grep", "scan", "--rule", f"{rules}/ast-grep.yml", "-U"),
-        "semgrep: autofix": (
-            *("semgrep", "scan", "--autofix", "--metrics=off", "--disable-version-check"),
-            *("--no-git-ignore", "--quiet", "--config", f"{rules}/semgrep.yml"),
-        ),
+        "ast-grep: scan": scan,
+        "ast-grep: rewrite": (*scan, "-U"),
+        "semgrep: scan": look,
+        "semgrep: autofix": (*look, "--autofix"),
         "ripgrep: one literal": ("rg", "--fixed-strings", "--count", "FACTORY-SECRET"),
     }
     return tuple(
@@ -157,22 +166,40 @@ def peers(home: Path, scratch: Path) -> tuple[Contender, ...]:
 
 
 def measure(
-    field: Sequence[Contender], tree: Path, rounds: int = _ROUNDS
+    field: Sequence[Contender], origin: Path, rounds: int = _ROUNDS
 ) -> Mapping[str, Cost | None]:
-    """Return what each contender took on `tree`, by name; None for one that is missing or fails.
+    """Return what each contender took on `origin`, by name; None for one that is missing or fails.
 
-    What a peer rewrites is put back before the next one, so all work on the same bytes.
+    Each has a copy of its own, so all work on the same bytes, and what they keep is their own too.
     """
     runs: dict[str, list[Cost]] = {contender.name: [] for contender in field}
     for _ in range(rounds):
         for contender in field:
-            writer.copy_tree(DiskTree(REFERENCE), tree)
-            if contender.is_again:
-                _spent(contender, tree)
-            cost = _spent(contender, tree)
+            cost = _run(contender, origin)
             if cost is not None:
                 runs[contender.name].append(cost)
     return {name: _median(costs) if costs else None for name, costs in runs.items()}
+
+
+def _run(contender: Contender, origin: Path) -> Cost | None:
+    with tempfile.TemporaryDirectory(prefix="closeout-bench-run-") as folder:
+        tree = Path(folder) / "tree"
+        writer.copy_tree(DiskTree(origin), tree)
+        if contender.is_again:
+            time.sleep(_SETTLED)
+            _spent(contender, tree)
+        if contender.touches:
+            with _source(tree).open("a") as stream:
+                stream.write("\n")
+        return _spent(contender, tree)
+
+
+def _source(tree: Path) -> Path:
+    """Return the tree's largest TypeScript file that no folder of dependencies holds."""
+    paths = DiskTree(tree).ending(frozenset({".ts"}))
+    return max(
+        (tree / path for path in paths), key=lambda place: place.stat().st_size, default=tree
+    )
 
 
 def table(costs: Mapping[str, Cost | None], title: str) -> Iterator[str]:
@@ -211,11 +238,15 @@ def _median(costs: Sequence[Cost]) -> Cost:
 
 
 def _spent(contender: Contender, tree: Path) -> Cost | None:
-    argv = [word.replace("{tree}", str(tree)) for word in contender.argv]
+    named = str(_source(tree)) if contender.touches else ""
+    argv = [word.replace("{tree}", str(tree)).replace("{file}", named) for word in contender.argv]
     if not Path(argv[0]).is_file():
         return None
     result = process.run(
-        [sys.executable, "-c", _COUNTED, *argv], cwd=tree.parent, deadline=_DEADLINE
+        [sys.executable, "-c", _COUNTED, *argv],
+        cwd=tree.parent,
+        env={"CLOSEOUT_HOME": str(tree.parent), "CLOSEOUT_CACHE": str(tree.parent / "cache")},
+        deadline=_DEADLINE,
     )
     if not result.ok:
         return None

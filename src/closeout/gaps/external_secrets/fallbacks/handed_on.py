@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.deployed import Deployed, environments
+from closeout.formats.deployed import environments
 from closeout.formats.env_examples import examples_in
 from closeout.formats.images import run_by
 from closeout.formats.settings import Setting
@@ -28,7 +28,6 @@ class HandedOn:
         """Begin with what the tree's own files hand on."""
         self._overlay = Overlay(tree)
         self._names: dict[PurePosixPath, RequiredNames] = {}
-        self._given: dict[PurePosixPath, tuple[int, tuple[Deployed, ...]]] = {}
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -49,14 +48,14 @@ class HandedOn:
         is_named = any(map(delivery.in_examples.assigned, said))
         for edit in delivery.example_edits(tree, [folder] if said and not is_named else []):
             trial.lay(edit)
-        known = self._environments(trial, folder)
+        known = environments(trial, folder)
         if any(name not in each.variables for each in known):
             for edit in (
                 *delivery.compose_edits(tree, [folder]),
                 *delivery.chart_edits(tree, [folder]),
             ):
                 trial.lay(edit)
-            known = self._environments(trial, folder)
+            known = environments(trial, folder)
         lacking = [each for each in known if name not in each.variables and not each.refused]
         if lacking:
             return f"{lacking[0].source} does not hand it on"
@@ -69,17 +68,7 @@ class HandedOn:
 
     def is_copied(self, folder: PurePosixPath) -> bool:
         """Return whether developers start the service with a copy of its example."""
-        return any(each.is_file for each in self._environments(Overlay(self._overlay), folder))
-
-    def _environments(self, trial: Overlay, folder: PurePosixPath) -> tuple[Deployed, ...]:
-        """Return what starts a service; once, as long as no file changes that could say so."""
-        if trial.edits:
-            return environments(trial, folder)
-        laid, known = self._given.get(folder, (-1, ()))
-        if laid != self._overlay.laid:
-            known = environments(self._overlay, folder)
-            self._given[folder] = (self._overlay.laid, known)
-        return known
+        return any(each.is_file for each in environments(Overlay(self._overlay), folder))
 
     def _delivery(self, folder: PurePosixPath, name: str, literal: str) -> Delivery:
         setting = Setting(name=name, example=f"{name}={masked(literal)}", is_secret=True)

@@ -1,0 +1,136 @@
+"""Write what detectors look at, as often as a real monorepo of 2,900 files holds it.
+
+The figures are counted there; the code is ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+EXPRESS = 26
+"""Express applications, with 84 routers and 42 manifests of npm between them and the front ends."""
+ROUTERS = 3
+FASTAPI = 9
+COMPOSE = 10
+"""Compose files, with 105 services between them."""
+SERVICES = 10
+FALLBACKS = 6
+OPEN_CORS = 7
+SIGN_INS = 2
+MODELS = 11
+
+_PACKAGE = {"dependencies": {"express": "4.19.2", "cors": "2.8.5"}, "version": "1.0.0"}
+
+
+def lay(folder: Path, times: int) -> None:
+    """Write the shapes of a tree `times` the usual size below `folder`."""
+    for number in range(times):
+        for path, text in _files(number):
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+
+
+def _files(part: int) -> Iterator[tuple[PurePosixPath, str]]:
+    for number in range(EXPRESS):
+        yield from _express(PurePosixPath(f"edge-layer/edge-barn-{part:02d}{number:02d}"), number)
+    for number in range(FASTAPI):
+        yield from _fastapi(PurePosixPath(f"cloud-layer/cloud-sums-{part:02d}{number:02d}"), number)
+    for number in range(COMPOSE):
+        yield (
+            PurePosixPath(f"stacks/{part:02d}{number:02d}/docker-compose.yml"),
+            _compose(part, number),
+        )
+    models = PurePosixPath(f"pipelines/{part:02d}")
+    yield models / "dbt_project.yml", f"name: herd_{part}\nprofile: herd\nmodel-paths: [models]\n"
+    for number in range(MODELS):
+        yield models / f"models/herd_{number}.sql", _model(number)
+
+
+def _express(folder: PurePosixPath, number: int) -> Iterator[tuple[PurePosixPath, str]]:
+    package = json.dumps({"name": folder.name, **_PACKAGE}, indent=2)
+    yield folder / "package.json", f"{package}\n"
+    yield folder / "Dockerfile", 'FROM node:20\nWORKDIR /app\nCOPY . .\nCMD ["npm", "start"]\n'
+    policy = "cors()" if number < OPEN_CORS else "cors({ origin: ['https://barn.example'] })"
+    names = [f"part{each}" for each in range(ROUTERS)]
+    imports = "".join(f"import {{ {name} }} from './routes/{name}';\n" for name in names)
+    uses = "".join(f"app.use('/api/{name}', {name});\n" for name in names)
+    yield (
+        folder / "src/index.ts",
+        (
+            f"import express from 'express';\nimport cors from 'cors';\n{imports}\n"
+            f"export const app = express();\napp.use({policy});\napp.use(express.json());\n{uses}"
+            "app.listen(Number(process.env.PORT ?? 3000));\n"
+        ),
+    )
+    secret = f"|| 'barn-{number}-key-7731'" if number < FALLBACKS else ""
+    yield (
+        folder / "src/settings.ts",
+        (
+            "export const settings = {\n  level: process.env.LOG_LEVEL || 'info',\n"
+            f"  gateToken: process.env.GATE_TOKEN {secret},\n}};\n"
+        ),
+    )
+    for each, name in enumerate(names):
+        signs_in = number < SIGN_INS and each == 0
+        yield folder / f"src/routes/{name}.ts", _router(name, signs_in=signs_in)
+    if number % 2 == 0:
+        yield folder / ".env.example", "PORT=3000\nLOG_LEVEL=info\n"
+    yield PurePosixPath(f"k8s/{folder.name}.yaml"), _deployment(folder.name)
+
+
+def _router(name: str, *, signs_in: bool) -> str:
+    path = "/login" if signs_in else "/readings"
+    return (
+        f"import {{ Router }} from 'express';\n\nexport const {name} = Router();\n\n"
+        f"{name}.post('{path}', async (req, res) => {{\n  const {{ name, password }} = req.body;\n"
+        "  if (!name) return res.status(400).json({ error: 'name' });\n"
+        "  return res.json({ name, known: Boolean(password) });\n});\n\n"
+        f"{name}.get('/:id', (req, res) => res.json({{ id: req.params.id }}));\n"
+    )
+
+
+def _fastapi(folder: PurePosixPath, number: int) -> Iterator[tuple[PurePosixPath, str]]:
+    yield folder / "requirements.txt", "fastapi==0.115.0\nuvicorn==0.30.0\n"
+    yield folder / "app/__init__.py", ""
+    yield (
+        folder / "app/main.py",
+        (
+            "import os\n\nfrom fastapi import FastAPI\n"
+            "from fastapi.middleware.cors import CORSMiddleware\n\nfrom app.sums import total\n\n"
+            f'app = FastAPI(title="sums {number}")\n'
+            'app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"])\n\n\n'
+            '@app.get("/sums/{barn}")\nasync def sums(barn: str) -> dict[str, float]:\n'
+            '    return {barn: total(os.getenv("SCALE", "1"))}\n'
+        ),
+    )
+    yield folder / "app/sums.py", "def total(scale: str) -> float:\n    return 2.0 * float(scale)\n"
+
+
+def _compose(part: int, place: int) -> str:
+    services = "".join(
+        f"  edge-barn-{part:02d}{number % EXPRESS:02d}:\n"
+        f"    build: ../../edge-layer/edge-barn-{part:02d}{number % EXPRESS:02d}\n"
+        f"    environment:\n      PORT: 3000\n      LOG_LEVEL: info\n"
+        for number in range(place, place + SERVICES)
+    )
+    return f"services:\n{services}"
+
+
+def _deployment(name: str) -> str:
+    return (
+        f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: barn}}\n"
+        f"spec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n"
+        f"    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      containers:\n"
+        f"        - name: {name}\n          image: registry.example/{name}:1\n"
+        '          env:\n            - {name: PORT, value: "3000"}\n'
+    )
+
+
+def _model(number: int) -> str:
+    return (
+        f"{{{{ config(materialized='table') }}}}\n\nselect barn, count(*) as animals_{number}\n"
+        f"from {{{{ source('herd', 'animals') }}}}\nwhere number > {number}\ngroup by barn\n"
+    )
