@@ -15,6 +15,7 @@ WRITING = {
 
 TOLD_ELSEWHERE = {
     "engine/proposal.py:_lay_patch": "a patch that does not apply is derived anew",
+    "engine/recalled.py:_recalled": "what cannot be recalled is asked again, or not kept",
     "engine/waivers.py:_day": "a date that cannot be read counts as expired",
     "formats/compose.py:services": "unparsable.compose_files",
     "formats/compose_check.py:published": "problems() says so of the same file",
@@ -38,6 +39,8 @@ TOLD_ELSEWHERE = {
     "fs/cache.py:_signature": "the same",
     "fs/cache.py:keep": "the same, in the next run",
     "fs/cache.py:place_of": "nothing is kept without a home",
+    "fs/once.py:asked": "what cannot be hashed is asked each time",
+    "fs/once.py:once": "the same",
     "fs/patching.py:_is_text": "a question of form",
     "fs/walk.py:_leads_inside": "a link that leads nowhere is told",
     "fs/walk.py:_is_folder": "the same",

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from closeout.fs import codec, trace
-from closeout.fs.reading import Reading
+from closeout.fs.reading import NotingTree
 from closeout.fs.trace import Piece
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.model import Check, Edit, Finding, Gap, Patch, Proposal, Reason, Tree, Unresolved
@@ -143,7 +143,7 @@ def _recalled(
                 break
             recall.used(question, told)
             return known
-    reading = [Reading(tree) for tree in trees]
+    reading = [NotingTree(tree) for tree in trees]
     made = make(*reading)
     try:
         kept = msgspec.Raw(msgspec.json.encode(pack(made), enc_hook=str))

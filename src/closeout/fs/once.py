@@ -12,7 +12,7 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from closeout.fs.reading import Reading, Seen, State, holds
+from closeout.fs.reading import NotingTree, Seen, State, holds
 from closeout.fs.tree import Overlay, state
 from closeout.model import Tree
 
@@ -49,7 +49,7 @@ def once(
     def asked(tree: Tree, /, *rest: Rest.args, **words: Rest.kwargs) -> Answer:
         if not is_on:
             return question(tree, *rest, **words)
-        plain = tree.tree if isinstance(tree, Reading) else tree
+        plain = tree.tree if isinstance(tree, NotingTree) else tree
         key = (question, rest, *words.items())
         try:
             held = _known.setdefault(_bottom(plain), {}).setdefault(key, [])
@@ -58,7 +58,7 @@ def once(
         now = state(plain)
         known = next((item for item in held if _is_valid(item, plain, now)), None)
         if known is None:
-            reading = Reading(plain)
+            reading = NotingTree(plain)
             try:
                 known = _Known(question(reading, *rest, **words), reading.seen, {now})
             finally:
@@ -83,16 +83,16 @@ def _is_valid(item: _Known[Any], tree: Tree, now: State) -> bool:
 
 def _pass_on(tree: Tree, seen: Seen) -> None:
     """Tell the question on whose behalf another one is asked what that one rests on."""
-    if isinstance(tree, Reading):
+    if isinstance(tree, NotingTree):
         tree.seen.update(seen)
         return
     while isinstance(tree, Overlay):
-        if isinstance(tree.base, Reading):  # it looks through the edits laid over it
+        if isinstance(tree.base, NotingTree):  # it looks through the edits laid over it
             holds(tree, seen)
         tree = tree.base
 
 
 def _bottom(tree: Tree) -> Tree:
-    while isinstance(tree, Overlay | Reading):
+    while isinstance(tree, Overlay | NotingTree):
         tree = tree.base if isinstance(tree, Overlay) else tree.tree
     return tree

@@ -36,7 +36,7 @@ class Kept(Generic[Answer]):
         return self._answers[asked]
 
 
-class Reading:
+class NotingTree:
     """A tree that keeps what it says."""
 
     def __init__(self, tree: Tree) -> None:
@@ -96,7 +96,7 @@ def holds(tree: Tree, seen: Mapping[tuple[Asked, Hashable], Any]) -> bool:
 
 def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
     """Return the paths of the files below `folder`, sorted; of a tree that keeps it, no more."""
-    if isinstance(tree, Reading):
+    if isinstance(tree, NotingTree):
         found: tuple[PurePosixPath, ...] = tree.ask(below, folder)
         return found
     parts, paths = folder.parts, tree.paths()

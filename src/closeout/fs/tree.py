@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from itertools import count
@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 
 from closeout.fs import prefilter, reading
 from closeout.fs.cache import Recall
+from closeout.fs.memory_tree import MemoryTree as MemoryTree  # noqa: PLC0414 - given out here, beside the other trees
 from closeout.fs.prefilter import Answers
-from closeout.fs.reading import Kept, Reading, State
+from closeout.fs.reading import Kept, NotingTree, State
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
 from closeout.fs.walk import Listing, walk
 from closeout.model import Edit, FileQuestion, Reason, Tree, Unresolved
@@ -270,7 +271,7 @@ class Overlay:
 
 def state(tree: Tree) -> State:
     """Return what is another one for each tree with other edits over the same one on disk."""
-    if isinstance(tree, Reading):
+    if isinstance(tree, NotingTree):
         return state(tree.tree)
     return tree.state if isinstance(tree, Overlay) else ()
 
@@ -278,43 +279,6 @@ def state(tree: Tree) -> State:
 def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     # Sorting parts is sorting paths, and several times faster.
     return tuple(sorted(paths, key=lambda path: path.parts))
-
-
-class MemoryTree:
-    """A tree of given bytes: what a test or a case file describes."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        """Hold `files`, path text to bytes."""
-        self._files = {clean_path(path): content for path, content in files.items()}
-
-    def paths(self) -> tuple[PurePosixPath, ...]:
-        """Return the given paths, sorted."""
-        return tuple(sorted(self._files))
-
-    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
-        """Return the given paths with one of these suffixes, sorted."""
-        return tuple(path for path in self.paths() if not suffixes or path.suffix in suffixes)
-
-    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
-        """Return the paths of the given files that meet the question, sorted."""
-        return tuple(path for path in self.paths() if question.is_met_by(path, self._files[path]))
-
-    def read(self, path: PurePosixPath | str) -> bytes | None:
-        """Return the given bytes, or None."""
-        return self._files.get(clean_path(str(path)))
-
-    def sha256(self, path: PurePosixPath) -> bytes:
-        """Return the SHA-256 of the given bytes, or of none."""
-        return hashlib.sha256(self.read(path) or b"").digest()
-
-    def mode(self, path: PurePosixPath | str) -> int:
-        """Return 0o644: a given file carries no permission bits."""
-        del path
-        return 0o644
-
-    def unreadable(self) -> tuple[Unresolved, ...]:
-        """Return nothing: given bytes are always readable."""
-        return ()
 
 
 def digest(tree: Tree) -> str:
