@@ -11,6 +11,7 @@ from closeout.cli.commands import fix, probe
 from closeout.engine import planner
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree, digest
+from closeout.gaps import GAPS
 from closeout.harness import environments, node
 from closeout.model import (
     Edit,
@@ -72,6 +73,28 @@ def _not_run_lines(printed: str) -> list[str]:
 
 def _never_asked(name: str, *needs: str) -> Probe:
     return Probe(id=name, criterion="1.1", needs=needs, run=_reads_state, subject=needs[0])
+
+
+def test_part_of_the_battery_closes_no_criterion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was left out stands as not run, until it was asked; a part writes over no whole."""
+    root = write_files(tmp_path / "root", {"state": b"good"})
+    space = space_for(tmp_path / "home", root)
+    other = replace(PROBE, id="toy.other")
+    toy = replace(
+        GAPS[0], probes=lambda: (PROBE, other), probes_of=None, unlisted=frozenset(), subjects=()
+    )
+    monkeypatch.setattr(probe, "GAPS", (toy,))
+
+    def answers(only: str, code: ExitCode) -> dict[str, str]:
+        assert probe.live_probes(space, Path(sys.executable), only) is code
+        return {item.probe: item.observed for item in evidence_store.gather(space.reports, root)}
+
+    part = answers(PROBE.id, ExitCode.UNPROVEN)
+    assert part == {PROBE.id: "good", other.id: "left out by --only"}
+    assert answers("", ExitCode.SETTLED) == {PROBE.id: "good", other.id: "good"}
+    assert answers(PROBE.id, ExitCode.SETTLED) == {PROBE.id: "good", other.id: "good"}
 
 
 def test_one_cause_is_told_once_with_the_probes_that_it_cost(

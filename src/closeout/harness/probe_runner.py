@@ -168,7 +168,7 @@ def _ask_all(
         began = time.monotonic()
         progress.step(f"probe {number + 1}: {probe.id}")
         if stop.is_set():
-            seen = _not_run(probe, "the run was interrupted")
+            seen = not_run(probe, "the run was interrupted")
         else:
             seen = ask(probe, bench, bench.scratch / "probes" / str(number), tools)
         answers[number] = _Answer(seen=seen, seconds=time.monotonic() - began)
@@ -187,7 +187,7 @@ def ask(probe: Probe, bench: Bench, scratch: Path, tools: Mapping[str, str]) -> 
     ]
     reasons += [tools[need] for need in probe.needs if need in tools]
     if reasons:
-        return _not_run(probe, "; ".join(reasons))
+        return not_run(probe, "; ".join(reasons))
     context = ProbeContext(
         root=bench.root, scratch=scratch, services=fleet.urls, settings=fleet.settings
     )
@@ -243,7 +243,8 @@ def _no_proof(probe: Probe, need: str, fleet: Fleet, *, passed: bool | None) -> 
     return ""
 
 
-def _not_run(probe: Probe, reason: str) -> Observation:
+def not_run(probe: Probe, reason: str) -> Observation:
+    """Return the answer of a probe that was not asked, and why."""
     return Observation(
         passed=None, expected="the probe runs", observed=reason, command=f"probe {probe.id}"
     )

@@ -16,7 +16,7 @@ from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.declarations import launch
 from closeout.fs import writer
-from closeout.fs.tree import DiskTree
+from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
@@ -67,7 +67,31 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     whole = tuple(found.values()) if parity_rows.NAME.startswith(starts) else ()
     if wanted and not probes and not whole:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
-    return ask_battery(space, python, probes, whole)
+    left = _left_out(space, (*listed, *further), probes) if only else None
+    return ask_battery(space, python, probes, whole, left)
+
+
+def _left_out(
+    space: Workspace, every: Sequence[Probe], probes: Sequence[Probe]
+) -> list[ProbeAnswer]:
+    """Return, as not run, what was left out of the criteria that `probes` ask about.
+
+    One green answer of several proves no criterion. What has an answer about this tree keeps it.
+    """
+    touched, now = {probe.criterion for probe in probes}, digest(DiskTree(space.root))
+    seen = evidence_store.gather(space.reports, space.root)
+    known = {(item.probe, item.criterion) for item in seen if item.tree_digest == now}
+    return [
+        ProbeAnswer(
+            probe=probe.id,
+            criterion=probe.criterion,
+            seen=probe_runner.not_run(probe, "left out by --only"),
+        )
+        for probe in every
+        if probe.criterion in touched
+        and probe not in probes
+        and (probe.id, probe.criterion) not in known
+    ]
 
 
 def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
@@ -118,11 +142,13 @@ def ask_battery(
     python: Path,
     probes: Sequence[Probe],
     deployed: Sequence[Member] = (),
+    left: Sequence[ProbeAnswer] | None = None,
 ) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
     A probe that was green before and is red now is a regression: it fails the session. So is one
-    of the `deployed` services that starts no longer.
+    of the `deployed` services that starts no longer. `left` are the probes that nobody asked for,
+    where these are a part of the battery.
     """
     space.announce()
     try:
@@ -135,7 +161,9 @@ def ask_battery(
             ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
     rows += parity_rows.rows(space, python, deployed) if deployed else []
-    return conclude(space, "live_probes", rows, Means.LIVE)
+    # A part has a file of its own: what the whole session saw is not written over.
+    name = "live_probes" if left is None else "live_probes_only"
+    return conclude(space, name, [*rows, *(left or ())], Means.LIVE)
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
