@@ -10,6 +10,7 @@ from closeout.fs.text_edit import splice
 from closeout.fs.tree import MemoryTree
 from closeout.parsing.fastapi import request_headers, services
 from closeout.parsing.python import Module, parse
+from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_placement import (
     after_creation,
     before_serving,
@@ -121,7 +122,9 @@ def test_values_follow_names_defaults_and_functions(expression: str, expected: s
     )
     module = parse(source.encode())
 
-    found = PythonValues({PATH: module}).strings(module.assigned("probe")[0], module)
+    found = PythonValues(PythonModules({PATH: module.content})).strings(
+        module.assigned("probe")[0], module
+    )
 
     assert found == expected
 
@@ -242,4 +245,6 @@ def test_long_chains_do_not_exhaust_the_stack() -> None:
     module = parse(f'a = "*"\nif x:\n    y = 0\n{branches}z = {joined}\n'.encode())
 
     assert len(module.assigned("y")) == 901
-    assert PythonValues({PATH: module}).strings(module.assigned("z")[0], module) == {"*"}
+    assert PythonValues(PythonModules({PATH: module.content})).strings(
+        module.assigned("z")[0], module
+    ) == {"*"}

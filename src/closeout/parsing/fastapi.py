@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
@@ -14,6 +13,7 @@ from closeout.fs.prefilter import holds, holds_in_any_case, question
 from closeout.fs.tree import below, stands_in
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
+from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_values import PythonValues
 
 _SIGNS = (
@@ -54,9 +54,9 @@ class FastApiService:
     sources: Mapping[PurePosixPath, bytes]
 
     @cached_property
-    def modules(self) -> Mapping[PurePosixPath, Module]:
+    def modules(self) -> PythonModules:
         """Return every module that parses."""
-        return dict(self._parsed(self.sources))
+        return PythonModules(self.sources)
 
     @cached_property
     def unparsable(self) -> tuple[Unresolved, ...]:
@@ -67,19 +67,14 @@ class FastApiService:
             if _looks_like_one(content) and (refusal := _refusal(path, content))
         )
 
-    def _parsed(self, paths: Iterable[PurePosixPath]) -> Iterator[tuple[PurePosixPath, Module]]:
-        for path in paths:
-            with suppress(SyntaxError):
-                yield path, parse(self.sources[path])
-
     def _holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
         held = (path for path, content in self.sources.items() if holds(content, signs))
-        return self._parsed(held)
+        return self.modules.among(held)
 
     def mentioning(self, words: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
         """Yield the modules that hold one of `words`, written in lower case, in any case."""
         held = (path for path, content in self.sources.items() if holds_in_any_case(content, words))
-        return self._parsed(held)
+        return self.modules.among(held)
 
     @cached_property
     def apps(self) -> tuple[tuple[PurePosixPath, AppCreation], ...]:
@@ -104,8 +99,7 @@ class FastApiService:
         factory = app.scope.name if app.scope is not None else ""
         return tuple(
             (path, AppCreation(name=name, line=node.lineno, statement=node, scope=None))
-            for path, module in self.modules.items()
-            if factory and factory.encode() in module.content
+            for path, module in (self.modules.holding(factory) if factory else ())
             for name, node, origin in module.taken_from(factory)
             if (path == home if not origin else origin in {home.stem, home.parent.name})
         )

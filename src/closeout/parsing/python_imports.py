@@ -10,10 +10,10 @@ from closeout.model import Tree
 from closeout.parsing import python
 
 
-def reached(
-    tree: Tree, folder: PurePosixPath, starts: Iterable[PurePosixPath]
-) -> frozenset[PurePosixPath]:
-    """Return the modules in `folder` that `starts` import, themselves or by others."""
+def reaches(
+    tree: Tree, folder: PurePosixPath, starts: Iterable[PurePosixPath], goal: PurePosixPath
+) -> bool:
+    """Return whether `starts` import the module `goal` in `folder`, themselves or by others."""
     waiting, found = list(starts), set[PurePosixPath]()
     while waiting:
         path = waiting.pop()
@@ -21,10 +21,13 @@ def reached(
             parts = folder.joinpath(*name)
             inside = [each / "__init__.py" for each in parts.parents if folder in each.parents]
             for each in (parts.with_suffix(".py"), parts / "__init__.py", *inside):
-                if each not in found and tree.read(each) is not None:
-                    found.add(each)
-                    waiting.append(each)
-    return frozenset(found)
+                if each in found or tree.read(each) is None:
+                    continue
+                if each == goal:
+                    return True
+                found.add(each)
+                waiting.append(each)
+    return False
 
 
 def _imported(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator[tuple[str, ...]]:

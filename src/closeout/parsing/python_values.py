@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 
 from closeout.parsing.python import Module
+from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_walk import entries
 
 _READERS = frozenset(["getenv", "get", "pop", "setdefault"])
@@ -24,7 +24,7 @@ class PythonValues:
     a value from the environment, adds nothing.
     """
 
-    def __init__(self, modules: Mapping[PurePosixPath, Module]) -> None:
+    def __init__(self, modules: PythonModules) -> None:
         """Look things up in `modules`."""
         self._modules = modules
         self._asked: set[ast.AST] = set()
@@ -92,7 +92,7 @@ class PythonValues:
         if "." in dotted:
             origin, _, original = dotted.rpartition(".")
             stem = origin.rsplit(".", 1)[-1]
-            for path, other in self._modules.items():
+            for path, other in self._modules.holding(original):
                 if stem in {path.stem, path.parent.name} and other is not module:
                     yield from ((value, other) for value in other.assigned(original))
 
@@ -105,7 +105,7 @@ class PythonValues:
                     yield held[key.value], home
 
     def _attribute(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
-        for module in self._modules.values():
+        for _, module in self._modules.holding(name):
             for statement, _ in module.statements:
                 if not isinstance(statement, ast.Assign | ast.AnnAssign) or not statement.value:
                     continue
@@ -136,7 +136,7 @@ class PythonValues:
             yield from self._returned(name)
 
     def _returned(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
-        for module in self._modules.values():
+        for _, module in self._modules.holding(name):
             for statement, scope in module.statements:
                 if isinstance(statement, ast.Return) and scope and scope.name == name:
                     yield from ((node, module) for node in [statement.value] if node)

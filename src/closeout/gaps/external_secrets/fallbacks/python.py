@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
@@ -15,7 +16,7 @@ from closeout.gaps.external_secrets.inventory.literals import is_fixture
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.model import Tree
 from closeout.parsing import python
-from closeout.parsing.python_imports import reached
+from closeout.parsing.python_imports import reaches
 from closeout.parsing.python_settings import env_prefix, is_optional, is_settings
 
 _LOOKUPS = {
@@ -150,6 +151,10 @@ def _is_tried_without(
 ) -> Callable[[str], bool]:
     """Return how to ask whether a service's own tests load a module without a variable."""
     tests = [each for each in below(tree, folder) if each.suffix == ".py" and is_fixture(each)]
-    is_loaded = path in reached(tree, folder, tests)
     contents = [tree.read(each) or b"" for each in tests]
-    return lambda name: is_loaded and not any(name.encode() in each for each in contents)
+
+    @cache
+    def is_loaded() -> bool:
+        return reaches(tree, folder, tests, path)
+
+    return lambda name: not any(name.encode() in each for each in contents) and is_loaded()

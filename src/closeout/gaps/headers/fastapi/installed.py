@@ -97,7 +97,7 @@ def _added_within(
 
 
 def _definitions(service: FastApiService, name: str) -> Iterator[tuple[Module, Definition]]:
-    for module in service.modules.values():
+    for _, module in service.modules.holding(name) if name else ():
         for node in module.definitions.get(name, ()):
             yield module, node
 
