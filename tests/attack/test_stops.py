@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 
 from closeout.fs.walk import JOURNAL
 from tests.attack import arena
@@ -14,11 +15,14 @@ def test_stop_at_a_random_moment_leaves_a_whole_tree(ring: Arena) -> None:
     """The whole command this time, planning and judging too; half of it while it writes."""
     chance = random.Random(7)  # noqa: S311 - a moment, no secret
     longest = arena.seconds(0.2, 1.0)
+    begun = time.monotonic()
+    arena.start(ring.whole_fix, ring.space).wait()
+    whole = time.monotonic() - begun
     stopped = 0
     for number in arena.rounds(4, 50):
         ring.renew()
         child = arena.start(ring.fix if number % 2 else ring.whole_fix, ring.space)
-        arena.pause(chance, longest if number % 2 else 10 * longest)
+        arena.pause(chance, longest if number % 2 else whole)
         child.send(ASKING[number % len(ASKING)])
         code = child.wait()
         stopped += code == arena.STOPPED

@@ -293,6 +293,23 @@ def test_policy_from_a_module_that_nobody_has_is_not_judged_closed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "module"),
+    [
+        ("settings.origins", "class Settings:\n    @property\n    def origins(self): ...\n"),
+        ("settings()", "def settings(): return ['https://a.example']\n"),
+    ],
+)
+def test_policy_from_a_module_of_the_service_is_no_foreign_one(given: str, module: str) -> None:
+    """Near miss: code of the service says what is trusted, and nothing in it is a star."""
+    tree = service(
+        "from app.settings import settings\n"
+        f"app.add_middleware(CORSMiddleware, allow_origins={given})\n",
+        **{"app/settings.py": module},
+    )
+    assert check(tree, "1.3").findings == ()
+
+
 def test_a_module_called_setup_is_no_manifest() -> None:
     """A package's own `setup.py` parts it from no sibling: the star beside it is followed."""
     files = {

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.formats import unparsable
 from closeout.formats.chart_secrets import ChartSecret, SecretKey, own_secret
 from closeout.formats.helm import (
     PLAIN,
@@ -101,7 +102,7 @@ def undelivered(
     """
     wanted = list(settings)
     is_secret = any(item.is_secret for item in wanted)
-    for chart in charts(tree, frozenset(folders)):
+    for chart in _readable(tree, folders):
         written = _written(tree, chart)
         plain = b"" if is_secret else tree.read(chart.values) or b""
         for place in _of(tree, chart, secret=is_secret):
@@ -125,7 +126,7 @@ def unreached(
     tree: Tree, folders: Iterable[PurePosixPath], name: str
 ) -> Iterator[tuple[ServiceChart, str]]:
     """Yield the charts that cannot hand a secret to their service, with the reason."""
-    for chart in charts(tree, frozenset(folders)):
+    for chart in _readable(tree, folders):
         values = b"\n".join(tree.read(path) or b"" for path in staged_values(tree, chart))
         written = _written(tree, chart)
         if _names(values, name) or _names(written, name):
@@ -136,6 +137,13 @@ def unreached(
             problems.append("it lists no secret in a way that is known here")
         for problem in problems[:1]:
             yield chart, problem
+
+
+def _readable(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[ServiceChart]:
+    """Yield the services' charts; of one whose values do not parse, nobody can say what it does."""
+    for chart in charts(tree, frozenset(folders)):
+        if not unparsable.among(tree, staged_values(tree, chart)):
+            yield chart
 
 
 def _own(tree: Tree, chart: ServiceChart) -> Iterator[ChartSecret | str]:

@@ -45,6 +45,10 @@ class PythonModules(Mapping[PurePosixPath, Module]):
             if (module := self._module(path)) is not None:
                 yield path, module
 
+    def has(self, name: str) -> bool:
+        """Return whether a module or a package is called `name`, whether it parses or not."""
+        return any(name in {path.stem, path.parent.name} for path in self._sources)
+
     def holding(self, word: str) -> Iterator[tuple[PurePosixPath, Module]]:
         """Yield the modules in whose text `word` stands."""
         sign = word.encode()

@@ -41,10 +41,15 @@ class PythonValues:
         """Return whether `node` comes from an import that none of the service's modules answers."""
         return any(
             isinstance(item, ast.Name | ast.Attribute)
-            and _root(item) in home.imports
-            and not home.imports[_root(item)].startswith("os")
-            and not any(True for _ in self._sources(item, home))
+            and self._is_from_elsewhere(home.imports.get(_root(item), "os"))
             for item, home in self._reached(node, module)
+        )
+
+    def _is_from_elsewhere(self, dotted: str) -> bool:
+        origin = dotted.rpartition(".")[0] or dotted
+        return origin.split(".")[0] != "os" and not any(
+            self._modules.has(name)
+            for name in {origin.rpartition(".")[2], dotted.rpartition(".")[2]}
         )
 
     def dictionaries(
