@@ -202,6 +202,38 @@ def test_settings_that_tests_load_without_variables_go_on_without(
     assert b"DATABASE_URL=" in (fixed.read("cloud-layer/docker-compose.yml") or b"")
 
 
+def test_key_that_the_service_signs_with_never_becomes_empty() -> None:
+    """It would be as well known as the one written out; the name of a cookie is no secret."""
+    settings = SETTINGS.replace(
+        b'    database_url: str = "postgresql://crab:salt-and-rope@store:5432/crate"\n',
+        b'    s3_signing_secret: str = "kelp-and-foam-7"\n    cookie_key: str = "crate_session"\n',
+    )
+    user = USER.replace(b"database_url", b"s3_signing_secret") + b"name = settings.cookie_key\n"
+    files = {"app/config.py": settings, "app/main.py": user}
+    tree = _crate({**files, "tests/test_it.py": b"from app import main\n"})
+    fixed = _fixed(tree)
+    text = _text(fixed, "app/config.py")
+    assert 's3_signing_secret: str = "kelp-and-foam-7"' in text
+    assert 'cookie_key: str = "crate_session"' in text
+    assert _open(fixed) == ["config.py"]
+    told = [item.detail for change in GAP.fix(tree) for item in change.unresolved]
+    assert [each for each in told if "SIGNING" in each] == [
+        "S3_SIGNING_SECRET falls back to a usable value: an empty one would open as much"
+    ]
+
+
+@pytest.mark.parametrize("name", [".env.template", ".env.dist", ".env.sample"])
+def test_example_of_another_name_is_the_example(name: str) -> None:
+    """No second one stands beside it, so the next run finds what this one found."""
+    compose = COMPOSE.replace(b"    build: ./crate\n", b"    build: ./crate\n    env_file: .env\n")
+    files = {"app/config.py": SETTINGS, "app/main.py": USER, "requirements.txt": b""}
+    tree = _crate(files, compose)
+    held = {str(path): tree.read(path) or b"" for path in tree.paths()}
+    fixed = _fixed(MemoryTree({**held, f"cloud-layer/{name}": b"PORT=1\n"}))
+    assert fixed.read("cloud-layer/.env.example") is None
+    assert b"POSTGRES_PASSWORD=" in (fixed.read(f"cloud-layer/{name}") or b"")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

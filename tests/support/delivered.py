@@ -73,13 +73,17 @@ def shut_out(tree: Tree) -> list[str]:
     ]
 
 
+_EXAMPLES = ("example", "sample", "template", "dist")
+
+
 def not_interpolated(tree: Tree) -> list[tuple[str, str]]:
     """Return each compose file with a variable that it requires and its example does not name."""
     found = []
     for path in tree.paths():
         if path.suffix not in {".yml", ".yaml"} or "compose" not in path.name:
             continue
-        example = (tree.read(path.parent / ".env.example") or b"").decode()
+        held = (tree.read(path.parent / f".env.{name}") for name in _EXAMPLES)
+        example = next((each for each in held if each is not None), b"").decode()
         named = set(re.findall(r"(?m)^(?:export )?(\w+)=", example))
         wanted = set(_REQUIRED.findall((tree.read(path) or b"").decode("utf-8", "replace")))
         found += [(str(path), name) for name in sorted(wanted - named)]

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from closeout.model import Tree
 
-EXAMPLES = (".env.example", ".env.sample", "env.example")
+EXAMPLES = (".env.example", ".env.sample", "env.example", ".env.template", ".env.dist")
 
 
 def examples_in(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:

@@ -15,6 +15,7 @@ from closeout.gaps.external_secrets.inventory import LAYERS
 from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralForm
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
+_EMPTY = "an empty one would open as much"
 _KEPT = ("package.json", "requirements.txt", "pyproject.toml", "Dockerfile")
 _SCRIPTS = frozenset({".ts", ".js", ".mjs", ".cjs", ".mts", ".cts"})
 
@@ -63,20 +64,24 @@ def _mended(
         return (item.bare,)
     if not item.is_needed:
         return item.optional
-    if not (item.required or item.optional):
+    optional = item.optional if item.may_be_empty else ()
+    if not (item.required or optional):
         problem = "where the code would ask for it is not known"
+        problem = _EMPTY if item.optional else problem
     else:
         problem = handing.deliver(folder, item)
     demanded = () if item.is_at_load and handing.is_copied(folder) else item.required
-    if not problem and (demanded or item.optional):
-        return demanded or item.optional
+    if not problem and (demanded or optional):
+        return demanded or optional
     problem = problem or "a developer's .env may be read after it"
     return Unresolved(
         path=path,
         reason=Reason.AMBIGUOUS,
         line=item.line,
         detail=f"{item.name} falls back to a usable value: {problem}",
-        hint="hand it on there, then run the command again.",
+        hint="demand it where the program starts, and give its tests one of their own."
+        if problem == _EMPTY
+        else "hand it on there, then run the command again.",
     )
 
 

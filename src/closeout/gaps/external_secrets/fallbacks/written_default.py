@@ -11,6 +11,12 @@ _GUEST = re.compile(r"^(amqps?://)guest:guest@", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^/\s@:]*:)[^/\s@]+(?=@)", re.IGNORECASE)
 
 
+_OTHERS = frozenset(
+    {"DB", "DATABASE", "POSTGRES", "POSTGRESQL", "PG", "MYSQL", "MONGO", "MONGODB", "REDIS"}
+    | {"VALKEY", "RABBITMQ", "AMQP", "MQTT", "SMTP", "MAIL", "AWS", "S3", "MINIO"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenDefault:
     """A usable secret that code falls back to where its variable is not set."""
@@ -30,6 +36,15 @@ class WrittenDefault:
     """Whether people run its file, and nothing imports it."""
     is_needed: bool = True
     """Whether the code does something with the value."""
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Return whether somebody else checks it, so that an empty one opens nothing.
+
+        A key that the program signs or compares with would be as well known empty as written out.
+        """
+        is_anothers = not _OTHERS.isdisjoint(self.name.split("_"))
+        return "://" in self.literal or (is_anothers and not self.name.endswith("_SECRET"))
 
     @property
     def bare(self) -> Splice | None:
