@@ -146,16 +146,26 @@ def tell_seal(run: store.Run) -> None:
 
 
 def conclude(
-    space: Workspace, session: str, answers: Sequence[ProbeAnswer], means: Means
+    space: Workspace,
+    session: str,
+    answers: Sequence[ProbeAnswer],
+    means: Means,
+    left: Sequence[ProbeAnswer] = (),
 ) -> ExitCode:
-    """Write answers as evidence about the workspace's tree, print them, and return a code."""
-    items = recorded(DiskTree(space.root), answers, means)
+    """Write answers as evidence about the workspace's tree, print them, and return a code.
+
+    `left` are those that nobody asked for: they are written too, and speak of no result.
+    """
+    tree = DiskTree(space.root)
+    items = recorded(tree, answers, means)
     run = store.latest(space.reports, space.root)
-    place = evidence_store.write(run.evidence, session, items)
+    place = evidence_store.write(run.evidence, session, [*items, *recorded(tree, left, means)])
     _print_items(items)
     kinds = evidence_store.kinds(items)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     tell_seal(run)
+    if left:
+        say(f"left out: {len(left)} of the same criteria, which stay unproven without them")
     sum_up(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
     add(
         "sessions",

@@ -163,7 +163,7 @@ def ask_battery(
     rows += parity_rows.rows(space, python, deployed) if deployed else []
     # A part has a file of its own: what the whole session saw is not written over.
     name = "live_probes" if left is None else "live_probes_only"
-    return conclude(space, name, [*rows, *(left or ())], Means.LIVE)
+    return conclude(space, name, rows, Means.LIVE, left or ())
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
