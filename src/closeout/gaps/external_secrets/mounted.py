@@ -51,8 +51,8 @@ def _passwords(
     tree: Tree, sources: AbstractSet[PurePosixPath | None]
 ) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield each password that a mounted file, or one below a mounted folder, gives."""
-    for path in tree.paths() if sources else ():
-        if path.suffix not in _SETTINGS or sources.isdisjoint((path, *path.parents)):
+    for path in tree.ending(_SETTINGS) if sources else ():
+        if sources.isdisjoint((path, *path.parents)):
             continue
         content = tree.read(path) or b""
         if len(content) > _LARGEST or b"\0" in content:

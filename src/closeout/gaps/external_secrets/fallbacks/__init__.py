@@ -16,6 +16,7 @@ from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralFo
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 _EMPTY = "an empty one would open as much"
+_HINTS = {_EMPTY: "demand it where the program starts, and give its tests one of their own."}
 _KEPT = ("package.json", "requirements.txt", "pyproject.toml", "Dockerfile")
 _SCRIPTS = frozenset({".ts", ".js", ".mjs", ".cjs", ".mts", ".cts"})
 
@@ -66,8 +67,7 @@ def _mended(
         return item.optional
     optional = item.optional if item.may_be_empty else ()
     if not (item.required or optional):
-        problem = "where the code would ask for it is not known"
-        problem = _EMPTY if item.optional else problem
+        problem = _EMPTY if item.optional else "where the code would ask for it is not known"
     else:
         problem = handing.deliver(folder, item)
     demanded = () if item.is_at_load and handing.is_copied(folder) else item.required
@@ -79,9 +79,7 @@ def _mended(
         reason=Reason.AMBIGUOUS,
         line=item.line,
         detail=f"{item.name} falls back to a usable value: {problem}",
-        hint="demand it where the program starts, and give its tests one of their own."
-        if problem == _EMPTY
-        else "hand it on there, then run the command again.",
+        hint=_HINTS.get(problem, "hand it on there, then run the command again."),
     )
 
 

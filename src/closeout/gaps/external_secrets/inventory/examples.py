@@ -10,12 +10,14 @@ _LINE = re.compile(
 _EXAMPLES = frozenset({b"example", b"examples"})
 _FURTHEST = 40
 """Lines that are looked back for the key above."""
+_NEAR = 64 * 1024
+"""Bytes that they have at the most."""
 
 
 def is_example(content: bytes, offset: int) -> bool:
     """Return whether a place stands below the key `example` of YAML, in comments of code too."""
     start = content.rfind(b"\n", 0, offset) + 1
-    lines = content[:start].splitlines()[-_FURTHEST:]
+    lines = content[max(0, start - _NEAR) : start].splitlines()[-_FURTHEST:]
     own = _LINE.match(content[start : content.find(b"\n", offset)])
     if own is None:
         return False
