@@ -165,7 +165,8 @@ def conclude(
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     tell_seal(run)
     if left:
-        say(f"left out: {len(left)} of the same criteria, which stay unproven without them")
+        count = f"{len(left)} probe{'s' * (len(left) != 1)}"
+        say(f"left out: {count} of the same criteria, which cannot be proven without them")
     sum_up(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
     add(
         "sessions",
