@@ -119,3 +119,15 @@ class Probe:
     subject: str = ""
     packages: frozenset[str] = frozenset()
     """The packages that it is about: the answer of a service in which one is a stub is none."""
+
+    @classmethod
+    def of(
+        cls,
+        service: str,
+        name: str,
+        criterion: str,
+        run: Callable[[ProbeContext], Observation],
+        *needs: str,
+    ) -> Probe:
+        """Return the question `name` to the process of a service; `needs` is what it needs too."""
+        return cls(id=name, criterion=criterion, needs=(service, *needs), run=run, subject=service)

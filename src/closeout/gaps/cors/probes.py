@@ -155,33 +155,24 @@ def _questions(service: str, criterion: str, allowed: str = ALLOWED) -> Iterator
     """Yield what a service is asked; `allowed` is an origin that it trusts, empty without one."""
     trusted = tuple(_own_pages(allowed)) if allowed else ()
     for name, expected, cases in (*_evil(service), *trusted, *_any_origin()):
-        yield Probe(
-            id=f"cors.{name}@{service}",
-            criterion=criterion,
-            needs=(service,),
-            run=exchanges(service, expected, cases),
-            subject=service,
+        yield Probe.of(
+            service, f"cors.{name}@{service}", criterion, exchanges(service, expected, cases)
         )
     for name, run in (("own-methods", _own_methods), ("named-headers-allowed", _named_headers)):
         if allowed:
-            yield Probe(
-                id=f"cors.{name}@{service}",
-                criterion=criterion,
-                needs=(service,),
-                run=partial(run, service, allowed),
-                subject=service,
+            yield Probe.of(
+                service, f"cors.{name}@{service}", criterion, partial(run, service, allowed)
             )
     for number in ("1.3", "M.1"):
-        yield Probe(
-            id=f"cors.unknown-origins-rejected-{number.lower()}@{service}",
-            criterion=number,
-            needs=(service,),
-            run=exchanges(
+        yield Probe.of(
+            service,
+            f"cors.unknown-origins-rejected-{number.lower()}@{service}",
+            number,
+            exchanges(
                 service,
                 "neither `*` nor the unknown origin, on a preflight and on a GET with a cookie",
                 [(preflight(EVIL), not_shared), (get(EVIL, _COOKIE), not_shared)],
             ),
-            subject=service,
         )
 
 

@@ -52,12 +52,8 @@ def _no_stack(answer: Answer) -> Sequence[str]:
 
 def _probe(name: str, criterion: str, run: Callable[[ProbeContext, str], Observation]) -> Probe:
     source = f"127.200.{next(_slots)}.1"
-    return Probe(
-        id=f"factory-secret.{name}",
-        criterion=criterion,
-        needs=(TENANT_REGISTRY,),
-        run=lambda context: run(context, source),
-        subject=TENANT_REGISTRY,
+    return Probe.of(
+        TENANT_REGISTRY, f"factory-secret.{name}", criterion, lambda context: run(context, source)
     )
 
 
@@ -229,11 +225,5 @@ PROBES = (
         ),
     ),
     _probe("old-literal-configured", "4.1", _configured({_VARIABLE: OLD_LITERAL}, [OLD_LITERAL])),
-    Probe(
-        id=f"factory-secret.no-fallback@{IDENTITY}",
-        criterion="4.1",
-        needs=(IDENTITY,),
-        run=_no_fallback,
-        subject=IDENTITY,
-    ),
+    Probe.of(IDENTITY, f"factory-secret.no-fallback@{IDENTITY}", "4.1", _no_fallback),
 )

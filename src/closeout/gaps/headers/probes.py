@@ -154,12 +154,8 @@ def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
 
 def _questions(service: str) -> Iterator[Probe]:
     for criterion, name, expected, cases in _content(service):
-        yield Probe(
-            id=f"headers.{name}@{service}",
-            criterion=criterion,
-            needs=(service,),
-            run=exchanges(service, expected, cases),
-            subject=service,
+        yield Probe.of(
+            service, f"headers.{name}@{service}", criterion, exchanges(service, expected, cases)
         )
     runs: tuple[tuple[str, Callable[[ProbeContext], Observation]], ...] = (
         ("on-docs", partial(_page, service, "docs")),
@@ -167,20 +163,14 @@ def _questions(service: str) -> Iterator[Probe]:
         *behaviour(service),
     )
     for name, run in runs:
-        yield Probe(
-            id=f"headers.{name}@{service}",
-            criterion="7.1",
-            needs=(service,),
-            run=run,
-            subject=service,
-        )
+        yield Probe.of(service, f"headers.{name}@{service}", "7.1", run)
 
-    yield Probe(
-        id=f"headers.docs-render@{service}",
-        criterion="7.1",
-        needs=(service, chromium.PROGRAM),
-        run=partial(docs_render, service),
-        subject=service,
+    yield Probe.of(
+        service,
+        f"headers.docs-render@{service}",
+        "7.1",
+        partial(docs_render, service),
+        chromium.PROGRAM,
     )
 
 

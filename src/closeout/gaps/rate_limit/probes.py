@@ -46,13 +46,7 @@ def _probe(
         faults, seen = ask(Visitors(context=context, slot=slot))
         return judged(expected=expected, command=command, faults=faults, seen=seen)
 
-    return Probe(
-        id=f"rate-limit.{name}",
-        criterion=criterion,
-        needs=(IDENTITY,),
-        run=run,
-        subject=IDENTITY,
-    )
+    return Probe.of(IDENTITY, f"rate-limit.{name}", criterion, run)
 
 
 def _statuses(answers: Sequence[Answer]) -> list[int]:
@@ -262,13 +256,7 @@ PROBES = (
     _probe(
         "separate-buckets", "2.2", "bad sign-ins leave renewal alone", _separate, command=_RENEWAL
     ),
-    Probe(
-        id="rate-limit.boot-log",
-        criterion="2.1",
-        needs=(IDENTITY,),
-        run=_boot_log,
-        subject=IDENTITY,
-    ),
+    Probe.of(IDENTITY, "rate-limit.boot-log", "2.1", _boot_log),
     *INPUT_PROBES,
     *DEPLOYED_PROBES,
     *REPLICA_PROBES,

@@ -141,13 +141,7 @@ def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:
 
 
 CONFIGURATION_PROBES = tuple(
-    Probe(
-        id=f"cors.{case.name}@{service}",
-        criterion=case.criterion,
-        needs=(service,),
-        run=partial(_run, service, case),
-        subject=service,
-    )
+    Probe.of(service, f"cors.{case.name}@{service}", case.criterion, partial(_run, service, case))
     for service in _SERVICES
     for case in _CASES
 )

@@ -197,13 +197,7 @@ def _configured(
 
 
 def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) -> Probe:
-    return Probe(
-        id=f"cors.{name}@{service}",
-        criterion="1.3",
-        needs=(service,),
-        run=run,
-        subject=service,
-    )
+    return Probe.of(service, f"cors.{name}@{service}", "1.3", run)
 
 
 _HOLDING_ANYWHERE = frozenset(

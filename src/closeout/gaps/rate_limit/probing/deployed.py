@@ -73,12 +73,4 @@ def _try(url: str, number: int) -> list[int]:
     return [send(url, login(body, "127.253.1.1")).status for _ in range(_TRIES)]
 
 
-DEPLOYED_PROBES = (
-    Probe(
-        id="rate-limit.as-deployed",
-        criterion="2.1",
-        needs=(IDENTITY,),
-        run=own_boot(_as_deployed),
-        subject=IDENTITY,
-    ),
-)
+DEPLOYED_PROBES = (Probe.of(IDENTITY, "rate-limit.as-deployed", "2.1", own_boot(_as_deployed)),)

@@ -73,12 +73,11 @@ def _requests() -> dict[str, Request]:
 
 
 INPUT_PROBES = tuple(
-    Probe(
-        id=f"rate-limit.input-{name}",
-        criterion="2.2" if name.startswith("refresh") else "2.1",
-        needs=(IDENTITY,),
-        run=exchanges(IDENTITY, "4xx, no stack, security headers", [(request, _refused_in_order)]),
-        subject=IDENTITY,
+    Probe.of(
+        IDENTITY,
+        f"rate-limit.input-{name}",
+        "2.2" if name.startswith("refresh") else "2.1",
+        exchanges(IDENTITY, "4xx, no stack, security headers", [(request, _refused_in_order)]),
     )
     for name, request in _requests().items()
 )

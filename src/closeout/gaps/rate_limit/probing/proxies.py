@@ -137,13 +137,7 @@ def _behind_the_gateway(context: ProbeContext) -> Observation:
 
 
 PROXY_PROBES = tuple(
-    Probe(
-        id=f"rate-limit.{name}",
-        criterion=criterion,
-        needs=(IDENTITY, *more),
-        run=own_boot(run),
-        subject=IDENTITY,
-    )
+    Probe.of(IDENTITY, f"rate-limit.{name}", criterion, own_boot(run), *more)
     for name, criterion, run, more in (
         ("trusted-proxy", "2.1", _hops, ()),
         ("forwarded-spellings", "2.1", _spellings, ()),

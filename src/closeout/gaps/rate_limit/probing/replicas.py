@@ -157,32 +157,8 @@ def own_boot(run: Callable[[ProbeContext], Observation]) -> Callable[[ProbeConte
 
 
 REPLICA_PROBES = (
-    Probe(
-        id="rate-limit.replicas-share",
-        criterion="2.1",
-        needs=(IDENTITY, "redis-server"),
-        run=own_boot(_shared),
-        subject=IDENTITY,
-    ),
-    Probe(
-        id="rate-limit.redis-killed",
-        criterion="2.1",
-        needs=(IDENTITY, "redis-server"),
-        run=own_boot(_killed),
-        subject=IDENTITY,
-    ),
-    Probe(
-        id="rate-limit.redis-absent-at-boot",
-        criterion="2.1",
-        needs=(IDENTITY, "redis-server"),
-        run=own_boot(_absent),
-        subject=IDENTITY,
-    ),
-    Probe(
-        id="rate-limit.redis-refuses",
-        criterion="2.1",
-        needs=(IDENTITY, "redis-server"),
-        run=own_boot(_refusing),
-        subject=IDENTITY,
-    ),
+    Probe.of(IDENTITY, "rate-limit.replicas-share", "2.1", own_boot(_shared), "redis-server"),
+    Probe.of(IDENTITY, "rate-limit.redis-killed", "2.1", own_boot(_killed), "redis-server"),
+    Probe.of(IDENTITY, "rate-limit.redis-absent-at-boot", "2.1", own_boot(_absent), "redis-server"),
+    Probe.of(IDENTITY, "rate-limit.redis-refuses", "2.1", own_boot(_refusing), "redis-server"),
 )
