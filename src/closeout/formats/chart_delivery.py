@@ -26,7 +26,7 @@ from closeout.formats.helm import (
 )
 from closeout.formats.settings import Setting
 from closeout.formats.tree_names import dns_name
-from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.text_edit import Splice, line_number, spliced
 from closeout.model import Edit, Tree
 from closeout.parsing.yaml import Insertion, Node, NodeKind, append
 
@@ -62,9 +62,7 @@ class VariableList:
 
     def edits(self, tree: Tree, settings: Iterable[Setting]) -> Iterator[Edit]:
         """Yield the edit that lists more variables."""
-        before = tree.read(self.path) or b""
-        after = splice(before, [self.added(settings)])
-        yield Edit(path=self.path, before=before, after=after, mode=tree.mode(self.path))
+        yield spliced(tree, self.path, [self.added(settings)])
 
     @property
     def _is_flow(self) -> bool:

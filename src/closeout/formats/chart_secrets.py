@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats.helm import ServiceChart, templates, value
 from closeout.formats.settings import Setting, is_placeholder
-from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.text_edit import Splice, line_number, spliced
 from closeout.model import Edit, Tree
 from closeout.parsing.yaml import Node, NodeKind, append
 
@@ -82,9 +82,9 @@ class ChartSecret:
         quoted = f'"{beside.text}"' if beside is not None and is_placeholder(beside.text) else '""'
         start = min(self.beside.end() + 1, len(self.content))
         made = Splice(start=start, end=start, text="".join(lines))
-        yield _edit(tree, self.path, self.content, made)
+        yield spliced(tree, self.path, [made])
         named_values = "\n".join(f"{each}: {quoted}" for each in leaves)
-        yield _edit(tree, values, given, append(given, node).splice(named_values))
+        yield spliced(tree, values, [append(given, node).splice(named_values)])
 
 
 def own_secret(
@@ -122,10 +122,6 @@ def _mapping(tree: Tree, chart: ServiceChart, keys: list[str]) -> Node | None:
     node = value(tree.read(chart.values) or b"", *keys)
     is_open = node is not None and node.kind is NodeKind.MAPPING and not (node.flow or node.alias)
     return node if is_open and keys else None
-
-
-def _edit(tree: Tree, path: PurePosixPath, before: bytes, made: Splice) -> Edit:
-    return Edit(path=path, before=before, after=splice(before, [made]), mode=tree.mode(path))
 
 
 def _spelling(word: str, variable: str) -> Callable[[str], str] | None:

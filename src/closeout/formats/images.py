@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, dockerfile
 from closeout.fs.once import once
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
 from closeout.model import Changeset, Edit, Tree
 
@@ -145,9 +145,7 @@ def _lay(
             if all(item.text != text for item in splices):
                 splices.append(Splice(start=copy.end, end=copy.end, text=text))
     if splices:
-        after = splice(content, splices)
-        mode = overlay.mode(image.recipe)
-        overlay.lay(Edit(path=image.recipe, before=content, after=after, mode=mode))
+        overlay.lay(spliced(overlay, image.recipe, splices))
 
 
 def _is_code(path: PurePosixPath) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from closeout.formats.npm_lock import TOP, CrowdedError, moved
 from closeout.fs import json_reader
-from closeout.fs.text_edit import Splice, indentation, splice
+from closeout.fs.text_edit import Splice, indentation, spliced
 from closeout.model import Edit, Reason, Tree, Unresolved
 
 _NOT_ALWAYS_INSTALLED = ("dev", "optional", "devOptional", "peer")
@@ -60,9 +60,8 @@ def add(
     missing = {name: version for name, version in wanted.versions.items() if name not in listed}
     if not missing:
         return (), ()
-    after = splice(content, _with_dependencies(content.index(b"{"), content, missing))
+    edit = spliced(tree, manifest, _with_dependencies(content.index(b"{"), content, missing))
     lock_edits, unresolved = _lock(tree, service, missing, wanted)
-    edit = Edit(path=manifest, before=content, after=after, mode=tree.mode(manifest))
     return (edit, *lock_edits), unresolved
 
 
@@ -99,8 +98,8 @@ def _lock(
     placed |= {new: packages[new] for new in renamed.values()}
     splices = _insertions(section, content, placed, set(renamed))
     splices += _removals(section, content, set(renamed))
-    after = splice(content, [*_with_dependencies(members[root].start, content, missing), *splices])
-    return (Edit(path=path, before=content, after=after, mode=tree.mode(path)),), ()
+    splices += _with_dependencies(members[root].start, content, missing)
+    return (spliced(tree, path, splices),), ()
 
 
 def _lock_of(tree: Tree, service: PurePosixPath) -> tuple[PurePosixPath, str]:

@@ -13,7 +13,7 @@ from closeout.formats.env_examples import EXAMPLES, example_of, examples_in, sai
 from closeout.formats.helm import PLAIN
 from closeout.formats.images import run_by
 from closeout.formats.settings import Setting
-from closeout.fs.text_edit import Splice, line_number, splice
+from closeout.fs.text_edit import Splice, line_number, spliced
 from closeout.fs.tree import Overlay
 from closeout.model import Edit, Reason, Tree, Unresolved
 
@@ -128,7 +128,7 @@ class Delivery:
                 change = Splice(start=exposed.start(1), end=exposed.end(1), text=placeholder)
             else:
                 change = setting.added(content, self.beside)
-            yield _spliced(tree, lacking.path, [change])
+            yield spliced(tree, lacking.path, [change])
 
     def compose_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
         """Yield one edit a file: compose files hand the settings on, examples beside name them."""
@@ -143,10 +143,10 @@ class Delivery:
             for item in lack.settings:
                 content = overlay.read(lack.path) or b""
                 if not item.is_named(content):
-                    overlay.lay(_spliced(overlay, lack.path, [item.added(content, ())]))
+                    overlay.lay(spliced(overlay, lack.path, [item.added(content, ())]))
         for path, splices in sorted(handed.items()):
             if splices:
-                overlay.lay(_spliced(tree, path, splices))
+                overlay.lay(spliced(tree, path, splices))
         yield from overlay.edits
 
     def chart_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
@@ -222,10 +222,3 @@ def _started(
             if compose.is_base(path) or service.context or service.image:
                 for folder in run_by(tree, service, folders):
                     yield folder, service
-
-
-def _spliced(tree: Tree, path: PurePosixPath, splices: Iterable[Splice]) -> Edit:
-    before = tree.read(path)
-    return Edit(
-        path=path, before=before, after=splice(before or b"", splices), mode=tree.mode(path)
-    )

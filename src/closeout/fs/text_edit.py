@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from closeout.model import Edit, Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,16 @@ def splice(content: bytes, splices: Iterable[Splice]) -> bytes:
         parts += [content[position : item.start], item.text.encode().replace(b"\n", ending)]
         position = item.end
     return b"".join([*parts, content[position:]])
+
+
+def spliced(tree: Tree, path: PurePosixPath, splices: Iterable[Splice]) -> Edit:
+    """Return the edit of a file, there or not, by its splices."""
+    return Edit.of(tree, path, splice(tree.read(path) or b"", splices))
+
+
+def all_spliced(tree: Tree, splices: Mapping[PurePosixPath, Iterable[Splice]]) -> tuple[Edit, ...]:
+    """Return one edit a file, sorted by path."""
+    return tuple(spliced(tree, path, items) for path, items in sorted(splices.items()))
 
 
 def line_ending(content: bytes, offset: int) -> bytes:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from closeout.model.findings import Unresolved
+from closeout.model.tree import Tree
 
 
 class PatchState(Enum):
@@ -39,6 +40,11 @@ class Edit:
     after: bytes
     mode: int = 0o644
     removes: bool = False
+
+    @classmethod
+    def of(cls, tree: Tree, path: PurePosixPath, after: bytes) -> Edit:
+        """Return what makes the file at `path`, there or not, be `after`."""
+        return cls(path=path, before=tree.read(path), after=after, mode=tree.mode(path))
 
     @property
     def left(self) -> bytes | None:

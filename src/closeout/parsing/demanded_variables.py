@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.parsing import python, typescript
 from closeout.parsing.node_sources import SUFFIXES
 from closeout.parsing.python_settings import demanded_fields
+from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -123,10 +124,6 @@ def _lacking(said: str) -> list[str]:
 
 def _is_staged(node: Node) -> bool:
     """Return whether a condition around it speaks of production, within its own function."""
-    above = node.parent
-    while above is not None and above.type not in _FUNCTIONS:
-        condition = above.child_by_field_name("condition")
-        if condition is not None and _STAGE.search(typescript.text_of(condition)):
-            return True
-        above = above.parent
-    return False
+    own = takewhile(lambda each: each.type not in _FUNCTIONS, above(node))
+    conditions = (typescript.text_of(each.child_by_field_name("condition")) for each in own)
+    return any(map(_STAGE.search, conditions))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from closeout.parsing.typescript import arguments, find, literal_of, place_of, text_of
 from closeout.parsing.typescript_source import SourceRange
+from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -115,15 +116,13 @@ def source_of(node: Node) -> Node | None:
 
     For a name taken out of an object it is the pattern, whose text names the property.
     """
-    above = [node]
-    while (around := above[-1].parent) is not None:
-        above.append(around)
+    outer = list(above(node))
     before = [
         (item, found)
-        for item, found in _declared(above[-1]).get(text_of(node), ())
+        for item, found in _declared(outer[-1] if outer else node).get(text_of(node), ())
         if item.start_byte < node.start_byte
     ]
-    for around in above[1:] if before else ():
+    for around in outer if before else ():
         for item, found in before:
             if around.start_byte <= item.start_byte and item.end_byte <= around.end_byte:
                 return found
@@ -164,12 +163,10 @@ def _inside(node: Node) -> Node | None:
 
 def default_of(node: Node) -> Node | None:
     """Return the default of the parameter that the name at `node` is, or None."""
-    around = node.parent
-    while around is not None:
+    for around in above(node):
         listed = around.child_by_field_name("parameters")
         for item in listed.named_children if listed is not None else ():
             left = item.child_by_field_name("pattern") or item.child_by_field_name("left")
             if left is not None and text_of(left) == text_of(node):
                 return item.child_by_field_name("value") or item.child_by_field_name("right")
-        around = around.parent
     return None

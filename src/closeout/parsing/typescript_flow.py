@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from closeout.parsing.typescript import find, text_of
+from closeout.parsing.typescript_tree import above, parameters
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -45,13 +47,13 @@ class Flow:
 
 def flow(function: Node) -> Flow:
     """Return how `function` answers through its second parameter, Node's callback style."""
-    parameters = _parameters(function)
-    callback = parameters[1] if len(parameters) > 1 else ""
+    names = parameters(function)
+    callback = names[1] if len(names) > 1 else ""
     body = function.child_by_field_name("body")
     calls = [] if body is None else find(body, "call_expression")
     own = [call for call in calls if text_of(call.child_by_field_name("function")) == callback]
     return Flow(
-        parameters=parameters,
+        parameters=tuple(names),
         answers=tuple(_answer(call, function) for call in own if callback),
         can_stop=body is not None and any(_is_stop(node, callback) for node in find(body, *_ENDS)),
     )
@@ -59,19 +61,17 @@ def flow(function: Node) -> Flow:
 
 def is_conditional(node: Node, within: Node | None = None) -> bool:
     """Return whether a condition inside `within`, else inside the file, decides about `node`."""
-    below, around = node, node.parent
-    while around is not None and around != within:
+    below = node
+    for around in takewhile(lambda each: each != within, above(node)):
         if around.type in _CONDITIONAL and around.child_by_field_name("condition") != below:
             return True
-        below, around = around, around.parent
+        below = around
     return False
 
 
 def is_guarded(node: Node) -> bool:
     """Return whether the function around `node` decides, before or there, about reaching it."""
-    function = node.parent
-    while function is not None and "function" not in function.type:
-        function = function.parent
+    function = next((each for each in above(node) if "function" in each.type), None)
     earlier = [] if function is None else find(function, *_ENDS)
     stops = (item for item in earlier if item.end_byte <= node.start_byte)
     return is_conditional(node, function) or any(is_conditional(item, function) for item in stops)
@@ -88,13 +88,3 @@ def _answer(call: Node, function: Node) -> CallbackCall:
 def _is_stop(node: Node, callback: str) -> bool:
     """Return whether a statement ends the function without an answer."""
     return node.type == "throw_statement" or callback not in text_of(node)
-
-
-def _parameters(function: Node) -> tuple[str, ...]:
-    single = function.child_by_field_name("parameter")
-    if single is not None:
-        return (text_of(single),)
-    listed = function.child_by_field_name("parameters")
-    given = [] if listed is None else listed.named_children
-    names = [text_of(item.child_by_field_name("pattern") or item) for item in given]
-    return tuple(name for name in names if name != "this")

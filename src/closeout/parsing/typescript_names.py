@@ -11,6 +11,7 @@ from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES
 from closeout.parsing.typescript import find, text_of
+from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -147,14 +148,12 @@ class Names:
 def enclosing_parameters(node: Node) -> frozenset[str]:
     """Return the parameters of the functions around `node`."""
     names: set[str] = set()
-    around = node.parent
-    while around is not None:
+    for around in above(node):
         single = around.child_by_field_name("parameter")
         listed = around.child_by_field_name("parameters")
         for part in (single, listed):
             if part is not None:
                 names |= {text_of(item) for item in find(part, *_NAMES)}
-        around = around.parent
     return frozenset(names)
 
 
@@ -187,12 +186,7 @@ def _bindings(node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _scope(node: Node) -> Node:
-    around = node
-    while around.parent is not None:
-        around = around.parent
-        if around.type in _SCOPES:
-            break
-    return around
+    return next((each for each in above(node) if each.type in _SCOPES), node)
 
 
 def _visible(declared: list[tuple[Node, Node]] | tuple[()], at: Node) -> list[Node]:

@@ -5,6 +5,7 @@ The grammar is loaded on first use.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,23 @@ def fragment(content: bytes) -> Node:
 def text_of(node: Node | None) -> str:
     """Return the source text of `node`, empty for none."""
     return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+
+
+def above(node: Node) -> Iterator[Node]:
+    """Yield what stands around `node`, the innermost first."""
+    around = node.parent
+    while around is not None:
+        yield around
+        around = around.parent
+
+
+def parameters(function: Node) -> list[str]:
+    """Return what a function calls its parameters, TypeScript's `this` left out."""
+    single = function.child_by_field_name("parameter")
+    listed = function.child_by_field_name("parameters")
+    given = [single] if single is not None else listed.named_children if listed is not None else []
+    names = [text_of(item.child_by_field_name("pattern") or item) for item in given]
+    return [name for name in names if name != "this"]
 
 
 def code_of(node: Node) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import splice
+from closeout.fs.text_edit import spliced
 from closeout.gaps.billing_tests import jest_package
 from closeout.gaps.billing_tests.rules import (
     CONFIGURATION,
@@ -17,7 +17,7 @@ from closeout.gaps.billing_tests.suites import SUITES
 from closeout.harness import suite_choice, suite_install
 from closeout.harness.service_copy import TEST_FILE
 from closeout.harness.suite_install import Tested
-from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
+from closeout.model import Changeset, Reason, Tree, Unresolved
 
 _RUNNER = ("jest", "ts-jest")
 
@@ -30,7 +30,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     read = None if content is None else jest_package.read(content)
     if not open_paths or content is None or read is None:
         return ()
-    made = (_suite(seen, open_paths, read), _script(content, read))
+    made = (_suite(seen, open_paths, read), _script(tree, content, read))
     return tuple(item for item in made if item.edits or item.unresolved)
 
 
@@ -59,7 +59,7 @@ def _suite(
     )
 
 
-def _script(content: bytes, read: jest_package.JestPackage) -> Changeset:
+def _script(tree: Tree, content: bytes, read: jest_package.JestPackage) -> Changeset:
     if jest_package.trouble(read) is None:
         return Changeset(name="test-script", edits=())
     change = jest_package.mended(content, read)
@@ -72,5 +72,4 @@ def _script(content: bytes, read: jest_package.JestPackage) -> Changeset:
             hint='write `"test": "jest"` into its scripts.',
         )
         return Changeset(name="test-script", edits=(), unresolved=(lost,))
-    edit = Edit(path=PACKAGE, before=content, after=splice(content, [change]))
-    return Changeset(name="test-script", edits=(edit,))
+    return Changeset(name="test-script", edits=(spliced(tree, PACKAGE, [change]),))

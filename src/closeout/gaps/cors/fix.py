@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, indentation, line_start, splice
+from closeout.fs.text_edit import Splice, indentation, line_start, spliced
 from closeout.fs.tree import Overlay
 from closeout.gaps.cors.detect import (
     Flaw,
@@ -150,19 +150,11 @@ def _module_edits(
             app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
             indent = indentation(module.content, module.span(app.statement).start)
             splices.append(after_creation(module, app, _call(policy, app.name, {}, indent)))
-    main = Edit(
-        path=path,
-        before=module.content,
-        after=splice(module.content, splices),
-        mode=tree.mode(path),
-    )
     beside = path.with_name(f"{policy.stem}.py")
-    present = tree.read(beside)
-    return [main] if present == policy.content else [_new(beside, policy.content), main]
-
-
-def _new(path: PurePosixPath, content: bytes) -> Edit:
-    return Edit(path=path, before=None, after=content)
+    main = spliced(tree, path, splices)
+    if tree.read(beside) == policy.content:
+        return [main]
+    return [Edit(path=beside, before=None, after=policy.content), main]
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:

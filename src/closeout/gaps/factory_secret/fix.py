@@ -11,7 +11,7 @@ from closeout.formats import compose, npm
 from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, all_spliced
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.factory_secret.constants import is_own
 from closeout.gaps.factory_secret.rules import Survey, survey
@@ -73,8 +73,7 @@ def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
     folders = {path.parent for path in changed if compose.may_be_compose(path)}
     for path, after in completed(tree, {}, changed):
         if path.parent in folders and overlay.read(path) != after:
-            before = overlay.read(path)
-            overlay.lay(Edit(path=path, before=before, after=after, mode=overlay.mode(path)))
+            overlay.lay(Edit.of(overlay, path, after))
     return overlay.edits
 
 
@@ -236,6 +235,4 @@ def _spliced(tree: Tree, mended: list[Mended]) -> Iterator[Edit]:
             here = by_path.setdefault(path, [])
             if place not in here:
                 here.append(place)
-    for path, splices in sorted(by_path.items()):
-        before = tree.read(path) or b""
-        yield Edit(path=path, before=before, after=splice(before, splices), mode=tree.mode(path))
+    yield from all_spliced(tree, by_path)

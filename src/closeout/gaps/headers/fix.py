@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import below
 from closeout.gaps.headers.detect import Application, applications_of, is_open
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
@@ -54,8 +54,7 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
         line = import_line(module, f"from {package}{beside.stem} import {_INSTALL}")
         if tree.read(beside) is None:
             edits.append(Edit(path=beside, before=None, after=content))
-        after = splice(module.content, [line, *installs, *_without_banner(module)])
-        edits.append(Edit(path=path, before=module.content, after=after, mode=tree.mode(path)))
+        edits.append(spliced(tree, path, [line, *installs, *_without_banner(module)]))
     if edits:
         edits += _launch_edits(tree, service)
     return Changeset(name=service.folder.name, edits=tuple(edits), unresolved=tuple(unresolved))
@@ -116,5 +115,4 @@ def _launch_edits(tree: Tree, service: FastApiService) -> Iterator[Edit]:
     if content is None or launch is None or _FLAG in launch.group():
         return
     text = f', "{_FLAG.decode()}"' if launch["list"] else f" {_FLAG.decode()}"
-    after = splice(content, [Splice(start=launch.end(), end=launch.end(), text=text)])
-    yield Edit(path=path, before=content, after=after, mode=tree.mode(path))
+    yield spliced(tree, path, [Splice(start=launch.end(), end=launch.end(), text=text)])

@@ -254,13 +254,8 @@ def _template(name: str, edits: tuple[Edit, ...]) -> Changeset:
 
 
 def _missing(tree: Tree, path: PurePosixPath, content: bytes) -> tuple[Edit, ...]:
-    if tree.read(path) is not None:
-        return ()
-    return (Edit(path=path, before=None, after=content),)
+    return () if tree.read(path) is not None else (Edit.of(tree, path, content),)
 
 
 def _changed(tree: Tree, path: PurePosixPath, after: bytes) -> tuple[Edit, ...]:
-    before = tree.read(path)
-    if before == after:
-        return ()
-    return (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+    return () if tree.read(path) == after else (Edit.of(tree, path, after),)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, all_spliced
 from closeout.gaps.rate_limit.detect import DEMANDS, judge, unread_limiter
 from closeout.gaps.rate_limit.express.callers import unforwarded
 from closeout.gaps.rate_limit.express.existing import (
@@ -83,8 +83,8 @@ def _settled(
 ) -> Changeset:
     """Return what limiters that are in place still lack: settings, and the handler's own fields."""
     edits = list(_settings(tree, seen, service))
-    for path, content, after in misread(tree, service, template_values(tree, routes)):
-        edits.append(Edit(path=path, before=content, after=after, mode=tree.mode(path)))
+    for path, after in misread(tree, service, template_values(tree, routes)):
+        edits.append(Edit.of(tree, path, after))
     return Changeset(name=f"{service.name}-settings", edits=tuple(edits))
 
 
@@ -107,19 +107,9 @@ def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) ->
     splices = {path: list(items) for path, items in here.told.items()}
     for path, items in limited.splices.items():
         splices.setdefault(path, []).extend(items)
-    edits = [
-        Edit(
-            path=path,
-            before=content,
-            after=splice(content, items),
-            mode=tree.mode(path),
-        )
-        for path, items in sorted(splices.items())
-        if (content := tree.read(path) or b"")
-    ]
     return Changeset(
         name=service.name or "routes",
-        edits=(*limited.edits, *edits),
+        edits=(*limited.edits, *all_spliced(tree, splices)),
         unresolved=(*here.left, *limited.unresolved),
     )
 

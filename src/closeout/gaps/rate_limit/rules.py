@@ -146,7 +146,7 @@ def _fields(seen: Survey) -> Located:
     found = tuple(
         path
         for service in sorted(services)
-        for path, _, _ in misread(seen.tree, service, template_values(seen.tree, services[service]))
+        for path, _ in misread(seen.tree, service, template_values(seen.tree, services[service]))
     )
     places = tuple(Place(path=path, excerpt=path.name) for path in found)
     return Located(examined=found, places=places)

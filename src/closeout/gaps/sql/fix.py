@@ -65,7 +65,7 @@ def _changeset(
         return None
     edits: tuple[Edit, ...] = ()
     if before != after:
-        edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+        edits = (Edit.of(tree, path, after),)
     if not edits and not left:
         return None
     return Changeset(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.fs import json_reader
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
 from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
 from closeout.gaps.cors.express.openings import Opening
@@ -165,10 +165,9 @@ def _edits(
     if dead.imported:
         return [], dead.imported
     splices += [*dead.splices, *_import(content, path, module, splices)]
-    after = splice(content, splices)
-    made = [Edit(path=path, before=content, after=after, mode=tree.mode(path))]
+    made = [spliced(tree, path, splices)]
     if tree.read(module.path) is None:
-        made.append(Edit(path=module.path, before=None, after=module.content))
+        made.append(Edit.of(tree, module.path, module.content))
     return made, ""
 
 

@@ -16,6 +16,7 @@ from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 from closeout.parsing.typescript import arguments, code_of, text_of
 from closeout.parsing.typescript_expressions import name_of, peeled, source_of
+from closeout.parsing.typescript_tree import above, parameters
 from closeout.parsing.typescript_values import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -204,10 +205,7 @@ def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:
 
 
 def _function(node: Node) -> Node | None:
-    around = node.parent
-    while around is not None and around.type not in FUNCTIONS:
-        around = around.parent
-    return around
+    return next((each for each in above(node) if each.type in FUNCTIONS), None)
 
 
 def _name(function: Node) -> str:
@@ -221,14 +219,8 @@ def _name(function: Node) -> str:
 
 
 def _position(function: Node, name: str) -> int | None:
-    listed = function.child_by_field_name("parameters")
-    single = function.child_by_field_name("parameter")
-    if single is not None:
-        return 0 if text_of(single) == name else None
-    for number, item in enumerate(listed.named_children if listed is not None else ()):
-        if text_of(item.child_by_field_name("pattern") or item) == name:
-            return number
-    return None
+    names = parameters(function)
+    return names.index(name) if name in names else None
 
 
 def _rest(node: Node) -> str:

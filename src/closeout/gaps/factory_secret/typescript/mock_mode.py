@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from closeout.parsing.typescript import find, text_of
 from closeout.parsing.typescript_expressions import bare, source_of
+from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -38,9 +39,7 @@ def is_mock(node: Node) -> bool:
 
 def _is_kept_for_mock(declarator: Node) -> bool:
     name = text_of(declarator.child_by_field_name("name"))
-    scope = declarator.parent
-    while scope is not None and scope.type not in _SCOPES:
-        scope = scope.parent
+    scope = next((each for each in above(declarator) if each.type in _SCOPES), None)
     if scope is None or scope.type == "program":
         return False
     uses = [
@@ -54,29 +53,28 @@ def _is_kept_for_mock(declarator: Node) -> bool:
 def _condition(node: Node) -> Node:
     """Return the whole condition that an expression is part of."""
     current = node
-    while (above := current.parent) is not None:
-        operator = text_of(above.child_by_field_name("operator"))
-        joins = above.type == "binary_expression" and operator in _JOINING
-        negates = above.type == "unary_expression" and operator == "!"
-        if not (joins or negates or above.type == "parenthesized_expression"):
+    for around in above(node):
+        operator = text_of(around.child_by_field_name("operator"))
+        joins = around.type == "binary_expression" and operator in _JOINING
+        negates = around.type == "unary_expression" and operator == "!"
+        if not (joins or negates or around.type == "parenthesized_expression"):
             break
-        if above.parent is not None and above.parent.type == "if_statement":
-            return above
-        current = above
+        if around.parent is not None and around.parent.type == "if_statement":
+            return around
+        current = around
     return current
 
 
 def _is_switched(condition: Node) -> bool:
     """Return whether a statement is not reached, or its condition false, without a switch."""
-    current: Node | None = condition
-    while current is not None and current.parent is not None:
-        above = current.parent
-        if above.type in {"if_statement", "ternary_expression"}:
-            asked = above.child_by_field_name("condition")
-            alternative = above.child_by_field_name("alternative")
+    current = condition
+    for around in above(condition):
+        if around.type in {"if_statement", "ternary_expression"}:
+            asked = around.child_by_field_name("condition")
+            alternative = around.child_by_field_name("alternative")
             if asked is not None and current != alternative and _without_switch(asked) is False:
                 return True
-        current = above
+        current = around
     return False
 
 

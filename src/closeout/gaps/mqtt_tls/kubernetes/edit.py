@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, splice
+from closeout.fs.text_edit import Splice, all_spliced
 from closeout.gaps.mqtt_tls.access.callers import Callers
 from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
@@ -27,14 +27,6 @@ class _Pages:
 
     def add(self, path: PurePosixPath, made: Splice) -> None:
         self.splices.setdefault(path, []).append(made)
-
-    def edits(self, tree: Tree) -> tuple[Edit, ...]:
-        made = []
-        for path, splices in sorted(self.splices.items()):
-            before = tree.read(path) or b""
-            after = splice(before, splices)
-            made.append(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
-        return tuple(made)
 
 
 def cluster_changesets(
@@ -77,7 +69,7 @@ def _edits(tree: Tree, item: Manifests, known: Callers) -> tuple[Edit, ...]:
             pages.add(path, append(tree.read(path) or b"", node).splice("- certificate.yaml"))
     for port in item.plain_ports:
         pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
-    return pages.edits(tree)
+    return all_spliced(tree, pages.splices)
 
 
 def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Changeset]:

@@ -25,7 +25,7 @@ from closeout.parsing.node_sources import SUFFIXES, is_source
 from closeout.parsing.typescript import arguments, find, members, text_of
 from closeout.parsing.typescript_names import Names
 from closeout.parsing.typescript_objects import appended
-from closeout.parsing.typescript_tree import fragment
+from closeout.parsing.typescript_tree import fragment, parameters
 from closeout.parsing.typescript_values import FUNCTIONS, TypeScriptValues
 
 if TYPE_CHECKING:
@@ -174,16 +174,8 @@ def _function_node(
     return (found[0], inner[0]) if inner else None
 
 
-def _parameters(node: Node) -> list[str]:
-    single = node.child_by_field_name("parameter")
-    listed = node.child_by_field_name("parameters")
-    given = [] if listed is None else listed.named_children
-    texts = [text_of(item.child_by_field_name("pattern") or item) for item in given]
-    return texts if single is None else [text_of(single)]
-
-
 def _requests(node: Node) -> list[str]:
-    return [name for name in _parameters(node) if _REQUEST.match(name)]
+    return [name for name in parameters(node) if _REQUEST.match(name)]
 
 
 def _headers(
@@ -224,17 +216,17 @@ def _made(
     if there is None or request not in given:
         return
     home, node = there
-    parameters = _parameters(node)
+    names_there = parameters(node)
     place = given.index(request)
     body = node.child_by_field_name("body")
-    if place >= len(parameters) or body is None:
+    if place >= len(names_there) or body is None:
         return
     for item in find(body, "return_statement"):
         for value in item.named_children[:1]:
             if value.type == "object":
-                yield home, value, parameters[place]
+                yield home, value, names_there[place]
             else:
-                yield from _held(names, home, body, text_of(value), parameters[place])
+                yield from _held(names, home, body, text_of(value), names_there[place])
 
 
 def _by_proxy(tree: Tree, targets: set[PurePosixPath]) -> Iterator[Caller]:

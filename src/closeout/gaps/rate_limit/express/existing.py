@@ -17,6 +17,7 @@ from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
 from closeout.parsing.typescript import arguments, find, members, text_of
 from closeout.parsing.typescript_objects import appended
+from closeout.parsing.typescript_tree import above
 from closeout.parsing.typescript_values import TypeScriptValues
 
 if TYPE_CHECKING:
@@ -106,15 +107,13 @@ def _replaced(content: bytes, value: Node, text: str) -> Splice:
 
 def _remarks(literal: Node) -> Iterator[Splice]:
     """Yield the splice that corrects the comment above, where that speaks of the old rate."""
-    around: Node | None = literal
-    while around is not None and around.type != "export_statement":
-        around = around.parent
-    above = None if around is None else around.prev_sibling
-    while above is not None and above.type == "comment" and text_of(above).startswith("//"):
-        if _RATE.search(text_of(above)):
-            yield Splice(start=above.start_byte, end=above.end_byte, text=_SAYS)
+    exported = next((each for each in above(literal) if each.type == "export_statement"), literal)
+    remark = exported.prev_sibling
+    while remark is not None and remark.type == "comment" and text_of(remark).startswith("//"):
+        if _RATE.search(text_of(remark)):
+            yield Splice(start=remark.start_byte, end=remark.end_byte, text=_SAYS)
             return
-        above = above.prev_sibling
+        remark = remark.prev_sibling
 
 
 def fields_of(values: Mapping[str, object]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from closeout.parsing.typescript import (
 )
 from closeout.parsing.typescript_expressions import bare
 from closeout.parsing.typescript_names import Value
+from closeout.parsing.typescript_tree import parameters
 from closeout.parsing.typescript_values import TypeScriptValues
 
 if TYPE_CHECKING:
@@ -154,9 +155,7 @@ def _is_true(node: Node) -> bool:
 
 def _lets_through(node: Node) -> bool:
     """Return whether a limiter's own handler calls `next` and never the answer."""
-    listed = bare(node).child_by_field_name("parameters")
-    given = [] if listed is None else listed.named_children
-    names = [text_of(item.child_by_field_name("pattern") or item) for item in given]
+    names = parameters(bare(node))
     if len(names) < _WITH_NEXT:
         return False
     called = {

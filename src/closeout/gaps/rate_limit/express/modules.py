@@ -52,11 +52,11 @@ def written(
 
 def misread(
     tree: Tree, service: PurePosixPath, values: Mapping[str, object]
-) -> Iterator[tuple[PurePosixPath, bytes, bytes]]:
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield our limiters, as they were written, that read other fields than the handlers do.
 
-    Each comes with its bytes and what they ought to be. Limiters that were edited are nobody's
-    business but the service's.
+    Each comes with what it ought to be. Limiters that were edited are nobody's business but the
+    service's.
     """
     for path in below(tree, service):
         if path.stem not in _NAMES:
@@ -67,4 +67,4 @@ def misread(
             if render(_LIMITERS, {**COMMON, **given}) == content:
                 wanted = render(_LIMITERS, {**values, **given})
                 if wanted != content:
-                    yield path, content, wanted
+                    yield path, wanted
