@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import pytest
 
 from closeout.formats.compose_check import problems
+from closeout.formats.deployed import environments
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.external_secrets import GAP
 from closeout.gaps.external_secrets.inventory import inventory
 from closeout.gaps.external_secrets.inventory.literals import literals
-from closeout.model import Changeset
+from closeout.model import Changeset, Edit
 from closeout.parsing import yaml as anchors
 
 COMPOSE = "cloud-layer/docker-compose.yml"
@@ -24,6 +27,10 @@ def _taken_out(files: dict[str, bytes]) -> tuple[Overlay, tuple[Changeset, ...]]
         for edit in changeset.edits:
             overlay.lay(edit)
     return overlay, made
+
+
+def _file(path: str, content: bytes) -> Edit:
+    return Edit(path=PurePosixPath(path), before=None, after=content)
 
 
 def _service(environment: bytes, name: bytes = b"a") -> bytes:
@@ -83,17 +90,101 @@ def test_derive_reads_a_store_and_its_clients_from_one_variable() -> None:
         b"  a:\n    image: a\n    environment:\n"
         b"      DATABASE_URL: postgres://u:one@db/a\n      RABBITMQ_URL: amqp://u:two@mq\n"
         b"      DBT_PASSWORD: one\n"
+        b"  b:\n    image: b\n    environment: {API_PASSWORD: one}\n"
     )
     fixed, _ = _taken_out({COMPOSE: content})
     after = (fixed.read(COMPOSE) or b"").decode().replace(":?set it in .env", "")
     assert "DATABASE_URL: postgres://u:${POSTGRES_PASSWORD}@db/a" in after
     assert "RABBITMQ_URL: amqp://u:${MQ}@mq" in after
+    assert "DBT_PASSWORD: ${POSTGRES_PASSWORD}" in after
     assert (fixed.read(EXAMPLE) or b"").decode().splitlines()[2:] == [
-        "DBT_PASSWORD=",
+        "API_PASSWORD=",
         "MQ=",
-        "# Was the same as DBT_PASSWORD: keep them equal where one opens what the other guards.",
+        "# Was the same as API_PASSWORD: keep them equal where one opens what the other guards.",
         "POSTGRES_PASSWORD=",
     ]
+
+
+STORE = (
+    b"  objects:\n    image: minio/minio\n    environment:\n"
+    b"      - MINIO_ROOT_USER=${MINIO_ROOT_USER:-barnadmin}\n"
+    b"      - MINIO_ROOT_PASSWORD=${MINIO_ROOT_PASSWORD:-abc1abc1}\n"
+)
+
+
+def _client(key: bytes, endpoint: bytes = b"http://objects:9000") -> bytes:
+    return (
+        b"services:\n%s  media:\n    build: ./media\n    environment:\n"
+        b"      - MEDIA_ENDPOINT=%s\n      - MEDIA_ACCESS_KEY=${MEDIA_ACCESS_KEY:-barnadmin}\n"
+        b"      - MEDIA_SECRET_KEY=%s\n" % (STORE, endpoint, key)
+    )
+
+
+def test_derive_gives_a_client_its_servers_password_when_it_names_it_otherwise() -> None:
+    """Who fills in one variable has filled in both; the client's own still goes first."""
+    fixed, _ = _taken_out({COMPOSE: _client(b"${MEDIA_SECRET_KEY:-abc1abc1}")})
+    after = (fixed.read(COMPOSE) or b"").decode()
+    assert (
+        "      - MEDIA_SECRET_KEY="
+        "${MEDIA_SECRET_KEY:-${MINIO_ROOT_PASSWORD:?set it in .env}}\n" in after
+    )
+    assert "MEDIA_ACCESS_KEY=${MEDIA_ACCESS_KEY:-barnadmin}\n" in after
+    assert b"MEDIA" not in (fixed.read(EXAMPLE) or b"")
+    assert problems(after.encode()) == ()
+    assert literals(fixed, inventory(fixed)) == ()
+    assert not [item for item in GAP.fix(fixed) if item.name.startswith("literals-")]
+    (media,) = (
+        item
+        for item in environments(
+            Overlay(fixed, [_file("cloud-layer/media/Dockerfile", b"FROM node:20\n")]),
+            PurePosixPath("cloud-layer/media"),
+        )
+    )
+    assert media.refused == ""
+    assert len(media.variables["MEDIA_SECRET_KEY"]) == 64
+
+
+def test_derive_reads_a_clients_literal_from_its_servers_variable() -> None:
+    """One password has one variable, whatever the client calls it."""
+    fixed, _ = _taken_out({COMPOSE: _client(b"abc1abc1")})
+    after = fixed.read(COMPOSE) or b""
+    assert b"MEDIA_SECRET_KEY=${MINIO_ROOT_PASSWORD:?set it in .env}\n" in after
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _client(b"${MEDIA_SECRET_KEY:-abc1abc1}", b"http://elsewhere:9000"),
+        _client(b"${MEDIA_SECRET_KEY:-other1other1}"),
+        _client(b"${MEDIA_SECRET_KEY:-abc1abc1}", b"http://objects:9000,http://queue:1").replace(
+            b"  media:",
+            b"  queue:\n    image: q\n    environment:\n"
+            b"      - QUEUE_PASSWORD=${QUEUE_PASSWORD:-abc1abc1}\n  media:",
+        ),
+    ],
+    ids=["another-server", "another-password", "two-servers-of-one-password"],
+)
+def test_derive_keeps_a_clients_own_variable_when_its_server_is_not_clear(content: bytes) -> None:
+    """A password that happens to be the same elsewhere is not taken for that one."""
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = fixed.read(COMPOSE) or b""
+    assert b"MEDIA_SECRET_KEY=${MEDIA_SECRET_KEY:?set it in .env}\n" in after
+
+
+def test_derive_has_clients_follow_their_store_when_two_files_differ_in_its_default() -> None:
+    """The variable is its owner's choice in both files: an address takes the same one."""
+    base, other = (
+        b"services:\n  db:\n    image: postgres:16\n    environment:\n"
+        b"      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:-%s}\n"
+        b"  api:\n    image: api\n    environment:\n"
+        b"      DATABASE_URL: postgresql://u:%s@db:5432/x\n" % (word, word)
+        for word in (b"abc1abc1", b"def2def2")
+    )
+    dev = "cloud-layer/docker-compose.dev.yml"
+    fixed, _ = _taken_out({COMPOSE: base, dev: other})
+    for path in (COMPOSE, dev):
+        after = fixed.read(path) or b""
+        assert b"postgresql://u:${POSTGRES_PASSWORD:?set it in .env}@db" in after
 
 
 def test_derive_keeps_two_secrets_apart_when_they_share_a_name() -> None:

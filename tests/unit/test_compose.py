@@ -89,6 +89,10 @@ def _service(text: bytes) -> compose.ComposeService:
         (b'"${HOST:-::}:5120:80"', ("${HOST:-::}", "5120", "5120", "80", "tcp")),
         (b'"5120-5121:80-81"', ("", "5120-5121", "", "80-81", "tcp")),
         (b"{target: 80, published: 1, host_ip: 10.0.0.1}", ("10.0.0.1", "1", "1", "80", "tcp")),
+        (
+            b'"${HOST:-${ANY:-::}}:${PORT:-${USUAL:-81}}:80"',
+            ("${HOST:-${ANY:-::}}", "${PORT:-${USUAL:-81}}", "81", "80", "tcp"),
+        ),
     ],
 )
 def test_port_is_read_in_every_form(written: bytes, parts: tuple[str, ...]) -> None:

@@ -103,6 +103,7 @@ def test_value_is_masked_by_its_name_or_form(line: str, *, settings: bool) -> No
     "line",
     [
         "      JWT_SECRET: ${JWT_SECRET:?set it}",
+        "      MEDIA_SECRET: ${MEDIA_SECRET:-${STORE_SECRET:?set it}}",
         "const secret = process.env.JWT_SECRET;",
         "token = read_token(request)",
         'API_TOKEN: "<ask your team>"',

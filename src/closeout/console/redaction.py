@@ -31,7 +31,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(
-    rf"(?P<kept>\$\{{{_NAME}:?[-=])(?P<value>[^}}\n]+)(?=\}})",
+    rf"(?P<kept>\$\{{{_NAME}:?[-=])(?!\$\{{)(?P<value>[^}}\n]+)(?=\}})",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(

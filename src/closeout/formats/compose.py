@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
+from closeout.formats.interpolation import REFERENCE, unset
 from closeout.fs.text_edit import Splice
 from closeout.model import Tree
 from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
@@ -16,12 +17,11 @@ from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
 _YAML = frozenset({".yml", ".yaml"})
 _BASE = re.compile(r"(docker-)?compose\.ya?ml")
 _FILE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
-_COLON = re.compile(r":(?![^{}]*\})")
+_COLON = re.compile(rf":(?!(?:[^{{}}]|{REFERENCE})*\}})")
 """What divides the short form of a port or mount; the colon of `${PORT:-5130}` does not."""
 _HEAD = re.compile(
     rb"environment:(?:[ \t]*(?:~|null|(\*[\w.-]+)))?([ \t]*(?:#[^\r\n]*)?)(?=\r?$)", re.MULTILINE
 )
-_NUMBER = re.compile(r"(?:\$\{\w+:?-)?(\d+)\}?")
 _VOLUME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -38,8 +38,8 @@ class Port:
     @property
     def number(self) -> str:
         """Return the one host port, a variable's default included; empty for a range."""
-        found = _NUMBER.fullmatch(self.published)
-        return found[1] if found else ""
+        number = unset(self.published)
+        return number if number.isdecimal() else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

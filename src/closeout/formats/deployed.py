@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from closeout.formats import compose, helm
 from closeout.formats.env_examples import EXAMPLES
 from closeout.formats.images import run_by
+from closeout.formats.interpolation import WORD
 from closeout.formats.manifests import documents_at
 from closeout.fs.once import once
 from closeout.fs.tree import below
@@ -22,7 +23,8 @@ from closeout.model import Tree
 
 _EXAMPLES = (*EXAMPLES, ".env.template")
 _VARIABLE = re.compile(
-    r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>[^}]*))?\})"
+    r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)"
+    rf"|\{{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>{WORD}))?\}})"
 )
 _ASSIGNED = re.compile(
     r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)\s*$", re.MULTILINE
@@ -158,7 +160,7 @@ def _interpolated(text: str, given: Mapping[str, str], lacking: list[str]) -> st
         held = given.get(name)
         is_set = held is not None and (bool(held) or not how.startswith(":"))
         if how.endswith("+"):
-            return word if is_set else ""
+            return _interpolated(word, given, lacking) if is_set else ""
         if is_set:
             return held or ""
         if how.endswith("?"):

@@ -8,12 +8,13 @@ is read from the same variable there.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.compose_example import reference
+from closeout.formats.interpolation import DEFAULT, REFERENCE, unset
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.inventory.commands import (
     passwords,
@@ -22,17 +23,27 @@ from closeout.gaps.external_secrets.inventory.commands import (
     spoken,
 )
 from closeout.gaps.external_secrets.inventory.names import is_secret, works
+from closeout.gaps.external_secrets.inventory.servers import is_account, servers
 from closeout.parsing.yaml import Node
 
-_DEFAULT = re.compile(r"\$\{(\w+):?-([^}]*)\}")
-_PART = r"(?:\$\{[^}]*\}|[^/\s@:$]|\$(?!\{))*"
+_PART = rf"(?:{REFERENCE}|[^/\s@:$]|\$(?!\{{))*"
 _ADDRESS = re.compile(
-    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_PART}:(?P<password>(?:\$\{{[^}}]*\}}|[^/\s@])+)"
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_PART}:(?P<password>(?:{REFERENCE}|[^/\s@])+)"
     r"@(?P<host>[\w.-]*)",
     re.IGNORECASE,
 )
 _SHORTEST = 6
 """A password with fewer characters is looked for nowhere else: it may be any word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """A password that a service of the file is started with, and the variable for it."""
+
+    service: str
+    variable: str
+    is_chosen: bool = False
+    """Whether the file itself has that variable: whoever keeps it may set it already."""
 
 
 @dataclass(slots=True)
@@ -49,12 +60,19 @@ class RequiredNames:
             own = f"{prefix}_{own}"
         return own
 
+    def give(self, password: Password, value: str) -> str:
+        """Return the variable of a password, as the service that is started with it reads it."""
+        if password.is_chosen:
+            self.values.setdefault(password.variable, value)
+            return password.variable
+        return self.take(password.variable, password.service, value)
+
 
 def literal(value: str) -> str:
     """Return the password that a variable's value is or holds, by a default or in an address."""
     address = _ADDRESS.match(value)
     text = address["password"] if address is not None else value
-    default = _DEFAULT.search(text)
+    default = DEFAULT.search(text)
     return default[2] if default is not None else text
 
 
@@ -67,13 +85,12 @@ def required(
     """
     services = compose.services(path, content)
     said = frozenset(_said(services))
-    own = {item.name: dict(_taken_by(item)) for item in services}
     splices: dict[int, Splice] = {}
     for service in services:
         for node, name, value in service.assignments():
             if node.start in splices or not is_secret(name, value) or literal(value) in left:
                 continue
-            text = _rewritten(name, value, service.name, own, names)
+            text = referring(name, value, service, services, names)
             if text != value:
                 splices[node.start] = _spliced(content, node, node.text.removesuffix(value) + text)
     for service in services:
@@ -103,8 +120,56 @@ def referring(
     names: RequiredNames,
 ) -> str:
     """Return what gives a service the secret `value` in `name`, as the rest of its file does."""
-    own = {item.name: dict(_taken_by(item)) for item in services}
-    return _rewritten(name, value, service.name, own, names)
+    if is_account(name, value, service, services) or not works(name, unset(value)):
+        return value
+    address = _ADDRESS.match(value)
+    if address is not None:
+        return _in_address(value, address, service, services, names)
+    held = _given_by(service, services).get(literal(value))
+    default = DEFAULT.search(value)
+    if default is None:
+        own = Password(service=service.name, variable=name)
+        return reference(names.give(held or own, value))
+    if held is not None and default[0] == value and held.variable != default[1]:
+        # Set by itself it goes first, as before; else it is what opens the server.
+        return f"{value[: default.start(2)]}{reference(names.give(held, default[2]))}}}"
+    return DEFAULT.sub(lambda each: _kept(each, names), value)
+
+
+def _in_address(
+    value: str,
+    address: re.Match[str],
+    service: compose.ComposeService,
+    services: Sequence[compose.ComposeService],
+    names: RequiredNames,
+) -> str:
+    password = address["password"]
+    if DEFAULT.search(password) is not None:
+        text = DEFAULT.sub(lambda each: _kept(each, names), password)
+    else:
+        store = {
+            value: held
+            for item in services
+            if item.name == address["host"]
+            for value, held in _taken_by(item)
+        }
+        fresh = Password(
+            service=address["host"] or service.name,
+            variable=f"{software_of(address['scheme'].partition('+')[0])}_PASSWORD",
+        )
+        text = reference(names.give(store.get(password, fresh), password))
+    return value[: address.start("password")] + text + value[address.end("password") :]
+
+
+def _given_by(
+    service: compose.ComposeService, services: Sequence[compose.ComposeService]
+) -> dict[str, Password]:
+    """Return the passwords of the servers that a service calls, but for those of two of them."""
+    found: dict[str, list[Password]] = {}
+    for server in servers(service, services):
+        for value, password in dict(_taken_by(server)).items():
+            found.setdefault(value, []).append(password)
+    return {value: held[0] for value, held in found.items() if len(held) == 1}
 
 
 def _said(services: Sequence[compose.ComposeService]) -> Iterator[str]:
@@ -114,19 +179,23 @@ def _said(services: Sequence[compose.ComposeService]) -> Iterator[str]:
         yield from re.split(r"[/:@]", service.image)
         for name, value in service.variables.items():
             if not is_secret(name, value):
-                yield from (value, _DEFAULT.sub(r"\2", value))
+                yield from (value, DEFAULT.sub(r"\2", value))
 
 
-def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str]]:
-    """Yield the passwords that a store is started with, each with its variable."""
-    for name, value in service.variables.items():
-        default = _DEFAULT.fullmatch(value)
-        if is_secret(name, value):
-            yield (default[2], default[1]) if default else (value, name)
-    for node, start, end in passwords(service):
-        text = node.text[start:end]
-        default = _DEFAULT.fullmatch(text)
-        yield (default[2], default[1]) if default else (text, f"{software(service)}_PASSWORD")
+def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, Password]]:
+    """Yield the passwords that a server is started with, each with its variable."""
+    given = [(value, name) for name, value in service.variables.items() if is_secret(name, value)]
+    prefix = software(service)
+    given += [
+        (node.text[start:end], f"{prefix}_PASSWORD") for node, start, end in passwords(service)
+    ]
+    for text, name in given:
+        default = DEFAULT.fullmatch(text)
+        variable = default[1] if default else name
+        yield (
+            default[2] if default else text,
+            Password(service=service.name, variable=variable, is_chosen=default is not None),
+        )
 
 
 def _repeated(
@@ -146,34 +215,14 @@ def _repeated(
                 + reference(names.take(f"{prefix}_PASSWORD", service.name, value))
                 + text[end:]
             )
-        elif (default := _DEFAULT.fullmatch(value)) is not None:
+        elif (default := DEFAULT.fullmatch(value)) is not None:
             text = text[:start] + _kept(default, names) + text[end:]
     for name, value in sorted(names.values.items(), key=lambda row: not row[0].startswith(prefix)):
         if len(value) >= _SHORTEST and value not in said:
             text = re.sub(rf"(?<![\w$/.-]){re.escape(value)}(?![\w/.-]|:\d)", reference(name), text)
-    return _DEFAULT.sub(
+    return DEFAULT.sub(
         lambda each: _kept(each, names) if each[1] in names.values else each[0], text
     )
-
-
-def _rewritten(
-    name: str, value: str, service: str, own: Mapping[str, Mapping[str, str]], names: RequiredNames
-) -> str:
-    if not works(name, _DEFAULT.sub(r"\2", value)):
-        return value
-    address = _ADDRESS.match(value)
-    if address is None:
-        if _DEFAULT.search(value) is None:
-            return reference(names.take(name, service, value))
-        return _DEFAULT.sub(lambda each: _kept(each, names), value)
-    password = address["password"]
-    if _DEFAULT.search(password) is not None:
-        text = _DEFAULT.sub(lambda each: _kept(each, names), password)
-    else:
-        store = own.get(address["host"], {})
-        variable = store.get(password) or f"{_scheme(address)}_PASSWORD"
-        text = reference(names.take(variable, address["host"] or service, password))
-    return value[: address.start("password")] + text + value[address.end("password") :]
 
 
 def _kept(default: re.Match[str], names: RequiredNames) -> str:
@@ -183,10 +232,6 @@ def _kept(default: re.Match[str], names: RequiredNames) -> str:
     # The owner of the file chose this variable, and may set it already.
     names.values.setdefault(default[1], default[2])
     return reference(default[1])
-
-
-def _scheme(address: re.Match[str]) -> str:
-    return software_of(address["scheme"].partition("+")[0])
 
 
 def _spliced(content: bytes, node: Node, text: str) -> Splice:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.formats.dockerfile import instructions as steps
+from closeout.formats.interpolation import unset
 from closeout.fs.tree import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
 from closeout.gaps.mqtt_tls.compose.inclusions import whole
@@ -38,7 +39,6 @@ CERTIFICATES = ("cafile", "certfile", "keyfile")
 ACCESS = ("acl_file",)
 
 _LOCAL = ("127.", "[::1]", "localhost")
-_DEFAULT = re.compile(r"\$\{\w+:?-([^}]*)\}")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
 
 
@@ -205,7 +205,7 @@ def open_ports(broker: Broker, conf: BrokerConf | None) -> tuple[str, ...]:
 
 
 def _is_local(port: Port) -> bool:
-    return _DEFAULT.sub(r"\1", port.host or port.published).startswith(_LOCAL)
+    return unset(port.host or port.published).startswith(_LOCAL)
 
 
 def unmounted(

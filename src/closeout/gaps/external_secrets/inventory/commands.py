@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 
 from closeout.formats import compose
+from closeout.formats.interpolation import REFERENCE
 from closeout.parsing.yaml import Node, NodeKind
 
 _OPTIONS = r"--(?:requirepass|masterauth|password|passwd|pass|auth-token)"
 _GIVEN = re.compile(
     rf"(?:(?:^|[\s\"']){_OPTIONS}(?:=|\s+)|\b(?:PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH)="
-    r"|\bredis-cli\b[^|;&]*?\s-a\s+)[\"']?(?P<value>\$\{[^}]*\}|[^\s\"'$]+)"
+    r"|\bredis-cli\b[^|;&]*?\s-a\s+)[\"']?"
+    rf"(?P<value>{REFERENCE}|[^\s\"'$]+)"
 )
 _OPTION = re.compile(rf"(?:{_OPTIONS}|-a)")
 _SERVER = re.compile(r"redis|valkey|postgres|mysql|mariadb|mongo|rabbitmq|nats|minio|clickhouse")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.interpolation import DEFAULT, unset
 from closeout.gaps.external_secrets.inventory.commands import passwords, software
 from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
 from closeout.gaps.external_secrets.inventory.names import (
@@ -17,9 +19,9 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_usable,
     works,
 )
+from closeout.gaps.external_secrets.inventory.servers import is_account
 from closeout.parsing.yaml import YamlError, find
 
-_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^}]*)\}")
 _ENV_LINE = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*([^\r\n]*)")
 
 
@@ -29,7 +31,8 @@ def in_compose(
     """Yield service and mention for every secret that a compose file gives a service."""
     if b"environment" not in content and b"pass" not in content:
         return
-    for service in compose.services(path, content):
+    services = compose.services(path, content)
+    for service in services:
         owner = _owner(service, known)
         only = is_tool(service) or is_for_development(path)
         for node, start, end in passwords(service):
@@ -37,7 +40,10 @@ def in_compose(
             yield owner, _given(name, node.text[start:end], node.line, is_development=only)
         for node, name, value in service.assignments():
             if is_secret(name, value):
-                yield owner, _given(name, value, node.line, is_development=only)
+                given = _given(name, value, node.line, is_development=only)
+                if is_account(name, value, service, services):
+                    given = replace(given, literal=False, fallback=False)
+                yield owner, given
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -78,20 +84,18 @@ def in_chart(content: bytes) -> Iterator[Mention]:
 
 def _given(name: str, value: str, line: int, *, is_development: bool) -> Mention:
     """Return what compose gives a container: it runs with a placeholder's word as well."""
-    default = _DEFAULT.search(value)
     return Mention(
         name=name,
         line=line,
         origin=Origin.COMPOSE,
         literal=works(name, value),
-        fallback=default is not None and works(name, _DEFAULT.sub(r"\1", value)),
+        fallback=DEFAULT.search(value) is not None and works(name, unset(value)),
         is_development=is_development,
     )
 
 
 def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:
-    default = _DEFAULT.search(value)
-    fallback = default is not None and is_usable(name, _DEFAULT.sub(r"\1", value))
+    fallback = DEFAULT.search(value) is not None and is_usable(name, unset(value))
     return Mention(
         name=name, line=line, origin=origin, literal=is_usable(name, value), fallback=fallback
     )

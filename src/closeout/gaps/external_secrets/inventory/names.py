@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from closeout.formats.interpolation import REFERENCE
+
 
 class Origin(Enum):
     """The sort of file that names a variable."""
@@ -58,7 +60,7 @@ _ADDRESSES = frozenset({"URL", "URI"})
 _BEARERS = frozenset({"BACKEND", "BROKER", "CONN", "CONNECTION", "ENDPOINT", "SERVER", "STORE"})
 """What else an address with a password in it is called."""
 _CREDENTIALS = re.compile(
-    r"[a-z][a-z0-9+.-]*://(?:\$\{[^}]*\}|[^/\s@:])*:(?:\$\{[^}]*\}|[^/\s@])+@", re.IGNORECASE
+    rf"[a-z][a-z0-9+.-]*://(?:{REFERENCE}|[^/\s@:])*:(?:{REFERENCE}|[^/\s@])+@", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
     r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|x{3,}|\*{3,}|\.{3}"

@@ -1,0 +1,46 @@
+"""Tell the servers of a compose file by what their clients give away of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from closeout.formats import compose
+from closeout.formats.interpolation import unset
+
+_HOST = re.compile(r"(?:^|,|//(?:[^/@]{0,200}@)?)([\w.-]+)")
+"""A host in an address, in a list of such, or by itself."""
+_ACCOUNT = re.compile(r"(?:\w+_)?USER(?:NAME)?")
+_ACCESS_KEY = re.compile(r"(?P<stem>\w+?_|)ACCESS_KEY(?:_ID)?")
+_ITS_SECRETS = ("SECRET_KEY", "SECRET_ACCESS_KEY", "SECRET")
+
+
+def servers(
+    service: compose.ComposeService, services: Sequence[compose.ComposeService]
+) -> Iterator[compose.ComposeService]:
+    """Yield the ready-made images that a service of the file calls by their name."""
+    waited = service.node.get("depends_on")
+    names = set(waited.scalars() if waited is not None else ())
+    names |= {str(item.key) for item in waited.entries} if waited is not None else set()
+    for text in service.variables.values():
+        names.update(_HOST.findall(unset(text)))
+    for other in services:
+        if other.name in names and other is not service and not other.context:
+            yield other
+
+
+def is_account(
+    name: str,
+    value: str,
+    service: compose.ComposeService,
+    services: Sequence[compose.ComposeService],
+) -> bool:
+    """Return whether an access key is the account of a server: its secret stands beside it."""
+    key = _ACCESS_KEY.fullmatch(name)
+    if key is None or not any(f"{key['stem']}{tail}" in service.variables for tail in _ITS_SECRETS):
+        return False
+    return any(
+        _ACCOUNT.fullmatch(other) and unset(text) == unset(value)
+        for each in servers(service, services)
+        for other, text in each.variables.items()
+    )
