@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+
+_FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 
 
 class ExitCode(IntEnum):
@@ -37,3 +40,8 @@ class CloseoutError(Exception):
     def __str__(self) -> str:
         """Format as the three lines every door prints."""
         return f"error: {self.reference}\n  {self.message}\nhint: {self.hint}"
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the system had no room for what was to be written: nobody's bug."""
+    return isinstance(error, OSError) and error.errno in _FULL

@@ -41,6 +41,8 @@ DOOR = "CLOSEOUT_ATTACK_DOOR"
 """In the environment: the program, `invoke`, that commands are started by; without it forks are."""
 _ENOUGH = 20
 BUSY, STOPPED = 2, 130
+DONE = {0, 1, 4}
+"""How a command ends that did all it should; a fix may leave gaps, or something unproven."""
 STEPS = ("fsync", "link", "mkdir", "open", "replace", "rmdir", "unlink")
 """Functions of `os` that change a disk, or ask it to remember."""
 
@@ -216,7 +218,7 @@ def _by_command_line(
         cwd=space.home.parent,
     )
     process.returncode = 0  # it is waited for by its number
-    return Child(process.pid, {0} if act.__name__ == "undo" else {0, 1, 4})
+    return Child(process.pid, {0} if act.__name__ == "undo" else DONE)
 
 
 def steps_of(act: Act, space: Workspace, folder: Path) -> int:

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,12 @@ from tests.attack import arena
 from tests.attack.arena import Arena
 
 
-@pytest.mark.parametrize("act", ["fix", "undo"])
+@pytest.mark.parametrize("act", ["fix", "undo", "whole_fix"])
 def test_full_disk_at_a_step_puts_everything_back(ring: Arena, act: str) -> None:
-    """One step finds no room: of the tree, of its journal, or of the run's folder."""
+    """One step finds no room: of a scratch copy, the tree, its journal, or the run's folder."""
     ring.renew(fixed=act == "undo")
-    wanted, other = ("before", "after") if act == "fix" else ("after", "before")
-    command = ring.fix if act == "fix" else ring.undo
+    wanted, other = ("after", "before") if act == "undo" else ("before", "after")
+    command: arena.Act = getattr(ring, act)
     steps = arena.steps_of(command, ring.space, ring.folder)
     chance = random.Random(5)  # noqa: S311 - a moment, no secret
     whole = 0
@@ -31,7 +32,7 @@ def test_full_disk_at_a_step_puts_everything_back(ring: Arena, act: str) -> None
         code = arena.start(command, ring.space, step, arena.fill_disk).wait()
         state = ring.state()
         if state == other:  # only what is tidied up, or marked, when all is written
-            assert code in {0, arena.BUSY}, f"step {step} of {steps} ended {code}"
+            assert code in {*arena.DONE, arena.BUSY}, f"step {step} of {steps} ended {code}"
         else:
             assert (state, code) == (wanted, arena.BUSY), f"step {step} of {steps}"
             whole += 1
@@ -52,6 +53,27 @@ def _disk(folder: Path, size: int) -> Iterator[Path]:
 
 def _used(root: Path) -> int:
     return sum(4 * -(-place.lstat().st_size // 4096) or 4 for place in root.rglob("*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk that is small")
+def test_real_disk_of_scratch_copies_that_is_full_leaves_the_tree_as_it_was(
+    ring: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patches are tried on one that holds less than they need, or nearly nothing."""
+    chance = random.Random(10)  # noqa: S311 - as above
+    refused = 0
+    for _ in arena.rounds(3, 30):
+        ring.renew()
+        size = 4 * chance.randrange(2, 30)
+        with _disk(tmp_path / "scratch", size) as disk, monkeypatch.context() as patch:
+            patch.setenv("TMPDIR", str(disk))
+            patch.setattr(tempfile, "tempdir", None)
+            code = arena.start(ring.whole_fix, ring.space).wait()
+        assert (ring.state(), code) == ("before", arena.BUSY) or ring.state() == "after", size
+        assert code in {*arena.DONE, arena.BUSY}, size
+        refused += code == arena.BUSY
+    arena.told("full disks of scratch", rounds=len(arena.rounds(3, 30)), refused=refused)
+    assert refused or arena.is_short()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk that is small")

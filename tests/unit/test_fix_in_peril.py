@@ -7,16 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from closeout import process
 from closeout.cli.commands import detect, fix, init, undo
 from closeout.cli.commands import report as reporting
 from closeout.cli.error_handler import guarded
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs import place, recovery, transaction, writer
+from closeout.fs import patching, place, recovery, transaction, writer
 from closeout.fs.tree import SIZE_CAP
 from closeout.gaps import GAPS
 from tests.support import hostile
@@ -173,6 +176,37 @@ def test_full_disk_of_the_reports_ends_before_the_first_write(
     code = guarded(tmp_path, lambda: fix.fix(space_for(tmp_path, root), GAPS))
     assert code is ExitCode.UNUSABLE_INPUT
     assert "error: home-not-writable" in capsys.readouterr().err
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize("what", ["scratch", "git"])
+def test_full_disk_while_planning_is_no_gap_and_no_bug(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    """The scratch copy of a patch finds no room, or git does in it: unusable input, and why."""
+    before = snapshot(root)
+    if what == "scratch":
+        monkeypatch.setattr(patching, "_put", lambda *_: _no_room(tmp_path, 0).__enter__())
+    else:
+        honest = process.run
+
+        def run(argv: list[str], **named: Any) -> process.Result:  # noqa: ANN401 - whatever it takes
+            done = honest(argv, **named)
+            if argv[:2] != ["git", "apply"] or "--check" in argv:
+                return done
+            told = f"error: unable to write file 'x' mode 100644: {os.strerror(errno.ENOSPC)}\n"
+            return replace(done, code=128, err=told)
+
+        monkeypatch.setattr(process, "run", run)
+    code = guarded(tmp_path / "home", lambda: fix.fix(space_for(tmp_path / "home", root), GAPS))
+    told = capsys.readouterr()
+    assert code is ExitCode.UNUSABLE_INPUT, told.err
+    assert "error: disk-full" in told.err
+    assert os.strerror(errno.ENOSPC) in told.err
     assert snapshot(root) == before
 
 

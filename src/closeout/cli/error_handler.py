@@ -7,12 +7,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from tempfile import gettempdir
 
 from closeout.console import failures, output, progress
-from closeout.errors import CloseoutError, ExitCode
+from closeout.errors import CloseoutError, ExitCode, is_full
 from closeout.process import stops
 
-_FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 _REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
@@ -57,8 +57,8 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED, _interrupted()
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may reach the user as a traceback
-        if isinstance(error, OSError) and _is_homes(home, error):
-            return ExitCode.UNUSABLE_INPUT, _not_writable(home, error)
+        if isinstance(error, OSError) and (told := _refused(home, error)):
+            return told.exit_code, told
         failures.noted("the command", error)
         return ExitCode.OWN_BUG, None
 
@@ -76,19 +76,24 @@ def _bug(told: str) -> CloseoutError:
     return CloseoutError("bug-of-ours", told, hint=failures.HINT, exit_code=ExitCode.OWN_BUG)
 
 
-def _is_homes(home: Path, error: OSError) -> bool:
-    """Return whether an error is about what the home folder can take, and so no bug of ours."""
-    refused = error.errno in _REFUSED and _is_below(home, error.filename)
-    return error.errno in _FULL or refused
+def _refused(home: Path, error: OSError) -> CloseoutError | None:
+    """Return what is told where the system refuses to write, None for a bug of ours."""
+    is_homes = _is_below(home, error.filename)
+    if is_homes and (error.errno in _REFUSED or is_full(error)):
+        return CloseoutError(
+            "home-not-writable",
+            f"{error.filename} cannot be written: {error.strerror}.",
+            hint=f"make {home}, which keeps reports and builds, writable, or work in a copy of it.",
+        )
+    if not is_full(error):
+        return None
+    return CloseoutError(
+        "disk-full",
+        f"{error.filename or 'a file'} cannot be written: {error.strerror}.",
+        hint=f"make room in {home}, which keeps reports and builds, and in {gettempdir()}, "
+        "where scratch copies stand (TMPDIR names another), then run the command again.",
+    )
 
 
 def _is_below(home: Path, place: object) -> bool:
     return isinstance(place, str) and Path(place).absolute().is_relative_to(home.absolute())
-
-
-def _not_writable(home: Path, error: OSError) -> CloseoutError:
-    return CloseoutError(
-        "home-not-writable",
-        f"{error.filename or home} cannot be written: {error.strerror}.",
-        hint=f"make {home}, which keeps reports and builds, writable, or work in a copy of it.",
-    )

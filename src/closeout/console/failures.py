@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from closeout.errors import CloseoutError, ExitCode
+from closeout.errors import CloseoutError, ExitCode, is_full
 from closeout.model import Observation, Reason, Unresolved
 
 LOG = Path("reports") / "bug.log"
@@ -28,7 +28,12 @@ _TOP = PurePosixPath()
 
 
 def noted(where: str, error: Exception) -> str:
-    """Log a failure of ours with its traceback; return it in one line that names the log."""
+    """Log a failure of ours with its traceback; return it in one line that names the log.
+
+    A disk without room is none: that error is raised again, since it ends the whole command.
+    """
+    if is_full(error):
+        raise error
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     told = f"{where} failed: {last[:_LONGEST]}"
     _LOGGER.error(told, exc_info=error)
@@ -50,6 +55,8 @@ def of_probe(where: str, error: Exception) -> Observation:
     """
     if isinstance(error, CloseoutError) and error.exit_code is not ExitCode.OWN_BUG:
         seen, bug = f"{error.message} ({error.hint})", ""
+    elif is_full(error):
+        seen, bug = str(error), ""
     else:
         seen = bug = noted(where, error)
     return Observation(

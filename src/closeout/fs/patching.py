@@ -6,6 +6,8 @@ configuration and hooks are never consulted (ADR 0004).
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -278,9 +280,14 @@ def _put(place: Path, content: bytes, mode: int) -> None:
 
 
 def _apply(folder: Path, patch: Patch, *options: str) -> bool:
-    return process.run(
+    done = process.run(
         ["git", "apply", "--whitespace=nowarn", *options, "-"],
         cwd=folder,
         env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
         stdin=patch.diff,
-    ).ok
+    )
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        # Where git finds no room, the patch fits as well as it did before.
+        if not done.ok and os.strerror(number) in done.err:
+            raise OSError(number, os.strerror(number), str(folder))
+    return done.ok
