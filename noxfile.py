@@ -332,11 +332,13 @@ def mutation_of_fixes(session: nox.Session) -> None:
 def attack(session: nox.Session) -> None:
     """Kill, suspend, pair, starve and stop fixes and undos, some 700 times: trees stay whole.
 
-    `--rounds N` is for series of that length, `--door invoke` for the real command line.
+    `--rounds N` is for series of that length, `--seed N` for other moments, `--door invoke` for
+    the real command line.
     Example: nox -s attack -- --door invoke --rounds 20
     """
     words = argparse.ArgumentParser(prog="nox -s attack --", add_help=False)
     words.add_argument("--rounds", type=int)
+    words.add_argument("--seed", default="")
     words.add_argument("--door", choices=["invoke"], default="")
     asked, rest = words.parse_known_args(session.posargs)
     figures = HOME / "build" / "attack.jsonl"
@@ -345,6 +347,7 @@ def attack(session: nox.Session) -> None:
     env = {
         "CLOSEOUT_WHOLE_SERIES": str(figures),
         "CLOSEOUT_ATTACK_ROUNDS": str(asked.rounds or ""),
+        "CLOSEOUT_ATTACK_SEED": asked.seed,
         "CLOSEOUT_ATTACK_DOOR": asked.door,
     }
     _Ours(session).run("pytest", "tests/attack", *rest, env=env)

@@ -37,6 +37,8 @@ WHOLE = "CLOSEOUT_WHOLE_SERIES"
 """In the environment: run every series in full, and say in the file that it names how it went."""
 ROUNDS = "CLOSEOUT_ATTACK_ROUNDS"
 """In the environment: how many rounds every series has."""
+SEED = "CLOSEOUT_ATTACK_SEED"
+"""In the environment: a number; with another one a series has other moments."""
 DOOR = "CLOSEOUT_ATTACK_DOOR"
 """In the environment: the program, `invoke`, that commands are started by; without it forks are."""
 _ENOUGH = 20
@@ -54,6 +56,11 @@ def rounds(sample: int, series: int) -> range:
     """Return how often to attack: a sample, or the whole series."""
     asked = os.environ.get(ROUNDS)
     return range(int(asked) if asked else series if os.environ.get(WHOLE) else sample)
+
+
+def chance(series: int) -> random.Random:
+    """Return what chooses the moments of a series."""
+    return random.Random(1000 * int(os.environ.get(SEED) or 0) + series)  # noqa: S311 - no secret
 
 
 def is_short() -> bool:

@@ -1,7 +1,6 @@
 """A disk that runs full at any step: unusable input, and the tree as before, by itself."""
 
 import os
-import random
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +23,7 @@ def test_full_disk_at_a_step_puts_everything_back(ring: Arena, act: str) -> None
     wanted, other = ("after", "before") if act == "undo" else ("before", "after")
     command: arena.Act = getattr(ring, act)
     steps = arena.steps_of(command, ring.space, ring.folder)
-    chance = random.Random(5)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(5)
     whole = 0
     for _ in arena.rounds(6, 30):
         ring.renew(fixed=act == "undo")
@@ -60,7 +59,7 @@ def test_real_disk_of_scratch_copies_that_is_full_leaves_the_tree_as_it_was(
     ring: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patches are tried on one that holds less than they need, or nearly nothing."""
-    chance = random.Random(10)  # noqa: S311 - as above
+    chance = arena.chance(10)
     refused = 0
     for _ in arena.rounds(3, 30):
         ring.renew()
@@ -80,7 +79,7 @@ def test_real_disk_of_scratch_copies_that_is_full_leaves_the_tree_as_it_was(
 def test_real_disk_that_is_full_leaves_the_tree_as_it_was(ring: Arena, tmp_path: Path) -> None:
     """A few kilobytes are left, or nothing at all."""
     ring.renew()
-    chance = random.Random(6)  # noqa: S311 - as above
+    chance = arena.chance(6)
     used = _used(ring.root)
     refused = 0
     for number in arena.rounds(4, 30):

@@ -1,7 +1,5 @@
 """Killed at any step, a fix or an undo leaves a tree that the very next command makes whole."""
 
-import random
-
 from closeout.fs.walk import JOURNAL
 from closeout.runs.workspace import Workspace
 from tests.attack import arena
@@ -27,7 +25,7 @@ def _next(ring: Arena, way: str) -> int:
 def test_killed_fix_is_whole_after_the_next_command(ring: Arena) -> None:
     """By undo or fix, from this home or another, in its place or moved."""
     steps = arena.steps_of(ring.fix, ring.space, ring.folder)
-    chance = random.Random(1)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(1)
     half = 0
     for number in arena.rounds(12, 350):
         ring.renew()
@@ -51,7 +49,7 @@ def test_killed_undo_is_whole_after_the_next_command(ring: Arena) -> None:
     """An undo finishes what it began; a fix goes back to what was fixed."""
     ring.renew(fixed=True)
     steps = arena.steps_of(ring.undo, ring.space, ring.folder)
-    chance = random.Random(2)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(2)
     half = 0
     for number in arena.rounds(6, 200):
         ring.renew(fixed=True)

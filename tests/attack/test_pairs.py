@@ -1,7 +1,5 @@
 """Two commands at once on one tree: one is done, then the other or not, and nothing is mixed."""
 
-import random
-
 import pytest
 
 from tests.attack import arena
@@ -12,7 +10,7 @@ from tests.attack.arena import Arena
 def test_two_commands_at_once_leave_a_whole_tree(ring: Arena, pair: str) -> None:
     """Each ends well, or is told that the tree is held; an undo may find nothing to undo."""
     acts = {"fix": ring.fix, "undo": ring.undo}
-    chance = random.Random(4)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(4)
     busy = 0
     for _ in arena.rounds(3, 34):
         ring.renew(fixed=pair == "undo undo")

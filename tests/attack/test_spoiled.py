@@ -110,7 +110,7 @@ def test_spoiled_file_is_told_or_judged_and_costs_little(tmp_path: Path) -> None
     plain = _planned(root)
     assert not plain.bugs
     cases = [(path, name) for path in _kinds(root, plain.found) for name in SPOILS]
-    chance = random.Random(9)  # noqa: S311 - a choice, no secret
+    chance = arena.chance(9)
     chosen = chance.sample(cases, len(arena.rounds(8, 200)))
     told = slowest = largest = 0
     for path, name in chosen:

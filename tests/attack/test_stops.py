@@ -1,6 +1,5 @@
 """Asked to end at any moment, a fix ends with 130 and a tree that is whole by itself."""
 
-import random
 import signal
 import time
 
@@ -13,7 +12,7 @@ ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def test_stop_at_a_random_moment_leaves_a_whole_tree(ring: Arena) -> None:
     """The whole command this time, planning and judging too; half of it while it writes."""
-    chance = random.Random(7)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(7)
     longest = arena.seconds(0.2, 1.0)
     begun = time.monotonic()
     arena.start(ring.whole_fix, ring.space).wait()
@@ -30,7 +29,7 @@ def test_stop_at_a_random_moment_leaves_a_whole_tree(ring: Arena) -> None:
             assert ASKING[number % len(ASKING)] is not signal.SIGINT
             assert ring.state() == "before"
             continue
-        assert code in {0, 1, 4, arena.STOPPED}, code
+        assert code in {*arena.DONE, arena.STOPPED}, code
         assert code == arena.STOPPED or ring.state() == "after"
         assert ring.state() in {"before", "after"}
         assert not (ring.root / JOURNAL).exists()
@@ -41,7 +40,7 @@ def test_stop_at_a_random_moment_leaves_a_whole_tree(ring: Arena) -> None:
 def test_stop_at_a_step_puts_everything_back(ring: Arena) -> None:
     """Between any two steps of writing."""
     steps = arena.steps_of(ring.fix, ring.space, ring.folder)
-    chance = random.Random(8)  # noqa: S311 - as above
+    chance = arena.chance(8)
     whole = 0
     for number in arena.rounds(6, 50):
         ring.renew()

@@ -1,6 +1,5 @@
 """While one command is suspended anywhere, no other writes; who holds the tree is told."""
 
-import random
 import signal
 
 import pytest
@@ -19,7 +18,7 @@ def test_nothing_comes_between_a_suspended_command_and_its_end(ring: Arena, susp
     act, wanted = (ring.fix, "after") if suspended == "fix" else (ring.undo, "before")
     ring.renew(fixed=suspended == "undo")
     steps = arena.steps_of(act, ring.space, ring.folder)
-    chance = random.Random(3)  # noqa: S311 - a moment, no secret
+    chance = arena.chance(3)
     busy = 0
     for number in arena.rounds(4, 50):
         ring.renew(fixed=suspended == "undo")
