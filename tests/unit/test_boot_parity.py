@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from closeout.cli.commands import fix, probe
+from closeout.cli.error_handler import guarded
 from closeout.engine import planner
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree
@@ -17,6 +19,7 @@ from closeout.harness.boot_parity import Parity
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
 from closeout.model import Edit, Patch, ProofKind, Proposal
 from closeout.runs import evidence_store
+from closeout.runs.workspace import Workspace
 from tests.support.builders import write_files
 from tests.support.monorepos import space_for
 from tests.support.tiny import prefaced_service
@@ -209,21 +212,60 @@ def test_a_stopped_service_fails_the_session_under_the_gap_that_changed_it(
     tmp_path: Path, preface: str, kind: ProofKind, code: ExitCode
 ) -> None:
     """It opens the gap's live criterion; one that starts on both sides only guards."""
+    space = _fixed(tmp_path, preface)
+    assert probe.ask_battery(space, Path(sys.executable), (), [PYTHON]) is code
+    (item,) = evidence_store.gather(space.reports, space.root)
+    assert item.kind is kind
+    assert item.probe == "boot-parity.barn@cloud-layer/docker-compose.yml"
+    assert item.criterion == "7.1"
+    assert [made.service for made in item.stand_ins] == ["barn"]
+    assert item.stand_ins[0].launcher.startswith("python launcher")
+
+
+def _fixed(tmp_path: Path, preface: str) -> Workspace:
+    """Lay a tree with one service that a fix has put `preface` above."""
     root = tmp_path / "root"
     prefaced_service(root, "barn", "")
-    write_files(root, {"cloud-layer/docker-compose.yml": _COMPOSE.encode()})
+    declared = b"[[service]]\nname = 'barn'\nfolder = 'cloud-layer/barn'\nkind = 'fastapi'\n"
+    compose = {"cloud-layer/docker-compose.yml": _COMPOSE.encode()}
+    write_files(root, {**compose, "closeout.toml": declared})
     space = space_for(tmp_path / "home", root)
     path = PurePosixPath("cloud-layer/barn/app/main.py")
     content = DiskTree(root).read(path) or b""
     edit = Edit(path=path, before=content, after=preface.encode() + content)
     patch = Patch(slug="headers", name="bad", diff=b"", targets=(path,), origin="derived")
     proposal = Proposal(gap="headers", edits=(edit,), patches=(patch,), unresolved=())
-    plan = planner.Plan(before={}, after={}, proposals=(proposal,), edits=(edit,))
-    fix.write(space, plan)
-    assert probe.ask_battery(space, Path(sys.executable), (), [PYTHON]) is code
-    (item,) = evidence_store.gather(space.reports, root)
-    assert item.kind is kind
-    assert item.probe == "boot-parity.barn@cloud-layer/docker-compose.yml"
-    assert item.criterion == "7.1"
-    assert [made.service for made in item.stand_ins] == ["barn"]
-    assert item.stand_ins[0].launcher.startswith("python launcher")
+    fix.write(space, planner.Plan(before={}, after={}, proposals=(proposal,), edits=(edit,)))
+    return space
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [
+        ("boot-parity", 1),
+        ("boot-parity.barn", 1),
+        ("boot-parity.barn@cloud-layer/docker-compose.yml", 1),
+        ("boot-parity.barn@cloud-layer/docker-compose.dev.yml", 0),
+    ],
+)
+def test_a_part_of_the_parity_is_asked_by_the_name_that_its_rows_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], only: str, count: int
+) -> None:
+    """A service, and one environment of it; where no fix changed it, that is said."""
+    space = _fixed(tmp_path, "import os\n")
+    code = probe.live_probes(space, Path(sys.executable), only)
+    assert code is (ExitCode.SETTLED if count else ExitCode.UNPROVEN)
+    seen = [item.probe for item in evidence_store.gather(space.reports, space.root)]
+    assert seen == ["boot-parity.barn@cloud-layer/docker-compose.yml"] * count
+    told = f"{only}: not asked, no fix that stands changed what it starts with"
+    assert (told in capsys.readouterr().out) is not bool(count)
+
+
+def test_a_part_of_the_battery_that_is_of_no_probe_is_unusable_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is booted for a slip of the pen, and the nearest name is told."""
+    space = _fixed(tmp_path, "import os\n")
+    act = partial(probe.live_probes, space, Path(sys.executable), "boot-parity.bran")
+    assert guarded(space.home, act) is ExitCode.UNUSABLE_INPUT
+    assert "name boot-parity.barn" in capsys.readouterr().err

@@ -21,11 +21,31 @@ from closeout.workorders.wo_004 import WO_004
 NAME = "boot-parity"
 
 
-def rows(space: Workspace, python: Path, members: Sequence[Member]) -> list[ProbeAnswer]:
+def about(start: str, members: Iterable[Member]) -> tuple[Member, ...]:
+    """Return the services of which a row may have a name that begins with `start`."""
+    return tuple(
+        member
+        for member in members
+        if (name := row_name(member.name)).startswith(start) or start.startswith(name)
+    )
+
+
+def row_name(service: str, source: str = "") -> str:
+    """Return the name of a service's row, of all its rows without a source."""
+    return f"{NAME}.{service}@{source}"
+
+
+def rows(
+    space: Workspace,
+    python: Path,
+    members: Sequence[Member],
+    starts: tuple[str, ...] = ("",),
+) -> list[ProbeAnswer]:
     """Return how the services boot under their own environments, a row for each gap concerned.
 
-    None where no fix stands. A row is green before the fix by its nature: it asks whether what
-    started still does, so it guards and proves nothing.
+    Only rows whose name begins with one of `starts`; none where no fix stands. A row is green
+    before the fix by its nature: it asks whether what started still does, so it guards and proves
+    nothing.
     """
     with scratch("parity") as folder:
         before = before_fix(space, folder / "before")
@@ -40,6 +60,7 @@ def rows(space: Workspace, python: Path, members: Sequence[Member]) -> list[Prob
                 python=python,
                 cache=space.cache,
                 scratch=folder,
+                asked=lambda service, source: row_name(service, str(source)).startswith(starts),
             )
         except Exception as error:  # noqa: BLE001 - a bug stays in its check
             seen = failures.of_probe(NAME, error)
@@ -53,7 +74,7 @@ def rows(space: Workspace, python: Path, members: Sequence[Member]) -> list[Prob
 def _answers(space: Workspace, parity: Parity) -> Iterator[ProbeAnswer]:
     for gap in _concerned(space, parity.rests_on):
         yield ProbeAnswer(
-            probe=f"{NAME}.{parity.service}@{parity.source}",
+            probe=row_name(parity.service, str(parity.source)),
             criterion=_criterion(gap),
             seen=parity.seen,
             before=None if parity.seen.passed is None else True,

@@ -7,7 +7,7 @@ either may be filled, and then it may after it; one that the fix brought along m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -59,37 +59,46 @@ class _Asked:
     trials: tuple[_Trial, ...]
 
 
-def compared(
+def compared(  # noqa: PLR0913 - two trees, their services, three places and which to ask
     trees: Mapping[str, Path],
     members: Iterable[Member],
     *,
     python: Path,
     cache: Path,
     scratch: Path,
+    asked: Callable[[str, PurePosixPath], bool] = lambda *_: True,
 ) -> tuple[Parity, ...]:
     """Start every service whose files, or those of an environment, differ between two copies.
 
     `trees` are the copies `before` and `after`; services are started in them, a few at a time, on
-    loopback. `python` and `cache` are as in `probe_runner.run_battery`. What nothing has changed
-    for is left out, and so is an app that its image never starts.
+    loopback. `python` and `cache` are as in `probe_runner.run_battery`; `asked` says of a service
+    and a file that starts it whether it is asked for. What nothing has changed for is left out,
+    and so is an app that its image never starts.
     """
     before, after = (DiskTree(trees[label]) for label in _LABELS)
     changed = _changed(before, after)
     found = [
-        _Asked(member=member, trials=tuple(_trials(before, after, member, changed)))
+        _Asked(
+            member=member,
+            trials=tuple(
+                trial
+                for trial in _trials(before, after, member, changed)
+                if asked(member.name, trial.before.source)
+            ),
+        )
         for member in members
         if not other_program(after, member.folder)
     ]
-    asked = [each for each in found if each.trials]
-    progress.step(f"booting {len(asked)} services under their own environments")
+    put = [each for each in found if each.trials]
+    progress.step(f"booting {len(put)} services under their own environments")
     folders = {
         f"{label}/{each.member.name}": trees[label] / each.member.folder
-        for each in asked
+        for each in put
         if each.member.kind == FASTAPI
         for label in _LABELS
     }
     with ExitStack() as stack:
-        server = postgres.server(scratch, templates=cache) if _is_database(asked) else None
+        server = postgres.server(scratch, templates=cache) if _is_database(put) else None
         equipment = Equipment(
             interpreters=service_environments.interpreters(folders, python, cache),
             server=stack.enter_context(server) if server else None,
@@ -97,7 +106,7 @@ def compared(
             logs=scratch / "logs",
             stop=Event(),
         )
-        return _all(asked, trees, equipment)
+        return _all(put, trees, equipment)
 
 
 def _changed(before: DiskTree, after: DiskTree) -> frozenset[PurePosixPath]:

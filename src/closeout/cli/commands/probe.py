@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from closeout.cli import parity_rows, session
+from closeout.cli import nearest, parity_rows, session
 from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures
+from closeout.console.output import say
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.declarations import launch
@@ -62,13 +63,33 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     ]
     beside = subjects.absent_of(GAPS, tree)
     starts = tuple(filter(None, only.split(","))) or ("",)
+    members = {start: parity_rows.about(start, found.values()) for start in starts}
+    _assert_known([start for start in starts if not members[start]], (*every, *further), found)
     wanted = [probe for probe in (*listed, *further) if probe.id.startswith(starts)]
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
-    whole = tuple(found.values()) if parity_rows.NAME.startswith(starts) else ()
-    if wanted and not probes and not whole:
+    deployed = {member.name: member for each in members.values() for member in each}
+    if wanted and not probes and not deployed:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
-    left = _left_out(space, (*listed, *further), probes) if only else None
-    return ask_battery(space, python, probes, whole, left)
+    left = _left_out(space, (*listed, *further), probes) if only else ()
+    part = Part(starts=starts, left=tuple(left)) if only else None
+    return ask_battery(space, python, probes, tuple(deployed.values()), part)
+
+
+def _assert_known(starts: Iterable[str], probes: Iterable[Probe], found: Iterable[str]) -> None:
+    """Raise CloseoutError("probe-unknown") where nothing has a name that begins with a start."""
+    known = {probe.id for probe in probes}
+    for start in starts:
+        if not any(name.startswith(start) for name in known):
+            names = known | {parity_rows.row_name(name).rstrip("@") for name in found}
+            raise nearest.unknown("probe", start, names, "without --only every one is asked.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of the battery: what its names begin with, and the probes that it leaves out."""
+
+    starts: tuple[str, ...]
+    left: tuple[ProbeAnswer, ...]
 
 
 def _left_out(
@@ -142,13 +163,12 @@ def ask_battery(
     python: Path,
     probes: Sequence[Probe],
     deployed: Sequence[Member] = (),
-    left: Sequence[ProbeAnswer] | None = None,
+    part: Part | None = None,
 ) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
     A probe that was green before and is red now is a regression: it fails the session. So is one
-    of the `deployed` services that starts no longer. `left` are the probes that nobody asked for,
-    where these are a part of the battery.
+    of the `deployed` services that starts no longer.
     """
     space.announce()
     try:
@@ -160,10 +180,15 @@ def ask_battery(
         rows = [
             ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
         ]
-    rows += parity_rows.rows(space, python, deployed) if deployed else []
+    if deployed:
+        starts = part.starts if part else ("",)
+        parity = parity_rows.rows(space, python, deployed, starts)
+        rows += parity
+        if not parity and not probes:
+            say(f"{','.join(starts)}: not asked, no fix that stands changed what it starts with")
     # A part has a file of its own: what the whole session saw is not written over.
-    name = "live_probes" if left is None else "live_probes_only"
-    return conclude(space, name, rows, Means.LIVE, left or ())
+    name = "live_probes_only" if part else "live_probes"
+    return conclude(space, name, rows, Means.LIVE, part.left if part else ())
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
