@@ -7,14 +7,14 @@ from functools import partial
 
 from closeout.formats.listed_services import is_orders_own
 from closeout.gaps.cors.detect import NAMED
+from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
 from closeout.gaps.cors.probing.origins import (
-    ALLOWED,
     EVIL,
-    LOOKALIKES,
     get,
     header_refused,
+    lookalikes,
     not_shared,
     preflight,
     readable_from,
@@ -30,8 +30,8 @@ _ERRORS = ("403", "404", "500")
 _FORBIDDEN = "no Access-Control-Allow-Origin"
 
 
-def _evil(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
-    del service
+def _evil(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+    alike = lookalikes(allowed)
     yield "evil-origin-preflight", _FORBIDDEN, [(preflight(EVIL), not_shared)]
     yield "evil-origin-get", _FORBIDDEN, [(get(EVIL), not_shared)]
     yield "evil-origin-get-with-cookie", _FORBIDDEN, [(get(EVIL, _COOKIE), not_shared)]
@@ -42,17 +42,13 @@ def _evil(service: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judg
     )
     yield (
         "lookalike-origins-preflight",
-        f"{_FORBIDDEN} for any of {len(LOOKALIKES)} lookalikes",
-        [(preflight(origin), not_shared) for origin in LOOKALIKES],
+        f"{_FORBIDDEN} for any of {len(alike)} lookalikes",
+        [(preflight(origin), not_shared) for origin in alike],
     )
     yield (
         "lookalike-origins-get",
-        f"{_FORBIDDEN} for any of {len(LOOKALIKES)} lookalikes, with and without a cookie",
-        [
-            (get(origin, *cookies), not_shared)
-            for origin in LOOKALIKES
-            for cookies in ((), (_COOKIE,))
-        ],
+        f"{_FORBIDDEN} for any of {len(alike)} lookalikes, with and without a cookie",
+        [(get(origin, *cookies), not_shared) for origin in alike for cookies in ((), (_COOKIE,))],
     )
     yield (
         "evil-origin-on-errors",
@@ -94,8 +90,9 @@ def _any_origin() -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
     yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
 
 
-def _named_headers(service: str, allowed: str, context: ProbeContext) -> Observation:
+def _named_headers(service: str, page: str, context: ProbeContext) -> Observation:
     """Ask for the headers that pages send, with a method that the service takes."""
+    allowed = trusted.by(service, context, page)
     method = context.settings[f"methods.{service}"].split(",")[0] or "GET"
     headers = ("Access-Control-Request-Headers", "authorization,content-type")
     asked = preflight(allowed, headers, method=method)
@@ -125,8 +122,9 @@ def _same_site(answer: Answer) -> Sequence[str]:
     return [*faults, *([f"shared with {shared!r}"] if shared else [])]
 
 
-def _own_methods(service: str, allowed: str, context: ProbeContext) -> Observation:
+def _own_methods(service: str, page: str, context: ProbeContext) -> Observation:
     """Ask for every method that the service's own routes take: a fixed list breaks PATCH."""
+    allowed = trusted.by(service, context, page)
     methods = context.settings[f"methods.{service}"].split(",")
     command = preflight(allowed, method=methods[0]).command(service)
     expected = f"each of the service's own methods: {', '.join(methods)}"
@@ -151,18 +149,23 @@ def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     return express_probes_of(tree, service)
 
 
-def _questions(service: str, criterion: str, allowed: str = ALLOWED) -> Iterator[Probe]:
-    """Yield what a service is asked; `allowed` is an origin that it trusts, empty without one."""
-    trusted = tuple(_own_pages(allowed)) if allowed else ()
-    for name, expected, cases in (*_evil(service), *trusted, *_any_origin()):
-        yield Probe.of(
-            service, f"cors.{name}@{service}", criterion, exchanges(service, expected, cases)
-        )
-    for name, run in (("own-methods", _own_methods), ("named-headers-allowed", _named_headers)):
-        if allowed:
-            yield Probe.of(
-                service, f"cors.{name}@{service}", criterion, partial(run, service, allowed)
-            )
+def _questions(service: str, criterion: str, page: str | None = None) -> Iterator[Probe]:
+    """Yield what a service is asked; `page` is the origin of the tree's pages, empty without any.
+
+    Where it is None, the tree that is asked tells.
+    """
+
+    def asked(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+        yield from _evil(allowed)
+        yield from () if page == "" else _own_pages(allowed)
+        yield from _any_origin()
+
+    put = list(trusted.named(service, asked, page or ""))
+    if page != "":
+        own = (("own-methods", _own_methods), ("named-headers-allowed", _named_headers))
+        put += [(name, partial(run, service, page or "")) for name, run in own]
+    for name, run in put:
+        yield Probe.of(service, f"cors.{name}@{service}", criterion, run)
     for number in ("1.3", "M.1"):
         yield Probe.of(
             service,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import (
-    ALLOWED,
     EVIL,
     Cases,
     asked,
@@ -30,12 +30,15 @@ _SECOND = "https://office.example:8443"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """A configuration and what it must lead to; `refusable` where not booting is right too."""
+    """A configuration and what it must lead to; `refusable` where not booting is right too.
+
+    `cases` are by the origin that the service trusts without the configuration.
+    """
 
     name: str
     environment: Mapping[str, str]
     expected: str
-    cases: Cases = ()
+    cases: Callable[[str], Cases]
     refusable: bool = False
     criterion: str = "1.2"
     removed: tuple[str, ...] = field(default=("ALLOWED_ORIGINS",))
@@ -50,17 +53,17 @@ _CASES = (
         name="configured-origins",
         environment={"ALLOWED_ORIGINS": f"{_FIRST},{_SECOND}"},
         expected="both configured origins, no longer the default, nobody else",
-        cases=[
+        cases=lambda own: [
             (get(_FIRST), partial(readable_from, _FIRST)),
             (get(_SECOND), partial(readable_from, _SECOND)),
-            *_closed(ALLOWED, EVIL),
+            *_closed(own, EVIL),
         ],
     ),
     _Case(
         name="blanks-and-slashes",
         environment={"ALLOWED_ORIGINS": f" {_FIRST}/ ,  {_SECOND} ,"},
         expected="both origins are understood, an empty Origin is not one of them",
-        cases=[
+        cases=lambda _: [
             (get(_FIRST), partial(readable_from, _FIRST)),
             (get(_SECOND), partial(readable_from, _SECOND)),
             *_closed("", EVIL),
@@ -70,7 +73,7 @@ _CASES = (
         name="wildcard-configured",
         environment={"ALLOWED_ORIGINS": "*"},
         expected="closed: it does not boot, or nobody may read it",
-        cases=_closed(EVIL, "*"),
+        cases=lambda _: _closed(EVIL, "*"),
         refusable=True,
         criterion="1.3",
     ),
@@ -78,7 +81,7 @@ _CASES = (
         name="wildcard-among-others",
         environment={"ALLOWED_ORIGINS": f"{_FIRST},*"},
         expected="closed: it does not boot, or a stranger may not read it",
-        cases=_closed(EVIL, "*"),
+        cases=lambda _: _closed(EVIL, "*"),
         refusable=True,
         criterion="1.3",
     ),
@@ -86,21 +89,21 @@ _CASES = (
         name="null-configured",
         environment={"ALLOWED_ORIGINS": f"null,{_FIRST}"},
         expected="refused: it does not boot, or a sandboxed page may not read it",
-        cases=_closed("null"),
+        cases=lambda _: _closed("null"),
         refusable=True,
     ),
     _Case(
         name="empty-configured",
         environment={"ALLOWED_ORIGINS": ""},
         expected="closed: no origin, not even an empty one",
-        cases=_closed("", EVIL),
+        cases=lambda _: _closed("", EVIL),
         refusable=True,
     ),
     _Case(
         name="wildcard-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": "*"},
         expected="refused: it does not boot, or nobody may read it",
-        cases=_closed(EVIL, "*", ""),
+        cases=lambda _: _closed(EVIL, "*", ""),
         refusable=True,
         criterion="1.3",
     ),
@@ -108,13 +111,13 @@ _CASES = (
         name="configured-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
         expected="the configured origin and nobody else, no localhost",
-        cases=[(get(_FIRST), partial(readable_from, _FIRST)), *_closed(ALLOWED, EVIL)],
+        cases=lambda own: [(get(_FIRST), partial(readable_from, _FIRST)), *_closed(own, EVIL)],
     ),
     _Case(
         name="unset-in-production",
         environment=_PRODUCTION,
         expected="it does not boot on a localhost default, or trusts no localhost",
-        cases=_closed(ALLOWED, EVIL),
+        cases=lambda own: _closed(own, EVIL),
         refusable=True,
     ),
 )
@@ -122,13 +125,14 @@ _CASES = (
 
 def _run(service: str, case: _Case, context: ProbeContext) -> Observation:
     shown = " ".join(f"{name}={value!r}" for name, value in case.environment.items())
-    command = f"{shown} start {service}; {case.cases[0][0].command(service)}"
+    cases = case.cases(trusted.by(service, context))
+    command = f"{shown} start {service}; {cases[0][0].command(service)}"
     launch = launch_of(context, service).without(*case.removed)
     launch = launch.with_environment(case.environment)
     with booted(launch, context.scratch / "service.log") as service_up:
         if not isinstance(service_up, Booted):
             return _refused_to_boot(service_up.reason, case, command)
-        return asked(service_up.url, case.cases, case.expected, command)
+        return asked(service_up.url, cases, case.expected, command)
 
 
 def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from closeout.gaps.cors.express.detect import look, service_of
+from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import (
-    ALLOWED,
     EVIL,
-    LOOKALIKES,
     Cases,
     asked,
     get,
     header_refused,
+    lookalikes,
     not_shared,
     preflight,
     shared_with,
 )
 from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Answer, Request, exchanges, judged, unproven
+from closeout.harness.http import Answer, Request, judged, unproven
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
@@ -95,7 +95,9 @@ def _open(door: _Door, *origins: str) -> Cases:
     ]
 
 
-def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
+def _questions(door: _Door, allowed: str) -> tuple[tuple[str, str, Cases], ...]:
+    """Return what is asked at a door; `allowed` is the origin that its service trusts."""
+    alike = lookalikes(allowed)
     ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
     return (
         ("evil-origin-preflight", _FORBIDDEN, [(ask(EVIL), not_shared)]),
@@ -104,8 +106,8 @@ def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
         ("null-origin", _FORBIDDEN, _closed(door, "null")),
         (
             "lookalike-origins",
-            f"{_FORBIDDEN} for any of {len(LOOKALIKES)}",
-            _closed(door, *LOOKALIKES),
+            f"{_FORBIDDEN} for any of {len(alike)}",
+            _closed(door, *alike),
         ),
         (
             "evil-origin-on-errors",
@@ -115,25 +117,25 @@ def _questions(door: _Door) -> tuple[tuple[str, str, Cases], ...]:
                 (get(EVIL, path=_NOWHERE), not_shared),
             ],
         ),
-        ("allowed-origin", "that exact origin and Vary: Origin", _open(door, ALLOWED)),
+        ("allowed-origin", "that exact origin and Vary: Origin", _open(door, allowed)),
         (
             "allowed-origin-reads-refusals",
             "refusals carry the allowed origin",
             [
-                (get(ALLOWED, path=door.refused), partial(shared_with, ALLOWED)),
-                (get(ALLOWED, path=_NOWHERE), partial(shared_with, ALLOWED)),
+                (get(allowed, path=door.refused), partial(shared_with, allowed)),
+                (get(allowed, path=_NOWHERE), partial(shared_with, allowed)),
             ],
         ),
-        ("own-methods", "POST and no TRACE", [(ask(ALLOWED), _method_allowed)]),
+        ("own-methods", "POST and no TRACE", [(ask(allowed), _method_allowed)]),
         (
             "named-headers-allowed",
             "authorization and content-type may be sent",
-            [(ask(ALLOWED, (_HEADERS, "authorization,content-type")), _headers_allowed)],
+            [(ask(allowed, (_HEADERS, "authorization,content-type")), _headers_allowed)],
         ),
         (
             "arbitrary-header-refused",
             "a header that the service does not read is not allowed",
-            [(ask(ALLOWED, (_HEADERS, "x-arbitrary")), header_refused)],
+            [(ask(allowed, (_HEADERS, "x-arbitrary")), header_refused)],
         ),
         ("no-origin", "works, without `*`", [(Request(path=door.read), _works)]),
     )
@@ -143,40 +145,67 @@ _PRODUCTION = {"NODE_ENV": "production"}
 _CONFIGURED = _DOORS[0]
 """The service that is started again with every configuration; all share one template."""
 
-_SETTINGS: tuple[tuple[str, Mapping[str, str], Cases, bool], ...] = (
+_SETTINGS: tuple[tuple[str, Mapping[str, str], Callable[[str], Cases], bool], ...] = (
     (
         "configured-origins",
         {"ALLOWED_ORIGINS": f" {_FIRST}/ , HTTPS://Office.Example:8443 ,"},
-        [*_open(_CONFIGURED, _FIRST, _SECOND), *_closed(_CONFIGURED, ALLOWED, EVIL, "")],
+        lambda own: [
+            *_open(_CONFIGURED, _FIRST, _SECOND),
+            *_closed(_CONFIGURED, own, EVIL, ""),
+        ],
         False,
     ),
     (
         "configured-in-production",
         {**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
-        [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, ALLOWED, EVIL)],
+        lambda own: [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, own, EVIL)],
         False,
     ),
-    ("wildcard-configured", {"ALLOWED_ORIGINS": "*"}, _closed(_CONFIGURED, EVIL, "*"), True),
-    ("null-configured", {"ALLOWED_ORIGINS": f"null,{_FIRST}"}, _closed(_CONFIGURED, "null"), True),
-    ("empty-configured", {"ALLOWED_ORIGINS": ""}, _closed(_CONFIGURED, "", ALLOWED, EVIL), True),
+    (
+        "wildcard-configured",
+        {"ALLOWED_ORIGINS": "*"},
+        lambda _: _closed(_CONFIGURED, EVIL, "*"),
+        True,
+    ),
+    (
+        "null-configured",
+        {"ALLOWED_ORIGINS": f"null,{_FIRST}"},
+        lambda _: _closed(_CONFIGURED, "null"),
+        True,
+    ),
+    (
+        "empty-configured",
+        {"ALLOWED_ORIGINS": ""},
+        lambda own: _closed(_CONFIGURED, "", own, EVIL),
+        True,
+    ),
     (
         "wildcard-in-production",
         {**_PRODUCTION, "ALLOWED_ORIGINS": f"{_FIRST},*"},
-        _closed(_CONFIGURED, EVIL, "*", ""),
+        lambda _: _closed(_CONFIGURED, EVIL, "*", ""),
         True,
     ),
-    ("unset-in-production", _PRODUCTION, _closed(_CONFIGURED, ALLOWED, EVIL), True),
+    (
+        "unset-in-production",
+        _PRODUCTION,
+        lambda own: _closed(_CONFIGURED, own, EVIL),
+        True,
+    ),
 )
-"""Name, environment, questions, and whether not to boot is right too."""
+"""Name, environment, questions, and whether not to boot is right too.
+
+The questions are by the origin that is trusted without the configuration.
+"""
 
 
 def _configured(
-    environment: Mapping[str, str], cases: Cases, *, refusable: bool
+    environment: Mapping[str, str], asked_of: Callable[[str], Cases], *, refusable: bool
 ) -> Callable[[ProbeContext], Observation]:
     expected = "only configured origins, canonical; else closed, or refused at the start"
     shown = " ".join(f"{name}={value!r}" for name, value in environment.items())
 
     def run(context: ProbeContext) -> Observation:
+        cases = asked_of(trusted.by(IDENTITY, context))
         command = f"{shown} start {IDENTITY}; {cases[0][0].command(IDENTITY)}"
         launch = launch_of(context, IDENTITY).without("ALLOWED_ORIGINS", "APP_ENV")
         log = context.scratch / "service.log"
@@ -220,20 +249,20 @@ def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
         return ()
     door = _Door(service=service.name, read="/", write="/", refused="/")
     return tuple(
-        _probe(service.name, name, exchanges(service.name, expected, cases))
-        for name, expected, cases in _questions(door)
+        _probe(service.name, name, run)
+        for name, run in trusted.named(service.name, partial(_questions, door))
         if name in _HOLDING_ANYWHERE
     )
 
 
 EXPRESS_PROBES = (
     *(
-        _probe(door.service, name, exchanges(door.service, expected, cases))
+        _probe(door.service, name, run)
         for door in _DOORS
-        for name, expected, cases in _questions(door)
+        for name, run in trusted.named(door.service, partial(_questions, door))
     ),
     *(
-        _probe(IDENTITY, name, _configured(environment, cases, refusable=refusable))
-        for name, environment, cases, refusable in _SETTINGS
+        _probe(IDENTITY, name, _configured(environment, asked_of, refusable=refusable))
+        for name, environment, asked_of, refusable in _SETTINGS
     ),
 )

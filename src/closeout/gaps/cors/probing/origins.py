@@ -10,32 +10,41 @@ from closeout.model import Observation
 Cases = Sequence[tuple[Request, Judge]]
 
 ALLOWED = "http://localhost:5135"
-"""The dashboard's development server: allowed by default outside production."""
+"""The order's own dashboard on a developer's machine: asked with where a tree names no page."""
 
 EVIL = "http://evil.com"
 
-LOOKALIKES = (
-    f"{ALLOWED}.evil.com",
-    f"{ALLOWED}0",
-    ALLOWED[:-1],
-    "https://localhost:5135",
-    f"{ALLOWED}@evil.com",
-    "http://evil.com#@localhost:5135",
-    "http://127.0.0.1:5135",
-    "http://[::1]:5135",
-    "HTTP://LOCALHOST:5135",
-    f"{ALLOWED}/",
-    f"{ALLOWED},{EVIL}",
-    f"{EVIL} {ALLOWED}",
-    "http://localhost_:5135",
-    "http://localhost.:5135",
-    "http://app.localhost:5135",
-    "http://notlocalhost:5135",
-    "localhost:5135",
-    "*",
-    "",
-)
-"""Each differs from the allowed origin in one way that a sloppy comparison overlooks."""
+
+def lookalikes(origin: str) -> tuple[str, ...]:
+    """Return what differs from a trusted origin in one way that a sloppy comparison overlooks."""
+    scheme, _, place = origin.partition("://")
+    host, colon, number = place.partition(":")
+    port = f"{colon}{number}"
+    swapped = "http" if scheme == "https" else "https"
+    return (
+        f"{origin}.evil.com",
+        f"{origin}0",
+        origin[:-1],
+        f"{swapped}://{place}",
+        f"{origin}@evil.com",
+        f"{EVIL}#@{place}",
+        f"{scheme}://{_ALIASES.get(host, '127.0.0.1')}{port}",
+        f"{scheme}://[::1]{port}",
+        origin.upper(),
+        f"{origin}/",
+        f"{origin},{EVIL}",
+        f"{EVIL} {origin}",
+        f"{scheme}://{host}_{port}",
+        f"{scheme}://{host}.{port}",
+        f"{scheme}://app.{place}",
+        f"{scheme}://not{place}",
+        place,
+        "*",
+        "",
+    )
+
+
+_ALIASES = {"127.0.0.1": "localhost"}
 
 _PATH = "/__closeout__/200"
 

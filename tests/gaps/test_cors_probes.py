@@ -1,0 +1,96 @@
+"""Probes ask a service with an origin of its own pages, not with one that only the order knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from closeout.gaps.cors.probes import PROBES
+from closeout.gaps.cors.probing import trusted
+from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, lookalikes
+from closeout.harness.boot import Booted, booted, node_launch
+from closeout.model import ProbeContext
+from tests.support.builders import write_files
+
+_OWN = "http://localhost:6100"
+_SERVER = """
+const allowedOrigins = new Set(['http://localhost:6100', 'https://barn.example'])
+require('http').createServer((asked, answer) => {
+  const { origin } = asked.headers
+  answer.setHeader('Vary', 'Origin')
+  if (allowedOrigins.has(origin)) answer.setHeader('Access-Control-Allow-Origin', origin)
+  answer.end()
+}).listen(1)
+"""
+
+
+@pytest.mark.needs("node")
+def test_a_service_with_a_list_of_its_own_is_asked_with_an_origin_of_that_list(
+    tmp_path: Path,
+) -> None:
+    """The order's dashboard is a stranger there, and that is no fault of the service."""
+    files = {"package.json": b"{}", "server.js": _SERVER.encode()}
+    root = write_files(
+        tmp_path / "tree", {f"edge/barn/{name}": text for name, text in files.items()}
+    )
+    launch = node_launch(root / "edge" / "barn", {}, entry="server.js")
+    asked = {probe.id.partition("@")[0]: probe for probe in PROBES if "cloud-ingestion" in probe.id}
+    with booted(launch, tmp_path / "own.log") as service:
+        assert isinstance(service, Booted), service.reason
+        context = ProbeContext(
+            root=root,
+            scratch=tmp_path,
+            services={"cloud-ingestion": service.url},
+            settings={"launch.cloud-ingestion": launch.text()},
+        )
+        seen = {name: probe.run(context) for name, probe in asked.items()}
+    assert seen["cors.allowed-origin"].passed
+    assert _OWN in seen["cors.allowed-origin"].observed
+    assert seen["cors.allowed-origin-reads-refusals"].passed
+    assert seen["cors.lookalike-origins"].passed
+
+
+def _context(root: Path, source: str = "") -> ProbeContext:
+    files = {
+        "barn/src/index.ts": source.encode(),
+        "barn/scripts/load.js": b"get('http://localhost:1')",
+    }
+    launch = node_launch(write_files(root, files) / "barn", {})
+    return ProbeContext(root=root, scratch=root, settings={"launch.barn": launch.text()})
+
+
+@pytest.mark.parametrize(
+    ("source", "origin"),
+    [
+        ("const allowedOrigins = ['https://farm.example', 'http://localhost:6100']\n", _OWN),
+        ("const allowedOrigins = new Set<string>([\n  'http://localhost:6100/',\n])\n", _OWN),
+        ("app.use(cors({ origin: ['http://localhost:6100'], credentials: true }))\n", _OWN),
+        ("const ORIGINS = ['https://farm.example']\n", "https://farm.example"),
+        ("const identity = process.env.IDENTITY_URL || 'http://localhost:3001'\n", "page"),
+        ("const paths = ['http://localhost:6100/api']\n", "page"),
+        ("const origins = read()\nconst peers = ['http://localhost:3001']\n", "page"),
+    ],
+)
+def test_the_origins_that_a_service_lists_go_before_those_of_the_tree(
+    tmp_path: Path, source: str, origin: str
+) -> None:
+    """One of a developer's machine first; an address that it calls is no origin that it trusts."""
+    assert trusted.by("barn", _context(tmp_path, source), "page") == origin
+
+
+def test_the_trees_own_pages_go_before_the_orders(tmp_path: Path) -> None:
+    """What settings list is looked up in the tree that is asked."""
+    context = _context(tmp_path / "bare")
+    assert trusted.by("barn", context) == ALLOWED
+    write_files(tmp_path / "own", {".env.example": b"ALLOWED_ORIGINS=http://localhost:6100\n"})
+    assert trusted.by("barn", _context(tmp_path / "own")) == _OWN
+
+
+@pytest.mark.parametrize("origin", [ALLOWED, "https://farm.example", "http://127.0.0.1:81"])
+def test_a_lookalike_is_never_the_origin_itself(origin: str) -> None:
+    """Each differs from it, and from every other one."""
+    alike = lookalikes(origin)
+    assert origin not in alike
+    assert len({*alike}) == len(alike)
+    assert EVIL not in alike
