@@ -97,6 +97,34 @@ def test_part_of_the_battery_closes_no_criterion(
     assert answers(PROBE.id, ExitCode.SETTLED) == {PROBE.id: "good", other.id: "good"}
 
 
+@pytest.mark.parametrize("program", ["mlflow server", "uvicorn app.main:app"])
+def test_an_app_that_its_image_never_starts_is_told_once_a_criterion_and_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Many questions would be many lines, and none of them proof; no criterion is closed by it."""
+    declared = b"[[service]]\nname = 'barn'\nfolder = 'barn'\nkind = 'fastapi'\n"
+    image = f"FROM a\nCMD {program}\n".encode()
+    files = {"state": b"good", "closeout.toml": declared, "barn/Dockerfile": image}
+    space = space_for(tmp_path / "home", write_files(tmp_path / "root", files))
+    asked = [_never_asked(f"toy.{number}@barn", "barn") for number in range(3)]
+    asked[2] = replace(asked[2], criterion="1.2")
+    toy = replace(GAPS[0], probes=lambda: (PROBE, *asked), probes_of=None, subjects=())
+    monkeypatch.setattr(probe, "GAPS", (replace(toy, unlisted=frozenset(["barn"])),))
+    assert probe.live_probes(space, Path(sys.executable)) is ExitCode.UNPROVEN
+    seen = {
+        (item.probe, item.criterion): item.observed
+        for item in evidence_store.gather(space.reports, space.root)
+        if item.passed is None
+    }
+    if "uvicorn" in program:
+        assert len(seen) == len(asked)
+        return
+    told = "no proof: what starts barn is `mlflow server`, never the app in its folder"
+    assert seen == {("toy.as-deployed@barn", number): told for number in ("1.1", "1.2")}
+    part = probe.live_probes(space, Path(sys.executable), "toy.1@barn")
+    assert part is ExitCode.UNPROVEN
+
+
 def test_one_cause_is_told_once_with_the_probes_that_it_cost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from closeout.formats.declarations import launch
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
-from closeout.harness import probe_runner, service_discovery
+from closeout.harness import probe_runner, service_discovery, started_program
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
+from closeout.model.probes import NO_PROOF
 from closeout.process import pace
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
@@ -65,12 +66,13 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     starts = tuple(filter(None, only.split(","))) or ("",)
     members = {start: parity_rows.about(start, found.values()) for start in starts}
     _assert_known([start for start in starts if not members[start]], (*every, *further), found)
-    wanted = [probe for probe in (*listed, *further) if probe.id.startswith(starts)]
+    put = _as_deployed(tree, found, (*listed, *further))
+    wanted = list({put[probe]: None for probe in put if probe.id.startswith(starts)})
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
     deployed = {member.name: member for each in members.values() for member in each}
     if wanted and not probes and not deployed:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
-    left = _left_out(space, (*listed, *further), probes) if only else ()
+    left = _left_out(space, dict.fromkeys(put.values()), probes) if only else ()
     part = Part(starts=starts, left=tuple(left)) if only else None
     return ask_battery(space, python, probes, tuple(deployed.values()), part)
 
@@ -92,8 +94,48 @@ class Part:
     left: tuple[ProbeAnswer, ...]
 
 
+def _as_deployed(
+    tree: Tree, found: Mapping[str, Member], probes: Iterable[Probe]
+) -> Mapping[Probe, Probe]:
+    """Return what is put in the place of each probe: itself, or one that says what is deployed.
+
+    An app that its image never starts is not booted to be asked many questions of which none is
+    proof: it has one row for each criterion, which none of its answers closes.
+    """
+    others = {
+        name: other
+        for name, member in found.items()
+        if (other := started_program.other_program(tree, member.folder))
+    }
+    told: dict[tuple[str, str, str], Probe] = {}
+    made = {}
+    for probe in probes:
+        name = next((need for need in probe.needs if need in others), "")
+        made[probe] = probe
+        if name:
+            slug = probe.id.partition(".")[0]
+            stated = _stated(f"{slug}.as-deployed@{name}", probe.criterion, others[name], name)
+            made[probe] = told.setdefault((slug, probe.criterion, name), stated)
+    return made
+
+
+def _stated(name: str, criterion: str, other: str, service: str) -> Probe:
+    """Return a probe that asks nothing and says what is started in the place of a service's app."""
+
+    def run(_: ProbeContext) -> Observation:
+        because = f"{NO_PROOF}what starts {service} is `{other}`, never the app in its folder"
+        return Observation(
+            passed=None,
+            expected="the app that was mended is what the image starts",
+            observed=because,
+            command=f"read the image and the compose files of {service}",
+        )
+
+    return Probe(id=name, criterion=criterion, needs=(), run=run, subject=service)
+
+
 def _left_out(
-    space: Workspace, every: Sequence[Probe], probes: Sequence[Probe]
+    space: Workspace, every: Iterable[Probe], probes: Sequence[Probe]
 ) -> list[ProbeAnswer]:
     """Return, as not run, what was left out of the criteria that `probes` ask about.
 
