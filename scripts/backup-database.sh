@@ -598,6 +598,17 @@ back_up_globals() { # roles and tablespaces; verifiers of passwords stay on the 
 
 # The run.
 
+end_job() { # what waits for the server still would keep the lock, and the next run from it
+  local tries=50
+  kill -TERM -- "-${CHILD}" 2>/dev/null || true
+  wait "${CHILD}" 2>/dev/null || true
+  while kill -0 -- "-${CHILD}" 2>/dev/null; do
+    ((tries -= 1)) || kill -KILL -- "-${CHILD}" 2>/dev/null || true
+    ((tries > -10)) || return 0 # where nobody buries the dead, they answer for ever
+    sleep 0.1
+  done
+}
+
 isolated() { # folder name, function, arguments...: STATUS, REASON and WARNED tell how it ended
   local name=$1
   shift
@@ -616,8 +627,7 @@ isolated() { # folder name, function, arguments...: STATUS, REASON and WARNED te
   CHILD=$!
   set +m
   wait "${CHILD}" || STATUS=$?
-  # What waits for the server still would keep the lock.
-  ((STATUS == 0)) || kill -TERM -- "-${CHILD}" 2>/dev/null || true
+  ((STATUS == 0)) || end_job
   CHILD=''
   REASON=''
   if ((STATUS != 0)); then
@@ -816,10 +826,7 @@ beat() { # the address may hold a token, so it goes through a pipe and not throu
 leave() {
   local code=$?
   trap - EXIT INT TERM
-  if [[ -n ${CHILD} ]]; then
-    kill -TERM -- "-${CHILD}" 2>/dev/null || true
-    wait "${CHILD}" 2>/dev/null || true
-  fi
+  [[ -z ${CHILD} ]] || end_job
   if [[ -n ${LOCK:-} ]]; then rm -rf "${BACKUP_DIR}/.partial"; fi
   exit "${code}"
 }

@@ -311,7 +311,8 @@ def test_backup_told_to_stop_ends_its_children_and_cleans_up(bench: ScriptBench)
         "pg_dump",
         f"""#!/bin/bash
 [[ "$*" == *--jobs* ]] || exec '{bench.server.bin}/pg_dump' "$@"
-exec sleep 60
+trap 'sleep 0.5; exit 1' TERM
+sleep 60 & wait
 """,
     )
     settings = drill.connection(bench.server) | {
