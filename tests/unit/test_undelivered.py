@@ -9,7 +9,7 @@ import pytest
 from closeout.engine import planner
 from closeout.engine.patch_series import PreparedSet
 from closeout.engine.planner import Plan
-from closeout.fs.tree import MemoryTree
+from closeout.fs.tree import MemoryTree, staged
 from closeout.model import Changeset, Edit, Gap, Located, Place, Rule, Tree
 from closeout.parsing.demanded_variables import demanded
 from tests.support.builders import toy_gap
@@ -101,6 +101,36 @@ def test_what_a_later_gap_delivers_counts() -> None:
     plan = _plan(_tree(), _closing(_BARE), later)
     assert _written(plan) == ["barn/main.py", "coop/main.py", "docker-compose.yml"]
     assert not any(plan.unresolved.values())
+
+
+def test_what_hands_a_variable_on_to_a_service_that_stays_as_it_is_is_not_written() -> None:
+    """The gap hands the variable on because its own edit reads it; without that, nobody does."""
+    closing = _closing(_BARE.replace(b"TOKEN", b"ORIGINS"))
+    compose, example = PurePosixPath("docker-compose.yml"), PurePosixPath(".env.example")
+
+    def fix(tree: Tree) -> tuple[Changeset, ...]:
+        changes = closing.fix(tree)
+        overlay = staged(tree, changes)
+        held = tree.read(compose) or b""
+        readers = [name for name in (b"barn", b"coop") if _reads_origins(overlay, name)]
+        after = held
+        for name in readers:
+            line = b"    build: ./%s\n    environment:\n" % name
+            after = after.replace(line, line + b"      GATE_ORIGINS:\n")
+        if after == held:
+            return changes
+        named = Edit(path=example, before=tree.read(example), after=b"GATE_ORIGINS=\n")
+        handing = Edit(path=compose, before=held, after=after)
+        return (*changes, Changeset(name="compose", edits=(handing, named)))
+
+    plan = _plan(_tree(), toy_gap(fix=fix, rules=closing.rules))
+    assert _written(plan) == []
+    assert {str(item.path) for item in plan.unresolved["toy"]} == {"barn/main.py", "coop/main.py"}
+    assert "env example" in plan.unresolved["toy"][0].hint
+
+
+def _reads_origins(tree: Tree, name: bytes) -> bool:
+    return b"GATE_ORIGINS" in (tree.read(PurePosixPath(name.decode(), "main.py")) or b"")
 
 
 def test_what_was_demanded_before_is_the_trees_own_affair() -> None:

@@ -55,13 +55,13 @@ def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet
 def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
     if gap.criteria and absent(gap, tree).keys() >= set(gap.criteria):
         return Proposal(gap=gap.slug, edits=())
-    stage = Overlay(tree)
     open_paths = {finding.path for finding in rules.findings(checks)}
     withheld = tuple(_at_finding(item, checks) for item in prepared.withheld)
     withheld = tuple(item for item in withheld if item.path in open_paths)
-    held = {item.path for item in prepared.withheld} if withheld else set()
+    held = frozenset(item.path for item in prepared.withheld) if withheld else frozenset()
+    stage = Overlay(tree, held=held)
     used = _lay_patches(stage, prepared.patches)
-    laid, refused = _lay_derived(stage, gap, held)
+    laid, refused = _lay_derived(stage, gap)
     used += laid
     unresolved = [*withheld, *refused]
     spoiled = _spoiled(gap, stage, {item.path for item in unresolved})
@@ -93,10 +93,8 @@ def _laid_together(stage: Overlay, patches: Sequence[Patch]) -> list[Patch]:
     return [patch for patch in likely if _lay_patch(stage, patch)]
 
 
-def _lay_derived(
-    stage: Overlay, gap: Gap, held: set[PurePosixPath]
-) -> tuple[list[Patch], list[Unresolved]]:
-    """Lay what the gap derives, but for files in `held`; return the patches and the refusals.
+def _lay_derived(stage: Overlay, gap: Gap) -> tuple[list[Patch], list[Unresolved]]:
+    """Lay what the gap derives, but for files that are held; return the patches and the refusals.
 
     Where two changesets meet in a file, the second one is derived again on what the first wrote.
     """
@@ -107,7 +105,7 @@ def _lay_derived(
         before = len(laid)
         for changeset in shipped(stage, gap.fix(stage)):
             refused += changeset.unresolved
-            if any(edit.path in held for edit in changeset.edits):
+            if any(edit.path in stage.held for edit in changeset.edits):
                 continue
             edits, contested = _tried(stage, changeset.edits)
             met += [_contested(path) for path in contested]

@@ -101,5 +101,6 @@ def _refused(
                 path=edit.path,
                 reason=Reason.AMBIGUOUS,
                 detail=f"{folder.name} would demand {name}, which {files} does not deliver",
-                hint=f"hand {name} on there, then run the command again.",
+                hint=f"hand {name} on there, with a value or one in the env example beside it, "
+                "then run the command again.",
             )

@@ -21,7 +21,7 @@ from closeout.fs.prefilter import Answers
 from closeout.fs.reading import Kept, NotingTree, State
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
 from closeout.fs.walk import Listing, walk
-from closeout.model import Edit, FileQuestion, Reason, Tree, Unresolved
+from closeout.model import Changeset, Edit, FileQuestion, Reason, Tree, Unresolved
 
 SIZE_CAP = 8 * 1024 * 1024
 """Bytes; a larger file is no source file of a work order."""
@@ -169,9 +169,12 @@ class DiskTree:
 class Overlay:
     """A tree with edits laid over it; the tree below is never changed."""
 
-    def __init__(self, base: Tree, edits: Iterable[Edit] = ()) -> None:
-        """Lay `edits` over `base`, later edits over earlier ones."""
+    def __init__(
+        self, base: Tree, edits: Iterable[Edit] = (), held: frozenset[PurePosixPath] = frozenset()
+    ) -> None:
+        """Lay `edits` over `base`, later edits over earlier ones; see `staged` for `held` files."""
         self.base = base
+        self.held = held
         self._edits: dict[PurePosixPath, Edit] = {}
         self._serial = 0
         self._told: Kept[tuple[PurePosixPath, ...]] = Kept()
@@ -294,3 +297,13 @@ def digest(tree: Tree) -> str:
         total.update(str(path).encode() + b"\0")
         total.update(tree.sha256(path))
     return total.hexdigest()
+
+
+def staged(tree: Tree, changesets: Iterable[Changeset]) -> Overlay:
+    """Return the tree with the changesets, but for those of a file that it says is held.
+
+    A service that stays as it is needs nothing of what its own edits would have asked for.
+    """
+    held: frozenset[PurePosixPath] = getattr(tree, "held", frozenset())
+    laid = (each for each in changesets if held.isdisjoint(edit.path for edit in each.edits))
+    return Overlay(tree, (edit for each in laid for edit in each.edits))

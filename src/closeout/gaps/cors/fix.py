@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, spliced
-from closeout.fs.tree import Overlay
+from closeout.fs.tree import Overlay, staged
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
@@ -56,7 +56,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     changed = sorted(
         (item for item in changes if item.edits or item.unresolved), key=lambda item: item.name
     )
-    overlay = Overlay(tree, (edit for item in changed for edit in item.edits))
+    overlay = staged(tree, changed)
     node = detect.configurable_folders(overlay, detect.look(overlay))
     folders = (*policy_folders(services(overlay)), *node)
     written = (text for service in found for text in _written_origins(service))

@@ -12,7 +12,7 @@ from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
 from closeout.fs.text_edit import Splice, all_spliced
-from closeout.fs.tree import Overlay, below
+from closeout.fs.tree import Overlay, below, staged
 from closeout.gaps.factory_secret.constants import is_own
 from closeout.gaps.factory_secret.rules import Survey, survey
 from closeout.gaps.factory_secret.typescript.edit import (
@@ -47,7 +47,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         _changeset(tree, service, found, is_factory=service in factory)
         for service in sorted(services | factory)
     ]
-    overlay = Overlay(tree, (edit for change in changes for edit in change.edits))
+    overlay = staged(tree, changes)
     wiring = _wiring(overlay, seen)
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
