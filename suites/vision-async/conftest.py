@@ -15,6 +15,20 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+MARKERS = {
+    "unit": "one unit, nothing outside the process",
+    "integration": "several units together, over the HTTP interface",
+    "slow": "takes more than a second",
+}
+
+
+def pytest_configure(config):
+    """Register the suite's markers where the service's own configuration does not."""
+    registered = {line.partition(":")[0] for line in config.getini("markers")}
+    for name, meaning in MARKERS.items():
+        if name not in registered:
+            config.addinivalue_line("markers", f"{name}: {meaning}")
+
 OUTSIDE = ("asyncpg", "cv2", "dotenv", "httpx", "pandas", "redis", "ultralytics")
 """Packages that the service imports and that a machine without its image may lack."""
 

@@ -7,6 +7,21 @@ import numpy as np
 import pytest
 
 
+MARKERS = {
+    "unit": "one unit, nothing outside the process",
+    "integration": "several units together, over the HTTP interface",
+    "slow": "takes more than a second",
+}
+
+
+def pytest_configure(config):
+    """Register the suite's markers where the service's own configuration does not."""
+    registered = {line.partition(":")[0] for line in config.getini("markers")}
+    for name, meaning in MARKERS.items():
+        if name not in registered:
+            config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
 @pytest.fixture
 def mock_model():
     """Return a model that is sure of one pig; a call it does not have fails."""

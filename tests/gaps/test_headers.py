@@ -130,6 +130,16 @@ def test_derive_starts_uvicorn_without_its_banner(mended: Overlay) -> None:
     assert b", server_header=False)" in called
 
 
+def test_derive_keeps_one_argument_a_line() -> None:
+    """A call that is written over lines gets a line more, with its comma where it had one."""
+    text = (
+        "import uvicorn\napp = FastAPI()\nif __name__ == '__main__':\n"
+        "    uvicorn.run(\n        app,\n        port=8000,\n    )\n"
+    )
+    content = fixed(service(text), fix(service(text))).read(MAIN) or b""
+    assert b"        port=8000,\n        server_header=False,\n    )\n" in content
+
+
 def test_derive_stands_before_a_main_guard_and_before_a_return(mended: Overlay) -> None:
     """Everything about the application is said before the headers go around it."""
     guarded = mended.read("cloud-layer/cloud-inference-server/app/main.py") or b""

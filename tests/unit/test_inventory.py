@@ -58,6 +58,7 @@ def _one(path: str, content: bytes) -> dict[str, SecretVariable]:
         "AWS_ACCESS_KEY_ID",
         "SIGNING_KEY_PREVIOUS",
         "AZURE_STORAGE_CONNECTION_STRING",
+        "TWITCH_STREAM_KEY",
     ],
 )
 def test_is_secret_says_yes_when_the_last_word_tells(name: str) -> None:
@@ -79,6 +80,8 @@ def test_is_secret_says_yes_when_the_last_word_tells(name: str) -> None:
         "NEXT_PUBLIC_MAP_KEY",
         "CORS_ALLOW_CREDENTIALS",
         "ROUTING_KEY",
+        "ORDERS_STREAM_KEY",
+        "DEAD_LETTER_QUEUE_KEY",
         "CLOUD_INGESTION_URL",
         "REDIS_URL",
         "TOKEN_URL",
@@ -103,6 +106,9 @@ def test_is_secret_says_no_when_the_name_only_resembles_one(name: str) -> None:
         ("DATABASE_URL", "postgresql://a:${PASSWORD}@c/d", False),
         ("DATABASE_URL", "postgresql://a:<password>@c/d", False),
         ("DATABASE_URL", "postgresql://localhost/d", False),
+        ("MAIL_API_KEY", "sk-xxx", False),
+        ("MAIL_API_KEY", "sk_live_...", False),
+        ("MAIL_API_KEY", "sk-Xxx4f9c2b7a51d8", True),
     ],
 )
 def test_is_usable_tells_a_value_from_a_placeholder(name: str, value: str, *, usable: bool) -> None:

@@ -165,6 +165,10 @@ INNOCENT = {
     "image without secrets": (f"{SERVICE}/Dockerfile", b"ENV TOKEN_TTL=900\nARG NPM_TOKEN\n"),
     "image by reference": (f"{SERVICE}/Dockerfile", b"ARG A\nENV NPM_TOKEN=${A}\n"),
     "model's name": (f"{SERVICE}/.env.example", b"FORECAST_MODEL_KEY=SERIES_V1\n"),
+    "name of a stream": (
+        "docker-compose.yml",
+        b"services:\n  a:\n    environment:\n      STREAM_KEY: ${STREAM_KEY:-order_events}\n",
+    ),
     "switch and path": (f"{SERVICE}/.env.example", b"SHOW_PASSWORD=true\nTLS_KEY=/run/tls/a.key\n"),
     "longer placeholder": (
         f"{SERVICE}/.env.example",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, spliced
+from closeout.fs.text_edit import Splice, indentation, line_start, spliced
 from closeout.fs.tree import below
 from closeout.gaps.headers.detect import Application, applications_of, is_open
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
@@ -103,9 +103,11 @@ def _without_banner(module: Module) -> Iterator[Splice]:
         options = {keyword.arg for keyword in call.keywords}
         if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options or not call.args:
             continue
-        ends = [module.span(node).end for node in call.args]
-        last = max([*ends, *(module.span(keyword).end for keyword in call.keywords)])
-        yield Splice(start=last, end=last, text=", server_header=False")
+        spans = [module.span(node) for node in (*call.args, *call.keywords)]
+        last = max(spans, key=lambda span: span.end)
+        begins = module.content[line_start(module.content, last.start) : last.start].isspace()
+        blank = f"\n{indentation(module.content, last.start)}" if begins else " "
+        yield Splice(start=last.end, end=last.end, text=f",{blank}server_header=False")
 
 
 def _launch_edits(tree: Tree, service: FastApiService) -> Iterator[Edit]:

@@ -49,8 +49,10 @@ _MADE_UP = frozenset({"MOCK", "FAKE", "DUMMY", "SAMPLE", "EXAMPLE", "PLACEHOLDER
 _KEY_KINDS_IN_THE_OPEN = frozenset(
     {"PUBLIC", "PARTITION", "ROUTING", "PRIMARY", "SORT", "CACHE", "FOREIGN", "IDEMPOTENCY"}
     | {"BINDING", "LOOKUP", "HEADER", "SITE", "PUBLISHABLE", "MODEL", "OBJECT", "INDEX", "CONFIG"}
-    | {"COOKIE"}
+    | {"COOKIE", "STREAM", "QUEUE", "TOPIC", "LOCK", "SHARD"}
 )
+_STREAMING = frozenset({"TWITCH", "YOUTUBE", "FACEBOOK", "RTMP", "SRT", "LIVE", "BROADCAST"})
+"""Whoever has the key to a stream of pictures sends its own; one of events is only named by it."""
 _EXACT = frozenset({"AWS_ACCESS_KEY_ID", "VAULT_DEV_ROOT_TOKEN_ID", "CONNECTION_STRING"})
 _NOT_SECRET = frozenset({"GOOGLE_APPLICATION_CREDENTIALS", "CORS_ALLOW_CREDENTIALS"})
 _PUBLIC_PREFIXES = ("NEXT_PUBLIC_", "VITE_", "REACT_APP_", "PUBLIC_", "ALLOW_", "ENABLE_")
@@ -63,7 +65,7 @@ _CREDENTIALS = re.compile(
     rf"[a-z][a-z0-9+.-]*://(?:{REFERENCE}|[^/\s@:])*:(?:{REFERENCE}|[^/\s@])+@", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|x{3,}|\*{3,}|\.{3}"
+    r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|(?:\w+[-_])*x{3,}|\*{3,}|[\w-]*\.{3}"
     r"|(replace|insert|enter|fill|put)[-_ ].*|.*[-_ ]here"
     r"|todo.*|(secret|password|token|key|none|null|placeholder|example|dummy)",
     re.IGNORECASE,
@@ -93,7 +95,8 @@ def is_secret(name: str, value: str = "") -> bool:
         named = last in _ADDRESSES and (before in _STORES or before in _BROKERS)
         return named or bool(_CREDENTIALS.match(value))
     if last in {"KEY", "KEYS"}:
-        return before not in _KEY_KINDS_IN_THE_OPEN and (last == "KEY" or before == "API")
+        is_open = before in _KEY_KINDS_IN_THE_OPEN and _STREAMING.isdisjoint(words)
+        return not is_open and (last == "KEY" or before == "API")
     return last in _WORDS or last.endswith(_RUN_TOGETHER)
 
 
