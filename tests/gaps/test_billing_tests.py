@@ -1,6 +1,7 @@
 """The billing suite goes where it fits, once, and over nothing."""
 
 import json
+import re
 
 import pytest
 
@@ -298,3 +299,27 @@ def test_no_configuration_is_laid_when_no_test_is_there_to_run() -> None:
 
     assert fixed(STRANGER).read(configuration) is None
     assert b"collectCoverageFrom" in (fixed({**STRANGER, **own}).read(configuration) or b"")
+
+
+def test_derive_lays_what_a_package_of_es_modules_reads(reference: dict[str, bytes]) -> None:
+    """Its configuration is a `.cjs` and gives jest CommonJS; imports name what tsc writes.
+
+    The kind stands wherever our file goes into a package with rules of its own: the vision
+    suite's markers beside a strict pytest configuration are another of it.
+    """
+    path = f"{SERVICE}/package.json"
+    package = reference[path].replace(b'"private": true', b'"private": true,\n  "type": "module"')
+    after = fixed({**reference, path: package})
+
+    assert after.read(f"{SERVICE}/jest.config.js") is None
+    configuration = after.read(f"{SERVICE}/jest.config.cjs") or b""
+    assert b"module: 'CommonJS'" in configuration
+    assert b"moduleNameMapper: { '^(\\\\.{1,2}/.*)\\\\.js$': '$1' }," in configuration
+    assert b"coverageThreshold" in configuration
+    tests = [each.after for each in after.edits if each.path.name.endswith(".test.ts")]
+    assert len(tests) == 6
+    for text in tests:
+        assert re.findall(rb"from '\.[^']*'", text)
+        assert not re.findall(rb"from '\.[^']*(?<!\.js)'", text)
+    assert findings(after) == set()
+    assert GAP.fix(after) == ()

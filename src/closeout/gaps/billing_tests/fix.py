@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import spliced
 from closeout.gaps.billing_tests import jest_package
+from closeout.gaps.billing_tests.es_modules import as_es_modules
 from closeout.gaps.billing_tests.rules import (
     CONFIGURATION,
     PACKAGE,
@@ -49,7 +50,7 @@ def _suite(
         return Changeset(name="billing-suite", edits=(), unresolved=(lost,))
     configured = read.configures_jest or jest_configurations(seen)
     tests = any(TEST_FILE.search(path.name) for path in seen.paths)
-    return suite_choice.laid(
+    laid = suite_choice.laid(
         SUITES,
         seen,
         open_paths,
@@ -57,6 +58,7 @@ def _suite(
         # A configuration without a test only changes how `npm test` fails.
         alone={CONFIGURATION.name} if tests else set(),
     )
+    return as_es_modules(laid) if read.is_of_es_modules else laid
 
 
 def _script(tree: Tree, content: bytes, read: jest_package.JestPackage) -> Changeset:

@@ -22,6 +22,7 @@ class JestPackage:
     script: str | None
     packages: frozenset[str]
     configures_jest: bool
+    is_of_es_modules: bool
     line: int
     place: tuple[int, int] | None
 
@@ -43,6 +44,7 @@ def read(content: bytes) -> JestPackage | None:
             {**_object(parsed.get("dependencies")), **_object(parsed.get("devDependencies"))}
         ),
         configures_jest="jest" in parsed,
+        is_of_es_modules=parsed.get("type") == "module",
         line=line_number(content, place[0]) if place else 1,
         place=place,
     )
