@@ -15,6 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+OUTSIDE = ("asyncpg", "cv2", "dotenv", "httpx", "pandas", "redis", "ultralytics")
+"""Packages that the service imports and that a machine without its image may lack."""
+
 MARKERS = {
     "unit": "one unit, nothing outside the process",
     "integration": "several units together, over the HTTP interface",
@@ -28,9 +31,6 @@ def pytest_configure(config):
     for name, meaning in MARKERS.items():
         if name not in registered:
             config.addinivalue_line("markers", f"{name}: {meaning}")
-
-OUTSIDE = ("asyncpg", "cv2", "dotenv", "httpx", "pandas", "redis", "ultralytics")
-"""Packages that the service imports and that a machine without its image may lack."""
 
 
 class Absent(ModuleType):

@@ -6,7 +6,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-
 MARKERS = {
     "unit": "one unit, nothing outside the process",
     "integration": "several units together, over the HTTP interface",

@@ -1,6 +1,7 @@
 """Both suites run for real on the reference monorepo, and no edit of them cheats the gate."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,6 +178,33 @@ def test_vision_gate_is_red_before_the_fix_and_green_thrice_after_it(
     statements, branches = shares(thrice[0], "6.5")
     assert statements > OURS.statements
     assert branches > OURS.branches
+
+
+@pytest.mark.needs("vision-env")
+def test_vision_suite_is_collected_under_the_strict_settings_of_a_service(
+    after: Path, tmp_path: Path
+) -> None:
+    """Where the service says which markers there are, the suite still registers its own."""
+    service = tmp_path / "service"
+    writer.copy_tree(DiskTree(after / VISION_SERVICE), service)
+    (service / "pytest.ini").unlink()
+    (service / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\naddopts = "--strict-markers"\npythonpath = ["."]\n'
+        'markers = ["gpu: needs a card", "unit: as the service means it"]\n'
+    )
+
+    ended = subprocess.run(
+        [vision_python(), "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
+        cwd=service,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout
+    assert "test_job_service.py" in ended.stdout
 
 
 @pytest.mark.needs("vision-env")

@@ -9,8 +9,6 @@ import pytest
 
 from app.config import Config
 
-pytestmark = pytest.mark.unit
-
 API = "http://neighbour:1/api/v1"
 
 

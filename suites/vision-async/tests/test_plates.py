@@ -6,8 +6,6 @@ import pytest
 
 from app.services import grid_builder_service, predictor_service, result_processor_service
 
-pytestmark = pytest.mark.unit
-
 
 class Numbers(list):
     """What a tensor and an array are to the service: a list after some conversions."""

@@ -9,8 +9,6 @@ import pytest
 
 from app.config import Config
 
-pytestmark = pytest.mark.unit
-
 DAY = 24 * 60 * 60
 
 

@@ -10,8 +10,6 @@ from app import main
 from app.config import Settings
 from app.routers import inference, jobs
 
-pytestmark = pytest.mark.integration
-
 FRAME = {"tenant_id": "t-1", "camera_id": "barn-1", "pixels": [[255, 250], [255, 255]]}
 JOB = {"tenant_id": "t-1", "image_url": "https://camera.local/1.jpg"}
 

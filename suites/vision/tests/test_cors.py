@@ -4,8 +4,6 @@ import pytest
 
 from app.cors import LOCAL_ORIGINS, allowed_origins, canonical, in_production
 
-pytestmark = pytest.mark.unit
-
 STAGES = ("APP_ENV", "ENVIRONMENT", "NODE_ENV")
 
 
