@@ -103,7 +103,7 @@ def _without_banner(module: Module) -> Iterator[Splice]:
         options = {keyword.arg for keyword in call.keywords}
         if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options or not call.args:
             continue
-        spans = [module.span(node) for node in (*call.args, *call.keywords)]
+        spans = [*map(module.span, call.args), *map(module.span, call.keywords)]
         last = max(spans, key=lambda span: span.end)
         begins = module.content[line_start(module.content, last.start) : last.start].isspace()
         blank = f"\n{indentation(module.content, last.start)}" if begins else " "

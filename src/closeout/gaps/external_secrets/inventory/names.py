@@ -65,7 +65,8 @@ _CREDENTIALS = re.compile(
     rf"[a-z][a-z0-9+.-]*://(?:{REFERENCE}|[^/\s@:])*:(?:{REFERENCE}|[^/\s@])+@", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
-    r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*|(?:\w+[-_])*x{3,}|\*{3,}|[\w-]*\.{3}"
+    r"<[^>]*>|\{\{.*\}\}|(change|replace|set)[-_ ]?(me|this|it).*|your[-_ ].*"
+    r"|(?:[\w-]*[-_])?x{3,}|\*{3,}|[\w-]*\.{3}"
     r"|(replace|insert|enter|fill|put)[-_ ].*|.*[-_ ]here"
     r"|todo.*|(secret|password|token|key|none|null|placeholder|example|dummy)",
     re.IGNORECASE,
