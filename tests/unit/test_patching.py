@@ -123,6 +123,36 @@ def test_diff_shows_a_removed_file_and_no_prepared_patch_may_hold_one() -> None:
         patching.read_patch("toy", "01-a.patch", diff, "prepared")
 
 
+ODD = ["b/z.txt", "b-c.txt", "b.txt", "with space/a b.txt", 'quo"ted.txt', "caf\u00e9/\u00fc.txt"]
+
+
+def test_a_diff_is_what_git_says_of_two_folders_with_these_files(tmp_path: Path) -> None:
+    """Order, quotes, blanks and modes of the heads are git's own, whatever the files are called."""
+    old = dict.fromkeys(ODD[1:], LINES) | {"gone.txt": LINES, "raw.bin": b"\0" + LINES}
+    new = dict.fromkeys(ODD, FIXED) | {"made.txt": LINES, "raw.bin": b"\0" + FIXED}
+    for side, files in (("a", old), ("b", new)):
+        for name, content in files.items():
+            place = tmp_path / side / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+    argv = ["git", "-c", "core.quotePath=false", "diff", "--no-index", "--no-prefix"]
+    options = ["--full-index", "--no-renames", "--diff-algorithm=histogram", "a", "b"]
+    said = subprocess.run([*argv, *options], cwd=tmp_path, capture_output=True, check=False).stdout
+    for name in ("gone.txt", "made.txt", "b/z.txt"):  # git names the side that there is twice
+        said = said.replace(f"--git a/{name} a/".encode(), f"--git a/{name} b/".encode())
+        said = said.replace(f"--git b/{name} b/".encode(), f"--git a/{name} b/".encode())
+    edits = [
+        Edit(
+            path=PurePosixPath(name),
+            before=old.get(name),
+            after=new.get(name, b""),
+            removes=name not in new,
+        )
+        for name in {**new, **old}
+    ]
+    assert patching.diff(edits) == said
+
+
 def test_many_diffs_at_once_are_what_each_is_alone() -> None:
     """Names that look like the folders of the groups, spaces, quotes, and more groups than ten."""
     named = [

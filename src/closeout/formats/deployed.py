@@ -18,6 +18,7 @@ from closeout.formats.images import run_by
 from closeout.formats.interpolation import WORD
 from closeout.formats.manifests import documents_at
 from closeout.fs.once import once
+from closeout.fs.prefilter import question
 from closeout.fs.tree import below
 from closeout.model import Tree
 
@@ -39,6 +40,9 @@ _PLACEHOLDER = re.compile(
 )
 _SOURCES = frozenset({".py", ".ts", ".js", ".mjs", ".cjs"})
 _READS_FILE = re.compile(rb"dotenv|env_file|loadEnvFile")
+_CONTAINERS = question(
+    (".yaml", ".yml"), lambda content: b"containers:" in content and b"{{" not in content
+)
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout"}
 
 
@@ -109,9 +113,10 @@ def _generated(variables: Mapping[str, str], example: Mapping[str, str]) -> dict
 
 def _composed(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
     bases: dict[PurePosixPath, Deployed] = {}
+    asked = frozenset([folder])
     for path in sorted(compose.files(tree), key=lambda path: not compose.is_base(path)):
         for service in compose.services(path, tree.read(path) or b""):
-            if folder not in run_by(tree, service, frozenset([folder])):
+            if folder not in run_by(tree, service, asked):
                 continue
             made = _of_service(tree, service)
             if compose.is_base(path):
@@ -193,9 +198,8 @@ def _charted(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
 def _manifested(tree: Tree, folder: PurePosixPath) -> Iterator[Deployed]:
     """Yield what the workloads that carry the service's name give their containers."""
     name = folder.name.encode()
-    for path in sorted(tree.ending(frozenset({".yaml", ".yml"}))):
-        content = tree.read(path) or b""
-        if b"containers:" not in content or name not in content or b"{{" in content:
+    for path in tree.candidates(_CONTAINERS):
+        if name not in (tree.read(path) or b""):
             continue
         for document in documents_at(tree, path):
             if document.kind in _WORKLOADS:

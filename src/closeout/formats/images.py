@@ -56,13 +56,16 @@ def run_by(
         return tuple(sorted(folder for folder in folders if folder in mounted)) or tuple(
             {service.folder} & folders
         )
-    around = [folder for folder in recipe.parents if folder in folders and folder != build]
-    around += [build] if build in folders else []
+    around = [each for each in folders if each != build and _is_below(recipe, each)]
     if around:
-        return (around[0],)
+        return (max(around, key=lambda each: len(each.parts)),)
+    if build in folders:
+        return (build,)
+    inside = {each: each.relative_to(build) for each in folders if _is_below(each, build)}
+    if not inside:
+        return ()
     content = tree.read(recipe) or b""
     taken = [item for copy in dockerfile.copies(content) for item in copy.sources]
-    inside = {folder: folder.relative_to(build) for folder in folders if build in folder.parents}
     whole = [folder for folder, short in inside.items() if short in taken]
     if whole:
         return tuple(sorted(whole))
@@ -70,6 +73,11 @@ def run_by(
     said = f"{dockerfile.started(content)}\n{service.said}"
     named = [folder for folder in part if _speaks_of(said, inside[folder])]
     return tuple(sorted(named or [folder for folder in part if folder.name == service.name]))
+
+
+def _is_below(path: PurePosixPath, folder: PurePosixPath) -> bool:
+    depth = len(folder.parts)
+    return len(path.parts) > depth and path.parts[:depth] == folder.parts
 
 
 def home_for(tree: Tree, user: PurePosixPath, folder: PurePosixPath, name: str) -> PurePosixPath:

@@ -22,9 +22,13 @@ from closeout.process import scratch
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
-_TWICE = re.compile(rb"^diff --git ([ab])/(.+) \1/\2$", re.MULTILINE)
-_GROUP = re.compile(rb'^((?:--- |\+\+\+ )?"?[ab]/)(\d+)/')
-"""The folder that keeps one group of edits from the next, at the head of a side's name."""
+_HOW = (
+    *("--no-index", "--no-color", "--no-ext-diff", "--no-prefix", "--no-renames"),
+    *("--full-index", "--diff-algorithm=histogram"),
+)
+_DIGITS = 7
+_NUMBERED = re.compile(rb"(?:--- a|\+\+\+ b)/\d{7}")
+_NUMBERED_SIDE = re.compile(rb"\b([ab])/\d{7}\b")
 
 _NEW_FILE = re.compile(rb"^new file mode (\d{6})$", re.MULTILINE)
 _FORBIDDEN = re.compile(
@@ -166,45 +170,31 @@ def diff(edits: Sequence[Edit]) -> bytes:
 
 def diffs(changes: Sequence[Sequence[Edit]]) -> tuple[bytes, ...]:
     """Return each group of edits as `diff` does; one git process makes them all."""
-    if not changes:
-        return ()
+    ordered = sorted(
+        ((number, edit) for number, edits in enumerate(changes) for edit in edits),
+        key=lambda item: (item[0], *map(os.fsencode, item[1].path.parts)),
+    )
     made = [b""] * len(changes)
-    for section in _sections(_compared(changes)):
+    for section in _sections(_compared([edit for _, edit in ordered]) if ordered else b""):
         head = _head(section)
-        lines = head.split(b"\n")
-        both = lines[0].removeprefix(b"diff --git ")
-        left, right = both[: len(both) // 2], both[len(both) // 2 + 1 :]
-        lines[0] = b"diff --git " + _GROUP.sub(rb"\1", left) + b" " + _GROUP.sub(rb"\1", right)
-        bare = b"\n".join(_GROUP.sub(rb"\1", line) for line in lines)
-        made[int(next(_GROUP.finditer(left))[2])] += bare + section[len(head) :]
+        number, edit = ordered[int(head.split(b"/")[1].split()[0])]
+        made[number] += _named(head, os.fsencode(edit.path)) + section[len(head) :]
     return tuple(made)
 
 
-def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
+def _compared(edits: Sequence[Edit]) -> bytes:
+    """Return how git tells the edits apart, each by its number: a folder a path costs more."""
     with scratch.folder("diff") as folder:
         for side in ("a", "b"):
             (folder / side).mkdir()
-        for number, edits in enumerate(changes):
-            for edit in edits:
-                if edit.before is not None:
-                    _put(folder / "a" / str(number) / edit.path, edit.before, edit.mode)
-                if not edit.removes:
-                    _put(folder / "b" / str(number) / edit.path, edit.after, edit.mode)
+        for number, edit in enumerate(edits):
+            name = f"{number:0{_DIGITS}}"
+            if edit.before is not None:
+                _put(folder / "a" / name, edit.before, edit.mode)
+            if not edit.removes:
+                _put(folder / "b" / name, edit.after, edit.mode)
         result = process.run(
-            [
-                "git",
-                "-c",
-                "core.quotePath=false",
-                "diff",
-                "--no-index",
-                "--no-color",
-                "--no-ext-diff",
-                "--no-prefix",
-                "--full-index",
-                "--diff-algorithm=histogram",
-                "a",
-                "b",
-            ],
+            ["git", "diff", *_HOW, "a", "b"],
             cwd=folder,
             env={**_GIT_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder)},
         )
@@ -214,8 +204,23 @@ def _compared(changes: Sequence[Sequence[Edit]]) -> bytes:
             f"git could not compare the edits: {result.err.strip()}",
             hint="install git and run the command again.",
         )
-    # Where a side is absent, git writes the other side's folder twice.
-    return _TWICE.sub(rb"diff --git a/\2 b/\2", result.raw)
+    return result.raw
+
+
+def _named(head: bytes, path: bytes) -> bytes:
+    """Return a section's head with the file's path for its number, written as git writes it."""
+    quoted = path.replace(b'"', b'\\"')
+    mark = b'"' if quoted != path else b""
+    left, right = (mark + side + quoted + mark for side in (b"a/", b"b/"))
+    end = b"\t" if b" " in path else b""
+    lines = head.split(b"\n")
+    lines[0] = b"diff --git " + left + b" " + right
+    for at, line in enumerate(lines[1:], start=1):
+        if _NUMBERED.fullmatch(line):
+            lines[at] = line[:4] + (left if line[4:5] == b"a" else right) + end
+        elif line.startswith(b"Binary files "):
+            lines[at] = _NUMBERED_SIDE.sub(lambda side: left if side[1] == b"a" else right, line)
+    return b"\n".join(lines)
 
 
 def hunks(patch: Patch) -> tuple[Patch, ...]:
@@ -276,7 +281,8 @@ def _staged(tree: Tree, patch: Patch) -> Iterator[Path]:
 def _put(place: Path, content: bytes, mode: int) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
-    place.chmod(mode | 0o600)
+    if mode & 0o100:  # git asks for nothing else of a mode
+        place.chmod(mode | 0o600)
 
 
 def _apply(folder: Path, patch: Patch, *options: str) -> bool:

@@ -119,7 +119,7 @@ class FastApiService:
     def route_methods(self) -> frozenset[str]:
         """Return the HTTP methods that the service's routes answer."""
         found: set[str] = set()
-        for module in self.modules.values():
+        for _, module in self._holding((b"@", *(name.encode() for name in sorted(_ROUTE_CALLS)))):
             found |= _route_methods(module)
         return frozenset(found)
 
@@ -252,13 +252,17 @@ def _listed_methods(call: ast.Call) -> set[str]:
     }
 
 
+_HEADER_SIGNS = (b"headers", b"Header")
+
+
 @lru_cache(maxsize=64)
 def request_headers(service: FastApiService) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()
-    for module in service.modules.values():
-        for node in module.nodes:
-            found |= _header_read(node)
+    for path, module in service.modules.among(service.sources):
+        if holds(service.sources[path], _HEADER_SIGNS):
+            for node in module.nodes:
+                found |= _header_read(node)
     return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
 
 

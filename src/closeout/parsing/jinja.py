@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 _TAG = re.compile(
@@ -74,6 +75,7 @@ class MacroCall:
     """Name to the span of the value."""
 
 
+@lru_cache(maxsize=64)
 def tags(content: bytes) -> tuple[Tag, ...]:
     """Return every tag of `content`, in order; a raw block is one tag."""
     found = []

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+
+from closeout.parsing.python_walk import nodes
 
 _OPTIONAL = re.compile(r"\bNone\b|\bOptional\b|\bClassVar\b")
 
@@ -14,15 +17,15 @@ def is_settings(node: ast.ClassDef) -> bool:
     return any(ast.unparse(base).endswith("BaseSettings") for base in node.bases)
 
 
+@lru_cache(maxsize=16)
 def env_prefix(node: ast.ClassDef) -> str:
     """Return what the variables of a settings class start with."""
-    for item in ast.walk(node):
-        given = item.value if isinstance(item, ast.keyword | ast.Assign) else None
-        named = item.arg if isinstance(item, ast.keyword) else ""
-        if isinstance(item, ast.Assign):
-            named = ast.unparse(item.targets[0])
-        if named == "env_prefix" and isinstance(given, ast.Constant):
-            return str(given.value)
+    for item in nodes(node):
+        if isinstance(item, ast.keyword | ast.Assign) and isinstance(item.value, ast.Constant):
+            written = item.targets[0] if isinstance(item, ast.Assign) else None
+            named = item.arg if isinstance(item, ast.keyword) else getattr(written, "id", "")
+            if named == "env_prefix":
+                return str(item.value.value)
     return ""
 
 

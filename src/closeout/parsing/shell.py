@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _ASSIGNED = re.compile(rb"\w+(?:\[[^\]]*\])?\+?=")
 _AHEAD = frozenset(
@@ -20,6 +21,7 @@ _HERE = re.compile(rb"<<(?P<tabs>-?)[ \t]*(?P<quote>['\"\\]?)(?P<word>\w+)")
 _BLANK = re.compile(rb"[^\n]")
 
 
+@lru_cache(maxsize=64)
 def commands(script: bytes) -> bytes:
     """Return the script with comments and printed text blanked, lines and offsets kept."""
     reader = _Reader(script)
@@ -27,6 +29,7 @@ def commands(script: bytes) -> bytes:
     return _blanked(script, reader.said)
 
 
+@lru_cache(maxsize=64)
 def unquoted(script: bytes) -> bytes:
     """Return the script with its strings blanked too: what is left is written as code."""
     reader = _Reader(script)

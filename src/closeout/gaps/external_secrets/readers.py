@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -53,6 +54,7 @@ def is_same(reader: str, service: str, project: str) -> bool:
     return _stem(reader, project) == _stem(service, project)
 
 
+@lru_cache(maxsize=4096)
 def _stem(name: str, project: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix(f"{project}-")
     return _PLAIN.sub("", plain)

@@ -9,6 +9,11 @@ from pathlib import PurePosixPath
 
 from closeout.model import Tree
 
+_Rule = tuple[re.Pattern[str], bool]
+"""A line's pattern, and whether what it matches is kept after all."""
+_Rules = tuple[int, tuple[_Rule, ...]]
+"""How deep a folder stands, and its rules."""
+
 
 def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
     """Return whether git would leave a path out, as the tree's .gitignore files say.
@@ -17,18 +22,27 @@ def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
     """
 
     @cache
-    def rules(folder: PurePosixPath) -> tuple[tuple[re.Pattern[str], bool], ...]:
+    def rules(folder: PurePosixPath) -> tuple[_Rule, ...]:
         text = (tree.read(folder / ".gitignore") or b"").decode("utf-8", "replace")
         lines = (line.strip() for line in text.splitlines())
         return tuple(_rule(line) for line in lines if line and not line.startswith("#"))
 
     @cache
+    def around(folder: PurePosixPath) -> tuple[_Rules, ...]:
+        """Return the rules of a folder and of those around it that have any, outermost first."""
+        outer = around(folder.parent) if folder.parts else ()
+        own = rules(folder)
+        return (*outer, (len(folder.parts), own)) if own else outer
+
+    @cache
     def is_ignored(path: PurePosixPath) -> bool:
-        verdict = path != path.parent and is_ignored(path.parent)
         parts = path.parts
-        for depth, folder in enumerate(reversed(path.parents)):
-            below = "/".join(parts[depth:]) if rules(folder) else ""
-            for pattern, kept in rules(folder):
+        if not parts:
+            return False
+        verdict = is_ignored(path.parent)
+        for depth, held in around(path.parent):
+            below = "/".join(parts[depth:])
+            for pattern, kept in held:
                 if pattern.fullmatch(below):
                     verdict = not kept
         return verdict
@@ -36,7 +50,7 @@ def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
     return is_ignored
 
 
-def _rule(line: str) -> tuple[re.Pattern[str], bool]:
+def _rule(line: str) -> _Rule:
     """Return a line's pattern, and whether what it matches is kept after all."""
     kept = line.startswith("!")
     glob = line.removeprefix("!").rstrip("/")

@@ -91,11 +91,12 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     for item in _of_services(variables):
         if not (is_fixture(item.path) or is_ignored(item.path)):
             found.setdefault((item.path, item.line), item)
-    for path in sorted(set().union(*(tree.candidates(each) for each in _QUESTIONS))):
+    asked = set().union(*(tree.candidates(each) for each in _QUESTIONS))
+    for path in sorted(asked, key=lambda path: path.parts):
         if not is_ignored(path):
             for item in _in_file(path, tree.read(path) or b""):
                 found.setdefault((path, item.line), item)
-    return tuple(found[place] for place in sorted(found))
+    return tuple(found[place] for place in sorted(found, key=lambda at: (at[0].parts, at[1])))
 
 
 @once

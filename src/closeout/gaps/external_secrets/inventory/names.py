@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from closeout.formats.interpolation import REFERENCE
 
@@ -80,6 +81,7 @@ _NO_VALUE = re.compile(
 """A switch, or the path of a file that holds the secret."""
 
 
+@lru_cache(maxsize=8192)
 def is_secret(name: str, value: str = "") -> bool:
     """Return whether a variable called `name` holds a secret; `value` settles plain URLs."""
     if not NAME.match(name) or name in _NOT_SECRET or name.startswith(_PUBLIC_PREFIXES):
