@@ -31,6 +31,11 @@ A module of which nothing is used by name has to be there all the same.
 """
 
 
+def of_class(name: str, *members: str) -> tuple[str, ...]:
+    """Return a class and its members as a test file uses them."""
+    return (name, *(f"{name}.{member}" for member in members))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
     """One suite, the service it is for, and what each of its test files needs there."""

@@ -23,112 +23,53 @@ _IDENTITY = "cloud-layer/cloud-identity-access"
 _REGISTRY = "cloud-layer/cloud-tenant-registry"
 _COHORT = "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
 _MANIFESTS = "*.y*ml"
+_BACKUPS = rb"(?ms)^kind: *CronJob\b.*backup|^kind: *PrometheusRule\b.*backup"
+_BROKERS = rb"(?ms)^kind: *(Deployment|StatefulSet|DaemonSet)\b.*mosquitto"
 _PYTEST_FILES = ("pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini", ".coveragerc")
+_INVOICE = ("invoiceService.ts", ("createInvoice",))
+_SUBSCRIPTION = (
+    "subscriptionService.ts",
+    ("upgrade", "upgradeSubscription", "changePlan", "upsertSubscription"),
+)
 
-TOUCHED = (
-    TouchedFiles(
-        pattern="*k8s/external-secrets/kustomization.y*ml",
-        kind=ArtifactKind.KUSTOMIZATION,
-        criteria=("10.3",),
-    ),
-    TouchedFiles(
-        pattern=_MANIFESTS,
-        kind=ArtifactKind.MANIFEST,
-        criteria=("10.2",),
-        holding=rb"(?m)^kind: *(Cluster)?SecretStore\b",
-    ),
-    TouchedFiles(
-        pattern=_MANIFESTS,
-        kind=ArtifactKind.MANIFEST,
-        criteria=("10.3",),
-        holding=rb"(?m)^kind: *ExternalSecret\b",
-    ),
-    TouchedFiles(
-        pattern=_MANIFESTS,
-        kind=ArtifactKind.MANIFEST,
-        criteria=("9.2",),
-        holding=rb"(?ms)^kind: *CronJob\b.*backup|^kind: *PrometheusRule\b.*backup",
-    ),
-    TouchedFiles(
-        pattern=_MANIFESTS,
-        kind=ArtifactKind.MANIFEST,
-        criteria=("8.2",),
-        holding=rb"(?ms)^kind: *(Deployment|StatefulSet|DaemonSet)\b.*mosquitto",
-    ),
-    TouchedFiles(
-        pattern="*k8s/*mqtt-broker/*.y*ml",
-        kind=ArtifactKind.MANIFEST,
-        criteria=("8.1",),
-    ),
-    TouchedFiles(pattern="scripts/backup-*.sh", kind=ArtifactKind.SCRIPT, criteria=("9.1",)),
-    TouchedFiles(pattern="scripts/restore-*.sh", kind=ArtifactKind.SCRIPT, criteria=("9.4",)),
-    TouchedFiles(
-        pattern="k8s/external-secrets/install*.sh", kind=ArtifactKind.SCRIPT, criteria=("10.1",)
-    ),
-    TouchedFiles(pattern="k8s/external-secrets/*.sh", kind=ArtifactKind.SCRIPT, criteria=("10.2",)),
-    TouchedFiles(
-        pattern="edge-layer/docker-compose.y*ml",
-        kind=ArtifactKind.COMPOSE,
-        criteria=("8.1", "8.2"),
-    ),
-    TouchedFiles(
-        pattern="cloud-layer/docker-compose.y*ml",
-        kind=ArtifactKind.COMPOSE,
-        criteria=("1.2", "4.2"),
-    ),
-    TouchedFiles(pattern=f"{_IDENTITY}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("2.1",)),
-    TouchedFiles(pattern=f"{_REGISTRY}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("4.2",)),
-    TouchedFiles(pattern=f"{_BILLING}/package*.json", kind=ArtifactKind.SYNTAX, criteria=("5.5",)),
-    TouchedFiles(pattern=f"{_VISION}/pyproject.toml", kind=ArtifactKind.SYNTAX, criteria=("6.1",)),
-    TouchedFiles(
-        pattern="cloud-layer/cloud-data-pipeline/*.y*ml",
-        kind=ArtifactKind.SYNTAX,
-        criteria=("3.2",),
-    ),
+TOUCHED = tuple(
+    TouchedFiles(pattern=pattern, kind=kind, criteria=tuple(criteria.split()), holding=holding)
+    for pattern, kind, criteria, holding in (
+        ("*k8s/external-secrets/kustomization.y*ml", ArtifactKind.KUSTOMIZATION, "10.3", b""),
+        (_MANIFESTS, ArtifactKind.MANIFEST, "10.2", rb"(?m)^kind: *(Cluster)?SecretStore\b"),
+        (_MANIFESTS, ArtifactKind.MANIFEST, "10.3", rb"(?m)^kind: *ExternalSecret\b"),
+        (_MANIFESTS, ArtifactKind.MANIFEST, "9.2", _BACKUPS),
+        (_MANIFESTS, ArtifactKind.MANIFEST, "8.2", _BROKERS),
+        ("*k8s/*mqtt-broker/*.y*ml", ArtifactKind.MANIFEST, "8.1", b""),
+        ("scripts/backup-*.sh", ArtifactKind.SCRIPT, "9.1", b""),
+        ("scripts/restore-*.sh", ArtifactKind.SCRIPT, "9.4", b""),
+        ("k8s/external-secrets/install*.sh", ArtifactKind.SCRIPT, "10.1", b""),
+        ("k8s/external-secrets/*.sh", ArtifactKind.SCRIPT, "10.2", b""),
+        ("edge-layer/docker-compose.y*ml", ArtifactKind.COMPOSE, "8.1 8.2", b""),
+        ("cloud-layer/docker-compose.y*ml", ArtifactKind.COMPOSE, "1.2 4.2", b""),
+        (f"{_IDENTITY}/package*.json", ArtifactKind.SYNTAX, "2.1", b""),
+        (f"{_REGISTRY}/package*.json", ArtifactKind.SYNTAX, "4.2", b""),
+        (f"{_BILLING}/package*.json", ArtifactKind.SYNTAX, "5.5", b""),
+        (f"{_VISION}/pyproject.toml", ArtifactKind.SYNTAX, "6.1", b""),
+        ("cloud-layer/cloud-data-pipeline/*.y*ml", ArtifactKind.SYNTAX, "3.2", b""),
+    )
 )
 """Which files the order touches; a path that several describe belongs to the first of a kind."""
 
 FACTS = OrderFacts(
-    named=(
-        NamedLine(path=f"{_VISION}/app/main.py", line=61, gap="cors", criterion="1.1"),
-        NamedLine(
-            path="cloud-layer/cloud-llm-insights-service/app/main.py",
-            line=104,
-            gap="cors",
-            criterion="1.1",
-        ),
-        NamedLine(
-            path="cloud-layer/cloud-advanced-analytics/app/main.py",
-            line=128,
-            gap="cors",
-            criterion="1.1",
-        ),
-        NamedLine(
-            path="cloud-layer/cloud-analytics-service/app/main.py",
-            line=77,
-            gap="cors",
-            criterion="1.1",
-        ),
-        NamedLine(
-            path="cloud-layer/cloud-inference-server/app/main.py",
-            line=116,
-            gap="cors",
-            criterion="1.1",
-        ),
-        NamedLine(
-            path=f"{_IDENTITY}/src/routes/authRoutes.ts",
-            line=7,
-            gap="rate-limit",
-            criterion="2.1",
-        ),
-        NamedLine(path=_COHORT, line=31, gap="sql", criterion="3.1"),
-        NamedLine(path=_COHORT, line=48, gap="sql", criterion="3.3"),
-        NamedLine(
-            path=f"{_REGISTRY}/src/controllers/provisioning.ts",
-            line=13,
-            gap="factory-secret",
-            criterion="4.1",
-        ),
+    named=tuple(
+        NamedLine(path=path, line=line, gap=gap, criterion=criterion)
+        for path, line, gap, criterion in (
+            (f"{_VISION}/app/main.py", 61, "cors", "1.1"),
+            ("cloud-layer/cloud-llm-insights-service/app/main.py", 104, "cors", "1.1"),
+            ("cloud-layer/cloud-advanced-analytics/app/main.py", 128, "cors", "1.1"),
+            ("cloud-layer/cloud-analytics-service/app/main.py", 77, "cors", "1.1"),
+            ("cloud-layer/cloud-inference-server/app/main.py", 116, "cors", "1.1"),
+            (f"{_IDENTITY}/src/routes/authRoutes.ts", 7, "rate-limit", "2.1"),
+            (_COHORT, 31, "sql", "3.1"),
+            (_COHORT, 48, "sql", "3.3"),
+            (f"{_REGISTRY}/src/controllers/provisioning.ts", 13, "factory-secret", "4.1"),
+        )
     ),
     commands=(
         OrderCommand(
@@ -202,38 +143,35 @@ FACTS = OrderFacts(
             name="express-rate-limit", manifest=f"{_IDENTITY}/package.json", criterion="2.1"
         ),
     ),
-    samples=(
+    samples=tuple(
         Sample(
-            name="the tax on an invoice",
-            criterion="5.1",
+            name=name,
+            criterion=criterion,
             service=_BILLING,
-            module="invoiceService.ts",
-            owners=("createInvoice",),
-            words=frozenset({"tax", "taxes", "vat"}),
-        ),
-        Sample(
-            name="a discount for annual billing",
-            criterion="5.1",
-            service=_BILLING,
-            module="invoiceService.ts",
-            owners=("createInvoice",),
-            words=frozenset({"discount", "discounts", "discounted"}),
-        ),
-        Sample(
-            name="one invoice for one idempotency key",
-            criterion="5.1",
-            service=_BILLING,
-            module="invoiceService.ts",
-            owners=("createInvoice",),
-            words=frozenset({"idempotency", "idempotent"}),
-        ),
-        Sample(
-            name="proration of an upgrade within a period",
-            criterion="5.2",
-            service=_BILLING,
-            module="subscriptionService.ts",
-            owners=("upgrade", "upgradeSubscription", "changePlan", "upsertSubscription"),
-            words=frozenset({"prorate", "prorates", "prorated", "proration"}),
-        ),
+            module=module,
+            owners=owners,
+            words=frozenset(words.split()),
+        )
+        for name, criterion, module, owners, words in (
+            ("the tax on an invoice", "5.1", *_INVOICE, "tax taxes vat"),
+            (
+                "a discount for annual billing",
+                "5.1",
+                *_INVOICE,
+                "discount discounts discounted",
+            ),
+            (
+                "one invoice for one idempotency key",
+                "5.1",
+                *_INVOICE,
+                "idempotency idempotent",
+            ),
+            (
+                "proration of an upgrade within a period",
+                "5.2",
+                *_SUBSCRIPTION,
+                "prorate prorates prorated proration",
+            ),
+        )
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.harness.suite_install import Needs, Shipped
+from closeout.harness.suite_install import Needs, Shipped, of_class
 
 _MEMORY: Needs = {
     "src/store/memoryStore.ts": ("MemoryStore",),
@@ -11,39 +11,25 @@ _MEMORY: Needs = {
 }
 _INVOICES: Needs = {
     "src/services/invoiceService.ts": (
-        "InvoiceService",
-        "InvoiceService.createInvoice",
-        "InvoiceService.getInvoice",
-        "InvoiceService.calculateTax",
+        *of_class("InvoiceService", "createInvoice", "getInvoice", "calculateTax"),
         "invoiceService",
     )
 }
 _PAYMENTS: Needs = {
     "src/services/paymentService.ts": (
-        "PaymentService",
-        "PaymentService.recordPayment",
-        "PaymentService.refund",
-        "PaymentService.handleWebhook",
-        "PaymentService.balance",
+        *of_class("PaymentService", "recordPayment", "refund", "handleWebhook", "balance"),
         "paymentService",
     )
 }
 _SUBSCRIPTIONS: Needs = {
     "src/services/subscriptionService.ts": (
-        "SubscriptionService",
-        "SubscriptionService.subscribe",
-        "SubscriptionService.get",
-        "SubscriptionService.upgrade",
-        "SubscriptionService.cancel",
+        *of_class("SubscriptionService", "subscribe", "get", "upgrade", "cancel"),
         "subscriptionService",
     )
 }
 _USAGE: Needs = {
     "src/services/usageMeteringService.ts": (
-        "UsageMeteringService",
-        "UsageMeteringService.record",
-        "UsageMeteringService.quantity",
-        "UsageMeteringService.charge",
+        *of_class("UsageMeteringService", "record", "quantity", "charge"),
         "usageMeteringService",
     )
 }

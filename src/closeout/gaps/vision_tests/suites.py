@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from closeout.gaps.vision_tests.demand import VISION_SERVICE
-from closeout.harness.suite_install import Needs, Shipped
+from closeout.harness.suite_install import Needs, Shipped, of_class
 
 _INFERENCE: Needs = {
-    "app/services/inference_service.py": (
-        "InferenceService",
-        "InferenceService.predict",
-        "ModelError",
-    ),
+    "app/services/inference_service.py": (*of_class("InferenceService", "predict"), "ModelError"),
     "conftest.py": ("mock_model", "sample_image"),
 }
 _JOBS: Needs = {
@@ -18,14 +14,16 @@ _JOBS: Needs = {
         "MAX_ATTEMPTS",
         "InvalidTransitionError",
         "JobNotFoundError",
-        "JobService",
-        "JobService.create_job",
-        "JobService.start_processing",
-        "JobService.complete_job",
-        "JobService.fail_job",
-        "JobService.retry_job",
-        "JobService.get_job",
-        "JobService.list_jobs",
+        *of_class(
+            "JobService",
+            "create_job",
+            "start_processing",
+            "complete_job",
+            "fail_job",
+            "retry_job",
+            "get_job",
+            "list_jobs",
+        ),
     ),
     "conftest.py": ("clock",),
 }
@@ -53,26 +51,24 @@ _ORDER = Shipped(
 _FIXTURES: Needs = {"conftest.py": ("ask", "database", "neighbours", "picture", "settled")}
 _ASYNC_INFERENCE: Needs = {
     **_FIXTURES,
-    "app/inference_service.py": (
-        "InferenceService",
-        "InferenceService.run_inference",
-        "InferenceService.get_model_info",
-    ),
+    "app/inference_service.py": of_class("InferenceService", "run_inference", "get_model_info"),
 }
 _POOL: Needs = {
     **_FIXTURES,
     "app/db.py": (
-        "InferenceDb",
-        "InferenceDb.connect",
-        "InferenceDb.close",
-        "InferenceDb.ensure_schema",
-        "InferenceDb.ping",
-        "InferenceDb.create_inference_result",
-        "InferenceDb.get_inference_result",
-        "InferenceDb.get_inference_results_by_session",
-        "InferenceDb.get_inference_results_count",
-        "InferenceDb.get_last_inference_result_timestamp",
-        "InferenceDb.create_outbox_event",
+        *of_class(
+            "InferenceDb",
+            "connect",
+            "close",
+            "ensure_schema",
+            "ping",
+            "create_inference_result",
+            "get_inference_result",
+            "get_inference_results_by_session",
+            "get_inference_results_count",
+            "get_last_inference_result_timestamp",
+            "create_outbox_event",
+        ),
         "asyncpg",
     ),
 }
@@ -80,14 +76,14 @@ _ASYNC_JOBS: Needs = {
     **_ASYNC_INFERENCE,
     **_POOL,
     "app/config.py": ("Config",),
-    "app/job_service.py": (
+    "app/job_service.py": of_class(
         "JobService",
-        "JobService.create_job",
-        "JobService.get_job",
-        "JobService.get_results_by_session",
-        "JobService._process_job",
-        "JobService._fetch_media_to_tmp",
-        "JobService._attach_to_session",
+        "create_job",
+        "get_job",
+        "get_results_by_session",
+        "_process_job",
+        "_fetch_media_to_tmp",
+        "_attach_to_session",
     ),
 }
 _ROUTES: Needs = {
@@ -114,31 +110,28 @@ _ASYNC = Shipped(
         "tests/test_cors.py": _CORS,
         "tests/test_seed.py": {**_POOL, "app/seed.py": ("seed_inference", "main")},
         "tests/test_progress.py": {
-            "app/services/redis_service.py": (
+            "app/services/redis_service.py": of_class(
                 "RedisService",
-                "RedisService.is_connected",
-                "RedisService.log_error",
-                "RedisService.log_progress",
-                "RedisService.get_progress",
-                "RedisService.get_errors",
-                "RedisService.clear_run_data",
+                "is_connected",
+                "log_error",
+                "log_progress",
+                "get_progress",
+                "get_errors",
+                "clear_run_data",
             )
         },
         "tests/test_neighbour_clients.py": {
             "app/services/db_service.py": ("DatabaseService", "DatabaseService.health_check"),
             "app/services/image_service.py": ("ImageService", "ImageService.create_image_file"),
-            "app/services/image_uploader_service.py": (
-                "ImageUploaderService",
-                "ImageUploaderService.upload_image",
+            "app/services/image_uploader_service.py": of_class(
+                "ImageUploaderService", "upload_image"
             ),
         },
         "tests/test_plates.py": {
             "app/services/grid_builder_service.py": ("GridBuilder", "GridBuilder.draw"),
             "app/services/predictor_service.py": ("Predictor", "Predictor.predict"),
-            "app/services/result_processor_service.py": (
-                "ResultProcessor",
-                "ResultProcessor.count_by_row",
-                "ResultProcessor.last_positions",
+            "app/services/result_processor_service.py": of_class(
+                "ResultProcessor", "count_by_row", "last_positions"
             ),
         },
     },
