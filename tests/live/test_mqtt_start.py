@@ -12,7 +12,7 @@ from closeout import process
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.mqtt_tls import GAP, certificates
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
-from closeout.gaps.mqtt_tls.probing.mqtt_session import session
+from closeout.gaps.mqtt_tls.probing.mqtt import session
 from closeout.gaps.mqtt_tls.probing.stage import Stage, compose_stage, production_stage
 from closeout.model import ProbeContext
 from tests.gaps.test_mqtt_cluster import FILES as CLUSTER

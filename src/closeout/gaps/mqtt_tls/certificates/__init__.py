@@ -32,6 +32,7 @@ from closeout.gaps.mqtt_tls.certificates.desk import (
 )
 from closeout.gaps.mqtt_tls.certificates.expiry import DUE, CertificateStatus, State, check, clock
 from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal, stage
+from closeout.gaps.mqtt_tls.mosquitto.render import NAMES as BROKER_NAMES
 
 __all__ = [
     "BROKER_NAMES",
@@ -48,17 +49,6 @@ __all__ = [
     "reissue",
     "renew",
 ]
-
-BROKER_NAMES = (
-    "edge-mqtt-broker",
-    "localhost",
-    "127.0.0.1",
-    "::1",
-    "edge-mqtt-broker.farmiq-edge",
-    "edge-mqtt-broker.farmiq-edge.svc",
-    "edge-mqtt-broker.farmiq-edge.svc.cluster.local",
-)
-"""Every name and address a client of the edge broker may dial: compose, localhost, Kubernetes."""
 
 CLIENT_NAMES = ("edge-ingress-gateway", "probe-device")
 """Clients that `issue` serves by default."""

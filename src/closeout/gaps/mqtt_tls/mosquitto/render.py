@@ -38,7 +38,10 @@ NAMES = (
     "edge-mqtt-broker.farmiq-edge.svc",
     "edge-mqtt-broker.farmiq-edge.svc.cluster.local",
 )
-"""The names the README speaks of; a test holds them to what certificates carry by default."""
+"""Every name and address a client of the edge broker may dial: compose, localhost, Kubernetes.
+
+The README speaks of them, and certificates carry them by default.
+"""
 
 _DEFAULTS = {
     "persistence": "true",

@@ -1,10 +1,13 @@
-"""Ask a broker as clients would: by name or address, with or without a certificate."""
+"""Ask a broker as clients would: with or without a certificate, once or in a session."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -16,6 +19,9 @@ from closeout.process import pace
 
 _ANSWER = 10.0
 """Seconds for one answer, on a quiet machine."""
+
+_SESSION_ANSWER = 20.0
+"""The same within a session: the broker may just have been started anew."""
 
 _CONNACK = 4
 """Bytes of the broker's answer to CONNECT; the last one says accepted or why not."""
@@ -76,31 +82,15 @@ def round_trip(  # noqa: PLR0913 - two clients, what they say, and where
 
     The answer is `received` where the second message came and the first did not.
     """
-    got: Queue[str] = Queue()
-    ready: Queue[str] = Queue()
-    made = [paho_client(broker, name) for name in (receiver, sender)]
-    listening, telling = made
-    listening.on_message = lambda _client, _data, message: got.put(message.topic)
-    listening.on_subscribe = lambda *_rest: ready.put("subscribed")
-    listening.on_connect = lambda *_rest: listening.subscribe([(topic, 1), (denied, 1)])
-    telling.on_connect = lambda *_rest: ready.put("connected")
     try:
-        for each in made:
-            each.connect("127.0.0.1", port)
-            each.loop_start()
-            ready.get(timeout=pace.scaled(_ANSWER))
-        for each_topic in dict.fromkeys((denied, topic)):
-            sent = telling.publish(each_topic, b"probe", qos=1)
-            sent.wait_for_publish(timeout=pace.scaled(_ANSWER))
-            if sent.rc != paho.MQTT_ERR_SUCCESS:
-                return f"not sent: {paho.error_string(sent.rc)}"
-        first = got.get(timeout=pace.scaled(_ANSWER))
-    except (OSError, Empty, RuntimeError) as error:
-        return f"nothing received: {_reason(error)}"
-    finally:
-        for each in made:
-            each.disconnect()
-            each.loop_stop()
+        with session(broker, port, receiver) as listening, session(broker, port, sender) as telling:
+            for each in dict.fromkeys((topic, denied)):
+                listening.subscribe(each)
+            for each in dict.fromkeys((denied, topic)):
+                telling.publish(each, b"probe")
+            first, _, _ = listening.next()
+    except SessionError as error:
+        return f"nothing received: {error}"
     return "received" if first == topic else f"received a message on {first}"
 
 
@@ -110,6 +100,75 @@ def paho_client(broker: Running, name: str, client_id: str = "") -> Any:  # noqa
     made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=called)
     made.tls_set_context(tls_context(broker.ca, broker.pair(name)))
     return made
+
+
+class SessionError(Exception):
+    """The broker did not do what a client asked; the text says what."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One connected client: what it got, and how often its line went down."""
+
+    client: Any
+    got: Queue[tuple[str, bytes, bool]] = field(default_factory=Queue)
+    ready: Queue[str] = field(default_factory=Queue)
+    drops: int = 0
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribe with QoS 1 and wait until the broker says so."""
+        self.client.subscribe(topic, qos=1)
+        self._await("subscribed")
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish with QoS 1 and wait until the broker has the message."""
+        sent = self.client.publish(topic, payload, qos=1, retain=retain)
+        sent.wait_for_publish(timeout=pace.scaled(_SESSION_ANSWER))
+        if not sent.is_published():
+            message = f"nobody took the message on {topic}"
+            raise SessionError(message)
+
+    def next(self) -> tuple[str, bytes, bool]:
+        """Return the next message: topic, payload and whether it was retained."""
+        try:
+            return self.got.get(timeout=pace.scaled(_SESSION_ANSWER))
+        except Empty as error:
+            message = "no message came"
+            raise SessionError(message) from error
+
+    def _await(self, word: str) -> None:
+        try:
+            while self.ready.get(timeout=pace.scaled(_SESSION_ANSWER)) != word:
+                continue
+        except Empty as error:
+            message = f"the client was never {word}"
+            raise SessionError(message) from error
+
+    def _went_down(self, *_rest: object) -> None:
+        self.drops += 1
+
+
+@contextmanager
+def session(broker: Running, port: int, name: str) -> Iterator[Session]:
+    """Keep `name` connected for the block; raises SessionError where it does not get in."""
+    made = Session(client=paho_client(broker, name))
+    client = made.client
+    client.on_message = lambda _client, _data, message: made.got.put(
+        (message.topic, message.payload, message.retain)
+    )
+    client.on_subscribe = lambda *_rest: made.ready.put("subscribed")
+    client.on_connect = lambda *_rest: made.ready.put("connected")
+    client.on_disconnect = made._went_down  # noqa: SLF001 - its own maker
+    try:
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        made._await("connected")  # noqa: SLF001 - its own maker
+        yield made
+    except OSError as error:
+        raise SessionError(_reason(error)) from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def _connect_packet() -> bytes:

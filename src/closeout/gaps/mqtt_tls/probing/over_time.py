@@ -10,7 +10,7 @@ from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
-from closeout.gaps.mqtt_tls.probing.mqtt_session import session
+from closeout.gaps.mqtt_tls.probing.mqtt import session
 from closeout.gaps.mqtt_tls.probing.stage import SENDER, Stage, probe, production_stage, topics
 from closeout.process import pace
 

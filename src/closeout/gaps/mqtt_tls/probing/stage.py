@@ -13,7 +13,7 @@ from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker, additions
 from closeout.gaps.mqtt_tls.detect import Survey, survey
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, parse
 from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
-from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt, mqtt_session
+from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.model import Observation, Probe, ProbeContext, Tree
 
 SENDER = "probe-device"
@@ -137,7 +137,7 @@ def probe(
             command = f"mosquitto -c <{stage.origin}>"
             with tls(stage) as broker:
                 passed, observed = question(stage, broker)
-        except (NotThereError, mosquitto.BrokerDownError, mqtt_session.SessionError) as error:
+        except (NotThereError, mosquitto.BrokerDownError, mqtt.SessionError) as error:
             return seen(passed=False, observed=str(error), command=command)
         return seen(passed=passed, observed=f"{observed} [{_MAPPED}]", command=command)
 
