@@ -67,11 +67,7 @@ def _ports(tree: Tree, path: PurePosixPath) -> list[str]:
     content = tree.read(path) or b""
     if not any(f'"{name}"'.encode() in content for name in _PORTS):
         return []
-    try:
-        read = json_reader.loads(content)
-    except ValueError:
-        return []
-    held = read if isinstance(read, dict) else {}
+    held = json_reader.mapping(content)
     parts = [held.get(key) for key in ("dependencies", "devDependencies", "scripts")]
     direct, developing, scripts = [part if isinstance(part, dict) else {} for part in parts]
     usual = [str(port) for name, port in _PORTS.items() if name in {*direct, *developing}]

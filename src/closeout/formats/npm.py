@@ -72,6 +72,11 @@ def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
     )
 
 
+def home_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
+    """Return the folder of the service that the file belongs to, without one its own."""
+    return service_of(tree, path) or path.parent
+
+
 def _lock(
     tree: Tree, service: PurePosixPath, missing: Mapping[str, str], wanted: Dependencies
 ) -> tuple[tuple[Edit, ...], tuple[Unresolved, ...]]:

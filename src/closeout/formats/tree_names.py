@@ -76,11 +76,7 @@ def dns_name(text: str) -> str:
 
 
 def _node_name(tree: Tree) -> str:
-    try:
-        read = json_reader.loads(tree.read(PurePosixPath("package.json")) or b"{}")
-    except ValueError:
-        return ""
-    name = read.get("name") if isinstance(read, dict) else ""
+    name = json_reader.mapping(tree.read("package.json")).get("name")
     return str(name or "").rpartition("/")[2]
 
 

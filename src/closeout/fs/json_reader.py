@@ -22,6 +22,15 @@ def loads(content: bytes | str, made: Callable[..., Any] | None = None) -> Any: 
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
 
 
+def mapping(content: bytes | None) -> dict[str, Any]:
+    """Return the object that `content` is; nothing where it is none."""
+    try:
+        read = loads(content or b"{}")
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object that `loads` made; raises RepeatedNameError where a name stands twice."""
     if len(found := dict(pairs)) < len(pairs):

@@ -16,7 +16,9 @@ _WHOLE_FILE = "the file itself"
 def jest_results(written: bytes, service: Path) -> tuple[Ran, ...]:
     """Return every test of jest's `--json` output; a file that broke is one failed test."""
     return tuple(
-        ran for file in _json(written).get("testResults", []) for ran in _jest_file(file, service)
+        ran
+        for file in json_reader.mapping(written).get("testResults", [])
+        for ran in _jest_file(file, service)
     )
 
 
@@ -29,7 +31,7 @@ def jest_coverage(written: bytes, service: Path) -> dict[str, Measured]:
             branches=figures["branches"]["total"],
             covered_branches=figures["branches"]["covered"],
         )
-        for path, figures in _json(written).items()
+        for path, figures in json_reader.mapping(written).items()
         if path != "total"
     }
 
@@ -52,7 +54,7 @@ def pytest_coverage(written: bytes) -> dict[str, Measured]:
             branches=file["summary"].get("num_branches", 0),
             covered_branches=file["summary"].get("covered_branches", 0),
         )
-        for path, file in _json(written).get("files", {}).items()
+        for path, file in json_reader.mapping(written).get("files", {}).items()
     }
 
 
@@ -114,11 +116,3 @@ def _relative(path: str, service: Path) -> str:
         if Path(path).is_relative_to(base):
             return Path(path).relative_to(base).as_posix()
     return path
-
-
-def _json(written: bytes) -> dict[str, Any]:
-    try:
-        read = json_reader.loads(written or b"{}")
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}

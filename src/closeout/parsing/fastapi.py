@@ -15,6 +15,7 @@ from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_values import PythonValues
+from closeout.parsing.python_walk import text
 
 _SIGNS = (
     *(b"FastAPI(", b"(FastAPI", b"import FastAPI", b"FastAPI as "),
@@ -244,11 +245,11 @@ def _route_methods(module: Module) -> set[str]:
 
 def _listed_methods(call: ast.Call) -> set[str]:
     return {
-        node.value.upper()
+        named.upper()
         for keyword in call.keywords
         if keyword.arg == "methods"
         for node in ast.walk(keyword.value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if (named := text(node))
     }
 
 
@@ -278,9 +279,7 @@ def _header_read(node: ast.AST) -> set[str]:
         return set()
     if not is_read or not (isinstance(owner, ast.Attribute) and owner.attr == "headers"):
         return set()
-    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-        return {key.value.lower()}
-    return set()
+    return {text(key).lower()} - {""}
 
 
 def _header_parameters(arguments: ast.arguments) -> set[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from closeout.parsing.memo import Remembered
 from closeout.parsing.python_tree import parsed
-from closeout.parsing.python_walk import Scope, entries, expressions, nodes, statements
+from closeout.parsing.python_walk import Scope, assignment, entries, expressions, nodes, statements
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -229,13 +229,10 @@ class Module:
     def assigned(self, name: str) -> tuple[ast.expr, ...]:
         """Return every value that the plain name is assigned anywhere in the module."""
         return tuple(
-            statement.value
-            for statement, _ in self.statements
-            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value
-            for target in (
-                statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            )
-            if isinstance(target, ast.Name) and target.id == name
+            value
+            for value, targets in (assignment(statement) for statement, _ in self.statements)
+            for target in targets
+            if value and isinstance(target, ast.Name) and target.id == name
         )
 
     @cached_property
@@ -271,10 +268,8 @@ def parse(content: bytes) -> Module:
 
 
 def _target(statement: ast.stmt, call: ast.Call) -> str:
-    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is not call:
-        return ""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return ast.unparse(targets[0])
+    value, targets = assignment(statement)
+    return ast.unparse(targets[0]) if value is call else ""
 
 
 def _receiver(statement: ast.stmt, call: ast.Call) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from closeout.parsing.python_walk import nodes
+from closeout.parsing.python_walk import entries, nodes, text
 
 _OPTIONAL = re.compile(r"\bNone\b|\bOptional\b|\bClassVar\b")
 
@@ -21,11 +21,13 @@ def is_settings(node: ast.ClassDef) -> bool:
 def env_prefix(node: ast.ClassDef) -> str:
     """Return what the variables of a settings class start with."""
     for item in nodes(node):
-        if isinstance(item, ast.keyword | ast.Assign) and isinstance(item.value, ast.Constant):
-            written = item.targets[0] if isinstance(item, ast.Assign) else None
-            named = item.arg if isinstance(item, ast.keyword) else getattr(written, "id", "")
-            if named == "env_prefix":
-                return str(item.value.value)
+        held = entries(item) or {} if isinstance(item, ast.Dict) else {}
+        if isinstance(item, ast.keyword):
+            held = {item.arg or "": item.value}
+        elif isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
+            held = {item.targets[0].id: item.value}
+        if "env_prefix" in held:
+            return text(held["env_prefix"])
     return ""
 
 

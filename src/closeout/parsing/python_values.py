@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from closeout.parsing.python import Module
 from closeout.parsing.python_modules import PythonModules
-from closeout.parsing.python_walk import entries
+from closeout.parsing.python_walk import assignment, entries, text
 
 _READERS = frozenset(["getenv", "get", "pop", "setdefault"])
 _WRAPPERS = frozenset(
@@ -104,21 +104,16 @@ class PythonValues:
     def _entry(
         self, owner: ast.expr, key: ast.expr, module: Module
     ) -> Iterator[tuple[ast.AST, Module]]:
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            for held, home in self.dictionaries(owner, module):
-                if key.value in held:
-                    yield held[key.value], home
+        for held, home in self.dictionaries(owner, module) if text(key) else ():
+            if text(key) in held:
+                yield held[text(key)], home
 
     def _attribute(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
         for _, module in self._modules.holding(name):
             for statement, _ in module.statements:
-                if not isinstance(statement, ast.Assign | ast.AnnAssign) or not statement.value:
-                    continue
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                )
-                if any(ast.unparse(target).rsplit(".", 1)[-1] == name for target in targets):
-                    yield statement.value, module
+                value, assigned = assignment(statement)
+                if value and any(ast.unparse(it).rsplit(".", 1)[-1] == name for it in assigned):
+                    yield value, module
 
     def _called(self, call: ast.Call, module: Module) -> Iterator[tuple[ast.AST, Module]]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)

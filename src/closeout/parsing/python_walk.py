@@ -81,6 +81,13 @@ def expressions(statement: ast.stmt) -> Iterator[ast.AST]:
                 waiting.append(child)
 
 
+def assignment(statement: ast.stmt) -> tuple[ast.expr | None, list[ast.expr]]:
+    """Return what a statement assigns, and to what; None and nothing where it assigns nothing."""
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value, [statement.target]
+    return (statement.value, statement.targets) if isinstance(statement, ast.Assign) else (None, [])
+
+
 def headers(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """Yield a header and its value where a node writes it: by index, dictionary, pair or call."""
     for key, value in _pairs(node):

@@ -43,8 +43,7 @@ def language(tree: Tree, service: PurePosixPath, users: Sequence[PurePosixPath])
             return None
         return Language(suffix=".ts", extension=extension, modules=Modules.ES)
     if any(_is_es(tree.read(path) or b"") for path in users):
-        is_module = _is_module(tree.read(service / "package.json") or b"{}")
-        ending = extension or (".js" if is_module else "")
+        ending = extension or (".js" if is_module(tree, service) else "")
         return Language(suffix=".js", extension=ending, modules=Modules.ES)
     return Language(suffix=".js", extension="", modules=Modules.COMMONJS)
 
@@ -71,14 +70,13 @@ def brought_in(  # noqa: PLR0913 - the file, what it gets and from where
     return imports.insertion(content, folder, texts, module, extension, before=before)
 
 
+def is_module(tree: Tree, service: PurePosixPath) -> bool:
+    """Return whether a service's manifest says that its files are ES modules."""
+    manifest = json_reader.mapping(tree.read(service / "package.json"))
+    return bool(manifest.get("type") == "module")
+
+
 def _is_es(content: bytes) -> bool:
     """Return whether the file imports or exports by statements."""
     kinds = {node.type for node in typescript.parsed(content).named_children}
     return bool(kinds & {"import_statement", "export_statement"})
-
-
-def _is_module(manifest: bytes) -> bool:
-    try:
-        return bool(json_reader.loads(manifest).get("type") == "module")
-    except (AttributeError, ValueError):
-        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 from closeout.gaps.cors.fastapi.handwritten import open_headers
 from closeout.gaps.cors.fastapi.sockets import open_sockets
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
+from closeout.gaps.cors.strangers import compiled, taken_by
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
 from closeout.parsing.python_walk import Scope, nodes
@@ -27,9 +27,6 @@ NAMED = (
 
 _WRITTEN = (b"cors_allowed_origins", b"access-control-allow-origin")
 """What a module says that trusts origins by no middleware."""
-_STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
-_LONGEST_PATTERN = 300
-"""Characters; a longer regular expression from a foreign tree is not tried."""
 
 
 class Flaw(Enum):
@@ -107,13 +104,13 @@ def _is_readable(service: FastApiService, path: PurePosixPath, call: CorsCall) -
 def _is_untried(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     given = _given(service, path, call, "allow_origin_regex")
     texts = (text for node, module in given for text in service.values.strings(node, module))
-    return any(_compiled(text) is None for text in texts)
+    return any(compiled(text) is None for text in texts)
 
 
 def is_closed(service: FastApiService, module: Module, pattern: ast.expr) -> bool:
     """Return whether an origin's pattern is known, and takes no stranger."""
     texts = service.values.strings(pattern, module)
-    is_known = bool(texts) and all(_compiled(text) is not None for text in texts)
+    is_known = bool(texts) and all(compiled(text) is not None for text in texts)
     return is_known and not _admits_strangers(texts)
 
 
@@ -170,16 +167,5 @@ def _has_wildcard(strings: frozenset[str]) -> bool:
 
 
 def _admits_strangers(patterns: frozenset[str]) -> bool:
-    for pattern in patterns:
-        compiled = _compiled(pattern)
-        if compiled and any(compiled.fullmatch(stranger) for stranger in _STRANGERS):
-            return True
-    return False
-
-
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Return the pattern to try, None for one too long to be tried and for none at all."""
-    try:
-        return re.compile(pattern) if len(pattern) <= _LONGEST_PATTERN else None
-    except re.error:
-        return None
+    tried = (compiled(pattern) for pattern in patterns)
+    return any(pattern and taken_by(pattern, whole=True) for pattern in tried)

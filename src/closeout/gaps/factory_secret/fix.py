@@ -42,7 +42,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     seen = survey(tree)
     found, factory = seen.found, seen.services
     open_paths = {*(item.path for item in found.secrets), *(item.path for item in found.broken)}
-    services = {_service(tree, path) for path in open_paths}
+    services = {npm.home_of(tree, path) for path in open_paths}
     changes = [
         _changeset(tree, service, found, is_factory=service in factory)
         for service in sorted(services | factory)
@@ -77,15 +77,11 @@ def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
     return overlay.edits
 
 
-def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath:
-    return npm.service_of(tree, path) or path.parent
-
-
 def _changeset(
     tree: Tree, service: PurePosixPath, found: Sources, *, is_factory: bool
 ) -> Changeset:
-    secrets = [item for item in found.secrets if _service(tree, item.path) == service]
-    left = [item for item in found.broken if _service(tree, item.path) == service]
+    secrets = [item for item in found.secrets if npm.home_of(tree, item.path) == service]
+    left = [item for item in found.broken if npm.home_of(tree, item.path) == service]
     spoken = {path: language(tree, service, [path]) for path in {item.path for item in secrets}}
     outcomes = [(item, _mended(tree, service, item, spoken[item.path])) for item in secrets]
     outcomes = [pair for pair in outcomes if not _goes_with_another(pair[0], outcomes)]

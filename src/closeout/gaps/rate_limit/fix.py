@@ -89,8 +89,7 @@ def _settled(
 
 
 def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -> _Open:
-    service = npm.service_of(tree, path) or path.parent
-    return services.setdefault(service, _Open(routes=[], told={}, left=[]))
+    return services.setdefault(npm.home_of(tree, path), _Open(routes=[], told={}, left=[]))
 
 
 def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) -> Changeset:

@@ -49,7 +49,7 @@ def survey(tree: Tree) -> Survey:
     routes = tuple(
         route for route in found if route.endpoint != "refresh" or renews_tokens(tree, route)
     )
-    known = frozenset(npm.service_of(tree, route.path) or route.path.parent for route in routes)
+    known = frozenset(npm.home_of(tree, route.path) for route in routes)
     handing = callers(tree, routes)
     passed_on = {
         item.route

@@ -61,10 +61,7 @@ def read_stryker(written: bytes) -> Mutants:
 
     A change that does not compile is no change. One that a comment ignores was not seen.
     """
-    try:
-        files = json_reader.loads(written or b"{}").get("files", {})
-    except ValueError:
-        files = {}
+    files = json_reader.mapping(written).get("files", {})
     found = [(name, item) for name, file in files.items() for item in file["mutants"]]
     missed = [
         f"{name}:{item['location']['start']['line']} {item['mutatorName']}"

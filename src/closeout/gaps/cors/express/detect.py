@@ -155,14 +155,9 @@ def _policies(tree: Tree, path: PurePosixPath) -> _Policies:
 
 def configurable_folders(tree: Tree, survey: ExpressSurvey) -> tuple[PurePosixPath, ...]:
     """Return the folders of the services with a policy that reads the variable."""
-    with_policy = {service_of(tree, path) for path in survey.policies}
+    with_policy = {npm.home_of(tree, path) for path in survey.policies}
     reading = readers(tree, frozenset(with_policy), "ALLOWED_ORIGINS")
     return tuple(sorted(reading))
-
-
-def service_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
-    """Return the folder of the service that the file belongs to."""
-    return npm.service_of(tree, path) or path.parent
 
 
 def cors_calls(source: typescript.TypeScriptSource) -> Iterator[typescript.Call]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from closeout.fs import json_reader
+from closeout.formats import npm
 from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look, service_of
+from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look
 from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
@@ -19,6 +19,7 @@ from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
+from closeout.parsing.typescript_language import is_module
 from closeout.parsing.typescript_unused import left_unused
 from closeout.resources import render
 
@@ -50,9 +51,9 @@ def express_changes(tree: Tree) -> tuple[Changeset, ...]:
     services: dict[PurePosixPath, list[OpenedPlace]] = {}
     left: dict[PurePosixPath, list[Unresolved]] = {}
     for place in survey.opened:
-        services.setdefault(service_of(tree, place.path), []).append(place)
+        services.setdefault(npm.home_of(tree, place.path), []).append(place)
     for item in survey.unresolved:
-        left.setdefault(service_of(tree, item.path), []).append(item)
+        left.setdefault(npm.home_of(tree, item.path), []).append(item)
     configurable = configurable_folders(tree, survey)
     return tuple(
         _wired(
@@ -227,9 +228,4 @@ def _ending(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> str:
     """Return the ending that the runtime needs in a relative import."""
     if path.suffix not in {".ts", ".js"}:
         return path.suffix.replace("t", "j")
-    try:
-        manifest = json_reader.loads(tree.read(folder / "package.json") or b"{}")
-    except ValueError:
-        return ""
-    is_module = isinstance(manifest, dict) and manifest.get("type") == "module"
-    return ".js" if is_module or path.suffix == ".js" else ""
+    return ".js" if path.suffix == ".js" or is_module(tree, folder) else ""

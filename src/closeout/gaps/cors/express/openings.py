@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from closeout.gaps.cors.strangers import compiled, taken_by
 from closeout.parsing import typescript
 from closeout.parsing.typescript_flow import CallbackCall, flow
 from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
-_STRANGERS = ("http://evil.com", "https://closeout.invalid", "null")
 _NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
-_LONGEST_PATTERN = 300
-"""Characters; a longer regular expression from a foreign tree is not tried."""
 
 
 class Opening(Enum):
@@ -63,8 +61,8 @@ def _leaf_opening(values: TypeScriptValues, leaf: Leaf) -> Opening | None:
         return Opening.REFLECTED
     if leaf.kind in {"string", "template_string"} and _is_star(leaf.text):
         return Opening.WILDCARD
-    compiled = _compiled(_pattern(leaf))
-    if compiled and any(compiled.search(stranger) for stranger in _STRANGERS):
+    tried = _compiled(_pattern(leaf))
+    if tried and taken_by(tried, whole=False):
         return Opening.PATTERN
     if leaf.kind in FUNCTIONS and _never_refuses(values, leaf):
         return Opening.CALLBACK
@@ -87,11 +85,7 @@ def _pattern(leaf: Leaf) -> str:
 
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     """Return the pattern to try; None where there is none, and for one that cannot be tried."""
-    try:
-        is_tried = pattern and len(pattern) <= _LONGEST_PATTERN
-        return re.compile(_NAMED_GROUP.sub("(?P<", pattern)) if is_tried else None
-    except re.error:
-        return None
+    return compiled(_NAMED_GROUP.sub("(?P<", pattern)) if pattern else None
 
 
 def _never_refuses(values: TypeScriptValues, function: Leaf) -> bool:

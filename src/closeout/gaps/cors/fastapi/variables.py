@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import Module
+from closeout.parsing.python_settings import env_prefix
+from closeout.parsing.python_walk import text
 
 VARIABLE = "ALLOWED_ORIGINS"
 _ALIASES = ("validation_alias", "alias", "env")
@@ -25,8 +27,8 @@ def _read(module: Module) -> Iterator[str]:
     for node in module.nodes:
         if isinstance(node, ast.Call):
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            yield from (VARIABLE for value in given if _text(value) == VARIABLE)
-        elif isinstance(node, ast.Subscript) and _text(node.slice) == VARIABLE:
+            yield from (VARIABLE for value in given if text(value) == VARIABLE)
+        elif isinstance(node, ast.Subscript) and text(node.slice) == VARIABLE:
             yield VARIABLE
         elif isinstance(node, ast.ClassDef) and "Settings" in " ".join(
             map(ast.unparse, node.bases)
@@ -38,30 +40,12 @@ def _fields(node: ast.ClassDef) -> Iterator[str]:
     for field in node.body:
         if isinstance(field, ast.AnnAssign) and ast.unparse(field.target).upper() == VARIABLE:
             aliases = list(_aliases(field.value))
-            yield from (name.upper() for name in aliases or [f"{_prefix(node)}{VARIABLE}"])
+            yield from (name.upper() for name in aliases or [f"{env_prefix(node)}{VARIABLE}"])
 
 
 def _aliases(value: ast.expr | None) -> Iterator[str]:
     for keyword in value.keywords if isinstance(value, ast.Call) else ():
         if keyword.arg in _ALIASES:
             for part in ast.walk(keyword.value):
-                if name := _text(part):
+                if name := text(part):
                     yield name
-
-
-def _prefix(node: ast.ClassDef) -> str:
-    """Return what a class puts before the names of its fields, in any of the three spellings."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.keyword) and part.arg == "env_prefix":
-            return _text(part.value)
-        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "env_prefix":
-            return _text(part.value)
-        if isinstance(part, ast.Dict):
-            for key, value in zip(part.keys, part.values, strict=True):
-                if key is not None and _text(key) == "env_prefix":
-                    return _text(value)
-    return ""
-
-
-def _text(node: ast.AST | None) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

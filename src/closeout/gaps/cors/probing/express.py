@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from closeout.gaps.cors.express.detect import look, service_of
+from closeout.formats import npm
+from closeout.gaps.cors.express.detect import look
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import (
     EVIL,
@@ -245,7 +246,7 @@ _HOLDING_ANYWHERE = frozenset(
 
 def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what an Express service that the order does not list is asked, if it has a policy."""
-    if service.folder not in {service_of(tree, path) for path in look(tree).policies}:
+    if service.folder not in {npm.home_of(tree, path) for path in look(tree).policies}:
         return ()
     door = _Door(service=service.name, read="/", write="/", refused="/")
     return tuple(

@@ -75,12 +75,8 @@ def callers(tree: Tree, routes: Sequence[AuthRoute]) -> tuple[Caller, ...]:
     """Return what hands sign-ins and renewals on to the services of `routes`."""
     found = [item for route in routes if (item := _by_handler(tree, route, routes)) is not None]
     passing = {item.route for item in found}
-    targets = {_service(tree, route) for route in routes if route not in passing}
+    targets = {npm.home_of(tree, route.path) for route in routes if route not in passing}
     return (*found, *_by_proxy(tree, targets))
-
-
-def _service(tree: Tree, route: AuthRoute) -> PurePosixPath:
-    return npm.service_of(tree, route.path) or route.path.parent
 
 
 def _by_handler(tree: Tree, route: AuthRoute, routes: Iterable[AuthRoute]) -> Caller | None:
@@ -88,13 +84,13 @@ def _by_handler(tree: Tree, route: AuthRoute, routes: Iterable[AuthRoute]) -> Ca
     if not any(_SENDING.search(text) for text in texts):
         return None
     sent = {text for each in texts for text in _addresses(each, route.endpoint)}
-    folder = _service(tree, route)
+    folder = npm.home_of(tree, route.path)
     target = next(
         (
-            _service(tree, other)
+            npm.home_of(tree, other.path)
             for other in routes
             if other.endpoint == route.endpoint
-            and _service(tree, other) != folder
+            and npm.home_of(tree, other.path) != folder
             and any(text.endswith(path) for text in sent for path in other.paths)
         ),
         None,

@@ -41,7 +41,9 @@ def _of_module(
             continue
         asked = {text for node in call.args[:2] for text in _addresses(node, module)}
         asked |= {text for item in call.keywords for text in _addresses(item.value, module)}
-        target = next((_service(tree, item) for item in routes if _is_asked(item, asked)), None)
+        target = next(
+            (npm.home_of(tree, item.path) for item in routes if _is_asked(item, asked)), None
+        )
         if target is None or target == service.folder:
             continue
         forwards = HEADER in ast.unparse(scope).lower()
@@ -55,10 +57,6 @@ def _of_module(
             forwards=forwards,
             splices=() if change is None else ((path, change),),
         )
-
-
-def _service(tree: Tree, route: AuthRoute) -> PurePosixPath:
-    return npm.service_of(tree, route.path) or route.path.parent
 
 
 def _is_asked(route: AuthRoute, asked: set[str]) -> bool:
