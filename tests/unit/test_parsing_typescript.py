@@ -35,10 +35,9 @@ def test_mounts_returns_use_calls() -> None:
 def test_places_are_byte_offsets_after_a_mark_and_wide_characters() -> None:
     """A byte order mark, CRLF and multi-byte text do not shift a span."""
     content = "\ufeffconst é = 'é';\r\nif (code !== 'ห้าม') {}\r\n".encode()
-    (comparison,) = typescript.read(content).comparisons
-    literal = comparison.literal
+    literal = typescript.read(content).strings[-1]
     assert content[literal.start : literal.end] == "'ห้าม'".encode()
-    assert (comparison.operator, comparison.other.text, literal.line) == ("!==", "code", 2)
+    assert literal.line == 2
 
 
 def test_fallbacks_finds_a_literal_behind_the_environment() -> None:
@@ -72,12 +71,6 @@ def test_properties_keeps_spreads_and_offsets() -> None:
     assert content[found["max"].start : found["max"].end] == b"2 * 3"
 
 
-def test_parts_lists_an_array() -> None:
-    """An array's elements are listed in sequence, spreads with their dots."""
-    (call,) = typescript.read(b"f([a, ...b, c.d])").calls
-    assert [item.text for item in typescript.parts(call.arguments[0])] == ["a", "...b", "c.d"]
-
-
 def test_identifiers_leaves_property_names_out() -> None:
     """Only names that must be looked up are returned."""
     assert typescript.identifiers(typescript.expression("keyOf(req.body.email) + 1")) == (
@@ -90,12 +83,3 @@ def test_syntax_error_names_the_line() -> None:
     """A missing parenthesis is reported where it is missing; sound code gives None."""
     assert typescript.syntax_error(b"const a = 1\nfoo(a\n") == 2
     assert typescript.syntax_error(ROUTER) is None
-
-
-def test_comparisons_knows_the_statement_it_decides() -> None:
-    """Only a comparison that is a whole condition belongs to its `if`."""
-    content = b"if (a !== 'x') { b() }\nif (a !== 'y' && c) { d() }"
-    whole, part = typescript.read(content).comparisons
-    assert whole.consequence is not None
-    assert whole.consequence.text == "{ b() }"
-    assert part.statement is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from closeout.fs.text_edit import splice
-from closeout.parsing.yaml import NodeKind, YamlError, after, append, documents, find
+from closeout.parsing.yaml import NodeKind, YamlError, append, documents, find
 
 COMPOSE = """\
 # Grüße aus dem Stall
@@ -67,14 +67,11 @@ def test_append_stays_inside_brackets_when_the_collection_is_flow(
     assert expected in splice(COMPOSE, [append(COMPOSE, node).splice(text)])
 
 
-def test_after_keeps_the_last_line_open_when_the_file_has_no_final_newline() -> None:
+def test_append_keeps_the_last_line_open_when_the_file_has_no_final_newline() -> None:
     """The file had no final newline and gets none."""
     content = b"a:\n- one\n- two"
     node = find(content, "a")
     assert node is not None
-    assert splice(content, [after(content, node, 0).splice("- new")]) == (
-        b"a:\n- one\n- new\n- two"
-    )
     assert splice(content, [append(content, node).splice("- new")]) == (b"a:\n- one\n- two\n- new")
 
 

@@ -102,8 +102,7 @@ class ComposeService:
     @property
     def image(self) -> str:
         """Return the image it names, empty where it names none."""
-        held = self.node.get("image")
-        return held.text if held is not None else ""
+        return self.node.said("image")
 
     @property
     def environment(self) -> Node | None:
@@ -244,8 +243,8 @@ def ports(node: Node | None) -> tuple[Port, ...]:
     for entry in node.entries if node is not None else ():
         item = entry.value
         if item.kind is NodeKind.MAPPING:
-            host, published, target, protocol = _words(
-                item, "host_ip", "published", "target", "protocol"
+            host, published, target, protocol = map(
+                item.said, ("host_ip", "published", "target", "protocol")
             )
         else:
             *hosts, published, last = ["", *_COLON.split(item.text)]
@@ -268,7 +267,7 @@ def mounts(path: PurePosixPath, node: Node | None) -> tuple[ComposeMount, ...]:
     for entry in node.entries if node is not None else ():
         item = entry.value
         if item.kind is NodeKind.MAPPING:
-            kind, source, target = _words(item, "type", "source", "target")
+            kind, source, target = map(item.said, ("type", "source", "target"))
             is_named = kind == "volume"
         else:
             source, target, *_ = [*_COLON.split(item.text), ""]
@@ -282,11 +281,6 @@ def mounts(path: PurePosixPath, node: Node | None) -> tuple[ComposeMount, ...]:
             )
             found.append(made)
     return tuple(found)
-
-
-def _words(node: Node, *keys: str) -> list[str]:
-    held = [node.get(key) for key in keys]
-    return [item.text if item is not None else "" for item in held]
 
 
 def _written(node: Node, name: str, value: str | None) -> str:

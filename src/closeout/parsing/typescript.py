@@ -12,7 +12,6 @@ from closeout.parsing import typescript_tree
 from closeout.parsing.memo import Remembered
 from closeout.parsing.typescript_source import (
     Call,
-    Comparison,
     Definition,
     Fallback,
     Import,
@@ -33,7 +32,6 @@ from closeout.parsing.typescript_tree import (
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_EQUALITY = frozenset({"===", "!==", "==", "!="})
 _STRINGS = frozenset({"string", "template_string"})
 _DEFINITIONS = frozenset(
     {
@@ -50,7 +48,6 @@ _PROBE = b"x="
 
 __all__ = [
     "Call",
-    "Comparison",
     "Definition",
     "Fallback",
     "Import",
@@ -65,7 +62,6 @@ __all__ = [
     "literal_of",
     "members",
     "parsed",
-    "parts",
     "place_of",
     "properties",
     "read",
@@ -93,12 +89,6 @@ def arguments(call: Node) -> list[Node]:
     """Return the arguments of the call `call`."""
     given = call.child_by_field_name("arguments")
     return [] if given is None else _code(given)
-
-
-def parts(place: SourceRange) -> tuple[SourceRange, ...]:
-    """Return the elements of the array literal that `place` holds; a spread keeps its dots."""
-    literal = _outermost(place)
-    return () if literal is None else tuple(_inside(place, child) for child in _code(literal))
 
 
 def properties(place: SourceRange) -> dict[str, SourceRange]:
@@ -208,39 +198,18 @@ def _call(node: Node) -> Call | None:
     )
 
 
-def _binary(node: Node) -> Comparison | Fallback | None:
+def _fallback(node: Node) -> Fallback | None:
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     operator = text_of(node.child_by_field_name("operator"))
-    if left is None or right is None:
+    if left is None or right is None or operator not in {"||", "??"}:
         return None
     sides = (place_of(left), place_of(right))
     literal = next((side for side in reversed(sides) if string_value(side) is not None), None)
-    if literal is None:
-        return None
     other = sides[0] if literal is sides[1] else sides[1]
-    if operator in _EQUALITY:
-        statement = _statement_of(node)
-        consequence = statement.child_by_field_name("consequence") if statement else None
-        return Comparison(
-            operator=operator,
-            literal=literal,
-            other=other,
-            place=place_of(node),
-            statement=place_of(statement) if statement else None,
-            consequence=place_of(consequence) if consequence else None,
-        )
-    if operator in {"||", "??"} and other.text.startswith("process.env"):
-        variable = other.text.removeprefix("process.env").strip(".[]'\"")
-        return Fallback(
-            variable=variable, literal=string_value(literal) or "", place=place_of(node)
-        )
-    return None
-
-
-def _statement_of(condition: Node) -> Node | None:
-    """Return the `if` whose whole condition this is."""
-    around = condition.parent.parent if condition.parent is not None else None
-    return around if around is not None and around.type == "if_statement" else None
+    if literal is None or not other.text.startswith("process.env"):
+        return None
+    variable = other.text.removeprefix("process.env").strip(".[]'\"")
+    return Fallback(variable=variable, literal=string_value(literal) or "", place=place_of(node))
 
 
 def _definition(node: Node) -> Definition | None:
@@ -255,7 +224,7 @@ def _definition(node: Node) -> Definition | None:
 
 def _source(root: Node) -> TypeScriptSource:
     nodes = find(root, *_LOCATED)
-    binaries = [_binary(node) for node in nodes if node.type == "binary_expression"]
+    fallbacks = [_fallback(node) for node in nodes if node.type == "binary_expression"]
     required = [_required(node) for node in nodes if node.type == "variable_declarator"]
     calls = [_call(node) for node in nodes if node.type == "call_expression"]
     made = [_definition(node) for node in nodes if node.type in _DEFINITIONS]
@@ -265,8 +234,7 @@ def _source(root: Node) -> TypeScriptSource:
             *(item for item in required if item is not None),
         ),
         calls=tuple(item for item in calls if item is not None),
-        comparisons=tuple(item for item in binaries if isinstance(item, Comparison)),
-        fallbacks=tuple(item for item in binaries if isinstance(item, Fallback)),
+        fallbacks=tuple(item for item in fallbacks if item is not None),
         definitions=tuple(item for item in made if item is not None),
         strings=tuple(place_of(node) for node in nodes if node.type in _STRINGS),
         error_line=first_error(root),

@@ -48,22 +48,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """An expression compared with a string literal; `other` is the expression.
-
-    Where the comparison is the whole condition of an `if`, `statement` is that statement and
-    `consequence` what it then does.
-    """
-
-    operator: str
-    literal: SourceRange
-    other: SourceRange
-    place: SourceRange
-    statement: SourceRange | None = None
-    consequence: SourceRange | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
     """A `process.env.NAME || 'literal'`, or the same with `??`."""
 
@@ -88,7 +72,6 @@ class TypeScriptSource:
 
     imports: tuple[Import, ...] = ()
     calls: tuple[Call, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     definitions: tuple[Definition, ...] = ()
     strings: tuple[SourceRange, ...] = ()

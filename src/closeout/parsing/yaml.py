@@ -73,6 +73,16 @@ class Node:
             node = found[-1] if found else None
         return node
 
+    def said(self, *keys: str | int) -> str:
+        """Return the text of the scalar below `keys`, empty for anything else."""
+        found = self.get(*keys)
+        return found.text if found is not None else ""
+
+    def items(self, *keys: str | int) -> list[Node]:
+        """Return the values of the collection below `keys`; none where there is none."""
+        found = self.get(*keys)
+        return [entry.value for entry in found.entries] if found is not None else []
+
     def scalars(self) -> tuple[str, ...]:
         """Return the text of every scalar item or value directly below."""
         return tuple(
@@ -120,19 +130,7 @@ def append(content: bytes, node: Node) -> Insertion:
 
     Raises ValueError for a scalar and for an alias: there is no such place of its own.
     """
-    return _insertion(content, node, node.entries[-1] if node.entries else None)
-
-
-def after(content: bytes, node: Node, key: str | int) -> Insertion:
-    """Return the place right after the entry `key` of `node`; raises ValueError without one."""
-    for entry in node.entries:
-        if entry.key == key:
-            return _insertion(content, node, entry)
-    message = f"no entry {key!r} on line {node.line}"
-    raise ValueError(message)
-
-
-def _insertion(content: bytes, node: Node, entry: Entry | None) -> Insertion:
+    entry = node.entries[-1] if node.entries else None
     if node.kind is NodeKind.SCALAR or node.alias:
         message = f"nothing can be inserted in the {node.kind.value} on line {node.line}"
         raise ValueError(message)

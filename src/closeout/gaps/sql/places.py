@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from closeout.fs.text_edit import Splice, line_offset, line_start
-from closeout.parsing.yaml_loader import loader_of, plain
-
-if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, Node
+from closeout.fs.text_edit import Splice, line_start
+from closeout.parsing.yaml import Node, NodeKind, YamlError, documents
+from closeout.parsing.yaml_loader import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +43,19 @@ def loaded(content: bytes) -> object:
         return None
 
 
-def composed(content: bytes) -> Node | None:
-    """Return the YAML's nodes, which know their places; None where it does not parse."""
-    import yaml  # noqa: PLC0415 - slow to import, needed only where there is a dbt project
+def mappings(content: bytes) -> Iterator[Node]:
+    """Yield every mapping of a YAML file once, whatever aliases lead to it.
 
-    found: Node | None = None
-    with suppress(yaml.YAMLError, ValueError, RecursionError):
-        found = loader_of(content).get_single_node()
-    return found
-
-
-def mappings(document: Node | None) -> Iterator[MappingNode]:
-    """Yield every mapping of the document once, whatever aliases lead to it."""
-    from yaml.nodes import MappingNode, SequenceNode  # noqa: PLC0415 - slow to import
-
-    waiting: list[Node] = [document] if document is not None else []
+    None where the file does not parse: it then says nothing.
+    """
+    waiting: list[Node] = []
+    with suppress(YamlError):
+        waiting += documents(content)
     seen: set[int] = set()
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, MappingNode):
-            yield node
-            waiting += [part for pair in node.value for part in pair]
-        elif isinstance(node, SequenceNode):
-            waiting += node.value
-
-
-def offset_of(content: bytes, node: Node) -> int:
-    """Return the byte where the node starts."""
-    start = line_offset(content, node.start_mark.line + 1)
-    line = content[start:].split(b"\n", 1)[0].decode("utf-8", "replace")
-    return start + len(line[: node.start_mark.column].encode())
+        if id(node.entries) not in seen:
+            seen.add(id(node.entries))
+            waiting += node.items()
+            if node.kind is NodeKind.MAPPING:
+                yield node

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Defect, composed, loaded, mappings, offset_of
+from closeout.gaps.sql.places import Defect, loaded, mappings
 from closeout.model import Tree
 from closeout.parsing import jinja
-
-if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, ScalarNode
+from closeout.parsing.yaml import Node
 
 _POSTGRES = "postgres"
 _TEXTS = frozenset(["host", "user", "password", "pass", "dbname", "database", "schema", "role"])
@@ -72,7 +69,7 @@ def refused_values(content: bytes) -> Iterator[Defect]:
         )
     if bare:
         return
-    for node in mappings(composed(content)):
+    for node in mappings(content):
         yield from _refused(content, node)
 
 
@@ -84,19 +81,18 @@ def _quoted(content: bytes, start: int, end: int) -> tuple[Splice, ...]:
     return (Splice(start=start, end=start, text='"'), Splice(start=stop, end=stop, text='"'))
 
 
-def _refused(content: bytes, node: MappingNode) -> Iterator[Defect]:
-    for key, value in node.value:
-        start = offset_of(content, value)
-        text = content[start : start + value.end_mark.index - value.start_mark.index]
+def _refused(content: bytes, node: Node) -> Iterator[Defect]:
+    for entry in node.entries:
+        text = content[entry.value.start : entry.value.end]
         tags = jinja.tags(text)
         if len(tags) != 1 or tags[0].kind != "expression" or b"env_var" not in text:
             continue
-        place = _wrong_kind(text, start, key)
+        place = _wrong_kind(text, entry.value.start, str(entry.key))
         if place is not None:
             yield place
 
 
-def _wrong_kind(text: bytes, start: int, key: ScalarNode) -> Defect | None:
+def _wrong_kind(text: bytes, start: int, key: str) -> Defect | None:
     """Return the place where the value is no number or no text, as its key asks."""
     filtered = _AS_NUMBER.search(text)
     default = _DEFAULT.search(text)
@@ -107,14 +103,14 @@ def _wrong_kind(text: bytes, start: int, key: ScalarNode) -> Defect | None:
             message="as_number refuses the default, which is no number",
             advice="give a number as the default, or drop the filter.",
         )
-    if filtered and key.value in _TEXTS:
+    if filtered and key in _TEXTS:
         return Defect(
             offset=start + filtered.start(),
-            message=f"dbt wants text for {key.value!r}, and as_number makes a number or fails",
+            message=f"dbt wants text for {key!r}, and as_number makes a number or fails",
             mend=(Splice(start=start + filtered.start(), end=start + filtered.end(), text=""),),
         )
     closing = text.rfind(b"}}")
-    if key.value == "port" and not _TO_NUMBER.search(text):
+    if key == "port" and not _TO_NUMBER.search(text):
         at = start + len(text[:closing].rstrip(b" -"))
         return Defect(
             offset=start,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from closeout.fs.text_edit import Splice, line_start
 from closeout.gaps.sql import grain
-from closeout.gaps.sql.places import Defect, composed, mappings, offset_of
+from closeout.gaps.sql.places import Defect, mappings
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja
@@ -84,14 +84,14 @@ def declared(content: bytes, project: Project) -> Iterator[Defect]:
     """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
     if b"incremental_strategy" not in content:
         return
-    for node in mappings(composed(content)):
-        for key, value in node.value:
-            if str(key.value).lstrip("+") != "incremental_strategy":
+    for node in mappings(content):
+        for entry in node.entries:
+            name = entry.value.text
+            if str(entry.key).lstrip("+") != "incremental_strategy" or not name:
                 continue
-            name = str(value.value)
             if "{{" not in name and _is_unknown(name, project):
                 yield Defect(
-                    offset=offset_of(content, value),
+                    offset=entry.value.start,
                     message=_told(name),
                     advice="use delete+insert or merge, and give each such model a unique_key.",
                 )

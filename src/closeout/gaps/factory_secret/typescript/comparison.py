@@ -44,6 +44,22 @@ class ComparisonForm(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An expression compared with a string literal; `other` is the expression.
+
+    Where the comparison is the whole condition of an `if`, `statement` is that statement and
+    `consequence` what it then does.
+    """
+
+    operator: str
+    literal: SourceRange
+    other: SourceRange
+    place: SourceRange
+    statement: SourceRange | None = None
+    consequence: SourceRange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """A value held against a literal. `node` is the comparison, or the whole switch."""
 
@@ -61,7 +77,7 @@ class Compared:
         return typescript.place_of(self.node)
 
     @property
-    def equality(self) -> typescript.Comparison | None:
+    def equality(self) -> Comparison | None:
         """Return it as a comparison with the statement around it, None where it is no equality."""
         operator = self.node.child_by_field_name("operator")
         if self.form not in {ComparisonForm.EQUAL, ComparisonForm.UNEQUAL}:
@@ -69,7 +85,7 @@ class Compared:
         around = self.node.parent.parent if self.node.parent is not None else None
         statement = around if around is not None and around.type == "if_statement" else None
         then = None if statement is None else statement.child_by_field_name("consequence")
-        return typescript.Comparison(
+        return Comparison(
             operator=text_of(operator),
             literal=typescript.place_of(self.literal_node),
             other=typescript.place_of(self.value),

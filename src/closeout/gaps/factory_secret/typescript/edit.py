@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
+from closeout.gaps.factory_secret.typescript.comparison import Comparison
 from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind
 from closeout.model import Reason, Tree, Unresolved
@@ -71,7 +72,7 @@ def mend_comparison(
 
 
 def _refused(
-    content: bytes, source: typescript.TypeScriptSource, comparison: typescript.Comparison | None
+    content: bytes, source: typescript.TypeScriptSource, comparison: Comparison | None
 ) -> tuple[Splice, ...]:
     """Return the splices that give the plain refusal its answer, none where it is not plain."""
     if comparison is None or comparison.consequence is None:
@@ -168,9 +169,7 @@ def beside_typescript(secret: HardcodedSecret) -> Unresolved:
     return _unresolved(secret, detail)
 
 
-def _asked(
-    content: bytes, comparison: typescript.Comparison, answer: typescript.Call
-) -> Iterator[Splice]:
+def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> Iterator[Splice]:
     statement, consequence = comparison.statement, comparison.consequence
     if statement is None or consequence is None:
         return
@@ -207,9 +206,7 @@ def _answer(
     return answers[0] if len(answers) == 1 else None
 
 
-def _tells_the_claim(
-    source: typescript.TypeScriptSource, comparison: typescript.Comparison
-) -> bool:
+def _tells_the_claim(source: typescript.TypeScriptSource, comparison: Comparison) -> bool:
     inside = comparison.consequence
     name = re.findall(r"\w+", comparison.other.text)[-1]
     return inside is not None and any(

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
-from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
+from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison, comparisons
 from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -109,7 +109,7 @@ class HardcodedSecret:
     value: typescript.SourceRange | None = None
     """What a constant is made of."""
     compared: Compared | None = None
-    comparison: typescript.Comparison | None = None
+    comparison: Comparison | None = None
     fallback: typescript.Fallback | None = None
 
     @property

@@ -126,13 +126,13 @@ def _speaks_of_mqtt(path: PurePosixPath, content: bytes) -> bool:
 
 def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
     data = top.get("data")
-    if _text(top, "kind") != "ConfigMap" or data is None:
+    if top.said("kind") != "ConfigMap" or data is None:
         return None
     for entry in data.entries:
         conf = parse(entry.value.text.encode())
         if str(entry.key).endswith(".conf") and conf.is_broker:
-            name = _text(top, "metadata", "name")
-            namespace = _text(top, "metadata", "namespace")
+            name = top.said("metadata", "name")
+            namespace = top.said("metadata", "namespace")
             return ConfigMap(
                 path=path, name=name, namespace=namespace, data=data, entry=entry, conf=conf
             )
@@ -144,14 +144,12 @@ def _gather(tree: Tree, config: ConfigMap, tops: list[tuple[PurePosixPath, Node]
     workloads = [made for path, top in near if (made := _workload(path, top, config))]
     plain = [port for path, top in near for port in _listed_ports(path, top)]
     for item in workloads:
-        for port in _items(item.container.get("ports")):
+        for port in item.container.items("ports"):
             plain += _plain_ports(item.path, port, "containerPort")
         for probe in _probes(item.container):
             plain += _plain_ports(item.path, probe.get("tcpSocket"), "port")
     lists = [(path, found) for path, top in near if (found := _resources(path, top))]
-    services = [
-        _text(top, "metadata", "name") for _, top in near if _text(top, "kind") == "Service"
-    ]
+    services = [top.said("metadata", "name") for _, top in near if top.said("kind") == "Service"]
     return Manifests(
         config=config,
         workloads=tuple(workloads),
@@ -176,12 +174,12 @@ def _callers(tree: Tree, folder: PurePosixPath, services: list[str]) -> Iterator
 
 def _listed_ports(path: PurePosixPath, top: Node) -> Iterator[PlainPort]:
     """Yield the plaintext ports of a service, or of a policy that lets clients through."""
-    if _text(top, "kind") == "Service":
-        for port in _items(top.get("spec", "ports")):
+    if top.said("kind") == "Service":
+        for port in top.items("spec", "ports"):
             yield from _plain_ports(path, port, "port", "targetPort")
-    if _text(top, "kind") == "NetworkPolicy":
-        for rule in _items(top.get("spec", "ingress")):
-            for port in _items(rule.get("ports")):
+    if top.said("kind") == "NetworkPolicy":
+        for rule in top.items("spec", "ingress"):
+            for port in rule.items("ports"):
                 yield from _plain_ports(path, port, "port")
 
 
@@ -192,7 +190,7 @@ def _promised(top: Node) -> str:
         "Certificate": ("spec", "secretName"),
         "ExternalSecret": ("spec", "target", "name"),
     }
-    return _text(top, *places.get(_text(top, "kind"), ("",)))
+    return top.said(*places.get(top.said("kind"), ("",)))
 
 
 def _resources(path: PurePosixPath, top: Node) -> Node | None:
@@ -208,29 +206,25 @@ def _plain_ports(path: PurePosixPath, port: Node | None, *keys: str) -> list[Pla
 def _workload(path: PurePosixPath, top: Node, config: ConfigMap) -> Workload | None:
     pod = top.get("spec", "template", "spec")
     containers = pod.get("containers") if pod else None
-    if _text(top, "kind") not in _WORKLOADS or pod is None or containers is None:
+    if top.said("kind") not in _WORKLOADS or pod is None or containers is None:
         return None
     volumes = {
-        _text(item, "name"): item.get("configMap", "items")
-        for item in _items(pod.get("volumes"))
-        if _text(item, "configMap", "name") == config.name
+        item.said("name"): item.get("configMap", "items")
+        for item in pod.items("volumes")
+        if item.said("configMap", "name") == config.name
     }
-    for container in _items(containers):
-        mounts = [
-            item for item in _items(container.get("volumeMounts")) if _text(item, "name") in volumes
-        ]
-        read = [item for item in mounts if _text(item, "subPath") in {"", str(config.entry.key)}]
+    for container in containers.items():
+        mounts = [item for item in container.items("volumeMounts") if item.said("name") in volumes]
+        read = [item for item in mounts if item.said("subPath") in {"", str(config.entry.key)}]
         if not read:
             continue
         single = {
-            _text(item, "subPath"): _text(item, "mountPath")
-            for item in mounts
-            if item.get("subPath")
+            item.said("subPath"): item.said("mountPath") for item in mounts if item.get("subPath")
         }
-        volume, place = _text(read[0], "name"), PurePosixPath(_text(read[0], "mountPath"))
+        volume, place = read[0].said("name"), PurePosixPath(read[0].said("mountPath"))
         if volumes[volume] is not None:
             return None
-        others = [item for item in _items(containers) if item is not container]
+        others = [item for item in containers.items() if item is not container]
         return Workload(
             path=path,
             pod=pod,
@@ -261,12 +255,3 @@ def _texts(node: Node) -> Iterator[str]:
         yield node.text
     for entry in node.entries:
         yield from _texts(entry.value)
-
-
-def _items(node: Node | None) -> list[Node]:
-    return [entry.value for entry in node.entries] if node is not None else []
-
-
-def _text(node: Node, *keys: str) -> str:
-    found = node.get(*keys)
-    return found.text if found and found.kind is NodeKind.SCALAR else ""
