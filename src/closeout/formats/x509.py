@@ -232,15 +232,8 @@ def _sign(  # noqa: PLR0913 - each is one field of a certificate
 def _key_usage(*granted: str) -> x509.KeyUsage:
 
     uses = (
-        "digital_signature",
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+        *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
     )
     return x509.KeyUsage(**{use: use in granted for use in uses})
 

@@ -21,30 +21,15 @@ _SHOWN = 300
 _PIP = ("-P", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
 _LIMIT = re.compile(r"^# needs Python < (\d+)\.(\d+): (.+)$", re.MULTILINE)
 _SETTINGS = (
-    "PIP_",
-    "VIRTUALENV_",
-    "XDG_",
-    "HTTP",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "REQUESTS_",
-    "SSL_",
-    "CURL_",
-    "NETRC",
+    *("PIP_", "VIRTUALENV_", "XDG_", "HTTP", "NO_PROXY", "ALL_PROXY", "REQUESTS_", "SSL_"),
+    *("CURL_", "NETRC"),
 )
 """Where the index is, what certifies it and where pip's own files lie: each user's own."""
 
 _ELSEWHERE = frozenset(
     f"PIP_{word}"
     for word in (
-        "CONSTRAINT",
-        "DRY_RUN",
-        "PREFIX",
-        "PYTHON",
-        "REQUIREMENT",
-        "ROOT",
-        "TARGET",
-        "USER",
+        *("CONSTRAINT", "DRY_RUN", "PREFIX", "PYTHON", "REQUIREMENT", "ROOT", "TARGET", "USER"),
     )
 )
 """Settings that would have pip install something else, or to somewhere else."""

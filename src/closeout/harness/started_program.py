@@ -17,42 +17,15 @@ _SERVERS = frozenset(
 )
 _RUNTIMES = frozenset(
     (
-        "node",
-        "nodejs",
-        "npm",
-        "npx",
-        "yarn",
-        "pnpm",
-        "tsx",
-        "ts-node",
-        "ts-node-dev",
-        "nodemon",
-        "pm2",
-        "pm2-runtime",
-        "bun",
-        "deno",
+        *("node", "nodejs", "npm", "npx", "yarn", "pnpm", "tsx", "ts-node", "ts-node-dev"),
+        *("nodemon", "pm2", "pm2-runtime", "bun", "deno"),
     )
 )
 _WRAPPERS = frozenset(
     (
-        "sh",
-        "bash",
-        "/bin/sh",
-        "/bin/bash",
-        "exec",
-        "tini",
-        "dumb-init",
-        "gosu",
-        "env",
-        "nice",
-        "ddtrace-run",
-        "opentelemetry-instrument",
-        "newrelic-admin",
-        "run-program",
-        "poetry",
-        "pipenv",
-        "uv",
-        "run",
+        *("sh", "bash", "/bin/sh", "/bin/bash", "exec", "tini", "dumb-init", "gosu", "env"),
+        *("nice", "ddtrace-run", "opentelemetry-instrument", "newrelic-admin", "run-program"),
+        *("poetry", "pipenv", "uv", "run"),
     )
 )
 _SAID = 4

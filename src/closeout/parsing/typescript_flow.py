@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 
 _CONDITIONAL = frozenset(
     {
-        "binary_expression",
-        "catch_clause",
-        "for_in_statement",
-        "for_statement",
-        "if_statement",
-        "switch_case",
-        "switch_default",
-        "ternary_expression",
+        *("binary_expression", "catch_clause", "for_in_statement", "for_statement"),
+        *("if_statement", "switch_case", "switch_default", "ternary_expression"),
         "while_statement",
     }
 )

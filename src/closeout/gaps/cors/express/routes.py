@@ -28,20 +28,9 @@ _READING = re.compile(rb"headers|\.(?:get|header)\(")
 _SUBSCRIPT = re.compile(rb"""headers\??\.?\[['"`]([A-Za-z][\w-]*)['"`]\]""")
 _ON_EVERY_LIST = frozenset(
     {
-        "authorization",
-        "content-type",
-        "cookie",
-        "host",
-        "idempotency-key",
-        "origin",
-        "user-agent",
-        "x-correlation-id",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-request-id",
-        "x-tenant-id",
+        *("authorization", "content-type", "cookie", "host", "idempotency-key", "origin"),
+        *("user-agent", "x-correlation-id", "x-forwarded-for", "x-forwarded-host"),
+        *("x-forwarded-proto", "x-real-ip", "x-request-id", "x-tenant-id"),
     }
 )
 """On every policy's list anyway, or never a page's own to send."""

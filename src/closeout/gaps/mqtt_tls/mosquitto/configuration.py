@@ -11,43 +11,19 @@ TLS_PORT = 8883
 
 SECURITY = frozenset(
     [
-        "acl_file",
-        "allow_anonymous",
-        "allow_zero_length_clientid",
-        "auth_plugin",
-        "auto_id_prefix",
-        "password_file",
-        "plugin",
-        "psk_file",
+        *("acl_file", "allow_anonymous", "allow_zero_length_clientid", "auth_plugin"),
+        *("auto_id_prefix", "password_file", "plugin", "psk_file"),
     ]
 )
 """Settings that belong to one listener only under `per_listener_settings true`."""
 
 OF_A_LISTENER = frozenset(
     [
-        "cafile",
-        "capath",
-        "certfile",
-        "keyfile",
-        "ciphers",
-        "ciphers_tls1.3",
-        "tls_version",
-        "tls_engine",
-        "dhparamfile",
-        "crlfile",
-        "require_certificate",
-        "use_identity_as_username",
-        "use_subject_as_username",
-        "protocol",
-        "bind_interface",
-        "http_dir",
-        "max_connections",
-        "max_qos",
-        "max_topic_alias",
-        "mount_point",
-        "socket_domain",
-        "use_username_as_clientid",
-        "websockets_headers_size",
+        *("cafile", "capath", "certfile", "keyfile", "ciphers", "ciphers_tls1.3", "tls_version"),
+        *("tls_engine", "dhparamfile", "crlfile", "require_certificate"),
+        *("use_identity_as_username", "use_subject_as_username", "protocol", "bind_interface"),
+        *("http_dir", "max_connections", "max_qos", "max_topic_alias", "mount_point"),
+        *("socket_domain", "use_username_as_clientid", "websockets_headers_size"),
         "websockets_origin",
     ]
 )
