@@ -9,8 +9,7 @@ import pytest
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.mqtt_tls import GAP
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
-from closeout.gaps.mqtt_tls.access.feeding import fed
-from closeout.gaps.mqtt_tls.access.listing import access_list
+from closeout.gaps.mqtt_tls.access.listing import access_list, fed
 from closeout.gaps.mqtt_tls.access.topics import Topic, topics
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.gaps.headers.probing.documentation import docs_render
+from closeout.gaps.headers.probing.behaviour import docs_render
 from closeout.model import ProbeContext
 
 PAGE = b"""<!DOCTYPE html><html><body><div id="swagger-ui"></div>

@@ -5,7 +5,6 @@ import this one; of ours it imports errors alone.
 """
 
 from closeout.model.commands import Command, Desk, Option
-from closeout.model.deferred import later
 from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
 from closeout.model.findings import (
     NO_CRITERION,
@@ -21,7 +20,7 @@ from closeout.model.findings import (
     Unresolved,
     Verdict,
 )
-from closeout.model.gaps import Deviation, Gap, WorkOrder
+from closeout.model.gaps import Deviation, Gap, WorkOrder, later
 from closeout.model.gates import Gate, GateContext, Row
 from closeout.model.probes import (
     Measure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from closeout.model.commands import Command
@@ -15,6 +16,14 @@ from closeout.model.rules import Rule
 from closeout.model.subjects import Subject
 from closeout.model.tree import Tree
 from closeout.model.verdicts import Ruling
+
+
+def later(module: str, name: str) -> Callable[[], Any]:
+    """Return a function that imports `module` when it is called, and returns its `name`.
+
+    What probes, gates and commands need is slow to import, and no plan asks for it.
+    """
+    return lambda: getattr(import_module(module), name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

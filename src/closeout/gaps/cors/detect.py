@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.gaps.cors.fastapi.handwritten import open_headers
-from closeout.gaps.cors.fastapi.sockets import open_sockets
+from closeout.gaps.cors.fastapi.openings import open_headers, open_sockets
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.gaps.cors.strangers import compiled, taken_by
 from closeout.parsing.fastapi import FastApiService

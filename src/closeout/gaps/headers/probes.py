@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from closeout.gaps.headers.probing.behaviour import behaviour
-from closeout.gaps.headers.probing.documentation import docs_render
+from closeout.gaps.headers.probing.behaviour import behaviour, docs_render
 from closeout.gaps.headers.services import LISTED, SIBLINGS
 from closeout.harness import chromium
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary

@@ -11,9 +11,8 @@ from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, matches, question
-from closeout.gaps.cors.express.frameworks import SIGNS, open_lines
+from closeout.gaps.cors.express.frameworks import SIGNS, open_lines, socket_policies
 from closeout.gaps.cors.express.openings import Opening, delegated, opening_of, untried
-from closeout.gaps.cors.express.sockets import socket_policies
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source, readers
