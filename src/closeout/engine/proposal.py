@@ -205,10 +205,4 @@ def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unreso
 def _at_finding(item: Unresolved, checks: Sequence[Check]) -> Unresolved:
     """Return the withheld place with the line of its finding, where it has one."""
     lines = [found.line for found in rules.findings(checks) if found.path == item.path]
-    return Unresolved(
-        path=item.path,
-        reason=item.reason,
-        detail=item.detail,
-        line=min(lines, default=1),
-        hint=item.hint,
-    )
+    return replace(item, line=min(lines, default=1))

@@ -49,10 +49,7 @@ class _PackedEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PackedPatch:
-    slug: str
-    name: str
-    targets: tuple[PurePosixPath, ...]
-    origin: str
+    patch: Patch
     diff: tuple[Piece, ...]
     digest: str
 
@@ -220,23 +217,15 @@ def _unpacked_edit(tree: Tree, kept: _PackedEdit) -> Edit:
 
 def _packed_patch(tree: Tree, patch: Patch) -> _PackedPatch:
     return _PackedPatch(
-        slug=patch.slug,
-        name=patch.name,
-        targets=patch.targets,
-        origin=patch.origin,
+        patch=replace(patch, diff=b""),
         diff=trace.delta(_sources(tree, patch.targets), patch.diff, marks=1),
         digest=patch.sha256,
     )
 
 
 def _unpacked_patch(tree: Tree, kept: _PackedPatch) -> Patch:
-    return Patch(
-        slug=kept.slug,
-        name=kept.name,
-        diff=_whole(_sources(tree, kept.targets), kept.diff, kept.digest),
-        targets=kept.targets,
-        origin=kept.origin,
-    )
+    source = _sources(tree, kept.patch.targets)
+    return replace(kept.patch, diff=_whole(source, kept.diff, kept.digest))
 
 
 def _sources(tree: Tree, paths: Iterable[PurePosixPath]) -> bytes:

@@ -237,6 +237,12 @@ def services(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
         return ()
 
 
+def all_services(tree: Tree) -> Iterator[ComposeService]:
+    """Yield the services of every compose file of the tree."""
+    for path in files(tree):
+        yield from services(path, tree.read(path) or b"")
+
+
 def ports(node: Node | None) -> tuple[Port, ...]:
     """Return what a list of ports publishes, without what leaves the choice to compose."""
     found = []

@@ -56,10 +56,9 @@ def _served(tree: Tree) -> Iterator[str]:
         if path.name == "package.json" and (ports := _ports(tree, path)):
             folders.add(path.parent)
             yield from (f"http://localhost:{port}" for port in ports)
-    for path in compose.files(tree) if folders else ():
-        for service in compose.services(path, tree.read(path) or b""):
-            if service.ports and run_by(tree, service, frozenset(folders)):
-                yield from (f"http://localhost:{p.number}" for p in service.ports if p.number)
+    for service in compose.all_services(tree) if folders else ():
+        if service.ports and run_by(tree, service, frozenset(folders)):
+            yield from (f"http://localhost:{p.number}" for p in service.ports if p.number)
 
 
 def _ports(tree: Tree, path: PurePosixPath) -> list[str]:

@@ -31,8 +31,7 @@ def images(tree: Tree) -> tuple[Image, ...]:
     """Return every image: in the context that compose gives it, else in the one that it fits."""
     found = {
         Image(recipe=service.recipe, context=service.build)
-        for path in compose.files(tree)
-        for service in compose.services(path, tree.read(path) or b"")
+        for service in compose.all_services(tree)
         if service.build is not None and service.recipe is not None
     }
     known = {item.recipe for item in found}

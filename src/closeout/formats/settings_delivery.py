@@ -217,8 +217,7 @@ def _started(
 
     What a file adds to the service of another one is left out: that one starts it.
     """
-    for path in compose.files(tree) if folders else ():
-        for service in compose.services(path, tree.read(path) or b""):
-            if compose.is_base(path) or service.context or service.image:
-                for folder in run_by(tree, service, folders):
-                    yield folder, service
+    for service in compose.all_services(tree) if folders else ():
+        if compose.is_base(service.path) or service.context or service.image:
+            for folder in run_by(tree, service, folders):
+                yield folder, service

@@ -132,12 +132,10 @@ def _before(hunk: bytes) -> bytes:
 
 def joined(patches: Sequence[Patch]) -> Patch:
     """Return the patches of one gap, each with targets of its own, as one."""
-    return Patch(
-        slug=patches[0].slug,
-        name=patches[0].name,
+    return replace(
+        patches[0],
         diff=b"".join(patch.diff for patch in patches),
         targets=tuple(path for patch in patches for path in patch.targets),
-        origin=patches[0].origin,
     )
 
 

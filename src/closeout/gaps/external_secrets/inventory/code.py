@@ -18,6 +18,8 @@ from closeout.gaps.external_secrets.inventory.names import (
 )
 from closeout.parsing import python, typescript
 from closeout.parsing.python_settings import env_prefix, is_settings
+from closeout.parsing.python_walk import text
+from closeout.parsing.typescript import text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -74,7 +76,7 @@ def _in_python(content: bytes) -> Iterator[Mention]:
         nodes = python.parse(content).nodes
     except SyntaxError:
         return
-    wrapped = any(_asks(node) and not _constant(_argument(node)) for node in nodes)
+    wrapped = any(_asks(node) and not text(_argument(node)) for node in nodes)
     for node in nodes:
         if isinstance(node, ast.ClassDef):
             yield from _settings(node)
@@ -82,12 +84,12 @@ def _in_python(content: bytes) -> Iterator[Mention]:
         calls = wrapped and isinstance(node, ast.Call)
         if not (_asks(node) or calls):
             continue
-        name = _constant(_argument(node))
+        name = text(_argument(node))
         if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
             continue
         default = node.args[1] if isinstance(node, ast.Call) and len(node.args) > 1 else None
         if is_secret(name):
-            yield _code(name, getattr(node, "lineno", 1), _constant(default))
+            yield _code(name, getattr(node, "lineno", 1), text(default))
 
 
 def in_typescript(suffix: str) -> Callable[[bytes], Iterable[Mention]]:
@@ -149,9 +151,9 @@ def _reads(node: Node) -> Iterator[tuple[str, int, str]]:
     if parent.type == "member_expression":
         read = parent.child_by_field_name("property")
         if not _is_written(parent):
-            yield _text(read), line, _default(parent)
+            yield text_of(read), line, _default(parent)
     elif parent.type == "subscript_expression":
-        name = _text(parent.child_by_field_name("index")).strip("\"'`")
+        name = text_of(parent.child_by_field_name("index")).strip("\"'`")
         if NAME.match(name) and not _is_written(parent):
             yield name, line, _default(parent)
     elif parent.type == "variable_declarator":
@@ -160,7 +162,7 @@ def _reads(node: Node) -> Iterator[tuple[str, int, str]]:
             name_node = item.child_by_field_name("key") or item.child_by_field_name("left") or item
             bound = item.child_by_field_name("value") or item
             right = bound.child_by_field_name("right")
-            yield _text(name_node), item.start_point[0] + 1, _literal(right)
+            yield text_of(name_node), item.start_point[0] + 1, _literal(right)
 
 
 def _wrapped(content: bytes, root: Node) -> Iterator[Mention]:
@@ -194,7 +196,7 @@ def _default(node: Node) -> str:
     parent = top.parent
     if parent is None or parent.type != "binary_expression":
         return ""
-    operator = _text(parent.child_by_field_name("operator"))
+    operator = text_of(parent.child_by_field_name("operator"))
     is_left = parent.child_by_field_name("left") == top
     right = parent.child_by_field_name("right")
     return _literal(right) if is_left and operator in {"||", "??"} else ""
@@ -202,11 +204,7 @@ def _default(node: Node) -> str:
 
 def _literal(node: Node | None) -> str:
     plain = node is not None and node.type in {"string", "template_string"}
-    return _text(node)[1:-1] if plain else ""
-
-
-def _text(node: Node | None) -> str:
-    return node.text.decode("utf-8", "replace") if node is not None and node.text else ""
+    return text_of(node)[1:-1] if plain else ""
 
 
 def _code(name: str, line: int, default: str) -> Mention:
@@ -227,11 +225,6 @@ def _argument(node: ast.AST) -> ast.expr | None:
     return node.args[0] if isinstance(node, ast.Call) and node.args else None
 
 
-def _constant(node: ast.expr | None) -> str:
-    plain = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return str(node.value) if plain and isinstance(node, ast.Constant) else ""
-
-
 def _settings(node: ast.ClassDef) -> Iterator[Mention]:
     if not is_settings(node):
         return
@@ -240,10 +233,10 @@ def _settings(node: ast.ClassDef) -> Iterator[Mention]:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
             continue
         name = f"{prefix}{item.target.id}".upper()
-        default = _constant(item.value)
+        default = text(item.value)
         if isinstance(item.value, ast.Call) and not _asks(item.value):
-            given = {word.arg: _constant(word.value) for word in item.value.keywords}
+            given = {word.arg: text(word.value) for word in item.value.keywords}
             name = given.get("validation_alias") or given.get("alias") or name
-            default = given.get("default", "") or _constant(_argument(item.value))
+            default = given.get("default", "") or text(_argument(item.value))
         if is_secret(name, default):
             yield _code(name, item.lineno, default)

@@ -280,10 +280,5 @@ def _target(
 
 def _hosts(tree: Tree, folder: PurePosixPath) -> frozenset[str]:
     """Return what other services call the one in `folder`."""
-    started = (
-        service.name
-        for path in compose.files(tree)
-        for service in compose.services(path, tree.read(path) or b"")
-        if service.folder == folder
-    )
+    started = (service.name for service in compose.all_services(tree) if service.folder == folder)
     return frozenset((folder.name, *started))
