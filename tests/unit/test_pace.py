@@ -12,6 +12,7 @@ import pytest
 from closeout import process
 from closeout.cli.parser import parser
 from closeout.harness import redis
+from closeout.harness.http import free_port
 from closeout.process import pace
 
 _WORKS = "while True: pass"
@@ -162,7 +163,7 @@ def test_probe_takes_workers_and_a_deadline() -> None:
 @pytest.mark.needs("redis-server")
 def test_redis_tells_how_many_are_connected(tmp_path: Path) -> None:
     """The one that asks is not counted."""
-    port = redis.free_port()
+    port = free_port()
     with redis.server(tmp_path, port):
         assert redis.clients(port) == 0
         assert redis.clients(port) == 0

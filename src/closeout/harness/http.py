@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import http.client
 import shlex
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ _BODY_CAP = 1024 * 1024
 
 class NoAnswerError(Exception):
     """The service closed, reset or refused the connection, or kept silent past the deadline."""
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from subprocess import TimeoutExpired
 
 from closeout.errors import CloseoutError, ExitCode
 from closeout.harness import postgres_data
+from closeout.harness.http import free_port
 from closeout.process import pace, run, running
 from closeout.process import scratch as folders
 
@@ -217,7 +217,7 @@ def listening(
     log = home / "server.log"
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     for _ in range(_ATTEMPTS):
-        port = _free_port()
+        port = free_port()
         argv: Sequence[str | Path] = [
             programs / "postgres",
             *("-D", home / "data", "-p", str(port)),
@@ -246,12 +246,6 @@ def _is_ready(data: Path) -> bool:
     except FileNotFoundError:
         return False
     return bool(lines) and lines[-1].strip() == "ready"
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind((HOST, 0))
-        return int(taken.getsockname()[1])
 
 
 def _version(programs: Path) -> str:

@@ -16,12 +16,6 @@ _START_SECONDS = 10.0
 _ONE_ANSWER = 1.0
 
 
-def free_port() -> int:
-    """Return a loopback port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @contextmanager
 def server(scratch: Path, port: int) -> Iterator[str]:
     """Run redis-server on `port` for the block and yield its URL.

@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.formats.manifests import documents
 from closeout.harness import postgres, postgres_data
+from closeout.harness.http import free_port
 
 _STEP_SECONDS = 120.0
 
@@ -171,11 +171,12 @@ def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> ArchivingS
     programs = postgres.binaries()
     if programs is None:
         raise CloseoutError("postgres-missing", "no PostgreSQL on this machine", hint="install it.")
-    with socket.socket() as taken:
-        taken.bind((postgres.HOST, 0))
-        port = int(taken.getsockname()[1])
     place = ArchivingStage(
-        home=home, user=user, programs=programs, password=secrets.token_hex(16), tls_port=port
+        home=home,
+        user=user,
+        programs=programs,
+        password=secrets.token_hex(16),
+        tls_port=free_port(),
     )
     problem = postgres_data.initialise(programs, place.data, place.password, user=user)
     if problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from closeout.errors import CloseoutError
@@ -17,33 +18,8 @@ _DATABASE = "cloud_telemetry"
 Starter = Callable[[Path], AbstractContextManager[Emulator]]
 
 
-def uploads(bench: ScriptBench) -> Observation:
-    """Ask for an upload to an S3 emulator; it says nothing of a real bucket."""
-    return _with(bench, s3_emulator, _uploads)
-
-
-def uploads_to_gcs(bench: ScriptBench) -> Observation:
-    """Ask for an upload to a Google Cloud Storage emulator, with the same reservation."""
-    return _with(bench, gcs_emulator, _uploads)
-
-
-def upload_refused(bench: ScriptBench) -> Observation:
-    """Ask what a bucket that is not there does to the run and to the local backup."""
-    return _with(bench, s3_emulator, _refused)
-
-
-def drills_from_s3(bench: ScriptBench) -> Observation:
-    """Ask for a drill straight from an S3 emulator: no local backup is at hand."""
-    return _with(bench, s3_emulator, _drills)
-
-
-def drills_from_gcs(bench: ScriptBench) -> Observation:
-    """Ask for a drill straight from a Google Cloud Storage emulator."""
-    return _with(bench, gcs_emulator, _drills)
-
-
 def _with(
-    bench: ScriptBench, start: Starter, question: Callable[[ScriptBench, Emulator], Observation]
+    start: Starter, question: Callable[[ScriptBench, Emulator], Observation], bench: ScriptBench
 ) -> Observation:
     try:
         with start(bench.scratch) as emulator:
@@ -111,3 +87,13 @@ def _drills(bench: ScriptBench, emulator: Emulator) -> Observation:
         observed=f"{told or 'the drill ended early'}; {emulator.title}",
         script="restore-database.sh --drill",
     )
+
+
+uploads = partial(_with, s3_emulator, _uploads)
+"""Ask for an upload to an S3 emulator; it says nothing of a real bucket."""
+uploads_to_gcs = partial(_with, gcs_emulator, _uploads)
+upload_refused = partial(_with, s3_emulator, _refused)
+"""Ask what a bucket that is not there does to the run and to the local backup."""
+drills_from_s3 = partial(_with, s3_emulator, _drills)
+"""Ask for a drill straight from an emulator: no local backup is at hand."""
+drills_from_gcs = partial(_with, gcs_emulator, _drills)

@@ -15,8 +15,8 @@ import httpx
 
 from closeout import process
 from closeout.errors import CloseoutError
+from closeout.harness.http import free_port
 from closeout.harness.postgres import HOST
-from closeout.harness.redis import free_port
 from closeout.process import pace
 
 BUCKET = "closeout-probe"

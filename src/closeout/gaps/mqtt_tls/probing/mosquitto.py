@@ -22,6 +22,7 @@ from pathlib import Path
 from closeout import process
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
+from closeout.harness.http import free_port
 from closeout.process import pace, scratch
 
 _START = 20.0
@@ -246,7 +247,7 @@ def _moved(conf: bytes, root: Path, ports: dict[int, int]) -> str:
     text = conf.decode("utf-8", "replace")
 
     def listener(found: re.Match[str]) -> str:
-        ports[int(found[2])] = _free_port()
+        ports[int(found[2])] = free_port()
         if found[1] == "port":
             return f"port {ports[int(found[2])]}\nbind_address 127.0.0.1"
         return f"listener {ports[int(found[2])]} 127.0.0.1"
@@ -277,12 +278,6 @@ def _await_ports(process: subprocess.Popen[bytes], ports: Mapping[int, int], log
 def _pair(certs: Path, client: str) -> tuple[Path, Path]:
     stem = certs / "clients" / client
     return stem.with_name(f"{client}.crt"), stem.with_name(f"{client}.key")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _ordinary_user() -> int | None:

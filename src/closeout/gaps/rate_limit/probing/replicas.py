@@ -11,7 +11,7 @@ from closeout.gaps.rate_limit.probing.visitors import WRONG, login
 from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness import redis
 from closeout.harness.boot import NotBooted, booted, launch_of
-from closeout.harness.http import Request, judged, send, tally, unproven
+from closeout.harness.http import Request, free_port, judged, send, tally, unproven
 from closeout.harness.service_database import account
 from closeout.model import Observation, Probe, ProbeContext
 from closeout.process import pace
@@ -66,7 +66,7 @@ def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
 
 def _shared(context: ProbeContext) -> Observation:
     expected = "three processes share five tries through Redis"
-    port = redis.free_port()
+    port = free_port()
     with ExitStack() as stack:
         stack.enter_context(redis.server(context.scratch, port))
         urls = replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
@@ -78,7 +78,7 @@ def _shared(context: ProbeContext) -> Observation:
 
 def _killed(context: ProbeContext) -> Observation:
     expected = "Redis ends in mid-run: still limited, no answer hangs"
-    port = redis.free_port()
+    port = free_port()
     with ExitStack() as stack:
         with redis.server(context.scratch, port):
             urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
@@ -94,7 +94,7 @@ def _killed(context: ProbeContext) -> Observation:
 
 def _absent(context: ProbeContext) -> Observation:
     expected = "Redis absent at boot: it boots and limits, and counts in Redis once that is there"
-    port = redis.free_port()
+    port = free_port()
     with ExitStack() as stack:
         urls = replicas(stack, context, 2, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
         alone = _try(urls[:1], 8, 192, "127.254.3.1")
@@ -123,7 +123,7 @@ def _once_redis_is_there(
 
 def _refusing(context: ProbeContext) -> Observation:
     expected = "Redis answers with errors: still limited, and the log says so once"
-    port = redis.free_port()
+    port = free_port()
     with ExitStack() as stack:
         stack.enter_context(redis.server(context.scratch, port))
         urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
