@@ -12,8 +12,8 @@ from closeout.gaps.mqtt_tls.probing.stage import (
     compose_stage,
     exposed_key,
     good,
+    in_production,
     probe,
-    production_stage,
     refused,
     topics,
 )
@@ -87,40 +87,26 @@ def _round_trip(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
 _STRICT = "name, localhost and address accepted under strict verification"
 
 PROBES = (
-    probe("published-handshake", "8.1", _STRICT, compose_stage, _handshake),
-    probe("wrong-name", "8.1", "a name it does not carry refused", compose_stage, _wrong_name),
-    probe("plaintext-refused", "8.1", "plaintext refused on 8883", compose_stage, _plaintext),
+    probe(compose_stage, "8.1", "published-handshake", _STRICT, _handshake),
+    probe(compose_stage, "8.1", "wrong-name", "a name it does not carry refused", _wrong_name),
+    probe(compose_stage, "8.1", "plaintext-refused", "plaintext refused on 8883", _plaintext),
     probe(
-        "mounted-certificate",
-        "8.2",
-        "certificates come through the mount, the authority's key does not",
         compose_stage,
+        "8.2",
+        "mounted-certificate",
+        "certificates come through the mount, the authority's key does not",
         _certificates,
     ),
-    probe("production-handshake", "8.4", _STRICT, production_stage, _handshake),
-    probe(
-        "missing-certificate",
-        "8.4",
-        "no client certificate: refused",
-        production_stage,
-        _no_certificate,
-    ),
-    probe(
-        "unknown-authority",
-        "8.4",
-        "a client of another authority refused",
-        production_stage,
-        _unknown_authority,
-    ),
-    probe("anonymous-refused", "8.4", "no port lets anybody in", production_stage, _anonymous),
-    probe(
+    in_production("production-handshake", _STRICT, _handshake),
+    in_production("missing-certificate", "no client certificate: refused", _no_certificate),
+    in_production("unknown-authority", "a client of another authority refused", _unknown_authority),
+    in_production("anonymous-refused", "no port lets anybody in", _anonymous),
+    in_production(
         "production-round-trip",
-        "8.4",
         "own topic delivered with QoS 1, another device's kept out",
-        production_stage,
         _round_trip,
     ),
-    probe("round-trip", "M.7", "published and received with QoS 1", compose_stage, _round_trip),
+    probe(compose_stage, "M.7", "round-trip", "published and received with QoS 1", _round_trip),
     *REFUSALS,
     *OVER_TIME,
 )

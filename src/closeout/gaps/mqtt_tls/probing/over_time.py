@@ -11,7 +11,7 @@ from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.mqtt import session
-from closeout.gaps.mqtt_tls.probing.stage import SENDER, Stage, probe, production_stage, topics
+from closeout.gaps.mqtt_tls.probing.stage import SENDER, Stage, in_production, topics
 from closeout.process import pace
 
 _RELOAD = 20.0
@@ -93,25 +93,13 @@ def _shown(broker: mosquitto.Running) -> bytes:
 
 
 PROBES = (
-    probe(
-        "retained-over-restart",
-        "8.4",
-        "a retained message outlives a restart",
-        production_stage,
-        _retained,
+    in_production("retained-over-restart", "a retained message outlives a restart", _retained),
+    in_production(
+        "reload-after-renewal", "SIGHUP serves the renewed certificate and drops nobody", _reload
     ),
-    probe(
-        "reload-after-renewal",
-        "8.4",
-        "SIGHUP serves the renewed certificate and drops nobody",
-        production_stage,
-        _reload,
-    ),
-    probe(
+    in_production(
         "authority-rotation",
-        "8.4",
         "at every step of a rotation prepared clients are let in, the old one not at the end",
-        production_stage,
         _rotation,
     ),
 )

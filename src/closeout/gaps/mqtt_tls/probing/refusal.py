@@ -12,8 +12,7 @@ from closeout.gaps.mqtt_tls.probing.stage import (
     SENDER,
     Stage,
     good,
-    probe,
-    production_stage,
+    in_production,
     refused,
 )
 
@@ -40,32 +39,24 @@ def _old_versions(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
 
 
 PROBES = (
-    probe(
+    in_production(
         "expired-certificate",
-        "8.4",
         "a client whose certificate has ended refused",
-        production_stage,
         partial(_bad_pair, make=credentials.expired),
     ),
-    probe(
+    in_production(
         "early-certificate",
-        "8.4",
         "a client whose certificate has not begun refused",
-        production_stage,
         partial(_bad_pair, make=credentials.not_yet_valid),
     ),
-    probe(
+    in_production(
         "self-signed-certificate",
-        "8.4",
         "a client that vouches for itself refused",
-        production_stage,
         partial(_bad_pair, make=credentials.self_signed),
     ),
-    probe(
+    in_production(
         "old-tls-refused",
-        "8.4",
         "TLS 1.0 and 1.1 refused by the broker, 1.2 and 1.3 accepted",
-        production_stage,
         _old_versions,
     ),
 )

@@ -119,10 +119,10 @@ def _mounted(tree: Tree, broker: Broker) -> tuple[dict[str, bytes], dict[str, st
 
 
 def probe(
-    name: str,
-    criterion: str,
-    expected: str,
     prepare: Callable[[ProbeContext], Stage],
+    criterion: str,
+    name: str,
+    expected: str,
     question: Question,
 ) -> Probe:
     """Return the probe that starts a stage and puts a question to it."""
@@ -142,6 +142,10 @@ def probe(
         return seen(passed=passed, observed=f"{observed} [{_MAPPED}]", command=command)
 
     return Probe(id=f"mqtt-tls.{name}", criterion=criterion, needs=("mosquitto",), run=run)
+
+
+in_production = partial(probe, production_stage, "8.4")
+"""Return the probe that puts a question to the broker on its production configuration."""
 
 
 @contextmanager
