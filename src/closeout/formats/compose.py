@@ -82,9 +82,8 @@ class ComposeService:
     @cached_property
     def recipe(self) -> PurePosixPath | None:
         """Return its Dockerfile; None where it is built from none of the tree."""
-        named = self.node.get("build", "dockerfile")
-        build = self.build
-        return build and inside(build, f"./{named.text if named is not None else 'Dockerfile'}")
+        named = self.node.said("build", "dockerfile") or "Dockerfile"
+        return self.build and inside(self.build, f"./{named}")
 
     @property
     def said(self) -> str:
@@ -246,8 +245,7 @@ def all_services(tree: Tree) -> Iterator[ComposeService]:
 def ports(node: Node | None) -> tuple[Port, ...]:
     """Return what a list of ports publishes, without what leaves the choice to compose."""
     found = []
-    for entry in node.entries if node is not None else ():
-        item = entry.value
+    for item in node.items() if node is not None else ():
         if item.kind is NodeKind.MAPPING:
             host, published, target, protocol = map(
                 item.said, ("host_ip", "published", "target", "protocol")
@@ -256,22 +254,17 @@ def ports(node: Node | None) -> tuple[Port, ...]:
             *hosts, published, last = ["", *_COLON.split(item.text)]
             host, (target, _, protocol) = ":".join(hosts).removeprefix(":"), last.partition("/")
         if published:
-            made = Port(
-                host=host,
-                published=published,
-                target=target,
-                protocol=protocol or "tcp",
-                node=item,
+            spoken = protocol or "tcp"
+            found.append(
+                Port(host=host, published=published, target=target, protocol=spoken, node=item)
             )
-            found.append(made)
     return tuple(found)
 
 
 def mounts(path: PurePosixPath, node: Node | None) -> tuple[ComposeMount, ...]:
     """Return what a list of volumes of the compose file `path` mounts."""
     found = []
-    for entry in node.entries if node is not None else ():
-        item = entry.value
+    for item in node.items() if node is not None else ():
         if item.kind is NodeKind.MAPPING:
             kind, source, target = map(item.said, ("type", "source", "target"))
             is_named = kind == "volume"

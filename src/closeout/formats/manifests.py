@@ -185,33 +185,24 @@ def _violations(document: Document, error: Any) -> Iterator[ManifestProblem]:  #
 def _vocabulary(
     document: Document, value: object, path: tuple[str | int, ...], *, in_job: bool
 ) -> Iterator[ManifestProblem]:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _vocabulary(document, item, (*path, index), in_job=in_job)
-    if not isinstance(value, dict):
-        return
-    inside = in_job or "jobTemplate" in value or value.get("kind") == "Job"
-    for key, item in value.items():
+    job = isinstance(value, dict) and ("jobTemplate" in value or value.get("kind") == "Job")
+    inside = in_job or job
+    for key, item in _inside(value):
         if key in _FREE_TEXT:
             continue
-        allowed = _allowed(str(key), in_job=inside)
+        allowed = _JOB_RESTARTS if inside and key == "restartPolicy" else vocabulary(str(key))
         for word in item if isinstance(item, list) else [item]:
             if allowed and isinstance(word, str) and word not in allowed:
                 message = f"{word!r} is not one of {', '.join(allowed)}"
-                yield _problem(document, "enum", (*path, str(key)), message)
-        yield from _vocabulary(document, item, (*path, str(key)), in_job=inside)
+                yield _problem(document, "enum", (*path, key), message)
+        yield from _vocabulary(document, item, (*path, key), in_job=inside)
 
 
 def _mounts(
     document: Document, value: object, path: tuple[str | int, ...]
 ) -> Iterator[ManifestProblem]:
     """Yield every mount of a volume that its pod does not have; no schema can tell."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _mounts(document, item, (*path, index))
-    if not isinstance(value, dict):
-        return
-    if isinstance(value.get("containers"), list):
+    if isinstance(value, dict) and isinstance(value.get("containers"), list):
         claims = _mappings(document.field("spec", "volumeClaimTemplates"))
         volumes = {item.get("name") for item in _mappings(value.get("volumes"))}
         volumes |= {Document(value=item, node=None).field("metadata", "name") for item in claims}
@@ -223,18 +214,19 @@ def _mounts(
                         place = (*path, group, value[group].index(container), "volumeMounts")
                         yield _problem(document, "missing-volume", place, message)
         return
-    for key, item in value.items():
-        yield from _mounts(document, item, (*path, str(key)))
+    for key, item in _inside(value):
+        yield from _mounts(document, item, (*path, key))
+
+
+def _inside(value: object) -> list[tuple[str | int, Any]]:
+    """Return the parts of a list or a mapping, each with the step that leads to it."""
+    if isinstance(value, list):
+        return list(enumerate(value))
+    return [(str(key), item) for key, item in value.items()] if isinstance(value, dict) else []
 
 
 def _mappings(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _allowed(field: str, *, in_job: bool) -> tuple[str, ...]:
-    if in_job and field == "restartPolicy":
-        return _JOB_RESTARTS
-    return vocabulary(field)
 
 
 def _duplicate_keys(document: Document) -> Iterator[ManifestProblem]:

@@ -76,6 +76,38 @@ def wrapped(node: Node) -> Node | None:
     return node.named_children[-1 if node.type == "type_assertion" else 0]
 
 
+def parts(node: Node) -> list[Node]:
+    """Return the expressions whose values are this one's."""
+    if node.type in WRAPPERS:
+        return [] if (inner := wrapped(node)) is None else [inner]
+    if node.type == "array":
+        return [child for child in node.named_children if child.type != "comment"]
+    if node.type == "new_expression":
+        given = node.child_by_field_name("arguments")
+        return [] if given is None else list(given.named_children)
+    fields = {
+        "assignment_expression": ("right",),
+        "ternary_expression": ("consequence", "alternative"),
+        "binary_expression": _sides(node),
+    }.get(node.type, ())
+    found = (node.child_by_field_name(name) for name in fields)
+    return [child for child in found if child is not None]
+
+
+def _sides(node: Node) -> tuple[str, ...]:
+    operator = text_of(node.child_by_field_name("operator"))
+    return {"||": ("left", "right"), "??": ("left", "right"), "&&": ("right",)}.get(operator, ())
+
+
+def is_compound(node: Node) -> bool:
+    """Return whether an expression is nothing but its parts."""
+    return node.type in WRAPPERS or node.type in {
+        "array",
+        "assignment_expression",
+        "ternary_expression",
+    }
+
+
 def bare(node: Node) -> Node:
     """Return the expression without what leaves its value as it is."""
     current = node

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from closeout.model import Tree
 from closeout.parsing.typescript import arguments, find, members, place_of, text_of
-from closeout.parsing.typescript_expressions import WRAPPERS, bare, wrapped
+from closeout.parsing.typescript_expressions import bare, is_compound, parts
 from closeout.parsing.typescript_names import Names, Value, enclosing_parameters
 from closeout.parsing.typescript_source import SourceRange, string_value
 
@@ -168,7 +168,7 @@ class TypeScriptValues:
         if depth > _DEEPEST or self._left < 0:
             yield _leaf(path, node, "unknown")
             return
-        for part in _parts(node):
+        for part in parts(node):
             yield from self._follow(path, part, depth + 1)
         if node.type in _READ:
             yield from self._name(path, node, depth + 1)
@@ -176,7 +176,7 @@ class TypeScriptValues:
             yield from self._member(path, node, depth + 1)
         elif node.type == "call_expression":
             yield from self._call(path, node, depth + 1)
-        elif not _is_compound(node):
+        elif not is_compound(node):
             yield _leaf(path, node, node.type)
 
     def _name(self, path: PurePosixPath, node: Node, depth: int) -> Iterator[Leaf]:
@@ -273,37 +273,6 @@ def _figure(text: str) -> float | None:
         return float(text) if text[:1].isdigit() or text[:1] == "." else None
     except (OverflowError, ValueError):
         return None
-
-
-def _parts(node: Node) -> list[Node]:
-    """Return the expressions whose values are this one's."""
-    if node.type in WRAPPERS:
-        return [] if (inner := wrapped(node)) is None else [inner]
-    if node.type == "array":
-        return [child for child in node.named_children if child.type != "comment"]
-    if node.type == "new_expression":
-        given = node.child_by_field_name("arguments")
-        return [] if given is None else list(given.named_children)
-    fields = {
-        "assignment_expression": ("right",),
-        "ternary_expression": ("consequence", "alternative"),
-        "binary_expression": _sides(node),
-    }.get(node.type, ())
-    found = (node.child_by_field_name(name) for name in fields)
-    return [child for child in found if child is not None]
-
-
-def _sides(node: Node) -> tuple[str, ...]:
-    operator = text_of(node.child_by_field_name("operator"))
-    return {"||": ("left", "right"), "??": ("left", "right"), "&&": ("right",)}.get(operator, ())
-
-
-def _is_compound(node: Node) -> bool:
-    return node.type in WRAPPERS or node.type in {
-        "array",
-        "assignment_expression",
-        "ternary_expression",
-    }
 
 
 def _leaf(path: PurePosixPath, node: Node, kind: str) -> Leaf:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.errors import CloseoutError
@@ -234,12 +235,11 @@ def _made(line: str) -> Iterator[str]:
 
 
 def _judged(claim: Claim, ruled: Mapping[str, Ruling], tree: Tree) -> JudgedClaim:
+    made = partial(JudgedClaim, line=claim.line, text=claim.text)
     if claim.path:
-        return _file(claim, tree)
+        return _file(claim.path, tree, made)
     if not claim.criteria:
-        return JudgedClaim(
-            line=claim.line,
-            text=claim.text,
+        return made(
             criterion="",
             outcome=ClaimOutcome.UNKNOWN,
             what=claim.text,
@@ -251,9 +251,7 @@ def _judged(claim: Claim, ruled: Mapping[str, Ruling], tree: Tree) -> JudgedClai
     outcome = _OUTCOMES.get(ruling.verdict, ClaimOutcome.FALSE)
     holds = outcome is ClaimOutcome.HELD
     seen = (one for each in grounds for one in each.evidence if holds or one.passed is not True)
-    return JudgedClaim(
-        line=claim.line,
-        text=claim.text,
+    return made(
         criterion=ruling.criterion.id,
         outcome=outcome,
         what=ruling.criterion.text,
@@ -263,16 +261,14 @@ def _judged(claim: Claim, ruled: Mapping[str, Ruling], tree: Tree) -> JudgedClai
     )
 
 
-def _file(claim: Claim, tree: Tree) -> JudgedClaim:
-    named = PurePosixPath(claim.path).parts
+def _file(name: str, tree: Tree, made: partial[JudgedClaim]) -> JudgedClaim:
+    named = PurePosixPath(name).parts
     is_there = any(path.parts[-len(named) :] == named for path in tree.paths())
     because = "the file is named as made, and the tree has "
-    return JudgedClaim(
-        line=claim.line,
-        text=claim.text,
+    return made(
         criterion="",
         outcome=ClaimOutcome.HELD if is_there else ClaimOutcome.FALSE,
-        what=claim.path,
+        what=name,
         verdict=(Verdict.CLOSED if is_there else Verdict.OPEN).name,
         because=because + ("one of that name" if is_there else "none of that name"),
     )
