@@ -49,22 +49,12 @@ class Columns:
         None stands for columns that nothing tells.
         """
         reading = _Reading(self, content, tokens)
-        return {
-            branch.first: reading.inputs(branch)
-            for query in reading.queries
-            for branch in query.branches
-            if branch is not None
-        }
+        return {branch.first: reading.inputs(branch) for branch in reading.selects}
 
     def widths(self, content: bytes, tokens: Sequence[sql.Token]) -> Mapping[int, int | None]:
         """Return how many columns each SELECT gives, by the index of its word; None for unknown."""
         reading = _Reading(self, content, tokens)
-        return {
-            branch.first: reading.width(branch)
-            for query in reading.queries
-            for branch in query.branches
-            if branch is not None
-        }
+        return {branch.first: reading.width(branch) for branch in reading.selects}
 
     def width(self, name: str) -> int | None:
         """Return how many columns the model or seed `name` has, None where nothing tells."""
@@ -154,6 +144,7 @@ class _Reading:
         self._content = content
         self._tokens = tokens
         self.queries = sql_selects.queries(tokens)
+        self.selects = [each for query in self.queries for each in query.branches if each]
         self._by_opening = {query.opening: query for query in self.queries}
         self._named = {query.name: query for query in self.queries if query.name is not None}
         self._open: set[int] = set()
@@ -200,15 +191,10 @@ class _Reading:
             return None if item.is_open else 1
         if len(branch.sources) != 1 or item.last - item.first not in {0, len((".", "*"))}:
             return None
-        source = branch.sources[0]
-        token = self._tokens[source.token]
-        text = self._content[token.start : token.end]
-        ref = _REF.search(text) if text.startswith(b"{{") else None
-        if ref is not None:
-            return self._columns.width(ref[1].decode())
-        place = self._by_opening.get(source.token) if source.is_query else None
-        query = place or self._named.get(sql_selects.plain(token))
-        return self.width(query.branches[0]) if query is not None and query.branches else None
+        read = self._meant(branch.sources[0])
+        if isinstance(read, str):
+            return self._columns.width(read)
+        return self.width(read.branches[0]) if read is not None and read.branches else None
 
     def inputs(self, branch: Select) -> frozenset[str] | None:
         """Return the columns of everything that the branch names after FROM."""
@@ -221,13 +207,16 @@ class _Reading:
         return frozenset(names)
 
     def _read(self, source: sql_selects.SelectSource) -> frozenset[str] | None:
-        token = self._tokens[source.token]
+        read = self._meant(source)
+        if isinstance(read, str):
+            return self._columns.of(read)
+        return self.outputs(read) if read is not None else None
+
+    def _meant(self, source: sql_selects.SelectSource) -> Query | str | None:
+        """Return the query that FROM names, or the model's name; None for a table."""
         if source.is_query:
-            query = self._by_opening.get(source.token)
-            return self.outputs(query) if query is not None else None
+            return self._by_opening.get(source.token)
+        token = self._tokens[source.token]
         text = self._content[token.start : token.end]
         ref = _REF.search(text) if text.startswith(b"{{") else None
-        if ref is not None:
-            return self._columns.of(ref[1].decode())
-        named = self._named.get(sql_selects.plain(token))
-        return self.outputs(named) if named is not None else None
+        return ref[1].decode() if ref else self._named.get(sql_selects.plain(token))
