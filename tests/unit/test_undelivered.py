@@ -166,6 +166,11 @@ def test_a_gap_without_a_place_to_leave_open_is_refused_whole() -> None:
         ),
         ("a.py", "import os\nos.environ.get('B')\nraise E('HTTP_ERROR of another sort')\n", set()),
         ("a.py", "import os\nos.environ['A_KEY'\n", set()),
+        (
+            "a.py",
+            "class Own(BaseSettings):\n    model_config = {'env_prefix': 'A_'}\n    key: str\n",
+            {("A_KEY", False)},
+        ),
         ("a.ts", "const key = requiredSecret('A_KEY')\n", {("A_KEY", False)}),
         ("a.ts", "const key = optionalSecret('A_KEY')\n", set()),
         ("a.ts", "const fs = require('fs'); require('A_KEY.json')\n", set()),
