@@ -14,7 +14,8 @@ import nox
 HOME = Path(__file__).resolve().parent
 sys.path.insert(0, str(HOME / "src"))  # Nox may be another installation than the checkout's
 
-from closeout.cli import early, nearest  # noqa: E402 - the same
+from closeout.cli import early  # noqa: E402 - the same
+from closeout.console import nearest  # noqa: E402 - the same
 from closeout.errors import CloseoutError  # noqa: E402 - the same
 from closeout.harness import environments  # noqa: E402 - found by the line above
 from closeout.process import pace  # noqa: E402 - the same

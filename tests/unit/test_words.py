@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from closeout import __version__
-from closeout.cli import namespace, nearest
+from closeout.cli import namespace
+from closeout.console import nearest
 from closeout.errors import CloseoutError
 from tests.support.builders import snapshot
 from tests.support.monorepos import MAKERS_TASKS, invoke, reference_copy

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 from closeout import __version__
-from closeout.cli.nearest import near
+from closeout.console.nearest import near
 from closeout.errors import CloseoutError, ExitCode
 
 _DAY = 86_400.0

@@ -18,8 +18,8 @@ from invoke import Exit, Program
 from invoke.exceptions import ParseError
 from invoke.parser import ParserContext
 
-from closeout.cli.nearest import unknown
 from closeout.console import output
+from closeout.console.nearest import unknown
 from closeout.errors import CloseoutError, ExitCode
 
 _ROOT = "root"

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from closeout.cli.declared import assert_declared
-from closeout.cli.nearest import unknown
 from closeout.console import progress
+from closeout.console.nearest import unknown
 from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import evaluate, planner, rules
 from closeout.errors import CloseoutError, ExitCode

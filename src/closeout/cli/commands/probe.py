@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from closeout.cli import nearest, parity_rows, session
+from closeout.cli import parity_rows, session
 from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
-from closeout.console import failures
+from closeout.console import failures, nearest
 from closeout.console.output import say
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode

@@ -86,7 +86,7 @@ def additions(tree: Tree, broker: Broker, conf: PurePosixPath) -> Additions:
 
 
 def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:
-    dockerfile = _dockerfile(service)
+    dockerfile = service.recipe
     recipe = (tree.read(dockerfile) or b"") if dockerfile else b""
     mounted = any(item.target.name == "mosquitto.conf" for item in service.mounts)
     if not (mounted or b"mosquitto" in recipe or "mosquitto" in service.image):
@@ -105,13 +105,6 @@ def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:
     return replace(
         bare, conf=bare.inside(CONFIG) or copied, recipe=dockerfile if copied is not None else None
     )
-
-
-def _dockerfile(service: compose.ComposeService) -> PurePosixPath | None:
-    named = service.node.get("build", "dockerfile")
-    if service.build is None:
-        return None
-    return compose.inside(service.build, f"./{named.text if named is not None else 'Dockerfile'}")
 
 
 def _copied(build: PurePosixPath, recipe: bytes) -> PurePosixPath | None:
