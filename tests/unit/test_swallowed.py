@@ -39,6 +39,7 @@ TOLD_ELSEWHERE = {
     "fs/cache.py:_signature": "the same",
     "fs/cache.py:keep": "the same, in the next run",
     "fs/cache.py:place_of": "nothing is kept without a home",
+    "fs/json_reader.py:mapping": "by whoever asks it: each is an entry of its own",
     "fs/once.py:asked": "what cannot be hashed is asked each time",
     "fs/once.py:once": "the same",
     "fs/patching.py:_is_text": "a question of form",
@@ -47,9 +48,7 @@ TOLD_ELSEWHERE = {
     "fs/tree.py:_read": "absent, or refused as behind a link",
     "fs/tree.py:mode": "absent",
     "gaps/billing_tests/jest_package.py:read": "rules.runner() tells it as unparsable",
-    "gaps/cors/detect.py:_compiled": "told as unreadable by _is_untried()",
-    "gaps/cors/express/fix.py:_ending": "how an import is spelled",
-    "gaps/cors/express/openings.py:_compiled": "told as not tried by untried()",
+    "gaps/cors/strangers.py:compiled": "told by _is_untried() and, of Express, by untried()",
     "gaps/external_secrets/fallbacks/python.py:defaults": "unread_modules",
     "gaps/external_secrets/fix.py:_kustomization": "rule `kustomizations` tells it",
     "gaps/external_secrets/handover.py:_held": "rule `literals` keeps telling the Secret",
@@ -70,7 +69,7 @@ TOLD_ELSEWHERE = {
     "gaps/sql/columns.py:_reading": "the survey tells the model as unparsable",
     "gaps/sql/detect.py:_quoted_in_macros": "a macro need not be SQL; what it writes, dbt compiles",
     "gaps/sql/fix.py:_changeset": "as in columns.py",
-    "gaps/sql/places.py:composed": "the survey tells the project's YAML as unparsable",
+    "gaps/sql/places.py:mappings": "the survey tells the project's YAML as unparsable",
     "gaps/sql/places.py:loaded": "the same",
     "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
     "gaps/vision_tests/rules.py:_configures": "rule `configuration` tells that there is none",
@@ -79,7 +78,7 @@ TOLD_ELSEWHERE = {
     "parsing/demanded_variables.py:_by_settings": "the same",
     "parsing/python_modules.py:_module": "Service.unparsable",
     "parsing/python_imports.py:_imported": "what does not parse loads nothing",
-    "parsing/typescript_language.py:_is_module": "how an import is spelled",
+    "parsing/typescript_language.py:is_module": "how an import is spelled",
     "parsing/typescript_values.py:_figure": "a number that cannot be told is an unknown value",
 }
 """Where a handler may end without a word, and where what it met is told instead."""
@@ -100,11 +99,18 @@ def _handlers(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     for function in ast.walk(module):
         if isinstance(function, ast.FunctionDef):
             for node in ast.walk(function):
-                if isinstance(node, ast.ExceptHandler | ast.With):
+                if isinstance(node, ast.ExceptHandler | ast.With) or _asks_for_an_object(node):
                     yield function.name, node
 
 
+def _asks_for_an_object(node: ast.AST) -> bool:
+    """Tell whether a call takes what is no JSON object for an empty one, which is silent too."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "json_reader.mapping"
+
+
 def _is_silent(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return True
     if isinstance(node, ast.With):
         return any("suppress(" in ast.unparse(item.context_expr) for item in node.items)
     assert isinstance(node, ast.ExceptHandler)
