@@ -4,7 +4,7 @@ Growth is held by counting: a file twice as long may take little more than twice
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +18,7 @@ from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps import GAPS
 from closeout.gaps.cors.express import detect
 from closeout.parsing.typescript_values import Leaf, TypeScriptValues
+from closeout.runs.workspace import REFERENCE
 from tests.support import hostile
 from tests.support.monorepos import space_for
 
@@ -162,6 +163,115 @@ def test_steps_grow_with_the_length_of_a_file(language: str) -> None:
 
     work(10)  # what is loaded once
     assert work(1600) < 6 * work(400)
+
+
+REPEATED = {
+    "python": "cloud-layer/cloud-inference-server/app/main.py",
+    "typescript": "cloud-layer/cloud-tenant-registry/src/controllers/provisioning.ts",
+    "routes": "cloud-layer/cloud-identity-access/src/routes/authRoutes.ts",
+    "compose": "edge-layer/docker-compose.yml",
+    "manifest": "k8s/edge-mqtt-broker/deployment.yaml",
+    "values": "cloud-layer/cloud-identity-access/helm/values.yaml",
+    "template": "cloud-layer/cloud-identity-access/helm/templates/deployment.yaml",
+    "npm": "cloud-layer/cloud-identity-access/package.json",
+    "example": "cloud-layer/cloud-tenant-registry/.env.example",
+    "image": "cloud-layer/cloud-identity-access/Dockerfile",
+    "broker": "edge-layer/edge-mqtt-broker/mosquitto.conf",
+    "schema": "cloud-layer/cloud-identity-access/db/schema.sql",
+    "requirements": "cloud-layer/cloud-inference-server/requirements.txt",
+    "prose": "cloud-layer/cloud-identity-access/README.md",
+}
+"""A file of each format of the reference, mostly with open places."""
+
+
+NAMED: Mapping[str, tuple[str, str, str]] = {
+    "applications": (
+        REPEATED["python"],
+        f"import os\n{APP}",
+        """
+class Layer{0}:
+    async def dispatch(self, request, call_next):
+        response = await call_next(request)
+        response.headers["X-Frame-Options"] = settings.frames{0}
+        response.headers["X-Content-Type-Options"] = NOSNIFF{0}
+        return response
+
+
+NOSNIFF{0} = os.getenv("NOSNIFF_{0}", "nosniff")
+settings.frames{0} = "DENY"
+app{0} = FastAPI()
+app{0}.add_middleware(CORSMiddleware, allow_origins=["*"])
+app{0}.add_middleware(Layer{0})
+""",
+    ),
+    "claims": (
+        REPEATED["typescript"],
+        "import { Request, Response } from 'express';\n",
+        """
+const CODE_{0} = 'FACTORY-SECRET-{0}';
+export async function claim{0}(req: Request, res: Response) {{
+  const {{ claimCode }} = req.body;
+  if (claimCode !== CODE_{0}) {{
+    return res.status(403).json({{ error: 'wrong' }});
+  }}
+  return res.status(201).end();
+}}
+""",
+    ),
+    "services": (
+        REPEATED["compose"],
+        "services:\n",
+        """  device-{0}:
+    image: example/device:{0}
+    environment:
+      DATABASE_URL: postgres://farm:sowing-{0}@postgres-{0}:5432/farm
+      MQTT_URL: mqtt://mosquitto-{0}:1883
+    depends_on: [postgres-{0}]
+  postgres-{0}:
+    image: postgres:15
+    environment: {{ POSTGRES_PASSWORD: sowing-{0} }}
+  mosquitto-{0}:
+    image: eclipse-mosquitto:2
+    ports: ["{0}:1883"]
+""",
+    ),
+}
+"""Where many different places of a kind stand in one file, what it begins with, and a place."""
+
+
+def _tree(place: str, text: str) -> MemoryTree:
+    folder = REFERENCE / Path(*Path(place).parts[:2])
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    held = {str(path.relative_to(REFERENCE)): path.read_bytes() for path in files}
+    return MemoryTree({**held, place: text.encode()})
+
+
+def _repeated(kind: str, size: int) -> MemoryTree:
+    text = (REFERENCE / REPEATED[kind]).read_text()
+    between = "---\n" if REPEATED[kind].endswith(".yaml") else ""
+    return _tree(REPEATED[kind], between.join([text] * (size // len(text) + 1)))
+
+
+def _named(kind: str, size: int) -> MemoryTree:
+    place, head, each = NAMED[kind]
+    return _tree(place, head + "".join(map(each.format, range(size // len(each) + 1))))
+
+
+@pytest.mark.parametrize(
+    ("longer", "kind"),
+    [*((_repeated, kind) for kind in REPEATED), *((_named, kind) for kind in NAMED)],
+)
+def test_steps_grow_with_the_length_of_a_file_of_any_format(
+    longer: Callable[[str, int], MemoryTree], kind: str
+) -> None:
+    """No gap looks at every place once for each of the others."""
+
+    def work(size: int) -> int:
+        tree = longer(kind, size)
+        return _steps(lambda: [(rules.checks(gap, tree), tuple(gap.fix(tree))) for gap in GAPS])
+
+    work(10)  # what is loaded once
+    assert work(32_000) < 6 * work(8_000)
 
 
 def test_function_that_many_places_call_is_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from closeout.parsing.bindings import Bindings
 from closeout.parsing.memo import Remembered
 from closeout.parsing.python_tree import parsed
 from closeout.parsing.python_walk import Scope, assignment, entries, expressions, nodes, statements
@@ -228,12 +229,13 @@ class Module:
 
     def assigned(self, name: str) -> tuple[ast.expr, ...]:
         """Return every value that the plain name is assigned anywhere in the module."""
-        return tuple(
-            value
-            for value, targets in (assignment(statement) for statement, _ in self.statements)
-            for target in targets
-            if value and isinstance(target, ast.Name) and target.id == name
-        )
+        named = self.bindings.kept.get(name, ())
+        return tuple(value for target, value in named if isinstance(target, ast.Name))
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """Return what is assigned, returned and put into lists, by name."""
+        return Bindings(self.statements, [call for call, _, _ in self.calls])
 
     @cached_property
     def import_statements(self) -> tuple[ast.Import | ast.ImportFrom, ...]:

@@ -16,6 +16,7 @@ class PythonModules(Mapping[PurePosixPath, Module]):
         """Hold the modules of `sources`."""
         self._sources = sources
         self._parsed: dict[PurePosixPath, Module | None] = {}
+        self._holding: dict[str, tuple[PurePosixPath, ...]] = {}
 
     def __getitem__(self, path: PurePosixPath) -> Module:
         """Return a module; raises KeyError for one that does not parse too."""
@@ -51,5 +52,8 @@ class PythonModules(Mapping[PurePosixPath, Module]):
 
     def holding(self, word: str) -> Iterator[tuple[PurePosixPath, Module]]:
         """Yield the modules in whose text `word` stands."""
-        sign = word.encode()
-        return self.among(path for path, text in self._sources.items() if sign in text)
+        if word not in self._holding:
+            sign = word.encode()
+            paths = tuple(path for path, text in self._sources.items() if sign in text)
+            self._holding[word] = paths
+        return self.among(self._holding[word])

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from closeout.parsing.python import Module
 from closeout.parsing.python_modules import PythonModules
-from closeout.parsing.python_walk import assignment, entries, text
+from closeout.parsing.python_walk import entries, text
 
 _READERS = frozenset(["getenv", "get", "pop", "setdefault"])
 _WRAPPERS = frozenset(
     ["list", "tuple", "set", "frozenset", "sorted", "str", "cast", "filter", "map", "loads"]
 )
-_GROWING = frozenset(["append", "extend", "insert", "add", "update"])
 _STRING_METHODS = frozenset(["split", "strip", "lower", "rstrip", "lstrip", "replace", "copy"])
 
 
@@ -28,9 +27,18 @@ class PythonValues:
         """Look things up in `modules`."""
         self._modules = modules
         self._asked: set[ast.AST] = set()
+        self._of_attribute: dict[str, frozenset[str]] = {}
 
     def strings(self, node: ast.expr, module: Module) -> frozenset[str]:
         """Return every literal string that `node` of `module` can hold or contain."""
+        if not isinstance(node, ast.Attribute):
+            return self._seen(node, module)
+        # Attributes are followed by their last name alone: it comes to the same everywhere.
+        if node.attr not in self._of_attribute:
+            self._of_attribute[node.attr] = self._seen(node, module)
+        return self._of_attribute[node.attr]
+
+    def _seen(self, node: ast.expr, module: Module) -> frozenset[str]:
         return frozenset(
             item.value
             for item, _ in self._reached(node, module)
@@ -92,7 +100,10 @@ class PythonValues:
             yield from ((part, module) for part in _parts(node))
 
     def _named(self, name: str, module: Module) -> Iterator[tuple[ast.AST, Module]]:
-        yield from ((value, module) for value in (*module.assigned(name), *_added(name, module)))
+        yield from (
+            (value, module)
+            for value in (*module.assigned(name), *module.bindings.added.get(name, ()))
+        )
         dotted = module.imports.get(name, "")
         if "." in dotted:
             origin, _, original = dotted.rpartition(".")
@@ -110,10 +121,7 @@ class PythonValues:
 
     def _attribute(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
         for _, module in self._modules.holding(name):
-            for statement, _ in module.statements:
-                value, assigned = assignment(statement)
-                if value and any(ast.unparse(it).rsplit(".", 1)[-1] == name for it in assigned):
-                    yield value, module
+            yield from ((value, module) for _, value in module.bindings.kept.get(name, ()))
 
     def _called(self, call: ast.Call, module: Module) -> Iterator[tuple[ast.AST, Module]]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
@@ -137,25 +145,13 @@ class PythonValues:
 
     def _returned(self, name: str) -> Iterator[tuple[ast.AST, Module]]:
         for _, module in self._modules.holding(name):
-            for statement, scope in module.statements:
-                if isinstance(statement, ast.Return) and scope and scope.name == name:
-                    yield from ((node, module) for node in [statement.value] if node)
+            yield from ((value, module) for value in module.bindings.returned.get(name, ()))
 
 
 def _root(node: ast.AST) -> str:
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _added(name: str, module: Module) -> Iterator[ast.expr]:
-    """Yield what is put into the list `name` after it was made."""
-    for statement, _ in module.statements:
-        if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == name:
-            yield statement.value
-    for call, _, _ in module.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr in _GROWING:
-            yield from call.args[-1:] if ast.unparse(call.func.value) == name else ()
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:

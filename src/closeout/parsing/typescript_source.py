@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -82,6 +83,14 @@ class TypeScriptSource:
     def definition(self, name: str) -> Definition | None:
         """Return the first definition of `name`, or None."""
         return next((item for item in self.definitions if item.name == name), None)
+
+    def calls_in(self, place: SourceRange) -> tuple[Call, ...]:
+        """Return the calls that begin in `place`."""
+        first, end = (
+            bisect_left(self.calls, at, key=lambda call: call.place.start)
+            for at in (place.start, place.end)
+        )
+        return self.calls[first:end]
 
     def routes(self) -> tuple[Call, ...]:
         """Return `<router>.<method>('/path', handler, …)` calls."""

@@ -6,7 +6,7 @@ The grammar is loaded on first use.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.parsing.bounds import MOST_BYTES
@@ -59,6 +59,16 @@ def expression(text: str) -> Node:
 
 def find(node: Node, *kinds: str) -> list[Node]:
     """Return the named nodes of `kinds`, `node` itself and below it, in the text's sequence."""
+    return list(_of_file(node, kinds)) if node.parent is None else _found(node, kinds)
+
+
+@lru_cache(maxsize=16)
+def _of_file(root: Node, kinds: tuple[str, ...]) -> list[Node]:
+    """Return what a whole file holds: each place of it may ask that again."""
+    return _found(root, kinds)
+
+
+def _found(node: Node, kinds: tuple[str, ...]) -> list[Node]:
     import tree_sitter  # noqa: PLC0415 - the grammar is native code; most trees never need it
 
     found = tree_sitter.QueryCursor(_query(kinds)).matches(node)

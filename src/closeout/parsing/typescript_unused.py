@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, line_end, line_start
@@ -29,18 +30,16 @@ class Unused:
 
 def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
     """Return what nobody reads any more once `splices` are applied to `content`."""
-    root = parsed(content)
-    read: dict[str, list[Node]] = {}
-    for node in find(root, *_NAMES):
-        read.setdefault(text_of(node), []).append(node)
+    names = _names(content)
     gone = [(item.start, item.end) for item in splices]
     dropped: list[Splice] = []
     for _ in range(_ROUNDS):
         within = _within(gone)
         dead = [
             staying[0]
-            for nodes in read.values()
-            if len(staying := [node for node in nodes if not within(node)]) == 1 and len(nodes) > 1
+            for nodes in names.in_part_of(gone)
+            if len(staying := _two_of(node for node in nodes if not within(node))) == 1
+            and len(nodes) > 1
         ]
         statements = [_statement(node) for node in dead]
         for name, statement in zip(dead, statements, strict=True):
@@ -58,6 +57,37 @@ def left_unused(content: bytes, splices: Sequence[Splice]) -> Unused:
         if not any(statements):
             break
     return Unused(splices=tuple(dropped))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """The names of a file in the text's sequence, where each starts, and all of each name."""
+
+    all: Sequence[Node]
+    starts: Sequence[int]
+    of: Mapping[str, Sequence[Node]]
+
+    def in_part_of(self, spans: Sequence[tuple[int, int]]) -> list[Sequence[Node]]:
+        """Return all nodes of each name that stands in one of `spans`: of no other is one gone."""
+        found = set()
+        for start, end in spans:
+            within = slice(bisect_left(self.starts, start), bisect_left(self.starts, end))
+            found |= {text_of(node) for node in self.all[within]}
+        return sorted((self.of[name] for name in found), key=lambda nodes: nodes[0].start_byte)
+
+
+@lru_cache(maxsize=4)
+def _names(content: bytes) -> _Names:
+    nodes = find(parsed(content), *_NAMES)
+    of: dict[str, list[Node]] = {}
+    for node in nodes:
+        of.setdefault(text_of(node), []).append(node)
+    return _Names(all=nodes, starts=[node.start_byte for node in nodes], of=of)
+
+
+def _two_of(nodes: Iterable[Node]) -> list[Node]:
+    """Return one node, or two where there are more: no more is asked."""
+    return list(islice(nodes, 2))
 
 
 def _statement(name: Node) -> Node | None:

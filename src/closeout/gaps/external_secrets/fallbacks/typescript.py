@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, indentation, line_start
 from closeout.fs.tree import below
 from closeout.gaps.external_secrets.fallbacks.written_default import WrittenDefault, masked
@@ -44,6 +45,7 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
     if source.refusal or source.error_line is not None:
         return
     root = typescript.parsed(content)
+    exports = _EXPORTS.search(content)
     for item in source.fallbacks:
         if not (is_secret(item.variable, item.literal) and is_usable(item.variable, item.literal)):
             continue
@@ -71,24 +73,30 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
             place=(at, at + len(item.literal.encode())),
             required=demand if is_safe else (),
             is_at_load=is_at_load,
-            is_script=not _EXPORTS.search(content)
-            or (b"require.main" in content and not is_at_load),
+            is_script=not exports or (b"require.main" in content and not is_at_load),
         )
 
 
 def _alone(content: bytes, start: int, end: int, read: str) -> Splice:
     """Return what leaves the variable, on the line that it is assigned on."""
-    before = re.search(rb"=[ \t]*\r?\n[ \t]*\Z", content[:start])
+    line = content.rfind(b"\n", 0, start)
+    above = content.rfind(b"\n", 0, max(line, 0)) + 1
+    before = re.search(rb"=[ \t]*\r?\n[ \t]*\Z", content[above:start])
     if before is None:
         return Splice(start=start, end=end, text=read)
-    return Splice(start=before.start() + 1, end=end, text=f" {read}")
+    return Splice(start=above + before.start() + 1, end=end, text=f" {read}")
 
 
 def _is_read_early(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> bool:
     """Return whether another source of the service loads variables, maybe after this one."""
+    return bool(_loading(tree, folder) - {path})
+
+
+@once
+def _loading(tree: Tree, folder: PurePosixPath) -> frozenset[PurePosixPath]:
     loads = re.compile(rb"['\"]dotenv|@dotenvx|loadEnvFile\(")
-    found = {each for each in _sources(tree, folder) if loads.search(tree.read(each) or b"")}
-    return bool(found - {path})
+    found = (each for each in _sources(tree, folder) if loads.search(tree.read(each) or b""))
+    return frozenset(found)
 
 
 def _is_tried_without(

@@ -105,8 +105,7 @@ def _guarded(call: typescript.Call) -> Splice:
 
 
 def _stays(content: bytes, literal: str) -> bool:
-    text = re.escape(literal.encode())
-    return re.search(rb"(['\"`])" + text + rb"\1", content) is not None
+    return any(f"{quote}{literal}{quote}".encode() in content for quote in "'\"`")
 
 
 def is_optional(content: bytes, secret: HardcodedSecret) -> bool:
@@ -173,8 +172,9 @@ def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> I
     statement, consequence = comparison.statement, comparison.consequence
     if statement is None or consequence is None:
         return
-    name = "claimRefusal" if re.search(rb"\brefusal\b", content) else "refusal"
-    end = ";" if content.count(b";\n") + content.count(b";\r\n") else ""
+    is_taken = b"refusal" in content and re.search(rb"\brefusal\b", content)
+    name = "claimRefusal" if is_taken else "refusal"
+    end = ";" if b";\n" in content or b";\r\n" in content else ""
     blank = indentation(content, statement.start)
     at = line_start(content, statement.start) + len(blank)
     asked = f"const {name} = refuseClaim({comparison.other.text}){end}\n{blank}"
@@ -198,10 +198,8 @@ def _answer(
         return None
     answers = [
         call
-        for call in source.calls
-        if inside.start <= call.place.start < inside.end
-        and call.method in {"json", "send", "sendStatus", "end"}
-        and _ANSWER.match(call.receiver)
+        for call in source.calls_in(inside)
+        if call.method in {"json", "send", "sendStatus", "end"} and _ANSWER.match(call.receiver)
     ]
     return answers[0] if len(answers) == 1 else None
 
@@ -211,8 +209,7 @@ def _tells_the_claim(source: typescript.TypeScriptSource, comparison: Comparison
     name = re.findall(r"\w+", comparison.other.text)[-1]
     return inside is not None and any(
         re.search(rf"\b{name}\b(?!\s*:)", _QUOTED.sub("", argument.text))
-        for call in source.calls
-        if inside.start <= call.place.start < inside.end
+        for call in source.calls_in(inside)
         for argument in call.arguments
         if argument.kind != "string"
     )

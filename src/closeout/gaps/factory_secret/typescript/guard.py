@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,7 @@ def _routes(
     tree: Tree, service: PurePosixPath, path: PurePosixPath, function: Node
 ) -> Iterator[tuple[PurePosixPath, typescript.Call]]:
     """Yield the routes that end in `function`, by its name or as it stands."""
-    for call in registrations(typescript.read(tree.read(path) or b"")):
+    for call in _registered(tree.read(path) or b""):
         last = call.arguments[-1]
         if last.start <= function.start_byte and function.end_byte <= last.end:
             yield path, call
@@ -164,9 +165,14 @@ def _routes(
         content = tree.read(there) or b""
         if name.encode() not in content or (there != path and path.stem.encode() not in content):
             continue
-        for call in registrations(typescript.read(content)):
+        for call in _registered(content):
             if re.search(rf"\b{re.escape(name)}\b", call.arguments[-1].text):
                 yield there, call
+
+
+@lru_cache(maxsize=16)
+def _registered(content: bytes) -> tuple[typescript.Call, ...]:
+    return tuple(registrations(typescript.read(content)))
 
 
 def registrations(source: typescript.TypeScriptSource) -> Iterator[typescript.Call]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -12,6 +12,7 @@ from closeout.parsing import python_walk
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import AppCreation, Definition, Module
 
+_ADDS = "add_middleware"
 _STACK = "build_middleware_stack"
 
 
@@ -28,8 +29,10 @@ class _Layer:
     """Code that stands around the application: a class, a function, or the module it is in."""
 
     module: Module
-    nodes: tuple[ast.AST, ...]
+    node: ast.AST
     outermost: bool
+    with_constants: bool = False
+    """Whether it may take what it sets from what its module assigns."""
 
 
 @lru_cache(maxsize=256)
@@ -38,9 +41,18 @@ def installed(service: FastApiService, path: PurePosixPath, app: AppCreation) ->
 
     A header that a single route sets does not count: no layer carries it.
     """
+    homes = ((path, app), *service.received(path, app))
+    return _installed(service, tuple(dict.fromkeys((home, known.name) for home, known in homes)))
+
+
+@lru_cache(maxsize=256)
+def _installed(
+    service: FastApiService, homes: tuple[tuple[PurePosixPath, str], ...]
+) -> InstalledHeaders:
+    """Return it for all applications that go by these names in these files."""
     values: dict[str, set[str]] = {}
     outermost = False
-    layers = dict.fromkeys(_layers(service, path, app))  # the same a thousand times over is one
+    layers = dict.fromkeys(_layers(service, homes))  # the same a thousand times over is one
     for layer in sorted(layers, key=lambda layer: layer.outermost):
         found = list(_headers(layer, service))
         outermost = outermost or (layer.outermost and bool(found))
@@ -54,28 +66,44 @@ def installed(service: FastApiService, path: PurePosixPath, app: AppCreation) ->
     )
 
 
-def _layers(service: FastApiService, path: PurePosixPath, app: AppCreation) -> Iterator[_Layer]:
-    for home, known in ((path, app), *service.received(path, app)):
+def _layers(
+    service: FastApiService, homes: Iterable[tuple[PurePosixPath, str]]
+) -> Iterator[_Layer]:
+    for home, known in homes:
         module = service.modules[home]
-        if known.name:
+        if known:
             yield from _called_layers(service, module, known)
-        for node in module.nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
-                _is_http_middleware(decorator, known.name) for decorator in node.decorator_list
-            ):
-                yield _Layer(module=module, nodes=(node,), outermost=False)
+        for node in _decorated(module).get(f"{known}.middleware", ()):
+            yield _Layer(module=module, node=node, outermost=False)
 
 
-def _is_http_middleware(decorator: ast.expr, name: str) -> bool:
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == f"{name}.middleware"
+@lru_cache(maxsize=256)
+def _decorated(module: Module) -> Mapping[str, Sequence[ast.AST]]:
+    """Return the functions by the calls that decorate them."""
+    found: dict[str, dict[ast.AST, None]] = {}
+    for node in module.nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for item in node.decorator_list:
+                if isinstance(item, ast.Call):
+                    found.setdefault(ast.unparse(item.func), {})[node] = None
+    return {name: tuple(nodes) for name, nodes in found.items()}
 
 
-def _called_layers(service: FastApiService, module: Module, app: AppCreation) -> Iterator[_Layer]:
+@lru_cache(maxsize=256)
+def _about(module: Module) -> Mapping[str, Sequence[tuple[ast.Call, bool]]]:
+    """Return the calls by the names that they are given; whether they add to it as middleware."""
+    found: dict[str, dict[ast.Call, bool]] = {}
     for call, _, _ in module.calls:
-        takes_app = any(ast.unparse(argument) == app.name for argument in call.args)
-        adds = ast.unparse(call.func) == f"{app.name}.add_middleware"
-        if not takes_app and not (adds and call.args):
-            continue
+        for argument in call.args:
+            if isinstance(argument, ast.Name | ast.Attribute):  # as applications are called
+                found.setdefault(ast.unparse(argument), {})[call] = False
+        if call.args and isinstance(call.func, ast.Attribute) and call.func.attr == _ADDS:
+            found.setdefault(ast.unparse(call.func.value), {})[call] = True
+    return {name: tuple(calls.items()) for name, calls in found.items()}
+
+
+def _called_layers(service: FastApiService, module: Module, app: str) -> Iterator[_Layer]:
+    for call, adds in _about(module).get(app, ()):
         name = module.qualified(call.args[0] if adds else call.func).rsplit(".", 1)[-1]
         for home, definition in _definitions(service, name):
             if adds:
@@ -90,7 +118,7 @@ def _added_within(
     service: FastApiService, home: Module, definition: Definition
 ) -> Iterator[_Layer]:
     for node in python_walk.nodes(definition):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_middleware"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(f".{_ADDS}"):
             name = home.qualified(node.args[0]).rsplit(".", 1)[-1] if node.args else ""
             for other, found in _definitions(service, name):
                 yield _layer(other, home, found, outermost=False)
@@ -103,11 +131,9 @@ def _definitions(service: FastApiService, name: str) -> Iterator[tuple[Module, D
 
 
 def _layer(home: Module, app_module: Module, node: Definition, *, outermost: bool) -> _Layer:
-    constants = tuple(
-        item for item in home.tree.body if isinstance(item, ast.Assign | ast.AnnAssign)
-    )
-    whole = (home.tree,) if home is not app_module else (node, *constants)
-    return _Layer(module=home, nodes=whole, outermost=outermost)
+    if home is not app_module:
+        return _Layer(module=home, node=home.tree, outermost=outermost)
+    return _Layer(module=home, node=node, outermost=outermost, with_constants=True)
 
 
 def _overrides_stack(definition: Definition) -> bool:
@@ -118,12 +144,28 @@ def _overrides_stack(definition: Definition) -> bool:
 
 
 def _headers(layer: _Layer, service: FastApiService) -> Iterator[tuple[str, str]]:
-    for top in layer.nodes:
-        for node in python_walk.nodes(top):
-            for name, value in python_walk.headers(node):
-                if "-" in name:
-                    for text in _texts(value, layer.module, service):
-                        yield name, text
+    yield from _said(service, layer.module, layer.node)
+    if layer.with_constants:
+        yield from _constants(service, layer.module)
+
+
+@lru_cache(maxsize=256)
+def _constants(service: FastApiService, module: Module) -> Sequence[tuple[str, str]]:
+    assigned = (item for item in module.tree.body if isinstance(item, ast.Assign | ast.AnnAssign))
+    return tuple(dict.fromkeys(said for item in assigned for said in _said(service, module, item)))
+
+
+@lru_cache(maxsize=1024)
+def _said(service: FastApiService, module: Module, top: ast.AST) -> Sequence[tuple[str, str]]:
+    """Return each header that is set below `top`, with each of its values."""
+    found = {
+        (name, text): None
+        for node in python_walk.nodes(top)
+        for name, value in python_walk.headers(node)
+        if "-" in name
+        for text in _texts(value, module, service)
+    }
+    return tuple(found)
 
 
 def _texts(value: ast.AST, module: Module, service: FastApiService) -> Iterable[str]:

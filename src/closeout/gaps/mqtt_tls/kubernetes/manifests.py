@@ -115,7 +115,12 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
                 )
             )
     maps = [made for path, top in tops if (made := _config_map(path, top))]
-    return tuple(_gather(tree, item, tops) for item in maps), tuple(unresolved)
+    folders: dict[PurePosixPath, list[tuple[PurePosixPath, Node]]] = {}
+    for path, top in tops:
+        folders.setdefault(path.parent, []).append((path, top))
+    asked = {item.path.parent for item in maps}
+    known = {folder: _folder(tree, folder, folders[folder]) for folder in sorted(asked)}
+    return tuple(_gather(item, known[item.path.parent]) for item in maps), tuple(unresolved)
 
 
 def _speaks_of_mqtt(path: PurePosixPath, content: bytes) -> bool:
@@ -139,24 +144,53 @@ def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
     return None
 
 
-def _gather(tree: Tree, config: ConfigMap, tops: list[tuple[PurePosixPath, Node]]) -> Manifests:
-    near = [(path, top) for path, top in tops if path.parent == config.path.parent]
-    workloads = [made for path, top in near if (made := _workload(path, top, config))]
-    plain = [port for path, top in near for port in _listed_ports(path, top)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """What stands in one folder, whichever broker of it is asked about."""
+
+    mounting: Mapping[str, list[tuple[PurePosixPath, Node]]]
+    """The manifests whose pods mount a configuration, by its name."""
+    ports: tuple[PlainPort, ...]
+    promised: frozenset[str]
+    resources: tuple[PurePosixPath, Node] | None
+    callers: tuple[PurePosixPath, ...]
+
+
+def _folder(tree: Tree, folder: PurePosixPath, near: list[tuple[PurePosixPath, Node]]) -> _Folder:
+    mounting: dict[str, list[tuple[PurePosixPath, Node]]] = {}
+    for path, top in near:
+        pod = top.get("spec", "template", "spec")
+        volumes = pod.items("volumes") if pod else ()
+        for name in dict.fromkeys(item.said("configMap", "name") for item in volumes):
+            mounting.setdefault(name, []).append((path, top))
+    lists = [(path, found) for path, top in near if (found := _resources(path, top))]
+    services = [top.said("metadata", "name") for _, top in near if top.said("kind") == "Service"]
+    named = list(dict.fromkeys(name for name in services if name))
+    return _Folder(
+        mounting=mounting,
+        ports=tuple(port for path, top in near for port in _listed_ports(path, top)),
+        promised=frozenset(name for _, top in near if (name := _promised(top))),
+        resources=lists[0] if lists else None,
+        callers=tuple(_callers(tree, folder, named)),
+    )
+
+
+def _gather(config: ConfigMap, folder: _Folder) -> Manifests:
+    mounting = folder.mounting.get(config.name, ())
+    workloads = [made for path, top in mounting if (made := _workload(path, top, config))]
+    plain = list(folder.ports)
     for item in workloads:
         for port in item.container.items("ports"):
             plain += _plain_ports(item.path, port, "containerPort")
         for probe in _probes(item.container):
             plain += _plain_ports(item.path, probe.get("tcpSocket"), "port")
-    lists = [(path, found) for path, top in near if (found := _resources(path, top))]
-    services = [top.said("metadata", "name") for _, top in near if top.said("kind") == "Service"]
     return Manifests(
         config=config,
         workloads=tuple(workloads),
         plain_ports=tuple(plain),
-        promised=frozenset(name for _, top in near if (name := _promised(top))),
-        resources=lists[0] if lists else None,
-        callers=tuple(_callers(tree, config.path.parent, [name for name in services if name])),
+        promised=folder.promised,
+        resources=folder.resources,
+        callers=folder.callers,
     )
 
 
