@@ -21,6 +21,7 @@ from closeout.gaps.cors.express import detect as express
 from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.gaps.cors.wiring import delivery, policy_folders
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
+from closeout.parsing import lost_imports
 from closeout.parsing.fastapi import FastApiService, has_services, services
 
 _LISTED = frozenset(path.parents[1] for path in NAMED)
@@ -75,6 +76,9 @@ def survey(tree: Tree) -> Survey:
             )
         ),
     )
+
+
+_LOST = lost_imports.of(*express.MODULES)
 
 
 def _listed(seen: Survey) -> Located:
@@ -147,5 +151,11 @@ RULES = (
         applies=lambda tree: has_services(tree) or is_orders_own(tree, NAMED),
         reads=_SETTINGS,
     ),
-    Rule(id="express-no-wildcard", criterion="1.3", locate=_express, is_optional=True),
+    Rule(
+        id="express-no-wildcard",
+        criterion="1.3",
+        locate=_express,
+        is_optional=True,
+        reads=(_LOST,),
+    ),
 )

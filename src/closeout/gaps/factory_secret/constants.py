@@ -11,6 +11,8 @@ from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, Secr
 from closeout.gaps.factory_secret.wiring import required
 from closeout.model import Tree
 
+CLAIMS = "factorySecret"
+"""The module that asks whether a claim is accepted."""
 _NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:PASSWORD|PASSCODE|SECRET)")
 """A key or a token may be a field's or a header's name: that nobody keeps in the environment."""
 _MADE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])\S+")

@@ -13,7 +13,7 @@ from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
 from closeout.fs.text_edit import Splice, all_spliced
 from closeout.fs.tree import Overlay, below, staged
-from closeout.gaps.factory_secret.constants import is_own
+from closeout.gaps.factory_secret.constants import CLAIMS, is_own
 from closeout.gaps.factory_secret.rules import Survey, survey
 from closeout.gaps.factory_secret.typescript.edit import (
     REQUIRED,
@@ -33,8 +33,6 @@ from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_language import Language, language
 from closeout.resources import render
-
-_CLAIMS = "factorySecret"
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -152,7 +150,7 @@ def _mended(
     if spoken is None:
         return beside_typescript(secret)
     if secret.is_factory:
-        module = _module(tree, service, _CLAIMS, spoken, secret.path)
+        module = _module(tree, service, CLAIMS, spoken, secret.path)
         if tree.read(module) is not None:
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
@@ -188,7 +186,7 @@ def _files(
 ) -> Iterator[Edit]:
     claims = next((item for item, _ in kept if item.is_factory), None)
     if claims is not None:
-        path = _module(tree, service, _CLAIMS, spoken, claims.path)
+        path = _module(tree, service, CLAIMS, spoken, claims.path)
         values = {
             "burnt_digest": hashlib.sha256(claims.literal.encode()).hexdigest(),
             "logger": _logger(tree, path.parent, claims.path),

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm, unparsable
 from closeout.formats.helm import values_files
 from closeout.formats.settings_delivery import Delivery, Undelivered
-from closeout.gaps.factory_secret.constants import is_own
+from closeout.gaps.factory_secret.constants import CLAIMS, is_own
 from closeout.gaps.factory_secret.typescript.edit import REQUIRED, is_optional
 from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
@@ -24,8 +24,10 @@ from closeout.gaps.factory_secret.typescript.places import (
 )
 from closeout.gaps.factory_secret.wiring import DELIVERY, optional, required
 from closeout.model import Located, Place, Rule, Subject, Tree
+from closeout.parsing import lost_imports
 
 _DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % REQUIRED.encode())
+_LOST = lost_imports.of(CLAIMS, REQUIRED)
 _SAYS = {
     SecretKind.COMPARED: "is compared with a literal",
     SecretKind.CONSTANT: "is a literal",
@@ -151,13 +153,14 @@ RULES = (
         criterion="4.1",
         locate=_in_source,
         holds_secrets=True,
-        reads=(unparsable.compose_files,),
+        reads=(unparsable.compose_files, _LOST),
     ),
     Rule(
         id="secret-from-environment",
         criterion="4.2",
         locate=_from_environment,
         message=f"the claim is not checked against {VARIABLE}",
+        reads=(_LOST,),
     ),
     Rule(
         id="secret-reaches-service",

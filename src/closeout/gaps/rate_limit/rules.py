@@ -12,7 +12,7 @@ from closeout.gaps.rate_limit.express.assertions import assertion_routes, unlimi
 from closeout.gaps.rate_limit.express.callers import Caller, callers, unforwarded
 from closeout.gaps.rate_limit.express.existing import unused_limiter
 from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
-from closeout.gaps.rate_limit.express.modules import misread
+from closeout.gaps.rate_limit.express.modules import MODULES, misread
 from closeout.gaps.rate_limit.express.routes import (
     NAMED,
     AuthRoute,
@@ -23,6 +23,7 @@ from closeout.gaps.rate_limit.express.routes import (
 from closeout.gaps.rate_limit.fastapi.callers import python_callers
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
+from closeout.parsing import lost_imports
 from closeout.parsing.node_sources import readers
 
 
@@ -152,6 +153,8 @@ def _fields(seen: Survey) -> Located:
     return Located(examined=found, places=places)
 
 
+_LOST = lost_imports.of(*MODULES)
+
 SUBJECTS = (
     Subject(what="route that signs users in", criteria=("2.1", "2.3", "M.2"), is_in=may_sign_in),
     Subject(what="route that renews tokens", criteria=("2.2",), is_in=may_renew),
@@ -164,6 +167,7 @@ RULES = (
             criterion=number,
             locate=partial(_limited, endpoint, demand),
             named=(NAMED,),
+            reads=(_LOST,),
         )
         for name, number, endpoint, demand in DEMANDS
     ),

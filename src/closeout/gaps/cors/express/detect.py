@@ -19,6 +19,9 @@ from closeout.parsing.node_sources import SUFFIXES, is_source, readers
 from closeout.parsing.typescript_flow import is_guarded
 from closeout.parsing.typescript_values import FUNCTIONS, Leaf, TypeScriptValues
 
+MODULES = ("corsOrigins", "corsPolicyOrigins", "crossOriginPolicy")
+"""What the module that reads the origins may be called, the first name that is free."""
+
 _HEADER = "access-control-allow-origin"
 _SIGNS = re.compile(
     rb"""(?:require\s*\(|from)\s*['"`](?:cors|socket\.io)['"`]|access-control-allow-origin""",

@@ -9,7 +9,12 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
-from closeout.gaps.cors.express.detect import OpenedPlace, configurable_folders, look
+from closeout.gaps.cors.express.detect import (
+    MODULES,
+    OpenedPlace,
+    configurable_folders,
+    look,
+)
 from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
@@ -24,7 +29,6 @@ from closeout.parsing.typescript_unused import left_unused
 from closeout.resources import render
 
 _ORIGINS, _HEADERS = "trustedOrigins", "REQUEST_HEADERS"
-_MODULES = ("corsOrigins", "corsPolicyOrigins", "crossOriginPolicy")
 _IDENTIFIERS = (
     "identifier",
     "property_identifier",
@@ -130,7 +134,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     config = folder / "src" / "config"
     has_config = below(tree, config)
     beside = config if has_config else path.parent
-    for name in _MODULES:
+    for name in MODULES:
         place = beside / f"{name}{path.suffix}"
         if tree.read(place) in {None, rendered}:
             return _Module(

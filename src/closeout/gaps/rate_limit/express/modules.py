@@ -12,6 +12,7 @@ from closeout.resources import render
 
 _NAMES = ("authRateLimiter", "authAttemptLimiter")
 _STORE = "authFailureStore"
+MODULES = (*_NAMES, _STORE)
 _LIMITERS = "rate-limit/authRateLimiter.ts.j2"
 COMMON: Mapping[str, object] = {
     "accounts": ("email",),
