@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from closeout.gaps.cors.probes import PROBES
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, lookalikes
 from closeout.harness.boot import Booted, booted, node_launch
+from closeout.harness.http import judged
 from closeout.model import ProbeContext
 from tests.support.builders import write_files
 
@@ -85,6 +87,28 @@ def test_the_trees_own_pages_go_before_the_orders(tmp_path: Path) -> None:
     assert trusted.by("barn", context) == ALLOWED
     write_files(tmp_path / "own", {".env.example": b"ALLOWED_ORIGINS=http://localhost:6100\n"})
     assert trusted.by("barn", _context(tmp_path / "own")) == _OWN
+
+
+@pytest.mark.parametrize(
+    ("source", "passed"),
+    [
+        ("const allowedOrigins = ['http://localhost:6100']\n", None),
+        (
+            "const allowedOrigins = process.env.ALLOWED_ORIGINS ?? ['http://a.b']\n",
+            False,
+        ),
+        ("app.use(cors())\n", False),
+    ],
+)
+def test_a_list_in_the_sources_answers_no_question_about_a_variable(
+    tmp_path: Path, source: str, passed: bool | None
+) -> None:
+    """One that reads the variable, or lists nothing, is red where it does not heed it."""
+    red = judged(expected="closed", command="curl", faults=["open"], seen="open")
+    context = _context(tmp_path, source)
+    assert trusted.configurable("barn", context, red).passed is passed
+    green = replace(red, passed=True)
+    assert trusted.configurable("barn", context, green) == green
 
 
 @pytest.mark.parametrize("origin", [ALLOWED, "https://farm.example", "http://127.0.0.1:81"])

@@ -132,7 +132,8 @@ def _run(service: str, case: _Case, context: ProbeContext) -> Observation:
     with booted(launch, context.scratch / "service.log") as service_up:
         if not isinstance(service_up, Booted):
             return _refused_to_boot(service_up.reason, case, command)
-        return asked(service_up.url, cases, case.expected, command)
+        seen = asked(service_up.url, cases, case.expected, command)
+        return trusted.configurable(service, context, seen)
 
 
 def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:

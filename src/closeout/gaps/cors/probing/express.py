@@ -212,12 +212,13 @@ def _configured(
         log = context.scratch / "service.log"
         with booted(launch.with_environment(environment), log) as service_up:
             if isinstance(service_up, Booted):
-                return asked(service_up.url, cases, expected, command)
+                seen = asked(service_up.url, cases, expected, command)
+                return trusted.configurable(IDENTITY, context, seen)
         # A process that ends for any other reason must not count as a deliberate refusal.
         said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
         if refusable and said:
-            seen = f"it does not start: {said[-1].strip()}"
-            return judged(expected=expected, command=command, faults=[], seen=seen)
+            told = f"it does not start: {said[-1].strip()}"
+            return judged(expected=expected, command=command, faults=[], seen=told)
         if refusable:
             return unproven(expected=expected, command=command, because=service_up.reason)
         faults = ["it does not boot"]

@@ -9,9 +9,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from closeout.fs.tree import DiskTree
+from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.gaps.cors.probing.origins import ALLOWED, Cases
 from closeout.gaps.cors.wiring import origins
-from closeout.harness.http import exchanges
+from closeout.harness.http import exchanges, unproven
 from closeout.model import Observation, ProbeContext
 from closeout.parsing.node_sources import LEFT_OUT, is_source
 
@@ -51,9 +52,25 @@ def by(service: str, context: ProbeContext, page: str = "") -> str:
 
     `page` is the origin of the tree's pages, where that is known already.
     """
+    return _own(_folder(service, context)) or page or _of_tree(context.root)
+
+
+def configurable(service: str, context: ProbeContext, seen: Observation) -> Observation:
+    """Return what was seen of a service with another ALLOWED_ORIGINS, if that can say anything.
+
+    One that lists its origins in its sources and reads no such variable is as closed as its list,
+    and a list that stays as it is answers no question about the variable.
+    """
+    folder = _folder(service, context)
+    if seen.passed is not False or not _own(folder) or _reads_variable(folder):
+        return seen
+    because = f"{service} lists its origins in its own sources, and reads no {VARIABLE}"
+    return unproven(expected=seen.expected, command=seen.command, because=because)
+
+
+def _folder(service: str, context: ProbeContext) -> Path | None:
     started = context.settings.get(f"launch.{service}")
-    folder = Path(json.loads(started)["folder"]) if started else None
-    return _own(folder) or page or _of_tree(context.root)
+    return Path(json.loads(started)["folder"]) if started else None
 
 
 @lru_cache(maxsize=256)
@@ -65,11 +82,21 @@ def _own(folder: Path | None) -> str:
 
 def _listed(folder: Path) -> Iterator[str]:
     """Yield the origins that a service's sources list as such."""
+    for text in _sources(folder):
+        for found in _LISTED.findall(text):
+            yield from _ORIGIN.findall(found)
+
+
+@lru_cache(maxsize=256)
+def _reads_variable(folder: Path | None) -> bool:
+    return folder is None or any(VARIABLE in text for text in _sources(folder))
+
+
+def _sources(folder: Path) -> Iterator[str]:
     tree = DiskTree(folder)
     for path in tree.paths():
         if is_source(path) or (path.suffix == ".py" and LEFT_OUT.isdisjoint(path.parts)):
-            for found in _LISTED.findall((tree.read(path) or b"").decode("utf-8", "replace")):
-                yield from _ORIGIN.findall(found)
+            yield (tree.read(path) or b"").decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=2)
