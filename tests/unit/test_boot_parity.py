@@ -261,6 +261,23 @@ def test_a_part_of_the_parity_is_asked_by_the_name_that_its_rows_have(
     assert (told in capsys.readouterr().out) is not bool(count)
 
 
+def test_what_started_on_both_sides_is_not_started_again_where_nothing_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same row stands, and no service is asked for."""
+    space = _fixed(tmp_path, "import os\n")
+    ask = partial(probe.live_probes, space, Path(sys.executable), "boot-parity.barn")
+    assert ask() is ExitCode.SETTLED
+    (first,) = evidence_store.gather(space.reports, space.root)
+    started: list[object] = []
+    monkeypatch.setattr(boot_parity, "_of_service", lambda asked, *_: started.append(asked) or [])
+    assert ask() is ExitCode.SETTLED
+    assert not started
+    (second,) = evidence_store.gather(space.reports, space.root)
+    assert (second.probe, second.kind) == (first.probe, ProofKind.GUARD)
+    assert "used again: 1 answer of " in capsys.readouterr().out
+
+
 def test_a_part_of_the_battery_that_is_of_no_probe_is_unusable_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

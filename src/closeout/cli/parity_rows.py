@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from closeout.cli.known_answers import Known
 from closeout.cli.session import ProbeAnswer, before_fix, scratch
 from closeout.console import failures
 from closeout.fs.tree import DiskTree
@@ -35,18 +36,34 @@ def row_name(service: str, source: str = "") -> str:
     return f"{NAME}.{service}@{source}"
 
 
+def of(starts: tuple[str, ...], members: Iterable[Member], known: Known) -> list[ProbeAnswer]:
+    """Return the rows of some services that are known, and whose names begin with a start."""
+    names = tuple(row_name(member.name) for member in members)
+    return [
+        item
+        for item in known.values()
+        if item.probe.startswith(names) and item.probe.startswith(starts)
+    ]
+
+
 def rows(
     space: Workspace,
     python: Path,
     members: Sequence[Member],
     starts: tuple[str, ...] = ("",),
+    known: Collection[str] = (),
 ) -> list[ProbeAnswer]:
     """Return how the services boot under their own environments, a row for each gap concerned.
 
-    Only rows whose name begins with one of `starts`; none where no fix stands. A row is green
-    before the fix by its nature: it asks whether what started still does, so it guards and proves
-    nothing.
+    Only rows whose name begins with one of `starts` and is not `known`; none where no fix stands.
+    A row is green before the fix by its nature: it asks whether what started still does, so it
+    guards and proves nothing.
     """
+
+    def asked(service: str, source: PurePosixPath) -> bool:
+        name = row_name(service, str(source))
+        return name.startswith(starts) and name not in known
+
     with scratch("parity") as folder:
         before = before_fix(space, folder / "before")
         if before is None:
@@ -60,7 +77,7 @@ def rows(
                 python=python,
                 cache=space.cache,
                 scratch=folder,
-                asked=lambda service, source: row_name(service, str(source)).startswith(starts),
+                asked=asked,
             )
         except Exception as error:  # noqa: BLE001 - a bug stays in its check
             seen = failures.of_probe(NAME, error)

@@ -147,6 +147,9 @@ _SUBCOMMANDS = {
                 "--only", default="", help="keep the probes whose id starts with A or B: A,B"
             ),
             _argument(
+                "--again", action="store_true", help="ask what was found in order before, too"
+            ),
+            _argument(
                 "--workers",
                 type=_count,
                 metavar="N",

@@ -39,6 +39,8 @@ class ProbeAnswer:
     seen: Observation
     before: bool | None = None
     seconds: float = 0.0
+    at: datetime | None = None
+    """When it was given, where it is used again."""
 
 
 def gates() -> tuple[Gate, ...]:

@@ -141,7 +141,7 @@ class Recall:
         """Write the answers down for the next run, where that is possible."""
         if self._now == self._before and not self._is_told_anew:
             return
-        made = _Kept(asked_by=_asker(), root=self._root, files=self._now, told=self._told)
+        made = _Kept(asked_by=askers(), root=self._root, files=self._now, told=self._told)
         body = msgspec.json.encode(made)
         content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
         if len(content) <= _MOST_BYTES:
@@ -166,7 +166,7 @@ def _loaded(place: Path, root: str) -> _Kept | None:
         kept = codec.decode(_Kept, body)
     except (OSError, ValueError):
         return None
-    return kept if (kept.asked_by, kept.root) == (_asker(), root) else None
+    return kept if (kept.asked_by, kept.root) == (askers(), root) else None
 
 
 def _forget_beyond(folder: Path) -> None:
@@ -186,7 +186,8 @@ def _trusted(place: Path) -> bytes:
         return stream.read(_MOST_BYTES)
 
 
-def _asker() -> list[str]:
+def askers() -> list[str]:
+    """Return what tells the code that asks from any other: itself, and its plugins."""
     return [_ourselves(), *prefilter.askers()]
 
 

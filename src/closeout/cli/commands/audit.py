@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from closeout.cli import session
+from closeout.cli import known_answers, session
 from closeout.cli.commands import probe, report
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import failures, progress
@@ -59,6 +59,7 @@ def audit(
     several between commas.
     """
     run, tree, found = _begin(space, claimed)
+    known_answers.forget(space)  # an audit takes nobody's word, not ours of yesterday either
     audited = [gate for gate in session.gates() if gate.audited]
     for gate in sorted(audited, key=lambda gate: not gate.suite):
         if not sessions or gate.session in sessions:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from closeout.cli import parity_rows, session
+from closeout.cli import known_answers, never_started, parity_rows, session
 from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
@@ -19,10 +19,9 @@ from closeout.formats.declarations import launch
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
-from closeout.harness import probe_runner, service_discovery, started_program
+from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
-from closeout.model.probes import NO_PROOF
 from closeout.process import pace
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
@@ -36,6 +35,8 @@ def run(options: argparse.Namespace, home: Path) -> ExitCode:
         workers=options.workers or declared.workers or usual.workers,
         deadline=options.deadline or declared.deadline or usual.deadline,
     )
+    if options.again:
+        known_answers.forget(space)
     with pace.kept(asked):
         return live_probes(space, interpreter(options), options.only)
 
@@ -66,7 +67,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     starts = tuple(filter(None, only.split(","))) or ("",)
     members = {start: parity_rows.about(start, found.values()) for start in starts}
     _assert_known([start for start in starts if not members[start]], (*every, *further), found)
-    put = _as_deployed(tree, found, (*listed, *further))
+    put = never_started.told_once(tree, found, (*listed, *further))
     wanted = list({put[probe]: None for probe in put if probe.id.startswith(starts)})
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
     deployed = {member.name: member for each in members.values() for member in each}
@@ -92,46 +93,6 @@ class Part:
 
     starts: tuple[str, ...]
     left: tuple[ProbeAnswer, ...]
-
-
-def _as_deployed(
-    tree: Tree, found: Mapping[str, Member], probes: Iterable[Probe]
-) -> Mapping[Probe, Probe]:
-    """Return what is put in the place of each probe: itself, or one that says what is deployed.
-
-    An app that its image never starts is not booted to be asked many questions of which none is
-    proof: it has one row for each criterion, which none of its answers closes.
-    """
-    others = {
-        name: other
-        for name, member in found.items()
-        if (other := started_program.other_program(tree, member.folder))
-    }
-    told: dict[tuple[str, str, str], Probe] = {}
-    made = {}
-    for probe in probes:
-        name = next((need for need in probe.needs if need in others), "")
-        made[probe] = probe
-        if name:
-            slug = probe.id.partition(".")[0]
-            stated = _stated(f"{slug}.as-deployed@{name}", probe.criterion, others[name], name)
-            made[probe] = told.setdefault((slug, probe.criterion, name), stated)
-    return made
-
-
-def _stated(name: str, criterion: str, other: str, service: str) -> Probe:
-    """Return a probe that asks nothing and says what is started in the place of a service's app."""
-
-    def run(_: ProbeContext) -> Observation:
-        because = f"{NO_PROOF}what starts {service} is `{other}`, never the app in its folder"
-        return Observation(
-            passed=None,
-            expected="the app that was mended is what the image starts",
-            observed=because,
-            command=f"read the image and the compose files of {service}",
-        )
-
-    return Probe(id=name, criterion=criterion, needs=(), run=run, subject=service)
 
 
 def _left_out(
@@ -210,27 +171,55 @@ def ask_battery(
     """Put some probes to the tree before the fix and as it is, and record the answers.
 
     A probe that was green before and is red now is a regression: it fails the session. So is one
-    of the `deployed` services that starts no longer.
+    of the `deployed` services that starts no longer. What was found in order on the same trees is
+    not asked again.
     """
     space.announce()
-    try:
-        rows = _rows(space, python, probes)
-    except CloseoutError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug stays in its session
-        seen = failures.of_probe("live_probes", error)
-        rows = [
-            ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
-        ]
+    file = known_answers.place(space, python)
+    known = known_answers.read(file)
+    starts = part.starts if part else ("",)
+    new = _asked(space, python, [item for item in probes if _key(item) not in known])
+    reused = [known[_key(item)] for item in probes if _key(item) in known]
     if deployed:
-        starts = part.starts if part else ("",)
-        parity = parity_rows.rows(space, python, deployed, starts)
-        rows += parity
-        if not parity and not probes:
+        old = parity_rows.of(starts, deployed, known)
+        parity = parity_rows.rows(space, python, deployed, starts, {item.probe for item in old})
+        new, reused = [*new, *parity], [*reused, *old]
+        if not (probes or parity or old):
             say(f"{','.join(starts)}: not asked, no fix that stands changed what it starts with")
+    if reused:
+        say(known_answers.told(reused))
+    known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
     # A part has a file of its own: what the whole session saw is not written over.
     name = "live_probes_only" if part else "live_probes"
+    rows = _in_sequence(probes, [*new, *map(known_answers.again, reused)])
     return conclude(space, name, rows, Means.LIVE, part.left if part else ())
+
+
+def _key(probe: Probe) -> tuple[str, str]:
+    return probe.id, probe.criterion
+
+
+def _is_fixed(space: Workspace) -> bool:
+    return bool(store.undoable(space.reports, space.root))
+
+
+def _in_sequence(probes: Sequence[Probe], rows: Sequence[ProbeAnswer]) -> list[ProbeAnswer]:
+    """Return the rows in the sequence of their probes, those of no probe last."""
+    places = {_key(probe): number for number, probe in enumerate(probes)}
+    return sorted(rows, key=lambda row: places.get((row.probe, row.criterion), len(places)))
+
+
+def _asked(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
+    """Return a row a probe; a bug of ours stays in its session."""
+    try:
+        return _rows(space, python, probes) if probes else []
+    except CloseoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as the sentence above says
+        seen = failures.of_probe("live_probes", error)
+        return [
+            ProbeAnswer(probe=probe.id, criterion=probe.criterion, seen=seen) for probe in probes
+        ]
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:

@@ -1,0 +1,92 @@
+"""Keep what probes found in order, so that a second session asks only what may have changed.
+
+An answer holds for the trees, the code, the tools and the interpreter that it was given with. What
+was red or did not run is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from closeout.cli.session import ProbeAnswer
+from closeout.fs import cache, codec, writer
+from closeout.fs.tree import DiskTree, digest
+from closeout.runs import store, tool_versions
+from closeout.runs.workspace import Workspace
+
+_MOST = 4
+"""Trees of which answers are kept: before a fix, after it, and of another branch."""
+
+Known = Mapping[tuple[str, str], ProbeAnswer]
+"""Answers by probe and criterion."""
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    answers: tuple[ProbeAnswer, ...]
+
+
+def place(space: Workspace, python: Path) -> Path:
+    """Return the file of the answers about a workspace's trees as they are now."""
+    standing = [run.id for run in store.undoable(space.reports, space.root)]
+    tools = [f"{name} {version}" for name, version in tool_versions.versions().items()]
+    parts = [digest(DiskTree(space.root)), *standing, str(python), *tools, *cache.askers()]
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return _folder(space) / f"{name}.json"
+
+
+def _folder(space: Workspace) -> Path:
+    return space.cache / "answers"
+
+
+def read(file: Path) -> Known:
+    """Return the answers that are kept in a file, none where it is not there or not whole."""
+    try:
+        kept = codec.decode(_Kept, file.read_bytes()).answers
+    except (OSError, ValueError):
+        return {}
+    return {(item.probe, item.criterion): item for item in kept}
+
+
+def keep(file: Path, answers: Iterable[ProbeAnswer], *, is_fixed: bool) -> None:
+    """Write those answers that need not be asked again; `is_fixed` where there is a tree before."""
+    now = datetime.now(UTC)
+    sound = [
+        replace(item, at=item.at or now)
+        for item in answers
+        if item.seen.passed and not item.seen.bug and (item.before is not None or not is_fixed)
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = codec.plain(_Kept(answers=tuple(sound)))
+    writer.durable_write(file, json.dumps(document, ensure_ascii=False).encode())
+    others = sorted(file.parent.glob("*.json"), key=lambda item: item.stat().st_mtime)
+    for old in others[:-_MOST]:
+        old.unlink()
+
+
+def forget(space: Workspace) -> None:
+    """Have everything asked anew."""
+    for file in _folder(space).glob("*.json"):
+        file.unlink()
+
+
+def again(item: ProbeAnswer) -> ProbeAnswer:
+    """Return a kept answer as one about the tree of now, which says when it was given."""
+    observed = f"{item.seen.observed}; used again, an answer of {item.at:%Y-%m-%d %H:%M:%S} UTC"
+    return replace(item, seen=replace(item.seen, observed=observed))
+
+
+def told(reused: Sequence[ProbeAnswer]) -> str:
+    """Return how many answers are used again and since when, in a line."""
+    count = f"{len(reused)} answer{'s' * (len(reused) != 1)}"
+    since = min(item.at for item in reused if item.at)
+    return (
+        f"used again: {count} of {since:%Y-%m-%d %H:%M} UTC or later, about the same trees by the "
+        "same tools; --again asks anew"
+    )
