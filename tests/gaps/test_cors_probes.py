@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.fs.memory_tree import MemoryTree
 from closeout.gaps.cors.probes import PROBES
 from closeout.gaps.cors.probing import trusted
+from closeout.gaps.cors.probing.express import express_probes_of
 from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, lookalikes
 from closeout.harness.boot import Booted, booted, node_launch
 from closeout.harness.http import judged
-from closeout.model import ProbeContext
+from closeout.model import Observation, ProbeContext, Service
 from tests.support.builders import write_files
 
 _OWN = "http://localhost:6100"
@@ -51,6 +53,37 @@ def test_a_service_with_a_list_of_its_own_is_asked_with_an_origin_of_that_list(
     assert _OWN in seen["cors.allowed-origin"].observed
     assert seen["cors.allowed-origin-reads-refusals"].passed
     assert seen["cors.lookalike-origins"].passed
+
+
+@pytest.mark.needs("node")
+def test_a_page_that_an_unlisted_service_trusts_may_send_what_it_takes(tmp_path: Path) -> None:
+    """Its closed list stays as it is; a stranger's page may send no header all the same."""
+    headers = "  answer.setHeader('Access-Control-Allow-Headers', '*')\n"
+    kind = (
+        "if (allowedOrigins.has(origin)) {0}answer.setHeader('Access-Control-Allow-Headers', '*')"
+    )
+    for allows, passed in ((kind.format(""), True), (headers, False)):
+        source = _SERVER.replace("  answer.end()", f"  {allows}\n  answer.end()")
+        files = {"package.json": b"{}", "server.js": f"// require('cors')()\n{source}".encode()}
+        folder = write_files(tmp_path / str(passed), files)
+        launch = node_launch(folder, {}, entry="server.js")
+        with booted(launch, tmp_path / f"{passed}.log") as service:
+            assert isinstance(service, Booted), service.reason
+            context = ProbeContext(
+                root=folder,
+                scratch=tmp_path,
+                services={"barn": service.url},
+                settings={"launch.barn": launch.text()},
+            )
+            assert _headers(context).passed is passed
+
+
+def _headers(context: ProbeContext) -> Observation:
+    service = Service(name="barn", folder=PurePosixPath("barn"), kind="express")
+    policy = b"app.use(require('cors')({ origin: ['http://localhost:6100'] }))\n"
+    tree = MemoryTree({"barn/package.json": b"{}", "barn/server.js": policy})
+    made = {probe.id: probe for probe in express_probes_of(tree, service)}
+    return made["cors.arbitrary-header-refused@barn"].run(context)
 
 
 def _context(root: Path, source: str = "") -> ProbeContext:

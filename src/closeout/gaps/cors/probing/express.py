@@ -22,7 +22,7 @@ from closeout.gaps.cors.probing.origins import (
 )
 from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Answer, Request, judged, unproven
+from closeout.harness.http import Answer, Request, exchanges, judged, unproven
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _COOKIE = ("Cookie", "session=1")
@@ -245,15 +245,23 @@ _HOLDING_ANYWHERE = frozenset(
 """What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
 
 
+_HEADERS_OF_A_STRANGER = "arbitrary-header-refused"
+
+
 def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what an Express service that the order does not list is asked, if it has a policy."""
     if service.folder not in {npm.home_of(tree, path) for path in look(tree).policies}:
         return ()
     door = _Door(service=service.name, read="/", write="/", refused="/")
+    asked = dict(trusted.named(service.name, partial(_questions, door)))
+    # Which headers the pages that it trusts may send is its own affair; a stranger's may send none.
+    asked |= {
+        name: exchanges(service.name, expected, cases)
+        for name, expected, cases in _questions(door, EVIL)
+        if name == _HEADERS_OF_A_STRANGER
+    }
     return tuple(
-        _probe(service.name, name, run)
-        for name, run in trusted.named(service.name, partial(_questions, door))
-        if name in _HOLDING_ANYWHERE
+        _probe(service.name, name, run) for name, run in asked.items() if name in _HOLDING_ANYWHERE
     )
 
 
