@@ -327,6 +327,73 @@ def test_derive_has_a_constant_take_the_variable_of_its_name() -> None:
     assert GAP.fix(fixed) == ()
 
 
+def test_derive_has_a_seed_hash_the_password_of_the_services_constant() -> None:
+    """One password has one variable, and remarks and pages that tell it name that instead."""
+    users = b"import x from './x'\n\nconst FIRST_PASSWORD = 'rope-and-7-knots'\nx(FIRST_PASSWORD)\n"
+    seed = (
+        b"import * as bcrypt from 'bcryptjs'\n\nexport async function main() {\n"
+        b"  // First of all: rope-and-7-knots\n"
+        b"  return bcrypt.hash('rope-and-7-knots', 10)\n}\n"
+    )
+    page = (
+        b"const Hint = () => <p title={'Is rope-and-7-knots if empty'}>Now: rope-and-7-knots</p>\n"
+        b"const known = (password: string) => password === 'rope-and-7-knots'\n"
+    )
+    more = {
+        "desk/src/users.ts": users,
+        "desk/prisma/seed.ts": seed,
+        "web/src/Hint.tsx": page,
+        "tools/load-tests/sign-in.js": b"post({ password: 'rope-and-7-knots' })\n",
+        "tests/e2e/sign-in.spec.ts": b"await type('password', 'rope-and-7-knots')\n",
+    }
+    tree = MemoryTree(DESK | more)
+    assert "desk/prisma/seed.ts" in {
+        str(item.path) for item in rules.findings(rules.checks(GAP, tree))
+    }
+    fixed = _fixed(tree)
+    after = (fixed.read("desk/prisma/seed.ts") or b"").decode()
+    assert "bcrypt.hash(requiredSecret('FIRST_PASSWORD'), 10)" in after
+    assert "// First of all: FIRST_PASSWORD" in after
+    assert "import { requiredSecret } from '../src/config/requiredSecret'" in after
+    assert (fixed.read("web/src/Hint.tsx") or b"") == page.replace(
+        b"Is rope-and-7-knots", b"Is FIRST_PASSWORD"
+    ).replace(b"Now: rope-and-7-knots", b"Now: FIRST_PASSWORD")
+    told = [item for change in GAP.fix(tree) for item in change.unresolved]
+    assert {str(item.path) for item in told} == {
+        "tests/e2e/sign-in.spec.ts",
+        "tools/load-tests/sign-in.js",
+    }
+    assert all("FIRST_PASSWORD" in item.hint for item in told)
+    assert not any(_rules(fixed).values())
+    assert GAP.fix(fixed) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"bcrypt.hash('rope-and-7-knots', 10)", True),
+        (b"bcryptjs.hashSync(`rope-and-7-knots`, 10)", True),
+        (b"argon2.hash('rope-and-7-knots')", True),
+        (b"bcrypt.hash(password, 10)", False),
+        (b"crypto.hash('sha256', password)", False),
+        (b"bcrypt.compare(password, row.password)", False),
+    ],
+)
+def test_detect_finds_a_password_that_is_hashed_from_a_literal(
+    content: bytes, *, found: bool
+) -> None:
+    """A seed's account opens to whoever has read the tree; without a variable a person mends it."""
+    text = b"const password = ask()\nexport const made = " + content + b"\n"
+    tree = MemoryTree(DESK | {"desk/prisma/seed.ts": text})
+    places = [
+        item for item in rules.findings(rules.checks(GAP, tree)) if item.path.name == "seed.ts"
+    ]
+    assert [item.message for item in places] == ["a password is hashed from a literal"] * found
+    left = [item for change in GAP.fix(tree) for item in change.unresolved]
+    assert [item.path.name for item in left] == ["seed.ts"] * found
+    assert "rope" not in "".join(item.excerpt for item in places)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

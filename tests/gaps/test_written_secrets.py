@@ -228,6 +228,35 @@ def test_derive_empties_an_example_when_it_holds_a_value(before: bytes, after: b
     assert literals(fixed, inventory(fixed)) == ()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env.template",
+        ".env.dist",
+        ".env.sample",
+        "env.example",
+        ".env.production.example",
+        "example.env",
+        "barn.env.template",
+    ],
+)
+def test_derive_empties_an_example_of_whatever_name(name: str) -> None:
+    """What a file of variables is made from is told and blanked alike."""
+    path = f"cloud-layer/barn/{name}"
+    fixed, _ = _taken_out({path: b"PORT=1\nSESSION_SECRET=abc1abc1\n", COMPOSE: _service(b"")})
+    assert fixed.read(path) == b"PORT=1\nSESSION_SECRET=\n"
+    assert literals(fixed, inventory(fixed)) == ()
+
+
+@pytest.mark.parametrize("name", [".env", "production.env", "env.example.ts", "env-sample.md"])
+def test_derive_leaves_what_is_no_example_to_a_person(name: str) -> None:
+    """A file that is in use loses no value, and a program is no file of variables."""
+    path = f"cloud-layer/barn/{name}"
+    content = b"SESSION_SECRET=abc1abc1\n"
+    fixed, _ = _taken_out({path: content, COMPOSE: _service(b"")})
+    assert fixed.read(path) == content
+
+
 def test_derive_adds_to_an_example_that_is_there() -> None:
     """Variables that the layer's example names already are not named again."""
     lines = b"      JWT_SECRET: abc1\n      API_TOKEN: abc2\n"

@@ -9,6 +9,7 @@ from closeout.engine import patch_series, planner, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs.tree import MemoryTree, Overlay
+from closeout.gaps import GAPS
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from tests.support.builders import derive_word, toy_gap
 
@@ -182,3 +183,34 @@ def test_plan_returns_to_a_gap_whose_business_a_later_gap_made() -> None:
         "new.txt": b"SHUT\n",
     }
     assert rules.findings(plan.after["toy"]) == ()
+
+
+def test_plan_tells_a_secret_once_and_refers_to_it_from_other_gaps() -> None:
+    """What two gaps find on one line is one thing to read; both stay open until it is mended."""
+    keys = b"export const secret = process.env.SIGNING_SECRET || 'rope-and-7-knots'\n"
+    files = {
+        "cloud-layer/desk/src/keys.ts": keys,
+        "cloud-layer/desk/package.json": b'{"name": "desk"}',
+        "k8s/desk.yaml": b"kind: Deployment\nmetadata: {name: desk}\n",
+    }
+    tree = MemoryTree(files)
+    for found in (planner.detect(GAPS, tree), planner.plan(GAPS, tree, lambda _: NONE).before):
+        told = {
+            (item.criterion, item.message)
+            for made in found.values()
+            for item in rules.findings(made)
+            if item.path.name == "keys.ts"
+        }
+        assert told == {
+            ("4.1", "SIGNING_SECRET falls back to a literal"),
+            ("10.3", "as 4.1 says: SIGNING_SECRET falls back to a literal"),
+            (
+                "10.3",
+                "SIGNING_SECRET of desk has no ExternalSecret entry; the literal is told under 4.1",
+            ),
+        }
+    alone = planner.detect([gap for gap in GAPS if gap.slug == "external-secrets"], tree)
+    (only,) = alone.values()
+    assert not any("4.1" in item.message for item in rules.findings(only))
+    twice = rules.told_once(GAPS, planner.detect(GAPS, tree))
+    assert twice == planner.detect(GAPS, tree)

@@ -47,7 +47,8 @@ _PLAIN = re.compile(r"\A[A-Z][A-Z0-9_]*\Z|\s|\A(?:true|false|null|none)\Z|\$\{")
 """What is no secret beside one."""
 
 _SETTINGS = (
-    *(".yml", ".yaml", ".env", ".example", ".sample", ".conf", ".ini", ".toml", ".properties"),
+    *(".yml", ".yaml", ".env", ".conf", ".ini", ".toml", ".properties"),
+    *(".example", ".sample", ".template", ".tmpl", ".dist"),
 )
 
 

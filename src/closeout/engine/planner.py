@@ -56,7 +56,7 @@ class Plan:
 def detect(gaps: Sequence[Gap], tree: Tree) -> rules.Detection:
     """Return every gap's checks on `tree`."""
     with _garbage_seldom_sought():
-        return {gap.slug: rules.detected(gap, tree) for gap in gaps}
+        return rules.told_once(gaps, {gap.slug: rules.detected(gap, tree) for gap in gaps})
 
 
 def plan(
@@ -133,8 +133,8 @@ def _planned(
     if overlay.edits != laid:
         after = _after(gaps, overlay, before)
     return Plan(
-        before=before,
-        after=after,
+        before=rules.told_once(gaps, before),
+        after=rules.told_once(gaps, after),
         proposals=tuple(proposals),
         edits=overlay.edits,
         secrets=rules.secrets(gaps, before, overlay.base),

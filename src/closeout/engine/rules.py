@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -51,6 +52,35 @@ def secrets(gaps: Sequence[Gap], seen: Detection, tree: Tree) -> frozenset[str]:
         if (slug, check.rule) in ids
     ]
     return redaction.values(lines)
+
+
+def told_once(gaps: Sequence[Gap], seen: Detection) -> Detection:
+    """Return the checks with each secret told under the first gap, to which the others refer.
+
+    What is held open stays as it is: only the words change.
+    """
+    telling = {(gap.slug, rule.id) for gap in gaps for rule in gap.rules if rule.holds_secrets}
+    known: dict[Spot, Finding] = {}
+
+    def referring(item: Finding) -> Finding:
+        first = known.get((item.path, item.line))
+        if first is None or first.gap == item.gap:
+            return item
+        if (item.gap, item.rule) in telling:
+            return replace(item, message=f"as {first.criterion} says: {first.message}")
+        told = f"; the literal is told under {first.criterion}"
+        return replace(item, message=item.message.removesuffix(told) + told)
+
+    once: dict[str, tuple[Check, ...]] = {}
+    for slug, made in seen.items():
+        once[slug] = tuple(
+            replace(check, findings=tuple(referring(item) for item in check.findings))
+            for check in made
+        )
+        for item in findings(made):
+            if (slug, item.rule) in telling:
+                known.setdefault((item.path, item.line), item)
+    return once
 
 
 def detected(gap: Gap, tree: Tree) -> tuple[Check, ...]:

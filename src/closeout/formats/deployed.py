@@ -22,7 +22,6 @@ from closeout.fs.prefilter import question
 from closeout.fs.tree import below
 from closeout.model import Tree
 
-_EXAMPLES = (*EXAMPLES, ".env.template")
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<bare>\w+)"
     rf"|\{{(?P<name>\w+)(?:(?P<how>:?[-?+])(?P<word>{WORD}))?\}})"
@@ -76,7 +75,7 @@ def environments(tree: Tree, folder: PurePosixPath) -> tuple[Deployed, ...]:
 
 def _copied(tree: Tree, folder: PurePosixPath, own: Mapping[str, str]) -> Iterator[Deployed]:
     """Yield what a developer's `.env` gives, a copy of the example, where the service reads one."""
-    named = (folder / name for name in _EXAMPLES if tree.read(folder / name) is not None)
+    named = (folder / name for name in EXAMPLES if tree.read(folder / name) is not None)
     source = next(named, None)
     if source is not None and any(
         path.suffix in _SOURCES and _READS_FILE.search(tree.read(path) or b"")
@@ -88,7 +87,7 @@ def _copied(tree: Tree, folder: PurePosixPath, own: Mapping[str, str]) -> Iterat
 def examples(tree: Tree, folder: PurePosixPath) -> Mapping[str, str]:
     """Return the values of the env example in `folder`, with secrets for its placeholders."""
     found: dict[str, str] = {}
-    for name in _EXAMPLES:
+    for name in EXAMPLES:
         text = (tree.read(folder / name) or b"").decode("utf-8", "replace")
         for variable, value in _ASSIGNED.findall(text):
             found[variable] = value.partition(" #")[0].strip().strip("\"'")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from closeout.model import Tree
 
+_KINDS = frozenset({"example", "sample", "template", "tmpl", "dist"})
+_LAST = _KINDS | {"env", "local", "development", "dev", "staging", "test", "production", "prod"}
+"""How the name of one ends: in no suffix of a program or a document."""
 EXAMPLES = (".env.example", ".env.sample", "env.example", ".env.template", ".env.dist")
+
+
+def is_example(path: PurePosixPath) -> bool:
+    """Return whether a file is one that a file of variables is made from, of whatever name."""
+    words = re.split(r"[._-]", path.name.lower())
+    is_of_variables = "env" in words and words[-1] in _LAST
+    return is_of_variables and not _KINDS.isdisjoint(words)
 
 
 def examples_in(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:

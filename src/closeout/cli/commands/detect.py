@@ -151,4 +151,4 @@ def detection(
         if gap.slug not in known:
             progress.step(f"detecting {gap.slug}")
             found |= planner.detect((gap,), tree)
-    return {gap.slug: found[gap.slug] for gap in gaps}
+    return rules.told_once(gaps, {gap.slug: found[gap.slug] for gap in gaps})

@@ -13,8 +13,9 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.compose_example import completed
+from closeout.formats.env_examples import is_example
 from closeout.fs.text_edit import Splice, splice
-from closeout.gaps.external_secrets.inventory.literals import Literal, is_environment
+from closeout.gaps.external_secrets.inventory.literals import Literal
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.gaps.external_secrets.mounted import repeated
 from closeout.gaps.external_secrets.remedies import taken_out
@@ -50,7 +51,7 @@ def unwritten(
         after = content
         if compose.may_be_compose(path):
             after = required(path, content, added[path.parent], _held(fixed, path))
-        elif is_environment(path) and "example" in path.name:
+        elif is_example(path):
             after = _example(content)
         texts[path] = after
     # The example beside a compose file may hold a secret of its own: its changeset is one.

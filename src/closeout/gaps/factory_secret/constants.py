@@ -1,4 +1,7 @@
-"""Tell the constants that may become a variable of their own name: every starter can bring it."""
+"""Tell the constants that may become a variable of their own name: every starter can bring it.
+
+A seed that hashes the same password as a literal takes the same variable.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats.front_ends import is_front_end
 from closeout.fs.tree import below
-from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind
+from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, sources
 from closeout.gaps.factory_secret.wiring import required
 from closeout.model import Tree
 
@@ -16,6 +19,20 @@ CLAIMS = "factorySecret"
 _NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:PASSWORD|PASSCODE|SECRET)")
 """A key or a token may be a field's or a header's name: that nobody keeps in the environment."""
 _MADE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])\S+")
+
+
+def own_variable(tree: Tree, service: PurePosixPath, secret: HardcodedSecret) -> str:
+    """Return the variable that a literal of a service's code may come from; empty for none."""
+    if secret.kind is not SecretKind.HASHED:
+        return secret.name if is_own(tree, service, secret) else ""
+    named = (
+        item.name
+        for item in sources(tree).secrets
+        if item.literal == secret.literal
+        and service in item.path.parents
+        and is_own(tree, service, item)
+    )
+    return next(named, "")
 
 
 def is_own(tree: Tree, service: PurePosixPath, secret: HardcodedSecret) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -13,8 +13,9 @@ from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
 from closeout.fs.text_edit import Splice, all_spliced
 from closeout.fs.tree import Overlay, below, staged
-from closeout.gaps.factory_secret.constants import CLAIMS, is_own
+from closeout.gaps.factory_secret.constants import CLAIMS, own_variable
 from closeout.gaps.factory_secret.rules import Survey, survey
+from closeout.gaps.factory_secret.typescript import spoken as spoken_of
 from closeout.gaps.factory_secret.typescript.edit import (
     REQUIRED,
     Mended,
@@ -33,6 +34,13 @@ from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_language import Language, language
 from closeout.resources import render
+
+_STANDS = {
+    SecretKind.COMPARED: "is compared with a literal",
+    SecretKind.CONSTANT: "is kept in a constant",
+    SecretKind.FALLBACK: "falls back to a literal",
+    SecretKind.HASHED: "is hashed from a literal",
+}
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -106,12 +114,30 @@ def _changeset(
         for edit in _files(tree, service, [pair for pair in kept if pair[0].path == path], known)
     }
     edits += new.values()
-    edits += _spliced(tree, [outcome for _, outcome in kept])
+    passwords = {
+        item.literal: own_variable(tree, service, item)
+        for item, _ in kept
+        if item.value is not None
+    }
+    told = _told(tree, passwords, {item.path for item, _ in kept})
+    edits += _spliced(tree, [*(outcome for _, outcome in kept), told])
+    if any(item.kind is SecretKind.HASHED for item, _ in kept):
+        left += spoken_of.typed(tree, passwords)
     if is_factory:
         edits += DELIVERY.example_edits(tree, [service])
         edits += DELIVERY.chart_edits(tree, [service])
         left += DELIVERY.unread_charts(tree, [service])
     return Changeset(name=service.name or "services", edits=tuple(edits), unresolved=tuple(left))
+
+
+def _told(tree: Tree, passwords: Mapping[str, str], mended: Iterable[PurePosixPath]) -> Mended:
+    """Return what has remarks beside a password, and pages that tell it, name its variable."""
+    places = [
+        (path, item)
+        for path in sorted(mended)
+        for item in spoken_of.remarks(tree.read(path) or b"", passwords)
+    ]
+    return Mended(splices=(*places, *spoken_of.pages(tree, passwords)))
 
 
 def _goes_with_another(
@@ -160,12 +186,12 @@ def _mended(
         mended = mend_fallback(tree, secret, module, spoken.extension)
         if is_optional(tree.read(secret.path) or b"", secret):
             return mended
-    elif secret.value is not None and is_own(tree, service, secret):
-        mended = mend_constant(tree, secret, secret.value, module, spoken.extension)
+    elif secret.value is not None and (name := own_variable(tree, service, secret)):
+        value, secret = secret.value, replace(secret, name=name)
+        mended = mend_constant(tree, secret, value, module, spoken.extension)
     withheld = _withheld(tree, service, secret.name) if isinstance(mended, Mended) else ""
     if withheld:
-        what = "falls back to a literal" if secret.fallback else "is kept in a constant"
-        return replace(by_hand(secret), detail=f"{secret.name} {what}: {withheld}")
+        return replace(by_hand(secret), detail=f"{secret.name} {_STANDS[secret.kind]}: {withheld}")
     return mended
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm, unparsable
 from closeout.formats.helm import values_files
 from closeout.formats.settings_delivery import Delivery, Undelivered
-from closeout.gaps.factory_secret.constants import CLAIMS, is_own
+from closeout.gaps.factory_secret.constants import CLAIMS, own_variable
 from closeout.gaps.factory_secret.typescript.edit import REQUIRED, is_optional
 from closeout.gaps.factory_secret.typescript.places import (
     NAMED,
@@ -32,6 +32,7 @@ _SAYS = {
     SecretKind.COMPARED: "is compared with a literal",
     SecretKind.CONSTANT: "is a literal",
     SecretKind.FALLBACK: "falls back to a literal",
+    SecretKind.HASHED: "is hashed from a literal",
 }
 
 
@@ -69,8 +70,8 @@ def survey(tree: Tree) -> Survey:
         if service is not None and item.fallback is not None:
             is_open = is_optional(tree.read(item.path) or b"", item)
             (taken if is_open else demanded).add((service, item.name))
-        elif service is not None and is_own(tree, service, item):
-            demanded.add((service, item.name))
+        elif service is not None and (name := own_variable(tree, service, item)):
+            demanded.add((service, name))
     for path in found.examined:
         for match in _DEMANDED.finditer(tree.read(path) or b""):
             service = npm.service_of(tree, path)

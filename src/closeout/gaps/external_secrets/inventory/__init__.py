@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
+from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory.code import (
@@ -31,7 +32,9 @@ __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services", "unread
 LAYERS = ("cloud-layer", "edge-layer")
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
-_SETTINGS = frozenset({".yml", ".yaml", ".example", ".sample", ".template", ".prisma"})
+_SETTINGS = frozenset(
+    {".yml", ".yaml", ".prisma", ".env"} | {".example", ".sample", ".template", ".tmpl", ".dist"}
+)
 _SCRIPTS = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
 
 
@@ -154,7 +157,7 @@ def _owner(path: PurePosixPath, known: frozenset[str]) -> str | None:
 def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]] | None:
     if path.suffix in {".yml", ".yaml"}:
         return _yaml_reader(path)
-    if "env" in path.name and path.suffix in {".example", ".sample", ".template"}:
+    if is_example(path):
         return in_env_example
     if _is_test(path):
         return None

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import may_be_compose
+from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable, pages
@@ -115,7 +116,7 @@ def is_fixture(path: PurePosixPath) -> bool:
 
 def is_environment(path: PurePosixPath) -> bool:
     """Return whether a file is one of assignments: `.env`, `.env.example`, `production.env`."""
-    return path.name.startswith((".env", "env.")) or path.suffix == ".env"
+    return path.name.startswith((".env", "env.")) or path.suffix == ".env" or is_example(path)
 
 
 def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:

@@ -157,6 +157,7 @@ def by_hand(secret: HardcodedSecret) -> Unresolved:
     where = {
         SecretKind.CONSTANT: "is kept in a constant: which variable holds it is not known",
         SecretKind.COMPARED: "is compared with a literal: which variable holds it is not known",
+        SecretKind.HASHED: "is hashed from a literal: which variable holds it is not known",
         SecretKind.FALLBACK: "falls back to a literal in a way that is not mended here",
     }[secret.kind]
     return _unresolved(secret, f"{secret.name} {where}")

@@ -40,7 +40,7 @@ _STANDS_IN = re.compile(
 )
 _SIGNS = (
     *(b"secret", b"password", b"passcode", b"claimcode", b"claim_code", b"key", b"token"),
-    *(b"accesscode", b"access_code"),
+    *(b"accesscode", b"access_code", b"bcrypt", b"argon2"),
 )
 _SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
@@ -72,6 +72,8 @@ _NAMES_SECRET = question(
 _CLAIMS = question(_CODE, _claims, is_deployed_from)
 _DEMANDS = question(SUFFIXES, _demands, is_source)
 _SHORTEST = 4
+_HASHES = frozenset({"hash", "hashSync"})
+_HASHING = re.compile(r"bcrypt\w*|argon2\w*", re.IGNORECASE)
 
 
 def may_name_secret(tree: Tree) -> bool:
@@ -95,6 +97,7 @@ class SecretKind(Enum):
     COMPARED = "compared"
     CONSTANT = "constant"
     FALLBACK = "fallback"
+    HASHED = "hashed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ class HardcodedSecret:
     literal: str
     place: typescript.SourceRange
     value: typescript.SourceRange | None = None
-    """What a constant is made of."""
+    """What a constant is made of, or what is hashed."""
     compared: Compared | None = None
     comparison: Comparison | None = None
     fallback: typescript.Fallback | None = None
@@ -210,7 +213,22 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
         for item in source.fallbacks
         if _SECRET_TAIL.search(item.variable) and item.literal
     ]
-    return (*compared, *constants, *fallbacks, *defaults)
+    hashed = [
+        HardcodedSecret(
+            path=path,
+            kind=SecretKind.HASHED,
+            name="a password",
+            literal=call.path,
+            place=call.arguments[0],
+            value=call.arguments[0],
+        )
+        for call in source.calls
+        if call.method in _HASHES
+        and _HASHING.fullmatch(call.receiver)
+        and call.path is not None
+        and len(call.path) >= _SHORTEST
+    ]
+    return (*compared, *constants, *fallbacks, *defaults, *hashed)
 
 
 def _may_be_secret(name: str) -> bool:
