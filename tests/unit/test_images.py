@@ -1,6 +1,7 @@
 """What an edit needs in an image is copied there, by whatever way its Dockerfile copies."""
 
 from pathlib import PurePosixPath
+from time import process_time
 
 import pytest
 
@@ -120,3 +121,67 @@ def test_helper_of_a_shared_folder_lands_in_what_the_image_copies(lines: bytes, 
     user = PurePosixPath("shared/web/session.js")
     files = {"Dockerfile": b"FROM node\n" + lines, str(user): b"", "services/a.js": b""}
     assert str(home_for(MemoryTree(files), user, PurePosixPath(), "config/x.js")) == home
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_left_out"),
+    [
+        (b"node_modules\n", False),
+        (b"svc\n", True),
+        (b"/svc/\n", True),
+        (b"cors.py\n", False),
+        (b"**/cors.py\n", True),
+        (b"svc/*.py\n!svc/main.py\n", True),
+        (b"*\n!svc\n", False),
+        (b"*\n!svc/main.py", True),
+        (b"# svc\n\n", False),
+        (b"**\r\n!svc/main.py\r\n", True),
+        (b"docs/**\n", False),
+    ],
+)
+def test_new_file_is_admitted_where_the_build_context_leaves_it_out(
+    lines: bytes, *, is_left_out: bool
+) -> None:
+    """A module that is not in the context is not in the image, whatever its Dockerfile copies."""
+    files = {"Dockerfile": b"FROM x\nCOPY . /app/\n", ".dockerignore": lines}
+    ending = b"\r\n" if b"\r" in lines else b"\n"
+    start = b"" if lines.endswith(b"\n") else ending
+    expected = lines + start + b"!svc/cors.py" + ending
+    found = _recipe_or_none(files, ".dockerignore")
+    assert found == (expected if is_left_out else None)
+
+
+def test_new_file_is_admitted_by_the_ignore_file_that_the_builder_reads() -> None:
+    """One of the Dockerfile's name goes before the folder's; what needs no file is left alone."""
+    files = {
+        "docker-compose.yml": BUILT,
+        "docker/svc.Dockerfile": b"FROM x\nCOPY svc /app/\n",
+        "docker/svc.Dockerfile.dockerignore": b"svc/cors.py\n",
+        ".dockerignore": b"svc\n",
+        "other/Dockerfile": b"FROM x\nCOPY . /app/\n",
+        "other/.dockerignore": b"*\n",
+    }
+    tree = MemoryTree({str(MAIN): b"\n", **files})
+    (change,) = shipped(tree, [_changed(HELPER)])
+    (ignoring,) = (edit for edit in change.edits if edit.path.name.endswith("ignore"))
+    assert str(ignoring.path) == "docker/svc.Dockerfile.dockerignore"
+    assert ignoring.after == b"svc/cors.py\n!svc/cors.py\n"
+
+
+def test_ignore_file_takes_time_by_its_length() -> None:
+    """A line of stars is matched part by part, and never in every way there is."""
+    line = b"/".join([b"**", b"*a*a*a*a*a*a*a*b"] * 40) + b"\n"
+    deep = PurePosixPath("svc", *["a" * 60] * 30, "cors.py")
+    files = {"Dockerfile": b"FROM x\nCOPY . /app/\n", ".dockerignore": line * 200}
+    start = process_time()
+    made = list(shipped(MemoryTree({str(MAIN): b"\n", **files}), [_changed(deep)]))
+    assert made == [_changed(deep)]
+    assert process_time() - start < 10
+
+
+def _recipe_or_none(files: dict[str, bytes], path: str) -> bytes | None:
+    tree = MemoryTree({str(MAIN): b"\n", **files})
+    made = list(shipped(tree, [_changed(HELPER)]))
+    again = Overlay(tree, made[0].edits)
+    assert list(shipped(again, [_changed(HELPER)])) == [_changed(HELPER)]
+    return next((edit.after for edit in made[0].edits if str(edit.path) == path), None)

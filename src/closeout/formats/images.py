@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, dockerfile
+from closeout.formats.ignore_files import admitting
 from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
@@ -115,6 +116,7 @@ def shipped(tree: Tree, changesets: Iterable[Changeset]) -> Iterator[Changeset]:
             users = [user for user in old if _speaks_of_nearest(user, item, new)]
             for image in built:
                 _lay(overlay, image, item.path, [user.path for user in users])
+                _admit(overlay, image, item.path, [user.path for user in users])
         yield replace(each, edits=overlay.edits) if overlay.edits != held else each
 
 
@@ -153,6 +155,23 @@ def _lay(
                 splices.append(Splice(start=copy.end, end=copy.end, text=text))
     if splices:
         overlay.lay(spliced(overlay, image.recipe, splices))
+
+
+def _admit(
+    overlay: Overlay, image: Image, new: PurePosixPath, users: Iterable[PurePosixPath]
+) -> None:
+    """Lay the edit by which the context of an image that has one of `users` holds `new` too."""
+    taken = dockerfile.copies(overlay.read(image.recipe) or b"")
+    inside = [path.relative_to(image.context) for path in (new, *users) if _is_in(path, image)]
+    is_used = any(copy.place(path) for path in inside[1:] for copy in taken)
+    if _is_in(new, image) and is_used:
+        edit = admitting(overlay, image.recipe, image.context, new)
+        if edit is not None:
+            overlay.lay(edit)
+
+
+def _is_in(path: PurePosixPath, image: Image) -> bool:
+    return path.is_relative_to(image.context)
 
 
 def _is_code(path: PurePosixPath) -> bool:
