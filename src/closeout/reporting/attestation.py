@@ -52,8 +52,8 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
     """Return the statement: the tree is its subject, the run's files and tools its configuration.
 
     `digests` maps a file of the run's folder to its SHA-256 in hexadecimal. A criterion that is
-    CLOSED or WAIVED passed, one that is UNPROVEN is a warning, one that does not apply to the tree
-    is in no list, and any other failed.
+    CLOSED passed; one that is UNPROVEN or WAIVED, which nobody has proven either, is a warning; one
+    that does not apply to the tree is in no list, and any other failed.
     """
     by_verdict: dict[str, list[str]] = {}
     for row in report["criteria"]:
@@ -61,12 +61,13 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
     failed = [
         name for verdict in ("OPEN", "BLOCKED", "DRIFTED") for name in by_verdict.get(verdict, [])
     ]
+    warned = by_verdict.get("UNPROVEN", []) + by_verdict.get("WAIVED", [])
     document = {
         "_type": STATEMENT,
         "subject": [{"name": report["root"], "digest": {"sha256": report["tree_digest"]}}],
         "predicateType": PREDICATE,
         "predicate": {
-            "result": _result(report, failed),
+            "result": _result(failed, warned),
             "configuration": [
                 *(
                     {"name": name, "digest": {"sha256": digest}}
@@ -77,8 +78,8 @@ def statement(report: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
                     for name, version in sorted(report["tools"].items())
                 ),
             ],
-            "passedTests": by_verdict.get("CLOSED", []) + by_verdict.get("WAIVED", []),
-            "warnedTests": by_verdict.get("UNPROVEN", []),
+            "passedTests": by_verdict.get("CLOSED", []),
+            "warnedTests": warned,
             "failedTests": failed,
         },
     }
@@ -106,10 +107,10 @@ def holds(envelope: bytes, payload: bytes) -> bool:
         return False
 
 
-def _result(report: Mapping[str, Any], failed: list[str]) -> str:
+def _result(failed: list[str], warned: list[str]) -> str:
     if failed:
         return "FAILED"
-    return "WARNED" if report["counts"]["UNPROVEN"] else "PASSED"
+    return "WARNED" if warned else "PASSED"
 
 
 def sign(payload: bytes, key: Path) -> bytes:
