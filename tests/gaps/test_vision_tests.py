@@ -1,5 +1,9 @@
 """The vision suite goes where it fits, once, and over nothing."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from closeout.engine import rules
@@ -278,3 +282,84 @@ def test_service_that_no_suite_fits_gets_its_setting_and_no_test() -> None:
         told["test_inference_service.py"].detail
     )
     assert set(told) == {"test_inference_service.py", "test_job_service.py"}
+
+
+BARN = b"""from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+app = FastAPI()
+
+
+class Weight(BaseModel):
+    grams: int = Field(ge=0, le=9000)
+    note: str | None = None
+
+
+@app.post("/weights/{animal}")
+def weigh(animal: str, weight: Weight, twice: bool = False) -> dict[str, int]:
+    return {"grams": weight.grams * (2 if twice else 1)}
+
+
+@app.get("/health")
+def health() -> dict[str, str]:
+    return {"status": "ok"}
+"""
+
+
+def test_service_that_no_suite_fits_gets_a_running_start_that_closes_no_named_test() -> None:
+    """A FastAPI app is asked by its own OpenAPI; the tests that the order names are still open."""
+    files = {f"{SERVICE}/app/main.py": BARN}
+    after = fixed(files)
+    assert after.read(f"{SERVICE}/tests/test_openapi.py") is not None
+    assert findings(after) == {
+        ("6.3", "test_inference_service.py"),
+        ("6.4", "test_job_service.py"),
+    }
+    assert "test_openapi.py" not in refused(MemoryTree(files))
+    assert fixed({str(path): after.read(path) for path in after.paths()}).edits == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{f"{SERVICE}/app/main.py": b"import flask\n\nserver = flask.Flask('x')\n"}, reference_files()],
+    ids=["no-app", "a-suite-fits"],
+)
+def test_running_start_is_laid_only_where_it_can_run_and_nothing_else_fits(files: Files) -> None:
+    """Without an app there is nothing to ask, and a suite that fits says more."""
+    assert fixed(files).read(f"{SERVICE}/tests/test_openapi.py") is None
+
+
+@pytest.mark.needs("vision-env")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (b"", b"", "4 passed"),
+        (b"weight.grams *", b"100 // weight.grams.bit_length() // 0 *", "ZeroDivisionError"),
+        (
+            b'    return {"status"',
+            b'    raise ConnectionError("no store")\n    return {"status"',
+            "1 skipped",
+        ),
+    ],
+    ids=["sound", "an-error-of-the-program", "a-neighbour-is-missing"],
+)
+def test_running_start_asks_what_the_service_offers(
+    tmp_path: Path, old: bytes, new: bytes, told: str
+) -> None:
+    """It is green on a sound service, red where a handler fails, and passes nothing unasked."""
+    after = fixed({f"{SERVICE}/app/main.py": BARN.replace(old, new, 1) if old else BARN})
+    for path in after.paths():
+        place = tmp_path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(after.read(path) or b"")
+    (tmp_path / SERVICE / "app" / "__init__.py").touch()
+    ran = subprocess.run(
+        [os.environ["CLOSEOUT_VISION_PYTHON"], "-P", "-m", "pytest", "-p", "no:cacheprovider"],
+        cwd=tmp_path / SERVICE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert told in ran.stdout, ran.stdout + ran.stderr
+    assert (ran.returncode == 0) == (told != "ZeroDivisionError")

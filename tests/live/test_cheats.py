@@ -11,6 +11,7 @@ from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.probing import suite as billing
 from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.probing import suite as vision
+from closeout.gaps.vision_tests.suites import SCAFFOLD
 from closeout.harness.quality_gate import Rows
 from closeout.resources import BUNDLE
 
@@ -287,6 +288,24 @@ def test_vision_gate_judges_a_foreign_suite_by_what_it_holds(tmp_path: Path) -> 
     assert seen_of(rows, "6.5")[0] is True
     assert seen_of(rows, "6.3") == (False, "there is no test_inference_service.py")
     assert seen_of(rows, "6.4") == (False, "1 pass and assert")
+
+
+@pytest.mark.needs("vision-env")
+def test_vision_gate_counts_a_running_start_for_no_test_that_was_asked_for(tmp_path: Path) -> None:
+    """What only asks the service's OpenAPI is told as such; the named tests are still missing."""
+    files = {
+        **{name: text for name, text in SMALL.items() if not name.startswith("tests/")},
+        "app/main.py": "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n"
+        "@app.get('/health')\ndef health():\n    return {'status': 'ok'}\n",
+        "tests/test_openapi.py": SCAFFOLD.files["tests/test_openapi.py"].decode(),
+    }
+    rows = vision.run(
+        laid(tmp_path / "root", VISION_SERVICE, files), tmp_path / "run", python=vision_python()
+    )
+    assert seen_of(rows, "M.5")[0] is True
+    assert seen_of(rows, "6.3") == (False, "there is no test_inference_service.py")
+    assert seen_of(rows, "6.4") == (False, "there is no test_job_service.py")
+    assert "tests/test_openapi.py is a running start and none of the tests asked for" in str(rows)
 
 
 @pytest.mark.needs("vision-env")

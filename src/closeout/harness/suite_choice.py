@@ -26,18 +26,20 @@ def chosen(suites: Sequence[Shipped], tree: Tree) -> Shipped | None:
     return best if fitting(best) else None
 
 
-def laid(
+def laid(  # noqa: PLR0913 - the suites, the service, and what is laid without a suite
     suites: Sequence[Shipped],
     seen: Tested,
     open_paths: Collection[PurePosixPath],
     *,
     left_out: Collection[str] = (),
     alone: Collection[str] = (),
+    scaffold: Shipped | None = None,
 ) -> Changeset:
     """Return the changeset that installs the suite that fits.
 
     `left_out` names files that the service has in another form, `alone` those that are of use
-    without any test of ours. Where no suite fits, each open file is told with what it would test.
+    without any test of ours. Where no suite fits, each open file is told with what it would test,
+    and the `scaffold` is laid where it fits: a running start, and none of the tests asked for.
     """
     suite = chosen(suites, seen.tree)
     if suite is not None:
@@ -53,11 +55,22 @@ def laid(
             edits.append(Edit(path=path, before=None, after=content))
         elif content is not None or TEST_FILE.search(path.name):
             unresolved.append(_unfit(path, untested))
+    edits += () if scaffold is None else _started(scaffold, seen.tree)
     return Changeset(
         name=f"{first.name}-suite",
         edits=tuple(edits),
         source=Source.SUITE,
         unresolved=tuple(unresolved),
+    )
+
+
+def _started(scaffold: Shipped, tree: Tree) -> Iterable[Edit]:
+    return (
+        edit
+        for edit in suite_install.propose(scaffold, tree, (), ()).edits
+        if not suite_install.missing_names(
+            scaffold, edit.path.relative_to(scaffold.service).as_posix(), tree
+        )
     )
 
 

@@ -11,7 +11,8 @@ Of two suites the one is installed that fits what the service exports: a model t
 jobs in memory, as the order has them in mind, or async services over an asyncpg pool. A file that
 stands in the service is never overwritten, and a file of the suite is installed only where the
 service has every name and route that it uses. Where no suite fits, what the service exports and no
-test names is listed, and no criterion of named tests is closed.
+test names is listed, and a FastAPI app gets a running start, which asks what its own OpenAPI offers
+with made-up values; it is told as such, and no criterion of named tests is closed.
 """
 
 from __future__ import annotations

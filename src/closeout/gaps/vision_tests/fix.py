@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from closeout.gaps.vision_tests.rules import RULES, pytest_configurations, survey
-from closeout.gaps.vision_tests.suites import SUITES
+from closeout.gaps.vision_tests.suites import SCAFFOLD, SUITES
 from closeout.harness import suite_choice, suite_install
 from closeout.model import Changeset, Tree
 
@@ -20,5 +20,6 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         open_paths,
         left_out={"pytest.ini"} if pytest_configurations(tree) else set(),
         alone={"conftest.py", "pytest.ini"},
+        scaffold=SCAFFOLD,
     )
     return (made,) if made.edits or made.unresolved else ()

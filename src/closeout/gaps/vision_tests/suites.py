@@ -143,5 +143,12 @@ _ASYNC = Shipped(
     borrowed={"tests/test_cors.py": "vision"},
 )
 
+SCAFFOLD = Shipped(
+    name="openapi",
+    service=VISION_SERVICE,
+    needs={"tests/test_openapi.py": {"app/main.py": ("app",)}},
+)
+"""A running start where none fits: it asks what the service's own OpenAPI offers."""
+
 SUITES = (_ORDER, _ASYNC)
 """The interface that the order has in mind first: where two fit alike, it is the one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from closeout import process
 from closeout.fs import json_reader
 from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
+from closeout.gaps.vision_tests.suites import SCAFFOLD
 from closeout.harness import launchers, quality_gate, runner_output, service_copy
 from closeout.harness.offline import Offline, offline
 from closeout.harness.quality_gate import DEADLINE, Ran, Rows, SuiteReport
@@ -60,9 +61,19 @@ def run(root: Path, scratch: Path, *, python: Path) -> Rows:
             path for path in service.paths() if path.startswith("app/") and path.endswith(".py")
         ],
         suites=service.suites(),
-        note=f"{alone.told}{told}",
+        note=f"{alone.told}{told}{_running_start(service)}",
     )
     return (*_setting(service, result, command), *quality_gate.judge_run(VISION, report, result))
+
+
+def _running_start(service: ServiceCopy) -> str:
+    """Return that a file only asks the service's OpenAPI, where it is ours as it was laid."""
+    said = [
+        f"; {file} is a running start and none of the tests asked for"
+        for file, content in SCAFFOLD.files.items()
+        if file in service.paths() and (service.folder / file).read_bytes() == content
+    ]
+    return "".join(said)
 
 
 def _ended(service: ServiceCopy, alone: Offline, argv: Sequence[str | Path]) -> process.Result:
