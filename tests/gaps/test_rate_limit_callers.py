@@ -260,3 +260,85 @@ def test_derive_leaves_a_python_service_that_asks_for_something_else() -> None:
     main = PYTHON % (b"request: Request", b'f"{BASE}/orders/login-attempts"')
     tree = _tree(b"export const none = 1;\n", **{"desk/main.py": main, "desk/setup.py": b""})
     assert _fixed(tree).read("desk/main.py") == main
+
+
+PAGES = b"""server {
+    listen 80; # "{" of a remark
+    set $gate http://gate:2;
+    location /api/ {
+        proxy_pass $gate;
+%s    }
+    location / { try_files $uri /index.html; }
+}
+"""
+SAID = b"        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", PAGES % SAID),
+        (
+            b"        proxy_set_header Host $host;\n",
+            PAGES % (b"        proxy_set_header Host $host;\n" + SAID),
+        ),
+        (SAID, PAGES % SAID),
+    ],
+    ids=["no-header", "another-header", "forwards"],
+)
+def test_derive_counts_the_nginx_before_a_gateway_and_has_it_forward_the_address(
+    before: bytes, after: bytes
+) -> None:
+    """Behind a page's nginx the gateway's caller is that nginx: one hop more holds the client."""
+    tree = _tree(GATE % (b"", INLINE), **{"web/nginx.conf": PAGES % before})
+    told = [item for check in rules.checks(GAP, tree) for item in check.findings]
+    assert any(str(item.path) == "web/nginx.conf" for item in told) == (before != SAID)
+    fixed = _fixed(tree)
+    assert fixed.read("web/nginx.conf") == after
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-2}" in (fixed.read("docker-compose.yml") or b"")
+
+
+@pytest.mark.parametrize(
+    ("compose", "page", "hops"),
+    [
+        (COMPOSE.replace(b"./gate\n", b"./gate\n    ports: ['2:2']\n"), PAGES % SAID, b"1"),
+        (COMPOSE, (PAGES % SAID).replace(b"//gate:", b"//orders:"), b"1"),
+        (COMPOSE, (PAGES % SAID).replace(b"proxy_pass $gate", b"# proxy_pass $gate"), b"1"),
+        (
+            COMPOSE,
+            b"upstream ways { server gate:2 max_fails=3; server other:2; }\n"
+            + (PAGES % SAID).replace(b"//gate:2", b"//ways"),
+            b"2",
+        ),
+    ],
+    ids=["the-gateway-is-published", "another-host", "a-remark", "an-upstream"],
+)
+def test_derive_trusts_no_more_hops_than_stand_before_the_gateway(
+    compose: bytes, page: bytes, hops: bytes
+) -> None:
+    """Where the gateway can be reached beside nginx, whoever does so would choose his address."""
+    more = {"web/nginx.conf": page, "docker-compose.yml": compose}
+    fixed = _fixed(_tree(GATE % (b"", INLINE), **more))
+    written = fixed.read("docker-compose.yml") or b""
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-" + hops + b"}" in written
+    assert fixed.read("web/nginx.conf") == page
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"web/nginx.conf": (PAGES % SAID).replace(b"//gate:", b"//accounts:")},
+        {
+            "docker-compose.yml": COMPOSE.replace(
+                b"./accounts\n",
+                b"./accounts\n    labels: ['traefik.http.routers.a.rule=Path(`/`)']\n",
+            )
+            + b"  edge:\n    image: docker.io/traefik:v3\n"
+        },
+    ],
+    ids=["nginx", "traefik"],
+)
+def test_derive_trusts_the_reverse_proxy_right_before_the_service(files: dict[str, bytes]) -> None:
+    """Without it all users behind the proxy would be one address."""
+    fixed = _fixed(_tree(b"export const none = 1;\n", **files))
+    assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-1}" in (fixed.read("docker-compose.yml") or b"")

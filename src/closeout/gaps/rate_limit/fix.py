@@ -73,7 +73,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 def _settings(tree: Tree, seen: Survey, service: PurePosixPath) -> Iterator[Edit]:
     gateways = {item.folder for item in seen.callers if item.target == service}
-    given = delivery(seen.called & {service}, chart_hops(tree, gateways))
+    told = {item: hops for item, hops in seen.called.items() if item == service}
+    given = delivery(told, chart_hops(tree, gateways))
     yield from given.example_edits(tree, [service])
     yield from given.chart_edits(tree, [service])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ from closeout.gaps.rate_limit.express.routes import (
     may_sign_in,
 )
 from closeout.gaps.rate_limit.fastapi.callers import python_callers
+from closeout.gaps.rate_limit.reverse_proxies import reverse_proxies
 from closeout.gaps.rate_limit.wiring import DELIVERY, HOPS
 from closeout.model import Located, Place, Rule, Subject, Tree, Unresolved
 from closeout.parsing import lost_imports
@@ -39,9 +41,16 @@ class Survey:
     """What hands sign-ins on to another service of the tree; its own routes are limited there."""
 
     @property
-    def called(self) -> frozenset[PurePosixPath]:
-        """Return the services that a gateway of the tree calls with the client's address."""
-        return frozenset(item.target for item in self.callers if item.forwards or item.splices)
+    def called(self) -> Mapping[PurePosixPath, int]:
+        """Return the services that a gateway of the tree calls with the client's address.
+
+        Each with the proxies before it: those of its longest way.
+        """
+        found: dict[PurePosixPath, int] = {}
+        for item in self.callers:
+            if item.forwards or item.splices:
+                found[item.target] = max(item.hops, found.get(item.target, 0))
+        return found
 
 
 def survey(tree: Tree) -> Survey:
@@ -58,12 +67,14 @@ def survey(tree: Tree) -> Survey:
         if item.route is not None and unused_limiter(tree, item.folder) is None
     }
     own = [route for route in routes if route not in {item.route for item in handing}]
+    handing = (*handing, *python_callers(tree, own))
+    signing = {npm.service_of(tree, route.path) or route.path.parent for route in own}
     return Survey(
         tree=tree,
         routes=tuple(route for route in routes if route not in passed_on),
         broken=broken,
         limited=readers(tree, known, HOPS),
-        callers=(*handing, *python_callers(tree, own)),
+        callers=(*handing, *reverse_proxies(tree, handing, signing)),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from closeout.formats import compose, helm
 from closeout.formats.images import run_by
@@ -26,20 +27,23 @@ _REDIS = Setting(
     chart="# Replicas share one count of failed sign-ins through Redis; empty, each counts alone.\n"
     f'{REDIS}: ""',
 )
+_NOBODY: Mapping[PurePosixPath, int] = MappingProxyType({})
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
 
-def delivery(called: frozenset[PurePosixPath] = frozenset(), hops: int = 1) -> Delivery:
+def delivery(called: Mapping[PurePosixPath, int] = _NOBODY, hops: int = 1) -> Delivery:
     """Return what carries the settings, `called` being services behind a gateway of the tree.
 
-    It is for these in examples and charts: a chart's `hops` are those of the gateway's own.
+    Each has its proxies. It is for these in examples and charts: a chart's `hops` are those of the
+    gateway's own.
     """
-    in_compose = {told: _hops("1" if told else "", "") for told in (True, False)}
-    told = _hops(str(hops) if called else "", "1" if called else "")
+    most = max(called.values(), default=0)
+    told = _hops(str(hops) if called else "", str(most or ""))
 
     def given(tree: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
-        is_called = bool(called and tuple(run_by(tree, service, called)))
-        return in_compose[is_called], _redis(service)
+        started = run_by(tree, service, frozenset(called)) if called else ()
+        proxies = max((called[folder] for folder in started), default=0)
+        return _hops(str(proxies or ""), ""), _redis(service)
 
     return Delivery(in_examples=told, in_charts=(told, _REDIS), in_compose=given)
 

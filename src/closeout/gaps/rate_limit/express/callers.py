@@ -57,6 +57,8 @@ class Caller:
     forwards: bool
     splices: tuple[tuple[PurePosixPath, Splice], ...] = ()
     route: AuthRoute | None = None
+    hops: int = 1
+    """How many proxies the target may believe by it, itself included."""
 
 
 def unforwarded(item: Caller) -> Unresolved:
