@@ -29,7 +29,7 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOn:
+class ProxyPass:
     """One `proxy_pass`: to which hosts, and whether it says for whom; `splice` has it say so."""
 
     hosts: frozenset[str]
@@ -39,7 +39,7 @@ class HandedOn:
     splice: Splice
 
 
-def handed_on(content: bytes) -> Iterator[HandedOn]:
+def proxy_passes(content: bytes) -> Iterator[ProxyPass]:
     """Yield what a configuration hands on to other hosts."""
     found = list(_directives(content))
     groups = {
@@ -56,7 +56,7 @@ def handed_on(content: bytes) -> Iterator[HandedOn]:
         if host is not None:
             hosts = groups.get(host["host"], [host["host"]])
             sent = _sent(item)
-            yield HandedOn(
+            yield ProxyPass(
                 hosts=frozenset(each.partition(":")[0] for each in hosts),
                 line=line_number(content, item.start),
                 excerpt=" ".join(item.words),

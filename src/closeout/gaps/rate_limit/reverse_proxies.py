@@ -52,16 +52,16 @@ def reverse_proxies(
 
 def _nginx(
     tree: Tree, names: Mapping[str, PurePosixPath]
-) -> Iterator[tuple[PurePosixPath, int, str, PurePosixPath, nginx.HandedOn | None]]:
+) -> Iterator[tuple[PurePosixPath, int, str, PurePosixPath, nginx.ProxyPass | None]]:
     for path in tree.candidates(_CONFIGURES) if names else ():
-        for item in nginx.handed_on(tree.read(path) or b""):
+        for item in nginx.proxy_passes(tree.read(path) or b""):
             for host in sorted(item.hosts & names.keys()):
                 yield path, item.line, item.excerpt, names[host], item
 
 
 def _traefik(
     tree: Tree, names: Mapping[str, PurePosixPath]
-) -> Iterator[tuple[PurePosixPath, int, str, PurePosixPath, nginx.HandedOn | None]]:
+) -> Iterator[tuple[PurePosixPath, int, str, PurePosixPath, nginx.ProxyPass | None]]:
     """Yield what a Traefik of the same compose file routes to: it always says for whom."""
     for path in compose.files(tree) if names else ():
         services = _services(tree, path)

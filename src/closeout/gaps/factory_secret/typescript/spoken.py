@@ -59,7 +59,7 @@ def typed(tree: Tree, passwords: Mapping[str, str]) -> Iterator[Unresolved]:
                     reason=Reason.AMBIGUOUS,
                     line=content.count(b"\n", 0, found.start()) + 1,
                     detail=f"has the password that seeded accounts had; they have {name}'s now",
-                    hint=f"where it signs in to them, let it read {name}.",
+                    hint=f"read {name} there where it signs in to them.",
                 )
 
 
