@@ -300,3 +300,23 @@ def test_our_committed_files_hold_no_secret() -> None:
     assert PurePosixPath("reference/farmiq/cloud-layer/docker-compose.yml") in {
         item.path for item in found
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'user.password = pwd_context.hash("rope-and-7-knots")', True),
+        (b"digest = bcrypt.hashpw(b'rope-and-7-knots', bcrypt.gensalt())", True),
+        (b'row = User(password=generate_password_hash("rope-and-7-knots"))', True),
+        (b'row = User(password=make_password("rope-and-7-knots"))', True),
+        (b"row = User(password=make_password(given))", False),
+        (b'row = User(password=make_password("<password>"))', False),
+        (b'digest = hashlib.new("sha256")', False),
+        (b'kept = cache.hash("rope-and-7-knots")', False),
+    ],
+)
+def test_password_that_python_hashes_from_a_literal_is_found(line: bytes, *, found: bool) -> None:
+    """A seed's accounts open to whoever has read the tree."""
+    tree = MemoryTree({f"{SERVICE}/seed.py": b"import x\n" + line + b"\n"})
+    told = [(item.name, item.line) for item in literals(tree, inventory(tree))]
+    assert told == [("a hashed password", 2)] * found

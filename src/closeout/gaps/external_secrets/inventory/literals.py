@@ -31,6 +31,7 @@ from closeout.gaps.external_secrets.inventory.names import Mention
 from closeout.gaps.external_secrets.inventory.planted import (
     in_constants,
     in_dockerfile,
+    in_hashed,
     in_manifest,
     in_text,
     may_be_manifest,
@@ -168,6 +169,7 @@ _QUESTIONS = (
     question((), lambda _: True, _is_read_anyway),
     question(_SCRIPTS, lambda content: bool(in_script(content)), _is_open),
     question(_YAML, lambda content: any(True for _ in in_connection(content)), _is_open),
+    question((".py",), lambda content: any(True for _ in in_hashed(content)), _is_open),
     question((), lambda content: b"eyJ" in content, _may_hold_bearer),
     question((".py",), module_may_read, _is_tool),
     question(_SCRIPTED, script_may_read, _is_tool),
@@ -200,6 +202,8 @@ def _material(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, int]]:
         yield from in_script(content)
     if path.suffix in pages.SUFFIXES:
         yield from pages.in_page(content)
+    if path.suffix == ".py":
+        yield from in_hashed(content)
     if path.suffix in _CODE | _SETTINGS:
         yield from in_constants(content)
     elif path.suffix in _YAML:

@@ -54,6 +54,12 @@ _CONSTANTS = tuple(
     for word in b"secret password passwd passphrase token key dsn url uri".split()
 )
 """Searched in lower case, one after the other: each starts with a word that is found fast."""
+_HASHING = re.compile(rb"hashpw\(|password_hash\(|\.hash\(|make_password\(")
+_HASHED = re.compile(
+    rb"\b(?:bcrypt\.hashpw|generate_password_hash|get_password_hash|make_password"
+    rb"|(?:pwd_context|bcrypt|argon2|ph|password_hasher)\.hash)"
+    rb"\(\s*b?(?P<quote>['\"])(?P<value>[^'\"\n]{4,})(?P=quote)"
+)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _TELLING_KEYS = ("API", "SECRET", "PRIVATE", "SIGNING", "ENCRYPTION", "ACCESS", "SERVICE", "HMAC")
 _OPEN_PARTS = frozenset(
@@ -160,6 +166,13 @@ def in_constants(content: bytes) -> tuple[tuple[str, int], ...]:
         if is_secret(name, value) and _looks_made(name, value):
             found.append((name, content.count(b"\n", 0, start) + 1))
     return tuple(sorted(found))
+
+
+def in_hashed(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield every password that Python hashes from a literal: accounts are made with it."""
+    for match in _HASHED.finditer(content) if matches(content, _HASHING) else ():
+        if is_usable("PASSWORD", match["value"].decode("utf-8", "replace")):
+            yield "a hashed password", content.count(b"\n", 0, match.start()) + 1
 
 
 def _looks_made(name: str, value: str) -> bool:
