@@ -307,6 +307,36 @@ def test_derive_delivers_what_the_code_no_longer_makes_up() -> None:
     assert GAP.fix(fixed) == ()
 
 
+@pytest.mark.parametrize(
+    ("written", "mended"),
+    [
+        (
+            "process.env.PAY_SECRET || process.env.OLD_PAY_SECRET || 'tide-table-8'",
+            "process.env.PAY_SECRET || process.env.OLD_PAY_SECRET || requiredSecret('PAY_SECRET')",
+        ),
+        (
+            "(process.env.PAY_SECRET || process.env.OLD || 'tide-table-8').trim()",
+            "(process.env.PAY_SECRET || process.env.OLD || requiredSecret('PAY_SECRET')).trim()",
+        ),
+        (
+            "process.env.PAY_SECRET?.trim() ?? 'tide-table-8'",
+            "process.env.PAY_SECRET?.trim() ?? requiredSecret('PAY_SECRET')",
+        ),
+    ],
+)
+def test_derive_asks_the_other_variables_of_a_chain_as_before(written: str, mended: str) -> None:
+    """The first is the one to set: code and compose name it, and no text of code with it."""
+    content = f"import x from './x'\n\nx({written})\n".encode()
+    fixed = _fixed(MemoryTree(DESK | {"desk/src/pay.ts": content}))
+    after = (fixed.read("desk/src/pay.ts") or b"").decode()
+    assert f"x({mended})" in after
+    for name in ("docker-compose.yml", "docker-compose.dev.yml"):
+        assert b"PAY_SECRET=${PAY_SECRET:?" in (fixed.read(name) or b"").replace(b": ", b"=")
+        assert b"process" not in (fixed.read(name) or b"")
+    assert not any(_rules(fixed).values())
+    assert GAP.fix(fixed) == ()
+
+
 def test_derive_has_a_constant_take_the_variable_of_its_name() -> None:
     """A password that is kept in a constant comes from outside, and every starter brings it."""
     content = (

@@ -1,5 +1,7 @@
 """The TypeScript anchors locate code by its bytes."""
 
+import pytest
+
 from closeout.parsing import typescript
 
 ROUTER = b"""import rateLimit, { ipKeyGenerator as byAddress } from 'express-rate-limit'
@@ -45,6 +47,25 @@ def test_fallbacks_finds_a_literal_behind_the_environment() -> None:
     content = b"const a = process.env.KEY || 'dev'; const b = process.env['PIN'] ?? `1`; x || 'y'"
     found = [(item.variable, item.literal) for item in typescript.read(content).fallbacks]
     assert found == [("KEY", "dev"), ("PIN", "1")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "variable"),
+    [
+        ("process.env.A_KEY || process.env.B_KEY", "A_KEY"),
+        ("process.env['A_KEY'] ?? process.env.B_KEY ?? process.env.C_KEY", "A_KEY"),
+        ("process.env.A_KEY?.trim()", "A_KEY"),
+        ("process.env.A_KEY!", "A_KEY"),
+        ("process.env.A_KEY === 'x'", None),
+        ("process.env.A_KEY + process.env.B_KEY", None),
+    ],
+)
+def test_fallbacks_names_the_variable_that_is_asked_first(asked: str, variable: str | None) -> None:
+    """A chain is no name; what compares or joins variables is no reading of one."""
+    operator = "??" if "??" in asked else "||"
+    found = typescript.read(f"const a = {asked} {operator} 'dev-key'\n".encode()).fallbacks
+    assert [item.variable for item in found] == [variable] * (variable is not None)
+    assert [item.asked.text for item in found] == [asked] * (variable is not None)
 
 
 def test_definitions_cover_classes_functions_and_fields() -> None:

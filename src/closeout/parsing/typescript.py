@@ -17,6 +17,7 @@ from closeout.parsing.typescript_source import (
     Import,
     SourceRange,
     TypeScriptSource,
+    first_read,
     string_value,
 )
 from closeout.parsing.typescript_tree import (
@@ -206,10 +207,16 @@ def _fallback(node: Node) -> Fallback | None:
     sides = (place_of(left), place_of(right))
     literal = next((side for side in reversed(sides) if string_value(side) is not None), None)
     other = sides[0] if literal is sides[1] else sides[1]
-    if literal is None or not other.text.startswith("process.env"):
+    variable = first_read(other.text) if literal is not None else None
+    if literal is None or variable is None:
         return None
-    variable = other.text.removeprefix("process.env").strip(".[]'\"")
-    return Fallback(variable=variable, literal=string_value(literal) or "", place=place_of(node))
+    return Fallback(
+        variable=variable,
+        literal=string_value(literal) or "",
+        place=place_of(node),
+        asked=other,
+        written=literal,
+    )
 
 
 def _definition(node: Node) -> Definition | None:

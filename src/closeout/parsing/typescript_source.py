@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 ROUTE_METHODS = frozenset({"all", "delete", "get", "patch", "post", "put"})
+
+
+_READ = re.compile(r"process\.env(?:\.(?P<name>\w+)|\[\s*['\"](?P<key>\w+)['\"]\s*\])")
+_LINK = rf"{re.sub(r'[?]P<[a-z]+>', '?:', _READ.pattern)}(?:!|\s+as\s+\w+|\s*\??\.\w+\([^()]*\))*"
+_CHAIN = re.compile(rf"{_LINK}(?:\s*(?:\|\||\?\?)\s*{_LINK})*")
+
+
+def first_read(expression: str) -> str | None:
+    """Return the variable that an expression asks first, where it only asks the environment."""
+    read = _READ.match(expression) if _CHAIN.fullmatch(expression) else None
+    return (read["name"] or read["key"]) if read else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +62,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """A `process.env.NAME || 'literal'`, or the same with `??`."""
+    """A `process.env.NAME || 'literal'`, or the same with `??`.
+
+    Other variables may be asked between the two: `asked` is all that stands before the literal.
+    """
 
     variable: str
     literal: str
     place: SourceRange
+    asked: SourceRange
+    written: SourceRange
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the variable's value itself is all that goes before the literal."""
+        return _READ.fullmatch(self.asked.text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,7 @@ def _mended(
     module = _module(tree, service, REQUIRED, spoken, secret.path)
     mended: Mended | Unresolved = by_hand(secret)
     if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
-        mended = mend_fallback(tree, secret, module, spoken.extension)
+        mended = mend_fallback(tree, secret, secret.fallback, module, spoken.extension)
         if is_optional(tree.read(secret.path) or b"", secret):
             return mended
     elif secret.value is not None and (name := own_variable(tree, service, secret)):

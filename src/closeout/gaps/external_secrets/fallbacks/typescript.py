@@ -54,7 +54,7 @@ def defaults(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator
         at = content.rfind(item.literal.encode(), start, end)
         if node is None or at < 0:
             continue
-        read = re.split(r"\|\||\?\?", content[start:end].decode())[0].rstrip()
+        read = item.asked.text if item.is_plain else f"({item.asked.text})"
         guards = _guards(content, node, item.variable, read)
         demand = (
             _alone(content, start, end, read),

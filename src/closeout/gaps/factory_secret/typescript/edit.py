@@ -19,7 +19,6 @@ from closeout.parsing.typescript_unused import left_unused
 GUARD = "claimGuard"
 REQUIRED = "requiredSecret"
 _OPTION = re.compile(rb"\b(?:token|password|passwd|pass|apiKey|authToken)\s*:\s*$")
-_ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[[^\]]+\])")
 _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
@@ -114,21 +113,26 @@ def is_optional(content: bytes, secret: HardcodedSecret) -> bool:
 
 
 def mend_fallback(
-    tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
+    tree: Tree,
+    secret: HardcodedSecret,
+    fallback: typescript.Fallback,
+    module: PurePosixPath,
+    extension: str,
 ) -> Mended:
     """Return the splices that require the variable instead of falling back to the literal.
 
+    Where others are asked after it, they go on being asked, and it is required last.
     What a client is given as an option stays one: the service started without it.
     """
     place = secret.place
     if is_optional(tree.read(secret.path) or b"", secret):
-        asked = _ENVIRONMENT.match(place.text)
-        if asked is not None:
-            alone = Splice(start=place.start, end=place.end, text=asked[0])
-            return Mended(splices=((secret.path, alone),))
+        alone = Splice(start=place.start, end=place.end, text=fallback.asked.text)
+        return Mended(splices=((secret.path, alone),))
     quote = '"' if place.text.rstrip().endswith('"') else "'"
     brought = _brought(tree, module, extension)(secret.path, REQUIRED, place.start)
     text = f"{REQUIRED}({quote}{secret.name}{quote})"
+    if not fallback.is_plain:
+        place = fallback.written
     return Mended(
         splices=(
             (secret.path, brought),
