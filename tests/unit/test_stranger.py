@@ -1,13 +1,19 @@
 """A tree that is not the order's own is asked for nothing that it does not have."""
 
+import inspect
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from invoke import Config, Context, Exit
 
 from closeout.cli import session
+from closeout.cli.collections import gather
 from closeout.cli.commands import detect, fix, gate, init, probe, report
 from closeout.cli.error_handler import guarded
 from closeout.engine import subjects
@@ -248,6 +254,56 @@ def test_closeout_toml_with_a_slip_ends_every_command(
         assert guarded(shop.home, act) is ExitCode.UNUSABLE_INPUT
         assert told in capsys.readouterr().err
     assert snapshot(shop.root) == before
+
+
+def _rooted() -> list[str]:
+    """Return the tasks that take a monorepo, but for two that need nothing of it as it is."""
+    found = gather(Path("home"))
+    takes = (
+        name
+        for name in found.task_names
+        if "root" in inspect.signature(found[name].body).parameters
+    )
+    return sorted(set(takes) - {"fix.undo", "report.verify"})
+
+
+@pytest.mark.parametrize("name", _rooted())
+def test_closeout_toml_with_a_slip_ends_every_task(
+    shop: Workspace, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """What undoes a run and what checks a run's digests are not kept from it by a typing error."""
+    _declared(shop, 'gapps = ["cors"]\n')
+    before = snapshot(shop.root)
+    shop.home.mkdir(exist_ok=True)
+    found = gather(shop.home)
+    options = inspect.signature(found[name].body).parameters
+    words: dict[str, object] = {
+        word: "x" if option.default is inspect.Parameter.empty else option.default
+        for word, option in options.items()
+        if word != "context"
+    }
+    context = Context(Config(overrides=found.configuration(name)))
+    with pytest.raises(Exit) as ended:
+        found[name].body(context, **words | {"root": str(shop.root)})
+    assert ended.value.code == ExitCode.UNUSABLE_INPUT
+    assert "there is no key 'gapps'; the nearest one is 'gaps'" in capsys.readouterr().err
+    assert snapshot(shop.root) == before
+
+
+def test_closeout_toml_with_a_slip_ends_the_hook(shop: Workspace) -> None:
+    """As pre-commit starts it: in the repository, with the names of the changed files."""
+    _declared(shop, 'gaps = ["header"]\n')
+    ended = subprocess.run(
+        [sys.executable, "-m", "closeout", "detect", "--root", ".", "services/api/app/main.py"],
+        cwd=shop.root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == ExitCode.UNUSABLE_INPUT
+    assert "there is no gap 'header'; the nearest one is 'headers'" in ended.stderr
 
 
 def test_names_come_from_closeout_toml(shop: Workspace) -> None:

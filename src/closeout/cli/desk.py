@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closeout.cli import session
+from closeout.cli.declared import assert_declared
 from closeout.errors import ExitCode
 from closeout.fs import writer
+from closeout.fs.tree import DiskTree
 from closeout.model import Command, Gate, Means, Row
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
@@ -50,6 +52,7 @@ class WorkspaceDesk:
 def carry_out(command: Command, space: Workspace, options: Mapping[str, object]) -> ExitCode:
     """Do what a gap's command does on a monorepo."""
     space.announce()
+    assert_declared(DiskTree(space.root))
     desk = WorkspaceDesk(space)
     if command.run is None:
         return desk.judge(session.named(command.gate))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from invoke import Collection, Context, Task
 
+from closeout.cli.declared import assert_declared
 from closeout.cli.desk import carry_out
 from closeout.cli.invoke_task import ROOT_HELP, at_home, command, on_monorepo
+from closeout.errors import ExitCode
+from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.model import Command, Option
 
@@ -25,7 +30,7 @@ def _task(given: Command) -> Task[Callable[..., None]]:
             on_monorepo(context, root, lambda space: carry_out(given, space, words))
         elif given.run is not None:
             act = given.run
-            at_home(context, lambda home: act()(home, **words))
+            at_home(context, lambda home: _of_declared(words, partial(act(), home)))
 
     body.__doc__ = given.told
     body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -34,6 +39,13 @@ def _task(given: Command) -> Task[Callable[..., None]]:
     told = {item.name: item.help for item in options}
     room, _, name = given.name.partition(".")
     return command(room=room, name=name, help=told)(body)
+
+
+def _of_declared(words: Mapping[str, object], act: Callable[..., ExitCode]) -> ExitCode:
+    """Do what takes a monorepo as an option, where that monorepo's closeout.toml can be used."""
+    if root := words.get("root"):
+        assert_declared(DiskTree(Path(str(root))))
+    return act(**words)
 
 
 def _parameter(name: str, default: object = None) -> inspect.Parameter:
