@@ -144,6 +144,38 @@ def test_derive_gives_a_client_its_servers_password_when_it_names_it_otherwise()
     assert len(media.variables["MEDIA_SECRET_KEY"]) == 64
 
 
+def test_derive_takes_no_user_and_no_database_for_a_call() -> None:
+    """A store is called by its client, though its database has the client's name.
+
+    Taken for calls of each other, the two got each other's variable.
+    """
+    content = (
+        b"services:\n  board:\n    image: example/board:1\n    environment:\n"
+        b"      DB_HOST: ledger\n      DB_USER: board\n      DB_PASS: reed-bed-9\n"
+        b"  ledger:\n    image: postgres:16\n    environment:\n"
+        b"      POSTGRES_USER: board\n      POSTGRES_DB: board\n"
+        b"      POSTGRES_PASSWORD: reed-bed-9\n"
+    )
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = (fixed.read(COMPOSE) or b"").decode()
+    assert "DB_PASS: ${POSTGRES_PASSWORD:?" in after
+    assert "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?" in after
+    assert b"DB_PASS" not in (fixed.read(EXAMPLE) or b"")
+
+
+def test_derive_parts_two_that_call_each_other() -> None:
+    """Which of them is the server is not clear: each keeps its own variable."""
+    content = (
+        b"services:\n  a:\n    image: example/a:1\n    environment:\n"
+        b"      PEER: b\n      A_PASSWORD: reed-bed-9\n"
+        b"  b:\n    image: example/b:1\n    environment:\n"
+        b"      PEER: a\n      B_PASSWORD: reed-bed-9\n"
+    )
+    after = (_taken_out({COMPOSE: content})[0].read(COMPOSE) or b"").decode()
+    assert "A_PASSWORD: ${A_PASSWORD:?" in after
+    assert "B_PASSWORD: ${B_PASSWORD:?" in after
+
+
 def test_derive_reads_a_clients_literal_from_its_servers_variable() -> None:
     """One password has one variable, whatever the client calls it."""
     fixed, _ = _taken_out({COMPOSE: _client(b"abc1abc1")})

@@ -11,6 +11,8 @@ from closeout.formats.interpolation import unset
 _HOST = re.compile(r"(?:^|,|//(?:[^/@]{0,200}@)?)([\w.-]+)")
 """A host in an address, in a list of such, or by itself."""
 _ACCOUNT = re.compile(r"(?:\w+_)?USER(?:NAME)?")
+_NO_HOST = re.compile(r"(?:\w+_)?(?:USER|USERNAME|LOGIN|DB|DBNAME|DATABASE|SCHEMA|NAME)")
+"""What names an account or a database, which often has the name of who uses it."""
 _ACCESS_KEY = re.compile(r"(?P<stem>\w+?_|)ACCESS_KEY(?:_ID)?")
 _ITS_SECRETS = ("SECRET_KEY", "SECRET_ACCESS_KEY", "SECRET")
 
@@ -18,15 +20,25 @@ _ITS_SECRETS = ("SECRET_KEY", "SECRET_ACCESS_KEY", "SECRET")
 def servers(
     service: compose.ComposeService, services: Sequence[compose.ComposeService]
 ) -> Iterator[compose.ComposeService]:
-    """Yield the ready-made images that a service of the file calls by their name."""
+    """Yield the ready-made images that a service of the file calls by their name.
+
+    Of two that call each other it is not known which one serves.
+    """
+    names = _called(service)
+    for other in services:
+        is_named = other.name in names and other is not service
+        if is_named and not other.context and service.name not in _called(other):
+            yield other
+
+
+def _called(service: compose.ComposeService) -> set[str]:
     waited = service.node.get("depends_on")
     names = set(waited.scalars() if waited is not None else ())
     names |= {str(item.key) for item in waited.entries} if waited is not None else set()
-    for text in service.variables.values():
-        names.update(_HOST.findall(unset(text)))
-    for other in services:
-        if other.name in names and other is not service and not other.context:
-            yield other
+    for name, text in service.variables.items():
+        if not _NO_HOST.fullmatch(name):
+            names.update(_HOST.findall(unset(text)))
+    return names
 
 
 def is_account(
