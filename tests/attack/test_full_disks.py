@@ -61,9 +61,9 @@ def test_real_disk_of_scratch_copies_that_is_full_leaves_the_tree_as_it_was(
     """Patches are tried on one that holds less than they need, or nearly nothing."""
     chance = arena.chance(10)
     refused = 0
-    for _ in arena.rounds(3, 30):
+    for number in arena.rounds(3, 30):
         ring.renew()
-        size = 4 * chance.randrange(2, 30)
+        size = 4 * chance.randrange(2, 30) if number else 8  # the first holds nearly nothing
         with _disk(tmp_path / "scratch", size) as disk, monkeypatch.context() as patch:
             patch.setenv("TMPDIR", str(disk))
             patch.setattr(tempfile, "tempdir", None)
