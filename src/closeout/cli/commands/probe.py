@@ -185,7 +185,8 @@ def ask_battery(
         parity = parity_rows.rows(space, python, deployed, starts, {item.probe for item in old})
         new, reused = [*new, *parity], [*reused, *old]
         if not (probes or parity or old):
-            say(f"{','.join(starts)}: not asked, no fix that stands changed what it starts with")
+            why = "no fix that stands changed what it starts with, or its image never starts it"
+            say(f"{','.join(starts)}: not asked, {why}")
     if reused:
         say(known_answers.told(reused))
     known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
