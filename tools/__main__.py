@@ -16,6 +16,7 @@ HOME = Path(__file__).resolve().parents[1]
 
 _EXAMPLES = {
     "docs": "python -m tools docs check",
+    "transcript": "python -m tools transcript",
     "drift": "python -m tools drift --gap cors --python PYTHON",
     "mutate": "python -m tools mutate --python PYTHON --only cors.py",
     "fuzz": "python -m tools fuzz --seconds 60",
@@ -37,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
     docs = commands.add_parser("docs", help="make or compare the generated documents")
     docs.add_argument("what", choices=["make", "check", "site"])
     docs.set_defaults(act=_docs)
+    transcript = commands.add_parser("transcript", help="play the commands of the transcript")
+    transcript.set_defaults(act=_transcript)
     drift = commands.add_parser("drift", help="fix drifted services and ask them")
     drift.add_argument(
         "--gap", action="append", help="one gap; all that are mended in code if unsaid"
@@ -74,6 +77,14 @@ def _docs(options: argparse.Namespace, home: Path) -> ExitCode:
         "check": lambda: docs.check(home, door.parser()),
     }
     return acts[options.what]()
+
+
+def _transcript(options: argparse.Namespace, home: Path) -> ExitCode:
+    from tests.support.strangers import SHOP  # noqa: PLC0415 - one subcommand needs it
+    from tools import transcript  # noqa: PLC0415 - the same
+
+    del options
+    return transcript.make(home, SHOP)
 
 
 def _drift(options: argparse.Namespace, home: Path) -> ExitCode:

@@ -107,6 +107,23 @@ def test_issue_lets_the_broker_read_when_the_umask_is_narrow(tmp_path: Path, uma
     assert {mode for name, mode in modes.items() if name.endswith(".key")} == {0o600}
 
 
+def test_check_of_a_folder_without_certificates_names_the_command_that_makes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broker's folder that waits for them holds none; it holds no broken one."""
+    (tmp_path / "broker").mkdir()
+    (tmp_path / "broker/tls-listener.conf").touch()
+    assert certs.look(tmp_path, root="--root farm") is ExitCode.UNPROVEN
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        f"{tmp_path} holds no certificate",
+        "hint: invoke certs.dev --root farm makes them.",
+    ]
+    (tmp_path / "broker/server.crt").write_text("x")
+    assert certs.look(tmp_path) is ExitCode.GAPS_LEFT
+    assert capsys.readouterr().out.splitlines()[-1] == "2 certificates: 2 broken"
+
+
 def test_check_names_what_is_not_valid_yet(folder: Path) -> None:
     """A clock that was ahead makes certificates that nobody accepts; the next run makes others."""
     earlier = NOW - timedelta(days=400)

@@ -8,11 +8,14 @@ import pytest
 
 from closeout.engine import detector_evidence, evaluate, planner, rules
 from closeout.engine.evaluate import Case
+from closeout.engine.subjects import Absence
 from closeout.fs.tree import MemoryTree
+from closeout.fs.walk import NOWHERE
 from closeout.model import (
     NO_CRITERION,
     Check,
     Criterion,
+    FileQuestion,
     Finding,
     Means,
     Reason,
@@ -20,6 +23,7 @@ from closeout.model import (
     Verdict,
 )
 from closeout.model.verdicts import Evidence, Ruling, Waiver
+from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import NOW, criterion, evidence, order, toy_gap
 
 SHUT = MemoryTree({"a.txt": b"SHUT\n"})
@@ -78,6 +82,26 @@ def test_judge_takes_no_guard_for_a_proof() -> None:
     """A probe that was green before the fix says nothing about the fix."""
     ruling = _rule(criterion(means=Means.LIVE), evidence(before=True))
     assert ruling.verdict is Verdict.UNPROVEN
+    assert "nox" not in ruling.settled_by
+    assert "waivers.toml" in ruling.settled_by
+
+
+def test_what_settles_a_ruling_is_its_criterions_command_or_what_stands_in_its_way() -> None:
+    """A command that was run and cannot settle it is not named; a roll-up names its parts."""
+    asked = criterion(means=Means.LIVE)
+    assert _rule(asked).settled_by == asked.settled_by
+    asking = FileQuestion(suffixes=frozenset(), concerns=bool, holds=bool, bit=1)
+    absence = Absence(because="there is no broker", questions=(asking,))
+    lost = Unresolved(path=PurePosixPath("b.yml"), reason=Reason.UNREADABLE, detail="UTF-16")
+    nowhere = replace(lost, path=PurePosixPath("link"), detail=NOWHERE)
+    in_doubt = _rule(asked, absent={asked.id: absence}, unreadable=(lost, nowhere))
+    assert in_doubt.verdict is Verdict.UNPROVEN
+    assert "b.yml" in in_doubt.settled_by
+    assert "link" not in in_doubt.because + in_doubt.settled_by
+    without = _rule(asked, absent={asked.id: absence}, unreadable=(nowhere,))
+    assert without.verdict is Verdict.NOT_APPLICABLE
+    rolled = next(item for item in WO_004.criteria if item.id == "D.1")
+    assert rolled.settled_by == "what settles 1.1, 1.2, 1.3"
 
 
 def test_judge_opens_on_a_finding_in_spite_of_green_probes() -> None:

@@ -100,6 +100,14 @@ def test_order_is_told_in_groups_with_totals() -> None:
     assert "    and 2 more" in told
 
 
+def test_order_about_another_tree_is_told_in_two_lines() -> None:
+    """Whoever's tree has none of its files learns nothing by reading of each."""
+    told = order_check.told(order_check.compare(MemoryTree({"a.py": b"x\n"}), {}, FACTS))
+    assert told.splitlines()[1:] == [
+        "  it is about another tree, none of the files that it names is here"
+    ]
+
+
 BILLING = "cloud-layer/cloud-billing-service/src"
 
 

@@ -53,7 +53,6 @@ rules = ["sql/*"]
 id = "done"
 text = "All of it."
 means = "static"
-settled-by = "invoke report.build"
 rests-on = ["origins", "framing", "pipeline"]
 """
 
@@ -111,6 +110,7 @@ def test_a_teams_own_order_runs_end_to_end(tmp_path: Path) -> None:
         (b'id = "framing"', b'id = "origins"', "two checkboxes are called origins"),
         (b'["origins",', b'["nowhere",', "rests on nowhere"),
         (b"settled-by", b"settledby", "unknown field `settledby`"),
+        (b'settled-by = "invoke detect.all"\n', b"", "origins names nothing that settles it"),
     ],
 )
 def test_an_order_that_cannot_be_used_says_where(

@@ -33,7 +33,8 @@ def test_run_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
 
 def test_run_gives_127_for_a_missing_program() -> None:
     """A missing tool is an answer, not a crash."""
-    assert process.run(["no-such-program-anywhere"]).code == 127
+    done = process.run(["no-such-program-anywhere"])
+    assert (done.code, done.err) == (127, "no-such-program-anywhere is not installed")
 
 
 def test_run_bounds_the_text_it_keeps() -> None:

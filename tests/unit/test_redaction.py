@@ -117,6 +117,19 @@ def test_what_is_no_secret_is_shown(line: str) -> None:
     assert redaction.masked(line) == line
 
 
+def test_what_compose_says_of_a_missing_variable_is_shown() -> None:
+    """It stands where a value might, and is the fix that a reader looks for."""
+    section = (
+        b"diff --git a/compose.yml b/compose.yml\n"
+        b"-      LOGIN_PASSWORD: ${LOGIN_PASSWORD:-s3cr3tvalue}\n"
+        b"+      LOGIN_PASSWORD: ${LOGIN_PASSWORD:?set it in .env}\n"
+        b"+      OTHER_PASSWORD: ?s3cr3tvalue\n"
+    )
+    shown = redaction.diff(section)
+    assert b"{LOGIN_PASSWORD:?set it in .env}" in shown
+    assert b"s3cr3tvalue" not in shown
+
+
 def test_value_that_was_found_is_masked_wherever_it_occurs() -> None:
     """What a rule found on one line stands in a comment of another file."""
     found = redaction.values(["if (claim !== 'FARM-CLAIM-77') refuse(SECRET_NAME);"])

@@ -122,6 +122,29 @@ def test_a_file_that_nobody_could_read_leaves_in_doubt_what_the_tree_has(
     assert "docker-compose.edge.yml" in rows["8.1"]["because"]
 
 
+def test_a_link_that_leads_nowhere_holds_nothing_and_one_that_leads_out_names_its_remedy(
+    shop: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is told to settle a doubt settles just that: here, to take the link away."""
+    (shop.root / "lost").symlink_to("nowhere")
+    fix.fix(shop, GAPS)
+    told = capsys.readouterr().out
+    assert "  ! lost\n" in told
+    assert "the tree has no MQTT broker: 8.1, 8.2, 8.3, 8.4" in told
+    (tmp_path / "elsewhere").write_text("x")
+    (shop.root / "out").symlink_to(tmp_path / "elsewhere")
+    report.build(shop)
+    told = capsys.readouterr().out
+    way = told.index("make out readable, or take it away, then run the command again")
+    assert re.match(r"[^:]+settles .*8\.1, 8\.2", told[way:], re.DOTALL)
+    assert "settles 8.2" not in told[:way]
+    (shop.root / "out").unlink()
+    report.build(shop)
+    told = capsys.readouterr().out
+    assert "the tree has no MQTT broker: 8.1, 8.2, 8.3, 8.4" in told
+    assert "make out readable" not in told
+
+
 @pytest.mark.parametrize(
     "files",
     [

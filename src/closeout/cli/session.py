@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout.cli.declared import assert_declared
 from closeout.console import failures, progress
+from closeout.console.layout import counted, wrapped
 from closeout.console.output import Detail, add, give, say, sum_up
 from closeout.engine import subjects
 from closeout.errors import CloseoutError, ExitCode
@@ -126,7 +127,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
 def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
     """Say that a session has nothing to ask of a tree, and why; that is settled."""
     reasons = dict.fromkeys(beside[number].because for number in criteria)
-    say(f"{session}: not applicable, {'; '.join(reasons)}")
+    sum_up("\n".join(wrapped("", f"{session}: not applicable, {'; '.join(reasons)}")))
     return ExitCode.SETTLED
 
 
@@ -167,7 +168,7 @@ def conclude(
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     tell_seal(run)
     if left:
-        count = f"{len(left)} probe{'s' * (len(left) != 1)}"
+        count = counted(len(left), "probe")
         say(f"left out: {count} of the same criteria, which cannot be proven without them")
     sum_up(f"{session}: {told}; evidence: {run.id}/evidence/{place.name}")
     add(
@@ -241,9 +242,10 @@ def _print_items(items: Sequence[Evidence]) -> None:
         least = Detail.VERBOSE if item.kind is ProofKind.NOT_RUN else Detail.USUAL
         say(f"{item.kind.value:<10} {item.criterion:<5} {item.probe}", least)
         if item.kind in {ProofKind.REGRESSION, ProofKind.OPEN}:
-            say(f"           expected {item.expected}\n           saw {item.observed}")
+            told = (f"expected {item.expected}", f"saw {item.observed}")
+            say("\n".join(line for text in told for line in wrapped(" " * 11, text)))
     for cause in evidence_store.causes(items):
-        say(str(cause))
+        say("\n".join(wrapped("", str(cause))))
 
 
 def before_fix(space: Workspace, folder: Path) -> Path | None:

@@ -20,6 +20,8 @@ _SECRETIVE = (
 _NAME = rf"[\w.-]{{0,60}}{_SECRETIVE}[\w.-]{{0,60}}"
 _OPEN = r"(?!\$|<|\{\{|change|replace|your|\*)"
 """What refers to a value elsewhere, or stands for one, is shown."""
+_DEMAND = r"(?!\?[^}\n]*\})"
+"""What compose says of a missing variable, as in `${NAME:?set it in .env}`, is shown too."""
 
 _QUOTED = re.compile(
     rf"""(?P<kept>\b{_NAME}["'`\])]*\s*(?:[:=!]=?=?|,|\|\||\?\?)\s*)"""
@@ -27,7 +29,8 @@ _QUOTED = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"""(?P<kept>\b{_NAME}["']?[ \t]*[:=][ \t]*){_OPEN}(?P<value>[^\s"'`#,;(){{}}\[\]]+)""",
+    rf"""(?P<kept>\b{_NAME}["']?[ \t]*[:=][ \t]*){_OPEN}{_DEMAND}"""
+    r"""(?P<value>[^\s"'`#,;(){}\[\]]+)""",
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from closeout.engine import grounds
+from closeout.engine import grounds, waivers
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.rules import Detection
 from closeout.engine.subjects import Absent
 from closeout.fs.prefilter import RECORD
-from closeout.fs.walk import FOLDER
+from closeout.fs.walk import FOLDER, NOWHERE
 from closeout.model import (
     Check,
     Criterion,
@@ -23,6 +23,9 @@ from closeout.model import (
     WorkOrder,
 )
 from closeout.model.verdicts import Evidence, Ruling, Waiver
+
+_EMPTY = frozenset([RECORD, NOWHERE])
+"""Why a file is not read that could not have been what is looked for."""
 
 _VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
 """Suffixes of files that are read for their name."""
@@ -124,7 +127,7 @@ def _is_answered(item: Unresolved, fresh: Sequence[Evidence]) -> bool:
 def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
     """Return that a criterion does not apply; what could not be read may hold its subject."""
     absence = case.absent[criterion.id]
-    hidden = (item for item in case.unreadable if item.detail != RECORD)
+    hidden = (item for item in case.unreadable if item.detail not in _EMPTY)
     told = ", ".join(
         str(item.path)
         for item in hidden
@@ -133,7 +136,8 @@ def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
     if not told:
         return _ruled(criterion, Verdict.NOT_APPLICABLE, absence.because)
     because = f"{absence.because} that can be read, but for {told}"
-    return _ruled(criterion, Verdict.UNPROVEN, because)
+    way = f"make {told} readable, or take it away, then run the command again"
+    return replace(_ruled(criterion, Verdict.UNPROVEN, because), way=way)
 
 
 def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
@@ -150,7 +154,7 @@ def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[
         for item in unreadable
         if kinds
         and item.path not in told
-        and item.detail != RECORD
+        and item.detail not in _EMPTY
         and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
     ]
 
@@ -202,12 +206,18 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
         return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
     if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):
         because = "every probe was green before the fix too, so none of them proves it"
-        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+        return _guarded(criterion, because, fresh)
     guards = {item.probe for item in enough if item.kind is ProofKind.GUARD}
     unproven = [item for item in answered if guards & set(item.probes)]
     if unproven:
-        return _ruled(criterion, Verdict.UNPROVEN, grounds.guarded(unproven), fresh)
+        return _guarded(criterion, grounds.guarded(unproven), fresh)
     return _ruled(criterion, Verdict.CLOSED, grounds.closed(enough, answered), fresh)
+
+
+def _guarded(criterion: Criterion, because: str, fresh: Sequence[Evidence]) -> Ruling:
+    """Return that no further run proves it: what was green before the fix stays a guard."""
+    way = f"a look at its evidence, and a waiver of {criterion.id} in {waivers.FILE}"
+    return replace(_ruled(criterion, Verdict.UNPROVEN, because, fresh), way=way)
 
 
 def _ranks(given: Means, asked: Means) -> bool:

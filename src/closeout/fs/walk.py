@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -39,6 +40,10 @@ SKIPPED_FOLDERS = frozenset(
 
 FOLDER = "folder"
 """Begins what is told of a folder that nobody could look into: it may hold anything."""
+
+NOWHERE = "it is a symbolic link that leads nowhere"
+"""What is told of a link that holds nothing: whoever opens it finds no file."""
+_LOST = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 _Refuse = Callable[[PurePosixPath, str], None]
 _Entry = tuple[PurePosixPath, os.DirEntry[str]]
@@ -82,9 +87,8 @@ def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
                 yield path
         elif not entry.is_symlink():
             refuse(path, "not a regular file")
-        elif not _leads_inside(entry.path, root):
-            what = FOLDER if _is_folder(entry) else "it"
-            refuse(path, f"{what} is a symbolic link that leads out of the tree, or nowhere")
+        elif why := _outside(entry, root):
+            refuse(path, why)
 
 
 def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry]:
@@ -97,20 +101,17 @@ def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry
     return [(prefix / entry.name, entry) for entry in found]
 
 
-def _is_folder(link: os.DirEntry[str]) -> bool:
+def _outside(link: os.DirEntry[str], root: str) -> str:
+    """Return why a link is told; empty where its target is walked at a place of its own."""
     try:
-        return link.is_dir()
-    except OSError:  # in a circle
-        return False
-
-
-def _leads_inside(link: str, root: str) -> bool:
-    """Return whether a link's target is walked at a place of its own."""
-    try:
-        target = Path(link).resolve(strict=True)
-    except (OSError, RuntimeError):  # nowhere, or in a circle
-        return False
-    return target.is_relative_to(Path(root).resolve())
+        target = Path(link.path).resolve(strict=True)
+        what = FOLDER if link.is_dir() else "it"
+    except RuntimeError:  # in a circle, before Python 3.13
+        return NOWHERE
+    except OSError as error:
+        return NOWHERE if error.errno in _LOST else "it is a symbolic link nobody may follow"
+    inside = target.is_relative_to(Path(root).resolve())
+    return "" if inside else f"{what} is a symbolic link that leads out of the tree"
 
 
 def _odd_name(entry: os.DirEntry[str]) -> str:

@@ -74,6 +74,13 @@ class Ruling:
     waiver: Waiver | None = None
     allowed: tuple[Waiver, ...] = ()
     """The waivers of single findings and probes that were left out of its ground."""
+    way: str = ""
+    """What settles it where its criterion's own command does not, though something can."""
+
+    @property
+    def settled_by(self) -> str:
+        """Return the command that settles it, or what to do where no command does."""
+        return self.way or self.criterion.settled_by
 
     def __post_init__(self) -> None:
         """Hold the two invariants that make a ruling worth reading."""

@@ -102,7 +102,9 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
             pass_fds=held,
         )
     except (FileNotFoundError, PermissionError) as error:
-        return Result(argv=words, code=127, out="", err=str(error), seconds=0.0)
+        absent = isinstance(error, FileNotFoundError) and error.filename == words[0]
+        told = f"{words[0]} is not installed" if absent else str(error)
+        return Result(argv=words, code=127, out="", err=told, seconds=0.0)
     watched = _leaving_nothing(process, mark) if foreign else nullcontext()
     try:
         with watched:

@@ -13,7 +13,8 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from closeout.console.output import give, say
+from closeout.console.layout import counted
+from closeout.console.output import give, say, sum_up
 from closeout.errors import ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
@@ -85,7 +86,8 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
         say(f"{run.id}/{line}")
     for line in stale:
         say(f"stale, the tree changed since: {line}")
-    say(f"run {run.id}: {len(sealed)} files sealed, {len(wrong)} wrong, {len(stale)} stale")
+    count = counted(len(sealed), "file")
+    sum_up(f"run {run.id}: {count} sealed, {len(wrong)} wrong, {len(stale)} stale")
     give("verified", {"run": run.id, "sealed": len(sealed), "wrong": wrong, "stale": stale})
     if wrong or not sealed:
         return ExitCode.GAPS_LEFT

@@ -127,7 +127,7 @@ def _red_probes(rulings: Sequence[Ruling]) -> list[str]:
 
 
 def _markdown_row(ruling: Ruling) -> str:
-    settling = _code(ruling.criterion.settled_by)
+    settling = _code(ruling.settled_by)
     commands = sorted({item.command for item in ruling.evidence if item.passed})
     ran = "<br>".join(_code(command) for command in commands[:_SHOWN])
     more = f"<br>and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""

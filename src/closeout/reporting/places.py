@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from closeout.console.layout import counted, fitted, wrapped
 from closeout.engine import rules
 from closeout.model import Finding, Gap, Unresolved
 from closeout.runs.plan_record import Change
-
-WIDTH = 100
-"""Columns that a line takes at most, unless it is a path or a command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +24,6 @@ class Group:
     """The files that would be written."""
     added: Collection[PurePosixPath] = frozenset()
     """Those of them that are not there yet."""
-
-
-def counted(count: int, thing: str, plural: str = "") -> str:
-    """Return a number and its thing, such as `1 place` or `2 places`."""
-    return f"{count} {thing if count == 1 else plural or thing + 's'}"
 
 
 def told(group: Group, *, whole: bool) -> list[str]:
@@ -53,7 +45,13 @@ def _head(group: Group) -> str:
     total, unnamed = len(rules.spots(group.findings)), rules.unnamed(group.findings)
     told = counted(total, "place") + (f" ({unnamed} not named by the order)" if unnamed else "")
     files = f", {counted(len(group.changes), 'file')}" if group.changes else ""
-    return f"{group.gap.issue:>2}  {group.gap.title}: {told}{files}"
+    origin = ", derived" if _is_derived(group) else ""
+    return f"{group.gap.issue:>2}  {group.gap.title}: {told}{files}{origin}"
+
+
+def _is_derived(group: Group) -> bool:
+    """Return whether all is derived: it is then told once, and of no file."""
+    return {item.origin for item in group.changes} == {"derived"}
 
 
 def _files(group: Group, left: Sequence[Finding]) -> dict[PurePosixPath, str]:
@@ -65,7 +63,8 @@ def _files(group: Group, left: Sequence[Finding]) -> dict[PurePosixPath, str]:
 
 def _origin(group: Group, path: PurePosixPath, *, whole: bool) -> str:
     origins = {change.origin for change in group.changes if change.path == path}
-    shown = origins if whole else origins & {"derived"}
+    told = frozenset() if _is_derived(group) else frozenset(["derived"])
+    shown = origins if whole else origins & told
     return f"  ({', '.join(sorted(shown))})" if shown else ""
 
 
@@ -105,21 +104,3 @@ def left_alone(refused: Mapping[str, Sequence[Unresolved]], *, whole: bool) -> l
                 lines.append(fitted(f"{item.line:>9}  ", text, whole=whole))
         lines += wrapped("    hint: ", hint) if hint else []
     return lines
-
-
-def fitted(head: str, text: str, *, whole: bool) -> str:
-    """Return one line: `text` after `head`, cut at WIDTH unless `whole` is asked for."""
-    line = head + " ".join(text.split())
-    return line if whole or len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…"
-
-
-def wrapped(head: str, text: str, width: int = WIDTH) -> list[str]:
-    """Return `text` after `head` on as many lines as it takes; no word is broken."""
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=head,
-        subsequent_indent=" " * len(head),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

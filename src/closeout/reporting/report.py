@@ -38,6 +38,8 @@ class Report:
     """The files that nobody could look into."""
     notices: tuple[str, ...] = ()
     """What there is to say of the waivers: lapsed, soon to end, not needed."""
+    asks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of the notices that a gap asks to be told, by its slug."""
     bugs: tuple[str, ...] = ()
     """The failures of ours that the rulings rest on, each with its log's name."""
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -146,7 +148,7 @@ def _criterion(ruling: Ruling) -> CriterionRow:
         verdict=ruling.verdict.name,
         because=ruling.because,
         means=ruling.criterion.means,
-        settled_by=ruling.criterion.settled_by,
+        settled_by=ruling.settled_by,
         rests_on=ruling.criterion.rests_on,
         evidence=tuple(EvidenceRow.of(item) for item in ruling.evidence),
     )

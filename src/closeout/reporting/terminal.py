@@ -6,14 +6,15 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from closeout.console.layout import counted, wrapped
 from closeout.engine import rules
 from closeout.model import Gap, Verdict
 from closeout.model.verdicts import Ruling
-from closeout.reporting.places import counted, left_alone, wrapped
+from closeout.reporting.places import left_alone
 from closeout.reporting.report import Report
 
 _TABLE = 80
-"""Columns of the table of gaps; the lines below it take up to `places.WIDTH`."""
+"""Columns of the table of gaps; the lines below it take up to `layout.WIDTH`."""
 _LONGEST = 300
 """Characters of a ground that are told where no more is asked for."""
 
@@ -29,7 +30,9 @@ def to_terminal(
     mine = _chosen(report, asked)
     rulings = _rulings(report, mine)
     remarks = [f"bug of ours: {bug}" for bug in report.bugs]
-    remarks += [f"notice: {notice}" for notice in report.notices]
+    others = report.asks.keys() - {gap.slug for gap in mine}
+    beside = {text for slug in others for text in report.asks[slug]}
+    remarks += [f"notice: {notice}" for notice in report.notices if notice not in beside]
     told = [line for remark in remarks for line in wrapped("", remark)]
     unread = left_alone({"": report.unreadable}, whole=whole)
     return "\n".join(
@@ -175,7 +178,7 @@ def _unproven(rulings: Sequence[Ruling], root: Path | None) -> list[str]:
     by_command: dict[str, list[str]] = {}
     for item in rulings:
         if item.verdict is Verdict.UNPROVEN:
-            by_command.setdefault(item.criterion.settled_by, []).append(item.criterion.id)
+            by_command.setdefault(item.settled_by, []).append(item.criterion.id)
     lines = [
         line
         for command, numbers in by_command.items()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
+from closeout.console.layout import counted, wrapped
 from closeout.errors import CloseoutError
 from closeout.fs import codec
 from closeout.model import Tree, Verdict, WorkOrder
@@ -193,18 +194,22 @@ def told(reading: Reading) -> str:
     """Return how the claims end, then those that are not held, as lines for a terminal."""
     counts = Counter(item.outcome for item in reading.claims)
     ends = ", ".join(f"{counts[item]} {item.value}" for item in ClaimOutcome)
-    head = f"claims of {reading.document}: {reading.ticked} boxes ticked"
-    lines = [f"{head}; {len(reading.claims)} claims: {ends}"]
+    head = f"claims of {reading.document}: {counted(reading.ticked, 'box', 'boxes')} ticked"
+    lines = wrapped("", f"{head}; {counted(len(reading.claims), 'claim')}: {ends}")
     refuted = reading.ended(ClaimOutcome.FALSE)
     for item in (*refuted, *reading.ended(ClaimOutcome.UNPROVABLE)):
         lines += [
-            f"  line {item.line}: {item.criterion or 'file'} {item.verdict}: {item.what}",
-            f"      {item.because}",
-            *(f"      {_shown(one)}" for one in item.evidence[:_SHOWN]),
+            *wrapped(
+                f"  line {item.line}: ",
+                f"{item.criterion or 'file'} {item.verdict}: {item.what}",
+            ),
+            *wrapped("      ", item.because),
+            *(line for one in item.evidence[:_SHOWN] for line in wrapped("      ", _shown(one))),
         ]
         if len(item.evidence) > _SHOWN:
             lines.append(f"      and {len(item.evidence) - _SHOWN} more, in claims.json")
-    lines += [f"  line {item.line}: not understood: {item.text}" for item in reading.unknown]
+    for item in reading.unknown:
+        lines += wrapped(f"  line {item.line}: ", f"not understood: {item.text}")
     return "\n".join(lines)
 
 

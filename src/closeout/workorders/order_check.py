@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from closeout.console.layout import counted, wrapped
 from closeout.engine.rules import Detection, findings
 from closeout.formats import compose, compose_check, manifests
 from closeout.fs import json_reader
@@ -27,6 +28,7 @@ from closeout.workorders.samples import heard
 
 _SHOWN = 5
 """Statements of one matter that a terminal shows; the run's file holds all."""
+_GONE = "the file is not there"
 
 AskSql = Callable[[str], str]
 """Return PostgreSQL's refusal of a statement, or nothing where it takes it."""
@@ -83,16 +85,19 @@ def told(remarks: Sequence[Remark]) -> str:
     """Return what does not hold as lines for a terminal, by matter and gap, with totals."""
     wrong = sum(item.holds is False for item in remarks)
     lines = [f"the order against this tree: {wrong} of {len(remarks)} statements do not hold"]
+    named = [item.found for item in remarks if item.matter is Matter.STALE_LINE]
+    if len(named) > 1 and set(named) == {_GONE}:
+        return f"{lines[0]}:\n  it is about another tree, none of the files that it names is here"
     for matter in Matter:
         mine = [item for item in remarks if item.matter is matter]
         false = [item for item in mine if item.holds is False]
         untried = sum(item.holds is None for item in mine)
         tail = f", {untried} not tried here" if untried else ""
-        lines.append(f"  {matter.value}: {len(false)} of {len(mine)}{tail}")
+        lines += [f"  {matter.value}: {len(false)} of {len(mine)}{tail}"] if mine else []
         if matter is Matter.MISSED_PLACE:
             lines += [f"    {line}" for line in _by_gap(false)]
         else:
-            lines += [f"    {_shown(item)}" for item in false[:_SHOWN]]
+            lines += [line for item in false[:_SHOWN] for line in wrapped("    ", _shown(item))]
             if len(false) > _SHOWN:
                 lines.append(f"    and {len(false) - _SHOWN} more")
     return "\n".join(lines)
@@ -108,10 +113,10 @@ def _by_gap(remarks: Iterable[Remark]) -> Iterator[str]:
     for item in remarks:
         gap, _, place = item.subject.partition(" ")
         files.setdefault(gap, Counter())[place.rpartition(":")[0]] += 1
-    for gap, counted in files.items():
-        name, most = counted.most_common(1)[0]
-        places, where = counted.total(), f"{len(counted)} file" + "s" * (len(counted) > 1)
-        yield f"{gap}: {places} in {where}, most in {name} ({most})"
+    for gap, places in files.items():
+        name, most = places.most_common(1)[0]
+        where = counted(len(places), "file")
+        yield f"{gap}: {places.total()} in {where}, most in {name} ({most})"
 
 
 def _line(tree: Tree, detection: Detection, item: NamedLine) -> Remark:
@@ -123,7 +128,7 @@ def _line(tree: Tree, detection: Detection, item: NamedLine) -> Remark:
         }
     )
     if tree.read(item.path) is None:
-        told_of = "the file is not there"
+        told_of = _GONE
     elif item.line in lines:
         told_of = "the defect stands there"
     elif lines:

@@ -30,7 +30,9 @@ class Checkbox(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown
     ] = ""
     text: Annotated[Text, Meta(description="What it asks for, in words of one's own.")]
     means: Annotated[Means, Meta(description="What can settle it.")]
-    settled_by: Annotated[Text, Meta(description="The command that settles it.")]
+    settled_by: Annotated[
+        str, Meta(description="The command that settles it; its parts' own where it rests on them.")
+    ] = ""
     rules: Annotated[tuple[_Tie, ...], Meta(description="GAP/RULE; `*` stands for any.")] = ()
     probes: Annotated[
         tuple[Text, ...], Meta(description="Ids of probes, without service; `*` stands for any.")
@@ -96,6 +98,9 @@ def _order(held: OrderFile) -> WorkOrder:
         if lost := [each for each in box.rests_on if each not in seen]:
             message = f"{box.id} rests on {lost[0]}, which does not stand before it"
             raise ValueError(message)
+        if not box.settled_by and not box.rests_on:
+            message = f"{box.id} names nothing that settles it"
+            raise ValueError(message)
         seen.add(box.id)
     return WorkOrder(
         id=held.id,
@@ -107,7 +112,7 @@ def _order(held: OrderFile) -> WorkOrder:
                 text=box.text,
                 source_digest=box.line,
                 means=box.means,
-                settled_by=box.settled_by,
+                settled_by=box.settled_by or f"what settles {', '.join(box.rests_on)}",
                 rests_on=box.rests_on,
                 rules=box.rules,
                 probes=box.probes,

@@ -74,7 +74,7 @@ def rendered(name: str, text: str, matches: Sequence[Match]) -> bytes:
 
 
 def _entry(item: Match) -> list[str]:
-    like = item.like
+    like = item.like if item.like and not item.like.rests_on else None
     means = like.means if like else Means.OPERATOR
     settled = like.settled_by if like else "say here what an operator does"
     ties = (("rules", like.rules), ("probes", like.probes), ("gates", like.gates)) if like else ()

@@ -18,6 +18,7 @@ from closeout.cli import known_answers, session
 from closeout.cli.commands import probe, report
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import failures, progress
+from closeout.console.layout import counted, wrapped
 from closeout.console.output import give, say
 from closeout.engine import rules
 from closeout.errors import CloseoutError, ExitCode
@@ -135,11 +136,11 @@ def _read(name: str, look: Callable[[], Sequence[_Item]]) -> Sequence[_Item]:
 def _tell(name: str, items: Sequence[Evidence], seconds: float) -> None:
     failed = sum(item.passed is False for item in items)
     missing = sum(item.passed is None for item in items)
-    say(
-        f"  {name}: {len(items)} answers, {failed} fail, {missing} not run, {seconds:.0f} s",
-    )
+    answers = counted(len(items), "answer")
+    told = f"{answers}, {failed} fail, {missing} not run, {seconds:.0f} s"
+    say(f"  {name}: {told if items else 'nothing to ask of this tree'}")
     for cause in evidence_store.causes(items):
-        say(f"    {cause}")
+        say("\n".join(wrapped("    ", str(cause))))
 
 
 def _end(
@@ -162,12 +163,14 @@ def _end(
         _write(run, "claims.json", claims.to_json(reading))
         give("claims", claims.to_json(reading))
         made = replace(made, claims=tuple(item.row for item in reading.claims))
-    report.conclude(space, run, made)
-    say(f"\n{order_check.told(remarks)}\n  all of it: reports/{run.id}/order-audit.json")
+    where = f"{space.shown_reports}/{run.id}/order-audit.json"
+    say(f"\n{order_check.told(remarks)}\n  all of it: {where}")
     if reading is not None:
         say(f"\n{claims.told(reading)}")
         false = reading.false and code is not ExitCode.OWN_BUG
         code = ExitCode.GAPS_LEFT if false else code
+    say()
+    report.conclude(space, run, made)
     return code
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from closeout.cli.declared import assert_declared
 from closeout.console import progress
+from closeout.console.layout import counted
 from closeout.console.nearest import unknown
 from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import evaluate, planner, rules
@@ -19,7 +20,6 @@ from closeout.fs.tree import DiskTree
 from closeout.gaps import GAPS
 from closeout.model import Check, Gap, Reason, Tree, Unresolved
 from closeout.reporting import places, report, terminal
-from closeout.reporting.places import counted
 from closeout.runs.workspace import Workspace, choose
 
 

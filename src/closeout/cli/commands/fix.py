@@ -10,6 +10,7 @@ from closeout.cli.commands import undo
 from closeout.cli.commands.detect import detection, readable
 from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
 from closeout.console import progress, redaction
+from closeout.console.layout import counted, wrapped
 from closeout.console.output import Detail, detail, give, say, show_diff, sum_up
 from closeout.engine import patch_series, planner, rules, waivers
 from closeout.errors import ExitCode
@@ -18,7 +19,6 @@ from closeout.fs.tree import DiskTree, Overlay, digest
 from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree, Unresolved
 from closeout.reporting import places, report, terminal
-from closeout.reporting.places import counted, wrapped
 from closeout.resources import BUNDLE
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.workspace import Workspace
@@ -126,6 +126,7 @@ def _give_diffs(plan: planner.Plan, *, shown: bool) -> None:
     if shown:
         for _, text in patches:
             show_diff(text)
+        say()
     give("derived", [text for origin, text in patches if origin == "derived"])
 
 

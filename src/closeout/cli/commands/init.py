@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from closeout import resources
+from closeout.console.layout import counted
 from closeout.console.output import give, say
 from closeout.engine import planner, subjects
 from closeout.engine.patch_series import PreparedSet
@@ -102,7 +103,8 @@ def _proposal(tree: Tree) -> dict[str, object]:
             continue
         applying.append(gap.slug)
         paths = ", ".join(str(edit.path) for edit in proposal.edits)
-        say(f"{gap.slug}: would touch {len(proposal.edits)} files{': ' if paths else ''}{paths}")
+        count = counted(len(proposal.edits), "file")
+        say(f"{gap.slug}: would touch {count}{': ' if paths else ''}{paths}")
     return {"gaps": applying, "project": project(tree), "namespace": namespace(tree)}
 
 

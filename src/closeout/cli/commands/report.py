@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import progress
+from closeout.console.layout import wrapped
 from closeout.console.output import Detail, detail, give, say, sum_up
 from closeout.engine import detector_evidence, evaluate, planner, rules, subjects, waivers
 from closeout.errors import ExitCode
@@ -16,7 +17,6 @@ from closeout.gaps import GAPS
 from closeout.model import Gap, Reason, Tree, Unresolved, WorkOrder
 from closeout.model.verdicts import Evidence, Ruling
 from closeout.reporting import bundle, report, terminal
-from closeout.reporting.places import wrapped
 from closeout.runs import evidence_store, plan_record, store
 from closeout.runs.plan_record import Record
 from closeout.runs.workspace import Workspace
@@ -73,6 +73,7 @@ def ruled(
     order, gaps, case = _ordered(tree, case)
     rulings = evaluate.judge(order, case)
     open_now = report.open_places(found)
+    asks = _asked(tree, absent)
     return report.Report(
         work_order=order,
         gaps=gaps,
@@ -90,7 +91,12 @@ def ruled(
             place for checks in case.detection.values() for place in rules.findings(checks)
         ),
         bugs=_bugs(stopped.values(), rulings),
-        notices=(*register.notices, *waivers.unused(register, rulings), *_asked(tree, absent)),
+        notices=(
+            *register.notices,
+            *waivers.unused(register, rulings),
+            *(told for items in asks.values() for told in items),
+        ),
+        asks=asks,
     )
 
 
@@ -104,10 +110,10 @@ def _ordered(tree: Tree, case: evaluate.Case) -> tuple[WorkOrder, tuple[Gap, ...
     return own, binding.gaps_of(own, GAPS), binding.bound(own, case, GAPS)
 
 
-def _asked(tree: Tree, absent: subjects.Absent) -> list[str]:
-    """Return what the gaps that apply have to be told in closeout.toml."""
+def _asked(tree: Tree, absent: subjects.Absent) -> dict[str, tuple[str, ...]]:
+    """Return what each gap that applies has to be told in closeout.toml, by its slug."""
     applying = (gap for gap in GAPS if not absent.keys() >= set(gap.criteria))
-    return [line for gap in applying for line in gap.asks(tree)]
+    return {gap.slug: tuple(gap.asks(tree)) for gap in applying}
 
 
 def _bugs(stopped: Iterable[Sequence[Unresolved]], rulings: Sequence[Ruling]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from closeout.console.output import give, say
+from closeout.console.layout import counted
+from closeout.console.output import give, say, sum_up
 from closeout.errors import ExitCode
 from closeout.fs import lock
 from closeout.fs.recovery import Recovered
@@ -25,7 +26,7 @@ def undo(space: Workspace, run_id: str) -> ExitCode:
         else:
             run = store.newest_undoable(space.reports, space.root)
         restored = store.undo(run, space.root)
-    say(f"run {run.id} undone: {len(restored)} files restored")
+    sum_up(f"run {run.id} undone: {counted(len(restored), 'file')} restored")
     give("undone", {"run": run.id, "files": [str(path) for path in restored]})
     return ExitCode.SETTLED
 
@@ -41,6 +42,6 @@ def recover(space: Workspace) -> tuple[Recovered, ...]:
 
 
 def _told(found: Recovered) -> ExitCode:
-    say(f"{len(found.restored)} files restored")
+    sum_up(f"{counted(len(found.restored), 'file')} restored")
     give("undone", {"run": found.run, "files": [str(path) for path in found.restored]})
     return ExitCode.GAPS_LEFT if found.left else ExitCode.SETTLED

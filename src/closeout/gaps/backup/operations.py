@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from closeout.console.output import give, say
+from closeout.console.output import give, say, sum_up
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import codec
 from closeout.fs.tree import DiskTree
@@ -137,6 +137,6 @@ def _source(of: str) -> tuple[dict[str, str], tuple[str, ...]]:
 def _told(run: drill.ScriptRun) -> ExitCode:
     for event in run.events:
         say(json.dumps(event, ensure_ascii=False))
-    say(run.message)
+    sum_up(run.message)
     give("script", codec.plain(replace(run, seconds=round(run.seconds, 3))))
     return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from closeout.console.output import give, say
+from closeout.console.layout import counted
+from closeout.console.output import give, say, sum_up
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory
@@ -24,7 +25,8 @@ def list_secrets(desk: Desk) -> ExitCode:
     document = json.dumps(listed, indent=1)
     run = desk.keep("secrets.json", document.encode())
     literals = sum(item.literal or item.fallback for item in found)
-    say(f"{len(found)} secret variables, {literals} with a usable literal; {run}/secrets.json")
+    total = counted(len(found), "secret variable")
+    sum_up(f"{total}, {literals} with a usable literal; {run}/secrets.json")
     return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
 
 

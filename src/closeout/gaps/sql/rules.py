@@ -18,7 +18,6 @@ from closeout.model import Located, Place, Reason, Rule, Subject, Tree, Unresolv
 from closeout.parsing.sql import UnreadableSqlError
 
 _LONGEST = 160
-_MENDED = "invoke fix.sql mends it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +92,12 @@ def _place(
     """Return a defect's place; what nobody but a person can mend is no criterion's elsewhere."""
     text = content[line_start(content, defect.offset) : line_end(content, defect.offset)]
     is_beside = is_beside and not defect.has_mend
-    advice = _MENDED if defect.has_mend else f"{defect.advice}{f' {BESIDE}' if is_beside else ''}"
+    beside = f" {BESIDE}" if is_beside else ""
+    advice = "" if defect.has_mend else f"; {defect.advice}{beside}"
     return Place(
         path=path,
         line=line_number(content, defect.offset),
-        message=f"column {column(content, defect.offset)}: {defect.message}; {advice}",
+        message=f"column {column(content, defect.offset)}: {defect.message}{advice}",
         excerpt=text.decode("utf-8", "replace").strip()[:_LONGEST],
         is_beside=is_beside,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from closeout.console.output import give, say
+from closeout.console.layout import counted
+from closeout.console.output import give, say, sum_up
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import codec, recovery, writer
 from closeout.fs.tree import DiskTree
@@ -61,7 +64,7 @@ def dev(  # noqa: PLR0913 - each is a command-line option
 
 def check(home: Path, *, root: str, days: int) -> ExitCode:
     """Say what is about to expire."""
-    return look(_folder(home, root), days)
+    return look(_folder(home, root), days, shlex.join(["--root", root]) if root else "")
 
 
 def renew(home: Path, *, root: str) -> ExitCode:
@@ -169,12 +172,20 @@ def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     return ExitCode.SETTLED
 
 
-def look(folder: Path, days: int = expiry.DUE.days) -> ExitCode:
-    """Print every certificate's state; GAPS_LEFT where one is not valid, UNPROVEN without any."""
+def look(folder: Path, days: int = expiry.DUE.days, root: str = "") -> ExitCode:
+    """Print every certificate's state; GAPS_LEFT where one is not valid, UNPROVEN without any.
+
+    `root` is what the command that makes them has to be told, in a shell's words.
+    """
     found = expiry.check(folder, due=timedelta(days=days))
-    say("\n".join(str(item) for item in found) or f"{folder} holds no certificate")
+    for item in found:
+        say(str(item))
+    states = Counter(item.state.value for item in found)
+    total = counted(len(found), "certificate")
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    sum_up(f"{total}: {told}" if found else f"{folder} holds no certificate")
     if not found:
-        say("hint: invoke certs.dev makes them.")
+        say(f"hint: {f'invoke certs.dev {root}'.rstrip()} makes them.")
     give("folder", str(folder))
     give("certificates", codec.plain(found))
     return _judged(found)
@@ -212,7 +223,8 @@ def _counted(
             total += 1
             written += bool(client.written)
     finally:
-        say(f"{folder}: {total} clients of {source.name}, {written} {verb}")
+        clients = counted(total, "client")
+        sum_up(f"{folder}: {clients} of {source.name}, {written} {verb}")
         give("fleet", {"folder": str(folder), "clients": total, "written": written})
     return ExitCode.SETTLED
 
@@ -232,7 +244,7 @@ def _instructions(folder: Path, names: tuple[str, ...]) -> None:
 def _told(made: IssueReport) -> ExitCode:
     for name in made.written:
         say(f"wrote {name}")
-    say(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
+    sum_up(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
     if made.written:
         say("next: let the broker's group read broker/server.key, as README.md beside it says.")
         say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
@@ -243,7 +255,7 @@ def _told(made: IssueReport) -> ExitCode:
 def _rehearsed(made: IssueReport) -> ExitCode:
     for name in made.written:
         say(f"would write {name}")
-    say(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
+    sum_up(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
     _given(made)
     return ExitCode.SETTLED
 
