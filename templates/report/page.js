@@ -76,6 +76,43 @@
   addEventListener('hashchange', () => open(location.hash.slice(1)));
   open(location.hash.slice(1));
 
+  // Side by side where there is room, which the stylesheet knows: a row for what stands on both
+  // sides, and one for what goes beside what comes in its place. A new file has one side alone.
+  const arrange = (lines) => {
+    let left = 0;
+    let right = 0;
+    let last = 1;
+    for (const line of [...lines.children]) {
+      const isRemark = line.textContent.startsWith('\\'); // of the line before it: no newline
+      if (line.matches('.del') || (isRemark && last === 1)) {
+        left += 1;
+        last = 1;
+        line.style.gridArea = `${left} / 1`;
+      } else if (line.matches('.add') || isRemark) {
+        right += 1;
+        last = 2;
+        line.style.gridArea = `${right} / 2`;
+      } else {
+        left = right = Math.max(left, right) + 1;
+        line.style.gridArea = `${left} / 1 / auto / ${line.matches('.at') ? 3 : 2}`;
+        if (!line.matches('.at')) {
+          const twin = line.cloneNode(true);
+          twin.className = 'twin';
+          twin.setAttribute('aria-hidden', 'true');
+          twin.style.gridArea = `${left} / 2`;
+          lines.append(twin);
+        }
+      }
+    }
+    lines.classList.add('sides');
+  };
+  for (const box of document.querySelectorAll('details.diff')) {
+    box.addEventListener('toggle', () => {
+      const lines = box.querySelector('pre:not(.sides)');
+      if (lines && lines.querySelector('.del')) { arrange(lines); }
+    });
+  }
+
   // Paper gets the summary; on request everything but the diffs, which are files of their own.
   let opened = [];
   const root = document.documentElement;

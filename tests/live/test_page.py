@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]
 
 WITHOUT_FOCUS = 800
 """Steps of the Tab key after which a page of this size has been walked through."""
-_TEXT = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
+_TEXT = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n kept\n-a\n+b\n"
 DIFF = Diff(gap="cors", title="app/cors.py", origin="derived", text=_TEXT)
 
 
@@ -276,6 +276,28 @@ def test_ten_thousand_findings_stay_usable(
             f" filtered in {took:.0f} ms",
             end=" ",
         )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_diff_stands_side_by_side_where_there_is_room_and_line_by_line_elsewhere(
+    opened: Open, width: int
+) -> None:
+    """What goes and what comes share a row on a desk; a phone and paper have the lines in turn."""
+    with opened(width=width) as seen:
+        seen.view.locator("details.diff > summary").first.click()
+        assert seen.comes("document.querySelector('details.diff pre').matches('.sides')")
+        gone, come = (seen.view.locator(f".diff .{kind}").first for kind in ("del", "add"))
+        left, right = gone.bounding_box(), come.bounding_box()
+        assert (left["y"] == right["y"]) is (width == 1280)
+        assert (right["x"] > left["x"]) is (width == 1280)
+        kept = seen.view.locator(".diff pre span", has_text="kept")
+        assert kept.count() == 2
+        assert kept.nth(1).is_visible() is (width == 1280)
+        assert (
+            seen.ask("document.querySelectorAll('.diff .twin:not([aria-hidden=true])').length") == 0
+        )
+        seen.view.emulate_media(media="print")
+        assert not kept.nth(1).is_visible()
 
 
 def test_print_is_a_summary_of_one_page_and_everything_on_request(opened: Open) -> None:

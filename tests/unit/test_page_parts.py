@@ -63,13 +63,13 @@ def test_tree_without_a_repository_or_only_inside_one_has_no_commit(
 
 def test_diff_of_two_files_is_two_boxes_with_a_kind_for_every_line(tmp_path: Path) -> None:
     """Whoever looks for one file finds it by its name, and sees whole lines come and go."""
-    parts = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\n"
+    parts = "diff --git a/{0} b/{0}\nindex 1..2 100644\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\n"
     text = parts.format("one.py") + parts.format("deep/two.py")
     (tmp_path / "001-cors-app.derived.patch").write_text(text)
     first, second = diffs.diffs_of([tmp_path], ["cors", "sql"])
     assert (first.gap, first.title, first.origin) == ("cors", "one.py", "derived")
     assert (second.title, second.size) == ("deep/two.py", "+1 -1")
-    assert [kind for kind, _ in first.lines] == ["at", "at", "at", "at", "del", "add"]
+    assert [kind for kind, _ in first.lines] == ["at"] * 5 + ["del", "add"]
 
 
 def test_criteria_stand_by_gap_with_what_is_left_before_what_is_settled() -> None:

@@ -122,6 +122,21 @@ def test_a_file_that_nobody_could_read_leaves_in_doubt_what_the_tree_has(
     assert "docker-compose.edge.yml" in rows["8.1"]["because"]
 
 
+def test_a_command_is_named_for_what_it_can_settle_on_this_tree(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No session that has no question of a criterion is said to settle it."""
+    fix.fix(shop, GAPS)
+    told = capsys.readouterr().out
+    left = told[told.index("left unproven") :].splitlines()
+    assert left[1:5] == [
+        "  nox -s live_probes",
+        "      settles 1.1, 7.1, 7.2, 7.3, 7.4, M.1, M.6",
+        "  a look by hand, for no probe asks it of this tree, and a waiver in waivers.toml",
+        "      settles 1.2, 2.1, 2.3, 4.2, M.2",
+    ]
+
+
 def test_a_link_that_leads_nowhere_holds_nothing_and_one_that_leads_out_names_its_remedy(
     shop: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

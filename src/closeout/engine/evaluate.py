@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 from closeout.engine import grounds, waivers
 from closeout.engine.detector_evidence import DETECTOR
 from closeout.engine.rules import Detection
 from closeout.engine.subjects import Absent
-from closeout.fs.prefilter import RECORD
-from closeout.fs.walk import FOLDER, NOWHERE
+from closeout.engine.unread import EMPTY, unjudged
+from closeout.fs.walk import FOLDER
 from closeout.model import (
-    Check,
     Criterion,
     Finding,
     Means,
@@ -23,18 +21,6 @@ from closeout.model import (
     WorkOrder,
 )
 from closeout.model.verdicts import Evidence, Ruling, Waiver
-
-_EMPTY = frozenset([RECORD, NOWHERE])
-"""Why a file is not read that could not have been what is looked for."""
-
-_VAGUE = frozenset(["", ".json", ".toml", ".txt", ".md"])
-"""Suffixes of files that are read for their name."""
-
-_ALIKE = {
-    **dict.fromkeys([".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts"], ".ts"),
-    ".yml": ".yaml",
-}
-"""Suffixes whose files are read for the same: whoever looks into one may look into the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +39,8 @@ class Case:
     """What stops the whole gap of a criterion, by the criterion's id."""
     absent: Absent = field(default_factory=dict)
     """The criteria that do not apply to the tree, and why."""
+    asked: frozenset[str] | None = None
+    """The criteria that probes and gates of ours ask of this tree; None where nobody looked."""
 
 
 def judge(order: WorkOrder, case: Case) -> tuple[Ruling, ...]:
@@ -127,7 +115,7 @@ def _is_answered(item: Unresolved, fresh: Sequence[Evidence]) -> bool:
 def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
     """Return that a criterion does not apply; what could not be read may hold its subject."""
     absence = case.absent[criterion.id]
-    hidden = (item for item in case.unreadable if item.detail not in _EMPTY)
+    hidden = (item for item in case.unreadable if item.detail not in EMPTY)
     told = ", ".join(
         str(item.path)
         for item in hidden
@@ -138,29 +126,6 @@ def _not_applicable(criterion: Criterion, case: Case) -> Ruling:
     because = f"{absence.because} that can be read, but for {told}"
     way = f"make {told} readable, or take it away, then run the command again"
     return replace(_ruled(criterion, Verdict.UNPROVEN, because), way=way)
-
-
-def unjudged(checks: Sequence[Check], unreadable: Sequence[Unresolved]) -> list[Unresolved]:
-    """Return the unreadable files that one of the checks would have had to look into.
-
-    A check asks files by their kind: the suffix, or the whole name where a suffix says little. A
-    folder may hold any kind. What the checks themselves refuse is left out, and so is what is no
-    source at all.
-    """
-    kinds = {_kind(path) for check in checks for path in check.examined}
-    told = {item.path for check in checks for item in check.unresolved}
-    return [
-        item
-        for item in unreadable
-        if kinds
-        and item.path not in told
-        and item.detail not in _EMPTY
-        and (item.detail.startswith(FOLDER) or _kind(item.path) in kinds)
-    ]
-
-
-def _kind(path: PurePosixPath) -> str:
-    return path.name if path.suffix in _VAGUE else _ALIKE.get(path.suffix, path.suffix)
 
 
 def _fresh(criterion: Criterion, case: Case) -> tuple[Evidence, ...]:
@@ -201,9 +166,7 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
         return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
     if not enough:
         is_stale = any(_ranks(item.means, criterion.means) for item in mine)
-        stale = "; what was proven is stale, the tree changed since" if is_stale else ""
-        because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
-        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+        return _unasked(criterion, case, fresh, is_stale=is_stale)
     if criterion.means is Means.LIVE and all(item.kind is ProofKind.GUARD for item in enough):
         because = "every probe was green before the fix too, so none of them proves it"
         return _guarded(criterion, because, fresh)
@@ -214,9 +177,23 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
     return _ruled(criterion, Verdict.CLOSED, grounds.closed(enough, answered), fresh)
 
 
+def _unasked(
+    criterion: Criterion, case: Case, fresh: Sequence[Evidence], *, is_stale: bool
+) -> Ruling:
+    """Return what settles a criterion without evidence: its command, if that can bring any."""
+    stale = "; what was proven is stale, the tree changed since" if is_stale else ""
+    ours = criterion.means in {Means.SUITE, Means.LIVE}
+    if case.asked is None or not ours or criterion.id in case.asked:
+        because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
+        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+    way = f"a look by hand, for no probe asks it of this tree, and a waiver in {waivers.FILE}"
+    because = f"not proven yet{stale}, and no probe asks it of this tree"
+    return replace(_ruled(criterion, Verdict.UNPROVEN, because, fresh), way=way)
+
+
 def _guarded(criterion: Criterion, because: str, fresh: Sequence[Evidence]) -> Ruling:
     """Return that no further run proves it: what was green before the fix stays a guard."""
-    way = f"a look at its evidence, and a waiver of {criterion.id} in {waivers.FILE}"
+    way = f"a look at what was green before the fix too, and a waiver in {waivers.FILE}"
     return replace(_ruled(criterion, Verdict.UNPROVEN, because, fresh), way=way)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from closeout.engine import waivers
 from closeout.model import Verdict
 
 Row = Mapping[str, Any]
@@ -71,7 +72,8 @@ def left(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _settled_by(row: Row, gap: Row | None) -> tuple[str, str]:
     if row["verdict"] == Verdict.UNPROVEN.name:
-        return row["settled_by"], _WHO.get(row["means"], _ANYBODY)
+        accepts = waivers.FILE in row["settled_by"]
+        return row["settled_by"], _OWNER if accepts else _WHO.get(row["means"], _ANYBODY)
     if gap and gap["open_after"] and not gap["unresolved"]:
         return f"invoke fix.{gap['slug']}", _ANYBODY
     return "", _OWNER

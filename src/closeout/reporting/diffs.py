@@ -13,6 +13,11 @@ from closeout.runs.plan_record import DIFF_NAMES
 _FILE = re.compile(r"(?m)^(?=diff --git )")
 _PATH = re.compile(r"^diff --git a/(.+) b/")
 
+_HEADS = (
+    *("--- a/", "--- /dev/null", "+++ b/", "+++ /dev/null", "diff --git "),
+    *("index ", "new file mode ", "deleted file mode ", "old mode ", "new mode "),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
@@ -57,6 +62,6 @@ def _path(text: str) -> str:
 
 
 def _kind(line: str) -> str:
-    if line.startswith(("--- a/", "--- /dev/null", "+++ b/", "+++ /dev/null", "diff --git ")):
+    if line.startswith(_HEADS):
         return "at"
     return {"+": "add", "-": "del", "@": "at"}.get(line[:1], "")

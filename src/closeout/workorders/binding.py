@@ -27,6 +27,7 @@ def bound(order: WorkOrder, case: Case, gaps: Sequence[Gap]) -> Case:
         ),
         absent=dict(_absent(own, case, gaps)),
         stopped={item.id: _stopped(item, case, gaps) for item in own},
+        asked=None,
     )
 
 

@@ -82,18 +82,23 @@ def compare(
 
 
 def told(remarks: Sequence[Remark]) -> str:
-    """Return what does not hold as lines for a terminal, by matter and gap, with totals."""
+    """Return what does not hold as lines for a terminal, by matter and gap, with totals.
+
+    Of an order about another tree the totals are all that is told.
+    """
     wrong = sum(item.holds is False for item in remarks)
     lines = [f"the order against this tree: {wrong} of {len(remarks)} statements do not hold"]
     named = [item.found for item in remarks if item.matter is Matter.STALE_LINE]
-    if len(named) > 1 and set(named) == {_GONE}:
-        return f"{lines[0]}:\n  it is about another tree, none of the files that it names is here"
+    is_another = len(named) > 1 and set(named) == {_GONE}
+    lines += ["  it is about another tree: none of the files that it names is here"] * is_another
     for matter in Matter:
         mine = [item for item in remarks if item.matter is matter]
         false = [item for item in mine if item.holds is False]
         untried = sum(item.holds is None for item in mine)
         tail = f", {untried} not tried here" if untried else ""
         lines += [f"  {matter.value}: {len(false)} of {len(mine)}{tail}"] if mine else []
+        if is_another:
+            continue
         if matter is Matter.MISSED_PLACE:
             lines += [f"    {line}" for line in _by_gap(false)]
         else:

@@ -13,7 +13,8 @@ from closeout.console import progress
 from closeout.console.layout import counted
 from closeout.console.nearest import unknown
 from closeout.console.output import Detail, detail, give, say, sum_up
-from closeout.engine import evaluate, planner, rules
+from closeout.engine import planner, rules
+from closeout.engine.unread import unjudged
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import cache, codec, recovery
 from closeout.fs.tree import DiskTree
@@ -91,7 +92,7 @@ def _refused(found: rules.Detection, tree: Tree) -> dict[str, Sequence[Unresolve
             slug: [item for check in made for item in check.unresolved]
             for slug, made in found.items()
         },
-        "": evaluate.unjudged(checks, tree.unreadable()),
+        "": unjudged(checks, tree.unreadable()),
     }
 
 

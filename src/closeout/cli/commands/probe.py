@@ -52,22 +52,13 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
     tree = DiskTree(space.root)
     assert_declared(tree)
     found = service_discovery.roster(tree)
-    every = [probe for gap in GAPS for probe in _probes(gap)]
-    absent = _absent(every, frozenset(found))
-    listed = [probe for probe in every if probe.subject not in absent]
-    asked = {probe.subject for probe in listed}
-    further = [
-        probe
-        for member in found.values()
-        if member.name not in asked
-        for gap in GAPS
-        for probe in _probes_of(gap, tree, member)
-    ]
+    every = _battery(tree, found)
     beside = subjects.absent_of(GAPS, tree)
     starts = tuple(filter(None, only.split(","))) or ("",)
     members = {start: parity_rows.about(start, found.values()) for start in starts}
-    _assert_known([start for start in starts if not members[start]], (*every, *further), found)
-    put = never_started.told_once(tree, found, (*listed, *further))
+    known = (*every, *(probe for gap in GAPS for probe in _probes(gap)))
+    _assert_known([start for start in starts if not members[start]], known, found)
+    put = never_started.told_once(tree, found, every)
     wanted = list({put[probe]: None for probe in put if probe.id.startswith(starts)})
     probes = tuple(probe for probe in wanted if probe.criterion not in beside)
     deployed = {member.name: member for each in members.values() for member in each}
@@ -93,6 +84,28 @@ class Part:
 
     starts: tuple[str, ...]
     left: tuple[ProbeAnswer, ...]
+
+
+def asked(tree: Tree) -> frozenset[str]:
+    """Return the criteria that a probe asks of a tree."""
+    battery = _battery(tree, service_discovery.roster(tree))
+    return frozenset(probe.criterion for probe in battery)
+
+
+def _battery(tree: Tree, found: Mapping[str, Member]) -> list[Probe]:
+    """Return every probe for a tree with the given services."""
+    every = [probe for gap in GAPS for probe in _probes(gap)]
+    absent = _absent(every, frozenset(found))
+    listed = [probe for probe in every if probe.subject not in absent]
+    known = {probe.subject for probe in listed}
+    further = [
+        probe
+        for member in found.values()
+        if member.name not in known
+        for gap in GAPS
+        for probe in _probes_of(gap, tree, member)
+    ]
+    return [*listed, *further]
 
 
 def _left_out(

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from closeout.cli import session
+from closeout.cli.commands import probe
 from closeout.cli.commands.detect import detection, readable
 from closeout.console import progress
 from closeout.console.layout import wrapped
@@ -69,6 +71,7 @@ def ruled(
         unreadable=unreadable,
         absent=absent,
         stopped={number: stopped[gap.slug] for gap in GAPS for number in gap.criteria},
+        asked=probe.asked(tree) | {item for gate in session.gates() for item in gate.criteria},
     )
     order, gaps, case = _ordered(tree, case)
     rulings = evaluate.judge(order, case)
