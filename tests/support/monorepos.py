@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import closeout
 from closeout.cli.commands import fix
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree
@@ -42,6 +44,9 @@ def invoke(
 ) -> subprocess.CompletedProcess[str]:
     """Run `invoke` in `home` as a person would, with a `tasks.py` of its own."""
     home.mkdir(exist_ok=True)
+    # What is tested is what is imported here, whichever checkout is installed.
+    given = filter(None, [environment.get("PYTHONPATH", "")])
+    ours = os.pathsep.join([str(Path(closeout.__file__).parents[1]), *given])
     (home / "tasks.py").write_text(tasks)
     return subprocess.run(
         [sys.executable, "-m", "invoke", *words],
@@ -50,7 +55,7 @@ def invoke(
         text=True,
         timeout=120,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), **environment},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), **environment, "PYTHONPATH": ours},
     )
 
 

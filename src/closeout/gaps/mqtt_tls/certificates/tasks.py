@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from closeout.console.layout import counted
+from closeout.console.layout import counted, wrapped
 from closeout.console.output import give, say, sum_up
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs import codec, recovery, writer
@@ -144,7 +144,7 @@ def rotate(home: Path, *, step: str, root: str) -> ExitCode:
         made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
-    say(f"next: {_NEXT[known[step]]}.")
+    sum_up("\n".join(wrapped("", f"next: {_NEXT[known[step]]}.")))
     give("written", list(made.written))
     give("next", _NEXT[known[step]])
     return ExitCode.SETTLED
@@ -168,6 +168,7 @@ def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     for name, content in made.items():
         writer.durable_write(folder / name, content)
         say(f"wrote {folder / name}")
+    sum_up(f"{folder}: {counted(len(made), 'manifest')} written")
     give("written", [str(folder / name) for name in made])
     return ExitCode.SETTLED
 
