@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -21,6 +19,15 @@ from closeout.gaps.external_secrets.probing.cluster import QUESTIONS as OF_SECRE
 from closeout.harness import cluster
 from closeout.model import Changeset, Finding, Gap, GateContext, Row, Source, Tree
 from closeout.resources import BUNDLE
+from tests.support.recorded_cluster import (
+    CONSUMERS,
+    ENTRY,
+    HEALTHY,
+    program,
+    recorded_api,
+    row,
+    workload,
+)
 
 FOLDER = "k8s/external-secrets"
 COMPOSE = b"""services:
@@ -391,13 +398,6 @@ def test_derive_renders_scripts_that_shellcheck_accepts(fixed: Overlay, tmp_path
     assert [edit.mode for edit in scripts] == [0o755] * 4
 
 
-def _program(folder: Path, name: str, body: str) -> Path:
-    path = folder / name
-    path.write_text(f"#!/bin/bash\n{body}\n", "utf-8")
-    path.chmod(0o755)
-    return path
-
-
 def test_create_remote_secrets_prints_no_value_when_it_creates_them(
     fixed: Overlay, tmp_path: Path
 ) -> None:
@@ -408,7 +408,7 @@ def test_create_remote_secrets_prints_no_value_when_it_creates_them(
     (tmp_path / entry).write_bytes(fixed.read(f"{FOLDER}/{entry}") or b"")
     tools = tmp_path / "tools"
     tools.mkdir()
-    _program(
+    program(
         tools,
         "gcloud",
         f'echo "$*" >> {tmp_path}/calls\n'
@@ -429,65 +429,6 @@ def test_create_remote_secrets_prints_no_value_when_it_creates_them(
     assert (listed.code, "3 are missing" in listed.err) == (1, True)
 
 
-def _row(name: str, *, ready: str = "True", minutes: int = 10) -> dict[str, object]:
-    stamp = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    condition = {"type": "Ready", "status": ready, "reason": "SecretSyncedError"}
-    return {
-        "metadata": {"name": name, "namespace": "farmiq-cloud-prod"},
-        "spec": {"refreshInterval": "1h"},
-        "status": {"conditions": [condition], "refreshTime": stamp},
-    }
-
-
-def _recorded_api(folder: Path, answers: dict[str, object]) -> str:
-    """Write a kubectl that answers from recorded JSON by resource, else with NotFound."""
-    for resource, answer in answers.items():
-        (folder / f"{resource}.json").write_text(json.dumps(answer), "utf-8")
-    body = (
-        f'if [[ -f "{folder}/$2.json" ]]; then cat "{folder}/$2.json"; exit 0; fi\n'
-        'echo "Error from server (NotFound): $2 \\"$3\\" not found" >&2; exit 1'
-    )
-    return str(_program(folder, "kubectl", body))
-
-
-def _workload(name: str, *keys: str, available: str = "True") -> dict[str, object]:
-    env = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": "a-secrets", "key": key}}}
-        for key in keys
-    ]
-    return {
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "farmiq-cloud-prod"},
-        "spec": {"template": {"spec": {"containers": [{"env": [{"name": "PORT"}, *env]}]}}},
-        "status": {"conditions": [{"type": "Available", "status": available}]},
-    }
-
-
-ENTRY = {
-    "kind": "ExternalSecret",
-    "metadata": {"name": "a", "namespace": "farmiq-cloud-prod"},
-    "spec": {"target": {"name": "a-secrets"}, "data": [{"secretKey": "JWT_SECRET"}]},
-}
-CONSUMERS = "deployments,statefulsets,daemonsets,externalsecrets"
-HEALTHY = {
-    CONSUMERS: {"items": [ENTRY, _workload("a", "JWT_SECRET"), _workload("other")]},
-    "customresourcedefinition": {
-        "spec": {"versions": [{"name": "v1", "served": True}, {"name": "v1beta1", "served": False}]}
-    },
-    "deployments": {
-        "items": [
-            {
-                "metadata": {"name": "external-secrets"},
-                "status": {"conditions": [{"type": "Available", "status": "True"}]},
-            }
-        ]
-    },
-    "clustersecretstore": _row("gcp-secret-manager"),
-    "externalsecrets": {"items": [_row("a"), _row("b")]},
-    "cronjob": {"spec": {"schedule": "0 2 * * *"}},
-}
-
-
 QUESTIONS = (*OF_SECRETS, *OF_BACKUPS)
 
 
@@ -499,7 +440,7 @@ def _verified(kubectl: str) -> tuple[Row, ...]:
 
 def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
     """A cluster where everything runs and syncs answers every question with yes."""
-    kubectl = _recorded_api(tmp_path, HEALTHY)
+    kubectl = recorded_api(tmp_path, HEALTHY)
     assert [item[2].passed for item in _verified(kubectl)] == [True] * len(QUESTIONS)
 
 
@@ -509,11 +450,11 @@ def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
         ("externalsecrets", {"items": []}, "entries-synced", "holds no ExternalSecret"),
         (
             "externalsecrets",
-            {"items": [_row("a"), _row("b", ready="False")]},
+            {"items": [row("a"), row("b", ready="False")]},
             "entries-synced",
             "farmiq-cloud-prod/b is not synced: SecretSyncedError",
         ),
-        ("externalsecrets", {"items": [_row("a", minutes=121)]}, "entries-synced", "last synced"),
+        ("externalsecrets", {"items": [row("a", minutes=121)]}, "entries-synced", "last synced"),
         ("clustersecretstore", {"metadata": {"name": "s"}}, "store-ready", "no condition yet"),
         (
             "customresourcedefinition",
@@ -524,17 +465,17 @@ def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
         ("deployments", {"items": []}, "operator-runs", "no deployment"),
         (
             CONSUMERS,
-            {"items": [ENTRY, _workload("a", "JWT_SECRET", "API_TOKEN")]},
+            {"items": [ENTRY, workload("a", "JWT_SECRET", "API_TOKEN")]},
             "consumers-read",
             "Deployment farmiq-cloud-prod/a reads API_TOKEN of a-secrets, which no entry provides",
         ),
         (
             CONSUMERS,
-            {"items": [ENTRY, _workload("a", "JWT_SECRET", available="False")]},
+            {"items": [ENTRY, workload("a", "JWT_SECRET", available="False")]},
             "consumers-read",
             "farmiq-cloud-prod/a is not available",
         ),
-        (CONSUMERS, {"items": [ENTRY, _workload("a")]}, "consumers-read", "no workload reads"),
+        (CONSUMERS, {"items": [ENTRY, workload("a")]}, "consumers-read", "no workload reads"),
         (
             "cronjob",
             {"spec": {"schedule": "0 2 * * *", "suspend": True}},
@@ -547,7 +488,7 @@ def test_verify_fails_when_the_cluster_says_no(
     tmp_path: Path, resource: str, answer: object, probe: str, observed: str
 ) -> None:
     """Partial sync, stale sync and missing parts are failures that name the part."""
-    kubectl = _recorded_api(tmp_path, HEALTHY | {resource: answer})
+    kubectl = recorded_api(tmp_path, HEALTHY | {resource: answer})
     (found,) = [each for name, _, each in _verified(kubectl) if name.endswith(probe)]
     assert found.passed is False
     assert observed in found.observed
@@ -555,7 +496,7 @@ def test_verify_fails_when_the_cluster_says_no(
 
 def test_verify_fails_when_the_api_answers_not_found(tmp_path: Path) -> None:
     """A cluster that is there and holds nothing is a failed observation."""
-    kubectl = _recorded_api(tmp_path, {})
+    kubectl = recorded_api(tmp_path, {})
     assert [item[2].passed for item in _verified(kubectl)] == [False] * len(QUESTIONS)
 
 
@@ -575,7 +516,7 @@ def test_verify_is_unproven_when_the_api_is_hostile(
 ) -> None:
     """No permission, no connection, no JSON and no answer settle nothing."""
     monkeypatch.setattr(cluster, "DEADLINE", 0.2 if "sleep" in body else 5.0)
-    kubectl = str(_program(tmp_path, "kubectl", body))
+    kubectl = str(program(tmp_path, "kubectl", body))
     for name, _, item in _verified(kubectl):
         assert item.passed is None, name
         assert observed in item.observed

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from closeout.cli import session
 from closeout.cli.commands import fix, probe, report
+from closeout.cli.desk import WorkspaceDesk
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
+from closeout.gaps.backup import operations
+from closeout.gaps.backup.probing import drill
+from closeout.model import Gate
 from closeout.runs.workspace import Workspace
+from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import write_files
-from tests.support.monorepos import space_for
+from tests.support.monorepos import reference_copy, space_for
+from tests.support.recorded_cluster import HEALTHY, recorded_api
 from tests.support.strangers import SHOP
 
 _PROBES = "nox -s live_probes"
+_VERIFY = "invoke secrets.verify"
+_INSTALL = f"k8s/external-secrets/install.sh, then {_VERIFY}"
+_BACKUP = (
+    "BACKUP_BUCKET=gs://NAME BACKUP_DIR=DIR POSTGRES_HOST=HOST POSTGRES_USER=ROLE invoke backup.run"
+)
+UPLOADED = drill.ScriptRun(
+    code=0,
+    events=({"event": "backup", "status": "ok"},),
+    message="",
+    command="backup-database.sh",
+    seconds=1.0,
+)
 
 
 def _verdicts(space: Workspace) -> dict[str, tuple[str, str]]:
@@ -27,10 +47,11 @@ def _verdicts(space: Workspace) -> dict[str, tuple[str, str]]:
 
 
 def _assert_settled(
-    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]], command: str
+    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]], *commands: str
 ) -> None:
-    """Hold that what was left to `command` is closed, and that nothing else has moved."""
-    named = {number for number, row in before.items() if row == ("UNPROVEN", command)}
+    """Hold that what was left to the commands is closed, and that nothing else has moved."""
+    left = {("UNPROVEN", command) for command in commands}
+    named = {number for number, row in before.items() if row in left}
     assert named
     moved = {number for number, row in after.items() if row[0] != before[number][0]}
     assert moved == named
@@ -49,3 +70,57 @@ def test_probes_settle_what_they_are_named_for_on_a_strangers_tree(tmp_path: Pat
     assert code is ExitCode.SETTLED
     report.build(space)
     _assert_settled(before, _verdicts(space), _PROBES)
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Workspace:
+    """Return a workspace on a fixed copy of the reference monorepo."""
+    tmp_path.chmod(0o755)
+    space = space_for(tmp_path / "home", reference_copy(tmp_path / "farmiq"))
+    fix.fix(space, GAPS)
+    return space
+
+
+@pytest.mark.needs("bash")
+def test_operators_commands_settle_what_they_are_named_for(
+    farm: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket that took the backups, and a cluster on which the operator was installed."""
+    before = _verdicts(farm)
+    monkeypatch.setenv("BACKUP_BUCKET", "gs://farm-backups")
+    monkeypatch.setattr(drill, "back_up", lambda _: UPLOADED)
+    assert operations.run_backup(WorkspaceDesk(farm)) is ExitCode.SETTLED
+    report.build(farm)
+    between = _verdicts(farm)
+    _assert_settled(before, between, _BACKUP)
+
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    recorded_api(programs, HEALTHY)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    asked = session.judge(farm, session.named("cluster"), session.kept_environments(farm))
+    assert asked is ExitCode.SETTLED
+    report.build(farm)
+    _assert_settled(between, _verdicts(farm), _VERIFY, _INSTALL)
+
+
+def test_every_command_of_the_order_belongs_to_what_answers_for_its_criteria() -> None:
+    """Sessions have a probe or a gate for each of theirs; the gates' own tests see them pass."""
+    gates = [gate for gap in GAPS for gate in gap.gates()]
+    asking = {
+        _PROBES: {item.criterion for gap in GAPS for item in gap.probes()},
+        "nox -s dbt": _asked_by(gate for gate in gates if gate.session == "dbt"),
+        "nox -s coverage_gates": _asked_by(gate for gate in gates if gate.suite),
+        _VERIFY: _asked_by(gate for gate in gates if gate.name == "cluster"),
+        _INSTALL: {"10.1"},
+        _BACKUP: {"9.3", "M.8"},
+        "invoke detect.all": {rule.criterion for gap in GAPS for rule in gap.rules},
+    }
+    named = {item.settled_by for item in WO_004.criteria if not item.rests_on}
+    assert named == asking.keys()
+    for item in WO_004.criteria:
+        assert item.rests_on or item.id in asking[item.settled_by], item.id
+
+
+def _asked_by(gates: Iterable[Gate]) -> set[str]:
+    return {number for gate in gates for number in gate.criteria}
