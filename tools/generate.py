@@ -84,8 +84,14 @@ def _rendered_files() -> dict[PurePosixPath, bytes]:
             if path.parts[0] == _EDGE:
                 path = path.relative_to(_EDGE)
             if path.parts[0] in _OURS:
-                files[path] = edit.after
+                files[path] = _of_ours(edit.after) if path.name == "README.md" else edit.after
     return files
+
+
+def _of_ours(readme: bytes) -> bytes:
+    """Return the instructions for our own folder, which the commands find without a root."""
+    told = readme.replace(b" --root .", b"")
+    return told.replace(b"the monorepo's top folder", b"this project's folder")
 
 
 def _below(files: Mapping[PurePosixPath, bytes], top: str) -> dict[PurePosixPath, bytes]:

@@ -121,7 +121,7 @@ def test_check_of_a_folder_without_certificates_names_the_command_that_makes_the
     ]
     (tmp_path / "broker/server.crt").write_text("x")
     assert certs.look(tmp_path) is ExitCode.GAPS_LEFT
-    assert capsys.readouterr().out.splitlines()[-1] == "2 certificates: 2 broken"
+    assert capsys.readouterr().out.splitlines()[-1] == "3 certificates: 3 broken"
 
 
 def test_check_names_what_is_not_valid_yet(folder: Path) -> None:
@@ -436,9 +436,10 @@ def test_look_gives_as_data_what_its_lines_tell(
     with output.turn("certs.check", output.Form.TEXT):
         assert certs.look(folder, days=9999) is ExitCode.GAPS_LEFT
         told = output.given()["certificates"]
-    lines = capsys.readouterr().out.splitlines()
+    *lines, total = capsys.readouterr().out.splitlines()
     assert isinstance(told, list)
     assert [item["path"] for item in told] == [line.split()[1] for line in lines]
+    assert total.startswith(f"{len(lines)} certificates: ")
 
 
 @pytest.mark.parametrize("link", ["edge-layer", "edge-layer/edge-mqtt-broker/certs"])

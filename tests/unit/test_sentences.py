@@ -50,6 +50,8 @@ class State:
     absent: bool = False
     hidden: bool = False
     ours: bool = False
+    unasked: bool = False
+    """Whether no probe asks it of the tree."""
     left: bool = False
     """Whether the fix refused every open place."""
 
@@ -93,6 +95,7 @@ STATES = (
     State(name="red", seen=(_GREEN, {"passed": False, "probe": "toy.red"})),
     State(name="guard", seen=({"before": True},)),
     State(name="unproven"),
+    State(name="unasked", unasked=True),
     State(name="stale", seen=({"tree_digest": "cd" * 32},)),
     State(name="not-run", seen=({"passed": None, "observed": "no mosquitto"},)),
     State(name="accepted", named=1, waived=True),
@@ -199,6 +202,7 @@ def _report(mixture: Mixture) -> Report:
             for number, state in mixture.items()
             if state.absent
         },
+        asked=frozenset(number for number, state in mixture.items() if not state.unasked),
     )
     asked = [criterion(number, state.means) for number, state in mixture.items()]
     whole = order(*asked, criterion("D.1", rests_on=NUMBERS))
