@@ -133,6 +133,17 @@ def _reads_origins(tree: Tree, name: bytes) -> bool:
     return b"GATE_ORIGINS" in (tree.read(PurePosixPath(name.decode(), "main.py")) or b"")
 
 
+def test_the_only_service_of_a_repository_is_kept_starting_too() -> None:
+    """It stands at the top; beside services of their own folders the top is none."""
+    compose = b"services:\n  coop:\n    build: .\n    environment:\n      STAGE: production\n"
+    files = {"docker-compose.yml": compose, "requirements.txt": b"", "main.py": _OPEN}
+    plan = _plan(MemoryTree(files), _closing(_IN_PRODUCTION))
+    assert _written(plan) == []
+    assert plan.unresolved["toy"][0].detail.startswith("the service would demand GATE_TOKEN")
+    beside = files | {"barn/requirements.txt": b""}
+    assert _written(_plan(MemoryTree(beside), _closing(_IN_PRODUCTION))) == ["main.py"]
+
+
 def test_what_was_demanded_before_is_the_trees_own_affair() -> None:
     """Another module of the service does not start without it, before the fix either."""
     own = {"barn__gate.py": b"import os\n" + _BARE, "coop__gate.py": b"import os\n" + _BARE}

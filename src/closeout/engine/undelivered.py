@@ -54,8 +54,11 @@ def _stopping(edit: Edit, proposal: Proposal, before: Tree, after: Tree) -> Iter
 
 
 def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
-    """Return the folder of the service that a source belongs to: the nearest with a manifest."""
-    folders = (folder for folder in path.parents if folder.parts)
+    """Return the folder of the service that a source belongs to: the nearest with a manifest.
+
+    The top is one where it has the only manifests.
+    """
+    folders = (folder for folder in path.parents if folder.parts or _is_alone(tree))
     return next(
         (
             folder
@@ -64,6 +67,10 @@ def _service(tree: Tree, path: PurePosixPath) -> PurePosixPath | None:
         ),
         None,
     )
+
+
+def _is_alone(tree: Tree) -> bool:
+    return not any(path.name in _MANIFESTS and path.parent.parts for path in tree.paths())
 
 
 def _lacking(demand: DemandedVariable, edit: Edit, given: Iterable[Deployed]) -> Iterator[Deployed]:
@@ -94,13 +101,13 @@ def _is_demanded(tree: Tree, folder: PurePosixPath, name: str) -> bool:
 def _refused(
     edits: Iterable[Edit], folder: PurePosixPath, name: str, lacking: Sequence[str]
 ) -> Iterator[Unresolved]:
-    files = ", ".join(lacking)
+    files, service = ", ".join(lacking), folder.name or "the service"
     for edit in edits:
         if edit.path.is_relative_to(folder):
             yield Unresolved(
                 path=edit.path,
                 reason=Reason.AMBIGUOUS,
-                detail=f"{folder.name} would demand {name}, which {files} does not deliver",
+                detail=f"{service} would demand {name}, which {files} does not deliver",
                 hint=f"hand {name} on there, with a value or one in the env example beside it, "
                 "then run the command again.",
             )
