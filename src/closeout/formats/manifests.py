@@ -90,7 +90,7 @@ def documents(content: bytes) -> tuple[Document, ...]:
     found = []
     try:
         while loader.check_node():
-            node = bounded(loader.get_node())
+            node = bounded(loader.get_node(), content)
             value = constructed(loader, node)
             if value is not None:
                 found.append(Document(value=value, node=node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -68,6 +69,18 @@ class Listing:
             places = sorted(place for each in suffixes for place in self._places.get(each, ()))
             self._ending[suffixes] = tuple(self.paths[place] for place in places)
         return self._ending[suffixes]
+
+
+def merged(
+    below: tuple[PurePosixPath, ...], new: Iterable[PurePosixPath]
+) -> tuple[PurePosixPath, ...]:
+    """Return sorted paths with others in between, each once."""
+    found = list(below)
+    for path in new:  # to compare parts is to compare paths, and several times faster
+        at = bisect_left(found, path.parts, key=lambda other: other.parts)
+        if found[at : at + 1] != [path]:
+            found.insert(at, path)
+    return tuple(found) if len(found) > len(below) else below
 
 
 def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:

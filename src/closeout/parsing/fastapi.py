@@ -124,12 +124,12 @@ class FastApiService:
             found |= _route_methods(module)
         return frozenset(found)
 
-    @cached_property
-    def called(self) -> frozenset[str]:
-        """Return the last name part of everything the service calls or decorates with."""
-        return frozenset(
-            module.qualified(call.func).rsplit(".", 1)[-1]
-            for module in self.modules.values()
+    def calls(self, names: Iterable[str]) -> bool:
+        """Return whether the service calls, or decorates with, one of these last parts of names."""
+        wanted = frozenset(names)
+        return any(
+            module.qualified(call.func).rsplit(".", 1)[-1] in wanted
+            for _, module in self._holding(tuple(name.encode() for name in sorted(wanted)))
             for call, _, _ in module.calls
         )
 

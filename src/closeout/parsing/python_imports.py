@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from closeout.fs.tree import below
 from closeout.model import Tree
 from closeout.parsing import python
 
@@ -14,6 +15,7 @@ def reaches(
     tree: Tree, folder: PurePosixPath, starts: Iterable[PurePosixPath], goal: PurePosixPath
 ) -> bool:
     """Return whether `starts` import the module `goal` in `folder`, themselves or by others."""
+    modules = {path for path in below(tree, folder) if path.suffix == ".py"}
     waiting, found = list(starts), set[PurePosixPath]()
     while waiting:
         path = waiting.pop()
@@ -21,7 +23,7 @@ def reaches(
             parts = folder.joinpath(*name)
             inside = [each / "__init__.py" for each in parts.parents if folder in each.parents]
             for each in (parts.with_suffix(".py"), parts / "__init__.py", *inside):
-                if each in found or tree.read(each) is None:
+                if each in found or each not in modules:
                     continue
                 if each == goal:
                     return True

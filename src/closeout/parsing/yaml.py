@@ -6,6 +6,8 @@ quoting and indentation stay out of it: they are what a splice elsewhere leaves 
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,6 +17,8 @@ from typing import Any
 
 from closeout.fs.text_edit import Splice, line_end
 from closeout.parsing.yaml_loader import refuse_large, safe_loader
+
+_WIDE = re.compile(r"[^\x00-\x7f]")
 
 
 class YamlError(Exception):
@@ -232,7 +236,10 @@ class _Reader:
 
 
 def _offsets(text: str) -> Callable[[int], int]:
+    """Return what tells a character's place in bytes; few characters take more than one."""
     if text.isascii():
         return int
-    table = [0, *accumulate(len(character.encode()) for character in text)]
-    return table.__getitem__
+    wide = list(_WIDE.finditer(text))
+    starts = [found.end() for found in wide]
+    added = [0, *accumulate(len(found[0].encode()) - 1 for found in wide)]
+    return lambda at: at + added[bisect_right(starts, at)]

@@ -53,13 +53,14 @@ def constructed(loader: Any, node: Any) -> Any:  # noqa: ANN401 - as above
         raise yaml.MarkedYAMLError(problem=told, problem_mark=node.start_mark) from error
 
 
-def bounded(top: Any) -> Any:  # noqa: ANN401 - PyYAML ships no types
-    """Return the node `top`; raises yaml.YAMLError where its aliases blow it up, or never end.
+def bounded(top: Any, content: bytes) -> Any:  # noqa: ANN401 - PyYAML ships no types
+    """Return a node of `content`; raises yaml.YAMLError where its aliases blow it up, or never end.
 
     A document of a few lines can stand for more values than there are atoms, and every reader
     that follows its aliases would follow them all.
     """
-    _measure(top, endless=_MOST_NODES)
+    if b"*" in content or len(content) > _MOST_NODES:  # else no node is there twice
+        _measure(top, endless=_MOST_NODES)
     return top
 
 

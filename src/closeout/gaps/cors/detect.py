@@ -137,21 +137,20 @@ def absent_policies(service: FastApiService) -> Iterator[Flawed]:
     A sibling without a policy is left alone: browsers then keep every other origin out.
     """
     named = [(path, app) for path, app in service.apps if path in NAMED]
-    if named and not any(_is_in_force(service, call) for _, call in service.cors_calls):
+    if named and not any(_is_in_force(service, at, call) for at, call in service.cors_calls):
         for path, app in named:
             yield Flawed(path=path, line=app.line, flaw=Flaw.MISSING)
 
 
-def _is_in_force(service: FastApiService, call: CorsCall) -> bool:
+def _is_in_force(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
     if call.scope is None or any(app.scope is call.scope for _, app in service.apps):
         return True
     owners = [
         node.name
-        for module in service.modules.values()
-        for node in module.nodes
+        for node in service.modules[path].nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_around(node, call.scope)
     ]
-    return not service.called.isdisjoint(owners)
+    return service.calls(owners)
 
 
 def _is_around(outer: ast.AST, inner: Scope) -> bool:
