@@ -25,6 +25,11 @@ _SECRET_TAIL = re.compile(
     r"|access_?code|factory_?key|factory_?code|provision\w*?_?code)$",
     re.IGNORECASE,
 )
+_TAIL = re.compile(
+    rb"(?:secret|password|passcode|claim[-_]?code|api[-_]?key|private[-_]?key|service[-_]?key"
+    rb"|token|access[-_]?code|factory[-_]?key|factory[-_]?code|provision[\w-]*code)(?![\w$])"
+)
+"""Stands, in lower case, where a name ends that may be a secret's."""
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
 _VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
 _WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")
@@ -141,12 +146,18 @@ def sources(tree: Tree) -> Sources:
     contents = {path: tree.read(path) or b"" for path in examined}
     reading = f"process.env.{VARIABLE}".encode()
     return Sources(
-        secrets=tuple(item for path in examined for item in _secrets(tree, path)),
+        secrets=tuple(
+            item
+            for path, content in contents.items()
+            if matches(in_lower_case(content), _TAIL)
+            for item in _secrets(tree, path)
+        ),
         examined=examined,
         readers=tuple(path for path, content in contents.items() if reading in content),
         broken=tuple(
             _unparsable(path, source)
             for path, content in contents.items()
+            if _is_about_the_factory(content) or matches(in_lower_case(content), _TAIL)
             if (source := typescript.read(content)).refusal
             or (source.error_line is not None and _is_about_the_factory(content))
         ),
