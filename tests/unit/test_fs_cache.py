@@ -216,3 +216,27 @@ def test_dry_run_reads_answers_and_writes_none(
     fix.show(space, GAPS)
     assert capsys.readouterr().out == bare
     assert kept.read_bytes() == content
+
+
+def test_code_of_ours_counts_as_changed_where_a_file_did_and_not_where_python_compiled_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same size and mtime are no excuse; the first run's bytecode costs the second run nothing."""
+
+    def told() -> str:
+        cache.ourselves.cache_clear()
+        return cache.ourselves()
+
+    module = tmp_path / "gaps" / "rule.py"
+    module.parent.mkdir()
+    module.write_text("SIGN = 1\n")
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    first = told()
+    (module.parent / "__pycache__").mkdir()
+    (module.parent / "__pycache__" / "rule.pyc").write_bytes(b"code")
+    assert told() == first
+    before = module.stat()
+    module.write_text("SIGN = 2\n")
+    os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert told() != first
+    cache.ourselves.cache_clear()

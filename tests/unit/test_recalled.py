@@ -169,7 +169,7 @@ def test_other_version_of_the_rules_recalls_nothing(
     """The digest of all that may have a part in an answer is part of it."""
     planned(root, tmp_path / "kept")
     looked.clear()
-    monkeypatch.setattr(cache, "_ourselves", lambda: "another")
+    monkeypatch.setattr(cache, "ourselves", lambda: "another")
     planned(root, tmp_path / "kept")
     assert set(looked) == {gap.slug for gap in GAPS}
 

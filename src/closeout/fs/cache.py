@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -155,7 +155,11 @@ class Recall:
             seen = os.lstat(f"{self._root}/{path}")
         except OSError:
             return None
-        return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev)
+        return _signed(seen)
+
+
+def _signed(seen: os.stat_result) -> _Signature:
+    return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev)
 
 
 def _loaded(place: Path, root: str) -> _Kept | None:
@@ -188,20 +192,29 @@ def _trusted(place: Path) -> bytes:
 
 def askers() -> list[str]:
     """Return what tells the code that asks from any other: itself, and its plugins."""
-    return [_ourselves(), *prefilter.askers()]
+    return [ourselves(), *prefilter.askers()]
 
 
 @cache
-def _ourselves() -> str:
-    """Return a digest of all that may have a part in an answer: code, texts, and packages."""
+def ourselves() -> str:
+    """Return a digest of all that may have a part in an answer: code, texts, and packages.
+
+    A file of ours counts as the same as one of a tree does; what Python compiles from it is none.
+    """
     total = hashlib.sha256(sys.version.encode())
-    for module in sorted(_PACKAGE.rglob("*.py")):
-        total.update(module.read_bytes())
-    others = [path for path in _PACKAGE.rglob("*") if path.suffix not in {".py", ".pyc"}]
-    for part in ("patches", "templates", "suites", "scripts", "requirements"):
-        others += (BUNDLE / part).rglob("*")
-    others.append(Path(msgspec.__file__).parents[1])  # what is installed beside it
-    for path in sorted(others):
-        seen = path.stat()
-        total.update(f"{path}\0{seen.st_size}\0{seen.st_mtime_ns}\0".encode())
+    parts = ("patches", "templates", "suites", "scripts", "requirements")
+    places = [
+        place for part in (_PACKAGE, *(BUNDLE / part for part in parts)) for place in _in(part)
+    ]
+    beside = str(Path(msgspec.__file__).parents[1])  # what is installed beside it
+    for place in sorted((*places, beside)):
+        total.update(f"{place}\0{_signed(os.lstat(place))}\0".encode())
     return total.hexdigest()
+
+
+def _in(folder: Path) -> Iterator[str]:
+    """Yield the places of the files below a folder."""
+    for above, folders, names in os.walk(folder):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+        yield from (f"{above}/{name}" for name in names)
