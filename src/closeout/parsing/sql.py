@@ -70,7 +70,7 @@ class Imbalance:
     insert_at: int | None = None
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=128)
 def tokens(content: bytes) -> tuple[Token, ...]:
     """Return the SQL tokens of `content`, comments left out.
 

@@ -65,7 +65,7 @@ def validator_of(group: str, version: str, kind: str) -> Any:  # noqa: ANN401 - 
 def _core_validator(version: str, kind: str) -> Any:  # noqa: ANN401 - jsonschema is untyped
     import jsonschema  # noqa: PLC0415 - heavy
     from kubernetes_validate import utils  # noqa: PLC0415 - heavy
-    from referencing import Registry, Resource  # noqa: PLC0415 - heavy
+    from referencing import Resource  # noqa: PLC0415 - heavy
 
     if not _KIND.fullmatch(kind) or not _VERSION.fullmatch(version):
         return None
@@ -76,7 +76,16 @@ def _core_validator(version: str, kind: str) -> Any:  # noqa: ANN401 - jsonschem
         schema = utils.schema_contents(f"{folder}/{kind.lower()}-{stem}.json", KUBERNETES_VERSION)
     except FileNotFoundError:
         return None
+    registry = Resource.from_contents(schema) @ _shared_definitions(folder)
+    return jsonschema.Draft202012Validator(schema, registry=registry)
+
+
+@cache
+def _shared_definitions(folder: str) -> Any:  # noqa: ANN401 - referencing's registry of anything
+    """Return what all kinds refer to: a megabyte of JSON, read once and not once a kind."""
+    from kubernetes_validate import utils  # noqa: PLC0415 - heavy
+    from referencing import Registry, Resource  # noqa: PLC0415 - heavy
+
     shared = utils.schema_contents(f"{folder}/_definitions.json", KUBERNETES_VERSION)
     empty: Any = Registry()
-    registry = Resource.from_contents(shared) @ (Resource.from_contents(schema) @ empty)
-    return jsonschema.Draft202012Validator(schema, registry=registry)
+    return Resource.from_contents(shared) @ empty
