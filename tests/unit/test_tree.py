@@ -5,9 +5,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.engine import planner
 from closeout.errors import CloseoutError
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import SIZE_CAP, DiskTree, MemoryTree, Overlay, digest
+from closeout.gaps import GAPS
 from closeout.model import Edit
 from tests.support.builders import write_files
 
@@ -142,3 +144,15 @@ def test_digest_changes_with_a_byte_and_not_with_a_certificate() -> None:
     assert digest(MemoryTree({"b": b"1"})) != plain
     assert digest(MemoryTree({"a": b"1", "x/certs/broker/server.crt": b"c"})) == plain
     assert digest(MemoryTree({"a": b"1", "x/certs/README.md": b"c"})) != plain
+
+
+def test_data_with_the_name_of_a_source_is_told_and_latin_1_is_left_to_its_readers(
+    tmp_path: Path,
+) -> None:
+    """Without a NUL byte too; no question would meet it, and it would count as clean."""
+    (tmp_path / "service.yaml").write_bytes(b"\x93\x11kx\xff\x02 ports\x1a")
+    (tmp_path / "plain.yaml").write_bytes("kind: Café\n".encode("latin-1"))
+    (tmp_path / "form.py").write_bytes("x = 1\n\x0c\ny = '\x1b é'\n".encode())
+    tree = DiskTree(tmp_path)
+    planner.detect(GAPS, tree)
+    assert [str(item.path) for item in tree.unreadable()] == ["service.yaml"]

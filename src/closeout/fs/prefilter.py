@@ -146,11 +146,22 @@ _TEXTS = frozenset(
     ]
 )
 
-ILLEGIBLE = question(_TEXTS, lambda content: b"\0" in content)
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a]")
+_HEAD = 16 * 1024
+
+
+def _is_illegible(content: bytes) -> bool:
+    if b"\0" in content:
+        return True
+    # Latin-1 text has none of those bytes, and UTF-8 stands decoding: the rest is data.
+    is_odd = _CONTROL.search(content, 0, _HEAD) is not None
+    return is_odd and content.decode("utf-8", "ignore").encode() != content
+
+
+ILLEGIBLE = question(_TEXTS, _is_illegible)
 """Which sources are no text that a parser takes, such as UTF-16: no other question would meet."""
 
 _POWERSHELL = "FullyQualifiedErrorId : ".encode("utf-16-le")
-_HEAD = 16 * 1024
 
 RECORD = "not a source: PowerShell kept a program's output here, an error message first"
 

@@ -85,7 +85,7 @@ class DiskTree:
         if met & prefilter.RECORDED.bit:
             self._refuse(path, prefilter.RECORD)
         elif met & prefilter.ILLEGIBLE.bit:
-            self._refuse(path, "no UTF-8 text: it holds NUL bytes, as UTF-16 does")
+            self._refuse(path, "no UTF-8 text: it holds NUL or control bytes, as UTF-16 does")
         return met
 
     def _answered(self, path: PurePosixPath) -> int:

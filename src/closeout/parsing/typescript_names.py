@@ -32,6 +32,7 @@ class Names:
         """Read from `tree`."""
         self._tree = tree
         self._known: dict[tuple[PurePosixPath, str], list[Value]] = {}
+        self._sources: dict[PurePosixPath, typescript.TypeScriptSource] = {}
 
     def root(self, path: PurePosixPath) -> Node | None:
         """Return the root of the file's syntax tree, or None."""
@@ -40,8 +41,11 @@ class Names:
 
     def source(self, path: PurePosixPath) -> typescript.TypeScriptSource:
         """Return what the file holds; nothing where it cannot be read."""
-        content = self._tree.read(path)
-        return typescript.TypeScriptSource() if content is None else typescript.read(content)
+        if path not in self._sources:
+            content = self._tree.read(path)
+            held = typescript.TypeScriptSource() if content is None else typescript.read(content)
+            self._sources[path] = held
+        return self._sources[path]
 
     def values(self, path: PurePosixPath, at: Node, name: str) -> list[Value]:
         """Return what `name`, read at the node `at`, is declared and assigned as."""

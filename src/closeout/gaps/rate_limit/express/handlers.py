@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from closeout.fs.once import once
 from closeout.gaps.rate_limit.express.limiters import factories
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
@@ -112,14 +113,22 @@ def renews_tokens(tree: Tree, route: AuthRoute) -> bool:
     return not is_read or any(_SESSION.search(word) for word in words)
 
 
-def spelled_out(tree: Tree, route: AuthRoute, depth: int = _DEPTH) -> Iterator[str]:
-    """Yield the handlers' source text and that of the service's functions they lead to."""
+def spelled_out(tree: Tree, route: AuthRoute, depth: int = _DEPTH) -> tuple[str, ...]:
+    """Return the handlers' source text and that of the service's functions they lead to."""
+    return _led_to(tree, route.path, tuple(place.text for place in route.handlers), depth)
+
+
+@once
+def _led_to(
+    tree: Tree, path: PurePosixPath, handlers: tuple[str, ...], depth: int
+) -> tuple[str, ...]:
     values = TypeScriptValues(tree)
     seen: set[str] = set()
-    for place in route.handlers:
-        text = _without_limiters(values, route.path, place.text)
-        yield text
-        yield from _called(values, route.path, text, seen, depth)
+    found: list[str] = []
+    for handler in handlers:
+        text = _without_limiters(values, path, handler)
+        found += [text, *_called(values, path, text, seen, depth)]
+    return tuple(found)
 
 
 def _called(
