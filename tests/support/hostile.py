@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -370,6 +371,23 @@ def deep_evidence(run: Path) -> None:
     (run / "evidence/static.json").write_bytes(b'{"evidence":' + b"[" * 100_000)
 
 
+def evidence_without_end(run: Path) -> None:
+    """Let what a run saw have taken for ever."""
+    _let_seconds_be(run, b"Infinity")
+
+
+def evidence_beyond_numbers(run: Path) -> None:
+    """Let it have taken more seconds than any number is."""
+    _let_seconds_be(run, b"1e999")
+
+
+def _let_seconds_be(run: Path, seconds: bytes) -> None:
+    place = run / "evidence/static.json"
+    content, count = re.subn(rb'("seconds": ?)[\d.e-]+', rb"\g<1>" + seconds, place.read_bytes())
+    assert count
+    place.write_bytes(content)
+
+
 def damaged_journal(run: Path) -> None:
     """Cut off what an undo needs."""
     _cut(run / "undo/journal.json")
@@ -413,6 +431,8 @@ DAMAGES: tuple[Damage, ...] = (
     record_of_another_shape,
     damaged_evidence,
     deep_evidence,
+    evidence_without_end,
+    evidence_beyond_numbers,
     damaged_journal,
     journal_that_leads_away,
     journal_with_an_endless_path,
