@@ -189,6 +189,23 @@ def test_derive_audits_a_refusal_that_nobody_logged() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "read", "said"),
+    [
+        (b"", b"const { serialNo, claimCode } = req.body;", b", { serialNo }"),
+        (b"", b"const { claimCode, serial: number } = req.body;", b""),
+        (b"function one(req) {\n  const { serialNo } = req.body;\n}\n", b"", b""),
+    ],
+)
+def test_derive_says_which_device_was_refused(before: bytes, read: bytes, said: bytes) -> None:
+    """Where the handler has read the serial number, the refusal's log line holds it."""
+    handler = (HANDLER % b"").replace(
+        b"const { claimCode } = req.body;", read or b"const { claimCode } = req.body;"
+    )
+    text = _fixed(_service(before + handler)).read("p/src/provisioning.ts") or b""
+    assert b"console.warn('a claim was refused'%s);" % said in text
+
+
 def test_derive_guards_the_route_of_the_handler() -> None:
     """The route that ends in the handler is limited."""
     after = _fixed(_service(HANDLER % b"")).read("p/src/routes.ts") or b""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
+from closeout.harness import stacks
 from closeout.harness.boot import Booted, booted, launch_of, log_of
-from closeout.harness.http import Answer, Request, ask, json_headers, judged, send, summary, tally
+from closeout.harness.http import Request, ask, json_headers, judged, send, summary, tally
 from closeout.model import Observation, Probe, ProbeContext
 
 OLD_LITERAL = "FACTORY-SECRET"
@@ -45,11 +46,6 @@ def _secret(context: ProbeContext) -> str:
     return launch_of(context, TENANT_REGISTRY).environment[_VARIABLE]
 
 
-def _no_stack(answer: Answer) -> Sequence[str]:
-    told = b"    at " in answer.body or b"node_modules" in answer.body
-    return ["a stack is in the answer"] if told else []
-
-
 def _probe(name: str, criterion: str, run: Callable[[ProbeContext, str], Observation]) -> Probe:
     source = f"127.200.{next(_slots)}.1"
     return Probe.of(
@@ -64,14 +60,15 @@ def _answered(
 
     def run(context: ProbeContext, source: str) -> Observation:
         secret = _secret(context)
-        answer = ask(context, TENANT_REGISTRY, _claim(context, code(secret), source=source))
+        request = _claim(context, code(secret), source=source)
+        answer = ask(context, TENANT_REGISTRY, request)
+        stack = stacks.shown(context, TENANT_REGISTRY, [(request, answer)])
         faults = [] if answer.status in statuses else [f"status {answer.status}"]
-        faults += _no_stack(answer)
+        faults += stack.faults
         if secret.encode() in answer.body:
             faults.append("the secret is in the answer")
-        return judged(
-            expected=expected, command=_command(context), faults=faults, seen=summary(answer)
-        )
+        seen = f"{summary(answer)}{stack.note}"
+        return judged(expected=expected, command=_command(context), faults=faults, seen=seen)
 
     return run
 
@@ -79,23 +76,31 @@ def _answered(
 def _without_code(context: ProbeContext, source: str) -> Observation:
     device = dict.fromkeys(claims_of(context, TENANT_REGISTRY).serials, f"SN-{source}")
     body = json.dumps({**device, "tenantId": "tenant-probe"}).encode()
-    answer = ask(context, TENANT_REGISTRY, _posted(context, body, source))
+    request = _posted(context, body, source)
+    answer = ask(context, TENANT_REGISTRY, request)
+    stack = stacks.shown(context, TENANT_REGISTRY, [(request, answer)])
     faults = [] if answer.status in _BAD_REQUEST else [f"status {answer.status}"]
     return judged(
         expected="4xx, no stack",
         command=_command(context),
-        faults=[*faults, *_no_stack(answer)],
-        seen=summary(answer),
+        faults=[*faults, *stack.faults],
+        seen=f"{summary(answer)}{stack.note}",
     )
 
 
 def _malformed(context: ProbeContext, source: str) -> Observation:
     bodies = (b"", b"[]", b"null", b'{"claimCode": ', b'"text"')
-    answers = [ask(context, TENANT_REGISTRY, _posted(context, body, source)) for body in bodies]
-    faults = [f"status {answer.status}" for answer in answers if answer.status not in _BAD_REQUEST]
-    faults += [fault for answer in answers for fault in _no_stack(answer)]
-    statuses = tally([answer.status for answer in answers])
-    return judged(expected="4xx, no stack", command=_command(context), faults=faults, seen=statuses)
+    requests = [_posted(context, body, source) for body in bodies]
+    answers = [ask(context, TENANT_REGISTRY, request) for request in requests]
+    stack = stacks.shown(context, TENANT_REGISTRY, list(zip(requests, answers, strict=True)))
+    statuses = [answer.status for answer in answers]
+    faults = [f"status {status}" for status in statuses if status not in _BAD_REQUEST]
+    return judged(
+        expected="4xx, no stack",
+        command=_command(context),
+        faults=[*faults, *stack.faults],
+        seen=f"{tally(statuses)}{stack.note}",
+    )
 
 
 def _audited(context: ProbeContext, source: str) -> Observation:

@@ -12,7 +12,7 @@ from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
 from closeout.gaps.rate_limit.probing.visitors import WRONG, Visitors
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness.boot import log_of
+from closeout.harness.boot import launch_of, log_of
 from closeout.harness.http import Answer, Request, judged, summary, tally
 from closeout.harness.service_database import PASSWORD
 from closeout.model import Observation, Probe, ProbeContext
@@ -135,10 +135,13 @@ def _many_accounts(visitors: Visitors) -> Finding:
 
 
 def _forwarded(visitors: Visitors) -> Finding:
+    """Forge what stands left of the entries that the deployment's own proxies write."""
     email = visitors.email()
+    hops = launch_of(visitors.context, IDENTITY).environment.get("TRUST_PROXY_HOPS", "")
+    written = "".join(f", 192.0.2.{1 + hop}" for hop in range(int(hops or 0)))
     statuses = [
         visitors.sign_in(
-            email, headers=[("X-Forwarded-For", f"203.0.113.{n}, 198.51.100.{n}")]
+            email, headers=[("X-Forwarded-For", f"203.0.113.{n}, 198.51.100.{n}{written}")]
         ).status
         for n in range(10)
     ]

@@ -22,6 +22,8 @@ _OPTION = re.compile(rb"\b(?:token|password|passwd|pass|apiKey|authToken)\s*:\s*
 _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
+_READ_BODY = re.compile(r"\{([^{}]*)\}\s*=\s*req(?:uest)?\.body\b")
+_SERIAL = re.compile(r"\bserial\w*\b(?!\s*:)")
 _INLINE = frozenset({"arrow_function", "function", "function_expression"})
 
 
@@ -188,11 +190,19 @@ def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> I
     response = answer.receiver.split(".")[0]
     text = f"{response}.status({name}.status).json({name}.body)"
     if not _LOGGED.search(consequence.text):
-        text_before = f"console.warn('a claim was refused'){end}\n"
+        device = _device(content[: comparison.place.start].decode(errors="replace"))
+        text_before = f"console.warn('a claim was refused'{device}){end}\n"
         start = line_start(content, answer.place.start)
         inner = indentation(content, answer.place.start)
         yield Splice(start=start, end=start, text=f"{inner}{text_before}")
     yield Splice(start=answer.place.start, end=answer.place.end, text=text)
+
+
+def _device(above: str) -> str:
+    """Return the argument of a log that says which device claims, where the handler has read it."""
+    within = re.split(r"^\}", above, flags=re.MULTILINE)[-1]
+    serials = _SERIAL.findall(" ".join(_READ_BODY.findall(within)))
+    return f", {{ {serials[0]} }}" if serials else ""
 
 
 def _answer(

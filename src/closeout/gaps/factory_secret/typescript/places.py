@@ -28,8 +28,9 @@ _SECRET_TAIL = re.compile(
 _TAIL = re.compile(
     rb"(?:secret|password|passcode|claim[-_]?code|api[-_]?key|private[-_]?key|service[-_]?key"
     rb"|token|access[-_]?code|factory[-_]?key|factory[-_]?code|provision[\w-]*code)(?![\w$])"
+    rb"|(?:bcrypt|argon2)\w*\s*\.\s*hash"
 )
-"""Stands, in lower case, where a name ends that may be a secret's."""
+"""Stands, in lower case, where a name ends that may be a secret's, and where one is hashed."""
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
 _VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
 _WORD = re.compile(r"^[a-z]+$|^Bearer$|^(?:\[object Object\]|undefined|null)$")

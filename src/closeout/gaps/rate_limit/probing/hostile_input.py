@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness.http import Answer, Request, exchanges
-from closeout.model import Probe
+from closeout.harness import stacks
+from closeout.harness.http import Answer, Request, ask, judged, summary
+from closeout.model import Observation, Probe, ProbeContext
 
 _JSON = (("Content-Type", "application/json"),)
 _SECRET = "wrong-horse-0"  # noqa: S105 - a wrong password, on purpose
@@ -37,11 +38,24 @@ _REFRESH_BODIES: dict[str, object] = {
 
 def _refused_in_order(answer: Answer) -> Sequence[str]:
     faults = [] if 400 <= answer.status < 500 else [f"status {answer.status}"]  # noqa: PLR2004 - HTTP's classes
-    if b"    at " in answer.body or b"node_modules" in answer.body:
-        faults.append("a stack is in the answer")
     if answer.value("x-content-type-options") != "nosniff":
         faults.append("no security headers")
     return faults
+
+
+def _sent(request: Request) -> Callable[[ProbeContext], Observation]:
+    def run(context: ProbeContext) -> Observation:
+        answer = ask(context, IDENTITY, request)
+        stack = stacks.shown(context, IDENTITY, [(request, answer)])
+        faults = [*_refused_in_order(answer), *stack.faults]
+        return judged(
+            expected="4xx, no stack, security headers",
+            command=request.command(IDENTITY),
+            faults=[f"{request.label}: {fault}" for fault in faults],
+            seen=f"{request.label}: {summary(answer)}{stack.note}",
+        )
+
+    return run
 
 
 def _post(path: str, body: bytes, headers: tuple[tuple[str, str], ...], source: str) -> Request:
@@ -77,7 +91,7 @@ INPUT_PROBES = tuple(
         IDENTITY,
         f"rate-limit.input-{name}",
         "2.2" if name.startswith("refresh") else "2.1",
-        exchanges(IDENTITY, "4xx, no stack, security headers", [(request, _refused_in_order)]),
+        _sent(request),
     )
     for name, request in _requests().items()
 )
