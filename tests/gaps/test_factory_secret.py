@@ -194,7 +194,11 @@ def test_derive_audits_a_refusal_that_nobody_logged() -> None:
     [
         (b"", b"const { serialNo, claimCode } = req.body;", b", { serialNo }"),
         (b"", b"const { claimCode, serial: number } = req.body;", b""),
-        (b"function one(req) {\n  const { serialNo } = req.body;\n}\n", b"", b""),
+        (
+            b"function one(req) {\n  const { serialNo } = req.body;\n}\n",
+            b"const { claimCode } = req.body;",
+            b"",
+        ),
     ],
 )
 def test_derive_says_which_device_was_refused(before: bytes, read: bytes, said: bytes) -> None:
