@@ -62,7 +62,9 @@ def test_cases_spoil_each_kind_of_file() -> None:
 
 def test_samples_of_settings_are_read(tmp_path: Path) -> None:
     """What is spoiled is right before it is spoiled."""
-    outcome = work_on(Case(kind=Kind.TREE, root={**SMALL.root, **SETTINGS}, home={}), 60)
+    declared = {"cloud-layer/cloud-inference-server/README.md": b"Numbers in, numbers out.\n"}
+    root = {**SMALL.root, **SETTINGS, **declared}
+    outcome = work_on(Case(kind=Kind.TREE, root=root, home={}), 60)
     assert outcome.word == "fixed", (outcome, tmp_path)
 
 

@@ -273,6 +273,10 @@ def test_closeout_toml_leaves_out_gaps_in_every_command(
         ('gaps = ["header"]\n', "there is no gap 'header'; the nearest one is 'headers'"),
         ('[names]\nnamespac = "a"\n', "names: there is no key 'namespac'; the nearest one is 'n"),
         ("[launch]\nworkers = 0\n", "launch.workers: 0 is not valid"),
+        (
+            '[[service]]\nname = "api"\nfolder = "gone"\n',
+            "the folder gone of the service api holds no",
+        ),
     ],
 )
 def test_closeout_toml_with_a_slip_ends_every_command(

@@ -30,7 +30,7 @@ _serials = count(1)
 
 _GENERATED = frozenset({".crt", ".key"})
 
-_SPARE = 2 * 1024 * 1024
+_SPARE = 4 * 1024 * 1024
 """Bytes of files without interest that are kept all the same, should somebody ask again."""
 
 
