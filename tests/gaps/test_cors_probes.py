@@ -23,7 +23,10 @@ const allowedOrigins = new Set(['http://localhost:6100', 'https://barn.example']
 require('http').createServer((asked, answer) => {
   const { origin } = asked.headers
   answer.setHeader('Vary', 'Origin')
-  if (allowedOrigins.has(origin)) answer.setHeader('Access-Control-Allow-Origin', origin)
+  if (allowedOrigins.has(origin)) {
+    answer.setHeader('Access-Control-Allow-Origin', origin)
+    answer.setHeader('Access-Control-Allow-Headers', 'x-arbitrary')
+  }
   answer.end()
 }).listen(1)
 """
@@ -53,6 +56,7 @@ def test_a_service_with_a_list_of_its_own_is_asked_with_an_origin_of_that_list(
     assert _OWN in seen["cors.allowed-origin"].observed
     assert seen["cors.allowed-origin-reads-refusals"].passed
     assert seen["cors.lookalike-origins"].passed
+    assert seen["cors.arbitrary-header-refused"].passed
 
 
 @pytest.mark.needs("node")
@@ -79,11 +83,15 @@ def test_a_page_that_an_unlisted_service_trusts_may_send_what_it_takes(tmp_path:
 
 
 def _headers(context: ProbeContext) -> Observation:
+    return _asked_of_barn("arbitrary-header-refused", context)
+
+
+def _asked_of_barn(name: str, context: ProbeContext) -> Observation:
     service = Service(name="barn", folder=PurePosixPath("barn"), kind="express")
     policy = b"app.use(require('cors')({ origin: ['http://localhost:6100'] }))\n"
     tree = MemoryTree({"barn/package.json": b"{}", "barn/server.js": policy})
     made = {probe.id: probe for probe in express_probes_of(tree, service)}
-    return made["cors.arbitrary-header-refused@barn"].run(context)
+    return made[f"cors.{name}@barn"].run(context)
 
 
 def _context(root: Path, source: str = "") -> ProbeContext:
@@ -151,3 +159,27 @@ def test_a_lookalike_is_never_the_origin_itself(origin: str) -> None:
     assert origin not in alike
     assert len({*alike}) == len(alike)
     assert EVIL not in alike
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("trusts", "passed"), [("process.env.NODE_ENV !== 'production'", True), ("true", False)]
+)
+def test_lookalikes_that_development_trusts_are_asked_of_production(
+    tmp_path: Path, trusts: str, passed: bool
+) -> None:
+    """Any port of the developer's own machine may be trusted there, and nowhere else."""
+    alike = f"({trusts}) && /^http:.+localhost:.+$/.test(origin)"
+    source = _SERVER.replace("allowedOrigins.has(origin)", f"allowedOrigins.has(origin) || {alike}")
+    assert source != _SERVER
+    files = {"package.json": b"{}", "server.js": f"// require('cors')()\n{source}".encode()}
+    launch = node_launch(write_files(tmp_path / "one", files), {}, entry="server.js")
+    with booted(launch, tmp_path / "own.log") as service:
+        assert isinstance(service, Booted), service.reason
+        context = ProbeContext(
+            root=tmp_path / "one",
+            scratch=tmp_path,
+            services={"barn": service.url},
+            settings={"launch.barn": launch.text()},
+        )
+        assert _asked_of_barn("lookalike-origins", context).passed is passed

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
-from closeout.harness import stacks
+from closeout.harness import in_production
 from closeout.harness.boot import Booted, booted, launch_of, log_of
 from closeout.harness.http import Request, ask, json_headers, judged, send, summary, tally
 from closeout.model import Observation, Probe, ProbeContext
@@ -62,7 +62,7 @@ def _answered(
         secret = _secret(context)
         request = _claim(context, code(secret), source=source)
         answer = ask(context, TENANT_REGISTRY, request)
-        stack = stacks.shown(context, TENANT_REGISTRY, [(request, answer)])
+        stack = in_production.stacks(context, TENANT_REGISTRY, [(request, answer)])
         faults = [] if answer.status in statuses else [f"status {answer.status}"]
         faults += stack.faults
         if secret.encode() in answer.body:
@@ -78,7 +78,7 @@ def _without_code(context: ProbeContext, source: str) -> Observation:
     body = json.dumps({**device, "tenantId": "tenant-probe"}).encode()
     request = _posted(context, body, source)
     answer = ask(context, TENANT_REGISTRY, request)
-    stack = stacks.shown(context, TENANT_REGISTRY, [(request, answer)])
+    stack = in_production.stacks(context, TENANT_REGISTRY, [(request, answer)])
     faults = [] if answer.status in _BAD_REQUEST else [f"status {answer.status}"]
     return judged(
         expected="4xx, no stack",
@@ -92,7 +92,9 @@ def _malformed(context: ProbeContext, source: str) -> Observation:
     bodies = (b"", b"[]", b"null", b'{"claimCode": ', b'"text"')
     requests = [_posted(context, body, source) for body in bodies]
     answers = [ask(context, TENANT_REGISTRY, request) for request in requests]
-    stack = stacks.shown(context, TENANT_REGISTRY, list(zip(requests, answers, strict=True)))
+    stack = in_production.stacks(
+        context, TENANT_REGISTRY, list(zip(requests, answers, strict=True))
+    )
     statuses = [answer.status for answer in answers]
     faults = [f"status {status}" for status in statuses if status not in _BAD_REQUEST]
     return judged(

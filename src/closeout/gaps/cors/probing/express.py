@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from closeout.gaps.cors.probing.origins import (
     shared_with,
 )
 from closeout.gaps.cors.services import IDENTITY, INGESTION
+from closeout.harness import in_production
 from closeout.harness.boot import Booted, booted, launch_of
 from closeout.harness.http import Answer, Request, exchanges, judged, unproven
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
@@ -245,7 +246,9 @@ _HOLDING_ANYWHERE = frozenset(
 """What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
 
 
-_HEADERS_OF_A_STRANGER = "arbitrary-header-refused"
+_OF_HEADERS = "arbitrary-header-refused"
+_OF_LOOKALIKES = "lookalike-origins"
+_Run = Callable[[ProbeContext], Observation]
 
 
 def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
@@ -253,23 +256,52 @@ def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     if service.folder not in {npm.home_of(tree, path) for path in look(tree).policies}:
         return ()
     door = _Door(service=service.name, read="/", write="/", refused="/")
-    asked = dict(trusted.named(service.name, partial(_questions, door)))
-    # Which headers the pages that it trusts may send is its own affair; a stranger's may send none.
-    asked |= {
-        name: exchanges(service.name, expected, cases)
-        for name, expected, cases in _questions(door, EVIL)
-        if name == _HEADERS_OF_A_STRANGER
-    }
+    put = dict(_put(door, is_listed=False))
     return tuple(
-        _probe(service.name, name, run) for name, run in asked.items() if name in _HOLDING_ANYWHERE
+        _probe(service.name, name, run) for name, run in put.items() if name in _HOLDING_ANYWHERE
     )
+
+
+def _put(door: _Door, *, is_listed: bool) -> Iterator[tuple[str, _Run]]:
+    """Yield the questions at a door, each with what puts it.
+
+    Which headers the pages that it trusts may send is the affair of a service with a list of its
+    own; a stranger's may send none.
+    """
+    service = door.service
+    strange = {name: exchanges(service, told, put) for name, told, put in _questions(door, EVIL)}
+    for name, run in trusted.named(service, partial(_questions, door)):
+        if name == _OF_HEADERS:
+            yield (
+                name,
+                partial(_headers, service, run if is_listed else strange[name], strange[name]),
+            )
+        else:
+            yield name, partial(_lookalikes, door, run) if name == _OF_LOOKALIKES else run
+
+
+def _headers(service: str, trusting: _Run, strange: _Run, context: ProbeContext) -> Observation:
+    return (strange if trusted.keeps_a_list(service, context) else trusting)(context)
+
+
+def _lookalikes(door: _Door, develops: _Run, context: ProbeContext) -> Observation:
+    """Ask as production, where development trusts some of them."""
+    seen = develops(context)
+    if seen.passed is not False or f"launch.{door.service}" not in context.settings:
+        return seen
+    with in_production.process(context, door.service) as url:
+        if url is None:
+            return seen
+        cases = _closed(door, *lookalikes(trusted.by(door.service, context)))
+        again = asked(url, cases, seen.expected, f"NODE_ENV=production; {seen.command}")
+    return again if again.passed else seen
 
 
 EXPRESS_PROBES = (
     *(
         _probe(door.service, name, run)
         for door in _DOORS
-        for name, run in trusted.named(door.service, partial(_questions, door))
+        for name, run in _put(door, is_listed=True)
     ),
     *(
         _probe(IDENTITY, name, _configured(environment, asked_of, refusable=refusable))

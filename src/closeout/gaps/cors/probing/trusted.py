@@ -61,11 +61,16 @@ def configurable(service: str, context: ProbeContext, seen: Observation) -> Obse
     One that lists its origins in its sources and reads no such variable is as closed as its list,
     and a list that stays as it is answers no question about the variable.
     """
-    folder = _folder(service, context)
-    if seen.passed is not False or not _own(folder) or _reads_variable(folder):
+    if seen.passed is not False or not keeps_a_list(service, context):
         return seen
     because = f"{service} lists its origins in its own sources, and reads no {VARIABLE}"
     return unproven(expected=seen.expected, command=seen.command, because=because)
+
+
+def keeps_a_list(service: str, context: ProbeContext) -> bool:
+    """Return whether a service lists its origins in its sources, and reads no ALLOWED_ORIGINS."""
+    folder = _folder(service, context)
+    return bool(_own(folder)) and not _reads_variable(folder)
 
 
 def _folder(service: str, context: ProbeContext) -> Path | None:

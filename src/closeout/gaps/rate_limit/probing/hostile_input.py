@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness import stacks
+from closeout.harness import in_production
 from closeout.harness.http import Answer, Request, ask, judged, summary
 from closeout.model import Observation, Probe, ProbeContext
 
@@ -46,7 +46,7 @@ def _refused_in_order(answer: Answer) -> Sequence[str]:
 def _sent(request: Request) -> Callable[[ProbeContext], Observation]:
     def run(context: ProbeContext) -> Observation:
         answer = ask(context, IDENTITY, request)
-        stack = stacks.shown(context, IDENTITY, [(request, answer)])
+        stack = in_production.stacks(context, IDENTITY, [(request, answer)])
         faults = [*_refused_in_order(answer), *stack.faults]
         return judged(
             expected="4xx, no stack, security headers",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.harness import stacks
+from closeout.harness import in_production
 from closeout.harness.boot import Booted, booted, node_launch
 from closeout.harness.http import Request, send
 from closeout.model import ProbeContext
@@ -48,7 +48,7 @@ def test_what_a_service_shows_in_production_decides(
             services={"one": service.url},
             settings={"launch.one": launch.text()},
         )
-        seen = stacks.shown(context, "one", [(request, send(service.url, request))])
+        seen = in_production.stacks(context, "one", [(request, send(service.url, request))])
     assert seen.faults == faults
     assert seen.note.endswith(note)
     assert bool(seen.note) == bool(note)
