@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closeout.cli.commands import probe
 from closeout.engine import planner, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import cache, trace
 from closeout.fs.tree import DiskTree
 from closeout.gaps import cors, external_secrets, factory_secret
+from closeout.harness import service_discovery
 from closeout.model import Check, Gap, Tree
 
 GAPS = (cors.GAP, factory_secret.GAP, external_secrets.GAP)
@@ -185,6 +187,34 @@ def test_plugins_gap_is_asked_each_time(root: Path, tmp_path: Path, looked: list
     planned(root, tmp_path / "kept", (theirs,))
     looked.clear()
     planned(root, tmp_path / "kept", (theirs,))
+    assert looked
+
+
+def test_criteria_that_probes_ask_are_known_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which they are is looked up again when a file that says so has changed."""
+    looked: list[Tree] = []
+    roster = service_discovery.roster
+
+    def noted(tree: Tree) -> Mapping[str, service_discovery.Member]:
+        looked.append(tree)
+        return roster(tree)
+
+    def asked() -> frozenset[str]:
+        tree = DiskTree(root, tmp_path / "kept")
+        made = probe.asked(tree)
+        tree.keep()
+        return made
+
+    monkeypatch.setattr(service_discovery, "roster", noted)
+    first = asked()
+    assert "7.1" in first
+    looked.clear()
+    assert asked() == first
+    assert not looked
+    (root / "sums/app/main.py").write_text("print(1)\n")
+    assert "7.1" not in asked()
     assert looked
 
 

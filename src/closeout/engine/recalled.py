@@ -7,7 +7,7 @@ place where it stands, and read from there again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -99,6 +99,19 @@ def proposal(tree: Tree, gap: Gap, given: str, make: Callable[[Tree], Proposal])
     if not _is_of_this_house(gap):
         return make(tree)
     return _recalled((tree,), about, _PackedProposal, (make, pack, unpack))
+
+
+def criteria(
+    tree: Tree, gaps: Sequence[Gap], question: str, make: Callable[[Tree], frozenset[str]]
+) -> frozenset[str]:
+    """Return the criteria that `make` names of a tree for these gaps, or those that are known."""
+    if not all(map(_is_of_this_house, gaps)):
+        return make(tree)
+
+    def pack(made: frozenset[str]) -> tuple[str, ...]:
+        return tuple(sorted(made))
+
+    return _recalled((tree,), question, tuple[str, ...], (make, pack, frozenset[str]))
 
 
 def _is_of_this_house(gap: Gap) -> bool:

@@ -90,18 +90,17 @@ def _fastapi(tree: Tree) -> Iterator[Member]:
 
 
 def _express(tree: Tree) -> Iterator[Member]:
+    sources = {str(path): path for path in tree.paths() if path.suffix in {".ts", ".js"}}
     for path in tree.paths():
-        if path.name == "package.json" and path.parent.parts and _is_express(tree, path):
+        if path.name == "package.json" and path.parent.parts and _is_express(tree, path, sources):
             yield Member(name=path.parent.name, folder=path.parent, kind=EXPRESS)
 
 
-def _is_express(tree: Tree, manifest: PurePosixPath) -> bool:
-    content = tree.read(manifest) or b""
+def _is_express(tree: Tree, manifest: PurePosixPath, sources: Mapping[str, PurePosixPath]) -> bool:
+    content, below = tree.read(manifest) or b"", f"{manifest.parent}/"
     return b'"express"' in content and any(
-        path.is_relative_to(manifest.parent)
-        and path.suffix in {".ts", ".js"}
-        and _creates_application(tree.read(path) or b"")
-        for path in tree.paths()
+        text.startswith(below) and _creates_application(tree.read(path) or b"")
+        for text, path in sources.items()
     )
 
 

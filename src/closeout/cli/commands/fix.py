@@ -45,6 +45,7 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         seen = static_evidence(space, after, plan.before, found)
         evidence_store.write(run.evidence, _STATIC, seen)
         made = ruled(space, run.id, after, plan_record.of_plan(plan), found)
+        after.keep()
         _tell_places(plan, (), found, gaps)
         return conclude(space, run, made, gaps)
 

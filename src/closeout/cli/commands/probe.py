@@ -13,7 +13,7 @@ from closeout.cli.parser import interpreter
 from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
 from closeout.console import failures, nearest
 from closeout.console.output import say
-from closeout.engine import subjects
+from closeout.engine import recalled, subjects
 from closeout.errors import CloseoutError, ExitCode
 from closeout.formats.declarations import launch
 from closeout.fs import writer
@@ -88,6 +88,10 @@ class Part:
 
 def asked(tree: Tree) -> frozenset[str]:
     """Return the criteria that a probe asks of a tree."""
+    return recalled.criteria(tree, GAPS, "criteria that probes ask", _criteria)
+
+
+def _criteria(tree: Tree) -> frozenset[str]:
     battery = _battery(tree, service_discovery.roster(tree))
     return frozenset(probe.criterion for probe in battery)
 
