@@ -199,13 +199,18 @@ def test_derive_audits_a_refusal_that_nobody_logged() -> None:
             b"const { claimCode } = req.body;",
             b"",
         ),
+        (
+            b"",
+            b"const { claimCode } = req.body;\n  if (x) { const { serialNo } = req.body; }",
+            b"",
+        ),
+        (b"", b"const { claimCode, serialNo } = req.body as Claim;", b", { serialNo }"),
+        (b"", b"const { claimCode, serialNo = '' } = req.body;", b", { serialNo }"),
     ],
 )
 def test_derive_says_which_device_was_refused(before: bytes, read: bytes, said: bytes) -> None:
-    """Where the handler has read the serial number, the refusal's log line holds it."""
-    handler = (HANDLER % b"").replace(
-        b"const { claimCode } = req.body;", read or b"const { claimCode } = req.body;"
-    )
+    """Where a name that the refusal can see holds the serial number, its log line does too."""
+    handler = (HANDLER % b"").replace(b"const { claimCode } = req.body;", read)
     text = _fixed(_service(before + handler)).read("p/src/provisioning.ts") or b""
     assert b"console.warn('a claim was refused'%s);" % said in text
 

@@ -6,15 +6,21 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
-from closeout.gaps.factory_secret.typescript.comparison import Comparison
+from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison
 from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
+from closeout.parsing.typescript import find, text_of
 from closeout.parsing.typescript_language import brought_in
+from closeout.parsing.typescript_tree import above
 from closeout.parsing.typescript_unused import left_unused
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 GUARD = "claimGuard"
 REQUIRED = "requiredSecret"
@@ -22,8 +28,8 @@ _OPTION = re.compile(rb"\b(?:token|password|passwd|pass|apiKey|authToken)\s*:\s*
 _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
-_READ_BODY = re.compile(r"\{([^{}]*)\}\s*=\s*req(?:uest)?\.body\b")
-_SERIAL = re.compile(r"\bserial\w*\b(?!\s*:)")
+_BODY = re.compile(r"req(?:uest)?\.body(?:\s+as\b.*)?", re.DOTALL)
+_DECLARATIONS = frozenset({"lexical_declaration", "variable_declaration"})
 _INLINE = frozenset({"arrow_function", "function", "function_expression"})
 
 
@@ -54,7 +60,7 @@ def mend_comparison(
     outcome = handled(tree, service, secret.path, compared.value)
     if isinstance(outcome, str):
         return _unresolved(secret, outcome)
-    splices = _refused(content, source, comparison)
+    splices = _refused(content, source, compared)
     name, field = "refuseClaim", ""
     if not splices:
         asked = replaced(compared)
@@ -73,15 +79,16 @@ def mend_comparison(
 
 
 def _refused(
-    content: bytes, source: typescript.TypeScriptSource, comparison: Comparison | None
+    content: bytes, source: typescript.TypeScriptSource, compared: Compared
 ) -> tuple[Splice, ...]:
     """Return the splices that give the plain refusal its answer, none where it is not plain."""
+    comparison = compared.equality
     if comparison is None or comparison.consequence is None:
         return ()
     answer = _answer(source, comparison.consequence)
     if comparison.operator not in {"!==", "!="} or answer is None:
         return ()
-    return tuple(_asked(content, comparison, answer))
+    return tuple(_asked(content, comparison, answer, _device(compared.node)))
 
 
 def _brought(
@@ -175,7 +182,9 @@ def beside_typescript(secret: HardcodedSecret) -> Unresolved:
     return _unresolved(secret, detail)
 
 
-def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> Iterator[Splice]:
+def _asked(
+    content: bytes, comparison: Comparison, answer: typescript.Call, device: str
+) -> Iterator[Splice]:
     statement, consequence = comparison.statement, comparison.consequence
     if statement is None or consequence is None:
         return
@@ -190,7 +199,6 @@ def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> I
     response = answer.receiver.split(".")[0]
     text = f"{response}.status({name}.status).json({name}.body)"
     if not _LOGGED.search(consequence.text):
-        device = _device(content[: comparison.place.start].decode(errors="replace"))
         text_before = f"console.warn('a claim was refused'{device}){end}\n"
         start = line_start(content, answer.place.start)
         inner = indentation(content, answer.place.start)
@@ -198,11 +206,19 @@ def _asked(content: bytes, comparison: Comparison, answer: typescript.Call) -> I
     yield Splice(start=answer.place.start, end=answer.place.end, text=text)
 
 
-def _device(above: str) -> str:
+def _device(comparison: Node) -> str:
     """Return the argument of a log that says which device claims, where the handler has read it."""
-    within = re.split(r"^\}", above, flags=re.MULTILINE)[-1]
-    serials = _SERIAL.findall(" ".join(_READ_BODY.findall(within)))
-    return f", {{ {serials[0]} }}" if serials else ""
+    serials = (
+        text_of(name)
+        for block in above(comparison)
+        for statement in block.named_children
+        if statement.type in _DECLARATIONS and statement.end_byte <= comparison.start_byte
+        for declared in find(statement, "variable_declarator")
+        if _BODY.fullmatch(text_of(declared.child_by_field_name("value")))
+        for name in find(declared, "shorthand_property_identifier_pattern")
+    )
+    serial = next((name for name in serials if name.startswith("serial")), "")
+    return f", {{ {serial} }}" if serial else ""
 
 
 def _answer(
