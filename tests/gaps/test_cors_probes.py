@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -11,8 +12,15 @@ from closeout.fs.memory_tree import MemoryTree
 from closeout.gaps.cors.probes import PROBES
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.express import express_probes_of
-from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, lookalikes
-from closeout.harness.boot import Booted, booted, node_launch
+from closeout.gaps.cors.probing.origins import (
+    ALLOWED,
+    EVIL,
+    get,
+    lookalikes,
+    not_shared,
+    readable_from,
+)
+from closeout.harness.boot import Booted, Launch, booted, node_launch
 from closeout.harness.http import judged
 from closeout.model import Observation, ProbeContext, Service
 from tests.support.builders import write_files
@@ -130,6 +138,9 @@ def test_the_trees_own_pages_go_before_the_orders(tmp_path: Path) -> None:
     assert trusted.by("barn", _context(tmp_path / "own")) == _OWN
 
 
+_RED = judged(expected="closed", command="curl", faults=["open"], seen="open")
+
+
 @pytest.mark.parametrize(
     ("source", "passed"),
     [
@@ -145,11 +156,50 @@ def test_a_list_in_the_sources_answers_no_question_about_a_variable(
     tmp_path: Path, source: str, passed: bool | None
 ) -> None:
     """One that reads the variable, or lists nothing, is red where it does not heed it."""
-    red = judged(expected="closed", command="curl", faults=["open"], seen="open")
     context = _context(tmp_path, source)
-    assert trusted.configurable("barn", context, red).passed is passed
-    green = replace(red, passed=True)
-    assert trusted.configurable("barn", context, green) == green
+    assert trusted.configurable("barn", context, "", [], _RED).passed is passed
+    green = replace(_RED, passed=True)
+    assert trusted.configurable("barn", context, "", [], green) == green
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("trusts", "passed"), [("allowedOrigins.has(origin)", None), ("origin", False)]
+)
+def test_a_list_that_lets_strangers_in_is_no_excuse(
+    tmp_path: Path, trusts: str, passed: bool | None
+) -> None:
+    """What stays as it is must still be closed to everybody who is not listed."""
+    source = _SERVER.replace("allowedOrigins.has(origin)", trusts)
+    context, launch = _barn(tmp_path, source)
+    cases = [(get("https://new.example"), partial(readable_from, "https://new.example"))]
+    cases += [(get(origin), not_shared) for origin in (_OWN, "https://barn.example", EVIL)]
+    with booted(launch, tmp_path / "own.log") as service:
+        assert isinstance(service, Booted), service.reason
+        assert trusted.configurable("barn", context, service.url, cases, _RED).passed is passed
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("listed", "passed"), [("http://127.0.0.1:6100", True), ("http://evil.com", False)]
+)
+def test_another_origin_of_the_list_is_no_lookalike(
+    tmp_path: Path, listed: str, passed: bool
+) -> None:
+    """One machine has two names; what everybody knows for evil is never to be trusted."""
+    context, launch = _barn(tmp_path, _SERVER.replace("https://barn.example", listed))
+    with booted(launch, tmp_path / "own.log") as service:
+        assert isinstance(service, Booted), service.reason
+        context = replace(context, services={"barn": service.url})
+        names = ("lookalike-origins", "evil-origin-get")
+        assert all(_asked_of_barn(name, context).passed for name in names) is passed
+
+
+def _barn(root: Path, source: str) -> tuple[ProbeContext, Launch]:
+    files = {"package.json": b"{}", "server.js": f"// require('cors')()\n{source}".encode()}
+    launch = node_launch(write_files(root / "barn", files), {}, entry="server.js")
+    settings = {"launch.barn": launch.text()}
+    return ProbeContext(root=root, scratch=root, settings=settings), launch
 
 
 @pytest.mark.parametrize("origin", [ALLOWED, "https://farm.example", "http://127.0.0.1:81"])
@@ -172,14 +222,8 @@ def test_lookalikes_that_development_trusts_are_asked_of_production(
     alike = f"({trusts}) && /^http:.+localhost:.+$/.test(origin)"
     source = _SERVER.replace("allowedOrigins.has(origin)", f"allowedOrigins.has(origin) || {alike}")
     assert source != _SERVER
-    files = {"package.json": b"{}", "server.js": f"// require('cors')()\n{source}".encode()}
-    launch = node_launch(write_files(tmp_path / "one", files), {}, entry="server.js")
+    context, launch = _barn(tmp_path, source)
     with booted(launch, tmp_path / "own.log") as service:
         assert isinstance(service, Booted), service.reason
-        context = ProbeContext(
-            root=tmp_path / "one",
-            scratch=tmp_path,
-            services={"barn": service.url},
-            settings={"launch.barn": launch.text()},
-        )
+        context = replace(context, services={"barn": service.url})
         assert _asked_of_barn("lookalike-origins", context).passed is passed

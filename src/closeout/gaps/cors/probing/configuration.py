@@ -133,7 +133,7 @@ def _run(service: str, case: _Case, context: ProbeContext) -> Observation:
         if not isinstance(service_up, Booted):
             return _refused_to_boot(service_up.reason, case, command)
         seen = asked(service_up.url, cases, case.expected, command)
-        return trusted.configurable(service, context, seen)
+        return trusted.configurable(service, context, service_up.url, cases, seen)
 
 
 def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:

@@ -214,7 +214,7 @@ def _configured(
         with booted(launch.with_environment(environment), log) as service_up:
             if isinstance(service_up, Booted):
                 seen = asked(service_up.url, cases, expected, command)
-                return trusted.configurable(IDENTITY, context, seen)
+                return trusted.configurable(IDENTITY, context, service_up.url, cases, seen)
         # A process that ends for any other reason must not count as a deliberate refusal.
         said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
         if refusable and said:
@@ -292,7 +292,8 @@ def _lookalikes(door: _Door, develops: _Run, context: ProbeContext) -> Observati
     with in_production.process(context, door.service) as url:
         if url is None:
             return seen
-        cases = _closed(door, *lookalikes(trusted.by(door.service, context)))
+        alike = _closed(door, *lookalikes(trusted.by(door.service, context)))
+        cases = trusted.strange(door.service, context, alike)
         again = asked(url, cases, seen.expected, f"NODE_ENV=production; {seen.command}")
     return again if again.passed else seen
 

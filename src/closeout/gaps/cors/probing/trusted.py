@@ -10,9 +10,9 @@ from pathlib import Path
 
 from closeout.fs.tree import DiskTree
 from closeout.gaps.cors.fastapi.variables import VARIABLE
-from closeout.gaps.cors.probing.origins import ALLOWED, Cases
+from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, Cases, asked, not_shared
 from closeout.gaps.cors.wiring import origins
-from closeout.harness.http import exchanges, unproven
+from closeout.harness.http import Judge, Request, exchanges, unproven
 from closeout.model import Observation, ProbeContext
 from closeout.parsing.node_sources import LEFT_OUT, is_source
 
@@ -21,7 +21,7 @@ Questions = Callable[[str], Iterable[tuple[str, str, Cases]]]
 
 _LISTED = re.compile(
     r"""origins?\b[^;{}=\n]{0,60}=?\s*[^;{}=\n\[(]{0,60}[\[(]{1,2}\s*"""
-    r"""((?:["'][^"'\n]+["']\s*,?\s*)+)[\])]""",
+    r"""((?:["'][^"'\n]+["']\s*(?:,\s*)?)+)[\])]""",
     re.IGNORECASE,
 )
 _ORIGIN = re.compile(r"""["'](https?://[\w.-]+(?::\d+)?)/?["']""")
@@ -43,8 +43,22 @@ def _asked(
     service: str, questions: Questions, page: str, name: str, context: ProbeContext
 ) -> Observation:
     allowed = by(service, context, page)
-    asked = {each: (expected, cases) for each, expected, cases in questions(allowed)}
-    return exchanges(service, *asked[name])(context)
+    put = {each: (expected, cases) for each, expected, cases in questions(allowed)}
+    expected, cases = put[name]
+    return exchanges(service, expected, strange(service, context, cases))(context)
+
+
+def strange(service: str, context: ProbeContext, cases: Cases) -> Cases:
+    """Return the questions, without those that an origin of the service's own list would get wrong.
+
+    It may list what looks like another of its origins, as one machine under two names.
+    """
+    own = frozenset(_listed(_folder(service, context))) - {EVIL}
+    return [case for case in cases if case[1] is not not_shared or _origin(case) not in own]
+
+
+def _origin(case: tuple[Request, Judge]) -> str:
+    return next((value for name, value in case[0].headers if name == "Origin"), "")
 
 
 def by(service: str, context: ProbeContext, page: str = "") -> str:
@@ -55,14 +69,21 @@ def by(service: str, context: ProbeContext, page: str = "") -> str:
     return _own(_folder(service, context)) or page or _of_tree(context.root)
 
 
-def configurable(service: str, context: ProbeContext, seen: Observation) -> Observation:
+def configurable(
+    service: str, context: ProbeContext, url: str, cases: Cases, seen: Observation
+) -> Observation:
     """Return what was seen of a service with another ALLOWED_ORIGINS, if that can say anything.
 
-    One that lists its origins in its sources and reads no such variable is as closed as its list,
-    and a list that stays as it is answers no question about the variable.
+    One that lists its origins in its sources and reads no such variable is as closed as its list:
+    a list that stays as it is answers no question about the variable. Others at `url` stay out.
     """
     if seen.passed is not False or not keeps_a_list(service, context):
         return seen
+    closed = [case for case in strange(service, context, cases) if case[1] is not_shared]
+    if closed:
+        again = asked(url, closed, seen.expected, seen.command)
+        if not again.passed:
+            return again
     because = f"{service} lists its origins in its own sources, and reads no {VARIABLE}"
     return unproven(expected=seen.expected, command=seen.command, because=because)
 
@@ -80,16 +101,17 @@ def _folder(service: str, context: ProbeContext) -> Path | None:
 
 @lru_cache(maxsize=256)
 def _own(folder: Path | None) -> str:
-    listed = list(_listed(folder)) if folder else []
+    listed = _listed(folder)
     local = (origin for origin in listed if origin.startswith(_LOCAL))
     return next(iter((*local, *listed)), "")
 
 
-def _listed(folder: Path) -> Iterator[str]:
-    """Yield the origins that a service's sources list as such."""
-    for text in _sources(folder):
-        for found in _LISTED.findall(text):
-            yield from _ORIGIN.findall(found)
+@lru_cache(maxsize=256)
+def _listed(folder: Path | None) -> tuple[str, ...]:
+    """Return the origins that a service's sources list as such."""
+    texts = _sources(folder) if folder else ()
+    lists = (found for text in texts for found in _LISTED.findall(text))
+    return tuple(origin for found in lists for origin in _ORIGIN.findall(found))
 
 
 @lru_cache(maxsize=256)
