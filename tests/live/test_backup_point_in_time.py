@@ -1,6 +1,7 @@
 """A server that archives as rendered is destroyed, and comes back to a moment."""
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,18 +17,22 @@ Ask = Callable[[bytes, bytes], Observation]
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    """Put the question to the rendered manifests, with one piece of them replaced."""
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Put the question to the rendered manifests, with one piece of them replaced.
+
+    The folder for temporary files is deeper than the address of a socket has room for.
+    """
 
     def asked(old: bytes, new: bytes) -> Observation:
         for item in point_in_time.manifests():
             place = tmp_path / "root" / item.path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(item.content().replace(old, new))
-        with drill.workplace() as scratch:
-            context = ProbeContext(
-                root=tmp_path / "root", scratch=scratch, services={}, settings={}
-            )
+        with drill.workplace() as place:
+            deep = place / ("d" * 80)
+            deep.mkdir(mode=0o755)
+            monkeypatch.setattr(tempfile, "tempdir", str(deep))
+            context = ProbeContext(root=tmp_path / "root", scratch=deep, services={}, settings={})
             return archiving.restores_to_a_moment(context, point_in_time.FOLDER)
 
     return asked

@@ -23,6 +23,7 @@ from closeout.gaps.backup.probing.archiving_stage import (
     failed,
     prepared,
     read_kit,
+    socket_folder,
 )
 from closeout.harness import postgres
 from closeout.model import Measure, Observation, ProbeContext
@@ -56,8 +57,8 @@ def restores_to_a_moment(context: ProbeContext, folder: PurePosixPath) -> Observ
         return _seen(passed=False, observed=f"{folder} archives no WAL: only the dumps are there")
     user = postgres.ordinary_user()
     try:
-        with postgres.home_below(context.scratch, user) as home:
-            allowed, measured = _rehearsed(kit, prepared(kit, home, user))
+        with postgres.home_below(context.scratch, user) as home, socket_folder() as sockets:
+            allowed, measured = _rehearsed(kit, prepared(kit, home, sockets, user))
     except CloseoutError as error:
         missing = error.reference.startswith("postgres-") or "not supported" in error.message
         return _seen(passed=None if missing else False, observed=error.message)

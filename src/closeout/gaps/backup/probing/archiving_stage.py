@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from closeout.formats import x509
 from closeout.formats.manifests import documents
 from closeout.harness import postgres, postgres_data
 from closeout.harness.http import free_port
+from closeout.process import scratch as folders
 
 _STEP_SECONDS = 120.0
+_MOST_BYTES = 50
+"""Of a folder in which one for sockets is made: that one's name and the socket's take some more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +47,13 @@ class Kit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivingStage:
-    """Where the server, its repository and its two configurations live for one probe."""
+    """Where the server, its repository and its two configurations live for one probe.
+
+    `sockets` is a folder of its own: the address of a socket has room for 107 bytes.
+    """
 
     home: Path
+    sockets: Path
     user: pwd.struct_passwd | None
     programs: Path
     password: str
@@ -84,7 +92,7 @@ class ArchivingStage:
                 "LOCK_PATH": self.home / "lock",
                 "PG1_PATH": self.data,
                 "PG1_USER": postgres.USER,
-                "PG1_SOCKET_PATH": self.home,
+                "PG1_SOCKET_PATH": self.sockets,
             },
         )
         if whose == "job":
@@ -113,7 +121,7 @@ class ArchivingStage:
         """Run the server for the block, which ends as in a crash."""
         own = {
             "listen_addresses": postgres.HOST,
-            "unix_socket_directories": str(self.home),
+            "unix_socket_directories": str(self.sockets),
             "fsync": "off",
         }
         environment = self.environment("database")
@@ -162,7 +170,16 @@ def _container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return first
 
 
-def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> ArchivingStage:
+@contextmanager
+def socket_folder() -> Iterator[Path]:
+    """Provide a folder for sockets that any account can use, with a short name."""
+    usual = Path(tempfile.gettempdir())
+    place = usual if len(os.fsencode(usual)) <= _MOST_BYTES else Path("/tmp")  # noqa: S108 - the one that is short everywhere
+    with folders.folder("socket", place, mode=0o1777) as made:
+        yield made
+
+
+def prepared(kit: Kit, home: Path, sockets: Path, user: pwd.struct_passwd | None) -> ArchivingStage:
     """Make an empty cluster below `home`, certificates and an empty repository.
 
     Raises CloseoutError("postgres-missing") without a server, ("postgres-failed") without a
@@ -173,6 +190,7 @@ def prepared(kit: Kit, home: Path, user: pwd.struct_passwd | None) -> ArchivingS
         raise CloseoutError("postgres-missing", "no PostgreSQL on this machine", hint="install it.")
     place = ArchivingStage(
         home=home,
+        sockets=sockets,
         user=user,
         programs=programs,
         password=secrets.token_hex(16),
