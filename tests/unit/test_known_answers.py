@@ -99,6 +99,46 @@ def test_an_answer_holds_for_what_it_was_given_with(
     assert run.count == 4
 
 
+def test_an_answer_holds_for_the_packages_that_the_interpreter_had(
+    space: Workspace, tmp_path: Path
+) -> None:
+    """An environment that was made anew has the same path."""
+    run = _Counted()
+    asked = [Probe(id="toy.state", criterion="1.1", needs=(), run=run)]
+    packages = tmp_path / "env" / "lib" / "python3" / "site-packages"
+    (packages / "fastapi-0.1.dist-info").mkdir(parents=True)
+    python = tmp_path / "env" / "bin" / "python"
+    probe.ask_battery(space, python, asked)
+    probe.ask_battery(space, python, asked)
+    assert run.count == 2
+    (packages / "fastapi-0.1.dist-info").rename(packages / "fastapi-0.2.dist-info")
+    probe.ask_battery(space, python, asked)
+    assert run.count == 4
+
+
+def test_nothing_is_kept_of_a_tree_that_changed_while_it_was_asked(space: Workspace) -> None:
+    """Nobody knows which of the two an answer is about."""
+    run = _Counted()
+
+    def edits(context: ProbeContext) -> Observation:
+        (space.root / "other").write_text("2")
+        return run(context)
+
+    probe.ask_battery(space, _PYTHON, [Probe(id="toy", criterion="1.1", needs=(), run=edits)])
+    assert not list((space.cache / "answers").glob("*.json"))
+
+
+def test_evidence_stands_where_answers_cannot_be_kept(
+    space: Workspace,
+) -> None:
+    """No room for them costs the second session's time, and nothing of the first."""
+    space.cache.mkdir(parents=True, exist_ok=True)
+    (space.cache / "answers").write_bytes(b"")
+    assert _ask(space, _Counted()) is ExitCode.SETTLED
+    (seen,) = evidence_store.gather(space.reports, space.root)
+    assert seen.kind is ProofKind.PROOF
+
+
 def test_a_file_that_is_not_whole_is_no_answer(space: Workspace) -> None:
     """What somebody cut off is asked again."""
     run = _Counted()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +37,15 @@ def place(space: Workspace, python: Path) -> Path:
     """Return the file of the answers about a workspace's trees as they are now."""
     standing = [run.id for run in store.undoable(space.reports, space.root)]
     tools = [f"{name} {version}" for name, version in tool_versions.versions().items()]
-    parts = [digest(DiskTree(space.root)), *standing, str(python), *tools, *cache.askers()]
+    tools += [str(python), *_packages(python)]
+    parts = [digest(DiskTree(space.root)), *standing, *tools, *cache.askers()]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     return _folder(space) / f"{name}.json"
+
+
+def _packages(python: Path) -> list[str]:
+    """Return the packages of an interpreter's environment, each with its version."""
+    return sorted(item.name for item in python.parent.parent.glob("lib/*/*-packages/*.dist-info"))
 
 
 def _folder(space: Workspace) -> Path:
@@ -55,19 +62,23 @@ def read(file: Path) -> Known:
 
 
 def keep(file: Path, answers: Iterable[ProbeAnswer], *, is_fixed: bool) -> None:
-    """Write those answers that need not be asked again; `is_fixed` where there is a tree before."""
+    """Write those answers that need not be asked again; `is_fixed` where there is a tree before.
+
+    Where that fails they are asked again, which is all that it costs.
+    """
     now = datetime.now(UTC)
     sound = [
         replace(item, at=item.at or now)
         for item in answers
         if item.seen.passed and not item.seen.bug and (item.before is not None or not is_fixed)
     ]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    document = codec.plain(_Kept(answers=tuple(sound)))
-    writer.durable_write(file, json.dumps(document, ensure_ascii=False).encode())
-    others = sorted(file.parent.glob("*.json"), key=lambda item: item.stat().st_mtime)
-    for old in others[:-_MOST]:
-        old.unlink()
+    document = json.dumps(codec.plain(_Kept(answers=tuple(sound))), ensure_ascii=False)
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        writer.durable_write(file, document.encode())
+        others = sorted(file.parent.glob("*.json"), key=lambda item: item.stat().st_mtime)
+        for old in others[:-_MOST]:
+            old.unlink()
 
 
 def forget(space: Workspace) -> None:

@@ -206,11 +206,15 @@ def ask_battery(
             say(f"{','.join(starts)}: not asked, {why}")
     if reused:
         say(known_answers.told(reused))
-    known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
     # A part has a file of its own: what the whole session saw is not written over.
     name = "live_probes_only" if part else "live_probes"
     rows = _in_sequence(probes, [*new, *map(known_answers.again, reused)])
-    return conclude(space, name, rows, Means.LIVE, part.left if part else ())
+    ended = conclude(space, name, rows, Means.LIVE, part.left if part else ())
+    if (
+        known_answers.place(space, python) == file
+    ):  # an answer about a tree that moved is kept for none
+        known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
+    return ended
 
 
 def _key(probe: Probe) -> tuple[str, str]:
