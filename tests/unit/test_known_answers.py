@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from closeout.cli import known_answers
 from closeout.cli.commands import fix, probe
 from closeout.engine import planner
 from closeout.errors import ExitCode
+from closeout.gaps import plugins
 from closeout.model import Edit, Observation, Probe, ProbeContext, ProofKind
 from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace
@@ -113,6 +115,26 @@ def test_an_answer_holds_for_the_packages_that_the_interpreter_had(
     assert run.count == 2
     (packages / "fastapi-0.1.dist-info").rename(packages / "fastapi-0.2.dist-info")
     probe.ask_battery(space, python, asked)
+    assert run.count == 4
+
+
+def test_an_answer_holds_for_the_code_of_the_plugins(
+    space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe of somebody's own gap is asked again where its author has changed it."""
+    package = write_files(
+        tmp_path / "own",
+        {"toyplugin/__init__.py": b"", "toyplugin/probes.py": b"EXPECTED = 1\n"},
+    )
+    monkeypatch.syspath_prepend(str(package))
+    importlib.import_module("toyplugin")
+    monkeypatch.setattr(plugins, "_installed", lambda: ["toyplugin:GAP"])
+    run = _Counted()
+    _ask(space, run)
+    _ask(space, run)
+    assert run.count == 2
+    (package / "toyplugin" / "probes.py").write_bytes(b"EXPECTED = 12\n")
+    _ask(space, run)
     assert run.count == 4
 
 

@@ -19,6 +19,7 @@ import msgspec
 from closeout.cli.session import ProbeAnswer
 from closeout.fs import cache, codec, writer
 from closeout.fs.tree import DiskTree, digest
+from closeout.gaps import plugins
 from closeout.runs import store, tool_versions
 from closeout.runs.workspace import Workspace
 
@@ -38,7 +39,8 @@ def place(space: Workspace, python: Path) -> Path:
     standing = [run.id for run in store.undoable(space.reports, space.root)]
     tools = [f"{name} {version}" for name, version in tool_versions.versions().items()]
     tools += [str(python), *_packages(python)]
-    parts = [digest(DiskTree(space.root)), *standing, *tools, *cache.askers()]
+    code = [*cache.askers(), *plugins.signatures()]
+    parts = [digest(DiskTree(space.root)), *standing, *tools, *code]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     return _folder(space) / f"{name}.json"
 

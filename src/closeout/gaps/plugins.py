@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -46,6 +47,18 @@ def assert_usable() -> None:
     """Raise the first error of a plugin that could not be taken in."""
     if _TROUBLES:
         raise _TROUBLES[0]
+
+
+def signatures() -> list[str]:
+    """Return what tells the code of the plugins from any other: its files with size and time."""
+    made = []
+    for name in (*_installed(), *_named()):
+        top = sys.modules.get(name.partition(":")[0].partition(".")[0])
+        place = Path((top and top.__file__) or name)
+        files = place.parent.rglob("*.py") if place.name == "__init__.py" else [place]
+        found = [(str(file), file.stat()) for file in sorted(files) if file.is_file()]
+        made += [f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in found]
+    return made
 
 
 def _installed() -> list[str]:

@@ -77,11 +77,6 @@ def production(namespaces: Iterable[str]) -> str:
     return min(sorted(set(namespaces)), key=_rank, default="")
 
 
-def is_elsewhere(name: str) -> bool:
-    """Return whether a namespace says that it is not production's."""
-    return _rank(name) > 1
-
-
 def _rank(name: str) -> int:
     words = set(re.split(r"[^a-z0-9]+", name.lower()))
     if words & _PRODUCTION:

@@ -245,7 +245,6 @@ _HOLDING_ANYWHERE = frozenset(
 )
 """What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
 
-
 _OF_HEADERS = "arbitrary-header-refused"
 _OF_LOOKALIKES = "lookalike-origins"
 _Run = Callable[[ProbeContext], Observation]
@@ -293,8 +292,8 @@ def _lookalikes(door: _Door, develops: _Run, context: ProbeContext) -> Observati
         if url is None:
             return seen
         alike = _closed(door, *lookalikes(trusted.by(door.service, context)))
-        cases = trusted.strange(door.service, context, alike)
-        again = asked(url, cases, seen.expected, f"NODE_ENV=production; {seen.command}")
+        put = trusted.strange(door.service, context, alike)
+        again = asked(url, put, seen.expected, f"NODE_ENV=production; {seen.command}")
     return again if again.passed else seen
 
 
