@@ -353,6 +353,7 @@ fail() {
       ;;
     *'row-level security'*) advice="; ALTER ROLE ${PGUSER} BYPASSRLS" ;;
     *'permission denied for database'*) advice="; grant ${PGUSER} CONNECT on it" ;;
+    *'out of shared memory'*) advice="; raise max_locks_per_transaction on the server" ;;
     *'Permission denied'*) advice="; let uid ${UID} write to ${BACKUP_DIR}" ;;
     *'permission denied'*) advice="; grant ${PGUSER} pg_read_all_data" ;;
     *) ;;
@@ -421,7 +422,49 @@ SQL
 }
 
 dump_with_content() { # connection string: dump/ and content.tsv of one and the same snapshot
-  local connection=$1 snapshot='' answer='' dumped=0 to from session_pid dump_pid REPLY
+  local is_tight=''
+  dump_beside_sums "$1"
+  [[ -n ${is_tight} ]] || return 0
+  # Every session locks every table: the server may have room for those of one at a time.
+  rm -rf dump
+  : >locks.sql
+  say "warning: the server has no room for the locks of ${JOBS} workers: one dumps, which takes longer; raise max_locks_per_transaction"
+  dump_between_sums "$1"
+}
+
+dump_beside_sums() { # connection string; sets is_tight where the server has no room for the locks
+  local connection=$1 snapshot='' dumped=0 to from session_pid dump_pid REPLY
+  open_session
+  # What pg_dump would wait for at its end is flushed while the dump is read back.
+  dump_snapshot "${JOBS}" &
+  dump_pid=$!
+  ask_sums content.tsv
+  wait "${dump_pid}" || dumped=$?
+  if ((dumped != 0)) && grep -q -E 'out of shared memory|could not obtain lock' dump.log session.log; then
+    is_tight=1
+    close_session
+    return
+  fi
+  assert_dumped "${dumped}"
+  await_sums
+  close_session
+}
+
+dump_between_sums() { # connection string; without locks a table may be emptied: then the sums differ
+  local connection=$1 snapshot='' dumped=0 to from session_pid REPLY
+  open_session
+  ask_sums content.tsv
+  await_sums
+  dump_snapshot 1 || dumped=$?
+  assert_dumped "${dumped}"
+  ask_sums again.tsv
+  await_sums
+  close_session
+  cmp --silent content.tsv again.tsv || fail 'a table was emptied or rewritten while it was dumped; run again'
+  rm again.tsv
+}
+
+open_session() { # sets snapshot, to, from and session_pid
   trap '' PIPE # a session that ended is told by the failing write
   coproc SESSION {
     exec psql --no-psqlrc --no-password --quiet --tuples-only --no-align \
@@ -440,28 +483,39 @@ dump_with_content() { # connection string: dump/ and content.tsv of one and the 
     reason_in session.log
     fail "no snapshot: ${REPLY}"
   fi
+}
 
-  # What pg_dump would wait for at its end is flushed while the dump is read back.
-  pg_dump --no-password --format=directory --jobs="${JOBS}" --compress="${COMPRESS}" --no-sync \
+dump_snapshot() { # workers
+  pg_dump --no-password --format=directory --jobs="$1" --compress="${COMPRESS}" --no-sync \
     --snapshot="${snapshot}" --lock-wait-timeout=60000 --file=dump --dbname="${connection}" \
-    {to}>&- {from}<&- 2>dump.log &
-  dump_pid=$!
-  printf '%s\n' '\o content.tsv' '\i content.sql' '\o' '\echo complete' 1>&"${to}" 2>/dev/null || true
-  wait "${dump_pid}" || dumped=$?
-  if ((dumped != 0)); then
-    # A session that ended took its snapshot along: then its error is the reason.
-    if grep -q -E 'ERROR|FATAL' session.log; then
-      reason_in session.log
-      fail "the snapshot's session ended: ${REPLY}"
-    fi
-    reason_in dump.log
-    fail "pg_dump ended with ${dumped}: ${REPLY}"
+    {to}>&- {from}<&- 2>dump.log
+}
+
+assert_dumped() { # status of pg_dump
+  (($1 != 0)) || return 0
+  # A session that ended took its snapshot along: then its error is the reason.
+  if grep -q -E 'ERROR|FATAL' session.log; then
+    reason_in session.log
+    fail "the snapshot's session ended: ${REPLY}"
   fi
+  reason_in dump.log
+  fail "pg_dump ended with $1: ${REPLY}"
+}
+
+ask_sums() { # file
+  printf '%s\n' "\\o $1" '\i content.sql' '\o' '\echo complete' 1>&"${to}" 2>/dev/null || true
+}
+
+await_sums() {
+  local answer=''
   read -r -u "${from}" answer || true
-  if [[ ${answer} != complete ]]; then
+  [[ ${answer} == complete ]] || {
     reason_in session.log
     fail "the content could not be summed up: ${REPLY}"
-  fi
+  }
+}
+
+close_session() {
   exec {to}>&-
   wait "${session_pid}" || true
   exec {from}<&-

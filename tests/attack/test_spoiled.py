@@ -108,7 +108,8 @@ def _kinds(root: Path, found: Container[str]) -> list[Path]:
 def test_spoiled_file_is_told_or_judged_and_costs_little(tmp_path: Path) -> None:
     """What had open places and is not empty now has them still, or is said not to be judged.
 
-    Where a file is cut, a place that is cut away is nobody's.
+    Where a file is cut, a place that is cut away is nobody's; one in the last whole line may be
+    the head of a block that is.
     """
     root = hostile.small_monorepo(tmp_path / "root")
     plain = _planned(root)
@@ -131,7 +132,7 @@ def test_spoiled_file_is_told_or_judged_and_costs_little(tmp_path: Path) -> None
         is_told = where in seen.told
         told += is_told
         slowest, largest = max(slowest, int(more[0])), max(largest, more[1])
-        is_away = name == "cut" and spoiled.count(b"\n") < plain.found.get(where, 0)
+        is_away = name == "cut" and spoiled.count(b"\n") <= plain.found.get(where, 0)
         if where in plain.found and name != "empty" and not is_away:
             assert is_told or where in seen.found, f"{name} {where} is silently clean"
     figures = {"told": told, "seconds_more": slowest, "kilobytes_more": largest}

@@ -90,7 +90,8 @@ def told(remarks: Sequence[Remark]) -> str:
     lines = [f"the order against this tree: {wrong} of {len(remarks)} statements do not hold"]
     named = [item.found for item in remarks if item.matter is Matter.STALE_LINE]
     is_another = len(named) > 1 and set(named) == {_GONE}
-    lines += ["  it may be about another tree: none of the files whose lines it names is here"] * is_another
+    another = "  it may be about another tree: none of the files whose lines it names is here"
+    lines += [another] * is_another
     for matter in Matter:
         mine = [item for item in remarks if item.matter is matter]
         false = [item for item in mine if item.holds is False]
