@@ -35,5 +35,9 @@ def test_shop_is_adopted_fixed_asked_and_reported(tmp_path: Path) -> None:
     assert report.build(space) in {ExitCode.SETTLED, ExitCode.UNPROVEN}
     assert snapshot(space.root) == fixed
     seen = {item.probe: item for item in evidence_store.gather(space.reports, space.root)}
-    for name in ("cors.evil-origin-get@auth", "headers.nosniff@api"):
+    for name in (
+        "cors.evil-origin-get@auth",
+        "headers.nosniff@api",
+        "rate-limit.bad-login.login@auth",
+    ):
         assert seen[name].kind is ProofKind.PROOF, seen[name].observed

@@ -42,6 +42,7 @@ GAP = Gap(
     rules=RULES,
     survey=survey,
     probes=later(f"{__name__}.probes", "PROBES"),
+    probes_of=later(f"{__name__}.probing.strangers", "probes_of"),
     packages=frozenset({"express-rate-limit", "rate-limiter-flexible"}),
     deviations=DEVIATIONS,
     guide=__doc__ or "",

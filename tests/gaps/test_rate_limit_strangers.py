@@ -1,0 +1,118 @@
+"""A login that the order does not list is asked as well: too many bad attempts end in 429."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from closeout.fs.memory_tree import MemoryTree
+from closeout.gaps.rate_limit.probing.strangers import probes_of
+from closeout.harness.boot import Booted, booted, node_launch
+from closeout.model import Observation, ProbeContext, Service
+from tests.support.builders import write_files
+
+_PACKAGE = b'{"dependencies": {"express": "4.21.2"}}'
+_ROUTES = b"""import { Router } from 'express';
+const router = Router();
+router.post('/login', (req, res) => {
+  const { username, password } = req.body;
+  res.status(users.match(username, password) ? 200 : 401).end();
+});
+router.post('/refresh', (req, res) => res.status(sessions.renew(req.body.refreshToken)).end());
+export default router;
+"""
+_APP = b"""import express from 'express';
+import routes from './routes';
+express().use('/auth', routes).listen(3000);
+"""
+_TREE = MemoryTree(
+    {
+        "services/auth/package.json": _PACKAGE,
+        "services/auth/src/routes.ts": _ROUTES,
+        "services/auth/src/index.ts": _APP,
+    }
+)
+_AUTH = Service(name="auth", folder=PurePosixPath("services/auth"), kind="express")
+_SERVER = """
+let tries = 0
+require('http').createServer((asked, answer) => {{
+  let body = ''
+  asked.on('data', (part) => {{ body += part }})
+  asked.on('end', () => {{
+    const sent = JSON.parse(body || '{{}}')
+    const isWhole = asked.url === '/auth/login' ? sent.username && sent.password : sent.refreshToken
+    if (body) tries += 1
+    answer.statusCode = isWhole ? {answer} : 500
+    answer.end()
+  }})
+}}).listen(1)
+"""
+
+
+def _seen(folder: Path, answer: str, endpoint: str) -> Observation:
+    files = {"package.json": b"{}", "server.js": _SERVER.format(answer=answer).encode()}
+    launch = node_launch(write_files(folder, files), {}, entry="server.js")
+    made = {probe.id: probe for probe in probes_of(_TREE, _AUTH)}
+    with booted(launch, folder.parent / "own.log") as service:
+        assert isinstance(service, Booted), service.reason
+        context = ProbeContext(
+            root=folder, scratch=folder, settings={}, services={"auth": service.url}
+        )
+        return made[f"rate-limit.bad-{endpoint}.auth.{endpoint}@auth"].run(context)
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("answer", "endpoint", "passed"),
+    [
+        ("401", "login", False),
+        ("tries > 5 ? 429 : 401", "login", True),
+        ("tries > 3 ? 429 : 403", "login", True),
+        ("tries > 5 ? 429 : 400", "login", True),
+        ("tries > 6 ? 429 : 401", "login", False),
+        ("429", "login", False),
+        ("tries % 2 ? 401 : 429", "login", False),
+        ("500", "login", None),
+        ("400", "login", None),
+        ("200", "login", None),
+        ("401", "refresh", False),
+        ("tries > 100 ? 429 : 401", "refresh", True),
+        ("tries > 101 ? 429 : 401", "refresh", False),
+    ],
+)
+def test_bad_attempts_end_in_429_or_are_open(
+    tmp_path: Path, answer: str, endpoint: str, passed: bool | None
+) -> None:
+    """What is refused for ever is open; what stands alone without its accounts tells nothing."""
+    seen = _seen(tmp_path / "auth", answer, endpoint)
+    assert seen.passed is passed, seen.observed
+
+
+def test_each_route_is_asked_where_it_is_mounted() -> None:
+    """Under the criterion that it is about, and only of the service that has it."""
+    asked = {probe.id: probe.criterion for probe in probes_of(_TREE, _AUTH)}
+    assert asked == {
+        "rate-limit.bad-login.auth.login@auth": "2.1",
+        "rate-limit.bad-refresh.auth.refresh@auth": "2.2",
+    }
+    other = Service(name="barn", folder=PurePosixPath("services/barn"), kind="express")
+    assert probes_of(_TREE, other) == ()
+
+
+def test_a_gateway_is_not_asked_for_what_it_hands_on() -> None:
+    """Its answer is the other service's, which does not stand behind it here."""
+    gateway = _ROUTES.replace(
+        b"res.status(users.match(username, password) ? 200 : 401).end();",
+        b"axios.post(`${AUTH_URL}/auth/login`, { username, password });",
+    )
+    files = {
+        "services/gate/package.json": _PACKAGE,
+        "services/gate/src/routes.ts": gateway,
+        "services/gate/src/index.ts": _APP,
+    }
+    tree = MemoryTree({**{str(path): _TREE.read(path) or b"" for path in _TREE.paths()}, **files})
+    service = Service(name="gate", folder=PurePosixPath("services/gate"), kind="express")
+    assert [probe.id for probe in probes_of(tree, service)] == [
+        "rate-limit.bad-refresh.auth.refresh@gate"
+    ]
