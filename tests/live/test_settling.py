@@ -25,6 +25,8 @@ from tests.support.recorded_cluster import HEALTHY, recorded_api
 from tests.support.strangers import SHOP
 
 _PROBES = "nox -s live_probes"
+_DBT = "nox -s dbt"
+_COVERAGE = "nox -s coverage_gates"
 _VERIFY = "invoke secrets.verify"
 _INSTALL = f"k8s/external-secrets/install.sh, then {_VERIFY}"
 _BACKUP = (
@@ -81,6 +83,28 @@ def farm(tmp_path: Path) -> Workspace:
     return space
 
 
+def _pythons(requirements: str) -> Path:
+    return Path(os.environ[f"CLOSEOUT_{Path(requirements).stem.upper()}_PYTHON"])
+
+
+@pytest.mark.live
+@pytest.mark.needs("dbt-env", "vision-env", "npm")
+def test_pipeline_and_suites_settle_what_they_are_named_for(farm: Workspace) -> None:
+    """The pipeline is built on a real server, then both suites run, before the fix and after it."""
+    before = _verdicts(farm)
+    assert session.judge(farm, session.named("dbt"), _pythons) is ExitCode.SETTLED
+    report.build(farm)
+    between = _verdicts(farm)
+    _assert_settled(before, between, _DBT)
+
+    for gate in session.gates():
+        if gate.suite:
+            assert session.judge(farm, (gate,), _pythons) is ExitCode.SETTLED
+    assert session.judge_suites(farm) is ExitCode.SETTLED
+    report.build(farm)
+    _assert_settled(between, _verdicts(farm), _COVERAGE)
+
+
 @pytest.mark.needs("bash")
 def test_operators_commands_settle_what_they_are_named_for(
     farm: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,8 +133,8 @@ def test_every_command_of_the_order_belongs_to_what_answers_for_its_criteria() -
     gates = [gate for gap in GAPS for gate in gap.gates()]
     asking = {
         _PROBES: {item.criterion for gap in GAPS for item in gap.probes()},
-        "nox -s dbt": _asked_by(gate for gate in gates if gate.session == "dbt"),
-        "nox -s coverage_gates": _asked_by(gate for gate in gates if gate.suite),
+        _DBT: _asked_by(gate for gate in gates if gate.session == "dbt"),
+        _COVERAGE: _asked_by(gate for gate in gates if gate.suite),
         _VERIFY: _asked_by(gate for gate in gates if gate.name == "cluster"),
         _INSTALL: {"10.1"},
         _BACKUP: {"9.3", "M.8"},
