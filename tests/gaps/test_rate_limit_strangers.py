@@ -50,42 +50,47 @@ require('http').createServer((asked, answer) => {{
 """
 
 
-def _seen(folder: Path, answer: str, endpoint: str) -> Observation:
+def _seen(folder: Path, answer: str, question: str) -> Observation:
     files = {"package.json": b"{}", "server.js": _SERVER.format(answer=answer).encode()}
     launch = node_launch(write_files(folder, files), {}, entry="server.js")
-    made = {probe.id: probe for probe in probes_of(_TREE, _AUTH)}
+    made = {probe.id.partition(".auth.")[0]: probe for probe in probes_of(_TREE, _AUTH)}
     with booted(launch, folder.parent / "own.log") as service:
         assert isinstance(service, Booted), service.reason
         context = ProbeContext(
             root=folder, scratch=folder, settings={}, services={"auth": service.url}
         )
-        return made[f"rate-limit.bad-{endpoint}.auth.{endpoint}@auth"].run(context)
+        return made[f"rate-limit.{question}"].run(context)
 
 
 @pytest.mark.needs("node")
 @pytest.mark.parametrize(
-    ("answer", "endpoint", "passed"),
+    ("answer", "question", "passed"),
     [
-        ("401", "login", False),
-        ("tries > 5 ? 429 : 401", "login", True),
-        ("tries > 3 ? 429 : 403", "login", True),
-        ("tries > 5 ? 429 : 400", "login", True),
-        ("tries > 6 ? 429 : 401", "login", False),
-        ("429", "login", False),
-        ("tries % 2 ? 401 : 429", "login", False),
-        ("500", "login", None),
-        ("400", "login", None),
-        ("200", "login", None),
-        ("401", "refresh", False),
-        ("tries > 100 ? 429 : 401", "refresh", True),
-        ("tries > 101 ? 429 : 401", "refresh", False),
+        ("401", "bad-login", False),
+        ("tries > 5 ? 429 : 401", "bad-login", True),
+        ("tries > 3 ? 429 : 403", "bad-login", True),
+        ("tries > 5 ? 429 : 400", "bad-login", True),
+        ("tries > 6 ? 429 : 401", "bad-login", False),
+        ("429", "bad-login", False),
+        ("tries % 2 ? 401 : 429", "bad-login", False),
+        ("500", "bad-login", None),
+        ("400", "bad-login", None),
+        ("200", "bad-login", None),
+        ("tries > 5 ? 429 : 401", "test-plan", True),
+        ("401", "test-plan", False),
+        ("tries > 5 && sent.username.startsWith('a') ? 429 : 401", "other-account-free", True),
+        ("tries > 5 ? 429 : 401", "other-account-free", False),
+        ("401", "other-account-free", False),
+        ("401", "bad-refresh", False),
+        ("tries > 100 ? 429 : 401", "bad-refresh", True),
+        ("tries > 101 ? 429 : 401", "bad-refresh", False),
     ],
 )
 def test_bad_attempts_end_in_429_or_are_open(
-    tmp_path: Path, answer: str, endpoint: str, passed: bool | None
+    tmp_path: Path, answer: str, question: str, passed: bool | None
 ) -> None:
     """What is refused for ever is open; what stands alone without its accounts tells nothing."""
-    seen = _seen(tmp_path / "auth", answer, endpoint)
+    seen = _seen(tmp_path / "auth", answer, question)
     assert seen.passed is passed, seen.observed
 
 
@@ -94,6 +99,8 @@ def test_each_route_is_asked_where_it_is_mounted() -> None:
     asked = {probe.id: probe.criterion for probe in probes_of(_TREE, _AUTH)}
     assert asked == {
         "rate-limit.bad-login.auth.login@auth": "2.1",
+        "rate-limit.test-plan.auth.login@auth": "M.2",
+        "rate-limit.other-account-free.auth.login@auth": "2.3",
         "rate-limit.bad-refresh.auth.refresh@auth": "2.2",
     }
     other = Service(name="barn", folder=PurePosixPath("services/barn"), kind="express")

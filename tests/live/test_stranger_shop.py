@@ -39,5 +39,6 @@ def test_shop_is_adopted_fixed_asked_and_reported(tmp_path: Path) -> None:
         "cors.evil-origin-get@auth",
         "headers.nosniff@api",
         "rate-limit.bad-login.login@auth",
+        "rate-limit.other-account-free.login@auth",
     ):
         assert seen[name].kind is ProofKind.PROOF, seen[name].observed

@@ -10,7 +10,7 @@ from functools import partial
 from closeout.formats import npm
 from closeout.gaps.rate_limit.detect import LOGIN_LIMIT, REFRESH_LIMIT
 from closeout.gaps.rate_limit.express.callers import callers
-from closeout.gaps.rate_limit.express.handlers import login_fields, refresh_fields
+from closeout.gaps.rate_limit.express.handlers import Fields, login_fields, refresh_fields
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
 from closeout.gaps.rate_limit.probing.visitors import WRONG
 from closeout.harness.http import Request, ask, json_headers, judged, tally, unproven
@@ -19,8 +19,6 @@ from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 _LIMITED = 429
 _REFUSED = frozenset({401, 403})
 """What counts as a failed attempt everywhere: whether an incomplete one does is the service's."""
-_CRITERIA = {"login": "2.1", "refresh": "2.2"}
-_ALLOWED = {"login": LOGIN_LIMIT, "refresh": REFRESH_LIMIT}
 _BEYOND = 5
 
 
@@ -46,31 +44,49 @@ def _questions(tree: Tree, service: str, routes: list[AuthRoute]) -> Iterator[Pr
         if path in asked:
             continue
         asked.add(path)
-        request = Request(
-            method="POST",
-            path=path,
-            headers=json_headers(),
-            body=json.dumps(_body(tree, route, number)).encode(),
-            source=f"127.250.{number}.1",
+        place = f"{path.replace('/', '.')}@{service}"
+        if route.endpoint == "refresh":
+            tokens = refresh_fields(tree, route) or ("refreshToken",)
+            bad = _request(path, dict.fromkeys(tokens, "not.a.token"), f"127.250.{number}.3")
+            run = partial(_guessed, service, bad, REFRESH_LIMIT)
+            yield Probe.of(service, f"rate-limit.bad-refresh{place}", "2.2", run)
+            continue
+        fields = login_fields(tree, route)
+        for host, (name, criterion) in enumerate((("bad-login", "2.1"), ("test-plan", "M.2"))):
+            bad = _request(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.{host}")
+            run = partial(_guessed, service, bad, LOGIN_LIMIT)
+            yield Probe.of(service, f"rate-limit.{name}{place}", criterion, run)
+        one, other = (
+            _request(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.2")
+            for name in ("attacked", "neighbour")
         )
-        yield Probe.of(
-            service,
-            f"rate-limit.bad-{route.endpoint}{path.replace('/', '.')}@{service}",
-            _CRITERIA[route.endpoint],
-            partial(_guessed, service, request, _ALLOWED[route.endpoint]),
-        )
+        run = partial(_guessed, service, one, LOGIN_LIMIT, other=other)
+        yield Probe.of(service, f"rate-limit.other-account-free{place}", "2.3", run)
 
 
-def _body(tree: Tree, route: AuthRoute, number: int) -> Mapping[str, str]:
-    if route.endpoint == "refresh":
-        return dict.fromkeys(refresh_fields(tree, route) or ("refreshToken",), "not.a.token")
-    fields = login_fields(tree, route)
-    account = f"stranger{number}@probe.example"
-    return {**dict.fromkeys(fields.accounts, account), **dict.fromkeys(fields.secrets, WRONG)}
+def _request(path: str, body: Mapping[str, str], source: str) -> Request:
+    return Request(
+        method="POST",
+        path=path,
+        headers=json_headers(),
+        body=json.dumps(body).encode(),
+        source=source,
+    )
 
 
-def _guessed(service: str, request: Request, allowed: int, context: ProbeContext) -> Observation:
-    """Guess some times more than is allowed.
+def _bad(fields: Fields, name: str) -> Mapping[str, str]:
+    account = dict.fromkeys(fields.accounts, f"{name}@probe.example")
+    return {**account, **dict.fromkeys(fields.secrets, WRONG)}
+
+
+def _guessed(
+    service: str,
+    request: Request,
+    allowed: int,
+    context: ProbeContext,
+    other: Request | None = None,
+) -> Observation:
+    """Guess some times more than is allowed; then once for an `other` account.
 
     Without a 429 it is open where each guess was refused as one. What else a service answers that
     stands alone here, as without its database, tells nothing.
@@ -79,13 +95,17 @@ def _guessed(service: str, request: Request, allowed: int, context: ProbeContext
     expected = f"at most {allowed} bad attempts are refused as such, then 429 for the rest"
     command, seen = request.command(service), tally(statuses)
     passed = [status for status in statuses if status != _LIMITED]
-    if _LIMITED in statuses:
-        limited = [_LIMITED] * (len(statuses) - len(passed))
-        is_right = 0 < len(passed) <= allowed and statuses == [*passed, *limited]
-        return judged(
-            expected=expected, command=command, faults=[] if is_right else [seen], seen=seen
+    if _LIMITED not in statuses and not _REFUSED.issuperset(statuses):
+        because = (
+            f"{seen}: no such answer is a refused attempt; ask it with its database and accounts"
         )
-    if _REFUSED.issuperset(statuses):
-        return judged(expected=expected, command=command, faults=[seen], seen=seen)
-    because = f"{seen}: no such answer is a refused attempt; ask it with its database and accounts"
-    return unproven(expected=expected, command=command, because=because)
+        return unproven(expected=expected, command=command, because=because)
+    limited = [_LIMITED] * (len(statuses) - len(passed))
+    is_right = limited and 0 < len(passed) <= allowed and statuses == [*passed, *limited]
+    faults = [] if is_right else [seen]
+    if other is not None:
+        expected += ", and another account at that address is none of them"
+        neighbour = ask(context, service, other).status
+        seen += f"; another account {neighbour}"
+        faults += [f"another account: {neighbour}"] if neighbour == _LIMITED else []
+    return judged(expected=expected, command=command, faults=faults, seen=seen)
