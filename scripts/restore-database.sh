@@ -807,13 +807,14 @@ start_throw_away_server() { # fast and not durable: fit for a drill and for noth
   as_server initdb --pgdata="${data}" --username="${DRILL_ROLE}" --auth=trust --encoding=UTF8 --locale=C \
     --no-sync >"${SCRATCH}/initdb.log" 2>&1 ||
     stop "${EXIT_FAILED}" "initdb failed: $(<"${SCRATCH}/initdb.log")"
-  # Only a socket in a folder of ours: nothing else on the machine can reach it. What parallel
-  # workers share lies in files: a container has less shared memory than they need. Indexes are
-  # built beside each other already.
+  # Only a socket in a folder of ours, the data's: nothing else on the machine can reach it. Its
+  # whole path may be longer than the 107 bytes that a socket's may have, so the server names it from
+  # where it works and we by our lock's descriptor. What parallel workers share lies in files: a
+  # container has less shared memory than they need. Indexes are built beside each other already.
   cat >>"${data}/postgresql.conf" <<CONF
 listen_addresses = ''
 port = 5432
-unix_socket_directories = '${SCRATCH}/server'
+unix_socket_directories = '.'
 dynamic_shared_memory_type = mmap
 fsync = off
 synchronous_commit = off
@@ -830,7 +831,7 @@ CONF
     told=$(tail -n 5 "${SCRATCH}/server/log" 2>&1) || true
     stop "${EXIT_FAILED}" "the throw-away server does not start: ${told//$'\n'/ }"
   }
-  export PGHOST=${SCRATCH}/server PGPORT=5432 PGUSER=${DRILL_ROLE}
+  export PGHOST=/proc/self/fd/${LOCK}/server/data PGPORT=5432 PGUSER=${DRILL_ROLE}
   unset PGPASSWORD PGPASSFILE PGSERVICE PGSSLMODE PGHOSTADDR PGCHANNELBINDING PGREQUIREAUTH \
     PGREQUIREPEER PGTARGETSESSIONATTRS PGGSSENCMODE PGSSLNEGOTIATION
   ask_server

@@ -181,3 +181,22 @@ s/^(CREATE DATABASE [^ ]+ WITH TEMPLATE = template0).*;/\\1 LOCALE = 'th_TH.nowh
     assert run.code == 1
     assert "install the locale that the error names" in run.message
     assert "--globals" not in run.message
+
+
+def test_drill_below_a_long_path_finds_its_socket(bench: ScriptBench) -> None:
+    """A socket's path may have 107 bytes, and RESTORE_SCRATCH or TMPDIR more than that.
+
+    Where else: every server of ours that is reached by a socket.
+    """
+    do(bench.server, "CREATE DATABASE deep")
+    try:
+        assert bench.back_up({"BACKUP_DATABASES": "deep"}).ok
+    finally:
+        do(bench.server, "DROP DATABASE deep")
+    with drill.workplace() as place:
+        deep = place.joinpath(*["a folder with a long name"] * 6)
+        deep.mkdir(parents=True)
+        for folder in (deep, *deep.parents[:5]):
+            folder.chmod(0o755)
+        run = restore(bench, "--drill", RESTORE_SCRATCH=str(deep))
+    assert run.ok, run.message
