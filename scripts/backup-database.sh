@@ -369,16 +369,19 @@ reason_in() { # log file: its first error, else its last line, in REPLY
     REPLY=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1) || REPLY='no message'
 }
 
-write_content_query() { # kept in the backup, so that a restore compares by the very same rule
-  local tables="
+write_content_rules() { # kept in the backup, so that a restore compares by the very same rules
+  local members="
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  LEFT JOIN pg_sequence AS s ON s.seqrelid = c.oid
+WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (
         SELECT FROM pg_depend AS d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"
-\\gexec"
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+  local ordered='
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+\gexec'
+  local name="replace(replace(replace(format('%I.%I', n.nspname, c.relname),
+        chr(92), repeat(chr(92), 2)), chr(10), chr(92) || 'n'), chr(9), chr(92) || 't')"
   # The text of a row costs twice what its values cost. They are hashed as they are where equal
   # hashes mean equal bytes: 1.0 and 1.00 are equal numbers, and a collation may fold case.
   local row="'ROW(' || coalesce(string_agg(CASE
@@ -393,8 +396,7 @@ ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"
   fi
   # To read a table locks its indexes too, up to the end or back to the savepoint: thousands of
   # them at once are more than a server has room for.
-  cat >content.sql <<SQL
-SET LOCAL search_path = '';
+  local settings="SET LOCAL search_path = '';
 SET LOCAL row_security = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -402,23 +404,51 @@ SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = 'iso_8601';
 SET LOCAL bytea_output = 'hex';
-SET LOCAL extra_float_digits = 1;
-SAVEPOINT before_table;
-SELECT format('SELECT %L, count(*), coalesce(sum(${hash}(%s, 0)), 0) FROM ONLY %I.%I',
-    replace(replace(replace(format('%I.%I', n.nspname, c.relname),
-        chr(92), repeat(chr(92), 2)), chr(10), chr(92) || 'n'), chr(9), chr(92) || 't'), (
+SET LOCAL extra_float_digits = 1;"
+  local summed="SELECT format('SELECT %L, count(*), coalesce(sum(${hash}(%s, 0)), 0) FROM ONLY %I.%I', ${name}, (
       SELECT ${row}
       FROM pg_attribute AS a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-    n.nspname, c.relname), 'ROLLBACK TO SAVEPOINT before_table'${tables}
+    n.nspname, c.relname), 'ROLLBACK TO SAVEPOINT before_one'${members}"
+  cat >content.sql <<SQL
+${settings}
+SAVEPOINT before_one;
+${summed} AND c.relkind = 'r'${ordered}
 SELECT 'large objects', count(*),
     coalesce(sum(hashtextextended(oid::text || sha256(lo_get(oid))::text, 0)), 0)
 FROM pg_largeobject_metadata;
 SQL
+  cat >views.sql <<SQL
+${settings}
+SET LOCAL lock_timeout = '5s';
+SAVEPOINT before_one;
+${summed} AND c.relkind = 'm' AND c.relispopulated${ordered}
+SQL
+  # The number that comes next. One that begins anew at its end may be anywhere.
+  cat >sequences.sql <<SQL
+${settings}
+SET LOCAL lock_timeout = '60s';
+SAVEPOINT before_one;
+SELECT format('SELECT %L, last_value + is_called::int * (%s)::numeric FROM %I.%I', ${name},
+    s.seqincrement, n.nspname, c.relname), 'ROLLBACK TO SAVEPOINT before_one'${members}
+    AND c.relkind = 'S' AND NOT s.seqcycle${ordered}
+SQL
   # Held from before the snapshot on: a table that is emptied meanwhile reads as empty even in it.
   cat >locks.sql <<SQL
-SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', n.nspname, c.relname)${tables}
+SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', n.nspname, c.relname)${members}
+    AND c.relkind = 'r'${ordered}
 SQL
+}
+
+apply_rule() { # database, rule, further psql arguments: its rows on standard output
+  query "$1" BEGIN --field-separator=$'\t' --file="$2.sql" "${@:3}"
+}
+
+read_sequences() { # database, file: they know no snapshot, so they are read before the dump and after
+  apply_rule "$1" sequences >"$2" 2>session.log || {
+    reason_in session.log
+    fail "the sequences could not be read: ${REPLY}"
+  }
 }
 
 dump_with_content() { # connection string: dump/ and content.tsv of one and the same snapshot
@@ -581,7 +611,7 @@ sums() { # a line a file, by name; several files are read at a time
 
 seal() { # sums of every file; then read them once more from disk
   local again
-  rm -f reason dump.log session.log locks.sql
+  rm -f reason dump.log session.log locks.sql before.tsv after.tsv
   sums >../.sums # a folder beside it may be called like any database
   mv ../.sums SHA256SUMS
   find . -exec sync {} + || fail 'the backup could not be flushed to disk.'
@@ -619,8 +649,15 @@ back_up_database() { # database, folder name
     fail "pg_restore refuses a database with a line break in its name; rename it"
   conninfo "${database}"
   local connection=${REPLY}
-  write_content_query
+  write_content_rules
+  read_sequences "${database}" before.tsv
   dump_with_content "${connection}"
+  read_sequences "${database}" after.tsv
+  # Between the two numbers is the one in the dump.
+  awk -F '\t' 'FILENAME == ARGV[1] {before[$1] = $2; next}
+    {print $1 "\t" ($1 in before ? before[$1] : $2) "\t" $2}' before.tsv after.tsv >sequences.tsv
+  # pg_dump reads no such view: one that cannot be read, or is being computed, ends no backup.
+  apply_rule "${database}" views --set=ON_ERROR_STOP=0 >views.tsv 2>>dump.log || true
   pass_on dump.log
   local warned=${REPLY}
   verify_dump

@@ -27,8 +27,9 @@ usage: restore-database.sh BACKUP [--into NAME] [--replace]
 
 BACKUP is a folder BACKUP_DIR/<database>/<time>, or its address in a bucket, BACKUP_BUCKET/
 <database>/<time>. Its sums are checked first. The dump goes into a new database beside the
-target, its content is compared with the manifest table by table, and only then do the names
-change: whatever happens before, the target stays as it was.
+target, its content is compared with the manifest table by table and sequence by sequence, and only
+then do the names change: whatever happens before, the target stays as it was. A materialised view
+is computed anew; one that holds other rows then is named, and nothing more.
 
   --newest DATABASE  the newest verified backup of DATABASE below BACKUP_DIR, or in the bucket
   --into NAME        name of the restored database (default: the name that was backed up)
@@ -548,12 +549,13 @@ drop_beside() {
     say "warning: the unfinished database ${name} is left; drop it."
 }
 
-sum_up() { # backup folder, database: content.tsv, by the rule that the backup brings along
+sum_up() { # backup folder, database, content, sequences or views: content.tsv, by the rule that
+  # the backup brings along
   # The rule makes a statement a table and says `\gexec`, which a psql that is kept from commands
   # refuses: so the statements go into a list, which is then read as the rule itself is.
   local part=${SCRATCH}/rule
-  statements "$1/content.sql" | sed '/^\\gexec$/,$d' >"${part}.2"
-  statements "$1/content.sql" | sed '1,/^\\gexec$/d' >"${part}.4"
+  statements "$1/$3.sql" | sed '/^\\gexec$/,$d' >"${part}.2"
+  statements "$1/$3.sql" | sed '1,/^\\gexec$/d' >"${part}.4"
   cat >"${part}.1" <<RULE
 BEGIN;
 \\pset fieldsep ';\n'
@@ -568,17 +570,42 @@ RULE
 \\o :answer
 \\restrict ${KEY}
 RULE
-  run_statements "$2" "$1/content.sql" "${part}.1" "${part}.2" "${part}.3" "${SCRATCH}/list.sql" "${part}.4"
+  run_statements "$2" "$1/$3.sql" "${part}.1" "${part}.2" "${part}.3" "${SCRATCH}/list.sql" "${part}.4"
 }
 
 compare_content() { # backup folder, database
+  local differing
   [[ -f $1/content.tsv && -f $1/content.sql ]] ||
     stop "${EXIT_DAMAGED}" "$1 has no manifest of its content; take another backup."
-  sum_up "$1" "$2" || stop "${EXIT_FAILED}" 'the restored content could not be summed up.'
+  sum_up "$1" "$2" content || stop "${EXIT_FAILED}" 'the restored content could not be summed up.'
   sort "$1/content.tsv" >"${SCRATCH}/expected"
   sort "${SCRATCH}/content.tsv" >"${SCRATCH}/actual"
   diff "${SCRATCH}/expected" "${SCRATCH}/actual" >&2 ||
     stop "${EXIT_DIFFERS}" 'the restored content differs from the manifest (< backed up, > restored).'
+  [[ -f $1/sequences.sql ]] || return 0
+  sum_up "$1" "$2" sequences || stop "${EXIT_FAILED}" 'the restored sequences could not be read.'
+  # One that moved during the backup may be anywhere between what it was before and after.
+  differing=$(awk -F '\t' 'FILENAME == ARGV[1] {number[$1] = $2; next}
+    !($1 in number) || ($2 == $3 ? number[$1] "" != $2 "" : (number[$1] - $2) * (number[$1] - $3) > 0) {
+      print $1 ": " $2 " to " $3 ", and not " number[$1]
+    }' "${SCRATCH}/content.tsv" "$1/sequences.tsv")
+  [[ -z ${differing} ]] ||
+    stop "${EXIT_DIFFERS}" "restored sequences differ from the manifest: ${differing//$'\n'/; }."
+}
+
+compare_views() { # backup folder, database: CHANGED are those that hold other rows; they are computed
+  # anew, and one that was stale, or reads the time, may well do so
+  local changed view
+  CHANGED=()
+  [[ -f $1/views.sql ]] || return 0
+  sum_up "$1" "$2" views || stop "${EXIT_FAILED}" 'the restored views could not be summed up.'
+  changed=$(awk -F '\t' 'FILENAME == ARGV[1] {now[$1] = $0; next}
+    $1 in now && now[$1] != $0 {print $1}' "${SCRATCH}/content.tsv" "$1/views.tsv")
+  [[ -n ${changed} ]] || return 0
+  mapfile -t CHANGED <<<"${changed}"
+  for view in "${CHANGED[@]}"; do
+    say "warning: the materialised view ${view} holds other rows than when it was backed up: it was stale then, or it reads more than tables, such as the time or a setting of a session; look at it."
+  done
 }
 
 take_name() { # target name: both names change in one transaction
@@ -685,9 +712,9 @@ restore_each() { # part of the list, pattern of what may be missing: FAILED are 
   done <"${SCRATCH}/entries.$1"
 }
 
-restore_dump() { # LEFT_OUT and UNREFRESHED name what a setting allows to be missing
+restore_dump() { # LEFT_OUT names what a setting allows to be missing
   local entry
-  LEFT_OUT=() UNREFRESHED=()
+  LEFT_OUT=()
   sort_entries || stop "${EXIT_DAMAGED}" 'the dump cannot be listed; take another backup.'
   restore_entries content --exit-on-error --jobs="${JOBS}" ||
     stop "${EXIT_FAILED}" 'pg_restore ended at the error above; the target is as it was.'
@@ -700,6 +727,12 @@ restore_dump() { # LEFT_OUT and UNREFRESHED name what a setting allows to be mis
       say "warning: left out, since its role is not here: ${entry}."
     done
   }
+}
+
+restore_views() { # after the content was compared, since they may draw from a sequence: UNREFRESHED
+  # names those that a setting allows to be empty
+  local entry
+  UNREFRESHED=()
   if [[ ${RESTORE_FAILED_VIEWS:-deny} == deny ]]; then
     restore_entries views --exit-on-error || stop "${EXIT_FAILED}" \
       'a materialised view cannot be computed (see the error above); the target is as it was. RESTORE_FAILED_VIEWS=leave restores all else.'
@@ -725,6 +758,8 @@ restore() { # backup folder, target name, 1 to replace
   apply settings
   restore_dump
   compare_content "$1" "${BESIDE}"
+  restore_views
+  compare_views "$1" "${BESIDE}"
   tables=$(grep -cv '^large objects' "$1/content.tsv") || tables=0
   if [[ -n ${SERVER} ]]; then
     check_corruption "$2"
@@ -736,17 +771,19 @@ restore() { # backup folder, target name, 1 to replace
   apply properties
   take_name "$2"
   rm -rf "${SCRATCH}/plain"
-  local database state=ok left_out unrefreshed
+  local database state=ok left_out unrefreshed changed
   json_list "${LEFT_OUT[@]}"
   left_out=${REPLY}
   json_list "${UNREFRESHED[@]}"
   unrefreshed=${REPLY}
+  json_list "${CHANGED[@]}"
+  changed=${REPLY}
   if ((${#UNREFRESHED[@]} > 0)); then state=incomplete INCOMPLETE=1; fi
   json_text "$2"
   database=${REPLY}
   json_text "${1/#"${SCRATCH}/fetched"/"${BACKUP_BUCKET:-}"}"
-  printf '{"event": "restore", "database": %s, "status": "%s", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s, "left_out": %s, "unrefreshed": %s%s}\n' \
-    "${database}" "${state}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))" "${left_out}" "${unrefreshed}" "${amcheck}"
+  printf '{"event": "restore", "database": %s, "status": "%s", "backup": %s, "tables_equal": %s, "seconds": %s, "backup_age_seconds": %s, "left_out": %s, "unrefreshed": %s, "changed_views": %s%s}\n' \
+    "${database}" "${state}" "${REPLY}" "${tables}" "$((SECONDS - started))" "$((NOW - epoch))" "${left_out}" "${unrefreshed}" "${changed}" "${amcheck}"
 }
 
 restore_globals() {

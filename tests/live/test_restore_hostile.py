@@ -1,6 +1,6 @@
 """A backup that somebody changed: a restore reads what it holds as data, never as commands.
 
-Of this kind are all files of a backup that psql reads: `content.sql`, `globals.sql`, and what
+Of this kind are all files of a backup that psql reads: its rules, `globals.sql`, and what
 pg_restore writes of the database itself; the names that a bucket lists are of it too.
 """
 
@@ -40,18 +40,19 @@ def spoil(file: Path, command: str, place: str) -> None:
     reseal(file.parent)
 
 
+@pytest.mark.parametrize("rule", ["content.sql", "sequences.sql", "views.sql"])
 @pytest.mark.parametrize("place", PLACES)
 def test_restore_carries_out_no_command_of_a_changed_backup(
-    bench: ScriptBench, tmp_path: Path, place: str
+    bench: ScriptBench, tmp_path: Path, place: str, rule: str
 ) -> None:
-    """`content.sql` with a shell command is refused by name with status 6, and nothing ran."""
+    """A rule with a shell command is refused by name with status 6, and nothing ran."""
     assert back_up(bench).ok
     mark = tmp_path / "ran"
-    spoil(newest(bench) / "content.sql", f"\\! touch {mark}", place)
+    spoil(newest(bench) / rule, f"\\! touch {mark}", place)
     run = restore(bench, "--newest", DATABASE, "--into", "changed")
     assert not mark.exists()
     assert run.code == 6
-    assert "content.sql holds a command to psql" in run.message
+    assert f"{rule} holds a command to psql" in run.message
     assert not {name for name in databases(bench) if "changed" in name or "restoring" in name}
 
 

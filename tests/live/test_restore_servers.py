@@ -16,7 +16,7 @@ from tests.support.backups import do, restore, with_program
 pytestmark = [pytest.mark.live]
 
 PARTITIONS = 125
-BEYOND_TWO_WORKERS = 225
+BEYOND_TWO_WORKERS = 400
 """One pg_dump finds room for the locks of so many tables there, two workers of it do not."""
 
 
