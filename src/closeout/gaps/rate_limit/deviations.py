@@ -65,7 +65,9 @@ DEVIATIONS = (
             "proxies write it. A gateway of the tree is made to forward the client's address, and "
             "that hop counts. Where addresses arrive that nobody trusts, 600 replaces the 30 of an "
             "address, and the log says so once: strangers behind one proxy do not lock each other "
-            "out."
+            "out. Whoever reaches a service past its gateway, at a port of its own, may say any "
+            "address: only what an account is allowed still holds there, so publish the gateway "
+            "alone."
         ),
     ),
     Deviation(
