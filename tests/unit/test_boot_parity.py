@@ -170,6 +170,30 @@ def test_what_nobody_delivers_before_the_fix_either_is_filled_on_both_sides(
 
 
 @pytest.mark.needs("node")
+def test_what_a_refusal_reads_beside_the_name_that_it_says_is_filled_too(tmp_path: Path) -> None:
+    """A message names one of the variables that its condition asks for."""
+    several = (
+        "const { env } = process, name = process.env.GATE_NAME, word = process.env.GATE_WORD\n"
+        "if (!process.env.GATE_TOKEN || !name || !word)\n"
+        "  throw new Error('Missing GATE_TOKEN or credentials')\n"
+    )
+    (found,) = _compared(
+        tmp_path, NODE, _node(several + _LISTEN), _node(f"{several}// fixed\n{_LISTEN}")
+    )
+    assert found.seen.passed, found.seen.observed
+    assert "with GATE_NAME, GATE_TOKEN, GATE_WORD filled in" in found.seen.observed
+
+
+@pytest.mark.needs("node")
+def test_what_only_the_fix_asks_for_is_not_filled(tmp_path: Path) -> None:
+    """The old refusal stays answered; the new one stops the service."""
+    old = "if (!process.env.GATE_TOKEN) throw new Error('Missing GATE_TOKEN or words')\n"
+    new = "if (!process.env.GATE_WORD) throw new Error('Missing GATE_WORD or more')\n"
+    (found,) = _compared(tmp_path, NODE, _node(old + _LISTEN), _node(old + new + _LISTEN))
+    assert found.seen.passed is False, found.seen.observed
+
+
+@pytest.mark.needs("node")
 def test_a_service_that_did_not_boot_before_is_not_judged(tmp_path: Path) -> None:
     """What starts on neither side says nothing of the fix."""
     (found,) = _compared(tmp_path, NODE, _node("throw 1\n"), _node("throw 2\n"))
@@ -222,21 +246,53 @@ def test_a_stopped_service_fails_the_session_under_the_gap_that_changed_it(
     assert item.stand_ins[0].launcher.startswith("python launcher")
 
 
-def _fixed(tmp_path: Path, preface: str) -> Workspace:
-    """Lay a tree with one service that a fix has put `preface` above."""
+@pytest.mark.parametrize(
+    ("old", "kind", "criteria"),
+    [
+        ("raise SystemExit(1)\n", ProofKind.NOT_RUN, {"7.1"}),
+        ("", ProofKind.GUARD, {"2.1", "7.1"}),
+    ],
+)
+def test_what_starts_on_neither_side_is_told_under_the_gap_that_changed_it(
+    tmp_path: Path, old: str, kind: ProofKind, criteria: set[str]
+) -> None:
+    """Another gap changed a file beside it: there is nothing that this one could have stopped."""
+    space = _fixed(tmp_path, "# fixed\n", old, limited=True)
+    probe.ask_battery(space, Path(sys.executable), (), [PYTHON])
+    seen = evidence_store.gather(space.reports, space.root)
+    assert {item.criterion for item in seen} == criteria
+    assert {item.kind for item in seen} == {kind}
+
+
+def _fixed(tmp_path: Path, preface: str, old: str = "", *, limited: bool = False) -> Workspace:
+    """Lay a tree with one service that a fix has put `preface` above.
+
+    Where it is `limited`, another gap has changed the compose file beside it.
+    """
     root = tmp_path / "root"
-    prefaced_service(root, "barn", "")
+    prefaced_service(root, "barn", old)
     declared = b"[[service]]\nname = 'barn'\nfolder = 'cloud-layer/barn'\nkind = 'fastapi'\n"
     compose = {"cloud-layer/docker-compose.yml": _COMPOSE.encode()}
     write_files(root, {**compose, "closeout.toml": declared})
     space = space_for(tmp_path / "home", root)
     path = PurePosixPath("cloud-layer/barn/app/main.py")
     content = DiskTree(root).read(path) or b""
-    edit = Edit(path=path, before=content, after=preface.encode() + content)
-    patch = Patch(slug="headers", name="bad", diff=b"", targets=(path,), origin="derived")
-    proposal = Proposal(gap="headers", edits=(edit,), patches=(patch,), unresolved=())
-    fix.write(space, planner.Plan(before={}, after={}, proposals=(proposal,), edits=(edit,)))
+    edits = {"headers": Edit(path=path, before=content, after=preface.encode() + content)}
+    if limited:
+        given = f"{_COMPOSE}      - TRUST_PROXY_HOPS=1\n".encode()
+        beside = PurePosixPath("cloud-layer/docker-compose.yml")
+        edits["rate-limit"] = Edit(path=beside, before=_COMPOSE.encode(), after=given)
+    proposals = tuple(
+        Proposal(gap=gap, edits=(edit,), patches=(_patch(gap, edit),), unresolved=())
+        for gap, edit in edits.items()
+    )
+    every = tuple(edits.values())
+    fix.write(space, planner.Plan(before={}, after={}, proposals=proposals, edits=every))
     return space
+
+
+def _patch(gap: str, edit: Edit) -> Patch:
+    return Patch(slug=gap, name="bad", diff=b"", targets=(edit.path,), origin="derived")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,12 @@ def rows(
 
 
 def _answers(space: Workspace, parity: Parity) -> Iterator[ProbeAnswer]:
-    for gap in _concerned(space, parity.rests_on):
+    rests_on = parity.rests_on
+    if parity.seen.passed is None:
+        # What starts on neither side is told under the gap that changed it, not under each that
+        # changed a file beside it.
+        rests_on = parity.own or rests_on
+    for gap in _concerned(space, rests_on):
         yield ProbeAnswer(
             probe=row_name(parity.service, str(parity.source)),
             criterion=_criterion(gap),

@@ -41,6 +41,8 @@ class Parity:
     """Passed unless it started before and does not now; None where it did not start before."""
     rests_on: frozenset[PurePosixPath]
     """The changed files that had a say in it."""
+    own: frozenset[PurePosixPath]
+    """Those of them that are the service's own."""
     seconds: float
 
 
@@ -178,6 +180,9 @@ def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) 
                 source=source,
                 seen=seen,
                 rests_on=trial.rests_on,
+                own=frozenset(
+                    path for path in trial.rests_on if path.is_relative_to(member.folder)
+                ),
                 seconds=time.monotonic() - began,
             )
         )

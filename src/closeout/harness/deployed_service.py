@@ -73,8 +73,11 @@ class DeployedService:
                 return outcome, {
                     name: value_of(name, "") for name in outcome.names("filled")
                 } | filled
-            named = filling.named(outcome.reason)
-            asked = [name for name in named if name not in {*filled, *given.variables}]
+            known, said = {*filled, *given.variables}, outcome.reason
+            asked = [name for name in filling.named(said) if name not in known]
+            if not asked:
+                beside = filling.read_beside(self.tree, self.member, said)
+                asked = [name for name in beside if name not in known]
             if not asked:
                 break
             filled |= {name: value_of(name, "") for name in asked}
