@@ -14,7 +14,8 @@ from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.gaps.rate_limit.probes import PROBES
 from closeout.gaps.rate_limit.probing.deployed import numbers
-from closeout.model import NO_CRITERION, Edit, Reason, Tree, Verdict
+from closeout.gaps.rate_limit.probing.strangers import probes_of
+from closeout.model import NO_CRITERION, Edit, Reason, Service, Tree, Verdict
 from closeout.parsing import typescript
 from closeout.parsing.typescript_values import TypeScriptValues
 from closeout.resources import BUNDLE
@@ -326,7 +327,7 @@ def test_derive_refuses_a_limiter_it_cannot_read() -> None:
     [
         ("cloud-layer/cloud-identity-access", b"/api/v1/auth", True),
         ("cloud-layer/cloud-identity-access", b"/api/v2/auth", False),
-        ("cloud-layer/cloud-other-access", b"/api/v1/auth", False),
+        ("cloud-layer/cloud-other-access", b"/api/v1/auth", True),
     ],
 )
 def test_detect_names_the_probe_that_asks_an_unread_limiter(
@@ -347,8 +348,11 @@ def test_detect_names_the_probe_that_asks_an_unread_limiter(
         if check.unresolved
     }
     assert set(told) == {"2.1", "2.2", "2.3"}
-    assert ("rate-limit.sixth-bad-login" in told["2.1"]) is asked
-    known = {(item.id, item.criterion) for item in PROBES}
+    home = PurePosixPath(folder)
+    service = Service(name=home.name, folder=home, kind="express")
+    made = PROBES if folder == SERVICE else probes_of(tree, service)
+    assert any(name.startswith("rate-limit.sixth-bad-login") for name in told["2.1"]) is asked
+    known = {(item.id, item.criterion) for item in made}
     assert all((name, number) in known for number, names in told.items() for name in names)
     assert all(bool(names) is asked for names in told.values())
 

@@ -10,6 +10,7 @@ from closeout.fs.memory_tree import MemoryTree
 from closeout.gaps.rate_limit.probing.strangers import probes_of
 from closeout.harness.boot import Booted, booted, node_launch
 from closeout.model import Observation, ProbeContext, Service
+from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import write_files
 
 _PACKAGE = b'{"dependencies": {"express": "4.21.2"}}'
@@ -53,7 +54,7 @@ require('http').createServer((asked, answer) => {{
 def _seen(folder: Path, answer: str, question: str) -> Observation:
     files = {"package.json": b"{}", "server.js": _SERVER.format(answer=answer).encode()}
     launch = node_launch(write_files(folder, files), {}, entry="server.js")
-    made = {probe.id.partition(".auth.")[0]: probe for probe in probes_of(_TREE, _AUTH)}
+    made = {probe.id.partition("@")[0]: probe for probe in probes_of(_TREE, _AUTH)}
     with booted(launch, folder.parent / "own.log") as service:
         assert isinstance(service, Booted), service.reason
         context = ProbeContext(
@@ -66,24 +67,24 @@ def _seen(folder: Path, answer: str, question: str) -> Observation:
 @pytest.mark.parametrize(
     ("answer", "question", "passed"),
     [
-        ("401", "bad-login", False),
-        ("tries > 5 ? 429 : 401", "bad-login", True),
-        ("tries > 3 ? 429 : 403", "bad-login", True),
-        ("tries > 5 ? 429 : 400", "bad-login", True),
-        ("tries > 6 ? 429 : 401", "bad-login", False),
-        ("429", "bad-login", False),
-        ("tries % 2 ? 401 : 429", "bad-login", False),
-        ("500", "bad-login", None),
-        ("400", "bad-login", None),
-        ("200", "bad-login", None),
-        ("tries > 5 ? 429 : 401", "test-plan", True),
-        ("401", "test-plan", False),
+        ("401", "sixth-bad-login", False),
+        ("tries > 5 ? 429 : 401", "sixth-bad-login", True),
+        ("tries > 3 ? 429 : 403", "sixth-bad-login", True),
+        ("tries > 5 ? 429 : 400", "sixth-bad-login", True),
+        ("tries > 6 ? 429 : 401", "sixth-bad-login", False),
+        ("429", "sixth-bad-login", False),
+        ("tries % 2 ? 401 : 429", "sixth-bad-login", False),
+        ("500", "sixth-bad-login", None),
+        ("400", "sixth-bad-login", None),
+        ("200", "sixth-bad-login", None),
+        ("tries > 5 ? 429 : 401", "ten-bad-logins", True),
+        ("401", "ten-bad-logins", False),
         ("tries > 5 && sent.username.startsWith('a') ? 429 : 401", "other-account-free", True),
         ("tries > 5 ? 429 : 401", "other-account-free", False),
         ("401", "other-account-free", False),
-        ("401", "bad-refresh", False),
-        ("tries > 100 ? 429 : 401", "bad-refresh", True),
-        ("tries > 101 ? 429 : 401", "bad-refresh", False),
+        ("401", "refresh-limited", False),
+        ("tries > 100 ? 429 : 401", "refresh-limited", True),
+        ("tries > 101 ? 429 : 401", "refresh-limited", False),
     ],
 )
 def test_bad_attempts_end_in_429_or_are_open(
@@ -98,13 +99,20 @@ def test_each_route_is_asked_where_it_is_mounted() -> None:
     """Under the criterion that it is about, and only of the service that has it."""
     asked = {probe.id: probe.criterion for probe in probes_of(_TREE, _AUTH)}
     assert asked == {
-        "rate-limit.bad-login.auth.login@auth": "2.1",
-        "rate-limit.test-plan.auth.login@auth": "M.2",
-        "rate-limit.other-account-free.auth.login@auth": "2.3",
-        "rate-limit.bad-refresh.auth.refresh@auth": "2.2",
+        "rate-limit.sixth-bad-login@auth/auth/login": "2.1",
+        "rate-limit.ten-bad-logins@auth/auth/login": "M.2",
+        "rate-limit.other-account-free@auth/auth/login": "2.3",
+        "rate-limit.refresh-limited@auth/auth/refresh": "2.2",
     }
     other = Service(name="barn", folder=PurePosixPath("services/barn"), kind="express")
     assert probes_of(_TREE, other) == ()
+
+
+def test_what_a_stranger_is_asked_speaks_for_the_checkboxes_of_a_teams_own_order() -> None:
+    """They are tied by the name before the service's, as the order's own probes are called."""
+    ties = {(box.id, tie) for box in WO_004.criteria for tie in box.probes}
+    for probe in probes_of(_TREE, _AUTH):
+        assert (probe.criterion, probe.id.partition("@")[0]) in ties
 
 
 def test_a_gateway_is_not_asked_for_what_it_hands_on() -> None:
@@ -121,5 +129,5 @@ def test_a_gateway_is_not_asked_for_what_it_hands_on() -> None:
     tree = MemoryTree({**{str(path): _TREE.read(path) or b"" for path in _TREE.paths()}, **files})
     service = Service(name="gate", folder=PurePosixPath("services/gate"), kind="express")
     assert [probe.id for probe in probes_of(tree, service)] == [
-        "rate-limit.bad-refresh.auth.refresh@gate"
+        "rate-limit.refresh-limited@gate/auth/refresh"
     ]

@@ -38,7 +38,7 @@ def test_shop_is_adopted_fixed_asked_and_reported(tmp_path: Path) -> None:
     for name in (
         "cors.evil-origin-get@auth",
         "headers.nosniff@api",
-        "rate-limit.bad-login.login@auth",
-        "rate-limit.other-account-free.login@auth",
+        "rate-limit.sixth-bad-login@auth/login",
+        "rate-limit.other-account-free@auth/login",
     ):
         assert seen[name].kind is ProofKind.PROOF, seen[name].observed

@@ -87,15 +87,24 @@ DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
 """A rule's name, its criterion, and what it asks of the limiters before which endpoint."""
 
 
-_ASKED: Mapping[Demand, tuple[str, tuple[str, ...]]] = {
+_ASKED: Mapping[Demand, tuple[str, tuple[str, ...], str]] = {
     login_limit: (
         LOGIN,
         ("rate-limit.sixth-bad-login", "rate-limit.the-429", "rate-limit.as-deployed"),
+        "rate-limit.sixth-bad-login",
     ),
-    refresh_limit: (REFRESH, ("rate-limit.refresh-limited", "rate-limit.refresh-guesses")),
-    login_key: (LOGIN, ("rate-limit.rotating-addresses", "rate-limit.other-account-free")),
+    refresh_limit: (
+        REFRESH,
+        ("rate-limit.refresh-limited", "rate-limit.refresh-guesses"),
+        "rate-limit.refresh-limited",
+    ),
+    login_key: (
+        LOGIN,
+        ("rate-limit.rotating-addresses", "rate-limit.other-account-free"),
+        "rate-limit.other-account-free",
+    ),
 }
-"""Where probes ask whether a demand is met, and which of them do."""
+"""Where the order's service is asked whether a demand is met, by what, and what asks another."""
 
 
 @once
@@ -149,17 +158,20 @@ def _is_choice(text: str) -> bool:
     return False
 
 
-def unread_limiter(route: AuthRoute, demand: Demand, detail: str) -> Unresolved:
+def unread_limiter(tree: Tree, route: AuthRoute, demand: Demand, detail: str) -> Unresolved:
     """Return a place whose limiter only a running service can judge, and what asks it there."""
-    path, probes = _ASKED[demand]
-    is_asked = IDENTITY in route.path.parts and path in route.paths
+    path, probes, elsewhere = _ASKED[demand]
+    if IDENTITY not in route.path.parts:
+        probes = (f"{elsewhere}@{npm.home_of(tree, route.path).name}{route.address}",)
+    elif path not in route.paths:
+        probes = ()
     return Unresolved(
         path=route.path,
         reason=Reason.AMBIGUOUS,
         line=route.call.place.line,
         detail=detail,
         hint="write the limit and the window as constants, or let the live probes judge.",
-        probes=probes if is_asked else (),
+        probes=probes,
     )
 
 

@@ -48,7 +48,7 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         judged = [(demand, judge(tree, route, demand)) for demand in asked]
         unknown = next((item for item in judged if item[1].unknown), None)
         if unknown is not None:
-            here.left.append(unread_limiter(route, unknown[0], unknown[1].unknown))
+            here.left.append(unread_limiter(tree, route, unknown[0], unknown[1].unknown))
         elif any(item.problem for _, item in judged):
             here.routes.append(route)
     for caller in seen.callers:

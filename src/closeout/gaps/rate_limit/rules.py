@@ -96,7 +96,7 @@ def _limited(endpoint: str, demand: Demand, seen: Survey) -> Located:
         unresolved=(
             *seen.broken,
             *(
-                unread_limiter(route, demand, found.unknown)
+                unread_limiter(seen.tree, route, demand, found.unknown)
                 for route, found in judged
                 if found.unknown
             ),

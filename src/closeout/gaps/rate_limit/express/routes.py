@@ -75,6 +75,7 @@ _MAY_RENEW = question(
     ),
     is_deployed_from,
 )
+_PARAMETER = re.compile(r":\w+")
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
 _FUNCTIONS = frozenset({"arrow_function", "function_expression", "function"})
@@ -94,6 +95,11 @@ class AuthRoute:
     call: typescript.Call
     handlers: tuple[typescript.SourceRange, ...]
     guards: tuple[Guard, ...]
+
+    @property
+    def address(self) -> str:
+        """Return a path at which a running service answers."""
+        return _PARAMETER.sub("1", max(self.paths, key=len))
 
 
 def may_sign_in(tree: Tree) -> bool:

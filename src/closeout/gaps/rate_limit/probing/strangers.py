@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -20,6 +19,8 @@ _LIMITED = 429
 _REFUSED = frozenset({401, 403})
 """What counts as a failed attempt everywhere: whether an incomplete one does is the service's."""
 _BEYOND = 5
+_BAD_LOGINS = (("sixth-bad-login", "2.1"), ("ten-bad-logins", "M.2"))
+"""As the order's own probes are called: checkboxes of a team's order are tied to these names."""
 
 
 def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
@@ -40,19 +41,19 @@ def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
 def _questions(tree: Tree, service: str, routes: list[AuthRoute]) -> Iterator[Probe]:
     asked: set[str] = set()
     for number, route in enumerate(routes):
-        path = re.sub(r":\w+", "1", max(route.paths, key=len))
+        path = route.address
         if path in asked:
             continue
         asked.add(path)
-        place = f"{path.replace('/', '.')}@{service}"
+        place = f"@{service}{path}"
         if route.endpoint == "refresh":
             tokens = refresh_fields(tree, route) or ("refreshToken",)
             bad = _request(path, dict.fromkeys(tokens, "not.a.token"), f"127.250.{number}.3")
             run = partial(_guessed, service, bad, REFRESH_LIMIT)
-            yield Probe.of(service, f"rate-limit.bad-refresh{place}", "2.2", run)
+            yield Probe.of(service, f"rate-limit.refresh-limited{place}", "2.2", run)
             continue
         fields = login_fields(tree, route)
-        for host, (name, criterion) in enumerate((("bad-login", "2.1"), ("test-plan", "M.2"))):
+        for host, (name, criterion) in enumerate(_BAD_LOGINS):
             bad = _request(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.{host}")
             run = partial(_guessed, service, bad, LOGIN_LIMIT)
             yield Probe.of(service, f"rate-limit.{name}{place}", criterion, run)
