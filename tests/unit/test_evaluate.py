@@ -71,6 +71,14 @@ def test_judge_leaves_it_unproven_when_a_probe_did_not_run() -> None:
     assert "mosquitto is not installed" in ruling.because
 
 
+def test_what_reading_settles_and_a_probe_could_not_ask_is_left_to_the_probes() -> None:
+    """Reading the tree again starts no service that did not start."""
+    absent = evidence(probe="toy.tool", passed=None, observed="api is not up", means=Means.LIVE)
+    ruling = _rule(criterion(), evidence(means=Means.STATIC), absent)
+    assert ruling.verdict is Verdict.UNPROVEN
+    assert ruling.settled_by == "nox -s live_probes"
+
+
 def test_judge_takes_no_stale_evidence() -> None:
     """Evidence of another tree proves nothing about this one."""
     ruling = _rule(criterion(means=Means.LIVE), evidence(tree_digest="older"))

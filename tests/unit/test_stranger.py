@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -185,6 +186,41 @@ def test_what_reading_settles_is_settled_by_reading(
     ]
     assert rows
     assert [row["id"] for row in rows if row["verdict"] == "UNPROVEN"] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "number"),
+    [
+        ({"api/server.go": b'package main\nimport "net/http"\n'}, "1.3"),
+        (
+            {
+                "web/package.json": b'{"dependencies": {"express": "4.21.2", "@shop/http": "1"}}',
+                "web/index.js": b"const app = require('@shop/http').createApp()\n"
+                b"app.get('/a', (q, r) => r.send('b'))\napp.listen(1)\n",
+            },
+            "1.3",
+        ),
+        ({"jobs/send.py": b"import os\n\nPASSWORD = os.environ['PASSWORD']\n"}, "4.1"),
+    ],
+)
+def test_what_no_rule_reads_is_left_to_a_person_and_a_waiver_settles_it(
+    tmp_path: Path, files: dict[str, bytes], number: str
+) -> None:
+    """The command that has just read the tree would read no more of it."""
+    space = space_for(tmp_path / "home", write_files(tmp_path / "tree", files))
+    fix.fix(space, GAPS)
+    rows = {row["id"]: row for row in _report(space)["criteria"]}
+    assert rows[number]["verdict"] == "UNPROVEN"
+    assert rows[number]["settled_by"] == (
+        "a look by hand, for no rule reads it in this tree, and a waiver in waivers.toml"
+    )
+    today = datetime.now(UTC).date()
+    (space.root / "waivers.toml").write_text(
+        f'[[waiver]]\ncriterion = "{number}"\nwho = "a"\nwhen = {today}\n'
+        f'why = "looked at"\nuntil = {today + timedelta(days=30)}\n'
+    )
+    report.build(space)
+    assert {row["id"]: row["verdict"] for row in _report(space)["criteria"]}[number] == "WAIVED"
 
 
 def test_every_criterion_applies_to_a_tree_with_every_subject() -> None:

@@ -163,7 +163,8 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
     not_run = [item for item in enough if item.passed is None]
     if not_run:
         because = f"{not_run[0].probe} did not run: {not_run[0].observed}"
-        return _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+        ruling = _ruled(criterion, Verdict.UNPROVEN, because, fresh)
+        return replace(ruling, way=_way_of_static(criterion, not_run[0].means))
     if not enough:
         is_stale = any(_ranks(item.means, criterion.means) for item in mine)
         return _unasked(criterion, case, fresh, is_stale=is_stale)
@@ -182,6 +183,9 @@ def _unasked(
 ) -> Ruling:
     """Return what settles a criterion without evidence: its command, if that can bring any."""
     stale = "; what was proven is stale, the tree changed since" if is_stale else ""
+    if criterion.rules and case.detection and (way := _way_of_static(criterion, Means.STATIC)):
+        because = "no rule finds in this tree what it could judge"
+        return replace(_ruled(criterion, Verdict.UNPROVEN, because, fresh), way=way)
     ours = criterion.means in {Means.SUITE, Means.LIVE}
     if case.asked is None or not ours or criterion.id in case.asked:
         because = f"not proven yet{stale}; settle it by: {criterion.settled_by}"
@@ -189,6 +193,19 @@ def _unasked(
     way = f"a look by hand, for no probe asks it of this tree, and a waiver in {waivers.FILE}"
     because = f"not proven yet{stale}, and no probe asks it of this tree"
     return replace(_ruled(criterion, Verdict.UNPROVEN, because, fresh), way=way)
+
+
+def _way_of_static(criterion: Criterion, unanswered: Means) -> str:
+    """Return what settles a static criterion that reading did not, empty for any other.
+
+    Reading the same tree again finds no more: a person looks at what no rule reads, and what did
+    not answer when it ran is asked again.
+    """
+    if criterion.means is not Means.STATIC:
+        return ""
+    if unanswered is Means.LIVE:
+        return "nox -s live_probes"
+    return f"a look by hand, for no rule reads it in this tree, and a waiver in {waivers.FILE}"
 
 
 def _guarded(criterion: Criterion, because: str, fresh: Sequence[Evidence]) -> Ruling:
