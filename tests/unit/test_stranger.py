@@ -17,11 +17,12 @@ from closeout.cli import session
 from closeout.cli.collections import gather
 from closeout.cli.commands import detect, fix, gate, init, probe, report
 from closeout.cli.error_handler import guarded
-from closeout.engine import subjects
+from closeout.engine import rules, subjects
 from closeout.errors import CloseoutError, ExitCode
-from closeout.fs.tree import MemoryTree
+from closeout.fs.tree import DiskTree, MemoryTree
 from closeout.gaps import GAPS
 from closeout.gaps.cors import probes as cors_probes
+from closeout.gaps.headers import probes as headers_probes
 from closeout.harness.http import Answer, Request
 from closeout.model import ProbeContext, Service
 from closeout.runs import store
@@ -382,6 +383,38 @@ def test_closeout_toml_with_a_slip_ends_the_hook(shop: Workspace) -> None:
     )
     assert ended.returncode == ExitCode.UNUSABLE_INPUT
     assert "there is no gap 'header'; the nearest one is 'headers'" in ended.stderr
+
+
+def test_a_service_that_is_declared_and_not_found_by_reading_is_not_said_to_be_absent(
+    shop: Workspace,
+) -> None:
+    """Each command leaves it to the probes that ask the running service, and names them."""
+    (shop.root / "services/api/app/main.py").write_text("from shop.web import app\n")
+    _declared(shop, '[[service]]\nname = "shelf"\nfolder = "services/api"\nkind = "fastapi"\n')
+    asked = probe.asked(DiskTree(shop.root))
+    assert {"1.1", "7.1", "7.2", "7.3", "7.4", "M.1", "M.6"} <= asked
+    fix.fix(shop, GAPS)
+    rows = {row["id"]: row for row in _report(shop)["criteria"]}
+    of_fastapi = ("1.1", "1.3", "7.1", "7.2", "7.3", "7.4")
+    assert {rows[number]["verdict"] for number in of_fastapi} == {"DRIFTED"}
+    assert all("the FastAPI service shelf" in rows[number]["because"] for number in of_fastapi)
+    assert detect.detect(shop, GAPS) is ExitCode.GAPS_LEFT
+    tree = DiskTree(shop.root)
+    service = Service(name="shelf", folder=PurePosixPath("services/api"), kind="fastapi")
+    made = {
+        (item.id, item.criterion)
+        for questions in (cors_probes.probes_of, headers_probes.probes_of)
+        for item in questions(tree, service)
+    }
+    left = [
+        (name, check.criterion)
+        for gap in GAPS
+        for check in rules.checks(gap, tree)
+        for item in check.unresolved
+        for name in item.probes
+    ]
+    assert {number for _, number in left} == set(of_fastapi)
+    assert made >= {*left}
 
 
 def test_names_come_from_closeout_toml(shop: Workspace) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
 from closeout.formats.compose import base_files
+from closeout.formats.declared_services import is_any_declared, undetected
 from closeout.formats.listed_services import is_orders_own, missing_services
 from closeout.fs.once import once
 from closeout.gaps.cors.detect import (
@@ -126,16 +127,30 @@ def _place(item: Flawed | express.OpenedPlace, told: str) -> Place:
 
 
 SUBJECTS = (
-    Subject(what="FastAPI or Starlette service", criteria=("1.1", "M.1"), is_in=has_services),
+    Subject(
+        what="FastAPI or Starlette service",
+        criteria=("1.1", "M.1"),
+        is_in=lambda tree: has_services(tree) or is_any_declared(tree, "fastapi"),
+    ),
     Subject(
         what="service that answers browsers",
         criteria=("1.2", "1.3"),
-        is_in=lambda tree: has_services(tree) or express.has_servers(tree),
+        is_in=lambda tree: (
+            has_services(tree)
+            or express.has_servers(tree)
+            or is_any_declared(tree, "fastapi", "express")
+        ),
     ),
 )
 
 RULES = (
-    Rule(id="explicit-origins", criterion="1.1", locate=_listed, named=NAMED),
+    Rule(
+        id="explicit-origins",
+        criterion="1.1",
+        locate=_listed,
+        named=NAMED,
+        reads=(undetected("cors.evil-origin-preflight", "cors.evil-origin-get-with-cookie"),),
+    ),
     Rule(
         id="origins-from-environment",
         criterion="1.2",
@@ -148,8 +163,10 @@ RULES = (
         criterion="1.3",
         locate=_closed,
         named=NAMED,
-        applies=lambda tree: has_services(tree) or is_orders_own(tree, NAMED),
-        reads=_SETTINGS,
+        applies=lambda tree: (
+            has_services(tree) or is_orders_own(tree, NAMED) or is_any_declared(tree, "fastapi")
+        ),
+        reads=(*_SETTINGS, undetected("cors.unknown-origins-rejected-1.3")),
     ),
     Rule(
         id="express-no-wildcard",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from closeout.formats.declared_services import is_any_declared, undetected
 from closeout.formats.listed_services import missing_services
 from closeout.fs.once import once
 from closeout.gaps.headers.detect import (
@@ -22,7 +23,7 @@ SUBJECTS = (
     Subject(
         what="FastAPI or Starlette service",
         criteria=("7.1", "7.2", "7.3", "7.4", "M.6"),
-        is_in=has_services,
+        is_in=lambda tree: has_services(tree) or is_any_declared(tree, "fastapi"),
     ),
 )
 
@@ -71,13 +72,25 @@ def _located(
 
 
 RULES = (
-    Rule(id="outermost", criterion="7.1", locate=_outermost, named=NAMED),
+    Rule(
+        id="outermost",
+        criterion="7.1",
+        locate=_outermost,
+        named=NAMED,
+        reads=(undetected("headers.on-200", "headers.on-404", "headers.on-500"),),
+    ),
     *(
-        Rule(id=name, criterion=criterion, locate=partial(_set, header), named=NAMED)
-        for name, criterion, header in (
-            ("frame-options", "7.2", "x-frame-options"),
-            ("nosniff", "7.3", "x-content-type-options"),
-            ("transport-security", "7.4", "strict-transport-security"),
+        Rule(
+            id=name,
+            criterion=criterion,
+            locate=partial(_set, header),
+            named=NAMED,
+            reads=(undetected(probe),),
+        )
+        for name, criterion, header, probe in (
+            ("frame-options", "7.2", "x-frame-options", "headers.frame-options"),
+            ("nosniff", "7.3", "x-content-type-options", "headers.nosniff"),
+            ("transport-security", "7.4", "strict-transport-security", "headers.hsts"),
         )
     ),
 )
