@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from closeout.cli import parser as door
 from closeout.cli.commands import init
 from closeout.errors import ExitCode
 from tests.support.builders import snapshot, write_files
@@ -160,3 +161,18 @@ def test_reports_of_an_adopted_monorepo_lie_outside_what_is_judged(root: Path) -
     for name in ("tasks.py", "noxfile.py"):
         assert '".closeout"' in (root / name).read_text()
     assert (root / ".closeout/.gitignore").read_text().endswith("\n*\n")
+
+
+def test_what_a_subcommand_keeps_in_an_adopted_monorepo_stays_out_of_its_tree(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environments that were made beside the sources were read and judged as sources."""
+    homes: list[Path] = []
+    monkeypatch.setattr(door, "run", lambda *given: homes.append(given[-1]) or 0)
+    monkeypatch.delenv("CLOSEOUT_HOME", raising=False)
+    for folder in (root, root / "cloud-layer"):
+        monkeypatch.chdir(folder)
+        door.main(["probe", "--root", "."])
+    monkeypatch.setenv("CLOSEOUT_HOME", str(root / "elsewhere"))
+    door.main([])
+    assert homes == [root / ".closeout", root / "cloud-layer", root / "elsewhere"]

@@ -173,8 +173,14 @@ _SUBCOMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit code."""
-    home = Path(os.environ.get("CLOSEOUT_HOME") or Path.cwd()).absolute()
+    """Run one subcommand and return its exit code.
+
+    What it keeps goes where the doors that `init` gave a monorepo keep theirs: what stands in the
+    tree beside it would be judged with the tree.
+    """
+    adopted = Path.cwd() / ".closeout"
+    usual = adopted if adopted.is_dir() else Path.cwd()
+    home = Path(os.environ.get("CLOSEOUT_HOME") or usual).absolute()
     return run(parser(), argv, home)
 
 
