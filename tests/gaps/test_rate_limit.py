@@ -642,3 +642,32 @@ def test_propose_closes_the_sign_in_beside_an_assertion() -> None:
     assert made.edits
     left = rules.findings(made.after[GAP.slug])
     assert [item.criterion for item in left] == [NO_CRITERION]
+
+
+@pytest.mark.parametrize(
+    ("router", "more", "reason"),
+    [
+        (".ts", {}, "no tsconfig.json says whether .js and .ts files may import each other here"),
+        (".ts", {"tsconfig.json": b"{}"}, "tsconfig.json has no allowJs"),
+        (".mjs", {}, ".mjs files are not edited, only .ts and .js"),
+    ],
+)
+def test_refusal_gives_the_reason_that_holds(
+    router: str, more: dict[str, bytes], reason: str
+) -> None:
+    """It said "only .ts and .js routers are edited" of a .ts router in a package of both.
+
+    Where else: a secret in such a file, which is refused in the same words.
+    """
+    text = b"const app = require('express')();\napp.post('/login', (q, r) => r.json({}));\n"
+    tree = MemoryTree(
+        {
+            "desk/package.json": MANIFEST,
+            "desk/src/index.js": text,
+            f"desk/src/other{router}": text,
+            **{f"desk/{name}": content for name, content in more.items()},
+        }
+    )
+    found = [item for change in GAP.fix(tree) for item in change.unresolved]
+    assert {item.path.suffix for item in found} == {".js", router}
+    assert all(item.detail.startswith(reason) for item in found), found

@@ -48,6 +48,16 @@ def language(tree: Tree, service: PurePosixPath, users: Sequence[PurePosixPath])
     return Language(suffix=".js", extension="", modules=Modules.COMMONJS)
 
 
+def unspoken(tree: Tree, service: PurePosixPath, users: Sequence[PurePosixPath]) -> str:
+    """Return why `language` knows none for the files `users`."""
+    others = sorted({path.suffix for path in users} - {".ts", ".js"})
+    if others:
+        return f"{' and '.join(others)} files are not edited, only .ts and .js"
+    if tree.read(service / "tsconfig.json") is None:
+        return "no tsconfig.json says whether .js and .ts files may import each other here"
+    return "tsconfig.json has no allowJs, so .js and .ts files cannot import each other"
+
+
 def brought_in(  # noqa: PLR0913 - the file, what it gets and from where
     content: bytes,
     folder: PurePosixPath,

@@ -32,7 +32,7 @@ from closeout.gaps.factory_secret.wiring import DELIVERY, required
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
-from closeout.parsing.typescript_language import Language, language
+from closeout.parsing.typescript_language import Language, language, unspoken
 from closeout.resources import render
 
 _STANDS = {
@@ -174,7 +174,7 @@ def _mended(
     tree: Tree, service: PurePosixPath, secret: HardcodedSecret, spoken: Language | None
 ) -> Mended | Unresolved:
     if spoken is None:
-        return beside_typescript(secret)
+        return beside_typescript(secret, unspoken(tree, service, [secret.path]))
     if secret.is_factory:
         module = _module(tree, service, CLAIMS, spoken, secret.path)
         if tree.read(module) is not None:

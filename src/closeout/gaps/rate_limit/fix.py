@@ -143,7 +143,7 @@ def _ours(tree: Tree, seen: Survey, service: PurePosixPath, routes: list[AuthRou
     spoken = language(tree, service, [route.path for route in routes])
     module = None if spoken is None else free_module(tree, service, spoken)
     edits, problems = npm.add(tree, service, _wanted())
-    problems += tuple(obstacles(tree, routes, spoken, module))
+    problems += tuple(obstacles(tree, service, routes, spoken, module))
     if problems or module is None or spoken is None:
         return _Limited(unresolved=problems)
     splices = {}
@@ -162,7 +162,8 @@ def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimit
     """Mount the limiter that the service exports and does not use, once it is strict enough."""
     spoken = language(tree, kept.path.parent, [route.path for route in routes])
     if spoken is None:
-        return _Limited(unresolved=tuple(obstacles(tree, routes, None, None)))
+        service = kept.path.parent
+        return _Limited(unresolved=tuple(obstacles(tree, service, routes, None, None)))
     handed = {item.target for item in seen.callers if item.route in routes}
     upstream = [item for item in seen.routes if npm.service_of(tree, item.path) in handed]
     fields = fields_of(template_values(tree, upstream or routes))

@@ -176,10 +176,9 @@ def by_hand(secret: HardcodedSecret) -> Unresolved:
     return _unresolved(secret, f"{secret.name} {where}")
 
 
-def beside_typescript(secret: HardcodedSecret) -> Unresolved:
+def beside_typescript(secret: HardcodedSecret, why: str) -> Unresolved:
     """Return a secret in a file that cannot import what replaces it."""
-    detail = "only .ts and .js files are edited, and .js beside .ts where tsc allows it"
-    return _unresolved(secret, detail)
+    return _unresolved(secret, why)
 
 
 def _asked(

@@ -10,7 +10,7 @@ from closeout.fs.text_edit import Splice, indentation
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
-from closeout.parsing.typescript_language import Language, brought_in
+from closeout.parsing.typescript_language import Language, brought_in, unspoken
 from closeout.parsing.typescript_names import Names
 
 LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
@@ -20,7 +20,11 @@ _PARSER = re.compile(r"\.(?:json|urlencoded|text|raw)\(|\bmulter\b|\bbodyParser\
 
 
 def obstacles(
-    tree: Tree, routes: list[AuthRoute], spoken: Language | None, module: PurePosixPath | None
+    tree: Tree,
+    service: PurePosixPath,
+    routes: list[AuthRoute],
+    spoken: Language | None,
+    module: PurePosixPath | None,
 ) -> Iterator[Unresolved]:
     """Yield why the limiters cannot go before some of `routes`."""
     for route in routes:
@@ -28,8 +32,8 @@ def obstacles(
         detail = ""
         hint = "mend the file by hand, then run the command again."
         if spoken is None:
-            detail = "only .ts and .js routers are edited, and .js beside .ts where tsc allows it"
-            hint = "set allowJs in tsconfig.json, or put a limiter before this route by hand."
+            detail = unspoken(tree, service, [item.path for item in routes])
+            hint = "change that, or put a limiter before this route by hand."
         elif module is None:
             detail = "the names of the limiter's modules are taken"
             hint = "rename src/middleware/authFailureStore, or mend the limiter that is there."
