@@ -417,6 +417,19 @@ def test_a_service_that_is_declared_and_not_found_by_reading_is_not_said_to_be_a
     assert made >= {*left}
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_closeout_toml_says_to_the_probes_too_whose_tree_it_is(
+    shop: Workspace, capsys: pytest.CaptureFixture[str], *, is_own: bool
+) -> None:
+    """A service that the order lists is missed by detection and probes alike, or by neither."""
+    _declared(shop, f"is-orders-own = {str(is_own).lower()}\n")
+    detect.detect(shop, GAPS)
+    is_missed = "the order lists this service" in capsys.readouterr().out
+    assert is_missed is is_own
+    # No stranger is asked about the factory's secret; the order's own tree is.
+    assert ("4.1" in probe.asked(DiskTree(shop.root))) is is_own
+
+
 def test_names_come_from_closeout_toml(shop: Workspace) -> None:
     """Origins, namespace and bucket; whoever says nothing is asked for them in the report."""
     fix.fix(shop, detect.select("backup"))

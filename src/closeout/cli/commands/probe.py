@@ -15,7 +15,7 @@ from closeout.console import failures, nearest
 from closeout.console.output import say
 from closeout.engine import recalled, subjects
 from closeout.errors import CloseoutError, ExitCode
-from closeout.formats.declarations import launch
+from closeout.formats.declarations import is_declared_own, launch
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import GAPS
@@ -99,7 +99,7 @@ def _criteria(tree: Tree) -> frozenset[str]:
 def _battery(tree: Tree, found: Mapping[str, Member]) -> list[Probe]:
     """Return every probe for a tree with the given services."""
     every = [probe for gap in GAPS for probe in _probes(gap)]
-    absent = _absent(every, frozenset(found))
+    absent = _absent(tree, every, frozenset(found))
     listed = [probe for probe in every if probe.subject not in absent]
     known = {probe.subject for probe in listed}
     further = [
@@ -135,14 +135,16 @@ def _left_out(
     ]
 
 
-def _absent(probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
+def _absent(tree: Tree, probes: Sequence[Probe], found: frozenset[str]) -> frozenset[str]:
     """Return the services that are not asked for: unlisted ones that a tree does not have.
 
-    Of a tree that lacks most of those that the order lists, it lists none: it is another tree.
+    Of a tree that lacks most of those that the order lists, it lists none: it is another tree,
+    unless closeout.toml says whose it is.
     """
     unlisted = frozenset[str]().union(*(gap.unlisted for gap in GAPS))
     listed = frozenset(probe.subject for probe in probes if probe.subject) - unlisted
-    is_another = 2 * len(listed & found) < len(listed)
+    said = is_declared_own(tree)
+    is_another = 2 * len(listed & found) < len(listed) if said is None else not said
     return (unlisted | listed if is_another else unlisted) - found
 
 
