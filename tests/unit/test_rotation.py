@@ -9,7 +9,7 @@ import pytest
 from closeout.errors import CloseoutError
 from closeout.formats.x509 import read_bundle, read_certificate
 from closeout.gaps.mqtt_tls import certificates
-from closeout.gaps.mqtt_tls.certificates import State
+from closeout.gaps.mqtt_tls.certificates import State, tasks
 from closeout.gaps.mqtt_tls.certificates.rotation import Step, rotate
 from tests.support.folders import everything, killed
 
@@ -178,3 +178,19 @@ def test_renew_during_a_rotation_keeps_both_authorities_trusted(folder: Path) ->
     certificates.renew(folder, within=timedelta(days=4000))
     assert len(read_bundle(folder / "broker" / "ca.crt")) == 2
     assert read_certificate(folder / "authority" / "next.crt")
+
+
+def test_next_step_is_told_for_the_tree_that_was_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its root, the step told would be taken on another broker's authority."""
+    (tmp_path / "a farm").mkdir()
+    root = str(tmp_path / "a farm")
+    tasks.dev(tmp_path, root=root, names="", fleet="", force=False, dry_run=False)
+    for step, then in (("trust", "sign"), ("sign", "retire")):
+        capsys.readouterr()
+        tasks.rotate(tmp_path, step=step, root=root)
+        told = " ".join(capsys.readouterr().out.split())
+        assert told.endswith(f"invoke certs.rotate --step {then} --root '{root}'.")
+    tasks.rotate(tmp_path, step="retire", root=root)
+    assert "certs.rotate" not in capsys.readouterr().out

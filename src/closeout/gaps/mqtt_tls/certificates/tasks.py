@@ -35,9 +35,9 @@ _LONGEST_NAME = 200
 
 _NEXT = {
     rotation.Step.TRUST: "restart the broker, give every client broker/ca.crt, "
-    "then run invoke certs.rotate --step sign",
+    "then run invoke certs.rotate --step sign{root}",
     rotation.Step.SIGN: "send the broker SIGHUP, give every client its new certificate, "
-    "then run invoke certs.rotate --step retire",
+    "then run invoke certs.rotate --step retire{root}",
     rotation.Step.RETIRE: "restart the broker, and give every client broker/ca.crt",
 }
 
@@ -144,9 +144,11 @@ def rotate(home: Path, *, step: str, root: str) -> ExitCode:
         made = rotation.rotate(_folder(home, root), known[step])
     for name in made.written:
         say(f"wrote {name}")
-    sum_up("\n".join(wrapped("", f"next: {_NEXT[known[step]]}.")))
+    named = f" {shlex.join(['--root', root])}" if root else ""
+    then = _NEXT[known[step]].format(root=named)
+    sum_up("\n".join(wrapped("", f"next: {then}.")))
     give("written", list(made.written))
-    give("next", _NEXT[known[step]])
+    give("next", then)
     return ExitCode.SETTLED
 
 
