@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from closeout.process import pace
 from closeout.reporting import page, report
 from closeout.reporting.diffs import Diff
 from tests.support import reports
@@ -251,7 +252,7 @@ def test_hostile_excerpt_is_shown_and_not_run(opened: Open, name: str) -> None:
 def test_ten_thousand_findings_stay_usable(
     opened: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The page holds a hundred rows at a time, however many places are open."""
+    """The page holds a hundred rows at a time, and is there within a second of a quiet machine."""
     with opened(findings=100) as seen:
         few = seen.ask("document.querySelectorAll('*').length")
         short = seen.ask(_INTERACTIVE)
@@ -263,6 +264,7 @@ def test_ten_thousand_findings_stay_usable(
                 box.value = 'place 9999:'; box.dispatchEvent(new Event('input'));
                 document.body.offsetHeight; return performance.now() - began; })()"""
         )
+        assert ready + took < 1_000 * pace.slowness()
         assert seen.view.inner_text("#fcount") == "1 to 1 of 1"
         seen.view.fill("#fq", "")
         assert seen.view.inner_text("#fcount") == "1 to 100 of 10000"
