@@ -139,6 +139,14 @@ def test_a_command_is_named_for_what_it_can_settle_on_this_tree(
     ]
 
 
+def test_places_of_one_line_stand_in_the_order_of_their_criteria(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever ticks an order off goes down its list."""
+    detect.detect(shop, GAPS)
+    assert re.findall(r"  (7\.\d)  api ", capsys.readouterr().out) == ["7.1", "7.2", "7.3", "7.4"]
+
+
 def test_a_link_that_leads_nowhere_holds_nothing_and_one_that_leads_out_names_its_remedy(
     shop: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,7 +75,8 @@ def _places(findings: Iterable[Finding], *, whole: bool) -> list[str]:
     told = {at: " ".join(dict.fromkeys(criteria)) for at, criteria in by_text.items()}
     wide = max(map(len, told.values()), default=0)
     lines, last = [], 0
-    for (line, message), criteria in sorted(told.items()):
+    in_turn = sorted(told.items(), key=lambda item: (item[0][0], item[1], item[0][1]))
+    for (line, message), criteria in in_turn:
         number = "" if line == last else str(line)
         lines.append(fitted(f"{number:>9}  {criteria:<{wide}}  ", message, whole=whole))
         last = line
