@@ -25,6 +25,7 @@ from closeout.gaps.cors import probes as cors_probes
 from closeout.gaps.headers import probes as headers_probes
 from closeout.harness.http import Answer, Request
 from closeout.model import ProbeContext, Service
+from closeout.reporting import terminal
 from closeout.runs import store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import EVERY_SUBJECT, snapshot, write_files
@@ -145,6 +146,14 @@ def test_places_of_one_line_stand_in_the_order_of_their_criteria(
     """Whoever ticks an order off goes down its list."""
     detect.detect(shop, GAPS)
     assert re.findall(r"  (7\.\d)  api ", capsys.readouterr().out) == ["7.1", "7.2", "7.3", "7.4"]
+
+
+def test_a_command_is_told_for_the_tree_that_was_named() -> None:
+    """A script is that tree's own, and not one of the folder in which the reader stands."""
+    told = terminal.runnable("k8s/eso/install.sh, then invoke secrets.verify", Path("/a b"))
+    assert told == "'/a b/k8s/eso/install.sh', then invoke secrets.verify --root '/a b'"
+    by_hand = "a look by hand, and a waiver in waivers.toml"
+    assert terminal.runnable(by_hand, Path("/a b")) == by_hand
 
 
 def test_a_link_that_leads_nowhere_holds_nothing_and_one_that_leads_out_names_its_remedy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from closeout.reporting.report import Report
 
 _TABLE = 80
 """Columns of the table of gaps; the lines below it take up to `layout.WIDTH`."""
+_SCRIPT = re.compile(r"^[\w.-]+/[\w./-]+")
+"""At a command's beginning, a script of the tree."""
 _LONGEST = 300
 """Characters of a ground that are told where no more is asked for."""
 
@@ -68,6 +71,7 @@ def runnable(command: str, root: Path | None) -> str:
     """Return a command that is about `root`, as it is where it finds the tree by itself."""
     if root is None:
         return command
+    command = _SCRIPT.sub(lambda found: shlex.quote(str(root / found[0])), command)
     if command.startswith("nox "):
         return f"{command} -- --root {shlex.quote(str(root))}"
     return f"{command} --root {shlex.quote(str(root))}" if "invoke " in command else command
