@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.cli.commands import undo
 from closeout.cli.commands.detect import detection, readable
-from closeout.cli.commands.report import conclude, remembered, ruled, static_evidence
+from closeout.cli.commands.report import conclude, remembered, ruled, standing, static_evidence
 from closeout.console import progress, redaction
 from closeout.console.layout import counted, wrapped
 from closeout.console.output import Detail, detail, give, say, show_diff, sum_up
@@ -36,7 +36,9 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         undo.recover(space)
         tree = readable(space)
         _assert_usable(space, tree)
+        earlier = standing(space)
         plan, run = _written(space, gaps, tree)
+        record = plan_record.of_plan(plan)
         tree.keep()
         after = DiskTree(space.root, cache.place_of(space.root))
         # The rules see bytes alone: on a tree that is as planned they find what they found.
@@ -44,7 +46,7 @@ def fix(space: Workspace, gaps: Sequence[Gap]) -> ExitCode:
         found = detection(GAPS, after, plan.after if is_planned else {})
         seen = static_evidence(space, after, plan.before, found)
         evidence_store.write(run.evidence, _STATIC, seen)
-        made = ruled(space, run.id, after, plan_record.of_plan(plan), found)
+        made = ruled(space, run.id, after, plan_record.merged([*earlier, record]), found)
         after.keep()
         _tell_places(plan, (), found, gaps)
         return conclude(space, run, made, gaps)
@@ -110,7 +112,8 @@ def show(space: Workspace, gaps: Sequence[Gap], *, diff: bool = False) -> ExitCo
     _tell_places(plan, record.changes, plan.before, gaps)
     _give_diffs(plan, shown=diff)
     after = Overlay(tree, plan.edits)
-    made = ruled(space, "dry-run", after, record, detection(GAPS, after, plan.after))
+    whole = plan_record.merged([*standing(space), record])
+    made = ruled(space, "dry-run", after, whole, detection(GAPS, after, plan.after))
     say(terminal.to_terminal(made, gaps, space.told_root, whole=detail() is Detail.VERBOSE))
     say()
     sum_up("\n".join(wrapped("", f"dry run: {terminal.summary(made, gaps)}")))

@@ -152,13 +152,18 @@ def remembered(space: Workspace, tree: Tree) -> Record:
 
     What stopped a gap's fix in such a run no longer counts once the gap has no open place.
     """
-    standing = store.undoable(space.reports, space.root)
-    kept = plan_record.merged([plan_record.read(run.folder) for run in reversed(standing)])
+    kept = plan_record.merged(standing(space))
     stopped = [gap for gap in GAPS if rules.stops((), kept.unresolved.get(gap.slug, ()))]
     seen = planner.detect(stopped, tree)
     settled = {slug for slug, checks in seen.items() if not rules.findings(checks)}
     left = {slug: items for slug, items in kept.unresolved.items() if slug not in settled}
     return replace(kept, unresolved=left)
+
+
+def standing(space: Workspace) -> list[Record]:
+    """Return the plans of the runs that wrote to the tree and were not undone, oldest first."""
+    runs = store.undoable(space.reports, space.root)
+    return [plan_record.read(run.folder) for run in reversed(runs)]
 
 
 def conclude(
