@@ -51,6 +51,30 @@ def test_secret_leaves_every_example() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "content", "made"),
+    [
+        ("README.md", b"", [f"{FOLDER}/{EXAMPLES[0]}"]),
+        (".env.example", b"A=1\n", [f"{FOLDER}/{EXAMPLES[0]}"]),
+        (".env.example", b"LEVEL=1\n", []),
+        (f"{FOLDER}/env.example", b"A=1\n", []),
+        ("docker-compose.yml", f"services:\n  svc:\n    build: {FOLDER}\n".encode(), []),
+        (
+            "docker-compose.yml",
+            b"services:\n  db:\n    image: postgres:16\n",
+            [f"{FOLDER}/{EXAMPLES[0]}"],
+        ),
+    ],
+)
+def test_first_example_is_for_a_service_that_nothing_else_tells(
+    path: str, content: bytes, made: list[str]
+) -> None:
+    """A service outside compose, or one that compose never starts, says what it newly needs."""
+    edits = list(_delivery(PLAIN).first_examples(MemoryTree({path: content}), [FOLDER]))
+    assert [str(edit.path) for edit in edits] == made
+    assert all(edit.after == b"# How much.\nLEVEL=1\n" for edit in edits)
+
+
+@pytest.mark.parametrize(
     ("path", "context"),
     [
         ("cloud/docker-compose.yml", b"./svc"),

@@ -529,3 +529,14 @@ def test_headers_are_asked_for_with_a_method_that_the_service_takes(
     assert ("Origin", "http://localhost:3001") in request.headers
     without = cors_probes.probes_of(MemoryTree(SHOP), service)
     assert not {"cors.allowed-origin@api", "cors.own-methods@api"} & {item.id for item in without}
+
+
+def test_services_outside_compose_get_an_example_of_what_they_newly_need(shop: Workspace) -> None:
+    """In production they do not start without it, and no compose file would tell anybody."""
+    (shop.root / "docker-compose.yml").unlink()
+    fix.fix(shop, GAPS)
+    after = snapshot(shop.root)
+    for folder in ("services/api", "services/auth"):
+        assert b"\nALLOWED_ORIGINS=" in after[f"{folder}/.env.example"][0]
+    fix.fix(shop, GAPS)
+    assert snapshot(shop.root) == after

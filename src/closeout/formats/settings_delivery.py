@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from closeout.formats import chart_delivery, compose
+from closeout.formats import chart_delivery, compose, helm
 from closeout.formats.env_examples import EXAMPLES, example_of, examples_in, said_in
 from closeout.formats.helm import PLAIN
 from closeout.formats.images import run_by
@@ -129,6 +129,26 @@ class Delivery:
             else:
                 change = setting.added(content, self.beside)
             yield spliced(tree, lacking.path, [change])
+
+    def first_examples(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
+        """Yield env examples for services that newly need the setting, where nothing else tells it.
+
+        That is without a compose file or a chart that starts them, an example of their own or one
+        above that names it.
+        """
+        for folder in sorted(set(folders)):
+            if not self._is_told(tree, folder):
+                text = f"{self.in_examples.example}\n"
+                yield Edit(path=folder / EXAMPLES[0], before=None, after=text.encode())
+
+    def _is_told(self, tree: Tree, folder: PurePosixPath) -> bool:
+        alone = frozenset([folder])
+        above = (path for each in folder.parents for path in examples_in(tree, each))
+        return (
+            bool(examples_in(tree, folder))
+            or bool([*_started(tree, alone), *helm.charts(tree, alone)])
+            or any(self.in_examples.is_named(tree.read(path) or b"") for path in above)
+        )
 
     def compose_edits(self, tree: Tree, folders: Folders) -> Iterator[Edit]:
         """Yield one edit a file: compose files hand the settings on, examples beside name them."""

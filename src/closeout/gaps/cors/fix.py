@@ -86,13 +86,14 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
         if not refused:
             edits += _module_edits(tree, service, path, places)
     edited = {edit.path: edit for edit in edits}
+    folders = policy_folders([_after(tree, service, edited.values())])
+    reaching = delivery(tree, _written_origins(service))
     return Changeset(
         name=name,
         edits=(
             *edited.values(),
-            *delivery(tree, _written_origins(service)).example_edits(
-                tree, policy_folders([_after(tree, service, edited.values())])
-            ),
+            *reaching.example_edits(tree, folders),
+            *(reaching.first_examples(tree, folders) if edited else ()),
         ),
         unresolved=tuple(unresolved),
     )

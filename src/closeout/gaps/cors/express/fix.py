@@ -76,7 +76,12 @@ def _wired(
     """Return the change with the service's env example, once the policy reads the variable."""
     if not change.edits and folder not in configurable:
         return change
-    return replace(change, edits=(*change.edits, *delivery(tree).example_edits(tree, [folder])))
+    reaching = delivery(tree)
+    told = (
+        *reaching.example_edits(tree, [folder]),
+        *(reaching.first_examples(tree, [folder]) if change.edits else ()),
+    )
+    return replace(change, edits=(*change.edits, *told))
 
 
 def _changeset(
