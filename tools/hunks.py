@@ -21,7 +21,8 @@ from closeout.fs import patching, writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import GAPS
 from closeout.harness import probe_runner
-from closeout.harness.fleet import LAYERS, fleets
+from closeout.harness.fleet import fleets
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Gap, Patch, Probe
 from closeout.runs.workspace import REFERENCE
 

@@ -335,6 +335,7 @@ def test_detect_names_the_probe_that_asks_an_unread_limiter(
 ) -> None:
     """An answer settles the route that was asked, and no route or service beside it."""
     app = b"import express from 'express';\nimport routes from './routes/authRoutes';\n"
+    app += b"const app = express();\n"
     tree = MemoryTree(
         {
             f"{folder}/src/routes/authRoutes.ts": _order(limit=b"settings.max"),

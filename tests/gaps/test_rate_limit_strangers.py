@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.engine.rules import checks
 from closeout.fs.memory_tree import MemoryTree
+from closeout.gaps.rate_limit import GAP
 from closeout.gaps.rate_limit.probing.strangers import probes_of
 from closeout.harness.boot import Booted, booted, node_launch
+from closeout.harness.service_discovery import roster
 from closeout.model import Observation, ProbeContext, Service
 from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import write_files
@@ -131,3 +135,30 @@ def test_a_gateway_is_not_asked_for_what_it_hands_on() -> None:
     assert [probe.id for probe in probes_of(tree, service)] == [
         "rate-limit.refresh-limited@gate/auth/refresh"
     ]
+
+
+def test_service_that_closeout_toml_declares_is_asked_by_its_folder_and_kind() -> None:
+    """Also where its manifest stands above it; what is declared as FastAPI has no such route."""
+    files = {str(path): _TREE.read(path) or b"" for path in _TREE.paths()}
+    files["package.json"] = files.pop("services/auth/package.json")
+    tree = MemoryTree(files)
+    asked = [probe.id for probe in probes_of(tree, _AUTH)]
+    assert asked == [probe.id for probe in probes_of(_TREE, _AUTH)]
+    assert probes_of(tree, replace(_AUTH, kind="fastapi")) == ()
+    other = Service(name="barn", folder=PurePosixPath("services/barn"), kind="express")
+    assert probes_of(tree, other) == ()
+
+
+def test_what_a_limiter_that_cannot_be_read_is_asked_has_the_services_declared_name() -> None:
+    """Else the answer of that probe would settle nothing."""
+    files = {str(path): _TREE.read(path) or b"" for path in _TREE.paths()}
+    routes = files["services/auth/src/routes.ts"]
+    files["services/auth/src/routes.ts"] = routes.replace(b"'/login', ", b"'/login', authLimiter, ")
+    files["closeout.toml"] = b'[[service]]\nname = "door"\nfolder = "services/auth"\n'
+    tree = MemoryTree(files)
+    told = {
+        name for check in checks(GAP, tree) for item in check.unresolved for name in item.probes
+    }
+    door = roster(tree)["door"]
+    assert told
+    assert told <= {probe.id for probe in probes_of(tree, door)}

@@ -1,5 +1,6 @@
 """Services are found by parsing, and closeout.toml declares or corrects them."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import pytest
@@ -64,6 +65,56 @@ def test_roster_takes_a_service_that_was_not_found() -> None:
     """Folder and kind are enough."""
     declared = '[[service]]\nname = "manual"\nfolder = "services/docs"\nkind = "express"\n'
     assert roster(_tree(declared))["manual"].folder == PurePosixPath("services/docs")
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ('name = "door"\nfolder = "services/gate"\n', {"barn": "barn.server", "door": "app.main"}),
+        (
+            'name = "byre"\nfolder = "services/barn"\nkind = "fastapi"\n',
+            {"byre": "barn.server", "gate": "app.main"},
+        ),
+        (
+            'name = "byre"\nfolder = "services"\nkind = "fastapi"\napp = "barn.barn.server:app"\n',
+            {"byre": "barn.barn.server:app", "gate": "app.main"},
+        ),
+    ],
+)
+def test_service_that_is_declared_under_another_name_is_one_service(
+    declared: str, found: Mapping[str, str]
+) -> None:
+    """It is known by its folder or its application, and is not asked a second time."""
+    made = roster(_tree(f"[[service]]\n{declared}"))
+    assert {name: member.app for name, member in made.items()} == found
+
+
+def test_services_of_one_folder_name_are_all_there() -> None:
+    """One would hide the other: its answers would speak for both."""
+    files = {
+        path.replace("services/", place): content
+        for place in ("services/", "cloud-layer/", "a/b/")
+        for path, content in FILES.items()
+    }
+    files["services/gate/requirements.txt"] = b"fastapi\n"
+    files["services/gate/app/main.py"] = APP
+    found = {
+        name: (str(made.folder), made.kind) for name, made in roster(MemoryTree(files)).items()
+    }
+    assert found == {
+        "barn": ("cloud-layer/barn", "fastapi"),
+        "services.barn": ("services/barn", "fastapi"),
+        "a.b.barn": ("a/b/barn", "fastapi"),
+        "gate": ("cloud-layer/gate", "express"),
+        "services.gate": ("services/gate", "express"),
+        "services.gate.fastapi": ("services/gate", "fastapi"),
+        "a.b.gate": ("a/b/gate", "express"),
+    }
+    named = '[[service]]\nname = "gate"\nfolder = "services/gate"\nkind = "fastapi"\n'
+    corrected = roster(MemoryTree(files | {"closeout.toml": named.encode()}))
+    assert (corrected["gate"].kind, corrected["gate"].app) == ("fastapi", "app.main")
+    assert corrected["cloud-layer.gate"].kind == "express"
+    assert len(corrected) == len(found) - 1
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ def home_of(tree: Tree, path: PurePosixPath) -> PurePosixPath:
     return service_of(tree, path) or path.parent
 
 
+def is_of(tree: Tree, path: PurePosixPath, folder: PurePosixPath) -> bool:
+    """Return whether a file belongs to the service in `folder`, whose manifest may stand above."""
+    home = home_of(tree, path)
+    return home == folder or (home in folder.parents and folder in path.parents)
+
+
 def _lock(
     tree: Tree, service: PurePosixPath, missing: Mapping[str, str], wanted: Dependencies
 ) -> tuple[tuple[Edit, ...], tuple[Unresolved, ...]]:

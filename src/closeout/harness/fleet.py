@@ -25,13 +25,11 @@ from closeout.harness import (
     started_program,
 )
 from closeout.harness.boot import Booted, Launch, NotBooted
-from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member, roster
+from closeout.harness.service_discovery import EXPRESS, FASTAPI, LAYERS, Member, roster
 from closeout.harness.service_environments import Interpreter
 from closeout.process import pace
 
 _FILLINGS = 5
-
-LAYERS = ("cloud-layer", "edge-layer")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,8 +19,9 @@ from closeout.console import failures, progress
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
 from closeout.harness import boot, postgres
-from closeout.harness.fleet import LAYERS, Fleet, fleets
+from closeout.harness.fleet import Fleet, fleets
 from closeout.harness.http import NoAnswerError
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Observation, Probe, ProbeContext, ProofKind
 from closeout.model.probes import NO_PROOF
 from closeout.process import pace

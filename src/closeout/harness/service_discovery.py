@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from closeout.model import Service, Text, Tree
 from closeout.parsing import fastapi
 
 FASTAPI, EXPRESS = "fastapi", "express"
+LAYERS = ("cloud-layer", "edge-layer")
 
 _USUAL = "app.main"
 
@@ -66,16 +68,57 @@ def roster(tree: Tree) -> Mapping[str, Member]:
     Raises CloseoutError("declaration-unusable") for a closeout.toml that its schema refuses, or
     that declares a service without saying where it is and what serves it.
     """
-    found = {member.name: member for member in (*_fastapi(tree), *_express(tree))}
-    listed = declarations(tree).get("service", [])
-    entries = codec.convert(tuple[Declaration, ...], listed)
+    found = (*_fastapi(tree), *_express(tree))
+    entries = codec.convert(tuple[Declaration, ...], declarations(tree).get("service", []))
     names = [entry.name for entry in entries]
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise unusable(f"the service {repeated[0]} is declared twice")
-    for entry in entries:
-        found[entry.name] = _declared(tree, entry, found.get(entry.name))
-    return found
+    bases = {entry.name: _base(entry, found) for entry in entries}
+    told = {entry.name: _declared(tree, entry, bases[entry.name]) for entry in entries}
+    spoken_of = {member.folder for member in (*bases.values(), *told.values()) if member}
+    others = [member for member in found if member.folder not in spoken_of]
+    return {member.name: member for member in (*_named(others, told), *told.values())}
+
+
+def _base(entry: Declaration, found: Sequence[Member]) -> Member | None:
+    """Return the service that an entry is about: by its folder, its application or its name."""
+    folder = None if entry.folder is UNSET else clean_path(entry.folder)
+    app = None if folder is None or entry.app is UNSET else _file(folder, entry.app)
+    for meant in (
+        [member for member in found if member.folder == folder],
+        [member for member in found if _file(member.folder, member.app) == app],
+        [member for member in found if member.name == entry.name],
+    ):
+        if meant:
+            return next((member for member in meant if member.kind == entry.kind), meant[-1])
+    return None
+
+
+def _file(folder: PurePosixPath, app: str) -> PurePosixPath:
+    return folder.joinpath(*app.partition(":")[0].split("."))
+
+
+def _named(found: Sequence[Member], taken: Iterable[str]) -> Iterator[Member]:
+    """Yield services under names of their own: the folder's, of others of that name the path.
+
+    What stands in the order's layers keeps the name, then what stands nearest to the top.
+    """
+    owners = dict.fromkeys(taken, -1)
+    for number in sorted(range(len(found)), key=lambda number: _rank(found[number])):
+        member = found[number]
+        path = ".".join(member.folder.parts)
+        further = (f"{path}.{member.kind}{count or ''}" for count in itertools.count())
+        names = itertools.chain((member.name, path), further)
+        owners[next(name for name in names if name not in owners)] = number
+    called = {number: name for name, number in owners.items()}
+    for number, member in enumerate(found):
+        yield replace(member, name=called[number])
+
+
+def _rank(member: Member) -> tuple[bool, int, bool, PurePosixPath]:
+    parts = member.folder.parts
+    return parts[0] not in LAYERS, len(parts), member.kind != EXPRESS, member.folder
 
 
 def _fastapi(tree: Tree) -> Iterator[Member]:

@@ -14,6 +14,7 @@ from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.mounts import Guard
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.harness.service_discovery import EXPRESS, roster
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.typescript import expression
 from closeout.parsing.typescript_expressions import bare
@@ -161,8 +162,13 @@ def _is_choice(text: str) -> bool:
 def unread_limiter(tree: Tree, route: AuthRoute, demand: Demand, detail: str) -> Unresolved:
     """Return a place whose limiter only a running service can judge, and what asks it there."""
     path, probes, elsewhere = _ASKED[demand]
-    if IDENTITY not in route.path.parts:
-        probes = (f"{elsewhere}@{npm.home_of(tree, route.path).name}{route.address}",)
+    asked = [
+        item.name
+        for item in roster(tree).values()
+        if item.kind == EXPRESS and npm.is_of(tree, route.path, item.folder)
+    ]
+    if IDENTITY not in {*asked, *route.path.parts}:
+        probes = tuple(f"{elsewhere}@{name}{route.address}" for name in asked)
     elif path not in route.paths:
         probes = ()
     return Unresolved(

@@ -252,7 +252,7 @@ _Run = Callable[[ProbeContext], Observation]
 
 def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what an Express service that the order does not list is asked, if it has a policy."""
-    if service.folder not in {npm.home_of(tree, path) for path in look(tree).policies}:
+    if not any(npm.is_of(tree, path, service.folder) for path in look(tree).policies):
         return ()
     door = _Door(service=service.name, read="/", write="/", refused="/")
     put = dict(_put(door, is_listed=False))

@@ -13,6 +13,7 @@ from closeout.gaps.rate_limit.express.handlers import Fields, login_fields, refr
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
 from closeout.gaps.rate_limit.probing.visitors import WRONG
 from closeout.harness.http import Request, ask, json_headers, judged, tally, unproven
+from closeout.harness.service_discovery import EXPRESS
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
 _LIMITED = 429
@@ -28,12 +29,14 @@ def probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
 
     What hands them on to another service of the tree is that one's caller: it is asked there.
     """
+    if service.kind != EXPRESS:
+        return ()
     routes = auth_routes(tree)[0]
     passing = {item.route for item in callers(tree, routes)}
     own = [
         route
         for route in routes
-        if route not in passing and npm.home_of(tree, route.path) == service.folder
+        if route not in passing and npm.is_of(tree, route.path, service.folder)
     ]
     return tuple(_questions(tree, service.name, own))
 
