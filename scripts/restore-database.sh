@@ -862,6 +862,7 @@ max_wal_senders = 0
 max_wal_size = '4GB'
 maintenance_work_mem = '256MB'
 max_parallel_maintenance_workers = 0
+max_locks_per_transaction = 1024
 CONF
   SERVER=${data}
   as_server pg_ctl start --pgdata="${data}" --wait --silent --log="${SCRATCH}/server/log" >/dev/null || {

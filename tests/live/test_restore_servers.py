@@ -200,3 +200,28 @@ def test_drill_below_a_long_path_finds_its_socket(bench: ScriptBench) -> None:
             folder.chmod(0o755)
         run = restore(bench, "--drill", RESTORE_SCRATCH=str(deep))
     assert run.ok, run.message
+
+
+def test_drill_has_room_for_the_locks_of_a_large_server(bench: ScriptBench) -> None:
+    """A view over thousands of partitions locks each, and its server may have been given room.
+
+    Where else: `--into` a server with less room; there pg_restore's own hint says what to raise.
+    """
+    do(bench.server, "CREATE DATABASE wide")
+    try:
+        drill.ask(
+            bench.server,
+            "wide",
+            """
+            CREATE TABLE t AS SELECT 1 AS n;
+            CREATE MATERIALIZED VIEW mv AS
+                SELECT count(pg_advisory_xact_lock(g)) FROM t, generate_series(1, t.n) AS g;
+            UPDATE t SET n = 50000
+            """,
+        )
+        assert bench.back_up({"BACKUP_DATABASES": "wide"}).ok
+    finally:
+        do(bench.server, "DROP DATABASE wide")
+    with drill.workplace() as place:
+        run = restore(bench, "--drill", RESTORE_SCRATCH=str(place))
+    assert run.ok, run.message
