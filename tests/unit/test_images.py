@@ -80,6 +80,23 @@ def test_image_that_copies_single_files_gets_the_new_one(
     assert found == (after and head + after)
 
 
+def test_image_that_copies_single_files_gets_what_the_new_one_imports() -> None:
+    """Whichever is written first: without it the service would not start."""
+    store = PurePosixPath("svc/store.py")
+    change = _changed(HELPER)
+    helper = Edit(path=HELPER, before=None, after=b"import store\n")
+    kept = Edit(path=store, before=None, after=b"A = 1\n")
+    tree = MemoryTree({str(MAIN): b"\n", "svc/Dockerfile": b"FROM a\nCOPY main.py /app/\n"})
+    for edits in ((change.edits[0], helper, kept), (change.edits[0], kept, helper)):
+        (made,) = shipped(tree, [Changeset(name="svc", edits=edits)])
+        recipe = next(edit.after for edit in made.edits if edit.path.name == "Dockerfile")
+        assert set(recipe.splitlines()[1:]) == {
+            b"COPY main.py /app/",
+            b"COPY cors.py /app/cors.py",
+            b"COPY store.py /app/store.py",
+        }
+
+
 def test_image_of_another_folder_is_read_in_its_context() -> None:
     """Compose says from where; without it, the folder in which the sources stand."""
     recipe = b"FROM python\nCOPY svc/main.py /srv/\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -112,12 +112,22 @@ def shipped(tree: Tree, changesets: Iterable[Changeset]) -> Iterator[Changeset]:
         built = images(tree) if built is None else built
         overlay = Overlay(tree, each.edits)
         held = overlay.edits
-        for item in new:
-            users = [user for user in old if _speaks_of_nearest(user, item, new)]
-            for image in built:
-                _lay(overlay, image, item.path, [user.path for user in users])
-                _admit(overlay, image, item.path, [user.path for user in users])
+        for _ in new:  # one may import another, which gets its place in an image first
+            settled = overlay.edits
+            for item in new:
+                users = [user.path for user in _users(item, old, new)]
+                for image in built:
+                    _lay(overlay, image, item.path, users)
+                    _admit(overlay, image, item.path, users)
+            if overlay.edits == settled:
+                break
         yield replace(each, edits=overlay.edits) if overlay.edits != held else each
+
+
+def _users(made: Edit, old: Iterable[Edit], new: Sequence[Edit]) -> Iterator[Edit]:
+    for user in (*old, *new):
+        if user is not made and _speaks_of_nearest(user, made, new):
+            yield user
 
 
 def _speaks_of_nearest(user: Edit, made: Edit, new: Iterable[Edit]) -> bool:
