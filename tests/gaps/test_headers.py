@@ -130,6 +130,51 @@ def test_derive_starts_uvicorn_without_its_banner(mended: Overlay) -> None:
     assert b", server_header=False)" in called
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            'CMD ["sh", "-lc", "uvicorn a:b --port $P"]',
+            'CMD ["sh", "-lc", "uvicorn {} a:b --port $P"]',
+        ),
+        ("CMD alembic upgrade head && uvicorn a:b", "CMD alembic upgrade head && uvicorn {} a:b"),
+        ("CMD uvicorn a:b \\\n  --port 80", "CMD uvicorn {} a:b \\\n  --port 80"),
+        ("CMD python -m uvicorn a:b", "CMD python -m uvicorn {} a:b"),
+        (
+            'ENTRYPOINT ["sh", "-c", "exec uvicorn a:b"]',
+            'ENTRYPOINT ["sh", "-c", "exec uvicorn {} a:b"]',
+        ),
+        (
+            "CMD uvicorn a:b\nFROM x\nCMD exec uvicorn a:b",
+            "CMD uvicorn a:b {}\nFROM x\nCMD exec uvicorn a:b {}",
+        ),
+        ("CMD pip install uvicorn x && uvicorn a:b", "CMD pip install uvicorn x && uvicorn {} a:b"),
+        ("CMD gunicorn -k uvicorn.workers.UvicornWorker a:b", ""),
+        ("CMD uvicorn a:b \\\n  --no-server-header", ""),
+    ],
+)
+def test_derive_starts_uvicorn_without_its_banner_in_a_shell_and_in_every_stage(
+    before: str, after: str
+) -> None:
+    """The flag stands where it is an option of uvicorn's, whatever else the line holds.
+
+    Where else: a command that only a compose file or a manifest says keeps the banner.
+    """
+    tree = service("app = FastAPI()\n", Dockerfile=f"FROM python\n{before}\n")
+    made = fixed(tree, fix(tree)).read(f"{FOLDER}/Dockerfile")
+    wanted = after.replace("{}", "--no-server-header") or before
+    assert made == f"FROM python\n{wanted}\n".encode()
+
+
+@pytest.mark.parametrize("packed", ["{'port': 1}", "{'server_header': True}"])
+def test_derive_leaves_a_packed_setting_of_the_banner_as_it_is(packed: str) -> None:
+    """An option that is given twice would end the start."""
+    text = f"import uvicorn\napp = FastAPI()\nconfig = {packed}\nuvicorn.run(app, **config)\n"
+    content = fixed(service(text), fix(service(text))).read(MAIN) or b""
+    assert b'uvicorn.run(app, **{"server_header": False, **config})' in content
+    ast.parse(content)
+
+
 def test_derive_keeps_one_argument_a_line() -> None:
     """A call that is written over lines gets a line more, with its comma where it had one."""
     text = (

@@ -17,11 +17,13 @@ from closeout.parsing.python_placement import before_serving, import_line, packa
 from closeout.resources import render
 
 _MODULE_NAMES = ("security_headers", "response_security_headers")
+_COMMAND = re.compile(rb"^(?:CMD|ENTRYPOINT)[ \t](?:\\\r?\n|[^\r\n])*", re.MULTILINE)
 _LAUNCH = re.compile(
-    rb"^CMD[ \t]+(?P<list>\[[^\]\n]*\"uvicorn\"[^\]\n]*(?=\]))"
-    rb"|^CMD[ \t]+(?P<shell>(?:exec[ \t]+)?uvicorn[ \t][^\r\n]*)",
-    re.MULTILINE,
+    rb"CMD[ \t]+(?P<list>\[[^\]\n]*\"uvicorn\"[^\]\n]*(?=\]))"
+    rb"|CMD[ \t]+(?:exec[ \t]+)?uvicorn[ \t][^\r\n\\&|;]*\Z"
+    rb"|[^\]]*?(?<![\w./-])uvicorn(?=[ \t][^&|;]*\w:\w)"
 )
+"""A list, a line, and a line within a shell's: what a flag is put behind ends each."""
 _PAGES = frozenset({".html", ".htm", ".jinja", ".jinja2", ".j2", ".py"})
 _LOADED = re.compile(
     rb"""<(?:script|link|img)\b[^<>]*?\b(?:src|href)=["'](https://[\w.-]+(?::\d+)?)[/"']"""
@@ -101,7 +103,16 @@ def _without_banner(module: Module) -> Iterator[Splice]:
     """Yield the splices that keep `uvicorn.run(…)` from naming itself in every answer."""
     for call, _, _ in module.calls:
         options = {keyword.arg for keyword in call.keywords}
-        if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options or not call.args:
+        if ast.unparse(call.func) != "uvicorn.run" or "server_header" in options:
+            continue
+        packed = [item.value for item in call.keywords if item.arg is None]
+        if packed:
+            # It may hold the setting itself, and then that one counts.
+            span = module.span(packed[-1])
+            yield Splice(start=span.start, end=span.start, text='{"server_header": False, **')
+            yield Splice(start=span.end, end=span.end, text="}")
+            continue
+        if not call.args and not call.keywords:
             continue
         spans = [*map(module.span, call.args), *map(module.span, call.keywords)]
         last = max(spans, key=lambda span: span.end)
@@ -112,9 +123,12 @@ def _without_banner(module: Module) -> Iterator[Splice]:
 
 def _launch_edits(tree: Tree, service: FastApiService) -> Iterator[Edit]:
     path = service.folder / "Dockerfile"
-    content = tree.read(path)
-    launch = _LAUNCH.search(content) if content is not None else None
-    if content is None or launch is None or _FLAG in launch.group():
-        return
-    text = f', "{_FLAG.decode()}"' if launch["list"] else f" {_FLAG.decode()}"
-    yield spliced(tree, path, [Splice(start=launch.end(), end=launch.end(), text=text)])
+    splices = []
+    for command in _COMMAND.finditer(tree.read(path) or b""):
+        launch = _LAUNCH.match(command.group())
+        if launch is not None and _FLAG not in command.group():
+            place = command.start() + launch.end()
+            text = f', "{_FLAG.decode()}"' if launch["list"] else f" {_FLAG.decode()}"
+            splices.append(Splice(start=place, end=place, text=text))
+    if splices:
+        yield spliced(tree, path, splices)
