@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from closeout import process
 from closeout.cli import session
 from closeout.cli.commands import fix, probe, report
-from closeout.cli.desk import WorkspaceDesk
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
-from closeout.gaps.backup import operations
-from closeout.gaps.backup.probing import drill
+from closeout.harness import postgres
 from closeout.model import Gate
 from closeout.runs.workspace import Workspace
 from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import write_files
-from tests.support.monorepos import reference_copy, space_for
-from tests.support.recorded_cluster import HEALTHY, recorded_api
+from tests.support.monorepos import invoke, reference_copy, space_for
+from tests.support.recorded_cluster import HEALTHY, program, recorded_api
 from tests.support.strangers import SHOP
 
 _PROBES = "nox -s live_probes"
@@ -31,13 +31,6 @@ _VERIFY = "invoke secrets.verify"
 _INSTALL = f"k8s/external-secrets/install.sh, then {_VERIFY}"
 _BACKUP = (
     "BACKUP_BUCKET=gs://NAME BACKUP_DIR=DIR POSTGRES_HOST=HOST POSTGRES_USER=ROLE invoke backup.run"
-)
-UPLOADED = drill.ScriptRun(
-    code=0,
-    events=({"event": "backup", "status": "ok"},),
-    message="",
-    command="backup-database.sh",
-    seconds=1.0,
 )
 
 
@@ -74,11 +67,12 @@ def test_probes_settle_what_they_are_named_for_on_a_strangers_tree(tmp_path: Pat
     _assert_settled(before, _verdicts(space), _PROBES)
 
 
-@pytest.fixture
-def farm(tmp_path: Path) -> Workspace:
-    """Return a workspace on a fixed copy of the reference monorepo."""
-    tmp_path.chmod(0o755)
-    space = space_for(tmp_path / "home", reference_copy(tmp_path / "farmiq"))
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Return a workspace on a fixed copy of the reference; each test settles its own part of it."""
+    place = tmp_path_factory.mktemp("farm")
+    place.chmod(0o755)
+    space = space_for(place / "home", reference_copy(place / "farmiq"))
     fix.fix(space, GAPS)
     return space
 
@@ -106,30 +100,69 @@ def test_pipeline_and_suites_settle_what_they_are_named_for(farm: Workspace) -> 
 
 
 @pytest.mark.needs("bash")
-def test_operators_commands_settle_what_they_are_named_for(
-    farm: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_installing_the_operator_settles_what_it_is_named_for(
+    farm: Workspace, tmp_path: Path
 ) -> None:
-    """A bucket that took the backups, and a cluster on which the operator was installed."""
+    """The script that the fix laid is run; nothing answers for the cluster before helm was."""
     before = _verdicts(farm)
-    monkeypatch.setenv("BACKUP_BUCKET", "gs://farm-backups")
-    monkeypatch.setattr(drill, "back_up", lambda _: UPLOADED)
-    assert operations.run_backup(WorkspaceDesk(farm)) is ExitCode.SETTLED
-    report.build(farm)
-    between = _verdicts(farm)
-    _assert_settled(before, between, _BACKUP)
-
-    programs = tmp_path / "bin"
+    programs, cluster = tmp_path / "bin", tmp_path / "cluster"
     programs.mkdir()
-    recorded_api(programs, HEALTHY)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    asked = session.judge(farm, session.named("cluster"), session.kept_environments(farm))
-    assert asked is ExitCode.SETTLED
+    cluster.mkdir()
+    recorded_api(cluster, HEALTHY)
+    program(programs, "helm", f'touch "{cluster}/installed"')
+    program(
+        programs,
+        "kubectl",
+        f'[[ -f "{cluster}/installed" ]] || exit 1\n'
+        f'[[ $1 != get ]] || exec "{cluster}/kubectl" "$@"',
+    )
+    script, _, then = _INSTALL.partition(", then ")
+    here = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    asked = (*then.removeprefix("invoke ").split(), "--root", str(farm.root))
+    assert invoke(farm.home, *asked, **here).returncode == ExitCode.UNPROVEN
+    assert process.run([farm.root / script], env=here, deadline=60).ok
+    done = invoke(farm.home, *asked, **here)
+    assert done.returncode == ExitCode.SETTLED, done.stdout + done.stderr
     report.build(farm)
-    _assert_settled(between, _verdicts(farm), _VERIFY, _INSTALL)
+    _assert_settled(before, _verdicts(farm), _VERIFY, _INSTALL)
+
+
+_BUCKET = """
+[[ $1 != check ]] || exit 0
+source="${*: -2:1}" target="FOLDER/${*: -1}"
+mkdir -p "$(dirname "$target")"
+cp -r "$source" "$target"
+"""
+"""What stands in for rclone: a folder is the bucket."""
+
+
+@pytest.mark.live
+@pytest.mark.needs("bash")
+def test_backing_up_settles_what_it_is_named_for(
+    farm: Workspace, server: postgres.Server, tmp_path: Path
+) -> None:
+    """The very words of the order, a real server, and a bucket that takes what it is given."""
+    before = _verdicts(farm)
+    programs, bucket = tmp_path / "bin", tmp_path / "bucket"
+    programs.mkdir()
+    program(programs, "rclone", _BUCKET.replace("FOLDER", str(bucket)))
+    values = {"NAME": "farm", "DIR": tmp_path / "backups", "HOST": server.host, "ROLE": server.user}
+    command = _BACKUP
+    for name, value in values.items():
+        command = re.sub(rf"\b{name}\b", str(value), command)
+    settings = dict(word.split("=", 1) for word in command.split() if "=" in word)
+    asked = command.rpartition("invoke ")[2].split()
+    beside = {"PGPORT": str(server.port), "PGPASSWORD": server.password, "PGBIN": str(server.bin)}
+    here = {"PATH": f"{programs}:{os.environ['PATH']}", **beside, **settings}
+    done = invoke(farm.home, *asked, "--root", str(farm.root), **here)
+    assert done.returncode == ExitCode.SETTLED, done.stdout + done.stderr
+    assert "cloud_telemetry" in {place.parents[1].name for place in bucket.rglob("VERIFIED")}
+    report.build(farm)
+    _assert_settled(before, _verdicts(farm), _BACKUP)
 
 
 def test_every_command_of_the_order_belongs_to_what_answers_for_its_criteria() -> None:
-    """Sessions have a probe or a gate for each of theirs; the gates' own tests see them pass."""
+    """Sessions have a probe or a gate for each of theirs, on whichever tree they are run."""
     gates = [gate for gap in GAPS for gate in gap.gates()]
     asking = {
         _PROBES: {item.criterion for gap in GAPS for item in gap.probes()},
