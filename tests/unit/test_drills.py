@@ -98,3 +98,20 @@ def test_run_without_a_bucket_keeps_no_evidence(
     space = space_for(tmp_path / "home", tree)
     operations.run_backup(WorkspaceDesk(space))
     assert evidence_store.gather(space.reports, tree) == ()
+
+
+@pytest.mark.needs("bash")
+def test_setting_that_is_missing_is_unusable_input(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both scripts are run, and say which; no gap is open because of it."""
+    for name in drill.settings_from_environment():
+        monkeypatch.delenv(name)
+    desk = WorkspaceDesk(space_for(tmp_path / "home", tree))
+    assert operations.run_backup(desk) is ExitCode.UNUSABLE_INPUT
+    assert operations.run_restore(desk, "--newest cloud_telemetry") is ExitCode.UNUSABLE_INPUT
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition(": error: ")[0] for line in told] == [
+        "backup-database",
+        "restore-database",
+    ]

@@ -260,7 +260,7 @@ def test_bad_input_of_a_subcommand_is_answered_with_the_next_step(
 
 
 def _assert_told(shown: str) -> None:
-    matched = re.search(r"^error: ([a-z-]+)\n  (\S.*)\nhint: (\S.*)", shown, re.MULTILINE)
+    matched = re.search(r"^error: ([a-z-]+)\n((?:  \S.*\n)+)hint: (\S.*)", shown, re.MULTILINE)
     assert matched, shown
     assert matched[1] != "bug-of-ours", shown
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
 
-from closeout.console import failures, output, progress
+from closeout.console import failures, layout, output, progress
 from closeout.errors import CloseoutError, ExitCode, is_full
 from closeout.process import stops
 
@@ -32,7 +32,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
         with stops.raised():
             return _told(home, action)
     except KeyboardInterrupt:  # before the action began, or while its end was told
-        output.warn(str(_interrupted()))
+        output.warn(layout.of_error(_interrupted()))
         return ExitCode.INTERRUPTED
 
 
@@ -42,7 +42,7 @@ def _told(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
     if error is not None:
-        output.warn(str(error))
+        output.warn(layout.of_error(error))
     output.finish(code, error)
     # Only now: it loads the reports, and a parser that prints its help has none.
     import_module("closeout.reporting.github").tell(output.given(), error)

@@ -29,8 +29,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error as every door does, and leave with the code for unusable input."""
         hint = f"{self._likely(message)}{self.prog} --help has an example."
-        told = f"{self.format_usage()}{CloseoutError('usage', message, hint=hint)}"
-        import_module("closeout.console.output").warn(told)
+        error = CloseoutError("usage", message, hint=hint)
+        told = import_module("closeout.console.layout").of_error(error)
+        import_module("closeout.console.output").warn(f"{self.format_usage()}{told}")
         sys.exit(int(ExitCode.UNUSABLE_INPUT))
 
     def _likely(self, message: str) -> str:

@@ -18,7 +18,7 @@ from invoke import Exit, Program
 from invoke.exceptions import ParseError
 from invoke.parser import ParserContext
 
-from closeout.console import output
+from closeout.console import layout, output
 from closeout.console.nearest import unknown
 from closeout.errors import CloseoutError, ExitCode
 
@@ -141,5 +141,5 @@ def _share_root(asked: Sequence[ParserContext]) -> None:
 
 
 def _refuse(error: CloseoutError) -> NoReturn:
-    output.warn(str(error))
+    output.warn(layout.of_error(error))
     raise Exit(code=int(error.exit_code))

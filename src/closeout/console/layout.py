@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+from closeout.errors import CloseoutError
+
 WIDTH = 100
 """Columns that a line takes at most, unless it is a path or a command."""
 
@@ -29,3 +31,16 @@ def wrapped(head: str, text: str, width: int = WIDTH) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def of_error(error: CloseoutError) -> str:
+    """Return an error as its three lines, each wrapped; what goes on stands deeper."""
+    first, *told = str(error).splitlines()
+    lines = (
+        line
+        for text in told
+        for line in textwrap.wrap(
+            text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    )
+    return "\n".join([first, *lines])

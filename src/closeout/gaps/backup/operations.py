@@ -22,8 +22,8 @@ from closeout.model.gates import of_probe
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 """The name of one backup's folder."""
 _NO_SCRIPT = "no script"
-_UPLOAD_FAILED = 5
-"""The exit code of backup-database.sh for it."""
+_UNUSABLE, _UPLOAD_FAILED = 2, 5
+"""Exit codes of the scripts: for a setting that is missing or wrong, and for an upload."""
 _ARRIVALS = {"backup.uploaded": "9.3", "backup.reaches-storage": "M.8"}
 """What an upload to an operator's own bucket proves: probe and criterion."""
 
@@ -139,4 +139,6 @@ def _told(run: drill.ScriptRun) -> ExitCode:
         say(json.dumps(event, ensure_ascii=False))
     sum_up(run.message)
     give("script", codec.plain(replace(run, seconds=round(run.seconds, 3))))
+    if run.code == _UNUSABLE:
+        return ExitCode.UNUSABLE_INPUT
     return ExitCode.SETTLED if run.ok else ExitCode.GAPS_LEFT
