@@ -18,6 +18,8 @@ from closeout.cli.commands import detect
 from closeout.console import output
 from closeout.errors import CloseoutError, ExitCode
 from closeout.reporting import github
+from closeout.reporting.report import to_json
+from tests.support import reports
 from tests.support.monorepos import TASKS, invoke, reference_copy, space_for
 
 CI = Path(__file__).resolve().parents[2] / "docs" / "ci"
@@ -103,6 +105,16 @@ def test_summary_stays_within_what_the_runner_takes(
     for _ in range(2):
         github.tell({"places": [{**PLACE, "message": "x" * 300}] * 3000}, None)
     assert (tmp_path / "summary.md").stat().st_size <= 1024 * 1024
+
+
+def test_summary_names_what_settles_each_criterion_that_is_left() -> None:
+    """An open place is its fix's or its owner's, and not that of a session which asks about it."""
+    summary = github.summary({"report": to_json(reports.made())}, None)
+    rows = [line.strip("| ").split(" | ") for line in summary.splitlines() if " | " in line]
+    settling = {row[0]: row[-1].replace("\\", "") for row in rows}
+    assert settling[reports.OPEN] == "invoke fix.cors"
+    assert settling[reports.BLOCKED] == "by whoever owns the code"
+    assert settling[reports.UNPROVEN] == "invoke secrets.verify"
 
 
 def test_a_hostile_name_is_no_command(

@@ -13,9 +13,9 @@ from typing import Any
 
 from closeout.console import output
 from closeout.errors import CloseoutError
+from closeout.reporting import criteria
 from closeout.reporting.markdown import cell
 
-_SETTLED = {"CLOSED", "NOT_APPLICABLE", "WAIVED"}
 _MOST = 10
 """The runner shows ten annotations of a kind for a step and drops the others."""
 _MOST_SUMMARY = 1024 * 1024
@@ -100,9 +100,9 @@ def summary(given: Mapping[str, Any], error: CloseoutError | None) -> str:
             *_table(
                 ("left", "verdict", "because", "settled by"),
                 (
-                    (item["id"], item["verdict"], item["because"], item["settled_by"])
-                    for item in report["criteria"]
-                    if item["verdict"] not in _SETTLED and not item["rests_on"]
+                    (row["id"], row["verdict"], row["because"], item["by"] or f"by {item['who']}")
+                    for item in criteria.left(report)
+                    for row in item["rows"]
                 ),
             ),
         ]
