@@ -177,12 +177,25 @@ def test_verify_refuses_a_run_that_was_never_sealed(sealed: tuple[Workspace, sto
 
 
 def test_verify_calls_evidence_stale_when_the_tree_changed(
-    sealed: tuple[Workspace, store.Run],
+    sealed: tuple[Workspace, store.Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Evidence about another tree proves nothing now."""
+    """Evidence about another tree proves nothing now; a file of it is one line."""
     space, run = sealed
     (space.root / "a.txt").write_text("2")
     assert bundle.verify(space, run.id) is ExitCode.UNPROVEN
+    told = capsys.readouterr().out.splitlines()
+    stale = [line.removeprefix("stale, the tree changed since: ") for line in told[1:-1]]
+    assert stale == ["report.json", "live.json, 1 answer"]
+
+
+def test_verify_without_a_run_takes_the_newest_one_about_the_tree(
+    sealed: tuple[Workspace, store.Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run about another tree that came later is not asked instead."""
+    space, run = sealed
+    store.start(space.reports, write_files(tmp_path / "other", {"a.txt": b"1"}), "fix")
+    assert bundle.verify(space, "") is ExitCode.SETTLED
+    assert f"run {run.id}: " in capsys.readouterr().out
 
 
 def test_verify_tells_damage_and_not_a_parse_error_for_a_proof_that_is_no_json(

@@ -11,10 +11,11 @@ import json
 import os
 import stat
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from closeout.console.layout import counted
-from closeout.console.output import give, say, sum_up
+from closeout.console.output import Detail, give, say, sum_up
 from closeout.errors import ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
@@ -69,11 +70,14 @@ def build(space: Workspace, run: store.Run, made: report.Report) -> None:
 def verify(space: Workspace, run_id: str) -> ExitCode:
     """Print every file of a run that is not as sealed, and evidence about another tree.
 
+    Without a run's id it is the newest one about the workspace's tree, else the newest of all.
+
     Returns GAPS_LEFT for a tampered, missing or unsealed file or a bad signature, UNPROVEN for
     stale evidence.
     """
     space.announce()
-    run = store.find(space.reports, run_id or store.LATEST)
+    newest = next(store.of_root(space.reports, space.root), None)
+    run = store.find(space.reports, run_id or (newest.id if newest else store.LATEST))
     sealed, found = attestation.digests_of(_bytes(run.folder / STATEMENT)), digests(run.folder)
     wrong = [
         f"{name}: {_told(name, sealed, found)}"
@@ -84,8 +88,12 @@ def verify(space: Workspace, run_id: str) -> ExitCode:
     stale = _stale(run, {name for name in found if sealed.get(name) == found[name]})
     for line in wrong:
         say(f"{run.id}/{line}")
-    for line in stale:
-        say(f"stale, the tree changed since: {line}")
+    for name, lines in groupby(stale, lambda line: line.partition(": ")[0]):
+        of_file = [line for line in lines if line != name]
+        answers = f", {counted(len(of_file), 'answer')}" if of_file else ""
+        say(f"stale, the tree changed since: {name}{answers}")
+        for line in of_file:
+            say(f"  {line}", Detail.VERBOSE)
     count = counted(len(sealed), "file")
     sum_up(f"run {run.id}: {count} sealed, {len(wrong)} wrong, {len(stale)} stale")
     give("verified", {"run": run.id, "sealed": len(sealed), "wrong": wrong, "stale": stale})
