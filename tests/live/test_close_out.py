@@ -73,12 +73,15 @@ def test_every_prepared_patch_is_used_as_prepared(closed: tuple[Path, Path, dict
     assert {change["origin"] for change in plan["changes"]} == {"prepared", "template", "suite"}
 
 
-def test_second_fix_changes_no_byte(closed: tuple[Path, Path, dict]) -> None:
-    """Fixing twice is fixing once."""
+def test_second_fix_changes_no_byte(
+    closed: tuple[Path, Path, dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fixing twice is fixing once, and its plan is told in no row of noughts."""
     home, root, _ = closed
     once = snapshot(root)
     assert fix.fix(space_for(home, root), GAPS) is ExitCode.UNPROVEN
     assert snapshot(root) == once
+    assert "\nplan: no place found open; no file to write\n" in capsys.readouterr().out
 
 
 def test_undo_restores_every_byte(tmp_path: Path) -> None:

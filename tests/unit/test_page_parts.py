@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from closeout.fs.tree import DiskTree
-from closeout.reporting import criteria, diffs, report
+from closeout.reporting import criteria, diffs, page, report
 from closeout.runs import provenance
 from tests.support import reports
 from tests.support.builders import write_files
@@ -93,6 +93,16 @@ def test_what_is_left_names_a_way_and_a_person_for_every_criterion() -> None:
     assert told[reports.OPEN] == ("invoke fix.cors", "anyone with this checkout")
     assert told[reports.BLOCKED] == ("", "whoever owns the code")
     assert "operator" in told[reports.UNPROVEN][1]
+
+
+def test_head_counts_in_words() -> None:
+    """One criterion is not met, two are not; no verdict is written as our code writes it."""
+    document = report.to_json(reports.made())
+    document["counts"] = {"OPEN": 1, "NOT_APPLICABLE": 2}
+    told = page.render(document, ()).decode()
+    assert "1 of 3 criteria is not met" in told
+    assert "<b>2</b> NOT APPLICABLE" in told
+    assert "> NOT APPLICABLE (2)" in told
 
 
 def test_probes_of_many_services_are_one_grid() -> None:

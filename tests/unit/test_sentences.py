@@ -373,7 +373,10 @@ def _anything(_: Told, __: re.Match[str]) -> bool:
 
 
 SHAPES: tuple[tuple[str, Callable[[Told, re.Match[str]], bool]], ...] = (
-    (r"(?i)not done: \d+ of \d+ criteria are not met", lambda told, _: not _all_closed(told, _)),
+    (
+        r"(?i)not done: (?:1 of \d+ criteria is|\d+ of \d+ criteria are) not met",
+        lambda told, _: not _all_closed(told, _),
+    ),
     (r"(?i)done: all \d+ criteria are closed", _all_closed),
     (r"(?i)done: (\d+) of \d+ criteria closed, .*(?:accepted|not applicable)", _counted_closed),
     (r"(?i)nothing found open, \d+ of \d+ criteria not proven yet", _nothing_found),

@@ -76,7 +76,7 @@ def _headline(counts: Mapping[str, int], total: int) -> str:
     closed = counts.get("CLOSED", 0)
     met_not = sum(counts.get(name, 0) for name in ("OPEN", "BLOCKED", "DRIFTED"))
     if met_not:
-        return f"not done: {met_not} of {total} criteria are not met"
+        return f"not done: {met_not} of {total} criteria {'is' if met_not == 1 else 'are'} not met"
     waived = counts.get("WAIVED", 0)
     unproven = counts.get("UNPROVEN", 0)
     if unproven:

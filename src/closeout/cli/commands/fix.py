@@ -164,10 +164,14 @@ def _plan(gaps: Sequence[Gap], tree: Tree, refused: Mapping[str, Unresolved]) ->
     kept = plan_record.of_plan(plan)
     added = sum(edit.before is None for edit in plan.edits)
     open_now = [slug for slug, count in kept.before.items() if count]
+    found = (
+        f"{counted(len(open_now), 'gap')} with {counted(sum(kept.before.values()), 'place')} open, "
+        f"{sum(kept.unnamed.values())} not named by the order"
+    )
+    files = f"{counted(added, 'file')} to add, {len(plan.edits) - added} to change"
     say(
-        f"plan: {counted(len(open_now), 'gap')} with {counted(sum(kept.before.values()), 'place')} "
-        f"open, {sum(kept.unnamed.values())} not named by the order; "
-        f"{counted(added, 'file')} to add, {len(plan.edits) - added} to change"
+        f"plan: {found if open_now else 'no place found open'}; "
+        f"{files if plan.edits else 'no file to write'}"
     )
     give("plan", codec.plain(kept))
     return plan
