@@ -12,11 +12,12 @@ import pytest
 
 from closeout import process
 from closeout.cli import session
-from closeout.cli.commands import fix, probe, report
+from closeout.cli.commands import detect, fix, probe, report
 from closeout.errors import ExitCode
 from closeout.gaps import GAPS
 from closeout.harness import postgres
 from closeout.model import Gate
+from closeout.reporting import criteria
 from closeout.runs.workspace import Workspace
 from closeout.workorders.wo_004 import WO_004
 from tests.support.builders import write_files
@@ -65,6 +66,29 @@ def test_probes_settle_what_they_are_named_for_on_a_strangers_tree(tmp_path: Pat
     assert code is ExitCode.SETTLED
     report.build(space)
     _assert_settled(before, _verdicts(space), _PROBES)
+
+
+def test_each_fix_mends_what_it_is_named_for(tmp_path: Path) -> None:
+    """In the order's sequence, what is said to be left to a fix is open no longer, and no more."""
+    space = space_for(tmp_path / "home", reference_copy(tmp_path / "farmiq"))
+    report.build(space)
+    while named := _left_to_fixes(space):
+        command, numbers = next(iter(named.items()))
+        before = _verdicts(space)
+        fix.fix(space, detect.select(command.removeprefix("invoke fix.")))
+        moved = {key for key, row in _verdicts(space).items() if row[0] != before[key][0]}
+        assert moved == numbers, command
+        assert command not in _left_to_fixes(space)
+
+
+def _left_to_fixes(space: Workspace) -> dict[str, set[str]]:
+    """Return the fixes that a report names, each with the criteria that it is said to be for."""
+    read = json.loads((space.reports / "latest/report.json").read_bytes())
+    return {
+        item["by"]: {row["id"] for row in item["rows"]}
+        for item in criteria.left(read)
+        if item["by"].startswith("invoke fix.")
+    }
 
 
 @pytest.fixture(scope="module")
