@@ -36,11 +36,17 @@ def wrapped(head: str, text: str, width: int = WIDTH) -> list[str]:
 def of_error(error: CloseoutError) -> str:
     """Return an error as its three lines, each wrapped; what goes on stands deeper."""
     first, *told = str(error).splitlines()
-    lines = (
-        line
-        for text in told
-        for line in textwrap.wrap(
-            text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
-    )
+    lines = (line for text in told for line in _further(text))
     return "\n".join([first, *lines])
+
+
+def _further(text: str) -> list[str]:
+    said = text.lstrip()
+    return textwrap.wrap(
+        said,
+        WIDTH,
+        initial_indent=text.removesuffix(said),  # else it goes where the first word is a long one
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
