@@ -204,6 +204,11 @@ def test_derive_audits_a_refusal_that_nobody_logged() -> None:
             b"const { claimCode } = req.body;\n  if (x) { const { serialNo } = req.body; }",
             b"",
         ),
+        (
+            b"",
+            b"const { claimCode } = req.body;\n  const f = () => { const { serial } = req.body };",
+            b"",
+        ),
         (b"", b"const { claimCode, serialNo } = req.body as Claim;", b", { serialNo }"),
         (b"", b"const { claimCode, serialNo = '' } = req.body;", b", { serialNo }"),
     ],

@@ -212,9 +212,8 @@ def ask_battery(
     name = "live_probes_only" if part else "live_probes"
     rows = _in_sequence(probes, [*new, *map(known_answers.again, reused)])
     ended = conclude(space, name, rows, Means.LIVE, part.left if part else ())
-    if (
-        known_answers.place(space, python) == file
-    ):  # an answer about a tree that moved is kept for none
+    # Of a tree that changed while it was asked nobody knows what an answer is about.
+    if known_answers.place(space, python) == file:
         known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
     return ended
 

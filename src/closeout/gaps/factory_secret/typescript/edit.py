@@ -212,7 +212,7 @@ def _device(comparison: Node) -> str:
         for block in above(comparison)
         for statement in block.named_children
         if statement.type in _DECLARATIONS and statement.end_byte <= comparison.start_byte
-        for declared in find(statement, "variable_declarator")
+        for declared in statement.named_children
         if _BODY.fullmatch(text_of(declared.child_by_field_name("value")))
         for name in find(declared, "shorthand_property_identifier_pattern")
     )
