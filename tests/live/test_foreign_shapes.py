@@ -1,7 +1,6 @@
-"""Seven services of shapes that no service of the reference has, booted before a fix and after it.
+"""Services of seven shapes that `reference/farmiq` lacks, booted before a fix and after it.
 
-Each is as small as its shape allows, in `tests/support/foreign/shapes`, and starts under the tree's
-own compose file.
+Each is as small as its shape allows, in `reference/shapes`, under that tree's own compose file.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.model import ProofKind, StandIns
 from closeout.model.verdicts import Evidence
+from closeout.resources import BUNDLE
 from closeout.runs import evidence_store
 from tests.support.builders import snapshot
 from tests.support.monorepos import space_for
 
-SHAPES = Path(__file__).parents[1] / "support" / "foreign" / "shapes"
+SHAPES = BUNDLE / "reference" / "shapes"
 COMPOSE = "docker-compose.yml"
 ASKED = "cors.evil-origin-get@"
 

@@ -22,11 +22,11 @@ def test_shop_is_adopted_fixed_asked_and_reported(tmp_path: Path) -> None:
     """A few files are written, Express and FastAPI answer, and no command leaves a gap open."""
     tmp_path.chmod(0o755)
     space = space_for(tmp_path / "home", write_files(tmp_path / "shop", SHOP))
+    found = snapshot(space.root)
     assert init.adopt(str(space.root)) is ExitCode.SETTLED
-    adopted = snapshot(space.root)
     assert fix.fix(space, GAPS) is ExitCode.UNPROVEN
     fixed = snapshot(space.root)
-    written = {path for path, held in fixed.items() if adopted.get(path) != held}
+    written = {path for path, held in fixed.items() if found.get(path) != held}
     assert len(written) <= 15
     changed = frozenset(PurePosixPath(path) for path in written)
     assert detect.detect(space, GAPS, changed) is ExitCode.SETTLED

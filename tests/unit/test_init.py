@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from closeout.cli import error_handler
 from closeout.cli import parser as door
 from closeout.cli.commands import init
 from closeout.errors import ExitCode
 from tests.support.builders import snapshot, write_files
 
+WHEEL = "tools/closeout.whl"
 WRITTEN = {
     "tasks.py",
     "noxfile.py",
     "closeout.toml",
-    ".closeout/.gitignore",
     ".github/workflows/closeout.yml",
     ".pre-commit-config.yaml",
 }
@@ -42,7 +43,7 @@ exclude: ^vendor/
 def root(tmp_path: Path) -> Path:
     """Return an adopted monorepo."""
     write_files(tmp_path, {"cloud-layer/a.py": b""})
-    assert init.adopt(str(tmp_path)) is ExitCode.SETTLED
+    assert init.adopt(str(tmp_path), WHEEL) is ExitCode.SETTLED
     return tmp_path
 
 
@@ -60,6 +61,20 @@ def test_adopt_writes_the_doors(root: Path) -> None:
         compile((root / name).read_text(), name, "exec")
     (repository,) = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"]
     assert [hook["id"] for hook in repository["hooks"]] == ["closeout-detect"]
+
+
+def test_adopt_writes_a_workflow_only_where_it_is_told_what_that_installs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A workflow that nobody told what to install is red from its first run."""
+    write_files(tmp_path, {"cloud-layer/a.py": b""})
+    assert init.adopt(str(tmp_path)) is ExitCode.SETTLED
+    workflow = ".github/workflows/closeout.yml"
+    assert set(snapshot(tmp_path)) == WRITTEN - {workflow} | {"cloud-layer/a.py"}
+    assert "no workflow: `closeout init --install WHAT`" in capsys.readouterr().out
+    assert init.adopt(str(tmp_path), WHEEL) is ExitCode.SETTLED
+    assert f'CLOSEOUT: "{WHEEL}"' in (tmp_path / workflow).read_text()
+    assert "no workflow" not in capsys.readouterr().out
 
 
 def test_adopt_keeps_what_is_there_and_shows_the_difference(
@@ -160,7 +175,25 @@ def test_reports_of_an_adopted_monorepo_lie_outside_what_is_judged(root: Path) -
     """Evidence below the tree would turn itself stale: `.closeout` is left out of every walk."""
     for name in ("tasks.py", "noxfile.py"):
         assert '".closeout"' in (root / name).read_text()
-    assert (root / ".closeout/.gitignore").read_text().endswith("\n*\n")
+
+
+def test_what_a_command_leaves_in_an_adopted_monorepo_stays_out_of_its_history(root: Path) -> None:
+    """Git passes over it and over the file that says so; what leaves nothing makes no folder."""
+    for command in (["init"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+    home = root / ".closeout"
+    assert error_handler.guarded(home, lambda: ExitCode.SETTLED) is ExitCode.SETTLED
+    assert not home.exists()
+
+    def keep() -> ExitCode:
+        write_files(home, {"reports/kept.json": b"{}"})
+        return ExitCode.SETTLED
+
+    assert error_handler.guarded(home, keep) is ExitCode.SETTLED
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    shown = subprocess.run(status, cwd=root, check=True, capture_output=True, text=True).stdout
+    assert ".closeout/" not in shown
+    assert (home / ".gitignore").is_file()
 
 
 def test_what_a_subcommand_keeps_in_an_adopted_monorepo_stays_out_of_its_tree(

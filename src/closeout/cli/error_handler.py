@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
@@ -13,6 +14,8 @@ from closeout.console import failures, layout, output, progress
 from closeout.errors import CloseoutError, ExitCode, is_full
 from closeout.process import stops
 
+_ADOPTED_HOME = ".closeout"
+_IGNORED = "# Evidence, undo data and environments belong to the machine that made them.\n*\n"
 _REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
@@ -39,6 +42,7 @@ def guarded(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
 def _told(home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     with progress.shown(), failures.logged(home / failures.LOG) as bugs:
         code, error = _attempted(home, action)
+    _keep_to_this_machine(home)
     if bugs and error is None:
         code, error = ExitCode.OWN_BUG, _bug("; ".join(bugs))
     if error is not None:
@@ -61,6 +65,14 @@ def _attempted(home: Path, action: Callable[[], ExitCode]) -> tuple[ExitCode, Cl
             return told.exit_code, told
         failures.noted("the command", error)
         return ExitCode.OWN_BUG, None
+
+
+def _keep_to_this_machine(home: Path) -> None:
+    """Keep what a command left in an adopted monorepo out of its history."""
+    ignored = home / ".gitignore"
+    if home.name == _ADOPTED_HOME and home.is_dir() and not ignored.exists():
+        with suppress(OSError):  # a home that cannot be written to holds nothing of ours
+            ignored.write_text(_IGNORED)
 
 
 def _interrupted() -> CloseoutError:

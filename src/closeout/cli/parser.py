@@ -120,7 +120,7 @@ _SUBCOMMANDS = {
         "closeout init --root ../farmiq",
         (
             _argument("--root", required=True),
-            _argument("--install", default="", help="what the workflow installs closeout from"),
+            _argument("--install", default="", help="write a workflow that installs it from here"),
         ),
     ),
     "detect": Subcommand(
@@ -179,8 +179,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     What it keeps goes where the doors that `init` gave a monorepo keep theirs: what stands in the
     tree beside it would be judged with the tree.
     """
-    adopted = Path.cwd() / ".closeout"
-    usual = adopted if adopted.is_dir() else Path.cwd()
+    here = Path.cwd()
+    is_adopted = (here / ".closeout").is_dir() or (here / "closeout.toml").is_file()
+    usual = here / ".closeout" if is_adopted else here
     home = Path(os.environ.get("CLOSEOUT_HOME") or usual).absolute()
     return run(parser(), argv, home)
 

@@ -31,7 +31,6 @@ _FILES = {
     "tasks.py": "init/tasks.py.j2",
     "noxfile.py": "init/noxfile.py.j2",
     FILE: "init/closeout.toml.j2",
-    ".closeout/.gitignore": "init/gitignore.j2",
     _WORKFLOW: "init/closeout.yml.j2",
     _HOOKS: "init/pre-commit-config.yaml.j2",
 }
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace, home: Path) -> ExitCode:
 
 
 def adopt(root: str, install: str = "") -> ExitCode:
-    """Write what `root` lacks: its doors, a hook, a workflow and a folder for reports.
+    """Write what `root` lacks: its doors, a hook and, where `install` is given, a workflow.
 
     `install` is what the workflow installs: a wheel's path, a git address or a name on an index.
     Returns GAPS_LEFT where an existing file differs from what would be written.
@@ -62,6 +61,8 @@ def adopt(root: str, install: str = "") -> ExitCode:
     edits, differing = [], 0
     for name, template in _FILES.items():
         present = _present(tree, name)
+        if name == _WORKFLOW and present is None and not install:
+            continue  # it would be red until somebody says what it installs
         wanted = _wanted(name, template, present, proposal)
         if present is None:
             edits.append(Edit(path=PurePosixPath(name), before=None, after=wanted))
@@ -73,6 +74,8 @@ def adopt(root: str, install: str = "") -> ExitCode:
         say(f"wrote {edit.path}")
     give("written", [str(edit.path) for edit in edits])
     give("kept", differing)
+    if not install and _present(tree, _WORKFLOW) is None:
+        say("no workflow: `closeout init --install WHAT` writes one that installs it from WHAT")
     if differing:
         say(f"hint: {differing} files exist and were kept; take over what you need by hand.")
         return ExitCode.GAPS_LEFT
