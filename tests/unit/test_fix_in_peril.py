@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from closeout import process
-from closeout.cli.commands import detect, fix, init, undo
+from closeout.cli import session
+from closeout.cli.commands import audit, detect, fix, init, undo
 from closeout.cli.commands import report as reporting
 from closeout.cli.error_handler import guarded
 from closeout.console import output
@@ -94,6 +95,38 @@ def test_edit_at_the_wrong_moment_refuses_its_gaps_and_locks_nothing(
     assert snapshot(root) == {**before, COMPOSE: (mine, before[COMPOSE][1])}
 
 
+def test_a_mended_file_that_somebody_edits_stops_neither_a_session_nor_the_rest_of_an_undo(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is judged as it is, compared with itself; an undo refuses it and offers the rest."""
+    before, space = snapshot(root), space_for(tmp_path, root)
+    fix.fix(space, detect.select("backup,headers"))
+    fixed = snapshot(root)
+    written = {path for path in fixed if fixed[path] != before.get(path)}
+    mine = next(path for path in sorted(written & before.keys()) if path.endswith("main.py"))
+    left = {mine, mine.replace("main.py", "security_headers.py")}
+    assert len([path for path in written if path.endswith("/security_headers.py")]) == 2
+    assert written - left
+    (root / mine).write_bytes((root / mine).read_bytes() + b"# mine\n")
+    edited = snapshot(root)
+    kept = before | {path: edited[path] for path in left}
+    earlier = session.before_fix(space, tmp_path / "earlier")
+    assert earlier is not None
+    assert snapshot(earlier) == kept
+    assert f"compared with itself: {', '.join(sorted(left))}" in _flat(capsys)
+    reporting.build(space)
+    with pytest.raises(CloseoutError, match="was edited after the run"):
+        undo.undo(space, "")
+    assert snapshot(root) == edited
+    assert undo.undo(space, "", keeps_edited=True) is ExitCode.GAPS_LEFT
+    assert snapshot(root) == kept
+    assert f"{mine} was edited since" in _flat(capsys)
+
+
+def _flat(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("kind", ["unreadable", "large"])
 def test_file_that_nobody_can_read_is_not_taken_for_absent(
     root: Path, tmp_path: Path, kind: str
@@ -122,6 +155,7 @@ def test_half_written_tree_is_told_first_and_judged_by_nobody(
         lambda: detect.detect(space, GAPS),
         lambda: reporting.build(space),
         lambda: fix.show(space, GAPS),
+        lambda: audit.quick(space),
     ):
         with pytest.raises(recovery.HalfWrittenError) as caught:
             judge()

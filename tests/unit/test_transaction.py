@@ -333,8 +333,8 @@ def test_undo_restores_every_byte_mode_and_folder(root: Path, tmp_path: Path) ->
     (root / "a.txt").chmod(0o600)
     before = snapshot(root)
     transaction.commit(root, [A, NEW], kept=tmp_path / "undo")
-    restored = undo.undo(tmp_path / "undo", root)
-    assert restored == (A.path, NEW.path)
+    done = undo.undo(tmp_path / "undo", root)
+    assert done == undo.Reverted(restored=(A.path, NEW.path))
     assert snapshot(root) == before
     assert not (root / "new").exists()
 
@@ -369,7 +369,25 @@ def test_undo_refuses_when_a_file_was_edited_since(root: Path, tmp_path: Path) -
     with pytest.raises(CloseoutError) as caught:
         undo.undo(tmp_path / "undo", root)
     assert caught.value.reference == "edited-since"
+    assert "--keep-edited" in caught.value.hint
     assert (root / "new/deep/b.sh").exists()
+
+
+@pytest.mark.parametrize(
+    ("mine", "left"),
+    [(b"mine", {"a.txt"}), (b"source new/deep/b.sh # mine", {"a.txt", "new/deep/b.sh"})],
+)
+def test_undo_of_the_rest_leaves_an_edited_file_and_what_it_names(
+    root: Path, tmp_path: Path, mine: bytes, left: set[str]
+) -> None:
+    """A person's edit goes on: what the run made for it goes with the edit alone."""
+    before = snapshot(root)
+    transaction.commit(root, [A, NEW, SECOND], kept=tmp_path / "undo")
+    (root / "a.txt").write_bytes(mine)
+    edited = snapshot(root)
+    done = undo.undo(tmp_path / "undo", root, keeps_edited=True)
+    assert {str(path) for path in done.left} == left
+    assert snapshot(root) == before | {path: edited[path] for path in left}
 
 
 def test_undo_that_is_refused_half_way_is_put_back(

@@ -249,13 +249,19 @@ def _print_items(items: Sequence[Evidence]) -> None:
 
 
 def before_fix(space: Workspace, folder: Path) -> Path | None:
-    """Return a copy of the tree as it was before the runs that still stand; None without one."""
+    """Return a copy of the tree as it was before the runs that still stand; None without one.
+
+    Files that somebody edited since have nothing from before that would fit the rest: they are in
+    it as they are, and said.
+    """
     standing = store.undoable(space.reports, space.root)
     if not standing:
         return None
     writer.copy_tree(DiskTree(space.root), folder)
-    for run in standing:
-        undo.revert(run.journal, folder)
+    edited = {path for run in standing for path in undo.revert(run.journal, folder).left}
+    if edited:
+        names = ", ".join(str(path) for path in sorted(edited))
+        say("\n".join(wrapped("", f"edited since the fix, so compared with itself: {names}")))
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from closeout.errors import CloseoutError, ExitCode
@@ -15,33 +16,56 @@ from closeout.fs.safe_open import opened
 from closeout.fs.transaction import FileChange
 from closeout.process import stops
 
-_Seen = Callable[[int, JournalEntry, Journal], FileChange | None]
+_Seeing = Callable[[int, Journal], "_Seen"]
+_NAMED_BY_FOLDER = frozenset({"__init__", "index"})
+"""Modules that others import by the name of their folder."""
+
+_DEEP = 3
+"""More parts than these, and a file's folder is one of several within its service."""
 
 
-def undo(kept: Path, root: Path, *, run: str = "") -> tuple[PurePosixPath, ...]:
-    """Revert the run that kept a journal, and mark the journal, so that this happens once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverted:
+    """What was put back, and what was left because somebody edited it since."""
+
+    restored: tuple[PurePosixPath, ...]
+    left: tuple[PurePosixPath, ...] = ()
+    """Files that were edited, then files of the run's own making that those name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    changes: tuple[FileChange, ...]
+    left: tuple[PurePosixPath, ...] = ()
+
+
+def undo(kept: Path, root: Path, *, run: str = "", keeps_edited: bool = False) -> Reverted:
+    """Revert the run that kept a journal, and mark the journal, so that this happens once.
+
+    Raises CloseoutError("edited-since") before anything is written if a file holds neither the
+    run's result nor what was there before it, unless `keeps_edited` leaves those as they are.
+    """
     with stops.deferred() as due:
-        restored = _revert(kept, root, run, due, _undoing)
+        done = _revert(kept, root, run, due, _all_but_edited if keeps_edited else _all)
         journals.mark_undone(kept)
-    return restored
+    return done
 
 
 def abandon(kept: Path, root: Path, *, run: str = "") -> tuple[PurePosixPath, ...]:
     """Undo a run that did not come to its end; what was edited since is left as it is."""
     with stops.deferred() as due:
-        restored = _revert(kept, root, run, due, _undoing_if_unedited)
+        done = _revert(kept, root, run, due, _all_but_edited)
         journals.mark_undone(kept)
-    return restored
+    return done.restored
 
 
-def revert(kept: Path, root: Path) -> tuple[PurePosixPath, ...]:
-    """Put back under `root` the exact bytes and modes from before the run that kept a journal.
+def revert(kept: Path, root: Path) -> Reverted:
+    """Put back under `root` the bytes and modes from before the run that kept a journal.
 
-    Returns the restored paths. Raises CloseoutError("edited-since") before anything is written
-    if a file holds neither the run's result nor what was there before it.
+    What was edited since has no earlier bytes that would fit the rest, and is left as it is.
     """
     with stops.deferred() as due:
-        return _revert(kept, root, "", due, _undoing)
+        return _revert(kept, root, "", due, _all_but_edited)
 
 
 def stands(kept: Path, root: Path, beneath: Sequence[Path] = ()) -> bool:
@@ -66,16 +90,53 @@ def read_kept(kept: Path) -> Journal:
         return journals.read(top, kept.name, f"run {kept.parent.name}")
 
 
-def _revert(
-    kept: Path, root: Path, run: str, due: stops.Due, seen_as: _Seen
-) -> tuple[PurePosixPath, ...]:
+def _revert(kept: Path, root: Path, run: str, due: stops.Due, see: _Seeing) -> Reverted:
     journal = read_kept(kept)
     with transaction.writing(root) as hold:
-        seen = [seen_as(hold.top, entry, journal) for entry in journal.files]
-        changes = [change for change in seen if change is not None]
-        mine = transaction.journal_of(hold, changes, "undo", run, [])
-        transaction.carry_out(hold, mine, changes, due, journal.folders)
-    return tuple(change.path for change in changes)
+        seen = see(hold.top, journal)
+        mine = transaction.journal_of(hold, seen.changes, "undo", run, [])
+        transaction.carry_out(hold, mine, seen.changes, due, journal.folders)
+    return Reverted(restored=tuple(change.path for change in seen.changes), left=seen.left)
+
+
+def _all(top: int, journal: Journal) -> _Seen:
+    found = (_undoing(top, entry, journal) for entry in journal.files)
+    return _Seen(changes=tuple(change for change in found if change is not None))
+
+
+def _all_but_edited(top: int, journal: Journal) -> _Seen:
+    """See what can be put back: without it an edited file must not miss what it names."""
+    changes: list[FileChange] = []
+    left: list[PurePosixPath] = []
+    for entry in journal.files:
+        try:
+            change = _undoing(top, entry, journal)
+        except CloseoutError:
+            left.append(entry.path)
+            continue
+        changes += [] if change is None else [change]
+    for path in left:  # grows: what is left names others in its turn
+        text = _text(top, path)
+        near = path.parent.parent if len(path.parts) > _DEEP else path.parent
+        named = [
+            each
+            for each in changes
+            if each.after is None and each.path.is_relative_to(near) and _called(each.path) in text
+        ]
+        left += [each.path for each in named]
+        changes = [each for each in changes if each not in named]
+    return _Seen(changes=tuple(changes), left=tuple(left))
+
+
+def _text(top: int, path: PurePosixPath) -> bytes:
+    with suppress(RefusedError, OSError):
+        return place.look(top, path).content or b""
+    return b""
+
+
+def _called(path: PurePosixPath) -> bytes:
+    """Return what an import calls a module, or an image or a compose file any other file."""
+    return (path.parent.name if path.stem in _NAMED_BY_FOLDER else path.stem).encode()
 
 
 def _undoing(top: int, entry: JournalEntry, journal: Journal) -> FileChange | None:
@@ -92,17 +153,10 @@ def _undoing(top: int, entry: JournalEntry, journal: Journal) -> FileChange | No
     return FileChange(path=entry.path, standing=found, after=after, mode=entry.before_mode)
 
 
-def _undoing_if_unedited(top: int, entry: JournalEntry, journal: Journal) -> FileChange | None:
-    try:
-        return _undoing(top, entry, journal)
-    except CloseoutError:
-        return None
-
-
 def _edited(path: PurePosixPath, why: str) -> CloseoutError:
     return CloseoutError(
         "edited-since",
         f"{path} was edited after the run that is to be undone: {why}.",
-        hint="keep your edit elsewhere, restore the file, then undo again.",
+        hint="invoke fix.undo --keep-edited leaves it as it is, and puts back the rest.",
         exit_code=ExitCode.GAPS_LEFT,
     )

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from closeout.errors import CloseoutError
 from closeout.fs import codec, journal, recovery, writer
 from closeout.fs import undo as undoing
 from closeout.fs.recovery import Recovered
 from closeout.fs.safe_open import is_plain_name
+from closeout.fs.undo import Reverted
 
 LATEST = "latest"
 _REMEMBERED = 50
@@ -150,8 +151,8 @@ def _moved(run: Run, root: Path, younger: Sequence[Run]) -> bool:
     return False
 
 
-def undo(run: Run, root: Path) -> tuple[PurePosixPath, ...]:
-    """Put back every byte from before `run` in the tree at `root`; returns the restored paths."""
+def undo(run: Run, root: Path, *, keeps_edited: bool = False) -> Reverted:
+    """Put back every byte from before `run` in the tree at `root`, or all but edited files."""
     if run.root != root and os.path.lexists(run.root):
         raise CloseoutError(
             "run-of-another-tree",
@@ -164,7 +165,7 @@ def undo(run: Run, root: Path) -> tuple[PurePosixPath, ...]:
             f"run {run.id} wrote nothing, or was undone already.",
             hint="name another run with --run.",
         )
-    return undoing.undo(run.journal, root, run=run.id)
+    return undoing.undo(run.journal, root, run=run.id, keeps_edited=keeps_edited)
 
 
 def recover(reports: Path, root: Path) -> tuple[Recovered, ...]:

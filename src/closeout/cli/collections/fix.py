@@ -36,10 +36,21 @@ def fix_all(
     on_monorepo(context, root, lambda space: act(space, select(only)))
 
 
-@command(help={**ROOT_HELP, "run": "the run's id; without it the latest one that wrote"})
-def undo(context: Context, root: str = "", run: str = "") -> None:
+@command(
+    help={
+        **ROOT_HELP,
+        "run": "the run's id; without it the latest one that wrote",
+        "keep-edited": "leave files that were edited since as they are, and put back the rest",
+    }
+)
+def undo(
+    context: Context,
+    root: str = "",
+    run: str = "",
+    keep_edited: bool = False,  # noqa: FBT001, FBT002 - a command-line flag
+) -> None:
     """Put back the exact bytes from before a run. Example: invoke fix.undo."""
-    on_monorepo(context, root, lambda space: undoing.undo(space, run))
+    on_monorepo(context, root, lambda space: undoing.undo(space, run, keeps_edited=keep_edited))
 
 
 def _act(*, dry_run: bool, diff: bool) -> Callable[[Workspace, Sequence[Gap]], ExitCode]:

@@ -11,10 +11,11 @@ from closeout.runs import store
 from closeout.runs.workspace import Workspace
 
 
-def undo(space: Workspace, run_id: str) -> ExitCode:
+def undo(space: Workspace, run_id: str, *, keeps_edited: bool = False) -> ExitCode:
     """Put back the bytes from before a run, the latest one where `run_id` is empty.
 
-    Where a command was cut off while it wrote, that one is put back, and no other.
+    Where a command was cut off while it wrote, that one is put back, and no other. Files that
+    somebody edited since refuse it, unless `keeps_edited` leaves them as they are.
     """
     space.announce()
     with lock.held(space.root):
@@ -25,10 +26,13 @@ def undo(space: Workspace, run_id: str) -> ExitCode:
             run = store.find(space.reports, run_id)
         else:
             run = store.newest_undoable(space.reports, space.root)
-        restored = store.undo(run, space.root)
-    sum_up(f"run {run.id} undone: {counted(len(restored), 'file')} restored")
-    give("undone", {"run": run.id, "files": [str(path) for path in restored]})
-    return ExitCode.SETTLED
+        done = store.undo(run, space.root, keeps_edited=keeps_edited)
+    for path in done.left:
+        say(f"  {path} was edited since, or is named where something was, and is left as it is")
+    sum_up(f"run {run.id} undone: {counted(len(done.restored), 'file')} restored")
+    left = {"left": [str(path) for path in done.left]} if done.left else {}
+    give("undone", {"run": run.id, "files": [str(path) for path in done.restored], **left})
+    return ExitCode.GAPS_LEFT if done.left else ExitCode.SETTLED
 
 
 def recover(space: Workspace) -> tuple[Recovered, ...]:
