@@ -201,6 +201,46 @@ def test_derive_mounts_the_limiter_that_stands_unused() -> None:
     assert all(PurePosixPath("gate/src/middleware") not in path.parents for path in fixed.paths())
 
 
+@pytest.mark.parametrize(
+    ("ingress", "app", "after"),
+    [
+        (b"true", b"", b"app.set('trust proxy', Number(process.env.TRUST_PROXY) || 0);\n"),
+        (b"false", b"", None),
+        (b"true", b"app.set('trust proxy', 'loopback');\n", None),
+    ],
+    ids=["ingress", "no-ingress", "says-itself"],
+)
+def test_derive_has_the_unused_limiter_count_clients_and_not_their_ingress(
+    ingress: bytes, app: bytes, after: bytes | None
+) -> None:
+    """Behind an ingress all are of one address: who guesses would lock the owner out."""
+    start = b"import express from 'express';\nconst app = express();\n"
+    more = {
+        "gate/package.json": SEVEN,
+        "gate/src/limits.ts": UNUSED,
+        "gate/src/index.ts": start + app,
+        "gate/helm/values.yaml": b"ingress:\n  enabled: " + ingress + b"\nenv:\n  LEVEL: info\n",
+    }
+    fixed = _fixed(_tree(GATE % (b"", INLINE), **more))
+    text = fixed.read("gate/src/index.ts") or b""
+    assert text.endswith(after) if after else text == start + app
+    values = fixed.read("gate/helm/values.yaml") or b""
+    assert (b'TRUST_PROXY: "1"' in values) is bool(after)
+
+
+def test_derive_has_the_unused_limiter_answer_as_the_order_asks() -> None:
+    """Nobody saw its answer before; a route's other spellings are the same route."""
+    own = b"standardHeaders: true,\n    message: { status: 429, error: 'Slow down' }"
+    more = {
+        "gate/package.json": SEVEN,
+        "gate/src/limits.ts": UNUSED.replace(b"standardHeaders: true", own),
+    }
+    limits = _fixed(_tree(GATE % (b"", INLINE), **more)).read("gate/src/limits.ts") or b""
+    assert b"message: { error: { code: 'TOO_MANY_REQUESTS', message: '" in limits
+    assert b"Slow down" not in limits
+    assert b"[req.route?.path ?? req.path, String(" in limits
+
+
 def test_derive_leaves_a_limiter_that_is_used_elsewhere() -> None:
     """What another route relies on is not changed for this one."""
     used = b"import { authRateLimiter } from './limits';\nexport const x = [authRateLimiter];\n"

@@ -1,5 +1,7 @@
 """Templates in TypeScript become JavaScript that Node takes."""
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,6 +37,38 @@ def test_plain_gives_what_node_parses(template: str, modules: Modules, tmp_path:
     place.write_bytes(plain(render(template, VALUES), modules))
     told = subprocess.run(["node", "--check", place], capture_output=True, text=True, check=False)
     assert told.stderr == ""
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "KEY is not set"),
+        ({"NODE_ENV": "test"}, "KEY is not set"),
+        ({"KEY": "own", "JEST_WORKER_ID": "1"}, "own own"),
+        ({"JEST_WORKER_ID": "1"}, r"([0-9a-f]{64}) \1"),
+        ({"VITEST": "true"}, r"([0-9a-f]{64}) \1"),
+    ],
+)
+def test_a_secret_is_made_up_for_test_runners_alone(
+    given: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    """A service's own tests set none of it; an environment that is called test is a deployed one.
+
+    Whoever asks twice is given the same.
+    """
+    source = render("factory-secret/requiredSecret.ts.j2", VALUES)
+    (tmp_path / "made.cjs").write_bytes(plain(source, Modules.COMMONJS))
+    call = "const { requiredSecret: of } = require('./made.cjs');console.log(of('KEY'), of('KEY'))"
+    done = subprocess.run(
+        ["node", "-e", call],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(told, done.stdout or done.stderr), done.stderr
 
 
 def test_plain_requires_and_exports_in_commonjs() -> None:

@@ -14,6 +14,7 @@ from closeout.gaps.rate_limit.express.existing import (
     UnusedLimiter,
     fields_of,
     strengthened,
+    told_of_proxies,
     unused_limiter,
 )
 from closeout.gaps.rate_limit.express.handlers import template_values
@@ -21,7 +22,7 @@ from closeout.gaps.rate_limit.express.modules import free_module, misread, writt
 from closeout.gaps.rate_limit.express.placement import mounted, names, obstacles
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.gaps.rate_limit.rules import Survey, survey
-from closeout.gaps.rate_limit.wiring import chart_hops, delivery
+from closeout.gaps.rate_limit.wiring import PROXIES, chart_hops, delivery, in_cluster
 from closeout.model import Changeset, Edit, Tree, Unresolved
 from closeout.parsing.typescript_language import language
 from closeout.resources import render
@@ -172,7 +173,13 @@ def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimit
         called = {route.endpoint: (kept.name, kept.name) for route in here}
         made = mounted(tree, here, called, kept.path, spoken)
         splices.setdefault(path, []).extend(made)
-    return _Limited(splices=splices)
+    service = npm.home_of(tree, kept.path)
+    before = chart_hops(tree, [service]) - 1
+    told = list(told_of_proxies(tree, service, PROXIES)) if before else []
+    for path, change in told:
+        splices.setdefault(path, []).append(change)
+    charts = in_cluster(before).chart_edits(tree, [service]) if told else ()
+    return _Limited(splices=splices, edits=tuple(charts))
 
 
 def _by_router(

@@ -14,7 +14,7 @@ from closeout.formats.settings import Setting
 from closeout.formats.settings_delivery import Delivery
 from closeout.model import Tree
 
-HOPS, REDIS = "TRUST_PROXY_HOPS", "REDIS_URL"
+HOPS, REDIS, PROXIES = "TRUST_PROXY_HOPS", "REDIS_URL", "TRUST_PROXY"
 # Without a number the service's own `trust proxy` holds; one Redis for all; a chart's values change
 # nothing until an operator sets them.
 _WHAT_FOR = (
@@ -46,6 +46,16 @@ def delivery(called: Mapping[PurePosixPath, int] = _NOBODY, hops: int = 1) -> De
         return _hops(str(proxies or ""), ""), _redis(service)
 
     return Delivery(in_examples=told, in_charts=(told, _REDIS), in_compose=given)
+
+
+def in_cluster(hops: int) -> Delivery:
+    """Return what tells a service with a limiter of its own how many proxies a cluster has."""
+    told = Setting(
+        name=PROXIES,
+        chart="# Proxies in front of this service that append to X-Forwarded-For.\n"
+        f'{PROXIES}: "{hops}"',
+    )
+    return Delivery(in_examples=told, in_charts=(told,), in_compose=lambda _, __: ())
 
 
 def _hops(in_chart: str, in_example: str) -> Setting:

@@ -29,6 +29,14 @@ _RATE = re.compile(r"\d.*\b(?:second|minute|hour|attempt|request|IP)", re.IGNORE
 _IS_NO_FAILURE = "(_req, res) => res.statusCode < 400 || res.statusCode >= 500"
 """An outage is nobody's failed attempt."""
 
+_ANSWER = (
+    "{ error: { code: 'TOO_MANY_REQUESTS', "
+    "message: 'Too many failed attempts. Try again later.' } }"
+)
+_APPLICATION = re.compile(
+    rb"^([ \t]*)(?:export )?(?:const|let|var) ([\w$]+)(?:: [\w.]+)? = express\(\)(;?)[ \t]*\r?\n",
+    re.MULTILINE,
+)
 _SAYS = "// Five failed attempts in 15 minutes for an account from one address"
 
 
@@ -83,10 +91,13 @@ def strengthened(tree: Tree, limiter: UnusedLimiter, fields: Sequence[str]) -> I
     wanted = {
         "windowMs": "15 * 60 * 1000",
         limit: "5",
-        "keyGenerator": f"(req) => [req.path, {key}, req.ip].join(' ')",
+        # The route's own path: a request may spell it in other cases, or with a slash behind.
+        "keyGenerator": f"(req) => [req.route?.path ?? req.path, {key}, req.ip].join(' ')",
         "skipSuccessfulRequests": "true",
         "requestWasSuccessful": _IS_NO_FAILURE,
     }
+    if "handler" not in own:
+        wanted["message"] = _ANSWER
     for name, text in wanted.items():
         if name in own:
             yield _replaced(content, own[name], text)
@@ -94,6 +105,29 @@ def strengthened(tree: Tree, limiter: UnusedLimiter, fields: Sequence[str]) -> I
     if added:
         yield appended(content, literal, added)
     yield from _remarks(literal)
+
+
+def told_of_proxies(
+    tree: Tree, service: PurePosixPath, variable: str
+) -> Iterator[tuple[PurePosixPath, Splice]]:
+    """Yield what has a service take its clients' addresses from as many proxies as `variable` says.
+
+    Nothing where it says itself what it trusts, or where it makes none or several applications.
+    """
+    sources = [path for path in below(tree, service) if is_source(path)]
+    texts = {path: tree.read(path) or b"" for path in sources}
+    made = [(path, found) for path, text in texts.items() for found in _APPLICATION.finditer(text)]
+    if len(made) != 1 or any(b"trust proxy" in text for text in texts.values()):
+        return
+    path, found = made[0]
+    indent, name, end = (part.decode() for part in found.groups())
+    text = (
+        f"{indent}// How many proxies say for whom they ask; without a number nobody is believed.\n"
+        f"{indent}{name}.set('trust proxy', Number(process.env.{variable}) || 0){end}\n"
+    )
+    if found[0].endswith(b"\r\n"):
+        text = text.replace("\n", "\r\n")
+    yield path, Splice(start=found.end(), end=found.end(), text=text)
 
 
 def _replaced(content: bytes, value: Node, text: str) -> Splice:
