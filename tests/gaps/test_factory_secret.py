@@ -135,7 +135,7 @@ def test_derive_hands_the_settings_through_compose(reference: DiskTree) -> None:
     after = (_fixed(reference).read(compose) or b"").splitlines()
     assert [line for line in after if line not in before] == [
         b"      - DEVICE_FACTORY_SECRET=${DEVICE_FACTORY_SECRET}",
-        b"      - TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-0}",
+        b"      - TRUST_PROXY_HOPS=${CLAIMS_TRUST_PROXY_HOPS:-0}",
     ]
 
 
@@ -486,6 +486,41 @@ def test_derive_keeps_an_option_of_a_client_optional() -> None:
         b"{ token: process.env.VAULT_TOKEN })\n"
     )
     assert b"- VAULT_TOKEN=${VAULT_TOKEN:-}\n" in (fixed.read("docker-compose.yml") or b"")
+
+
+@pytest.mark.parametrize(
+    ("server", "value"),
+    [
+        (
+            b"image: hashicorp/vault:1\n    environment: {VAULT_DEV_TOKEN_ID: opens-it}",
+            "${VAULT_DEV_TOKEN_ID:-opens-it}",
+        ),
+        (b"image: vault\n    environment: {A_TOKEN: '${B:-opens-it}'}", "${B:-opens-it}"),
+        (b"image: hashicorp/vault:1\n    environment: {VAULT_ADDR: 'http://x'}", ""),
+        (b"image: quay.io/valkey\n    environment: {VAULT_DEV_TOKEN_ID: opens-it}", ""),
+    ],
+)
+def test_derive_opens_the_server_of_the_same_file_with_its_own_key(
+    server: bytes, value: str
+) -> None:
+    """A client that had the server's token in its code is given that server's, not an empty one."""
+    content = DESK["docker-compose.yml"] + b"  store:\n    " + server + b"\n"
+    fixed = _fixed(MemoryTree(DESK | {"docker-compose.yml": content}))
+    given = f"- VAULT_TOKEN=${{VAULT_TOKEN:-{value}}}\n".encode()
+    assert given in (fixed.read("docker-compose.yml") or b"")
+
+
+def test_derive_names_the_secret_in_the_example_that_compose_reads() -> None:
+    """A copy of it that lacks the secret would have every claim turned away."""
+    files = {
+        "p/src/provisioning.ts": HANDLER % b"",
+        "p/src/routes.ts": ROUTES,
+        "p/package.json": MANIFEST,
+        "docker-compose.yml": b"services:\n  p:\n    build: ./p\n    environment:\n      - A=1\n",
+    }
+    fixed = _fixed(MemoryTree({**files, ".env.example": b"A=1\n"}))
+    assert b"\nDEVICE_FACTORY_SECRET=<" in (fixed.read(".env.example") or b"")
+    assert _fixed(MemoryTree(files)).read(".env.example") is None
 
 
 def test_detect_finds_an_undelivered_secret_in_mended_code() -> None:

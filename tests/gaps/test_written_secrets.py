@@ -98,11 +98,53 @@ def test_derive_reads_a_store_and_its_clients_from_one_variable() -> None:
     assert "RABBITMQ_URL: amqp://u:${MQ}@mq" in after
     assert "DBT_PASSWORD: ${POSTGRES_PASSWORD}" in after
     assert (fixed.read(EXAMPLE) or b"").decode().splitlines()[2:] == [
+        (
+            "# A server that holds data already keeps the password it was first started with: "
+            "give that one."
+        ),
         "API_PASSWORD=",
         "MQ=",
         "# Was the same as API_PASSWORD: keep them equal where one opens what the other guards.",
         "POSTGRES_PASSWORD=",
     ]
+
+
+def test_derive_says_in_an_example_what_belongs_together() -> None:
+    """What calls another folder's service; two servers of one password open nothing mutually."""
+    edge = (
+        b"services:\n  out:\n    image: out\n    environment: {CLOUD_API_KEY: 'abcd-1234-efgh'}\n"
+    )
+    cloud = (
+        b"services:\n"
+        b"  in:\n    image: in\n    environment: {CLOUD_API_KEYS: 'abcd-1234-efgh'}\n"
+        b"  db:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: one-two-3}\n"
+        b"  mq:\n    image: rabbitmq\n    environment: {RABBITMQ_DEFAULT_PASS: one-two-3}\n"
+    )
+    fixed, _ = _taken_out({"edge/docker-compose.yml": edge, "cloud/docker-compose.yml": cloud})
+    shared = "# Was the same as %s: whoever calls sends what is expected there."
+    edges = (fixed.read("edge/.env.example") or b"").decode().splitlines()
+    assert edges[2:] == [shared % "CLOUD_API_KEYS in cloud", "CLOUD_API_KEY="]
+    clouds = (fixed.read("cloud/.env.example") or b"").decode().splitlines()
+    assert clouds[3:] == [
+        shared % "CLOUD_API_KEY in edge",
+        "CLOUD_API_KEYS=",
+        "POSTGRES_PASSWORD=",
+        "RABBITMQ_DEFAULT_PASS=",
+    ]
+
+
+def test_derive_names_every_file_that_asks_or_none() -> None:
+    """What two files of a folder require is not the requirement of one."""
+    one = b"services:\n  a:\n    image: a\n    environment: {JWT_SECRET: 'abcd-1234-efgh'}\n"
+    files = {
+        COMPOSE: one,
+        COMPOSE.replace("compose", "compose.dev"): one,
+        EXAMPLE: b"# Copied to .env by everybody.\nPORT=1\n",
+    }
+    fixed, _ = _taken_out(files)
+    assert b"# What the compose files beside this require;" in (fixed.read(EXAMPLE) or b"")
+    fixed, _ = _taken_out({COMPOSE: one, EXAMPLE: files[EXAMPLE]})
+    assert f"# What {COMPOSE.rpartition('/')[2]} requires;".encode() in (fixed.read(EXAMPLE) or b"")
 
 
 STORE = (

@@ -17,7 +17,8 @@ from closeout.resources import render
 
 ADVICE = "set it in .env"
 """What compose says of a variable that is required here and not set."""
-_USUAL = "docker-compose.yml"
+_PASSWORD = re.compile(r"PASS(?:WORD|WD)?$")
+_SERVERS = frozenset({"MARIADB", "MINIO", "MONGO", "MYSQL", "POSTGRES", "RABBITMQ", "REDIS"})
 _OURS = f":?{ADVICE}}}".encode()
 _REQUIRED = re.compile(rb"(?<!\$)\$\{(\w+):?\?")
 _COMMENT = re.compile(rb"(?m)^[ \t]*#[^\n]*")
@@ -63,7 +64,7 @@ def completed(
     `changed` holds files as they will be; `stood_for` the values of variables, by folder.
     """
     wanted: dict[PurePosixPath, dict[str, str]] = {}
-    asked_by: dict[tuple[PurePosixPath, str], str] = {}
+    asked_by: dict[tuple[PurePosixPath, str], set[str]] = {}
     ours = set()
     rewritten = (path for path in changed if compose.may_be_compose(path))
     for path in sorted({*compose.files(tree), *rewritten}):
@@ -73,7 +74,7 @@ def completed(
         asked = required_by(content)
         names |= {name: held.get(name, "") for name in asked}
         for name in asked:
-            asked_by.setdefault((path.parent, name), path.name)
+            asked_by.setdefault((path.parent, name), set()).add(path.name)
         ours |= {path.parent} if _OURS in content else set()
     for folder, names in sorted(wanted.items()):
         path = example_beside(tree, folder)
@@ -81,26 +82,53 @@ def completed(
         content = before or b""
         if before is None and folder not in ours:
             continue
-        rows = [row for row in _rows(names) if not _names(content, row["name"])]
+        elsewhere = {other: held for other, held in wanted.items() if other != folder}
+        rows = [row for row in _rows(names, elsewhere) if not _names(content, row["name"])]
         if not rows:
             continue
         ending = line_ending(content, len(content)) if content else b"\n"
-        asking = {asked_by[folder, row["name"]] for row in rows}
-        told = _USUAL if _USUAL in asking else min(asking)
-        values = {"variables": rows, "fresh": not content, "asking": told}
+        asking = set().union(*(asked_by[folder, row["name"]] for row in rows))
+        told = min(asking) if len(asking) == 1 else ""
+        values = {
+            "variables": rows,
+            "below": bool(content),
+            "fresh": b".env" not in content,
+            "asking": told,
+            "is_stored": any(_software(row["name"]) for row in rows),
+        }
         text = render("compose/env.example.j2", values)
         start = b"" if not content or content.endswith(b"\n") else ending
         yield path, content + start + text.replace(b"\n", ending)
 
 
-def _rows(values: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return each variable, with the earlier one that stood for the same value."""
+def _rows(
+    values: Mapping[str, str], elsewhere: Mapping[PurePosixPath, Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return each variable, with the earlier one, or one of another folder, of the same value.
+
+    Two servers that were started with one password open nothing of each other's.
+    """
     first: dict[str, str] = {}
     rows = []
     for name, value in sorted(values.items()):
-        rows.append({"name": name, "same_as": first.get(value, "") if value else ""})
+        twin = first.get(value, "") if value else ""
+        if len({_software(twin), _software(name)} - {""}) > 1:
+            twin = ""
+        shared = [
+            f"{other} in {folder}"
+            for folder, held in sorted(elsewhere.items())
+            for other, text in sorted(held.items())
+            if value and text == value and not _PASSWORD.search(name)
+        ]
+        rows.append({"name": name, "same_as": twin, "shared": shared[0] if shared else ""})
         first.setdefault(value, name)
     return rows
+
+
+def _software(name: str) -> str:
+    """Return the server whose own password a variable is, empty for any other."""
+    word = name.partition("_")[0]
+    return word if word in _SERVERS and _PASSWORD.search(name) else ""
 
 
 def _names(content: bytes, name: str) -> bool:

@@ -31,6 +31,11 @@ class Setting:
     """The variable below which an example names it: two gaps' lines would meet at the end."""
 
     @property
+    def reference(self) -> str:
+        """Return how compose takes the variable of its own name, without a value of its own."""
+        return f"${{{self.name}}}"
+
+    @property
     def is_optional(self) -> bool:
         """Return whether the service starts without it."""
         return ":-" in (self.value or "")

@@ -202,8 +202,12 @@ class Delivery:
                 item
                 for item in (wanted if given else self.in_compose(tree, service))
                 if item.example
-                and not service.variables.get(item.name)
-                and (item.value is None or (given and (content is not None or item.is_secret)))
+                and service.variables.get(item.name) in {None, "", item.reference}
+                and (
+                    item.value is None
+                    or (item.value == item.reference and content is not None)
+                    or (given and (content is not None or item.is_secret))
+                )
                 and not item.is_named(content or b"")
             ]
             if named:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
 from closeout.formats import compose
 from closeout.formats.compose_example import reference
 from closeout.formats.settings import Setting
@@ -10,13 +14,17 @@ from closeout.gaps.factory_secret.typescript.places import VARIABLE
 from closeout.model import Tree
 from closeout.parsing.node_sources import readers
 
+_KEY = re.compile(r"[^$]+|\$\{\w+:-[^${}]*\}")
 _HOPS = Setting(
     name="TRUST_PROXY_HOPS",
-    value="${TRUST_PROXY_HOPS:-0}",
+    value="${CLAIMS_TRUST_PROXY_HOPS:-0}",
     example="# Proxies in front of this service that append to X-Forwarded-For.\n"
     "TRUST_PROXY_HOPS=0",
 )
-"""How many proxies the guard's limiter may believe, where a service's code reads it."""
+"""How many proxies the guard's limiter may believe, where a service's code reads it.
+
+In compose by a name of its own: whoever signs users in may stand behind more of them.
+"""
 _SECRET = Setting(
     name=VARIABLE,
     value=f"${{{VARIABLE}}}",
@@ -49,10 +57,32 @@ def required(name: str) -> Delivery:
 
 
 def optional(name: str) -> Delivery:
-    """Return how a secret is handed on without which the service starts as it always did."""
-    return _alone(
-        Setting(name=name, value=f"${{{name}:-}}", example=f"# Optional.\n{name}=", is_secret=True)
+    """Return how a secret is handed on without which the service starts as it always did.
+
+    Where the file itself starts the server that is called so, with what opens it.
+    """
+    setting = Setting(
+        name=name, value=f"${{{name}:-}}", example=f"# Optional.\n{name}=", is_secret=True
     )
+
+    def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
+        key = _key_of(name, compose.services(service.path, service.content))
+        return (replace(setting, value=f"${{{name}:-{key}}}"),)
+
+    return replace(_alone(setting), in_compose=in_compose)
+
+
+def _key_of(name: str, services: Iterable[compose.ComposeService]) -> str:
+    """Return what the one server of such a name takes its own such secret from."""
+    software, _, sort = name.lower().partition("_")
+    found = {
+        value if value.startswith("${") else f"${{{variable}:-{value}}}"
+        for each in services
+        if each.image.rpartition("/")[2].split(":")[0] == software
+        for variable, value in each.variables.items()
+        if sort and sort in variable.lower().split("_") and _KEY.fullmatch(value)
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def _alone(setting: Setting) -> Delivery:
