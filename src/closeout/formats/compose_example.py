@@ -29,6 +29,11 @@ def reference(name: str) -> str:
     return f"${{{name}:?{ADVICE}}}"
 
 
+def is_ours(content: bytes) -> bool:
+    """Return whether a compose file requires a variable that a fix made it require."""
+    return _OURS in content
+
+
 def required_by(content: bytes) -> dict[str, int]:
     """Return the variables that a compose file requires, each with the line that asks first."""
     found: dict[str, int] = {}

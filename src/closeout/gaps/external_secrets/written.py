@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.compose_calls import filled
 from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import is_example
 from closeout.fs.text_edit import Splice, splice
@@ -58,6 +59,7 @@ def unwritten(
     stood_for = {folder: names.values for folder, names in added.items()}
     texts |= dict(completed(tree, stood_for, texts))
     texts |= dict(taken_out(sorted(by_path), KnownVariables(tree=tree, stood_for=stood_for)))
+    texts |= dict(filled(tree, texts))
     left = {path: elsewhere.get(path, texts[path]) for path in by_path}
     lefts = {
         path: _left(by_path[path], tree.read(path) or b"", left[path], _held(fixed, path))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, npm
+from closeout.formats.compose_calls import filled
 from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
@@ -80,6 +81,8 @@ def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:
     for path, after in completed(tree, {}, changed):
         if path.parent in folders and overlay.read(path) != after:
             overlay.lay(Edit.of(overlay, path, after))
+    for path, after in filled(overlay, {}) if folders else ():
+        overlay.lay(Edit.of(overlay, path, after))
     return overlay.edits
 
 
