@@ -406,6 +406,10 @@ def test_derive_has_a_seed_hash_the_password_of_the_services_constant() -> None:
         "web/src/Hint.tsx": page,
         "tools/load-tests/sign-in.js": b"post({ password: 'rope-and-7-knots' })\n",
         "tests/e2e/sign-in.spec.ts": b"await type('password', 'rope-and-7-knots')\n",
+        "tools/smoke-tests/run.mjs": b"help(`password:\n  DESK_PASS=rope-and-7-knots node x`)",
+        "docs/start.md": b'$env:DESK_PASSWORD = "rope-and-7-knots"\n',
+        "docs/near.md": b"DESK_PASS=rope-and-7-knots-more, and PASS it on: rope-and-7-knots\n",
+        ".notes/start.md": b"DESK_PASS=rope-and-7-knots\n",
     }
     tree = MemoryTree(DESK | more)
     assert "desk/prisma/seed.ts" in {
@@ -417,11 +421,13 @@ def test_derive_has_a_seed_hash_the_password_of_the_services_constant() -> None:
     assert "// First of all: FIRST_PASSWORD" in after
     assert "import { requiredSecret } from '../src/config/requiredSecret'" in after
     assert (fixed.read("web/src/Hint.tsx") or b"") == page.replace(
-        b"Is rope-and-7-knots", b"Is FIRST_PASSWORD"
-    ).replace(b"Now: rope-and-7-knots", b"Now: FIRST_PASSWORD")
+        b"Is rope-and-7-knots", b"Is the value of FIRST_PASSWORD"
+    ).replace(b"Now: rope-and-7-knots", b"Now: the value of FIRST_PASSWORD")
     told = [item for change in GAP.fix(tree) for item in change.unresolved]
     assert {str(item.path) for item in told} == {
+        "docs/start.md",
         "tests/e2e/sign-in.spec.ts",
+        "tools/smoke-tests/run.mjs",
         "tools/load-tests/sign-in.js",
     }
     assert all("FIRST_PASSWORD" in item.hint for item in told)

@@ -19,6 +19,9 @@ _SAID = re.compile(
 )
 """A text of more than one word, or one between tags: a word alone may be compared with."""
 
+_ASSIGNED = rb"(['\"`])%(it)s\1|(?i:pass(?:word)?)['\"]?[ \t]*[=:][ \t]*['\"`]?%(it)s(?![\w-])"
+"""A string of its own, or what a line for a shell sets a variable or an option to."""
+
 _TRIES = re.compile(r"(?:^|[-_])(?:tests?|e2e|k6)(?:[-_]|$)")
 
 
@@ -26,7 +29,12 @@ def _is_open(path: PurePosixPath) -> bool:
     return "node_modules" not in path.parts
 
 
+def _is_document(path: PurePosixPath) -> bool:
+    return _is_open(path) and not any(part.startswith(".") for part in path.parts)
+
+
 _SPEAKS = question(_CODE, lambda content: b"assword" in content, _is_open)
+_TEACHES = question((".md",), lambda content: b"PASS" in content, _is_document)
 
 
 def remarks(content: bytes, passwords: Mapping[str, str]) -> Iterator[Splice]:
@@ -36,23 +44,33 @@ def remarks(content: bytes, passwords: Mapping[str, str]) -> Iterator[Splice]:
 
 
 def pages(tree: Tree, passwords: Mapping[str, str]) -> Iterator[tuple[PurePosixPath, Splice]]:
-    """Yield the splices that have the pages name the variable where they tell the password."""
+    """Yield the splices that have the pages name the variable where they tell the password.
+
+    A reader must not take the name for what is to be typed.
+    """
+    told = {password: f"the value of {name}" for password, name in passwords.items()}
     for path in tree.candidates(_SPEAKS) if passwords else ():
         if path.suffix in _PAGES and LEFT_OUT.isdisjoint(path.parts):
             content = tree.read(path) or b""
             for match in _SAID.finditer(content):
                 part = "text" if match["text"] is not None else "shown"
-                for made in _named(content, *match.span(part), passwords):
+                for made in _named(content, *match.span(part), told):
                     yield path, made
 
 
 def typed(tree: Tree, passwords: Mapping[str, str]) -> Iterator[Unresolved]:
-    """Yield the tests and tools that have the password: what signs in with it needs the new one."""
-    for path in tree.candidates(_SPEAKS) if passwords else ():
+    """Yield the tests, tools and documents that sign in with the password: they need the new one.
+
+    A document does where it sets a variable to it.
+    """
+    asked = (*tree.candidates(_SPEAKS), *tree.candidates(_TEACHES)) if passwords else ()
+    for path in asked:
         content = tree.read(path) or b""
+        is_document = path.suffix == ".md"
         is_test = path.stem.endswith((".test", ".spec")) or any(map(_TRIES.search, path.parts))
-        for password, name in passwords.items() if is_test else ():
-            found = re.search(rb"(['\"`])%s\1" % re.escape(password.encode()), content)
+        for password, name in passwords.items() if is_test or is_document else ():
+            kinds = _ASSIGNED.partition(b"|")[2] if is_document else _ASSIGNED
+            found = re.search(kinds % {b"it": re.escape(password.encode())}, content)
             if found is not None:
                 yield Unresolved(
                     path=path,
