@@ -73,7 +73,7 @@ def _untold(context: ProbeContext) -> Observation:
     with ExitStack() as stack:
         urls = replicas(stack, context, 1, {"TRUST_PROXY_HOPS": ""})
         faults, seen = _crowd(urls[0], "127.254.8.1", "{person}")
-        said = log_of_replica(context).count("no proxy is trusted so far")
+        said = log_of_replica(context).count("forwards for others and is not trusted")
     faults += [] if said == 1 else [f"the log says it {said} times"]
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
