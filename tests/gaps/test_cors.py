@@ -253,10 +253,13 @@ def test_pattern_that_nobody_tried_is_open(pattern: str) -> None:
 
 def test_derive_keeps_a_written_list_as_the_declared_origins() -> None:
     """Origins that a team wrote out stay trusted, and become configurable."""
-    tree = service('app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])')
+    wiring = 'app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])'
+    tree = service(wiring, **{".env.example": "PORT=1\n"})
     after = fixed(tree, fix(tree))
 
     assert b'declared=("https://a.example",)' in (after.read(MAIN) or b"")
+    (example,) = (path for path in after.paths() if path.name == ".env.example")
+    assert b"ALLOWED_ORIGINS=https://a.example\n" in (after.read(example) or b"")
     assert not check(after, "1.2").findings
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -243,7 +245,7 @@ def test_derive_completes_an_example_that_is_there() -> None:
     assert not_interpolated(MemoryTree(files)) == [("docker-compose.dev.yml", "TAG")]
     fixed = _fixed(MemoryTree(files))
     assert not_interpolated(fixed) == []
-    assert "# What docker-compose.dev.yml requires;" in _text(fixed, ".env.example")
+    assert "# What docker-compose.dev.yml requires in .env;" in _text(fixed, ".env.example")
 
 
 def test_derive_gives_a_servers_password_one_name_everywhere() -> None:
@@ -331,16 +333,28 @@ def test_derive_requires_what_only_a_placeholder_stands_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "made"),
-    [(b"shop_db", "shop-db-secrets"), (b"Desk.v2", "desk-v2-secrets")],
+    ("folder", "name", "made"),
+    [
+        ("", b"shop_db", "shop-db-secrets"),
+        ("", b"Desk.v2", "desk-v2-secrets"),
+        (".docker/", b"desk", None),
+    ],
 )
-def test_derive_makes_names_that_kubernetes_takes(name: bytes, made: str) -> None:
-    """A service's name may hold what an object's may not."""
+def test_derive_makes_names_that_kubernetes_takes(
+    folder: str, name: bytes, made: str | None
+) -> None:
+    """A service's name and its file's folder may hold what an object's name may not."""
     content = b"services:\n  %s:\n    image: a\n    environment:\n      API_TOKEN: abc1\n" % name
     cluster = b"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
-    fixed = _fixed(MemoryTree({"docker-compose.yml": content, "k8s/shop.yaml": cluster}))
-    assert f"name: {made}\n" in "".join(_text(fixed, str(path)) for path in fixed.paths())
+    fixed = _fixed(MemoryTree({f"{folder}docker-compose.yml": content, "k8s/shop.yaml": cluster}))
+    manifests = "".join(_text(fixed, str(path)) for path in fixed.paths() if path.suffix == ".yaml")
+    assert made is None or f"name: {made}\n" in manifests
+    assert {name for name in _OBJECTS.findall(manifests) if not _ALLOWED.fullmatch(name)} == set()
     assert _messages(fixed) == []
+
+
+_OBJECTS = re.compile(r"(?m)^ +name(?:space)?: ([^\s{]+)$")
+_ALLOWED = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
 def test_derive_gives_development_no_production_secret() -> None:

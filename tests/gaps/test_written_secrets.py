@@ -133,6 +133,18 @@ def test_derive_says_in_an_example_what_belongs_together() -> None:
     ]
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_derive_names_the_password_of_a_server_elsewhere_by_its_software(scheme: str) -> None:
+    """A client's address alone says what it opens: the scheme's name is no shortened variable."""
+    line = f"      REDIS_URL: {scheme}://:green-kettle-12@cache.example.com:6379/0\n"
+    content = b"services:\n  a:\n    image: a\n    environment:\n" + line.encode()
+    fixed, _ = _taken_out({COMPOSE: content})
+    after = (fixed.read(COMPOSE) or b"").decode()
+    assert "REDIS_PASSWORD:?" in after
+    assert "REDI_" not in after
+    assert "green-kettle" not in after
+
+
 def test_derive_names_every_file_that_asks_or_none() -> None:
     """What two files of a folder require is not the requirement of one."""
     one = b"services:\n  a:\n    image: a\n    environment: {JWT_SECRET: 'abcd-1234-efgh'}\n"
@@ -142,9 +154,11 @@ def test_derive_names_every_file_that_asks_or_none() -> None:
         EXAMPLE: b"# Copied to .env by everybody.\nPORT=1\n",
     }
     fixed, _ = _taken_out(files)
-    assert b"# What the compose files beside this require;" in (fixed.read(EXAMPLE) or b"")
+    assert b"# What the compose files beside this require in .env;" in (fixed.read(EXAMPLE) or b"")
     fixed, _ = _taken_out({COMPOSE: one, EXAMPLE: files[EXAMPLE]})
-    assert f"# What {COMPOSE.rpartition('/')[2]} requires;".encode() in (fixed.read(EXAMPLE) or b"")
+    assert f"# What {COMPOSE.rpartition('/')[2]} requires in .env;".encode() in (
+        fixed.read(EXAMPLE) or b""
+    )
 
 
 STORE = (

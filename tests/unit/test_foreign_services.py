@@ -32,6 +32,24 @@ def _laid(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, "pnpm-lock.yaml, which is not read"),
+        ({"yarn.lock": "# yarn lockfile v1\n"}, "yarn.lock, which is not read"),
+        ({}, "no lock file"),
+    ],
+)
+def test_a_lock_of_another_package_manager_is_told_and_stops_nothing(
+    tmp_path: Path, files: dict[str, str], told: str
+) -> None:
+    """Its absence was an errno without a word on whose file it is."""
+    service = _laid(tmp_path / "desk", {"package.json": "{}", **files})
+    found = node.install_needed(service, ["express"], tmp_path / "cache")
+    assert found.told.endswith(told)
+    assert found.modules.is_dir()
+
+
 # -- FastAPI ---------------------------------------------------------------------------------------
 
 

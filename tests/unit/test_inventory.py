@@ -54,6 +54,7 @@ def _one(path: str, content: bytes) -> dict[str, SecretVariable]:
         "SENTRY_DSN",
         "DATABASE_URL",
         "DATABASE_URL_2",
+        "DATABASE_URL_SYNC",
         "MONGODB_URI",
         "AWS_ACCESS_KEY_ID",
         "SIGNING_KEY_PREVIOUS",

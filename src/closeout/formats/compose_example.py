@@ -97,7 +97,7 @@ def completed(
         values = {
             "variables": rows,
             "below": bool(content),
-            "fresh": b".env" not in content,
+            "fresh": not content,
             "asking": told,
             "is_stored": any(_software(row["name"]) for row in rows),
         }
