@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.live]
 
 SETTINGS = {
     "a view of days": (
-        "SET timezone TO 'Asia/Bangkok'",
+        "ALTER DATABASE farm SET timezone TO 'Asia/Bangkok'",
         """
         CREATE TABLE reading AS
             SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour' AS at
@@ -26,15 +26,25 @@ SETTINGS = {
         """,
     ),
     "a view of one region": (
-        "SET app.region TO 'north'",
+        "ALTER DATABASE farm SET app.region TO 'north'",
         """
         CREATE TABLE barn AS SELECT 1 AS n, 'north' AS region;
         CREATE MATERIALIZED VIEW seen AS SELECT n, current_setting('app.region')
             FROM barn WHERE region = current_setting('app.region')
         """,
     ),
+    "a view of a role's days": (
+        "ALTER ROLE CURRENT_USER IN DATABASE farm SET timezone TO 'Asia/Bangkok'",
+        """
+        CREATE TABLE reading AS
+            SELECT timestamptz '2026-01-01 00:00+00' + n * interval '1 hour' AS at
+            FROM generate_series(0, 95) AS n;
+        CREATE MATERIALIZED VIEW seen AS
+            SELECT at::date AS day, count(*) AS n FROM reading GROUP BY 1
+        """,
+    ),
     "a generated day": (
-        "SET timezone TO 'Asia/Bangkok'",
+        "ALTER DATABASE farm SET timezone TO 'Asia/Bangkok'",
         """
         CREATE FUNCTION farm_day(timestamptz) RETURNS date IMMUTABLE LANGUAGE sql
             AS 'SELECT $1::date';
@@ -49,18 +59,21 @@ SETTINGS = {
 
 @pytest.mark.parametrize("case", SETTINGS)
 def test_settings_hold_while_rows_are_computed_again(bench: ScriptBench, case: str) -> None:
-    """What depends on the database's settings comes back equal, and it did so silently wrong.
+    """What depends on a database's or a role's settings comes back equal, and not silently wrong.
 
     A setting that forbids writing holds as well, but only once everything is written.
     """
     setting, sql = SETTINGS[case]
-    do(bench.server, "CREATE DATABASE farm", f"ALTER DATABASE farm {setting}")
+    do(bench.server, "CREATE DATABASE farm", setting)
     try:
         drill.ask(bench.server, "farm", sql)
         do(bench.server, "ALTER DATABASE farm SET default_transaction_read_only TO on")
         assert bench.back_up({"BACKUP_DATABASES": "farm"}).ok
         run = restore(bench, "--newest", "farm", "--into", "again")
         assert run.ok, run.message
+        with drill.workplace() as place:
+            drilled = restore(bench, "--drill", RESTORE_SCRATCH=str(place))
+        assert drilled.ok, drilled.message
         for rows in ("SELECT * FROM seen ORDER BY 1, 2", "SHOW default_transaction_read_only"):
             before = drill.ask(bench.server, "farm", rows)
             assert before
