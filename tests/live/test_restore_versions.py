@@ -5,6 +5,7 @@ set each to 0 for their own, and ours beside them have to as well.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,15 @@ def bench(server: postgres.Server, tmp_path: Path) -> ScriptBench:
     )
 
 
+@pytest.mark.parametrize(
+    "limit",
+    ["transaction_timeout", "statement_timeout", "idle_in_transaction_session_timeout"],
+)
 @pytest.mark.parametrize("whose", ["DATABASE slow", "ROLE closeout"])
-def test_time_limit_of_a_transaction_ends_neither_script(bench: ScriptBench, whose: str) -> None:
-    """`transaction_timeout` of a database or a role holds for its users, not for a backup."""
+def test_time_limit_of_a_transaction_ends_neither_script(
+    bench: ScriptBench, whose: str, limit: str
+) -> None:
+    """What a database or a role allows its users does not hold for a backup."""
     do(bench.server, "CREATE DATABASE slow")
     try:
         drill.ask(
@@ -46,7 +53,7 @@ def test_time_limit_of_a_transaction_ends_neither_script(bench: ScriptBench, who
             "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 9) AS t"
             " FROM generate_series(1, 200000) AS n",
         )
-        do(bench.server, f"ALTER {whose} SET transaction_timeout TO '50ms'")
+        do(bench.server, f"ALTER {whose} SET {limit} TO '50ms'")
         run = bench.back_up({"BACKUP_DATABASES": "slow"})
         assert run.ok, run.message
         back = restore(bench, "--newest", "slow", "--into", "again")
@@ -54,7 +61,7 @@ def test_time_limit_of_a_transaction_ends_neither_script(bench: ScriptBench, who
     finally:
         do(
             bench.server,
-            f"SET transaction_timeout TO 0; ALTER {whose} RESET transaction_timeout",
+            f"SET {limit} TO 0; ALTER {whose} RESET {limit}",
             "DROP DATABASE IF EXISTS again",
             "DROP DATABASE slow",
         )
@@ -90,3 +97,25 @@ def test_grants_of_the_first_role_come_back_under_another(bench: ScriptBench, gr
             "DROP ROLE other",
             "DROP ROLE postgres",
         )
+
+
+def test_roles_come_to_a_server_that_began_with_another(bench: ScriptBench) -> None:
+    """Grants that name who gave them are given by the first role there, as pg_dumpall would."""
+    do(bench.server, "CREATE ROLE reader", "CREATE ROLE other", "GRANT reader TO other")
+    do(bench.server, "CREATE DATABASE ops")
+    try:
+        assert bench.back_up({"BACKUP_DATABASES": "ops"}).ok
+        packaged = postgres.packaged_binaries()
+        with drill.workplace() as place, postgres.server(place, programs=packaged) as target:
+            helper = replace(target, user="helper")
+            do(target, f"CREATE ROLE helper SUPERUSER LOGIN PASSWORD '{target.password}'")
+            do(helper, f"ALTER ROLE {target.user} RENAME TO first")
+            first = replace(target, user="first")
+            do(first, "DROP ROLE helper")
+            roles = restore(bench, "--globals", **drill.connection(first))
+            assert roles.ok, roles.message
+            granted = "SELECT pg_get_userbyid(grantor) FROM pg_auth_members WHERE roleid = {0}"
+            asked = granted.format("'reader'::regrole")
+            assert drill.ask(first, "postgres", asked).split() == ["first"]
+    finally:
+        do(bench.server, "DROP DATABASE ops", "DROP ROLE reader", "DROP ROLE other")
