@@ -126,3 +126,58 @@ def test_script_names_no_other_file_when_none_asks(tmp_path: Path) -> None:
     stage = fixed(monorepo())
     assert "awk" not in (stage.read(SCRIPT) or b"").decode()
     assert asked(stage, tmp_path) == ["farmiq-prod-jwt-secret"]
+
+
+NIGHTLY = """apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly-copy, namespace: farmiq-cloud-prod}
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          containers:
+            - name: copy
+              env:
+                - {name: STORE_USER, value: farmiq_copies}
+                - {name: STORE_PASSWORD_FILE, value: /credentials/password}
+          volumes:
+            - name: credentials
+              secret: {secretName: herd-login, items: [{key: STORE_PASSWORD, path: password}]}
+"""
+EXAMPLE = "cloud-layer/cloud-herd/.env.example"
+SHARED = "STORE_USER=farmiq\nSTORE_PASSWORD=\n"
+
+
+def keys(stage: Overlay) -> list[str]:
+    """Return the remote keys of the services' manifests."""
+    found = (path for path in stage.paths() if path.name.endswith("-external-secret.yaml"))
+    lines = (line for path in found for line in (stage.read(path) or b"").decode().splitlines())
+    return sorted({line.split()[1] for line in lines if line.strip().startswith("key: ")})
+
+
+def test_role_of_a_job_alone_has_a_password_of_its_own() -> None:
+    """The services' role and the job's would else be opened by one value."""
+    stage = fixed(monorepo(**{EXAMPLE: SHARED, "k8s/nightly.yaml": NIGHTLY}))
+    assert keys(stage) == ["farmiq-prod-store-copies-password", "farmiq-prod-store-password"]
+    assert GAP.fix(stage) == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"k8s/nightly.yaml": NIGHTLY.replace("farmiq_copies", "farmiq")},
+        {"k8s/nightly.yaml": NIGHTLY, "compose.yml": "# postgres://farmiq_copies:x@herd/herd\n"},
+        {"k8s/nightly.yaml": NIGHTLY.replace("value: farmiq_copies", "valueFrom: {a: b}")},
+        {
+            "k8s/nightly.yaml": NIGHTLY,
+            "k8s/weekly.yaml": NIGHTLY.replace("nightly-copy", "weekly").replace("-login", "-2"),
+        },
+        {"k8s/nightly.yaml": NIGHTLY.replace("nightly-copy", "cloud-herd")},
+    ],
+    ids=["services-role", "named-in-compose", "told-by-nobody", "of-two-jobs", "of-a-service"],
+)
+def test_role_that_others_sign_in_with_shares_their_password(files: dict[str, str]) -> None:
+    """One role has one password, whoever reads it."""
+    stage = fixed(monorepo(**{EXAMPLE: SHARED, **files}))
+    assert keys(stage) == ["farmiq-prod-store-password"]
