@@ -23,7 +23,7 @@ from closeout.gaps.external_secrets.handover import (
 )
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
-from closeout.gaps.external_secrets.overlays import environments, overlay_files
+from closeout.gaps.external_secrets.overlays import environments, namespaces, overlay_files
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
@@ -217,7 +217,7 @@ def _overlays(
         for document in documents(content)
     }
     values = _values(tree, seen, needed, chosen)
-    made = overlay_files(chosen, values, held)
+    made = overlay_files(chosen, values, held, namespaces(seen.state))
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 
 
