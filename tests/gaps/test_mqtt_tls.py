@@ -428,7 +428,10 @@ MUTUAL = (
 
 @pytest.mark.parametrize("said", ["", "ciphers HIGH:!aNULL\n"])
 def test_derive_limits_the_suites_of_production_that_works(said: str) -> None:
-    """One line of a sound file changes, also where its certificate is an RSA one."""
+    """One line of a sound file changes, also where its certificate is an RSA one.
+
+    Besides it names the access list that the broker now has.
+    """
     path = PurePosixPath("edge-layer/edge-mqtt-broker/mosquitto.prod.conf")
     conf = MUTUAL.replace("keyfile", f"{said}keyfile")
     base = tree(**{str(path).replace("/", "__"): conf})
@@ -440,9 +443,9 @@ def test_derive_limits_the_suites_of_production_that_works(said: str) -> None:
     added = [line for line in after.splitlines() if line not in conf.splitlines()]
     assert left == ()
     assert findings(stage) == ()
-    assert [line.split()[0] for line in added] == ["ciphers"]
+    assert [line.split()[0] for line in added] == ["ciphers", "acl_file"]
     assert "ECDHE-RSA-AES128-GCM-SHA256" in added[0]
-    assert after.replace(added[0] + "\n", said) == conf
+    assert after.replace(added[0] + "\n", said).replace(added[1] + "\n", "") == conf
 
 
 def test_derive_keeps_every_listener_when_it_renders_production_anew() -> None:

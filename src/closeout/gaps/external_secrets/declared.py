@@ -21,7 +21,8 @@ from closeout.gaps.external_secrets.placement import (
     is_namespaced,
     kustomized,
 )
-from closeout.gaps.external_secrets.readers import Need, is_same, reads
+from closeout.gaps.external_secrets.readers import Need, as_variable, is_same, reads
+from closeout.gaps.external_secrets.roles import alone, role_beside, roles
 from closeout.model import Reason, Tree, Unresolved
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
@@ -210,7 +211,15 @@ def _with_readers(tree: Tree, state: Declared) -> Declared:
             )
             for path, line, read in chart_reads(tree, chart)
         ]
-    return replace(state, needs=tuple(needs), owned=tuple(owned))
+    return replace(state, needs=_with_own_roles(tree, needs), owned=tuple(owned))
+
+
+def _with_own_roles(tree: Tree, needs: list[Need]) -> tuple[Need, ...]:
+    """Return the needs without the roles that several sign in with."""
+    if not any(need.role for need in needs):
+        return tuple(needs)
+    own = alone((need.reader, need.role) for need in needs) - roles(tree)
+    return tuple(need if need.role in own else replace(need, role="") for need in needs)
 
 
 def _needs(item: Found, state: Declared) -> Iterator[Need]:
@@ -226,6 +235,7 @@ def _needs(item: Found, state: Declared) -> Iterator[Need]:
             path=item.path,
             line=item.document.line_of(read.path),
             is_optional=read.is_optional,
+            role=role_beside(item.document.value, read.variable or as_variable(read.key)),
         )
 
 

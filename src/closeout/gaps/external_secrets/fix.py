@@ -15,10 +15,15 @@ from closeout.gaps.external_secrets.charts import annotated, gated_secrets, mend
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.detect import Survey, survey
 from closeout.gaps.external_secrets.fallbacks import read_from_environment
-from closeout.gaps.external_secrets.handover import handed_over, handovers
+from closeout.gaps.external_secrets.handover import (
+    Handover,
+    elsewhere,
+    handed_over,
+    handovers,
+)
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
-from closeout.gaps.external_secrets.overlays import environments, overlay_files
+from closeout.gaps.external_secrets.overlays import environments, namespaces, overlay_files
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
@@ -68,19 +73,19 @@ def _rest(seen: Survey, told: Collection[PurePosixPath]) -> tuple[Changeset, ...
     files = _entry_files(state, needed, chosen)
     handed = handovers(tree, state, variables)
     needed |= {identity: item.lacking for identity, item in handed.items()}
-    files |= _platform_files(tree, seen, needed, chosen)
+    files |= _platform_files(tree, seen, needed, chosen, handed)
     mended = (*mended_commands(tree), *mended_manifests(tree, state, variables, needed))
     files |= _overlays(tree, seen, needed, files, chosen)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
     handing = tuple(handed_over(tree, state, variables, handed, _common(None, chosen)))
-    elsewhere = {edit.path: edit.after for each in handing for edit in each.edits}
-    judged = {path.parent for path in elsewhere}
+    handled = {edit.path: edit.after for each in handing for edit in each.edits}
+    judged = {path.parent for path in handled}
     judged |= {item.path.parent for item in (*state.stores, *state.secrets)}
     changesets = [
         *mended,
         *relisted(tree, state, judged),
-        *unwritten(tree, written, elsewhere),
+        *unwritten(tree, written, handled),
         *mended_charts(tree, state, variables),
         *gated_secrets(tree, state, needed),
         *handing,
@@ -126,10 +131,15 @@ def _common(store: Found | None, chosen: Settings) -> dict[str, object]:
 
 
 def _platform_files(
-    tree: Tree, seen: Survey, needed: Mapping[Identity, WantedSecret], chosen: Settings
+    tree: Tree,
+    seen: Survey,
+    needed: Mapping[Identity, WantedSecret],
+    chosen: Settings,
+    handed: Mapping[Identity, Handover],
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
     state = seen.state
     values = _values(tree, seen, needed, chosen)
+    values["others"] = elsewhere(state, handed, str(values["store"]))
     names = []
     if _lacks_store(state, needed):
         names.append("cluster-secret-store.yaml")
@@ -203,11 +213,11 @@ def _overlays(
     held = {
         str(document.field("metadata", "namespace"))
         for path, (content, _) in files.items()
-        if path.name.endswith("-external-secret.yaml")
+        if path.name.endswith(target.SUFFIX)
         for document in documents(content)
     }
     values = _values(tree, seen, needed, chosen)
-    made = overlay_files(chosen, values, held)
+    made = overlay_files(chosen, values, held, namespaces(seen.state))
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 
 

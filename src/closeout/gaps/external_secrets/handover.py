@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.gaps.external_secrets.readers import as_variable
 from closeout.gaps.external_secrets.stores import store_for
-from closeout.gaps.external_secrets.target import entry_values
+from closeout.gaps.external_secrets.target import FOLDER, SUFFIX, entry_values
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, missing_entries, plain
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
@@ -122,6 +123,30 @@ def handed_over(
         edit = Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
         yield Changeset(name=f"hand-over-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
     yield from _waiting(state, variables, found)
+
+
+def elsewhere(state: Declared, found: Mapping[Identity, Handover], store: str) -> list[str]:
+    """Return the files that ask for remote keys of `store` and that no service's name leads to.
+
+    Their paths start at the folder of the services' own.
+    """
+    ours = {
+        each.found.path for (_, place), each in found.items() if _read_from(state, place, store)
+    }
+    for item in state.secrets:
+        spec = ("spec", "secretStoreRef")
+        if (item.text(*spec, "kind"), item.text(*spec, "name")) == ("ClusterSecretStore", store):
+            ours.add(item.path)
+    return sorted(
+        posixpath.relpath(str(path), str(FOLDER))
+        for path in ours
+        if path.parent != FOLDER or not path.name.endswith(SUFFIX)
+    )
+
+
+def _read_from(state: Declared, namespace: str, store: str) -> bool:
+    known = store_for(state, namespace)
+    return known is None or (known.document.kind == "ClusterSecretStore" and known.name == store)
 
 
 def _node(content: bytes, item: Found) -> anchors.Node | None:

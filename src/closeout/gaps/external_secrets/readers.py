@@ -30,6 +30,8 @@ class Need:
     is_optional: bool = False
     is_open: bool = False
     """Whether the chart's list takes further variables: the pods get each that it names."""
+    role: str = ""
+    """Whose password it is, where nobody else of the tree signs in with that role."""
 
     @property
     def identity(self) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from closeout.formats.tree_names import ORDERS_PROJECT, dns_name
 
 FOLDER = PurePosixPath("k8s/external-secrets")
 OVERLAYS = PurePosixPath("k8s/overlays/external-secrets")
+SUFFIX = "-external-secret.yaml"
 API_VERSION = "external-secrets.io/v1"
 CHART_VERSION = "1.3.2"
 STORE = "gcp-secret-manager"
@@ -70,7 +71,7 @@ def secret_name(service: str) -> str:
 
 def manifest_path(service: str) -> PurePosixPath:
     """Return where a service's ExternalSecret is rendered."""
-    return FOLDER / f"{dns_name(service)}-external-secret.yaml"
+    return FOLDER / f"{dns_name(service)}{SUFFIX}"
 
 
 def _software(service: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.readers import Need, as_variable
+from closeout.gaps.external_secrets.roles import own_variable
 from closeout.gaps.external_secrets.target import secret_name
 
 Identity = tuple[str, str]
@@ -115,7 +116,7 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
         read.add((service, need.variable))
         if need.key:
             made = found.setdefault(need.identity, WantedSecret(service=service or need.secret))
-            made.entries[need.key] = need.variable or as_variable(need.key)
+            made.entries[need.key] = _named(state, need, service)
     for item in missing_entries(state, variables):
         held = any(
             need.variable == item.name and need.identity in written
@@ -128,6 +129,16 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
         beside = [need.key for need in state.needs_of(item.service) if need.identity == identity]
         made.entries[spelled(item.name, beside)] = item.name
     return dict(sorted(found.items()))
+
+
+def _named(state: Declared, need: Need, service: str) -> str:
+    """Return the variable that a key holds: with a role in its name that no service signs in as."""
+    variable = need.variable or as_variable(need.key)
+    place = (need.identity, need.key)
+    held = {each.role for each in state.needs if (each.identity, each.key) == place}
+    if service or held != {need.role} or not need.role:
+        return variable
+    return own_variable(variable, need.role, state.project)
 
 
 def _home(state: Declared, service: str, services: frozenset[str]) -> Identity:

@@ -21,9 +21,9 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     Problem,
     production_problems,
     tls_problems,
-    weak_listeners,
 )
 from closeout.gaps.mqtt_tls.mosquitto.render import CERTS
+from closeout.gaps.mqtt_tls.production import lacks
 from closeout.model import Located, Place, Tree, Unresolved
 
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -33,6 +33,7 @@ LOST_TOPIC = "$SYS/health"
 
 LOST_QUOTED = re.compile(rb"(?<=')\$\$?SYS/health(?=')")
 """The same as an image asks for it: `$` is no variable there, doubled it is one too many."""
+_WEAK = "it offers suites beyond Mozilla's intermediate profile"
 _LOST = f"the health check waits for {LOST_TOPIC}, which is never published"
 
 CERTIFICATES = ("cafile", "certfile", "keyfile")
@@ -152,7 +153,7 @@ def production(seen: Survey) -> Located:
     )
     return Located(
         examined=_sorted(path for path, _ in seen.production),
-        places=(*_problems(seen.production, production_problems), *_weak(seen), *absent),
+        places=(*_problems(seen.production, production_problems), *_lacking(seen), *absent),
     )
 
 
@@ -237,11 +238,12 @@ def _problems(
             yield _place(path, problem.message, problem.line)
 
 
-def _weak(seen: Survey) -> Iterator[Place]:
-    for path, conf in seen.production:
-        for listener in weak_listeners(conf, CERTS):
-            message = "it offers suites beyond Mozilla's intermediate profile"
-            yield _place(path, message, listener.line)
+def _lacking(seen: Survey) -> Iterator[Place]:
+    for item in lacks(seen.tree, seen.brokers, seen.confs):
+        for listener in item.weak:
+            yield _place(item.path, _WEAK, listener.line)
+        for listener in item.open:
+            yield _place(item.path, f"{item.acl} is mounted and not in force", listener.line)
 
 
 def _clustered(seen: Survey) -> Iterator[Place]:

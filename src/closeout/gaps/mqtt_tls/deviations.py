@@ -52,7 +52,8 @@ DEVIATIONS = (
         finding="With `per_listener_settings` left empty the broker does not start; with "
         "`require_certificate` and no `cafile` it starts and refuses every client.",
         decision="A broken file is rendered anew, keeping its limits, logs and other listeners; a "
-        "sound one is limited to the suites of Mozilla's intermediate profile. "
+        "sound one is limited to the suites of Mozilla's intermediate profile, and names the "
+        "access list where everything that starts it has one mounted. "
         "The real broker is started with it and asked.",
     ),
     Deviation(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from closeout.formats.compose import is_base
 from closeout.fs.text_edit import Splice, splice
+from closeout.fs.tree import Overlay
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
 from closeout.gaps.mqtt_tls.access.listing import listed
 from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
@@ -28,9 +29,9 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     parse,
     production_problems,
     tls_problems,
-    weak_listeners,
 )
-from closeout.gaps.mqtt_tls.mosquitto.separation import inclusion, limited
+from closeout.gaps.mqtt_tls.mosquitto.separation import governed, inclusion, limited
+from closeout.gaps.mqtt_tls.production import lacks
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 
@@ -38,9 +39,11 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return the changesets for what is still open on `tree`."""
     seen = survey(tree)
     known = callers(tree, {item.name for item in seen.brokers})
+    started = tuple(_brokers(tree, seen, known))
     found = [
-        *_brokers(tree, seen, known),
+        *started,
         *_configurations(seen),
+        *(_working(_laid(tree, started)) if _has_working(seen) else ()),
         *_productions(tree, seen, known),
         *cluster_changesets(tree, seen.manifests, known),
     ]
@@ -164,12 +167,30 @@ def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
     return any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1
 
 
+def _has_working(seen: Survey) -> bool:
+    return any(not production_problems(conf) for _, conf in seen.production)
+
+
+def _working(tree: Tree) -> Iterator[Changeset]:
+    """Yield what production that works lacks, once its brokers have what this gap gives them."""
+    seen = survey(tree)
+    for item in lacks(tree, seen.brokers, seen.confs):
+        content = tree.read(item.path) or b""
+        made = (*limited(content, item.weak), *governed(content, item.open, item.acl))
+        edits = _changed(tree, item.path, splice(content, made))
+        yield Changeset(name=f"{item.path.parent.name}-production", edits=edits)
+
+
+def _laid(tree: Tree, made: Iterable[Changeset]) -> Tree:
+    """Return the tree with what fits; of two edits of a file the engine asks for one later."""
+    stage = Overlay(tree)
+    for edit in (each for changeset in made for each in changeset.edits):
+        if stage.read(edit.path) == edit.before:
+            stage.lay(edit)
+    return stage
+
+
 def _productions(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
-    for path, conf in seen.production:
-        if not production_problems(conf) and (weak := weak_listeners(conf, render.CERTS)):
-            content = tree.read(path) or b""
-            edits = _changed(tree, path, splice(content, limited(content, weak)))
-            yield Changeset(name=f"{path.parent.name}-suites", edits=edits)
     for path, conf in _production(seen):
         after = render.production_conf(render.COMPOSE, conf, known.several)
         yield _template("production-configuration", _changed(tree, path, after))

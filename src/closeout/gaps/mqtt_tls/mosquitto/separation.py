@@ -60,6 +60,13 @@ def limited(content: bytes, listeners: Sequence[Listener]) -> tuple[Splice, ...]
     return tuple(_limited(content, item) for item in listeners)
 
 
+def governed(content: bytes, listeners: Sequence[Listener], acl: str) -> tuple[Splice, ...]:
+    """Return the splices that put the access list in force for clients that have a name."""
+    named = "use_identity_as_username"
+    lasts = [[each for each in item.settings if each.name == named][-1] for item in listeners]
+    return tuple(_below(content, item, f"acl_file {acl}") for item in lasts)
+
+
 def _limited(content: bytes, listener: Listener) -> Splice:
     text = f"ciphers {':'.join(SUITES)}"
     said = [item for item in listener.settings if item.name == "ciphers"]
