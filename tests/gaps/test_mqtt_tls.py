@@ -91,6 +91,28 @@ def test_derive_closes_everything_when_run_once(reference: DiskTree) -> None:
     assert GAP.fix(stage) == ()
 
 
+def test_derive_tells_who_makes_certificates_where_nothing_reads_them(reference: DiskTree) -> None:
+    """Near misses: the new folders, another broker's, and a guide of another folder."""
+    makes = b"#!/bin/sh\nOUT=../edge-mqtt-broker/certs\nopenssl req -x509 -out $OUT/ca.crt\n"
+    base = MemoryTree(
+        {str(path): reference.read(path) or b"" for path in reference.paths()}
+        | {
+            "edge-layer/scripts/make-certs.sh": makes,
+            "edge-layer/scripts/new-certs.sh": makes.replace(b"certs\n", b"certs/broker\n"),
+            "edge-layer/scripts/other.ps1": makes.replace(b"mqtt-broker", b"web"),
+            "k8s/edge-mqtt-broker/README.md": b"# Broker\n\nIt listens on 1883.\n",
+            "k8s/README.md": b"Port 1883.\n",
+        }
+    )
+    stage, left = fixed(base)
+    assert [(str(item.path), item.line) for item in left] == [
+        ("edge-layer/scripts/make-certs.sh", 2),
+        ("k8s/edge-mqtt-broker/README.md", 3),
+    ]
+    assert findings(stage) == ()
+    assert GAP.fix(stage) == ()
+
+
 def test_derive_keeps_every_key_when_it_edits_the_compose_file(reference: DiskTree) -> None:
     """A parser sees all it saw before, plus two list items for each list and three changes."""
     before: Any = yaml.safe_load(text(reference))

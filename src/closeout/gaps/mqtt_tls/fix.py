@@ -21,6 +21,7 @@ from closeout.gaps.mqtt_tls.compose.edit import (
 from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
 from closeout.gaps.mqtt_tls.dialled import names
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
+from closeout.gaps.mqtt_tls.makers import guides, makers
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
@@ -45,8 +46,12 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         *_configurations(seen),
         *(_working(_laid(tree, started)) if _has_working(seen) else ()),
         *_productions(tree, seen, known),
-        *cluster_changesets(tree, seen.manifests, known),
+        *(clustered := tuple(cluster_changesets(tree, seen.manifests, known))),
     ]
+    folders = (item.folder for item in seen.brokers) if any(item.edits for item in started) else ()
+    mended = {edit.path.parent for item in clustered for edit in item.edits if edit.before}
+    told = (*makers(tree, folders), *guides(tree, mended))
+    found.append(Changeset(name="told", edits=(), unresolved=told))
     return tuple(item for item in found if item.edits or item.unresolved)
 
 
