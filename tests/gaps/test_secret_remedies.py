@@ -301,6 +301,30 @@ def test_derive_mends_a_script_for_itself_and_for_what_it_loads() -> None:
     assert left == []
 
 
+SEED = b"""import { hash } from 'bcrypt'
+const crew = [{ email: 'master@pier.test', secret: await hash(process.env.CREW_PASSWORD, 10) }]
+"""
+SIGN_IN = b'$body = @{\n    "email" = "master@pier.test"\n    "password" = "tide-7-table"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (SEED, b"CREW_PASSWORD"),
+        (SEED.replace(b"master@", b"mate.master@"), b"MASTER_PASSWORD"),
+        (SEED + b"hash(process.env.MATE_PASSWORD)\n", b"MASTER_PASSWORD"),
+        (SEED.replace(b"process.env.CREW_PASSWORD", b"made()"), b"MASTER_PASSWORD"),
+    ],
+    ids=["seeded", "another-user", "two-passwords", "no-variable"],
+)
+def test_derive_asks_for_what_a_seed_makes_the_user_with(seed: bytes, expected: bytes) -> None:
+    """A user has the password of the seed; where no seed tells one, it is called after the user."""
+    fixed, left = _fixed({"tools/check.ps1": SIGN_IN, "tools/db/seed.ts": seed})
+    after = _read(fixed, "tools/check.ps1")
+    assert b'"password" = $(if ($env:%s) { $env:%s }' % (expected, expected) in after
+    assert left == []
+
+
 RECIPE = b"""FROM python:3.12-slim
 ENV LEDGER_URI=postgresql://u:salt-and-rope-9@store:5432/ledger
 ENV LEDGER_ROOT=/srv/ledger
