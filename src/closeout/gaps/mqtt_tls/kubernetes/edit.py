@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, all_spliced
 from closeout.gaps.mqtt_tls.access.callers import Callers
 from closeout.gaps.mqtt_tls.access.listing import access_list
+from closeout.gaps.mqtt_tls.access.members import members
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import production_problems
@@ -79,9 +80,13 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    text = access_list(acl.text.encode() if acl else _example(tree), known)
+    users = render.users(access_list(acl.text.encode() if acl else _example(tree), known))
+    held = members(tree, known, users)
     after = render.cluster_certificate(
-        item.config.broker, config.namespace or "default", _secret(item), text
+        item.config.broker,
+        config.namespace or "default",
+        _secret(item),
+        [user for user in users if user in held],
     )
     edit = Edit(path=path, before=None, after=after)
     yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)
