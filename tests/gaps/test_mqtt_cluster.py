@@ -261,3 +261,52 @@ def test_certificates_are_made_for_nobody_whom_the_tree_does_not_have() -> None:
     container = SCALE.replace("name: barn-scale", "name: other")
     page = {"web__keeper__package.json": "{}", "k8s__scale.yaml": container}
     assert certified(**page) == []
+
+
+SECURE = """    listener 8883
+    cafile /mosquitto/certs/ca.crt
+    certfile /mosquitto/certs/tls.crt
+    keyfile /mosquitto/certs/tls.key
+    require_certificate true
+    use_identity_as_username true
+    # Kept.
+    allow_anonymous false
+"""
+OPEN = CONFIG.replace("    listener 1883\n    allow_anonymous true\n", SECURE).replace(
+    "topic readwrite barn/%c/#", "pattern readwrite barn/%u/#"
+)
+CLOSED = {
+    "bus.yaml": WORKLOAD.replace("1883", "8883"),
+    "service.yaml": SERVICE.replace("1883", "8883"),
+}
+
+
+def test_derive_puts_the_list_of_a_map_in_force_where_it_is_mounted() -> None:
+    """One line comes to a configuration that works; nothing else of the cluster changes."""
+    files = CLOSED | {"config.yaml": OPEN}
+    base = MemoryTree({f"k8s/bus/{name}": text.encode() for name, text in files.items()})
+    messages = [item.message for item in rules.findings(rules.checks(GAP, base))]
+    assert messages == ["its access list is not in force"]
+    stage, left = fixed(files)
+    named = "    use_identity_as_username true\n"
+    after = OPEN.replace(named, f"{named}    acl_file /mosquitto/lists/aclfile\n")
+    assert (stage.read(PurePosixPath("k8s/bus/config.yaml")) or b"").decode() == after
+    assert [str(edit.path) for edit in stage.edits] == ["k8s/bus/config.yaml"]
+    assert left == rules.findings(rules.checks(GAP, stage)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bus.yaml", CLOSED["bus.yaml"].replace("subPath: aclfile", "subPath: other")),
+        ("config.yaml", OPEN.replace("pattern readwrite barn/%u/#", "topic readwrite barn/#")),
+        ("config.yaml", OPEN.replace("# Kept.", "acl_file /mosquitto/lists/aclfile")),
+    ],
+    ids=["not-mounted", "for-nobody", "has-one"],
+)
+def test_derive_names_no_list_that_would_stop_or_shut_out(name: str, text: str) -> None:
+    """A broker without the file does not start; a list without names lets nobody do anything."""
+    files = CLOSED | {"config.yaml": OPEN, name: text}
+    stage, left = fixed(files)
+    assert (stage.edits, left) == ((), ())
+    assert rules.findings(rules.checks(GAP, stage)) == ()
