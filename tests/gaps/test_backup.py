@@ -10,7 +10,13 @@ from closeout.formats import manifests as kubernetes
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.backup import GAP
 from closeout.gaps.backup.detect import faults
-from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, manifests
+from closeout.gaps.backup.manifests import (
+    BACKUP_SCRIPT,
+    CRONJOB,
+    RESTORE_SCRIPT,
+    BackupNames,
+    manifests,
+)
 from closeout.gaps.backup.point_in_time import archives
 from closeout.model import Check, Edit, Finding, ProbeContext, Tree
 from closeout.resources import verbatim
@@ -205,6 +211,30 @@ def test_rendered_manifests_pass_strict_validation() -> None:
     for item in manifests():
         if item.path.suffix == ".yaml":
             assert kubernetes.validate(item.content()) == ()
+
+
+@pytest.mark.parametrize("names", [BackupNames(), BackupNames(project="herd-op", bucket="b-1")])
+def test_manifest_says_first_what_has_to_be_there(names: BackupNames) -> None:
+    """What no file makes is named above it, as the manifest itself has it; other names are not."""
+    (content,) = [item.content() for item in manifests(names) if item.path == CRONJOB]
+    told = content[: content.index(b"apiVersion")].decode()
+    made = {(top["kind"], top["metadata"]["name"]): top for top in yaml.safe_load_all(content)}
+    (account,) = made["ServiceAccount", "postgres-backup"]["metadata"]["annotations"].values()
+    pod = made["CronJob", "postgres-backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    given = {item["name"]: item["value"] for item in pod["containers"][0]["env"]}
+    policy = made["NetworkPolicy", "postgres-backup"]["spec"]["egress"][1]
+    ((label, value),) = policy["to"][0]["podSelector"]["matchLabels"].items()
+    for text in (
+        f"CREATE ROLE {given['POSTGRES_USER']} LOGIN BYPASSRLS",
+        f"GRANT pg_read_all_data TO {given['POSTGRES_USER']};",
+        pod["containers"][0]["image"],
+        given["BACKUP_BUCKET"],
+        account,
+        f"{label}: {value}",
+        f"port {policy['ports'][0]['port']}",
+    ):
+        assert text in told
+    assert ("farmiq_backup" in told) == (names == BackupNames())
 
 
 def test_configmap_carries_the_scripts_byte_for_byte() -> None:

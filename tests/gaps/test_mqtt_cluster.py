@@ -202,3 +202,111 @@ def test_derive_refuses_a_map_of_which_the_volume_names_the_keys() -> None:
     named = "configMap: {name: bus-config, items: [{key: mosquitto.conf, path: mosquitto.conf}]}"
     _, left = fixed(FILES | {"bus.yaml": whole.replace("configMap: {name: bus-config}", named)})
     assert ["not exactly one workload" in item.detail for item in left] == [True]
+
+
+LISTED = (
+    CONFIG
+    + """
+    user keeper
+    topic readwrite #
+    user barn-scale
+    topic write barn/scale
+"""
+)
+SCALE = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels: {app: scale}
+  name: barn-scale
+spec:
+  template: {spec: {containers: [{name: keeper, image: scale:1}]}}
+"""
+STARTED = """services:
+  barn-scale:
+    image: scale:1
+"""
+
+
+def certified(**more: str) -> list[str]:
+    """Return whom the cluster's clients have certificates for."""
+    stage, left = fixed(FILES | {"config.yaml": LISTED}, **more)
+    assert left == ()
+    kept = yaml.safe_load((stage.read("k8s/bus/config.yaml") or b"").decode())["data"]["aclfile"]
+    assert "user keeper" in kept
+    made = read(stage, "certificate.yaml")
+    clients = [top for top in made if "client" in top["metadata"]["name"]]
+    return [top["spec"]["commonName"] for top in clients]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"k8s__scale.yaml": SCALE},
+        {"docker-compose.yml": STARTED},
+        {"helm__scale__Chart.yaml": "apiVersion: v2\nname: barn-scale\nversion: 1.0.0\n"},
+        {
+            "field__barn-scale__requirements.txt": "paho-mqtt\n",
+            "field__barn-scale__main.py": "import paho.mqtt.client as mqtt\nc = mqtt.Client()\n",
+        },
+    ],
+    ids=["deployed", "composed", "chart", "device"],
+)
+def test_certificates_are_made_for_programs_of_the_tree(more: dict[str, str]) -> None:
+    """A user that nothing starts keeps its line in the list, and gets no key to everything."""
+    assert certified(**more) == ["barn-scale"]
+
+
+def test_certificates_are_made_for_nobody_whom_the_tree_does_not_have() -> None:
+    """A container, a label or a folder of that name is no program that signs in."""
+    container = SCALE.replace("name: barn-scale", "name: other")
+    page = {"web__keeper__package.json": "{}", "k8s__scale.yaml": container}
+    assert certified(**page) == []
+
+
+SECURE = """    listener 8883
+    cafile /mosquitto/certs/ca.crt
+    certfile /mosquitto/certs/tls.crt
+    keyfile /mosquitto/certs/tls.key
+    require_certificate true
+    use_identity_as_username true
+    # Kept.
+    allow_anonymous false
+"""
+OPEN = CONFIG.replace("    listener 1883\n    allow_anonymous true\n", SECURE).replace(
+    "topic readwrite barn/%c/#", "pattern readwrite barn/%u/#"
+)
+CLOSED = {
+    "bus.yaml": WORKLOAD.replace("1883", "8883"),
+    "service.yaml": SERVICE.replace("1883", "8883"),
+}
+
+
+def test_derive_puts_the_list_of_a_map_in_force_where_it_is_mounted() -> None:
+    """One line comes to a configuration that works; nothing else of the cluster changes."""
+    files = CLOSED | {"config.yaml": OPEN}
+    base = MemoryTree({f"k8s/bus/{name}": text.encode() for name, text in files.items()})
+    messages = [item.message for item in rules.findings(rules.checks(GAP, base))]
+    assert messages == ["its access list is not in force"]
+    stage, left = fixed(files)
+    named = "    use_identity_as_username true\n"
+    after = OPEN.replace(named, f"{named}    acl_file /mosquitto/lists/aclfile\n")
+    assert (stage.read(PurePosixPath("k8s/bus/config.yaml")) or b"").decode() == after
+    assert [str(edit.path) for edit in stage.edits] == ["k8s/bus/config.yaml"]
+    assert left == rules.findings(rules.checks(GAP, stage)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bus.yaml", CLOSED["bus.yaml"].replace("subPath: aclfile", "subPath: other")),
+        ("config.yaml", OPEN.replace("pattern readwrite barn/%u/#", "topic readwrite barn/#")),
+        ("config.yaml", OPEN.replace("# Kept.", "acl_file /mosquitto/lists/aclfile")),
+    ],
+    ids=["not-mounted", "for-nobody", "has-one"],
+)
+def test_derive_names_no_list_that_would_stop_or_shut_out(name: str, text: str) -> None:
+    """A broker without the file does not start; a list without names lets nobody do anything."""
+    files = CLOSED | {"config.yaml": OPEN, name: text}
+    stage, left = fixed(files)
+    assert (stage.edits, left) == ((), ())
+    assert rules.findings(rules.checks(GAP, stage)) == ()

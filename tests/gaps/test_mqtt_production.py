@@ -103,13 +103,14 @@ def test_production_is_under_a_list_that_stands_elsewhere() -> None:
             BASE.replace("broker/mosquitto.conf", "broker/mosquitto.prod.conf"),
         ),
         (str(CONF), f"{WORKS}acl_file /mosquitto/config/who.acl\n"),
+        (f"{FOLDER}/who.acl", "topic readwrite a/#\n"),
         (str(CONF), f"{WORKS}plugin /usr/lib/who.so\n"),
         (
             str(CONF),
             WORKS.replace("use_identity_as_username true", "password_file /p"),
         ),
     ],
-    ids=["cluster", "image", "without-the-list", "has-one", "plugin", "passwords"],
+    ids=["cluster", "image", "without-the-list", "has-one", "for-nobody", "plugin", "passwords"],
 )
 def test_production_stays_where_the_list_is_not_everywhere_or_not_wanted(
     name: str, text: str

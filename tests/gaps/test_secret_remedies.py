@@ -246,6 +246,85 @@ def test_derive_names_a_users_password_after_the_user() -> None:
     assert [item.line for item in left] == [2]
 
 
+@pytest.mark.parametrize(
+    ("entry", "mended"),
+    [
+        (b'"LEDGER_TOKEN" = "salt-and-rope-9"', b'"LEDGER_TOKEN" = $(if ($env:LEDGER_TOKEN) {'),
+        (b"'LedgerToken'='salt-and-rope-9'", b"'LedgerToken'=$(if ($env:LEDGER_TOKEN) {"),
+        (
+            b'"a" = @{ "LEDGER_TOKEN" = "salt-and-rope-9"; "LEDGER_SECRET" = "tide-7-table" }',
+            b'throw "LEDGER_TOKEN is not set" }); "LEDGER_SECRET" = $(if ($env:LEDGER_SECRET) {',
+        ),
+    ],
+    ids=["double", "single", "two-on-a-line"],
+)
+def test_derive_reads_an_entry_whose_key_stands_in_quotes(entry: bytes, mended: bytes) -> None:
+    """A hashtable's key may stand in quotes; the value is as secret."""
+    fixed, left = _fixed({"tools/vault.ps1": b"$data = @{\n    %s\n}\n" % entry})
+    after = _read(fixed, "tools/vault.ps1")
+    assert mended in after
+    assert b"-and-rope-" not in after
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("tools/vault.ps1", b'"LEDGER_TOKEN" = $Script:Token'),
+        ("tools/vault.ps1", b'# "LEDGER_TOKEN" = "salt-and-rope-9"'),
+        ("tools/vault.ps1", b'"LEDGER_TITLE" = "salt-and-rope-9"'),
+        ("tools/vault.ps1", b'"LEDGER_TOKEN" = "<your token>"'),
+        ("tools/run.sh", b'[ "LEDGER_TOKEN" = "salt-and-rope-9" ]'),
+        ("tools/run.sh", b'[ "$LEDGER_TOKEN" = "salt-and-rope-9" ]'),
+    ],
+    ids=["variable", "comment", "no-secret", "placeholder", "comparison", "expansion"],
+)
+def test_derive_sees_no_secret_beside_a_quoted_word_that_is_no_key_of_one(
+    path: str, line: bytes
+) -> None:
+    """What is no entry, or holds nothing that opens something, is found by nobody."""
+    fixed, left = _fixed({path: line + b"\n"})
+    assert (_read(fixed, path), left) == (line + b"\n", [])
+
+
+def test_derive_mends_a_script_for_itself_and_for_what_it_loads() -> None:
+    """A script with a secret of its own that uses a shared one gets both mendings."""
+    files = {
+        "docker-compose.yml": HARBOUR,
+        "tools/Shared/Config.ps1": b'$Script:VaultToken = "tide-root-4"\n',
+        "tools/vault.ps1": b'$h = @{ "X" = $Script:VaultToken }\n$LEDGER_TOKEN = "salt-rope-9"\n',
+    }
+    fixed, left = _fixed(files)
+    after = _read(fixed, "tools/vault.ps1")
+    assert after.startswith(b"if (-not $Script:VaultToken) { throw ")
+    assert b"$LEDGER_TOKEN = $(if ($env:LEDGER_TOKEN) {" in after
+    assert left == []
+
+
+SEED = b"""import { hash } from 'bcrypt'
+const crew = [{ email: 'master@pier.test', secret: await hash(process.env.CREW_PASSWORD, 10) }]
+"""
+SIGN_IN = b'$body = @{\n    "email" = "master@pier.test"\n    "password" = "tide-7-table"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (SEED, b"CREW_PASSWORD"),
+        (SEED.replace(b"master@", b"mate.master@"), b"MASTER_PASSWORD"),
+        (SEED + b"hash(process.env.MATE_PASSWORD)\n", b"MASTER_PASSWORD"),
+        (SEED.replace(b"process.env.CREW_PASSWORD", b"made()"), b"MASTER_PASSWORD"),
+    ],
+    ids=["seeded", "another-user", "two-passwords", "no-variable"],
+)
+def test_derive_asks_for_what_a_seed_makes_the_user_with(seed: bytes, expected: bytes) -> None:
+    """A user has the password of the seed; where no seed tells one, it is called after the user."""
+    fixed, left = _fixed({"tools/check.ps1": SIGN_IN, "tools/db/seed.ts": seed})
+    after = _read(fixed, "tools/check.ps1")
+    assert b'"password" = $(if ($env:%s) { $env:%s }' % (expected, expected) in after
+    assert left == []
+
+
 RECIPE = b"""FROM python:3.12-slim
 ENV LEDGER_URI=postgresql://u:salt-and-rope-9@store:5432/ledger
 ENV LEDGER_ROOT=/srv/ledger

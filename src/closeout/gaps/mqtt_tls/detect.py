@@ -23,7 +23,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     tls_problems,
 )
 from closeout.gaps.mqtt_tls.mosquitto.render import CERTS
-from closeout.gaps.mqtt_tls.production import lacks
+from closeout.gaps.mqtt_tls.production import lacks, unread
 from closeout.model import Located, Place, Tree, Unresolved
 
 NAMED_COMPOSE = PurePosixPath("edge-layer/docker-compose.yml")
@@ -38,6 +38,7 @@ _LOST = f"the health check waits for {LOST_TOPIC}, which is never published"
 
 CERTIFICATES = ("cafile", "certfile", "keyfile")
 ACCESS = ("acl_file",)
+_CONF = frozenset({".conf"})
 
 _LOCAL = ("127.", "[::1]", "localhost")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
@@ -250,6 +251,8 @@ def _clustered(seen: Survey) -> Iterator[Place]:
     for item in seen.manifests:
         for problem in production_problems(item.config.conf):
             yield _place(item.config.path, problem.message, item.config.line)
+        if unread(item):
+            yield _place(item.config.path, "its access list is not in force", item.config.line)
         for port in item.plain_ports:
             yield _place(port.path, "plaintext port 1883 in the cluster", port.node.line)
 
@@ -286,9 +289,6 @@ def _of_broker(broker: Broker, message: str) -> Place:
 def _place(path: PurePosixPath, message: str, line: int = 1) -> Place:
     named = path == NAMED_COMPOSE or path.is_relative_to(NAMED_FOLDER)
     return Place(path=path, line=line, message=message, named=named)
-
-
-_CONF = frozenset({".conf"})
 
 
 def _is_conf(path: PurePosixPath) -> bool:

@@ -9,9 +9,11 @@ from pathlib import PurePosixPath
 from closeout.formats import compose
 from closeout.fs.prefilter import question
 from closeout.gaps.mqtt_tls.compose.brokers import Broker
+from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     BrokerConf,
     Listener,
+    parse,
     production_problems,
     weak_listeners,
 )
@@ -92,7 +94,28 @@ def _mounted_list(
 
 def _is_there(tree: Tree, starters: tuple[Broker, ...], place: str) -> bool:
     files = [item.inside(PurePosixPath(place)) for item in starters]
-    return all(file is not None and tree.read(file) is not None for file in files)
+    return all(file is not None and _serves(tree.read(file) or b"") for file in files)
+
+
+def _serves(acl: bytes) -> bool:
+    """Return whether a list grants anything to clients that have a name: else all are shut out."""
+    return any(item.name in {"user", "pattern"} for item in parse(acl).directives)
+
+
+def unread(item: Manifests) -> tuple[Listener, ...]:
+    """Return the listeners of a cluster's broker that leave the list of their own map unread."""
+    acl = item.config.data.get("aclfile")
+    if acl is None or not list_of(item) or production_problems(item.config.conf):
+        return ()
+    return _open(item.config.conf) if _serves(acl.text.encode()) else ()
+
+
+def list_of(item: Manifests) -> str:
+    """Return where the list of a map stands in its one workload; empty where it is not mounted."""
+    if len(item.workloads) != 1:
+        return ""
+    workload = item.workloads[0]
+    return workload.single.get("aclfile", "" if workload.single else f"{workload.folder}/aclfile")
 
 
 def _starters(tree: Tree, brokers: tuple[Broker, ...], path: PurePosixPath) -> Iterator[Broker]:

@@ -16,6 +16,12 @@ _ASSIGNED = re.compile(
     rb"(?m)^(?![ \t]*(?:#|REM\b|::))[^\n#]*?(?:^|[\s;{(\"'-]|\$env:|\$\w+:|\$)"
     rb"(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?P<quote>[\"']?)(?P<value>[^\s\"';|&)]+)(?P=quote)"
 )
+_KEYED = re.compile(
+    rb"(?m)(?:^|[{;])[ \t]*(?P<key>[\"'])(?P<name>[A-Za-z_]\w*)(?P=key)[ \t]*=[ \t]*"
+    rb"(?P<quote>[\"'])(?P<value>[^\s\"';|&)]+)(?P=quote)"
+)
+"""An entry of a PowerShell hashtable whose key stands in quotes."""
+_REMARK = re.compile(rb"(?:^|[\s;])#[^\n]*\Z")
 _DEFAULT = re.compile(r"\$\{\w+:?-([^}$]*)\}")
 _ADDRESS = re.compile(
     rb"[a-z][a-z0-9+.-]*://[^/\s@:\"'$<{]+:(?P<password>[^/\s@\"'$<{]+)@", re.IGNORECASE
@@ -53,7 +59,7 @@ class Assigned:
 
 def assigned(content: bytes) -> Iterator[Assigned]:
     """Yield every secret that a script gives a value, or one to fall back to."""
-    for match in _ASSIGNED.finditer(content):
+    for match in (*_ASSIGNED.finditer(content), *_entries(content)):
         written = match["value"].decode("utf-8", "replace")
         name = HUMP.sub("_", match["name"].decode()).upper()
         value = _DEFAULT.sub(r"\1", written)
@@ -62,6 +68,13 @@ def assigned(content: bytes) -> Iterator[Assigned]:
             continue
         if is_secret(name, value) and is_usable(name, value):
             yield Assigned(name=name, value=value, match=match)
+
+
+def _entries(content: bytes) -> Iterator[re.Match[bytes]]:
+    for match in _KEYED.finditer(content):
+        before = content[content.rfind(b"\n", 0, match.start("key")) + 1 : match.start("key")]
+        if not _REMARK.search(before):
+            yield match
 
 
 @lru_cache(maxsize=128)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from closeout.fs.tree import Overlay
 from closeout.gaps.external_secrets.inventory.pages import SUFFIXES
 from closeout.gaps.external_secrets.remedies import (
     connections,
@@ -14,6 +16,7 @@ from closeout.gaps.external_secrets.remedies import (
     shell,
 )
 from closeout.gaps.external_secrets.remedies.known import KnownVariables
+from closeout.model import Edit
 
 _YAML = frozenset({".yml", ".yaml"})
 
@@ -21,12 +24,19 @@ _YAML = frozenset({".yml", ".yaml"})
 def taken_out(
     paths: Iterable[PurePosixPath], known: KnownVariables
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield each of the files, and of those that use them, that is another one afterwards."""
+    """Yield each of the files, and of those that use them, that is another one afterwards.
+
+    A file may be mended for itself and for what it uses: each works on what the others left.
+    """
+    stage = Overlay(known.tree)
+    laid = replace(known, tree=stage)
     for path in paths:
-        content = known.tree.read(path) or b""
-        for where, after in _mended(path, content, known).items():
-            if after != (known.tree.read(where) or b""):
-                yield where, after
+        for where, after in _mended(path, stage.read(path) or b"", laid).items():
+            before = stage.read(where)
+            if after != (before or b""):
+                stage.lay(Edit(path=where, before=before, after=after))
+    for edit in stage.edits:
+        yield edit.path, edit.left or b""
 
 
 def _mended(

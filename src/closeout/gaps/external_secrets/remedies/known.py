@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, dockerfile
 from closeout.formats.compose_example import required_by
+from closeout.fs.prefilter import question
 from closeout.model import Tree
 
 _GENERAL = frozenset(
     {"PASS", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "KEY", "API_KEY", "CREDENTIALS"}
 )
 """Names that say nothing of what a secret opens."""
+_PASSWORD = re.compile(
+    rb"(?:\benv[.\[(]|\benviron(?:\.get)?[\[(]|\bgetenv\(|\brequiredSecret\()[\"']?(\w*PASSWORD)\b"
+)
+"""A password that code takes from its environment, by our module too."""
+_SEEDS = question(
+    (".ts", ".js", ".mjs", ".cjs", ".py"),
+    lambda content: b"PASSWORD" in content,
+    lambda path: "seed" in str(path).lower() and "node_modules" not in path.parts,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +67,15 @@ class KnownVariables:
         if written not in _GENERAL:
             return written
         return f"{software}_PASSWORD" if software else ""
+
+    def seeded(self, user: str) -> str:
+        """Return the one variable from which the tree's seeds take the password of a user."""
+        found: set[str] = set()
+        for path in self.tree.candidates(_SEEDS):
+            content = self.tree.read(path) or b""
+            if re.search(rb"[\"'`]%s[\"'`]" % re.escape(user.encode()), content):
+                found |= {each.decode() for each in _PASSWORD.findall(content)}
+        return found.pop() if len(found) == 1 else ""
 
     def env_file(self, path: PurePosixPath, name: str) -> str:
         """Return the file in which a person keeps the variable, as seen from `path`; or nothing."""

@@ -20,8 +20,8 @@ _STATEMENT = re.compile(rb"[ \t]*\$[\w:]+[ \t]*=[ \t]*\S")
 _HANDED_ON = re.compile(rb"\$[\w:]+[ \t]*=[ \t]*\Z")
 _OPEN = re.compile(rb"[`,|({]\s*$")
 _USER = re.compile(
-    rb"(?im)^[ \t]*(?:email|user(?:_?name)?|login)[ \t]*=[ \t]*"
-    rb"[\"']([A-Za-z][\w.-]*)(?:@[^\"'\n]*)?[\"']"
+    rb"(?im)^[ \t]*[\"']?(?:email|user(?:_?name)?|login)[\"']?[ \t]*=[ \t]*"
+    rb"[\"'](?P<name>[A-Za-z][\w.-]*)(?P<host>@[^\"'\n]*)?[\"']"
 )
 _NEAR = 200
 """Characters around a password in which its user stands."""
@@ -36,7 +36,7 @@ def mended(
     """
     splices: dict[PurePosixPath, list[Splice]] = {}
     for item in assigned(content):
-        name = known.name_for(path, item.name, item.value) or _of_user(content, item)
+        name = known.name_for(path, item.name, item.value) or _of_user(content, item, known)
         quote, written = item.match["quote"], item.match["value"].decode("utf-8", "replace")
         if not (name and quote) or "$" in written:
             continue
@@ -57,14 +57,20 @@ def _missing(path: PurePosixPath, name: str, known: KnownVariables) -> str:
     return f'throw "{name} is not set{f": take it from {place}" if place else ""}"'
 
 
-def _of_user(content: bytes, item: Assigned) -> str:
-    """Return the variable for the password of a user who is named beside it."""
+def _of_user(content: bytes, item: Assigned, known: KnownVariables) -> str:
+    """Return the variable for the password of a user who is named beside it.
+
+    It is what a seed makes that user with, else one that is called after the user.
+    """
     start = item.match.start()
     around = content[max(0, start - _NEAR) : start + _NEAR]
-    users = {match[1].decode() for match in _USER.finditer(around)}
-    if len(users) != 1:
+    found = _USER.finditer(around)
+    users = {(match["name"].decode(), (match["host"] or b"").decode()) for match in found}
+    if len({name for name, _ in users}) != 1:
         return ""
-    return f"{re.sub(r'[^A-Z0-9]+', '_', users.pop().upper()).strip('_')}_PASSWORD"
+    name, host = min(users)
+    own = f"{re.sub(r'[^A-Z0-9]+', '_', name.upper()).strip('_')}_PASSWORD"
+    return (known.seeded(f"{name}{host}") if host else "") or own
 
 
 def _asked(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from closeout.fs.text_edit import Splice, all_spliced
+from closeout.fs.text_edit import Splice, all_spliced, splice
 from closeout.gaps.mqtt_tls.access.callers import Callers
 from closeout.gaps.mqtt_tls.access.listing import access_list
+from closeout.gaps.mqtt_tls.access.members import members
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
-from closeout.gaps.mqtt_tls.mosquitto.configuration import production_problems
+from closeout.gaps.mqtt_tls.mosquitto.configuration import Listener, production_problems
+from closeout.gaps.mqtt_tls.mosquitto.separation import governed
+from closeout.gaps.mqtt_tls.production import list_of, unread
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
-from closeout.parsing.yaml import append
+from closeout.parsing.yaml import Node, append
 
 _GROUP = 1883
 """The group of the broker's user in the eclipse-mosquitto image."""
@@ -35,7 +38,7 @@ def cluster_changesets(
     """Yield one changeset a broker that is still open in a cluster."""
     for item in found:
         config = item.config
-        if not production_problems(config.conf) and not item.plain_ports:
+        if not production_problems(config.conf) and not item.plain_ports and not unread(item):
             continue
         name = f"{config.name}-cluster"
         try:
@@ -67,9 +70,19 @@ def _edits(tree: Tree, item: Manifests, known: Callers) -> tuple[Edit, ...]:
         if item.resources and _wants_certificate(tree, item):
             path, node = item.resources
             pages.add(path, append(tree.read(path) or b"", node).splice("- certificate.yaml"))
+    elif open_to_all := unread(item):
+        _govern(tree, pages, item, open_to_all)
     for port in item.plain_ports:
         pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
     return all_spliced(tree, pages.splices)
+
+
+def _govern(tree: Tree, pages: _Pages, item: Manifests, listeners: Sequence[Listener]) -> None:
+    content, value = tree.read(item.config.path) or b"", item.config.entry.value
+    text = value.text.encode()
+    after = splice(text, governed(text, listeners, list_of(item))).decode()
+    written = _block(content, value, after, item.config.data.indent)
+    pages.add(item.config.path, Splice(start=value.start, end=value.end, text=written))
 
 
 def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Changeset]:
@@ -79,9 +92,13 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    text = access_list(acl.text.encode() if acl else _example(tree), known)
+    users = render.users(access_list(acl.text.encode() if acl else _example(tree), known))
+    held = members(tree, known, users)
     after = render.cluster_certificate(
-        item.config.broker, config.namespace or "default", _secret(item), text
+        item.config.broker,
+        config.namespace or "default",
+        _secret(item),
+        [user for user in users if user in held],
     )
     edit = Edit(path=path, before=None, after=after)
     yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)
@@ -101,9 +118,6 @@ def _configure(
 ) -> None:
     content = tree.read(config.path) or b""
     value = config.entry.value
-    if not content[value.start : value.end].startswith(b"|"):
-        message = "the configuration is not written as a literal block"
-        raise ValueError(message)
     held = config.data.get("aclfile")
     place = render.Placement(
         certs=render.CLUSTER_CERTS,
@@ -114,10 +128,8 @@ def _configure(
     text = render.production_conf(
         place, config.conf, known.several, is_shared=workload.shares_loopback
     ).decode()
-    pages.add(
-        config.path,
-        Splice(start=value.start, end=value.end, text=_literal(text, config.data.indent)),
-    )
+    written = _block(content, value, text, config.data.indent)
+    pages.add(config.path, Splice(start=value.start, end=value.end, text=written))
     example = held.text.encode() if held is not None else _example(tree)
     added = {"aclfile": access_list(example, known), "openssl.cnf": render.curves()}
     if held is not None and content[held.start : held.end].startswith(b"|"):
@@ -173,6 +185,14 @@ def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
         pages.add(workload.path, Splice(start=start, end=start, text=text))
     elif context.get("fsGroup") is None:
         pages.add(workload.path, append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
+
+
+def _block(content: bytes, value: Node, text: str, indent: int) -> str:
+    """Return what takes the place of a configuration; raises ValueError where it is no block."""
+    if not content[value.start : value.end].startswith(b"|"):
+        message = "the configuration is not written as a literal block"
+        raise ValueError(message)
+    return _literal(text, indent)
 
 
 def _literal(text: str, indent: int) -> str:

@@ -206,15 +206,21 @@ def production_override(  # noqa: PLR0913 - a file has as many names in it
     return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
 
 
-def cluster_certificate(name: str, namespace: str, secret: str, acl: bytes) -> bytes:
-    """Return what cert-manager needs to keep `secret`, and a secret for each user of `acl`."""
-    users = [item.value for item in parse(acl).directives if item.name == "user"]
+def users(acl: bytes) -> list[str]:
+    """Return the users of an access list."""
+    return [item.value for item in parse(acl).directives if item.name == "user"]
+
+
+def cluster_certificate(
+    name: str, namespace: str, secret: str, clients: Iterable[str] = ()
+) -> bytes:
+    """Return what cert-manager needs to keep `secret`, and a secret for each of the `clients`."""
     values = {
         "name": name,
         "namespace": namespace,
         "secret": secret,
         "names": hosts(name, namespace),
-        "users": users,
+        "users": list(clients),
     }
     return render("mqtt-tls/cluster-certificate.yaml.j2", values)
 
@@ -238,7 +244,7 @@ def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]
         f"{kind}.yaml": render(f"mqtt-tls/cluster-{kind}.yaml.j2", values)
         for kind in ("configmap", "statefulset", "service")
     }
-    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", acl)
+    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", users(acl))
     return made
 
 
