@@ -70,7 +70,7 @@ class _Folder(Struct, kw_only=True):
 class _Undone(Struct, kw_only=True):
     run: str
     files: _Texts
-    left: _Texts | UnsetType = UNSET
+    left: _Texts
 
 
 class _Session(Struct, kw_only=True):

@@ -13,7 +13,7 @@ from closeout.model import Reason
 from closeout.resources import BUNDLE
 
 SERVICE = PurePosixPath("svc")
-MANIFESTS = sorted(BUNDLE.joinpath("reference").rglob("package.json"))
+MANIFESTS = sorted(BUNDLE.joinpath("reference/farmiq").rglob("package.json"))
 MIXED = b"""{
     "name":  "svc",
     "scripts":  {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,10 +69,7 @@ def _calls(content: bytes) -> Iterator[_Call]:
         steps = [found.start() for found in _STEP.finditer(content, 0, match.end())]
         if _ELSEWHERE.search(content[steps[-1] if steps else 0 : match.start()]):
             continue
-        try:
-            words = shlex.split(match["words"].decode("utf-8", "replace"))
-        except ValueError:
-            continue
+        words = [word.strip("\"'") for word in match["words"].decode("utf-8", "replace").split()]
         pairs = list(pairwise(words))
         named = [PurePosixPath(file) for word, file in pairs if word in {"-f", "--file"}]
         files = tuple(named) or (_USUAL,)

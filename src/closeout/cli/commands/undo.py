@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
 from closeout.console.layout import counted
 from closeout.console.output import give, say, sum_up
 from closeout.errors import ExitCode
@@ -30,8 +33,7 @@ def undo(space: Workspace, run_id: str, *, keeps_edited: bool = False) -> ExitCo
     for path in done.left:
         say(f"  {path} was edited since, or is named where something was, and is left as it is")
     sum_up(f"run {run.id} undone: {counted(len(done.restored), 'file')} restored")
-    left = {"left": [str(path) for path in done.left]} if done.left else {}
-    give("undone", {"run": run.id, "files": [str(path) for path in done.restored], **left})
+    _give(run.id, done.restored, done.left)
     return ExitCode.GAPS_LEFT if done.left else ExitCode.SETTLED
 
 
@@ -47,5 +49,10 @@ def recover(space: Workspace) -> tuple[Recovered, ...]:
 
 def _told(found: Recovered) -> ExitCode:
     sum_up(f"{counted(len(found.restored), 'file')} restored")
-    give("undone", {"run": found.run, "files": [str(path) for path in found.restored]})
+    _give(found.run, found.restored, found.left)
     return ExitCode.GAPS_LEFT if found.left else ExitCode.SETTLED
+
+
+def _give(run: str, restored: Iterable[PurePosixPath], left: Iterable[PurePosixPath]) -> None:
+    told = {"files": [str(path) for path in restored], "left": [str(path) for path in left]}
+    give("undone", {"run": run, **told})

@@ -36,7 +36,7 @@ def makers(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unresolved]
                 reason=Reason.AMBIGUOUS,
                 line=line_number(content, found.start()),
                 detail=f"makes certificates in {folder}/certs; the broker reads certs/broker",
-                hint=f"have it write as {folder}/certs/README.md says, or use invoke certs.dev.",
+                hint=f"write as {folder}/certs/README.md says there, or use invoke certs.dev.",
             )
             break
 
@@ -53,5 +53,5 @@ def guides(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unresolved]
                 reason=Reason.AMBIGUOUS,
                 line=line_number(content, found.start()),
                 detail="names port 1883, which the broker beside it serves no more",
-                hint="tell of port 8883, of certificate.yaml, and of cert-manager, which it needs.",
+                hint="name port 8883, certificate.yaml, and cert-manager, which that needs.",
             )
