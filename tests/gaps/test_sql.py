@@ -314,63 +314,6 @@ def test_an_alias_is_left_where_its_expression_may_not_stand(model: bytes) -> No
     assert "alias" in change.unresolved[0].detail
 
 
-_OVERWRITE = """{{ config(
-    materialized='incremental',
-    incremental_strategy='insert_overwrite',
-    tags=['nightly']
-) }}
-"""
-_BY_BATCH = """with sums as (
-    select farm, upper(batch) as code, sum(deaths) as n from t group by 1, code
-)
-select s.*, n * 2 as twice from sums s
-"""
-
-
-def test_insert_overwrite_takes_the_grain_that_group_by_states() -> None:
-    """Through a query that passes the columns on."""
-    mended = _mended((_OVERWRITE + _BY_BATCH).encode()).decode()
-    assert (
-        "    incremental_strategy='delete+insert',\n"
-        "    unique_key=['farm', 'code'],\n"
-        "    tags=['nightly']\n" in mended
-    )
-    assert mended.endswith(_BY_BATCH)
-
-
-def test_insert_overwrite_waits_for_the_parenthesis_that_hides_the_grain() -> None:
-    """Both are mended, and the key is the one that GROUP BY states."""
-    broken = _BY_BATCH.replace("sum(deaths) as n", "(sum(deaths) as n")
-    mended = _mended((_OVERWRITE + broken).encode()).decode()
-    assert "unique_key=['farm', 'code']" in mended
-    assert "(sum(deaths)) as n" in mended
-
-
-_MARTS = b"models:\n  p:\n    marts:\n      +materialized: table\n"
-_GRAINLESS = (
-    "select * from t",
-    "select a from t union all select a from u",
-    "with s as (select a, count(*) as n from t group by a) select s.* from s join u on u.a = s.a",
-    "with s as (select a, count(*) as n from t group by a) select upper(a) as a, n from s",
-    "select date(a), count(*) as n from t group by 1",
-)
-
-
-@pytest.mark.parametrize("query", _GRAINLESS)
-def test_insert_overwrite_without_a_grain_is_the_project_s_table(query: str) -> None:
-    """Where its settings make tables of such models; else a person decides."""
-    tree = _tree((_OVERWRITE + query).encode())
-    assert "unknown-strategy" in {item.rule for item in _findings(tree)}
-    (change,) = [item for item in GAP.fix(tree) if item.unresolved]
-    assert change.edits == ()
-    settings = _PROJECT + _MARTS
-    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
-    fixed = _fixed(MemoryTree({**files, f"{_HOME}/dbt_project.yml": settings}))
-    mended = (fixed.read(_MODEL) or b"").decode()
-    assert mended.startswith("{{ config(\n    materialized='table',\n    tags=['nightly']\n) }}\n")
-    assert mended.endswith(query)
-
-
 def test_snapshots_and_singular_tests_are_read_and_generic_ones_are_macros() -> None:
     """PostgreSQL runs them as it runs models."""
     bad = b"select datediff('day', a, b) as d from t"
