@@ -103,6 +103,58 @@ def test_derive_mends_what_gives_a_wrong_figure(before: bytes, after: bytes) -> 
     assert _mended(b"select " + before + b" as x from t") == b"select " + after + b" as x from t"
 
 
+_SAFE = b"SUM(COALESCE(deaths, 0) + COALESCE(culls, 0)) as lost"
+_TOTALS = b"with s as (select SUM(deaths) as died, SUM(t.culls) as culled, %s from t)\nselect "
+
+
+@pytest.mark.parametrize("summed", [_SAFE, b"SUM(deaths + culls) as lost"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            b"(died + culled)::float / 2 as a from s",
+            b"(COALESCE(died, 0) + COALESCE(culled, 0))::float / 2 as a from s",
+        ),
+        (
+            b"s.culled + s.died as a from s",
+            b"COALESCE(s.culled, 0) + COALESCE(s.died, 0) as a from s",
+        ),
+        (
+            b"1 - (deaths + t.culls) as a from t",
+            b"1 - (COALESCE(deaths, 0) + COALESCE(t.culls, 0)) as a from t",
+        ),
+        (
+            b"SUM(deaths) + SUM(culls) as a from t",
+            b"COALESCE(SUM(deaths), 0) + COALESCE(SUM(culls), 0) as a from t",
+        ),
+    ],
+)
+def test_derive_adds_counts_alike_in_all_expressions_of_a_model(
+    summed: bytes, before: bytes, after: bytes
+) -> None:
+    """Where one expression knows the losses of a batch, the other one says no NULL of it."""
+    assert _mended(_TOTALS % summed + before) == _TOTALS % _SAFE + after
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        _TOTALS % b"SUM(feed) as fed" + b"died + culled as a from s",
+        _TOTALS % _SAFE + b"died + feed as a from s",
+        _TOTALS % _SAFE + b"died * culled as a from s",
+        _TOTALS % _SAFE + b"COALESCE(died, 0) + COALESCE(culled, 0) as a from s",
+        _TOTALS % _SAFE + b"died(1) + culled as a from s",
+        _TOTALS % _SAFE + b"SUM(deaths) over () + SUM(culls) over () as a from t",
+        _TOTALS % _SAFE + b"died + died as a from s",
+        _TOTALS % _SAFE + b"1 - died + culled as a from s",
+        _TOTALS % _SAFE + b"died + culled * 2 as a from s",
+    ],
+)
+def test_detect_leaves_other_additions_alone(model: bytes) -> None:
+    """Nothing else of the model says that a NULL counts as none there."""
+    assert _findings(_tree(model)) == []
+
+
 @pytest.mark.parametrize(
     "model",
     [
