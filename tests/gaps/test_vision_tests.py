@@ -215,7 +215,7 @@ def test_derive_brings_the_policys_tests_when_the_policy_is_there(
     reference: dict[str, bytes],
 ) -> None:
     """A companion comes along with what it tests, and is not missed without."""
-    policy = b"LOCAL_ORIGINS = ()\n" + b"".join(
+    policy = b"LOCAL_ORIGINS = STAGE_VARIABLES = ()\n" + b"".join(
         b"def %s():\n    pass\n" % name
         for name in (b"allowed_origins", b"canonical", b"in_production")
     )
@@ -255,7 +255,7 @@ def test_suite_for_another_shape_closes_the_gap_when_it_is_applied_once() -> Non
 def test_suite_for_another_shape_brings_the_policys_tests_too() -> None:
     """What tests a module of ours stands once, and comes along with either suite."""
     policy = BUNDLE / "suites" / "vision" / "tests" / "test_cors.py"
-    module = b"LOCAL_ORIGINS = ()\n" + b"".join(
+    module = b"LOCAL_ORIGINS = STAGE_VARIABLES = ()\n" + b"".join(
         b"def %s():\n    pass\n" % name
         for name in (b"allowed_origins", b"canonical", b"in_production")
     )
