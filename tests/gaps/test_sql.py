@@ -103,6 +103,58 @@ def test_derive_mends_what_gives_a_wrong_figure(before: bytes, after: bytes) -> 
     assert _mended(b"select " + before + b" as x from t") == b"select " + after + b" as x from t"
 
 
+_SAFE = b"SUM(COALESCE(deaths, 0) + COALESCE(culls, 0)) as lost"
+_TOTALS = b"with s as (select SUM(deaths) as died, SUM(t.culls) as culled, %s from t)\nselect "
+
+
+@pytest.mark.parametrize("summed", [_SAFE, b"SUM(deaths + culls) as lost"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            b"(died + culled)::float / 2 as a from s",
+            b"(COALESCE(died, 0) + COALESCE(culled, 0))::float / 2 as a from s",
+        ),
+        (
+            b"s.culled + s.died as a from s",
+            b"COALESCE(s.culled, 0) + COALESCE(s.died, 0) as a from s",
+        ),
+        (
+            b"1 - (deaths + t.culls) as a from t",
+            b"1 - (COALESCE(deaths, 0) + COALESCE(t.culls, 0)) as a from t",
+        ),
+        (
+            b"SUM(deaths) + SUM(culls) as a from t",
+            b"COALESCE(SUM(deaths), 0) + COALESCE(SUM(culls), 0) as a from t",
+        ),
+    ],
+)
+def test_derive_adds_counts_alike_in_all_expressions_of_a_model(
+    summed: bytes, before: bytes, after: bytes
+) -> None:
+    """Where one expression knows the losses of a batch, the other one says no NULL of it."""
+    assert _mended(_TOTALS % summed + before) == _TOTALS % _SAFE + after
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        _TOTALS % b"SUM(feed) as fed" + b"died + culled as a from s",
+        _TOTALS % _SAFE + b"died + feed as a from s",
+        _TOTALS % _SAFE + b"died * culled as a from s",
+        _TOTALS % _SAFE + b"COALESCE(died, 0) + COALESCE(culled, 0) as a from s",
+        _TOTALS % _SAFE + b"died(1) + culled as a from s",
+        _TOTALS % _SAFE + b"SUM(deaths) over () + SUM(culls) over () as a from t",
+        _TOTALS % _SAFE + b"died + died as a from s",
+        _TOTALS % _SAFE + b"1 - died + culled as a from s",
+        _TOTALS % _SAFE + b"died + culled * 2 as a from s",
+    ],
+)
+def test_detect_leaves_other_additions_alone(model: bytes) -> None:
+    """Nothing else of the model says that a NULL counts as none there."""
+    assert _findings(_tree(model)) == []
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -312,63 +364,6 @@ def test_an_alias_is_left_where_its_expression_may_not_stand(model: bytes) -> No
     (change,) = GAP.fix(_tree(model))
     assert change.edits == ()
     assert "alias" in change.unresolved[0].detail
-
-
-_OVERWRITE = """{{ config(
-    materialized='incremental',
-    incremental_strategy='insert_overwrite',
-    tags=['nightly']
-) }}
-"""
-_BY_BATCH = """with sums as (
-    select farm, upper(batch) as code, sum(deaths) as n from t group by 1, code
-)
-select s.*, n * 2 as twice from sums s
-"""
-
-
-def test_insert_overwrite_takes_the_grain_that_group_by_states() -> None:
-    """Through a query that passes the columns on."""
-    mended = _mended((_OVERWRITE + _BY_BATCH).encode()).decode()
-    assert (
-        "    incremental_strategy='delete+insert',\n"
-        "    unique_key=['farm', 'code'],\n"
-        "    tags=['nightly']\n" in mended
-    )
-    assert mended.endswith(_BY_BATCH)
-
-
-def test_insert_overwrite_waits_for_the_parenthesis_that_hides_the_grain() -> None:
-    """Both are mended, and the key is the one that GROUP BY states."""
-    broken = _BY_BATCH.replace("sum(deaths) as n", "(sum(deaths) as n")
-    mended = _mended((_OVERWRITE + broken).encode()).decode()
-    assert "unique_key=['farm', 'code']" in mended
-    assert "(sum(deaths)) as n" in mended
-
-
-_MARTS = b"models:\n  p:\n    marts:\n      +materialized: table\n"
-_GRAINLESS = (
-    "select * from t",
-    "select a from t union all select a from u",
-    "with s as (select a, count(*) as n from t group by a) select s.* from s join u on u.a = s.a",
-    "with s as (select a, count(*) as n from t group by a) select upper(a) as a, n from s",
-    "select date(a), count(*) as n from t group by 1",
-)
-
-
-@pytest.mark.parametrize("query", _GRAINLESS)
-def test_insert_overwrite_without_a_grain_is_the_project_s_table(query: str) -> None:
-    """Where its settings make tables of such models; else a person decides."""
-    tree = _tree((_OVERWRITE + query).encode())
-    assert "unknown-strategy" in {item.rule for item in _findings(tree)}
-    (change,) = [item for item in GAP.fix(tree) if item.unresolved]
-    assert change.edits == ()
-    settings = _PROJECT + _MARTS
-    files = {str(path): tree.read(path) or b"" for path in tree.paths()}
-    fixed = _fixed(MemoryTree({**files, f"{_HOME}/dbt_project.yml": settings}))
-    mended = (fixed.read(_MODEL) or b"").decode()
-    assert mended.startswith("{{ config(\n    materialized='table',\n    tags=['nightly']\n) }}\n")
-    assert mended.endswith(query)
 
 
 def test_snapshots_and_singular_tests_are_read_and_generic_ones_are_macros() -> None:

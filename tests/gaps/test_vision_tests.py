@@ -215,7 +215,7 @@ def test_derive_brings_the_policys_tests_when_the_policy_is_there(
     reference: dict[str, bytes],
 ) -> None:
     """A companion comes along with what it tests, and is not missed without."""
-    policy = b"LOCAL_ORIGINS = ()\n" + b"".join(
+    policy = b"LOCAL_ORIGINS = STAGE_VARIABLES = ()\n" + b"".join(
         b"def %s():\n    pass\n" % name
         for name in (b"allowed_origins", b"canonical", b"in_production")
     )
@@ -255,7 +255,7 @@ def test_suite_for_another_shape_closes_the_gap_when_it_is_applied_once() -> Non
 def test_suite_for_another_shape_brings_the_policys_tests_too() -> None:
     """What tests a module of ours stands once, and comes along with either suite."""
     policy = BUNDLE / "suites" / "vision" / "tests" / "test_cors.py"
-    module = b"LOCAL_ORIGINS = ()\n" + b"".join(
+    module = b"LOCAL_ORIGINS = STAGE_VARIABLES = ()\n" + b"".join(
         b"def %s():\n    pass\n" % name
         for name in (b"allowed_origins", b"canonical", b"in_production")
     )
@@ -363,3 +363,51 @@ def test_running_start_asks_what_the_service_offers(
     )
     assert told in ran.stdout, ran.stdout + ran.stderr
     assert (ran.returncode == 0) == (told != "ZeroDivisionError")
+
+
+_SIBLINGS = {
+    "cloud/a/requirements.txt": b"fastapi==0.1\npytest==8.0.0\n",
+    "cloud/b/requirements.txt": b"pytest==8.3.4\r\npytest-cov==4.1.0\r\n",
+    "cloud/c/requirements.txt": b"pytest==8.3.4\npytest-asyncio==0.25.0\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            b"fastapi==0.1\nnumpy==1.2",
+            b"fastapi==0.1\nnumpy==1.2\npytest==8.3.4\npytest-cov==4.1.0\n",
+        ),
+        (b"fastapi==0.1\r\n", b"fastapi==0.1\r\npytest==8.3.4\r\npytest-cov==4.1.0\r\n"),
+    ],
+)
+def test_the_packages_that_run_the_suite_are_listed_as_siblings_pin_them(
+    before: bytes, after: bytes
+) -> None:
+    """The order's own command runs from the service's requirements."""
+    own = foreign_services.files(VISION_SERVICE)
+    mended = fixed({**own, **_SIBLINGS, f"{SERVICE}/requirements.txt": before})
+
+    assert mended.read(f"{SERVICE}/requirements.txt") == after
+    assert GAP.fix(mended) == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"cloud/b/requirements.txt": b"pytest==8.3.4\npytest-cov==4.1.0\n"},
+        {**_SIBLINGS, "cloud/b/requirements.txt": b"pytest>=8\npytest-cov\n"},
+        {**_SIBLINGS, f"{SERVICE}/requirements-dev.txt": b"pytest\n"},
+        {**_SIBLINGS, f"{SERVICE}/pyproject.toml": b'[dependency-groups]\ntest = ["pytest>=8"]\n'},
+        {**_SIBLINGS, f"{SERVICE}/requirements.txt": b"fastapi==0.1 --hash=sha256:0\n"},
+    ],
+)
+def test_requirements_stay_where_no_habit_tells_or_the_service_has_its_own(files: Files) -> None:
+    """One sibling, no pins, a list of the service's own, and hashes that a line would lack."""
+    own = {
+        **foreign_services.files(VISION_SERVICE),
+        f"{SERVICE}/requirements.txt": b"fastapi==0.1\n",
+        **files,
+    }
+    assert fixed(own).read(f"{SERVICE}/requirements.txt") == own[f"{SERVICE}/requirements.txt"]

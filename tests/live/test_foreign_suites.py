@@ -6,11 +6,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout import process
 from closeout.fs import writer
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP as BILLING_GAP
 from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.probing import suite as billing_suite
+from closeout.gaps.cors import GAP as CORS_GAP
 from closeout.gaps.vision_tests import GAP as VISION_GAP
 from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.probing import suite as vision_suite
@@ -71,3 +73,46 @@ def test_vision_suite_passes_on_async_services_over_a_pool(tmp_path: Path) -> No
     ), rows
     assert shares(rows["6.5"][1])[0] > 90
     assert "test_service.py is a script" in rows["M.5"][1]
+
+
+_COMPOSE = b"""\
+services:
+  vision:
+    build: ./edge-vision-inference
+    environment:
+      - SITE_STAGE=production
+"""
+_OPEN = b"""\
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+app = FastAPI()
+app.add_middleware(CORSMiddleware, allow_origins=["*"])
+"""
+
+
+@pytest.mark.needs("vision-env")
+@pytest.mark.parametrize("stage", [{}, {"SITE_STAGE": "production"}])
+def test_policys_tests_know_the_variable_by_which_their_tree_tells_its_stage(
+    tmp_path: Path, stage: dict[str, str]
+) -> None:
+    """They pass in the container that the variable calls production, and ask of it by name."""
+    files = foreign_services.files(VISION_SERVICE)
+    files[f"{VISION_SERVICE}/app/main.py"] = _OPEN
+    files[f"{VISION_SERVICE.parent}/docker-compose.yml"] = _COMPOSE
+    overlay = Overlay(MemoryTree(files))
+    for gap in (CORS_GAP, VISION_GAP):
+        for changeset in gap.fix(overlay):
+            for edit in changeset.edits:
+                overlay.lay(edit)
+    writer.copy_tree(overlay, tmp_path)
+
+    python = Path(os.environ["CLOSEOUT_VISION_PYTHON"])
+    ran = process.run(
+        [python, "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/test_cors.py"],
+        cwd=tmp_path / VISION_SERVICE,
+        env=stage,
+    )
+
+    assert ran.ok, ran.out
+    assert "knows_production_by_any_of_its_names[production-SITE_STAGE] PASSED" in ran.out

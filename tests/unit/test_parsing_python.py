@@ -227,6 +227,52 @@ def test_before_serving_stands_before_a_main_guard_and_a_return() -> None:
     assert b"    app = FastAPI()\n    go(app)\n    return app\n" in inside
 
 
+_APP = b"from fastapi import FastAPI\napp = FastAPI()\n"
+_GUARD = b"if __name__ == '__main__':\n    run()\n"
+_FACTORY = b"from fastapi import FastAPI\ndef f():\n    app = FastAPI()\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (_APP + b"\n# By hand:\n# one worker.\n" + _GUARD, b"\n# By hand:\n# one worker.\n"),
+        (_APP + b"# By hand.\n" + _GUARD, b"# By hand.\n"),
+        (
+            _FACTORY + b"    # All is said.\n    return app\n",
+            b"    # All is said.\n    return app\n",
+        ),
+    ],
+)
+def test_before_serving_leaves_a_comment_with_what_it_speaks_of(
+    before: bytes, after: bytes
+) -> None:
+    """The call stands above the comment, not between it and its statement."""
+    module = parse(before)
+    made = splice(before, before_serving(module, module.apps[0], "go(app)"))
+
+    head, _, rest = made.partition(b"go(app)\n")
+    assert head.strip() + b"\n" == before.partition(after)[0].strip() + b"\n"
+    assert rest.lstrip(b"\n").startswith(after.lstrip(b"\n"))
+    assert sorted(made.replace(b"go(app)", b"").split()) == sorted(before.split())
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        b"# The routes end here.\n\n\n",
+        b"def g():\n    x = 1\n    # a deeper one\n",
+        b'NOTE = """\n# no comment"""\n',
+        b"x = 1  # of this line\n",
+    ],
+)
+def test_before_serving_passes_no_other_line(above: bytes) -> None:
+    """A comment that stands apart, inside a block, in a string, or behind code."""
+    module = parse(_APP + above + _GUARD)
+    made = splice(module.content, before_serving(module, module.apps[0], "go(app)"))
+
+    assert made == _APP + above + b"go(app)\n\n\n" + _GUARD
+
+
 def test_before_serving_keeps_a_missing_final_newline() -> None:
     """A file without a final newline has none afterwards."""
     module = parse(b"from fastapi import FastAPI\napp = FastAPI()")

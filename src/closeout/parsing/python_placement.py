@@ -93,7 +93,7 @@ def before_serving(module: Module, app: AppCreation, call: str) -> tuple[Splice,
         )
     for guard in module.tree.body:
         if isinstance(guard, ast.If) and "__name__" in ast.unparse(guard.test):
-            start = line_start(module.content, module.span(guard).start)
+            start = _with_comments(module, module.span(guard).start)
             return (Splice(start=start, end=start, text=f"{call}\n\n\n"),)
     last = module.tree.body[-1]
     gap = (
@@ -108,4 +108,22 @@ def before_serving(module: Module, app: AppCreation, call: str) -> tuple[Splice,
 def _before_statement(module: Module, statement: ast.stmt, call: str) -> Splice:
     start = module.span(statement).start
     indent = indentation(module.content, start)
+    above = _with_comments(module, start)
+    if above < line_start(module.content, start):
+        return Splice(start=above, end=above, text=f"{indent}{call}\n")
     return Splice(start=start, end=start, text=f"{call}\n{indent}")
+
+
+def _with_comments(module: Module, start: int) -> int:
+    """Return where the line of `start` begins, or the comment directly above that speaks of it."""
+    content = module.content
+    indent = indentation(content, start).encode()
+    place = line_start(content, start)
+    ends = (module.span(statement).end for statement, _ in module.statements)
+    floor = max((end for end in ends if end <= start), default=0)
+    while place > floor:
+        above = line_start(content, place - 1)
+        if above < floor or not content.startswith(indent + b"#", above):
+            break
+        place = above
+    return place

@@ -80,7 +80,7 @@ describe('payments', () => {
       await processStripePayment(invoice.id, 'intent-1');
 
       expect(database.rows('payment')[0]).toMatchObject({ status: 'pending' });
-      expect(database.rows('payment')[0].completedAt).toBeUndefined();
+      expect(database.rows('payment')[0]?.completedAt).toBeUndefined();
       expect(database.rows('invoice')[0]).toMatchObject({ status: 'sent' });
     },
   );
@@ -123,9 +123,9 @@ describe('payments', () => {
     await createPayment('another', 2, 'USD', 'cash');
     await createPayment('invoice', 3, 'USD', 'cash');
 
-    const payments = await getPayments('invoice');
+    const payments: any = await getPayments('invoice');
 
-    expect(payments.map((item) => Number(item.amount))).toEqual([3, 1]);
+    expect(payments.map((item: any) => Number(item.amount))).toEqual([3, 1]);
   });
 
   it.each([

@@ -103,7 +103,7 @@ describe('subscriptions', () => {
 
     await expect(cancelSubscription('t', false)).rejects.toThrow('no such subscription');
     await expect(getSubscription('t')).resolves.toMatchObject({ status: 'active' });
-    expect(database.rows('subscription')[0].cancelAtPeriodEnd).toBeUndefined();
+    expect(database.rows('subscription')[0]?.cancelAtPeriodEnd).toBeUndefined();
   });
 
   it('cancels nothing for a tenant that has none', async () => {

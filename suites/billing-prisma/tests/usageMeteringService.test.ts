@@ -37,7 +37,7 @@ describe('usage metering', () => {
 
   it('adds to a window that is there already', async () => {
     await recordUsageMetric('t', 'api_calls', 3, 'hourly', hour(0), hour(1));
-    const metric = await recordUsageMetric('t', 'api_calls', 4, 'hourly', hour(0), hour(1));
+    const metric: any = await recordUsageMetric('t', 'api_calls', 4, 'hourly', hour(0), hour(1));
 
     expect(metric.value).toBe(7);
     expect(database.rows('usageMetric')).toHaveLength(1);
@@ -50,7 +50,7 @@ describe('usage metering', () => {
     ['window', ['t', 'devices', 1, 'hourly', hour(1), hour(2)]],
   ] as const)('keeps a row of its own for another %s', async (_, other) => {
     await recordUsageMetric('t', 'devices', 5, 'hourly', hour(0), hour(1));
-    await recordUsageMetric(...other);
+    await recordUsageMetric(...(other as unknown as Parameters<typeof recordUsageMetric>));
 
     expect(database.rows('usageMetric').map((row) => row.value)).toEqual([5, 1]);
   });
@@ -64,9 +64,9 @@ describe('usage metering', () => {
     });
 
     it('shows those of the tenant, the latest first', async () => {
-      const metrics = await getUsageMetrics('t');
+      const metrics: any = await getUsageMetrics('t');
 
-      expect(metrics.map((row) => row.value)).toEqual([2, 1, 4]);
+      expect(metrics.map((row: any) => row.value)).toEqual([2, 1, 4]);
     });
 
     it.each([
@@ -75,9 +75,9 @@ describe('usage metering', () => {
       ['what begins in time', ['t', undefined, undefined, hour(1)], [2]],
       ['what ends in time', ['t', undefined, undefined, undefined, hour(1)], [1]],
     ] as const)('shows %s', async (_, asked, values) => {
-      const metrics = await getUsageMetrics(...(asked as unknown as [string, string]));
+      const metrics: any = await getUsageMetrics(...(asked as unknown as [string, string]));
 
-      expect(metrics.map((row) => row.value)).toEqual(values);
+      expect(metrics.map((row: any) => row.value)).toEqual(values);
     });
 
     it('adds up each kind of one tenant', async () => {

@@ -12,7 +12,7 @@ function registered(devices: Record<string, number>) {
   database.answer = ({ text, values }) =>
     text.includes('tenants')
       ? Object.keys(devices).map((id) => ({ id }))
-      : [{ count: BigInt(devices[String(values[0])]) }];
+      : [{ count: BigInt(devices[String(values[0])] ?? 0) }];
 }
 
 function recorded(): [string, string, number][] {

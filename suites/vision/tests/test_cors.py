@@ -2,14 +2,18 @@ import logging
 
 import pytest
 
-from app.cors import LOCAL_ORIGINS, allowed_origins, canonical, in_production
-
-STAGES = ("APP_ENV", "ENVIRONMENT", "NODE_ENV")
+from app.cors import (
+    LOCAL_ORIGINS,
+    STAGE_VARIABLES,
+    allowed_origins,
+    canonical,
+    in_production,
+)
 
 
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch):
-    for name in ("ALLOWED_ORIGINS", *STAGES):
+    for name in ("ALLOWED_ORIGINS", *STAGE_VARIABLES):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -50,7 +54,7 @@ def test_refuses_what_is_no_origin(entry):
         canonical(entry)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", STAGE_VARIABLES)
 @pytest.mark.parametrize("stage", ["production", " Prod ", "staging"])
 def test_knows_production_by_any_of_its_names(monkeypatch, name, stage):
     monkeypatch.setenv(name, stage)

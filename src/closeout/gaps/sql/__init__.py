@@ -15,7 +15,12 @@ After:
     1.0 - (SUM(COALESCE(died, 0) + COALESCE(culled, 0))::FLOAT / NULLIF(SUM(stock), 0)) as ...
     {{ dbt.datediff('started_on', 'ended_on', 'day') }} as duration_days
 
-A column keeps its name. `invoke detect.all --only sql` reads the models without running them
+A column keeps its name. Where a model asks for insert_overwrite, rows are deleted and inserted by
+the key that its GROUP BY states, as the text of one row where a column of it may be NULL (dbt
+finds no NULL again), or by the day that its own filter takes in whole. Only without either it
+becomes the table that the project's settings make, and that is told: it is built anew each run.
+
+`invoke detect.all --only sql` reads the models without running them
 and names each place by line and column: lone parentheses, unclosed Jinja, functions and
 clauses of other databases, incremental strategies, aliases beside their own definition,
 branches of unequal width, cut fractions, lost counts, quoted calls, macros that no package

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from closeout.gaps.sql.places import loaded
@@ -79,8 +79,12 @@ class Columns:
         reading = self._reading(name)
         return reading.outputs(reading.queries[0]) if reading else None
 
+    def content(self, name: str) -> bytes | None:
+        """Return the model `name` as it stands, None where there is none."""
+        return self._tree.read(self._models[name]) if name in self._models else None
+
     def _reading(self, name: str) -> _Reading | None:
-        content = self._tree.read(self._models[name]) if name in self._models else None
+        content = self.content(name)
         if content is None or jinja.faults(content):
             return None
         try:
@@ -130,6 +134,16 @@ def _source_columns(document: object) -> set[str]:
         for table in tables
         for column in _entries(table.get("columns"))
     }
+
+
+def required(document: object) -> Iterator[tuple[str, str]]:
+    """Yield model and column, in lower case, where a properties file tests that it is not NULL."""
+    models = document.get("models") if isinstance(document, dict) else None
+    for model in _entries(models):
+        for column in _entries(model.get("columns")):
+            tests = [column.get(key) for key in ("tests", "data_tests")]
+            if any("not_null" in found for found in tests if isinstance(found, list)):
+                yield str(model.get("name")), str(column.get("name")).lower()
 
 
 def _entries(node: object) -> list[dict[object, object]]:

@@ -8,7 +8,16 @@ from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
-from closeout.gaps.sql import aliases, figures, foreign, packages, profiles, queries, strategies
+from closeout.gaps.sql import (
+    aliases,
+    figures,
+    foreign,
+    losses,
+    packages,
+    profiles,
+    queries,
+    strategies,
+)
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource, read
@@ -126,7 +135,7 @@ IN_MODELS: tuple[tuple[str, str, Callable[[ModelSource], Iterator[Defect]]], ...
     ("quoted-timestamp", "3.3", figures.quoted_calls),
     ("integer-division", "3.3", figures.integer_divisions),
     ("division-by-zero", "3.3", figures.divisions_by_zero),
-    ("null-drops-count", "3.3", figures.lost_by_null),
+    ("null-drops-count", "3.3", losses.lost_by_null),
 )
 """What PostgreSQL minds; a project whose target is another database is not judged by it."""
 

@@ -1,4 +1,4 @@
-"""SQL that runs and gives a wrong figure: cut fractions, lost counts, stored text."""
+"""SQL that runs and gives a wrong figure: cut fractions, stored text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from closeout.fs.text_edit import Splice
+from closeout.gaps.sql import losses
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql, sql_selects
@@ -20,7 +21,6 @@ _QUOTED_CALL = re.compile(
 )
 _TIMES = frozenset(["TIMESTAMP", "TIMESTAMPTZ", "DATE", "ZONE"])
 _COMPARING = frozenset(["=", "<", ">", "<=", ">=", "<>", "!=", "BETWEEN", "AND", "-", "+"])
-_LOSSES = re.compile(r"mortalit|cull|death|died|dead|loss|lost", re.IGNORECASE)
 _LONGEST = 1000
 """Bytes of an expression that is still read; a longer one is left to a person."""
 
@@ -123,7 +123,7 @@ def _is_integral(source: ModelSource, call: sql.SqlCall) -> bool:
     words = [token.text for token in source.tokens[source.starts[start] : source.ends[end]]]
     if words[0].upper() == "CASE":
         return _gives_whole_literals([word.upper() for word in words])
-    columns = [name for name, _ in _added_columns(source, start, end)]
+    columns = [name for name, _ in losses.added_columns(source, start, end)]
     columns = columns or [".".join(words).split(".")[-1].lower()]
     return all(_is_whole(source, name) for name in columns)
 
@@ -198,51 +198,3 @@ def _gives_whole_literals(words: Sequence[str]) -> bool:
     return words[-1] == "END" and all(
         result.isdigit() and after in {"WHEN", "ELSE", "END"} for result, after in results
     )
-
-
-def lost_by_null(source: ModelSource) -> Iterator[Defect]:
-    """Yield the sums of added counts in which one NULL drops the other count."""
-    for call in source.calls:
-        if call.name != "SUM" or len(call.arguments) != 1:
-            continue
-        columns = _added_columns(source, *call.arguments[0])
-        bare = [span for name, span in columns if name not in source.project.defaulted]
-        if not bare or not any(_LOSSES.search(name) for name, _ in columns):
-            continue
-        yield Defect(
-            offset=call.start,
-            message="a NULL in one column drops the other one's count of that row",
-            mend=tuple(
-                splice
-                for start, end in bare
-                for splice in (
-                    Splice(start=start, end=start, text="COALESCE("),
-                    Splice(start=end, end=end, text=", 0)"),
-                )
-            ),
-        )
-
-
-def _added_columns(
-    source: ModelSource, start: int, end: int
-) -> Sequence[tuple[str, tuple[int, int]]]:
-    """Return the columns of `a + b` (or `t.a + t.b + ...`) with their spans, else nothing."""
-    columns: list[tuple[str, tuple[int, int]]] = []
-    operand: list[sql.Token] = []
-    last = source.ends[end]
-    for index in range(source.starts[start], last):
-        token = source.tokens[index]
-        if token.kind not in {"word", "identifier"} and token.text not in {".", "+"}:
-            return ()
-        if token.text != "+":
-            operand.append(token)
-        if token.text == "+" or index + 1 == last:
-            if len(operand) not in {1, 3} or [item.text for item in operand[1:2]] not in (
-                [],
-                ["."],
-            ):
-                return ()
-            name = operand[-1].text.strip('"').lower()
-            columns.append((name, (operand[0].start, operand[-1].end)))
-            operand = []
-    return columns if len(columns) > 1 else ()

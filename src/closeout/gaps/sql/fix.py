@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, line_number, splice
@@ -57,6 +58,8 @@ def _changeset(
                 said = f" {BESIDE}" if path in beside(tree, project) else ""
                 left += [_left(path, after, place, said) for place in places if not place.mend]
                 break
+            told = [place for place in places if place.told and {*place.mend} <= {*chosen}]
+            left += [_left(path, after, replace(place, message=place.told)) for place in told]
             after = splice(after, chosen)
         if path in project.queries and before != after and imbalances(after):
             # What does not parse is never edited, not even where the rest could be mended.

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
-from closeout.parsing.sql_selects import Query, Select
+from closeout.parsing.sql_selects import Item, Query, Select
+
+_FILLED = ["is", "not", "null"]
+_MIXED = frozenset(["OR", "NOT", "BETWEEN", "CASE"])
 
 
-def stated(source: ModelSource) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyColumn:
+    """A column of a key; `is_filled` where nothing lets it be NULL."""
+
+    name: str
+    is_filled: bool
+
+
+def stated(source: ModelSource) -> tuple[KeyColumn, ...]:
     """Return the columns of which the query gives one row for each value; none where none is told.
 
     A GROUP BY tells it, and what selects from that one query alone and passes its columns on.
@@ -19,51 +32,87 @@ def stated(source: ModelSource) -> tuple[str, ...]:
 
 def _grain(
     source: ModelSource, named: dict[str, Query], query: Query, depth: int
-) -> tuple[str, ...]:
+) -> tuple[KeyColumn, ...]:
     branch = query.branches[0] if len(query.branches) == 1 else None
     if branch is None or depth > len(named) or is_varying(source.content, source.tokens, branch):
         return ()
     if branch.grouped is not None:
-        return _grouped(source, branch, branch.grouped)
+        required = source.project.required.get(source.path.stem, frozenset())
+        return tuple(
+            KeyColumn(
+                name=item.name or "",
+                is_filled=item.name in required or _is_filled(source, branch, item),
+            )
+            for item in grouped(source, branch)
+        )
     if len(branch.sources) != 1 or branch.sources[0].is_query:
         return ()
     inner = named.get(sql_selects.plain(source.tokens[branch.sources[0].token]))
     key = _grain(source, named, inner, depth + 1) if inner is not None else ()
-    return key if key and _passes_on(source, branch, key) else ()
+    return key if key and passes_on(source, branch, {column.name for column in key}) else ()
 
 
-def _grouped(source: ModelSource, branch: Select, span: tuple[int, int]) -> tuple[str, ...]:
-    """Return the names that the select list gives to the terms of GROUP BY, all or none."""
+def grouped(source: ModelSource, branch: Select) -> tuple[Item, ...]:
+    """Return the items of the select list that are the terms of GROUP BY, all or none."""
+    if branch.grouped is None:
+        return ()
     terms: list[list[str]] = [[]]
-    for token in source.tokens[span[0] : span[1] + 1]:
+    for token in source.tokens[branch.grouped[0] : branch.grouped[1] + 1]:
         if token.text == ",":
             terms.append([])
         else:
             terms[-1].append(sql_selects.plain(token))
-    found = []
-    for words in terms:
-        name = _name(source, branch, words)
-        if name is None:
-            return ()
-        found.append(name)
-    return tuple(found)
+    found = [_item(source, branch, words) for words in terms]
+    named = tuple(item for item in found if item is not None and item.name is not None)
+    return named if len(named) == len(found) else ()
 
 
-def _name(source: ModelSource, branch: Select, words: list[str]) -> str | None:
+def _item(source: ModelSource, branch: Select, words: list[str]) -> Item | None:
     """Return the output column that is one term: a number in the list, or a column in it."""
     if len(words) == 1 and words[0].isdigit():
         number = int(words[0]) - 1
-        return branch.items[number].name if number < len(branch.items) else None
+        return branch.items[number] if number < len(branch.items) else None
     for item in branch.items:
         value = [sql_selects.plain(token) for token in source.tokens[item.first : item.last + 1]]
         if item.name is not None and words in (value, [item.name]):
-            return item.name
+            return item
     return None
 
 
-def _passes_on(source: ModelSource, branch: Select, key: tuple[str, ...]) -> bool:
-    """Tell whether each column of the key goes out under its own name."""
+def _is_filled(source: ModelSource, branch: Select, item: Item) -> bool:
+    """Tell whether the item ends a COALESCE with a value, or its query leaves its NULLs out."""
+    value = source.tokens[item.first : item.last + 1]
+    call = next((call for call in source.calls if call.start == value[0].start), None)
+    if call is not None and call.name == "COALESCE" and call.arguments:
+        after = source.ends[call.end]
+        last = source.tokens[source.starts[call.arguments[-1][0]]]
+        alone = after > item.last or source.tokens[after].text.upper() == "AS"
+        return alone and (last.kind == "string" or last.text.isdigit())
+    words = [sql_selects.plain(token) for token in value]
+    column = words[: words.index("as")] if "as" in words else words
+    return any(_leaves_out(source, span, column) for span in branch.conditions)
+
+
+def _leaves_out(source: ModelSource, span: tuple[int, int], column: list[str]) -> bool:
+    """Tell whether `column IS NOT NULL` is one of the conditions that AND joins, in any case."""
+    tokens = source.tokens[span[0] : span[1] + 1]
+    if b"{%" in source.content[tokens[0].start : tokens[-1].end]:
+        return False
+    terms: list[list[str]] = [[]]
+    for token in tokens:
+        if token.text.upper() == "AND":
+            terms.append([])
+        else:
+            terms[-1].append(sql_selects.plain(token))
+    filled = [*column, *_FILLED]
+    rest = [term[: -len(_FILLED)] if term[-len(_FILLED) :] == _FILLED else term for term in terms]
+    others = {word.upper() for term in rest for word in term}
+    return filled in terms and _MIXED.isdisjoint(others)
+
+
+def passes_on(source: ModelSource, branch: Select, names: set[str]) -> bool:
+    """Tell whether each of the columns goes out under its own name."""
     given = {item.name for item in branch.items if not item.is_alias}
     starred = any(source.tokens[item.last].text == "*" for item in branch.items)
     made = {item.name for item in branch.items if item.is_alias}
-    return all((name in given or starred) and name not in made for name in key)
+    return all((name in given or starred) and name not in made for name in names)

@@ -21,6 +21,8 @@ class Defect:
     removes: bool = False
     """Whether the mend is that the whole file goes."""
     advice: str = ""
+    told: str = ""
+    """What a person has to know of the mend."""
 
     @property
     def has_mend(self) -> bool:

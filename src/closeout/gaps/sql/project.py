@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
-from closeout.gaps.sql.columns import Columns
+from closeout.gaps.sql.columns import Columns, required
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
@@ -49,6 +49,8 @@ class Project:
     """Columns that seeds or properties declare as integers, in lower case."""
     declared: frozenset[str]
     """Columns of which seeds or properties declare a type, in lower case."""
+    required: Mapping[str, frozenset[str]]
+    """Each model's columns that its properties test for NULL, in lower case."""
     functions: frozenset[str]
     """Functions that the project creates in the database, in upper case."""
     defaulted: frozenset[str]
@@ -92,7 +94,12 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
     folders = [root / name for name in _paths(settings, "model-paths", "models")]
     inside = [path for path in own if any(path.is_relative_to(folder) for folder in folders)]
     properties = [path for path in own if path.suffix in {".yml", ".yaml"}]
-    declared = [pair for path in properties for pair in _types(loaded(tree.read(path) or b""))]
+    documents = [loaded(tree.read(path) or b"") for path in properties]
+    declared = [pair for document in documents for pair in _types(document)]
+    filled: dict[str, set[str]] = {}
+    for document in documents:
+        for model, column in required(document):
+            filled.setdefault(model, set()).add(column)
     scripts = [path for path in own if path.suffix == ".sql"]
     models = tuple(path for path in inside if path.suffix == ".sql")
     return Project(
@@ -109,6 +116,7 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
         packages=packages(tree, root, _name(settings)),
         integers=_agreed_integers(declared),
         declared=frozenset(name for name, _ in declared),
+        required={model: frozenset(names) for model, names in filled.items()},
         functions=frozenset(
             name.decode().upper()
             for path in scripts

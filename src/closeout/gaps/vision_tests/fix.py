@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from closeout.gaps.vision_tests import requirements
+from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.rules import RULES, pytest_configurations, survey
 from closeout.gaps.vision_tests.suites import SCAFFOLD, SUITES
 from closeout.harness import suite_choice, suite_install
@@ -9,7 +11,7 @@ from closeout.model import Changeset, Tree
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
-    """Return the suite's files, for what the rules still find."""
+    """Return the suite's files, for what the rules still find, and the packages that run it."""
     seen = survey(tree)
     open_paths = suite_install.open_paths(RULES, seen)
     if not open_paths:
@@ -22,4 +24,6 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         alone={"conftest.py", "pytest.ini"},
         scaffold=SCAFFOLD,
     )
-    return (made,) if made.edits or made.unresolved else ()
+    edits = tuple(requirements.listed(tree, VISION_SERVICE)) if made.edits else ()
+    packages = Changeset(name="vision-requirements", edits=edits)
+    return tuple(item for item in (made, packages) if item.edits or item.unresolved)

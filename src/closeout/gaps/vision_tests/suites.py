@@ -33,7 +33,15 @@ _HTTP: Needs = {
     "app/routers/inference.py": ("inference_service", "load_model"),
     "app/routers/jobs.py": ("job_service",),
 }
-_CORS: Needs = {"app/cors.py": ("LOCAL_ORIGINS", "allowed_origins", "canonical", "in_production")}
+_CORS: Needs = {
+    "app/cors.py": (
+        "LOCAL_ORIGINS",
+        "STAGE_VARIABLES",
+        "allowed_origins",
+        "canonical",
+        "in_production",
+    )
+}
 
 _ORDER = Shipped(
     name="vision",

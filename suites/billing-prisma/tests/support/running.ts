@@ -42,7 +42,7 @@ export async function start(load: () => Promise<unknown>): Promise<Running> {
   const found = new Promise<Server>((resolve) => {
     Server.prototype.listen = function aside(this: Server, ...given: any[]) {
       const callback = given.find((item) => typeof item === 'function');
-      listen.call(this, 0, '127.0.0.1', callback);
+      listen.call(this, { port: 0, host: '127.0.0.1' }, callback);
       resolve(this);
       return this;
     } as typeof listen;
