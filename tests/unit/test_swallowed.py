@@ -66,6 +66,7 @@ TOLD_ELSEWHERE = {
     "gaps/plugins.py:_named": "assert_declared() says so of the same file",
     "gaps/rate_limit/express/routes.py:_may_depend": "taken for a service of express",
     "gaps/sql/columns.py:_reading": "the survey tells the model as unparsable",
+    "gaps/sql/days.py:_comes_from": "as in columns.py",
     "gaps/sql/detect.py:_quoted_in_macros": "a macro need not be SQL; what it writes, dbt compiles",
     "gaps/sql/fix.py:_changeset": "as in columns.py",
     "gaps/sql/places.py:mappings": "the survey tells the project's YAML as unparsable",
