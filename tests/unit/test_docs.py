@@ -57,6 +57,16 @@ def test_places_that_contributing_names_are_there() -> None:
     assert [name for name in named if not (HOME / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["known-faults", "backup-faults"])
+def test_every_test_that_a_page_of_faults_names_is_there(page: str) -> None:
+    """A fault whose test was renamed or deleted is held by nothing."""
+    sources = "\n".join(path.read_text() for path in (HOME / "tests").rglob("*.py"))
+    defined = set(re.findall(r"^def (test_\w+)\(", sources, re.MULTILINE))
+    named = set(re.findall(r"\btest_\w+(?=`)", (HOME / f"docs/{page}.md").read_text()))
+    assert len(named) > 20
+    assert named - defined == set()
+
+
 def test_a_broken_link_is_seen(tmp_path: Path) -> None:
     """Neither code nor a link to another machine is taken for one."""
     page = tmp_path / "page.md"
