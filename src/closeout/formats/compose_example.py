@@ -53,7 +53,7 @@ def unnamed(tree: Tree) -> Iterator[Place]:
     for path in compose.files(tree):
         example = example_beside(tree, path.parent)
         content, own = tree.read(example), tree.read(path) or b""
-        for name, line in required_by(own).items() if content is not None or _OURS in own else ():
+        for name, line in required_by(own).items() if content is not None or is_ours(own) else ():
             if not _names(content or b"", name):
                 message = f"requires {name}, which {example.name} beside it does not name"
                 yield Place(path=path, line=line, message=message, excerpt=name)
@@ -80,7 +80,7 @@ def completed(
         names |= {name: held.get(name, "") for name in asked}
         for name in asked:
             asked_by.setdefault((path.parent, name), set()).add(path.name)
-        ours |= {path.parent} if _OURS in content else set()
+        ours |= {path.parent} if is_ours(content) else set()
     for folder, names in sorted(wanted.items()):
         path = example_beside(tree, folder)
         before = changed.get(path, tree.read(path))

@@ -131,9 +131,7 @@ def _is_term(source: ModelSource, query: Query, name: str, depth: int) -> bool:
     owner = ""
     item = next((item for item in branch.items if item.name == name), None)
     if item is not None:
-        value = source.tokens[item.first : item.last + 1]
-        words = [sql_selects.plain(token) for token in value]
-        words = words[: words.index("as")] if "as" in words else words
+        words = grain.words_of(source, item)
         if len(words) not in {1, 3} or words[1:2] not in ([], ["."]):
             return False
         owner, name = words[0] if words[1:] else "", words[-1]

@@ -88,9 +88,14 @@ def _is_filled(source: ModelSource, branch: Select, item: Item) -> bool:
         last = source.tokens[source.starts[call.arguments[-1][0]]]
         alone = after > item.last or source.tokens[after].text.upper() == "AS"
         return alone and (last.kind == "string" or last.text.isdigit())
-    words = [sql_selects.plain(token) for token in value]
-    column = words[: words.index("as")] if "as" in words else words
+    column = words_of(source, item)
     return any(_leaves_out(source, span, column) for span in branch.conditions)
+
+
+def words_of(source: ModelSource, item: Item) -> list[str]:
+    """Return the words of an item's value, without the name that it is given."""
+    words = [sql_selects.plain(token) for token in source.tokens[item.first : item.last + 1]]
+    return words[: words.index("as")] if "as" in words else words
 
 
 def _leaves_out(source: ModelSource, span: tuple[int, int], column: list[str]) -> bool:

@@ -19,8 +19,9 @@ _SAID = re.compile(
 )
 """A text of more than one word, or one between tags: a word alone may be compared with."""
 
-_ASSIGNED = rb"(['\"`])%(it)s\1|(?i:pass(?:word)?)['\"]?[ \t]*[=:][ \t]*['\"`]?%(it)s(?![\w-])"
-"""A string of its own, or what a line for a shell sets a variable or an option to."""
+_QUOTED = rb"(['\"`])%(it)s\1"
+_SET = rb"(?i:pass(?:word)?)['\"]?[ \t]*[=:][ \t]*['\"`]?%(it)s(?![\w-])"
+"""What a line for a shell sets a variable or an option to."""
 
 _TRIES = re.compile(r"(?:^|[-_])(?:tests?|e2e|k6)(?:[-_]|$)")
 
@@ -69,7 +70,7 @@ def typed(tree: Tree, passwords: Mapping[str, str]) -> Iterator[Unresolved]:
         is_document = path.suffix == ".md"
         is_test = path.stem.endswith((".test", ".spec")) or any(map(_TRIES.search, path.parts))
         for password, name in passwords.items() if is_test or is_document else ():
-            kinds = _ASSIGNED.partition(b"|")[2] if is_document else _ASSIGNED
+            kinds = _SET if is_document else _QUOTED + b"|" + _SET
             found = re.search(kinds % {b"it": re.escape(password.encode())}, content)
             if found is not None:
                 yield Unresolved(
