@@ -9,15 +9,25 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from closeout.cli import parity_rows
 from closeout.cli.commands import fix, probe
 from closeout.cli.error_handler import guarded
 from closeout.engine import planner
 from closeout.errors import ExitCode
 from closeout.fs.tree import DiskTree
+from closeout.gaps import GAPS
 from closeout.harness import boot_parity
 from closeout.harness.boot_parity import Parity
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
-from closeout.model import Edit, Patch, ProofKind, Proposal
+from closeout.model import (
+    Edit,
+    Observation,
+    Patch,
+    Probe,
+    ProbeContext,
+    ProofKind,
+    Proposal,
+)
 from closeout.runs import evidence_store
 from closeout.runs.workspace import Workspace
 from tests.support.builders import write_files
@@ -237,13 +247,32 @@ def test_a_stopped_service_fails_the_session_under_the_gap_that_changed_it(
 ) -> None:
     """It opens the gap's live criterion; one that starts on both sides only guards."""
     space = _fixed(tmp_path, preface)
-    assert probe.ask_battery(space, Path(sys.executable), (), [PYTHON]) is code
+    assert (
+        probe.ask_battery(space, Path(sys.executable), (), parity_rows.Deployed(members=[PYTHON]))
+        is code
+    )
     (item,) = evidence_store.gather(space.reports, space.root)
     assert item.kind is kind
     assert item.probe == "boot-parity.barn@cloud-layer/docker-compose.yml"
     assert item.criterion == "7.1"
     assert [made.service for made in item.stand_ins] == ["barn"]
     assert item.stand_ins[0].launcher.startswith("python launcher")
+
+
+def test_a_row_settles_the_criterion_that_asks_the_service() -> None:
+    """The first live one of CORS is about five services alone: a sixth that fails opens another."""
+    (cors,) = (gap for gap in GAPS if gap.slug == "cors")
+    asked = [
+        Probe(id=f"{slug}.a@barn", criterion=number, needs=("barn",), run=_never)
+        for slug, number in (("headers", "1.2"), ("cors", "M.1"), ("cors", "1.3"))
+    ]
+    deployed = parity_rows.Deployed(members=[PYTHON], battery=asked)
+    assert deployed.criterion(cors, "barn") == "1.3"
+    assert deployed.criterion(cors, "byre") == "1.1"
+
+
+def _never(_: ProbeContext) -> Observation:
+    pytest.fail("no row asks it")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +287,7 @@ def test_what_starts_on_neither_side_is_told_under_the_gap_that_changed_it(
 ) -> None:
     """Another gap changed a file beside it: there is nothing that this one could have stopped."""
     space = _fixed(tmp_path, "# fixed\n", old, limited=True)
-    probe.ask_battery(space, Path(sys.executable), (), [PYTHON])
+    probe.ask_battery(space, Path(sys.executable), (), parity_rows.Deployed(members=[PYTHON]))
     seen = evidence_store.gather(space.reports, space.root)
     assert {item.criterion for item in seen} == criteria
     assert {item.kind for item in seen} == {kind}

@@ -79,6 +79,16 @@ def test_what_reading_settles_and_a_probe_could_not_ask_is_left_to_the_probes() 
     assert ruling.settled_by == "nox -s live_probes"
 
 
+def test_what_can_be_no_proof_here_is_settled_where_the_service_is_deployed() -> None:
+    """The same run again starts the image's own program no more than the last one did."""
+    asked = "start barn from its image, and ask it there what 1.1 says"
+    other = "no proof: what starts barn is `mlflow server`, never the app in its folder"
+    absent = evidence(probe="toy.as-deployed@barn", passed=None, observed=other, command=asked)
+    ruling = _rule(criterion(means=Means.LIVE), evidence(), absent)
+    assert ruling.verdict is Verdict.UNPROVEN
+    assert ruling.settled_by == asked
+
+
 def test_judge_takes_no_stale_evidence() -> None:
     """Evidence of another tree proves nothing about this one."""
     ruling = _rule(criterion(means=Means.LIVE), evidence(tree_digest="older"))

@@ -44,7 +44,7 @@ def _stated(name: str, criterion: str, other: str, service: str) -> Probe:
             passed=None,
             expected="the app that was mended is what the image starts",
             observed=because,
-            command=f"read the image and the compose files of {service}",
+            command=f"start {service} from its image, and ask it there what {criterion} says",
         )
 
     return Probe(id=name, criterion=criterion, needs=(), run=run, subject=service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from closeout.cli.known_answers import Known
@@ -14,12 +15,37 @@ from closeout.gaps import GAPS
 from closeout.harness import boot_parity
 from closeout.harness.boot_parity import Parity
 from closeout.harness.service_discovery import Member
-from closeout.model import Gap, Means
+from closeout.model import Gap, Means, Probe
 from closeout.runs import plan_record, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders.wo_004 import WO_004
 
 NAME = "boot-parity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The services that are booted, and every probe that there is of them."""
+
+    members: Sequence[Member] = ()
+    battery: Sequence[Probe] = ()
+
+    def criterion(self, gap: Gap, service: str) -> str:
+        """Return the criterion under which a gap's probes ask the service: a live one, if any.
+
+        Of a service that they do not ask it is the gap's first live one.
+        """
+        live = {item.id for item in WO_004.criteria if item.means is Means.LIVE}
+        asked = {
+            probe.criterion
+            for probe in self.battery
+            if service in probe.needs and probe.id.startswith(f"{gap.slug}.")
+        }
+        ranked = sorted(gap.criteria, key=lambda number: (number not in asked, number not in live))
+        return ranked[0]
+
+
+NONE = Deployed()
 
 
 def about(start: str, members: Iterable[Member]) -> tuple[Member, ...]:
@@ -49,7 +75,7 @@ def of(starts: tuple[str, ...], members: Iterable[Member], known: Known) -> list
 def rows(
     space: Workspace,
     python: Path,
-    members: Sequence[Member],
+    deployed: Deployed,
     starts: tuple[str, ...] = ("",),
     known: Collection[str] = (),
 ) -> list[ProbeAnswer]:
@@ -73,7 +99,7 @@ def rows(
         try:
             found = boot_parity.compared(
                 {"before": before, "after": after},
-                members,
+                deployed.members,
                 python=python,
                 cache=space.cache,
                 scratch=folder,
@@ -82,13 +108,13 @@ def rows(
         except Exception as error:  # noqa: BLE001 - a bug stays in its check
             seen = failures.of_probe(NAME, error)
             return [
-                ProbeAnswer(probe=NAME, criterion=_criterion(gap), seen=seen)
+                ProbeAnswer(probe=NAME, criterion=deployed.criterion(gap, ""), seen=seen)
                 for gap in _concerned(space, ())
             ]
-    return [answer for parity in found for answer in _answers(space, parity)]
+    return [answer for parity in found for answer in _answers(space, deployed, parity)]
 
 
-def _answers(space: Workspace, parity: Parity) -> Iterator[ProbeAnswer]:
+def _answers(space: Workspace, deployed: Deployed, parity: Parity) -> Iterator[ProbeAnswer]:
     rests_on = parity.rests_on
     if parity.seen.passed is None:
         # What starts on neither side is told under the gap that changed it, not under each that
@@ -97,7 +123,7 @@ def _answers(space: Workspace, parity: Parity) -> Iterator[ProbeAnswer]:
     for gap in _concerned(space, rests_on):
         yield ProbeAnswer(
             probe=row_name(parity.service, str(parity.source)),
-            criterion=_criterion(gap),
+            criterion=deployed.criterion(gap, parity.service),
             seen=parity.seen,
             before=None if parity.seen.passed is None else True,
             seconds=parity.seconds,
@@ -115,9 +141,3 @@ def _concerned(space: Workspace, paths: Iterable[PurePosixPath]) -> list[Gap]:
         if not asked or change.path in asked
     }
     return [gap for gap in GAPS if gap.slug in wrote]
-
-
-def _criterion(gap: Gap) -> str:
-    """Return the criterion of a gap that running services settle, the first where none does."""
-    live = {item.id for item in WO_004.criteria if item.means is Means.LIVE}
-    return next((number for number in gap.criteria if number in live), gap.criteria[0])

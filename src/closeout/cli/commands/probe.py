@@ -66,7 +66,8 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
     left = _left_out(space, dict.fromkeys(put.values()), probes) if only else ()
     part = Part(starts=starts, left=tuple(left)) if only else None
-    return ask_battery(space, python, probes, tuple(deployed.values()), part)
+    booted = parity_rows.Deployed(members=tuple(deployed.values()), battery=every)
+    return ask_battery(space, python, probes, booted, part)
 
 
 def _assert_known(starts: Iterable[str], probes: Iterable[Probe], found: Iterable[str]) -> None:
@@ -184,7 +185,7 @@ def ask_battery(
     space: Workspace,
     python: Path,
     probes: Sequence[Probe],
-    deployed: Sequence[Member] = (),
+    deployed: parity_rows.Deployed = parity_rows.NONE,
     part: Part | None = None,
 ) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.
@@ -199,8 +200,8 @@ def ask_battery(
     starts = part.starts if part else ("",)
     new = _asked(space, python, [item for item in probes if _key(item) not in known])
     reused = [known[_key(item)] for item in probes if _key(item) in known]
-    if deployed:
-        old = parity_rows.of(starts, deployed, known)
+    if deployed.members:
+        old = parity_rows.of(starts, deployed.members, known)
         parity = parity_rows.rows(space, python, deployed, starts, {item.probe for item in old})
         new, reused = [*new, *parity], [*reused, *old]
         if not (probes or parity or old):
