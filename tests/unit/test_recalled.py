@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closeout.cli.commands import probe
-from closeout.engine import planner, rules
+from closeout.engine import planner, recalled, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import cache, trace
 from closeout.fs.tree import DiskTree
@@ -138,6 +138,72 @@ def test_stale_answer_is_impossible(root: Path, tmp_path: Path, change: str) -> 
     fresh = planned(root, None)
     assert fresh != first
     assert planned(root, tmp_path / "kept") == fresh
+
+
+def test_nothing_that_an_answer_rests_on_is_asked_again_in_the_same_state(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and signatures of all files say at once that every answer holds."""
+    first = planned(root, tmp_path / "kept")
+    monkeypatch.setattr(DiskTree, "content_digest", lambda *_: pytest.fail("asked again"))
+    assert planned(root, tmp_path / "kept") == first
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("node_modules/barn/a.txt", "a.txt.closeout-tmp", "barn\x01/a.txt", "closed/a.txt"),
+        "barn/a.txt",
+    ],
+)
+def test_file_that_no_walk_comes_to_is_looked_at_in_any_state(
+    root: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of a tree does not tell of it, so an answer that rests on it is looked at."""
+    scandir = os.scandir
+
+    def listed(folder: str) -> Iterator[os.DirEntry[str]]:
+        if folder.endswith("/closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    (root / "closed").mkdir()
+    monkeypatch.setattr(os, "scandir", listed)
+
+    def told() -> frozenset[str]:
+        tree = DiskTree(root, tmp_path / "kept")
+        made = recalled.criteria(tree, GAPS, "what stands there", _what_stands_there(name))
+        tree.keep()
+        return made
+
+    assert told() == told() == frozenset(["None"])
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("one")
+    assert told() == told() == frozenset(["b'one'"])
+    (root / name).write_text("two")
+    assert told() == frozenset(["b'two'"])
+    (root / name).unlink()
+    assert told() == frozenset(["None"])
+
+
+def _what_stands_there(name: str) -> Callable[[Tree], frozenset[str]]:
+    return lambda tree: frozenset([repr(tree.read(name))])
+
+
+def test_no_answer_is_taken_for_that_of_a_file_that_changed_meanwhile(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read is older than the state in which the answer was made."""
+    monkeypatch.setattr(cache, "_SETTLED", 0)
+    later = max(place.lstat().st_ctime_ns for place in root.rglob("*")) + 1
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    tree = DiskTree(root, tmp_path / "kept")
+    assert tree.read("sums/app/main.py")
+    while root.joinpath("sums/app/main.py").lstat().st_ctime_ns <= later:
+        (root / "sums/app/main.py").write_text("print(1)\n")
+    planner.plan(GAPS, tree, lambda _: PreparedSet(patches=(), withheld=()))
+    tree.keep()
+    assert planned(root, tmp_path / "kept") == planned(root, None)
 
 
 def test_only_gaps_that_read_what_changed_are_asked_again(

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from closeout.fs import codec, trace
+from closeout.fs.cache import Told
 from closeout.fs.reading import NotingTree
 from closeout.fs.trace import Piece
 from closeout.fs.tree import DiskTree, Overlay
@@ -142,25 +143,40 @@ def _recalled(
     bottom = trees[0]
     while isinstance(bottom, Overlay):
         bottom = bottom.base
-    recall = bottom.recall if isinstance(bottom, DiskTree) else None
-    if recall is None:
+    if not isinstance(bottom, DiskTree) or bottom.recall is None:
         return make(*trees)
-    for told in recall.told(question):
-        if trace.holds(trees, told[0]):
-            try:
-                known = unpack(codec.decode(kind, bytes(told[1])))
-            except (UnpackableError, ValueError):
-                break
-            recall.used(question, told)
-            return known
+    recall = bottom.recall
+    state = trace.state(recall, bottom, trees)
+    for told in sorted(recall.told(question), key=lambda each: each.state != state):
+        now = told
+        if not (state and told.state == state and trace.holds(trees, told.apart)):
+            steps = codec.decode(trace.Trace, bytes(told.rests_on))
+            if not trace.holds(trees, steps):
+                continue
+            if state:
+                now = replace(told, state=state, apart=trace.apart(steps, bottom, trees))
+        try:
+            known = unpack(codec.decode(kind, bytes(told.answer)))
+        except (UnpackableError, ValueError):
+            break
+        recall.used(question, told, now)
+        return known
     reading = [NotingTree(tree) for tree in trees]
     made = make(*reading)
     try:
-        kept = msgspec.Raw(msgspec.json.encode(pack(made), enc_hook=str))
+        kept = _json(pack(made))
     except UnpackableError:
         return made
-    recall.tell(question, (trace.of(*(each.seen for each in reading)), kept))
+    steps = trace.of(*(each.seen for each in reading))
+    told = Told(
+        state=state, apart=trace.apart(steps, bottom, trees), rests_on=_json(steps), answer=kept
+    )
+    recall.tell(question, told)
     return made
+
+
+def _json(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value, enc_hook=str))
 
 
 def _packed_check(tree: Tree, check: Check) -> _PackedCheck:

@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,8 +30,8 @@ _Signature = tuple[int, int, int, int, int]
 """Size, mtime, ctime, inode and device of a file."""
 _Entry = tuple[int, int, int, int, int, int, str]
 """A file's signature, then the answers about it and the digest of its bytes."""
-Told = tuple[tuple[tuple[str, str, str], ...], msgspec.Raw]
-"""What an answer about a tree rests on, and the answer as JSON."""
+Step = tuple[str, str, str]
+"""What was asked and about what, as text, and a digest of what the tree said."""
 
 _MOST_TOLD = 4
 """Answers to one question that are kept: before a fix, after it, and of another branch."""
@@ -68,6 +68,19 @@ def _folder_of_user() -> Path:
     return (named if named.is_absolute() else Path.home() / ".cache") / "closeout"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An answer about trees, as JSON, and what it rests on."""
+
+    state: str
+    """Digest of the state in which it is known to hold, empty where none is."""
+    apart: tuple[Step, ...]
+    """The steps of `rests_on` about what no state takes in: no file of the tree's own."""
+    rests_on: msgspec.Raw
+    """The steps of its trace, as JSON: they are looked at in another state alone."""
+    answer: msgspec.Raw
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     asked_by: list[str]
@@ -83,6 +96,8 @@ class Recall:
         """Take up what `place` holds about the tree at `root`; nothing where that is unusable."""
         self._place = place
         self._root = str(root)
+        self._opened = time.time_ns()
+        self._state: str | None = None
         self._asked = 0
         self._before: Mapping[str, _Entry] = {}
         self._now: dict[str, _Entry] = {}
@@ -117,12 +132,29 @@ class Recall:
         self._told[question] = [answer, *self._told.get(question, ())][:_MOST_TOLD]
         self._is_told_anew = True
 
-    def used(self, question: str, answer: Told) -> None:
-        """Put a known answer before the others to the question."""
+    def used(self, question: str, answer: Told, now: Told) -> None:
+        """Put a known answer before the others to the question, as it is `now`."""
         known = self._told[question]
-        if known[0] is not answer:
+        if known[0] is not now:
             known.remove(answer)
-            self.tell(question, answer)
+            self.tell(question, now)
+
+    def state(self, paths: Iterable[PurePosixPath]) -> str:
+        """Return a digest of all files' names and signatures; empty where one is in motion.
+
+        Asked for once. What changed since the tree was opened, or just before, is in motion: some
+        of what was read of it may be older than what stands there.
+        """
+        if self._state is None:
+            total = hashlib.sha256()
+            latest = 0
+            for text in map(str, paths):
+                signature = self._signature(text)
+                latest = max(latest, *signature[1:3]) if signature else self._opened
+                total.update(f"{text}\0{signature}\0".encode())
+            is_settled = latest <= self._opened - _SETTLED
+            self._state = total.hexdigest() if is_settled else ""
+        return self._state
 
     def asking(self, path: PurePosixPath) -> _Signature | None:
         """Return the signature of a file that is about to be read, None for one in motion."""

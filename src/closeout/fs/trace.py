@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from closeout.fs import prefilter, reading
+from closeout.fs.cache import Recall, Step
 from closeout.fs.reading import Seen
 from closeout.fs.tree import DiskTree, Overlay
-from closeout.model import FileQuestion, Tree
+from closeout.fs.walk import FOLDER, comes_to
+from closeout.model import Edit, FileQuestion, Tree
 
-Step = tuple[str, str, str]
-"""What was asked and about what, as text, and a digest of what the tree said."""
 Trace = tuple[Step, ...]
 
 
@@ -35,13 +35,56 @@ def holds(trees: Sequence[Tree], trace: Trace) -> bool:
     )
 
 
+def state(recall: Recall, bottom: DiskTree, trees: Sequence[Tree]) -> str:
+    """Return a digest of all files of the trees, which are `bottom` with edits laid over it.
+
+    Empty where some file is in motion.
+    """
+    below = recall.state(bottom.paths())
+    if not below:
+        return ""
+    laid = ("".join(_laid(*each) for each in _layers(tree)) for tree in trees)
+    return hashlib.sha256("\n".join((below, *laid)).encode()).hexdigest()
+
+
+def _layers(tree: Tree) -> Iterator[tuple[tuple[Edit, ...], frozenset[PurePosixPath]]]:
+    while isinstance(tree, Overlay):
+        yield tree.edits, tree.held
+        tree = tree.base
+
+
+@lru_cache(maxsize=64)
+def _laid(edits: tuple[Edit, ...], held: frozenset[PurePosixPath]) -> str:
+    told = [(str(edit.path), edit.mode, edit.removes, _content(edit.left)) for edit in edits]
+    return _listing((repr(told), *sorted(map(str, held))))
+
+
+def apart(trace: Trace, bottom: DiskTree, trees: Sequence[Tree]) -> Trace:
+    """Return the steps that no state settles: what is told of no file that a walk comes to."""
+    files = [_texts(tree.paths()) for tree in trees]
+    is_hidden = any(item.detail.startswith(FOLDER) for item in bottom.unreadable())
+
+    def is_settled(code: str, about: str) -> bool:
+        how = code[1:]
+        if how in _OF_ALL_FILES or about in files[int(code[0])]:
+            return True
+        return how in _OF_CONTENT and not is_hidden and comes_to(PurePosixPath(about))
+
+    return tuple(step for step in trace if not is_settled(*step[:2]))
+
+
+@lru_cache(maxsize=64)
+def _texts(paths: tuple[PurePosixPath, ...]) -> frozenset[str]:
+    return frozenset(map(str, paths))
+
+
 @lru_cache(maxsize=4096)
 def _content(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 @lru_cache(maxsize=512)
-def _listing(paths: tuple[PurePosixPath, ...]) -> str:
+def _listing(paths: tuple[object, ...]) -> str:
     return hashlib.sha256("\0".join(map(str, paths)).encode()).hexdigest()
 
 
@@ -88,6 +131,8 @@ _CODES: Mapping[reading.Asked, tuple[str, Callable[[Any], str], Callable[[Any], 
     reading.said_unreadable: ("unreadable", _nothing, repr),
     reading.below: ("below", str, _listing),
 }
+_OF_ALL_FILES = frozenset(("paths", "ending", "candidates", "below"))
+_OF_CONTENT = frozenset(("read", "sha256"))
 _ASKED: Mapping[str, Callable[[Tree, str], str]] = {
     "paths": lambda tree, _: _listing(tree.paths()),
     "ending": _ending,

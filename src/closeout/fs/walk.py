@@ -104,6 +104,15 @@ def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
             refuse(path, why)
 
 
+def comes_to(path: PurePosixPath) -> bool:
+    """Return whether a walk names the file at `path` wherever there is one that can be read."""
+    return (
+        not path.name.endswith(TEMPORARY_SUFFIX)
+        and SKIPPED_FOLDERS.isdisjoint(path.parts[:-1])
+        and all(map(is_plain_name, path.parts))
+    )
+
+
 def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry]:
     try:
         with os.scandir(folder) as entries:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING
 
 from closeout.harness import postgres
+
+if TYPE_CHECKING:
+    import psycopg
 
 ACCOUNTS = 1200
 """How many accounts there are; each probe signs in as its own, so none disturbs another."""
@@ -40,6 +41,9 @@ def create(server: postgres.Server, name: str, service: Path) -> str:
 
     A service without a schema file gets an empty database: its own start-up may fill it.
     """
+    import psycopg  # noqa: PLC0415 - slow to load, and whoever only plans asks no database
+    from psycopg import sql  # noqa: PLC0415 - as above
+
     database = name.replace("-", "_")
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
