@@ -162,8 +162,8 @@ def test_file_that_no_walk_comes_to_is_looked_at_in_any_state(
     """The state of a tree does not tell of it, so an answer that rests on it is looked at."""
     scandir = os.scandir
 
-    def listed(folder: str) -> Iterator[os.DirEntry[str]]:
-        if folder.endswith("/closed"):
+    def listed(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+        if str(folder).endswith("/closed"):
             raise PermissionError(13, "Permission denied")
         return scandir(folder)
 
