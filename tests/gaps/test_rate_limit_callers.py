@@ -382,3 +382,121 @@ def test_derive_trusts_the_reverse_proxy_right_before_the_service(files: dict[st
     """Without it all users behind the proxy would be one address."""
     fixed = _fixed(_tree(b"export const none = 1;\n", **files))
     assert b"TRUST_PROXY_HOPS=${TRUST_PROXY_HOPS:-1}" in (fixed.read("docker-compose.yml") or b"")
+
+
+ASKED = b"""async function asked(email: string) {
+  const answer = await ask('/auth/login', { headers: {} });
+  return answer.ok ? { ok: true, status: 200, data: 1 } : { ok: false, status: answer.status };
+}
+"""
+HANDED = b"""function handOn(result, res, fallback = 'INTERNAL_ERROR') {
+  if (result.ok) {
+    res.status(result.status).json(result.data);
+  } else {
+    const status = result.status >= 400 ? result.status : 502;
+    res.status(status).json({
+      error: { code: status === 502 ? 'UNAVAILABLE' : fallback },
+    });
+  }
+}
+"""
+SIGN_IN = b"""async (req, res) => {
+  try {
+    handOn(await asked(req.body.email), res);
+  } catch (error) {
+    res.status(500).json({ error: { code: 'INTERNAL_ERROR' } });
+  }
+}"""
+NOT_OK = b"""async (req, res) => {
+  const answer = await ask('/auth/login', { headers: {} });
+  if (!answer.ok) {
+    return res.status(502).json({ error: 'upstream' });
+  }
+  res.json(await answer.json());
+}"""
+CAUGHT = b"""async (req, res) => {
+  try {
+    const answer = await axios.post('/auth/login', req.body, { headers: {} });
+    res.json(answer.data);
+  } catch (error) {
+    res.status(500).json({ error: 'login failed' });
+  }
+}"""
+
+
+def _mistaken(tree: Tree) -> list[tuple[str, int, str]]:
+    return [
+        (str(item.path), item.line, item.detail)
+        for change in GAP.fix(tree)
+        for item in change.unresolved
+        if "a sign-in that" in item.detail
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        (GATE % (ASKED + HANDED, SIGN_IN), "the code INTERNAL_ERROR"),
+        (GATE % (b"", NOT_OK), "502"),
+        (GATE % (b"import axios from 'axios';", CAUGHT), "500"),
+    ],
+    ids=["a-code-for-every-refusal", "not-ok", "caught"],
+)
+def test_derive_tells_a_gateway_that_answers_a_limited_sign_in_as_a_failure(
+    gate: bytes, said: str
+) -> None:
+    """The place of the answer is named, and what it says; the gateway's own code stays."""
+    tree = _tree(gate)
+    wrong = b"res.status(status)" if said.startswith("the") else f"res.status({said})".encode()
+    line = gate.count(b"\n", 0, gate.index(wrong)) + 1
+    detail = f"answers {said} to a sign-in that accounts limits"
+    assert _mistaken(tree) == [("gate/src/routes.ts", line, detail)]
+    fixed = Overlay(tree, _edits(tree))
+    after = fixed.read("gate/src/routes.ts") or b""
+    assert after.count(b"res.status(") == gate.count(b"res.status(")
+    assert _mistaken(fixed) == []
+
+
+OWN = SIGN_IN.replace(b"), res)", b"), res, 'LOGIN_REFUSED')")
+BELOW = HANDED.replace(b"status === 502 ? 'UNAVAILABLE'", b"status < 500 ? 'REFUSED'")
+KNOWING = HANDED.replace(b"=== 502 ?", b"=== 429 ? 'TOO_MANY' : status === 502 ?")
+BEFORE = HANDED.replace(
+    b"  if (result.ok)",
+    b"  if (result.status < 500) return res.status(400).end();\n  if (result.ok)",
+)
+MORE = NOT_OK.replace(
+    b"  if (", b"  if (!answer.ok && answer.headers.has('x-wait')) return res.end();\n  if ("
+)
+INSIDE = NOT_OK.replace(b"    return", b"    if (soft(answer)) return res.end();\n    return")
+ASIDE = CAUGHT.replace(
+    b"    res.status", b"    error.response && handOn(error, res);\n    res.status"
+)
+AXIOS = b"import axios from 'axios';"
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        GATE % (b"", INLINE),
+        GATE % (ASKED + HANDED, OWN),
+        GATE % (ASKED + BELOW, SIGN_IN),
+        GATE % (ASKED + HANDED.replace(b"INTERNAL_ERROR", b"REFUSED"), SIGN_IN),
+        GATE % (ASKED + KNOWING, SIGN_IN),
+        GATE % (ASKED + BEFORE, SIGN_IN),
+        GATE % (b"", MORE),
+        GATE % (b"", INSIDE),
+        GATE % (b"", NOT_OK.replace(b"res.status(502)", b"res.status(401)")),
+        GATE % (b"", NOT_OK.replace(b"res.status(502)", b"res.status(answer.status)")),
+        GATE % (AXIOS, ASIDE),
+        GATE % (AXIOS, CAUGHT.replace(b"headers: {}", b"validateStatus: () => true")),
+        GATE % (b"", NOT_OK.replace(b"/auth/login", b"/orders")),
+    ],
+    ids=[
+        "hands-on", "own-code", "by-the-status", "no-failure", "knows-429", "asks-before",
+        "asks-for-more", "asks-inside", "refuses", "its-status", "its-response", "throws-never",
+        "another-call",
+    ],
+)  # fmt: skip
+def test_derive_leaves_a_gateway_whose_answer_may_be_right(gate: bytes) -> None:
+    """Where the number is asked for, handed on, or not certain, nothing is told."""
+    assert _mistaken(_tree(gate)) == []

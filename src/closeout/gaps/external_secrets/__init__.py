@@ -33,7 +33,8 @@ After
     falls back to a secret takes the variable alone once every file that starts the service gives
     it: compose gets what the code made up. It asks where it handles failures, what nothing reads
     goes on without, and what cannot be delivered stays, with the reason. What stands in code or
-    charts otherwise is named and left to a person.
+    charts otherwise is named and left to a person; so is a document that teaches a default which
+    is gone.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

@@ -29,6 +29,7 @@ from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
 from closeout.gaps.external_secrets.settings import Settings, is_clustered, settings
 from closeout.gaps.external_secrets.stores import account_of, store_for
+from closeout.gaps.external_secrets.taught import taught
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
@@ -45,12 +46,14 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     What leaves an image or the code is handed on first: the rest is computed on files that do so.
     """
     seen = survey(tree)
-    first = tuple(moved(tree, seen.state, literals(tree, seen.named)))
+    found = literals(tree, seen.named)
+    first = tuple(moved(tree, seen.state, found))
     seen = _after(seen, first)
     code = read_from_environment(seen.tree, literals(seen.tree, seen.named))
     told = frozenset(item.path for item in code.unresolved)
     rest = _rest(_after(seen, (code,)), told)
-    return (*first, *((code,) if code.edits or code.unresolved else ()), *rest)
+    made = (*first, code, *rest, taught(tree, found, (*first, code, *rest)))
+    return tuple(each for each in made if each.edits or each.unresolved)
 
 
 def _after(seen: Survey, made: Collection[Changeset]) -> Survey:

@@ -12,6 +12,7 @@ from closeout.formats.compose_calls import filled
 from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import examples_in
 from closeout.formats.images import home_for
+from closeout.formats.taught_defaults import TakenDefault, secret_in, teaching
 from closeout.fs.text_edit import Splice, all_spliced
 from closeout.fs.tree import Overlay, below, staged
 from closeout.gaps.factory_secret.constants import CLAIMS, own_variable
@@ -58,7 +59,21 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     wiring = _wiring(overlay, seen)
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
+    told = tuple(teaching(tree, _taken(staged(tree, changes), found)))
+    changes.append(Changeset(name="taught", edits=(), unresolved=told))
     return tuple(change for change in changes if change.edits or change.unresolved)
+
+
+def _taken(tree: Tree, before: Sources) -> list[TakenDefault]:
+    """Return what no source of the tree falls back to any more, and no compose file gives."""
+    kept = {(item.name, item.literal) for item in survey(tree).found.secrets}
+    given = {pair for each in compose.all_services(tree) for pair in each.variables.items()}
+    kept |= {(name, secret_in(value)) for name, value in given}
+    return sorted(
+        TakenDefault(path=item.path, name=item.name, secret=item.literal)
+        for item in before.secrets
+        if item.kind is SecretKind.FALLBACK and (item.name, item.literal) not in kept
+    )
 
 
 def _wiring(tree: Tree, seen: Survey) -> tuple[Edit, ...]:

@@ -18,10 +18,10 @@ fifteen minutes for an account from one address, and wider limits for an address
 and for an account over all addresses. `TRUST_PROXY_HOPS` says how many proxies to believe, else the
 service's own `trust proxy`, and `REDIS_URL` lets replicas share their counts; compose and the chart
 hand both on. A gateway that hands sign-ins on is made to say for whom, and is believed; its own
-limiter, where it stands unused, is put to use. Routes are found
-by their paths, however written, and by their handlers; the limiters read the fields that the
-handlers read, and are JavaScript where the service is. A limiter of the service's own that does as
-much is left alone; a weaker one stays, behind ours.
+limiter, where it stands unused, is put to use; where it answers what is limited as a failure of its
+own, that is told. Routes are found by their paths, however written, and by their handlers; the
+limiters read the fields that the handlers read, and are JavaScript where the service is. A limiter
+of the service's own that does as much is left alone; a weaker one stays, behind ours.
 """
 
 from __future__ import annotations

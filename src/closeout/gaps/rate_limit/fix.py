@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from closeout.formats import npm
 from closeout.fs.text_edit import Splice, all_spliced
 from closeout.gaps.rate_limit.detect import DEMANDS, judge, unread_limiter
+from closeout.gaps.rate_limit.express.answers import mistaken
 from closeout.gaps.rate_limit.express.callers import unforwarded
 from closeout.gaps.rate_limit.express.existing import (
     UnusedLimiter,
@@ -65,6 +66,9 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     for service in sorted(settled):
         of_service = [route for route in seen.routes if service in route.path.parents]
         changes.append(_settled(tree, seen, service, of_service))
+    limiting = tuple(item for item in seen.callers if item.target in mended)
+    told = tuple(dict.fromkeys(mistaken(tree, limiting)))
+    changes.append(Changeset(name="told", edits=(), unresolved=told))
     ours = {service for service in mended if _kept(tree, seen, service) is None}
     wiring = tuple(delivery(seen.called).compose_edits(tree, ours | settled))
     if wiring:

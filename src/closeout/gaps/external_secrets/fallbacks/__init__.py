@@ -35,7 +35,7 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
     edits: list[Edit] = []
     for path in sorted(lines):
         splices: list[Splice] = []
-        for default in _defaults(tree, path):
+        for default in written_defaults(tree, path):
             if default.line in lines[path]:
                 made = _mended(handing, _service(tree, path), path, default)
                 splices += () if isinstance(made, Unresolved) else made
@@ -50,7 +50,8 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
     )
 
 
-def _defaults(tree: Tree, path: PurePosixPath) -> Iterator[WrittenDefault]:
+def written_defaults(tree: Tree, path: PurePosixPath) -> Iterator[WrittenDefault]:
+    """Yield the usable secrets that a source falls back to; none of what is no source."""
     folder = _service(tree, path)
     if path.suffix == ".py":
         yield from python.defaults(tree, folder, path)

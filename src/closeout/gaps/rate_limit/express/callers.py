@@ -126,7 +126,7 @@ def _told(tree: Tree, route: AuthRoute) -> Iterator[tuple[PurePosixPath, Splice]
     """Yield the splices that put the client's address among the headers that are sent on."""
     names = Names(tree)
     found: dict[tuple[PurePosixPath, int], Splice] = {}
-    for path, node in _handlers(names, route):
+    for path, node in handling(names, route):
         for request in _requests(node)[:1]:
             for there, literal, name in _headers(names, path, node, request):
                 content = tree.read(there) or b""
@@ -141,7 +141,7 @@ def _chain(request: str) -> str:
     return f"[{asked}].filter(Boolean).join(', ')"
 
 
-def _handlers(names: Names, route: AuthRoute) -> Iterator[tuple[PurePosixPath, Node]]:
+def handling(names: Names, route: AuthRoute) -> Iterator[tuple[PurePosixPath, Node]]:
     """Yield the functions that answer the route: those in its call, else those it names."""
     root = names.root(route.path)
     last = route.handlers[-1]
@@ -151,7 +151,7 @@ def _handlers(names: Names, route: AuthRoute) -> Iterator[tuple[PurePosixPath, N
     own = [item for item in find(node, *_WRITTEN) if _requests(item)]
     yield from ((route.path, item) for item in own[:1])
     for name in () if own else re.findall(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?", last.text):
-        there = _function_node(names, route.path, name)
+        there = function_node(names, route.path, name)
         if there is not None and _requests(there[1]):
             yield there
 
@@ -159,9 +159,10 @@ def _handlers(names: Names, route: AuthRoute) -> Iterator[tuple[PurePosixPath, N
 _WRITTEN = tuple(FUNCTIONS)
 
 
-def _function_node(
+def function_node(
     names: Names, path: PurePosixPath, name: str
 ) -> tuple[PurePosixPath, Node] | None:
+    """Return the function that a name stands for in a file, with the file that has it."""
     found = function(names, path, name)
     root = None if found is None else names.root(found[0])
     if found is None or root is None:
@@ -210,7 +211,7 @@ def _made(
 ) -> Iterator[tuple[PurePosixPath, Node, str]]:
     """Yield the literal that a function makes headers from, where it is given the request."""
     given = [text_of(item) for item in arguments(call)]
-    there = _function_node(names, path, text_of(call.child_by_field_name("function")))
+    there = function_node(names, path, text_of(call.child_by_field_name("function")))
     if there is None or request not in given:
         return
     home, node = there
