@@ -108,6 +108,7 @@ def _taught(text: str, known: Sequence[TakenDefault]) -> Iterator[tuple[int, lis
     """Yield the lines that teach a default, each with those of `known` that it may be."""
     columns: frozenset[int] = frozenset()
     told: set[str] = set()
+    secrets = {item.secret for item in known}
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
         cells = line.strip().strip("|").split("|") if "|" in line else []
@@ -115,6 +116,8 @@ def _taught(text: str, known: Sequence[TakenDefault]) -> Iterator[tuple[int, lis
             columns = frozenset()
         elif number < len(lines) and "|" in lines[number] and _RULE.match(lines[number]):
             columns = frozenset(at for at, cell in enumerate(cells) if "default" in cell.lower())
+            continue
+        if not any(secret in line for secret in secrets):
             continue
         named = (*_in_line(line), *_in_row(cells, columns))
         said = {(name, secret_in(value)) for name, value in named}

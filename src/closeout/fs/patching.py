@@ -277,8 +277,11 @@ def _staged(tree: Tree, patch: Patch) -> Iterator[Path]:
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(content)
+    try:
+        place.write_bytes(content)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True)
+        place.write_bytes(content)
     if mode & 0o100:  # git asks for nothing else of a mode
         place.chmod(mode | 0o600)
 

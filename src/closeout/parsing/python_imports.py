@@ -15,21 +15,27 @@ def reaches(
     tree: Tree, folder: PurePosixPath, starts: Iterable[PurePosixPath], goal: PurePosixPath
 ) -> bool:
     """Return whether `starts` import the module `goal` in `folder`, themselves or by others."""
-    modules = {path for path in below(tree, folder) if path.suffix == ".py"}
+    modules = {
+        path.relative_to(folder).with_suffix("").parts: path for path in _python(tree, folder)
+    }
     waiting, found = list(starts), set[PurePosixPath]()
     while waiting:
         path = waiting.pop()
         for name in _imported(tree, folder, path):
-            parts = folder.joinpath(*name)
-            inside = [each / "__init__.py" for each in parts.parents if folder in each.parents]
-            for each in (parts.with_suffix(".py"), parts / "__init__.py", *inside):
-                if each in found or each not in modules:
+            packages = ((*name[:end], "__init__") for end in range(1, len(name)))
+            for each in (name, (*name, "__init__"), *packages):
+                module = modules.get(each)
+                if module is None or module in found:
                     continue
-                if each == goal:
+                if module == goal:
                     return True
-                found.add(each)
-                waiting.append(each)
+                found.add(module)
+                waiting.append(module)
     return False
+
+
+def _python(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    return (path for path in below(tree, folder) if path.suffix == ".py")
 
 
 def _imported(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator[tuple[str, ...]]:

@@ -49,6 +49,7 @@ _SIGNS = (
     *(b"accesscode", b"access_code", b"bcrypt", b"argon2"),
 )
 _SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
+_NAMED = question(SUFFIXES, lambda content: matches(in_lower_case(content), _TAIL), is_source)
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
 _SECRETS = (b"secret", b"password", b"code", b"key", b"token")
 _CLAIMING = tuple(
@@ -144,21 +145,17 @@ class Sources:
 def sources(tree: Tree) -> Sources:
     """Return what the tree's TypeScript says about secrets."""
     examined = tree.candidates(_SECRETIVE)
+    named = frozenset(tree.candidates(_NAMED))
     contents = {path: tree.read(path) or b"" for path in examined}
     reading = f"process.env.{VARIABLE}".encode()
     return Sources(
-        secrets=tuple(
-            item
-            for path, content in contents.items()
-            if matches(in_lower_case(content), _TAIL)
-            for item in _secrets(tree, path)
-        ),
+        secrets=tuple(item for path in examined if path in named for item in _secrets(tree, path)),
         examined=examined,
         readers=tuple(path for path, content in contents.items() if reading in content),
         broken=tuple(
             _unparsable(path, source)
             for path, content in contents.items()
-            if _is_about_the_factory(content) or matches(in_lower_case(content), _TAIL)
+            if _is_about_the_factory(content) or path in named
             if (source := typescript.read(content)).refusal
             or (source.error_line is not None and _is_about_the_factory(content))
         ),
