@@ -113,7 +113,7 @@ def _entry_files(
             path = target.manifest_path(f"{called}-{namespace}")
         store = store_for(state, namespace)
         values = _common(store, chosen) | {"name": name, "namespace": namespace}
-        values |= target.entry_values(state.project, lacking.service, lacking.entries)
+        values |= target.entry_values(state, lacking.service, lacking.entries)
         files[path] = (render("external-secrets/external-secret.yaml.j2", values), _PLAIN)
     return files
 
@@ -190,6 +190,7 @@ def _values(
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
         "annotated": annotated(tree, state, variables),
+        "composed": seen.composed,
     }
 
 
