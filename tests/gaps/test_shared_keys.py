@@ -203,6 +203,95 @@ def test_one_variable_of_two_accounts_has_two_keys(host: str, role: str) -> None
     ]
 
 
+ALONE = """apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: pen-store, namespace: farm}}
+spec:
+  template:
+    metadata: {{labels: {{app: pens, tier: data}}}}
+    spec:
+      containers:
+        - name: store
+          image: {image}
+          env:
+            - {{name: POSTGRES_USER, value: herdsman}}
+            - name: POSTGRES_PASSWORD
+              valueFrom: {{secretKeyRef: {{name: pen-store, key: POSTGRES_PASSWORD}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: pens, namespace: farm}}
+spec: {{selector: {{app: pens}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: tally, namespace: farm-tally}}
+spec:
+  template:
+    spec:
+      containers:
+        - name: tally
+          env:
+            - {{name: TALLY_HOST, value: {host}}}
+            - {{name: TALLY_USERNAME, value: {role}}}
+            - name: TALLY_PASSWORD
+              valueFrom: {{secretKeyRef: {{name: tally, key: TALLY_PASSWORD}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "host", "role", "is_shared"),
+    [
+        ("postgres:16", "pens.farm", "herdsman", True),
+        (
+            "registry.example.com/x/postgres@sha256:0",
+            "pens.farm.svc.cluster.local",
+            "herdsman",
+            True,
+        ),
+        ("postgres:16", "pens", "herdsman", False),
+        ("postgres:16", "pen-store.farm", "herdsman", False),
+        ("postgres:16", "pens.example.com", "herdsman", False),
+        ("postgres:16", "pens.farm", "auditor", False),
+        ("farm/board:1", "pens.farm", "herdsman", False),
+    ],
+)
+def test_server_of_the_cluster_and_its_client_read_one_key(
+    image: str, host: str, role: str, *, is_shared: bool
+) -> None:
+    """Manifests alone say it: by the Service in front of the server, in its namespace."""
+    text = ALONE.format(image=image, host=host, role=role)
+    made = keys(fixed({"k8s/farm.yaml": text}))
+    assert (made == ["farmiq-prod-postgres-password"]) is is_shared
+    assert len(made) == (1 if is_shared else 2)
+
+
+@pytest.mark.parametrize(("host", "is_shared"), [("db.example.com", True), ("db", False)])
+def test_host_with_a_domain_is_the_same_from_everywhere(host: str, *, is_shared: bool) -> None:
+    """A name without one is another server in each network."""
+    other = (CLIENT + GIVEN).format(host=host, role="herdsman").replace("PEN_DB", "DB")
+    files = {
+        COMPOSE: "services:\n" + (CLIENT + GIVEN).format(host=host, role="herdsman"),
+        "edge-layer/docker-compose.yml": "services:\n" + other.replace("cloud-herd", "edge-herd"),
+        "edge-layer/edge-herd/package.json": "{}",
+    }
+    made = keys(fixed(files))
+    expected = ["farmiq-prod-db-password", "farmiq-prod-pen-db-password"]
+    assert made == (expected[:1] if is_shared else expected)
+
+
+@pytest.mark.parametrize(("namespace", "is_shared"), [("farmiq-cloud-prod", True), ("b", False)])
+def test_server_is_named_with_its_own_namespace(namespace: str, *, is_shared: bool) -> None:
+    """A client of another namespace says so; it is the server's place that counts."""
+    text = BOARD.format(host=f"postgres.{namespace}", role="herdsman")
+    text = text.replace("farmiq-cloud-prod}", "farm-board}")
+    near = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: farmiq-cloud-prod}\n"
+    )
+    made = keys(fixed({COMPOSE: given(), "k8s/herd.yaml": text, "k8s/a.yaml": near}))
+    assert (made == [SERVER]) is is_shared
+
+
 def test_account_of_developers_alone_changes_no_key() -> None:
     """Production keeps nothing for it, so no key of production makes way."""
     other = (CLIENT + GIVEN).format(host="barn", role="herdsman")

@@ -12,6 +12,8 @@ _USERS = ("USER", "USERNAME", "LOGIN")
 _HOSTS = ("HOST", "HOSTNAME", "SERVER", "ENDPOINT", "ADDR")
 _OF_ACCESS = {"SECRET_ACCESS_KEY": ("ACCESS_KEY_ID",), "SECRET_KEY": ("ACCESS_KEY",)}
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?P<host>[A-Za-z0-9][\w.-]*)(?::\S*)?/?")
+_NEAR = re.compile(r"(?P<host>[\w-]+)(?:\.(?P<place>[\w-]+)(?:\.svc(?:\.[\w.-]+)?)?)?")
+"""A name, and the namespace of the cluster in which it is one."""
 _HERE = frozenset({"localhost", "127.0.0.1"})
 _USUAL = {"POSTGRES": "postgres", "MYSQL_ROOT": "root", "MARIADB_ROOT": "root"}
 
@@ -27,6 +29,14 @@ class Account:
     """The folder of the compose files, or a namespace."""
     host: str
     role: str
+
+    @classmethod
+    def of(cls, place: str, host: str, role: str) -> Account:
+        """Return a role on a host: one with a domain is the same from every place."""
+        near = _NEAR.fullmatch(host)
+        if near is not None:
+            return cls(place=near["place"] or place, host=near["host"], role=role)
+        return cls(place="", host=host, role=role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,10 +97,8 @@ class _Folder:
             if address is not None:
                 yield Login(
                     variable=(called, name),
-                    account=Account(
-                        place=self.place,
-                        host=self._known_as(address["host"]),
-                        role=unset(address["role"]),
+                    account=Account.of(
+                        self.place, self._known_as(address["host"]), unset(address["role"])
                     ),
                     is_development=only,
                     head=unset(address["head"]),
@@ -113,7 +111,7 @@ class _Folder:
                 yield Login(variable=(called, name), account=account, is_development=only)
                 own.pop(name, None)
         for name, each in own.items():
-            account = Account(place=self.place, host=service.name, role=each.role)
+            account = Account.of(self.place, service.name, each.role)
             yield Login(
                 variable=(called, name), account=account, is_server=True, is_development=only
             )
@@ -158,9 +156,9 @@ class _Folder:
         }
         if len(fitting) == 1:
             server, role = next(iter(fitting))
-            return Account(place=self.place, host=server, role=role)
+            return Account.of(self.place, server, role)
         is_told = host and (told.role or not opened)
-        return Account(place=self.place, host=host, role=told.role) if is_told else None
+        return Account.of(self.place, host, told.role) if is_told else None
 
     def _known_as(self, host: str) -> str:
         """Return the name of the service that answers to a host, else the host."""

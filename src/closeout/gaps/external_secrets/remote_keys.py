@@ -10,15 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from closeout.gaps.external_secrets.accounts import Account, Variable, is_password, said_beside
+from closeout.gaps.external_secrets.accounts import Account, Variable
 from closeout.gaps.external_secrets.declared import Declared, Found
-from closeout.gaps.external_secrets.handover import written_in
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.logins import Login, logins
-from closeout.gaps.external_secrets.readers import Need, as_variable, variables_of
+from closeout.gaps.external_secrets.manifest_logins import manifest_logins
+from closeout.gaps.external_secrets.readers import as_variable
 from closeout.gaps.external_secrets.stores import store_for
 from closeout.gaps.external_secrets.target import own_key, remote_key
-from closeout.gaps.external_secrets.wanted import held_by, plain
 from closeout.model import Tree
 
 _PLAIN = re.compile(r"[\w:/@.?=&%+,~-]*", re.ASCII)
@@ -56,13 +55,16 @@ def remote_keys(
     found = logins(tree, named)
     # What only developers start takes no name from what production has.
     accounts = _accounts(item for item in found if not item.head and item.variable in brought)
-    accounts |= _in_manifests(state, accounts, frozenset(item.service for item in named))
+    served = {item.account: item.variable for item in found if item.is_server}
+    services = frozenset(service for service, _ in brought)
+    for variable, account, is_server in tuple(manifest_logins(state, services, accounts, served)):
+        accounts[variable] = account
+        served |= {account: variable} if is_server else {}
     held: dict[Account, list[Variable]] = defaultdict(list)
     for variable, account in sorted(accounts.items()):
         held[account].append(variable)
     existing = _existing(state, [*accounts, *(item.variable for item in found if item.head)])
-    served = {item.variable for item in found if item.is_server} & brought
-    keys = _apart(state.project, held, existing, served)
+    keys = _apart(state.project, held, existing, frozenset(served.values()))
     near = {
         account: frozenset(state.namespace_of(each) for each, name in variables)
         for account, variables in held.items()
@@ -113,48 +115,6 @@ def _accounts(found: Iterable[Login]) -> dict[Variable, Account]:
         if len(accounts := {item.account for item in chosen}) == 1:
             made[variable] = accounts.pop()
     return made
-
-
-def _in_manifests(
-    state: Declared, accounts: Mapping[Variable, Account], services: frozenset[str]
-) -> dict[Variable, Account]:
-    """Return the accounts that workloads of the cluster say, where they say another or the only."""
-    documents = {(item.path, item.name): item for item in state.others}
-    held = plain(state)
-    made: dict[Variable, Account] = {}
-    for need in state.needs:
-        item = documents.get((need.path, need.reader))
-        name = need.variable or as_variable(need.key)
-        if item is None or not need.key or not is_password(name):
-            continue
-        said = said_beside(name, _values(item, need, held))
-        variable = held_by(state, need, services)
-        known = accounts.get(variable)
-        host, _, rest = said.host.partition(".")
-        place = rest.partition(".")[0] or need.namespace
-        if not (said.host or said.role) or (known is None and not said.host):
-            continue
-        if known is not None and said.role in {"", known.role}:
-            same = not rest or place == state.namespace_of(variable[0])
-            if not host or (host == known.host and same):
-                continue
-        named = known.host if known is not None and not host else host
-        made[variable] = Account(place=place, host=named, role=said.role)
-    return made
-
-
-def _values(item: Found, need: Need, held: Mapping[tuple[str, str], Found]) -> Mapping[str, str]:
-    """Return what the variables of a workload hold, written out or in a Secret that is."""
-    values = {}
-    for name, value in variables_of(item.document.value):
-        if isinstance(value, str):
-            values[name] = value
-            continue
-        secret = held.get((value[0], need.namespace))
-        text = (written_in(secret) or {}).get(value[1]) if secret is not None else None
-        if text is not None:
-            values[name] = text
-    return values
 
 
 def _existing(state: Declared, accounts: Iterable[Variable]) -> dict[Variable, str]:
