@@ -7,6 +7,8 @@
 # PROJECT names the project of another environment. A value is read without echo, and goes to
 # gcloud by a pipe: never into the process list, a file or this script's output. An empty answer
 # makes a random value, except for addresses. A secret that has a version is left alone.
+# Of an address that is shown without its password, an empty answer fills that in: it is read from
+# the secret that holds it.
 set -euo pipefail
 
 project="${PROJECT:-farmiq-prod}"
@@ -35,11 +37,56 @@ keep() {
   gcloud secrets versions add "$1" --project "$project" --data-file - >/dev/null
 }
 
+value_of() {
+  gcloud secrets versions access latest --secret "$1" --project "$project"
+}
+
+# A value as it stands in an address: every other byte than these is %XX there.
+encoded() {
+  local LC_ALL=C text=$1 character code i
+  for ((i = 0; ; i++)); do
+    character=${text:i:1}
+    [[ -n "$character" ]] || break
+    if [[ "$character" == [A-Za-z0-9._~-] ]]; then
+      printf '%s' "$character"
+    else
+      printf -v code '%d' "'$character"
+      printf '%%%02X' "$((code & 255))"
+    fi
+  done
+}
+
+# Addresses that hold the password of another secret: that secret, what stands before and after it.
+declare -A composed=(
+  ["farmiq-prod-cloud-advanced-analytics-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_advanced_analytics"
+  ["farmiq-prod-cloud-analytics-service-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_analytics"
+  ["farmiq-prod-cloud-analytics-service-rabbitmq-url"]="farmiq-prod-cloud-rabbitmq-rabbitmq-default-pass amqp://farmiq: @rabbitmq:5672"
+  ["farmiq-prod-cloud-billing-service-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_billing"
+  ["farmiq-prod-cloud-feed-planner-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_feed_planner"
+  ["farmiq-prod-cloud-identity-access-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_identity_access"
+  ["farmiq-prod-cloud-inference-server-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_inference"
+  ["farmiq-prod-cloud-ingestion-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_ingestion"
+  ["farmiq-prod-cloud-ingestion-rabbitmq-url"]="farmiq-prod-cloud-rabbitmq-rabbitmq-default-pass amqp://farmiq: @rabbitmq:5672"
+  ["farmiq-prod-cloud-llm-insights-service-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_llm_insights"
+  ["farmiq-prod-cloud-notification-worker-rabbitmq-url"]="farmiq-prod-cloud-rabbitmq-rabbitmq-default-pass amqp://farmiq: @rabbitmq:5672"
+  ["farmiq-prod-cloud-tenant-registry-database-url"]="farmiq-prod-cloud-postgres-postgres-password postgresql://farmiq: @postgres:5432/cloud_tenant_registry"
+  ["farmiq-prod-edge-ingress-gateway-database-url"]="farmiq-prod-edge-postgres-postgres-password postgresql://edge: @edge-postgres:5432/edge_core"
+  ["farmiq-prod-edge-telemetry-timeseries-database-url"]="farmiq-prod-edge-postgres-postgres-password postgresql://edge: @edge-postgres:5432/edge_core"
+  ["farmiq-prod-edge-vision-inference-database-url"]="farmiq-prod-edge-postgres-postgres-password postgresql://edge: @edge-postgres:5432/edge_core"
+)
+
 mapfile -t keys < <(sed -n 's/^ *key: *//p' "$here"/*-external-secret.yaml | sort -u)
 if [[ -z "${keys[*]:-}" ]]; then
   echo "error: no manifest in $here names a remote key" >&2
   exit 2
 fi
+
+# A password has to be there before an address that holds it.
+passwords=() addresses=()
+for key in "${keys[@]}"; do
+  if [[ -n "${composed[$key]:-}" ]]; then addresses+=("$key"); else passwords+=("$key"); fi
+done
+keys=("${passwords[@]}" "${addresses[@]}")
 
 missing=0
 for key in "${keys[@]}"; do
@@ -52,9 +99,18 @@ for key in "${keys[@]}"; do
   if [[ "$mode" == --list ]]; then
     continue
   fi
-  IFS= read -rs -p "value of $key: " value
+  read -r source head tail <<<"${composed[$key]:-}"
+  IFS= read -rs -p "value of $key${source:+ (empty for $head***$tail with the value of $source)}: " value
   echo
-  if [[ -z "$value" ]]; then
+  if [[ -z "$value" && -n "$source" ]]; then
+    password="$(value_of "$source" </dev/null)"
+    if [[ -z "$password" ]]; then
+      echo "error: $source has no value yet, and $key holds it" >&2
+      exit 1
+    fi
+    value="$head$(encoded "$password")$tail"
+    unset password
+  elif [[ -z "$value" ]]; then
     if [[ "$key" == *-url || "$key" == *-uri || "$key" == *-dsn ]]; then
       echo "error: $key is an address and cannot be made up" >&2
       exit 1

@@ -416,13 +416,13 @@ def test_create_remote_secrets_prints_no_value_when_it_creates_them(
         "describe) exit 1;; esac",
     )
     path = {"PATH": f"{tools}:/usr/bin:/bin"}
-    asked = b"postgres-value\nrefresh-value\n\n"
+    asked = b"refresh-value\n\npostgres-value\n"
     result = process.run(["bash", script], env=path, stdin=asked, deadline=20)
     assert result.code == 0, result.err
     kept = (tmp_path / "kept").read_text("utf-8").split()
     calls = (tmp_path / "calls").read_text("utf-8")
-    assert kept[:2] == ["postgres-value", "refresh-value"]
-    assert len(kept[2]) == 64
+    assert kept[::2] == ["refresh-value", "postgres-value"]
+    assert len(kept[1]) == 64
     assert all(value not in result.out + result.err + calls for value in kept)
     assert result.out.count("created  farmiq-prod-") == 3
     listed = process.run(["bash", script, "--list"], env=path, deadline=20)

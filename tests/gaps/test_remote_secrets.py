@@ -163,6 +163,20 @@ def test_role_of_a_job_alone_has_a_password_of_its_own() -> None:
     assert GAP.fix(stage) == ()
 
 
+def test_role_of_a_job_alone_keeps_it_where_a_manifest_wrote_it_out() -> None:
+    """A password that is handed over is as much the job's own."""
+    written = (
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: herd-login, "
+        "namespace: farmiq-cloud-prod}\nstringData: {STORE_PASSWORD: Tr1cky-Copy-Pass}\n"
+    )
+    stage = fixed(monorepo(**{EXAMPLE: SHARED, "k8s/nightly.yaml": NIGHTLY + written}))
+    assert (
+        "key: farmiq-prod-store-copies-password" in (stage.read("k8s/nightly.yaml") or b"").decode()
+    )
+    assert keys(stage) == ["farmiq-prod-store-password"]
+    assert GAP.fix(stage) == ()
+
+
 @pytest.mark.parametrize(
     "files",
     [

@@ -106,3 +106,96 @@ def test_secrets_move_into_a_namespace_that_the_overlay_makes() -> None:
     found = built("dev", k8s__other="apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
     assert found["secrets"] == found["served"] == ["farmiq-cloud-dev"]
     assert "farmiq-cloud-dev" in found["made"]
+
+
+BOARD = """apiVersion: v1
+kind: Secret
+metadata: {name: board-login, namespace: NAME}
+stringData: {board-password: Tr1cky-Board-Pass}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: board, namespace: NAME}
+spec:
+  template:
+    spec:
+      containers:
+        - name: board
+          env:
+            - name: BOARD_PASSWORD
+              valueFrom: {secretKeyRef: {name: board-login, key: board-password}}
+"""
+BUILDS = "kind: Kustomization\nresources: [all.yaml]\n"
+ABOVE = "kind: Kustomization\nresources: [../board]\n"
+
+
+def handed(**more: str) -> Overlay:
+    """Return a tree whose board has a Secret written out, after one fix."""
+    files = {
+        "package.json": '{"name": "farmiq"}',
+        "cloud-layer/cloud-herd/.env.example": "JWT_SECRET=\n",
+        "cloud-layer/cloud-herd/package.json": '{"name": "cloud-herd"}',
+        "k8s/board/all.yaml": BOARD.replace("NAME", "farm-board"),
+        **{name.replace("__", "/") + ".yaml": text for name, text in more.items()},
+    }
+    stage = Overlay(MemoryTree({name: text.encode() for name, text in files.items()}))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    assert GAP.fix(stage) == ()
+    return stage
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging"])
+def test_environment_does_not_read_the_store_of_production_elsewhere(environment: str) -> None:
+    """What is handed over where it stands gets an overlay over its own folder."""
+    stage = handed(k8s__board__kustomization=BUILDS)
+    path = PurePosixPath("k8s/overlays/board") / environment / "kustomization.yaml"
+    made = kustomize.read(stage, path)
+    assert made.problems == ()
+    secret = next(item for item in made.objects if item["kind"] == "ExternalSecret")
+    assert secret["spec"]["secretStoreRef"]["name"] == f"gcp-secret-manager-{environment}"
+    assert secret["spec"]["refreshInterval"] == {"dev": "15m", "staging": "30m"}[environment]
+    main = stage.read(OVERLAYS / environment / "kustomization.yaml") or b""
+    assert b"Not built by this overlay" not in main
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"k8s__board__kustomization": "kind: Kustomization\nresources: [other.yaml]\n"},
+        {"k8s__board__kustomization": BUILDS, "k8s__qa__kustomization": ABOVE},
+        {
+            "k8s__board__kustomization": BUILDS,
+            "k8s__board__all": BOARD.replace("NAME", "farm-board-prod"),
+        },
+        {
+            "k8s__board__kustomization": BUILDS,
+            "k8s__overlays__board__dev__kustomization": "kind: Kustomization\nresources: []\n",
+        },
+    ],
+    ids=["not-built", "not-listed", "built-on", "moved", "taken"],
+)
+def test_overlay_tells_what_asks_the_store_of_production_elsewhere(files: dict[str, str]) -> None:
+    """An owner's way of building it is not guessed."""
+    stage = handed(**files)
+    assert stage.read("k8s/overlays/board/staging/kustomization.yaml") is None
+    for environment in ("dev", "staging"):
+        text = (stage.read(OVERLAYS / environment / "kustomization.yaml") or b"").decode()
+        assert "# Not built by this overlay: k8s/board/all.yaml asks gcp-secret-manager," in text
+    production = stage.read(OVERLAYS / "production" / "kustomization.yaml") or b""
+    assert b"Not built" not in production
+
+
+def test_store_of_the_namespace_itself_is_not_patched() -> None:
+    """It is the owner's, and no environment has another one."""
+    own = (
+        "apiVersion: external-secrets.io/v1\nkind: SecretStore\n"
+        "metadata: {name: own, namespace: farm-board}\n"
+        "spec: {provider: {gcpsm: {projectID: farm}}}\n"
+    )
+    stage = handed(k8s__board__kustomization=BUILDS, k8s__own=own)
+    assert b"name: own" in (stage.read("k8s/board/all.yaml") or b"")
+    assert stage.read("k8s/overlays/board/dev/kustomization.yaml") is None
+    assert b"Not built" not in (stage.read(OVERLAYS / "dev" / "kustomization.yaml") or b"")

@@ -50,7 +50,7 @@ TOLD_ELSEWHERE = {
     "gaps/cors/strangers.py:compiled": "told by _is_untried() and, of Express, by untried()",
     "gaps/external_secrets/fallbacks/python.py:defaults": "unread_modules",
     "gaps/external_secrets/fix.py:_kustomization": "rule `kustomizations` tells it",
-    "gaps/external_secrets/handover.py:_held": "rule `literals` keeps telling the Secret",
+    "gaps/external_secrets/handover.py:written_in": "rule `literals` keeps telling the Secret",
     "gaps/external_secrets/inventory/code.py:_in_python": "unread_modules",
     "gaps/external_secrets/inventory/declared.py:in_chart": "unparsable.chart_values",
     "gaps/external_secrets/inventory/planted.py:in_manifest": "unread_manifests",

@@ -17,9 +17,12 @@ After
     out is handed over, a chart leaves its own to the operator where the cluster has it, and what
     only developers start gets none. `bind-identity.sh` lets the
     account read the secrets; `create-remote-secrets.sh` creates the remote ones and prints none.
-    A variable that is added later without an entry is a finding.
+    A variable that is added later without an entry is a finding. What signs in with one role on
+    one server has one remote key, by whatever variables; from an address the script asks no more
+    than whether it shall fill that password in.
 
-    `k8s/overlays/external-secrets/` holds dev, staging and production; `closeout.toml` may say that
+    `k8s/overlays/external-secrets/` holds dev, staging and production, and `k8s/overlays/` others
+    where a Secret is handed over in a folder of its own; `closeout.toml` may say that
     Vault keeps the secrets. Charts hand every secret on and carry its version in their pods, so
     an upgrade after a rotation rolls them out; `roll-out.sh` does it between upgrades.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from closeout.formats.manifests import Document, documents
 from closeout.formats.tree_names import dns_name, project
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, question
+from closeout.gaps.external_secrets import target
 from closeout.gaps.external_secrets.chart_readers import OwnSecret, chart_reads, charts, own_secrets
 from closeout.gaps.external_secrets.placement import (
     Destination,
@@ -110,6 +111,13 @@ class Declared:
     """What workloads and charts read of Secrets."""
     owned: tuple[tuple[str, OwnSecret], ...] = ()
     """The Secrets that charts make, each with its namespace."""
+    shared: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The remote keys of a service's variable that are not named after it."""
+
+    def remote_key(self, service: str, variable: str) -> str:
+        """Return the key in the secret manager that holds a service's variable."""
+        known = self.shared.get((service, variable))
+        return known or target.remote_key(self.project, service, variable)
 
     def namespace_of(self, service: str) -> str:
         """Return where a service runs: as its own manifests say, else as its neighbours do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose, kustomize
@@ -15,6 +15,7 @@ from closeout.gaps.external_secrets.declared import Declared, Found, chart, decl
 from closeout.gaps.external_secrets.installation import commands, is_pinned
 from closeout.gaps.external_secrets.inventory import SecretVariable, inventory, services
 from closeout.gaps.external_secrets.inventory.literals import literals
+from closeout.gaps.external_secrets.remote_keys import Composed, remote_keys
 from closeout.gaps.external_secrets.stores import account_of, allowed_namespaces
 from closeout.gaps.external_secrets.target import FOLDER, NAMED
 from closeout.gaps.external_secrets.wanted import missing_entries, unprovided
@@ -31,6 +32,8 @@ class Survey:
     """Every secret variable, development's too."""
     variables: tuple[SecretVariable, ...]
     """Those that production has to bring."""
+    composed: tuple[Composed, ...] = ()
+    """The addresses in the store that hold a password which is there by itself."""
 
     @property
     def services(self) -> frozenset[str]:
@@ -46,7 +49,15 @@ def survey(tree: Tree) -> Survey:
         for item in named
         if not item.is_development and (item.service in folders or not item.is_of_developers)
     )
-    return Survey(tree=tree, state=declared(tree), named=named, variables=variables)
+    state = declared(tree)
+    keys = remote_keys(tree, state, named, variables)
+    return Survey(
+        tree=tree,
+        state=replace(state, shared=keys.shared),
+        named=named,
+        variables=variables,
+        composed=keys.composed,
+    )
 
 
 def installation(seen: Survey) -> Located:

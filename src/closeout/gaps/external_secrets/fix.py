@@ -31,6 +31,7 @@ from closeout.gaps.external_secrets.settings import Settings, is_clustered, sett
 from closeout.gaps.external_secrets.stores import account_of, store_for
 from closeout.gaps.external_secrets.taught import taught
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
+from closeout.gaps.external_secrets.workload_overlays import workload_overlays
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
@@ -76,9 +77,10 @@ def _rest(seen: Survey, told: Collection[PurePosixPath]) -> tuple[Changeset, ...
     files = _entry_files(state, needed, chosen)
     handed = handovers(tree, state, variables)
     needed |= {identity: item.lacking for identity, item in handed.items()}
-    files |= _platform_files(tree, seen, needed, chosen, handed)
+    values = _values(tree, seen, needed, chosen)
+    files |= _platform_files(tree, state, needed, values, handed)
     mended = (*mended_commands(tree), *mended_manifests(tree, state, variables, needed))
-    files |= _overlays(tree, seen, needed, files, chosen)
+    files |= _overlays(tree, state, files, values, handed)
     files |= _kustomization(tree, state, files)
     rendered, blocked = _edits(tree, files)
     handing = tuple(handed_over(tree, state, variables, handed, _common(None, chosen)))
@@ -116,7 +118,7 @@ def _entry_files(
             path = target.manifest_path(f"{called}-{namespace}")
         store = store_for(state, namespace)
         values = _common(store, chosen) | {"name": name, "namespace": namespace}
-        values |= target.entry_values(state.project, lacking.service, lacking.entries)
+        values |= target.entry_values(state, lacking.service, lacking.entries)
         files[path] = (render("external-secrets/external-secret.yaml.j2", values), _PLAIN)
     return files
 
@@ -135,14 +137,12 @@ def _common(store: Found | None, chosen: Settings) -> dict[str, object]:
 
 def _platform_files(
     tree: Tree,
-    seen: Survey,
+    state: Declared,
     needed: Mapping[Identity, WantedSecret],
-    chosen: Settings,
+    common: Mapping[str, object],
     handed: Mapping[Identity, Handover],
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
-    state = seen.state
-    values = _values(tree, seen, needed, chosen)
-    values["others"] = elsewhere(state, handed, str(values["store"]))
+    values = {**common, "others": elsewhere(state, handed, str(common["store"]))}
     names = []
     if _lacks_store(state, needed):
         names.append("cluster-secret-store.yaml")
@@ -193,6 +193,7 @@ def _values(
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
         "annotated": annotated(tree, state, variables),
+        "composed": seen.composed,
     }
 
 
@@ -204,10 +205,10 @@ def _provider(store: Found | None, chosen: Settings) -> str:
 
 def _overlays(
     tree: Tree,
-    seen: Survey,
-    needed: Mapping[Identity, WantedSecret],
+    state: Declared,
     files: Mapping[PurePosixPath, tuple[bytes, int]],
-    chosen: Settings,
+    values: Mapping[str, object],
+    handed: Mapping[Identity, Handover],
 ) -> dict[PurePosixPath, tuple[bytes, int]]:
     """Return the overlays over a folder that is made now; another one has its owner's."""
     fresh = target.FOLDER / "cluster-secret-store.yaml" in files
@@ -219,8 +220,15 @@ def _overlays(
         if path.name.endswith(target.SUFFIX)
         for document in documents(content)
     }
-    values = _values(tree, seen, needed, chosen)
-    made = overlay_files(chosen, values, held, namespaces(seen.state))
+    ours = {
+        identity: item.found.path
+        for identity, item in handed.items()
+        if store_for(state, identity[1]) is None
+    }
+    placed = namespaces(state)
+    beside = workload_overlays(tree, state, ours, str(values["store"]), placed)
+    told = {**values, "unreached": beside.unreached}
+    made = {**overlay_files(settings(tree), told, held, placed), **beside.files}
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 
 

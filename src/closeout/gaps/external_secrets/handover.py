@@ -21,7 +21,13 @@ from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.gaps.external_secrets.readers import as_variable
 from closeout.gaps.external_secrets.stores import store_for
 from closeout.gaps.external_secrets.target import FOLDER, SUFFIX, entry_values
-from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, missing_entries, plain
+from closeout.gaps.external_secrets.wanted import (
+    Identity,
+    WantedSecret,
+    held_by,
+    missing_entries,
+    plain,
+)
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
 from closeout.resources import render
@@ -44,9 +50,10 @@ def handovers(
 ) -> dict[Identity, Handover]:
     """Return the Secrets that hold a usable secret, where the operator can make the same."""
     made = {(item.target, item.namespace) for item in state.secrets}
+    services = frozenset(each.service for each in variables)
     found = {}
     for identity, item in plain(state).items():
-        held = _held(item) if item.document.kind == "Secret" and identity not in made else None
+        held = written_in(item) if item.document.kind == "Secret" and identity not in made else None
         # Without a namespace nobody can say where the operator has to make it.
         if held is None or not item.namespace or b"{{" in (tree.read(item.path) or b""):
             continue
@@ -61,14 +68,17 @@ def handovers(
         kept = {key: value for key, value in held.items() if key not in entries}
         if not entries or any("\n" in value or "{{" in value for value in kept.values()):
             continue
-        services = (each.service for each in variables)
-        named = (each for each in services if any(need in state.needs_of(each) for need in readers))
-        lacking = WantedSecret(service=next(named, item.name), entries=entries)
+        held_for = [held_by(state, need, services) for need in readers]
+        owner = next((each for each, _ in held_for if each in services), item.name)
+        for need, (_, variable) in zip(readers, held_for, strict=True):
+            if need.key in entries:
+                entries[need.key] = variable
+        lacking = WantedSecret(service=owner, entries=entries)
         found[identity] = Handover(found=item, kept=kept, lacking=lacking)
     return found
 
 
-def _held(item: Found) -> dict[str, str] | None:
+def written_in(item: Found) -> dict[str, str] | None:
     """Return a Secret's keys and values, None where it is of a kind or form left to its owner."""
     if item.text("type") not in _OPAQUE or item.field("immutable"):
         return None
@@ -105,7 +115,7 @@ def handed_over(
     for (name, namespace), each in found.items():
         path = each.found.path
         content = tree.read(path) or b""
-        values = entry_values(state.project, each.lacking.service, each.lacking.entries)
+        values = entry_values(state, each.lacking.service, each.lacking.entries)
         store = store_for(state, namespace)
         if store is not None:
             values |= {"store": store.name, "store_kind": store.document.kind}

@@ -52,7 +52,7 @@ def overlay_files(
     chosen: Settings, values: Mapping[str, object], held: Iterable[str], placed: Namespaces
 ) -> dict[PurePosixPath, bytes]:
     """Return the overlays by path; `held` are the namespaces that hold an ExternalSecret."""
-    rendered = {"production": render(_TEMPLATE, {"name": "production"})}
+    rendered = {"production": render(_TEMPLATE, {"name": "production", "unreached": ()})}
     for environment in ENVIRONMENTS:
         rendered[environment.name] = _overlay(environment, chosen, values, held, placed)
     return {OVERLAYS / name / "kustomization.yaml": content for name, content in rendered.items()}
@@ -95,5 +95,6 @@ def _overlay(
             "account": values["account"],
             "google_account": google_account(project),
             "refresh": environment.refresh,
+            "unreached": values.get("unreached", ()),
         },
     )

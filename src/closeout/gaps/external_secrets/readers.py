@@ -90,6 +90,25 @@ def reads(value: object) -> Iterator[Read]:
         yield from _read_here(item, path, named)
 
 
+def variables_of(value: object) -> Iterator[tuple[str, str | tuple[str, str]]]:
+    """Yield each variable that a manifest sets: its text, or the Secret and key it is taken of."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, dict):
+            waiting += item.values()
+            if not isinstance(name := item.get("name"), str):
+                continue
+            if isinstance(text := item.get("value"), str):
+                yield name, text
+            given = item.get("valueFrom")
+            reference = given.get("secretKeyRef") if isinstance(given, dict) else None
+            if isinstance(reference, dict):
+                yield name, (str(reference.get("name")), str(reference.get("key")))
+
+
 def _named(key: str, variable: str) -> str:
     """Return the variable below `key`, which may be one itself, in a mapping of variables."""
     return key if re.fullmatch(r"[A-Z][A-Z0-9_]+", key) else variable

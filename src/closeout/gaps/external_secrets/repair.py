@@ -12,7 +12,6 @@ from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.stores import allowed_namespaces, mend_secret, mend_store
-from closeout.gaps.external_secrets.target import remote_key
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
@@ -54,7 +53,7 @@ def mended_manifests(
             lacking = needed.get(identity) if served[identity] is secret else None
             entries = lacking.entries if lacking else {}
             rows = [
-                (key, remote_key(state.project, lacking.service, variable))
+                (key, state.remote_key(lacking.service, variable))
                 for key, variable in sorted(entries.items())
                 if lacking
             ]

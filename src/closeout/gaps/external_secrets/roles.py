@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from closeout.formats import compose
 from closeout.formats.env_examples import is_example
 from closeout.fs.prefilter import question
+from closeout.gaps.external_secrets.readers import variables_of
 from closeout.model import Tree
 
 _PASSWORD = re.compile(r"_?(?P<word>PASSWORD|PASSWD|PASS|PWD)$")
@@ -36,7 +37,7 @@ def role_beside(value: object, variable: str) -> str:
         return ""
     joined = "" if variable[: found.start()] == "PG" else "_"
     names = {f"{variable[: found.start()]}{joined}{word}" for word in ("USER", "USERNAME")}
-    told = {text for name, text in _variables(value) if name in names}
+    told = {text for name, text in variables_of(value) if name in names and isinstance(text, str)}
     return told.pop() if len(told) == 1 else ""
 
 
@@ -54,15 +55,3 @@ def own_variable(variable: str, role: str, project: str) -> str:
         return variable
     parts = (variable[: found.start()], word, found["word"])
     return "_".join(part for part in parts if part)
-
-
-def _variables(value: object) -> Iterator[tuple[str, str]]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        elif isinstance(item, dict):
-            waiting += item.values()
-            if isinstance(item.get("name"), str) and isinstance(item.get("value"), str):
-                yield item["name"], item["value"]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from closeout.formats.tree_names import ORDERS_PROJECT, dns_name
+
+if TYPE_CHECKING:
+    from closeout.gaps.external_secrets.declared import Declared
 
 FOLDER = PurePosixPath("k8s/external-secrets")
 OVERLAYS = PurePosixPath("k8s/overlays/external-secrets")
@@ -48,17 +52,23 @@ def remote_key(project: str, service: str, variable: str) -> str:
     general = variable in _OWN or variable in {"DSN", "CONNECTION_STRING"}
     own_password = variable.startswith(_software(service))
     if general or own_password or variable.endswith(_ADDRESSES):
-        return f"{prefix(project)}{_SHORT_NAMES.get(service, dns_name(service))}-{word}"
+        return own_key(project, service, variable)
     return f"{prefix(project)}{word}"
 
 
-def entry_values(project: str, service: str, entries: Mapping[str, str]) -> dict[str, object]:
+def own_key(project: str, service: str, variable: str) -> str:
+    """Return the key of a variable whose value belongs to its service alone."""
+    word = variable.lower().replace("_", "-")
+    return f"{prefix(project)}{_SHORT_NAMES.get(service, dns_name(service))}-{word}"
+
+
+def entry_values(state: Declared, service: str, entries: Mapping[str, str]) -> dict[str, object]:
     """Return what an ExternalSecret's template says of its service and of each key."""
     return {
-        "project": project,
+        "project": state.project,
         "service": dns_name(service),
         "entries": [
-            {"variable": key, "key": remote_key(project, service, variable)}
+            {"variable": key, "key": state.remote_key(service, variable)}
             for key, variable in sorted(entries.items())
         ],
     }

@@ -112,11 +112,12 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
     read: set[tuple[str, str]] = set()
     written = plain(state)
     for need in unprovided(state, variables):
-        service = next((each for each in sorted(services) if need in state.needs_of(each)), "")
+        service = _service_of(state, need, services)
         read.add((service, need.variable))
         if need.key:
-            made = found.setdefault(need.identity, WantedSecret(service=service or need.secret))
-            made.entries[need.key] = _named(state, need, service)
+            owner, variable = held_by(state, need, services)
+            made = found.setdefault(need.identity, WantedSecret(service=owner))
+            made.entries[need.key] = variable
     for item in missing_entries(state, variables):
         held = any(
             need.variable == item.name and need.identity in written
@@ -129,6 +130,16 @@ def wanted(state: Declared, variables: tuple[SecretVariable, ...]) -> dict[Ident
         beside = [need.key for need in state.needs_of(item.service) if need.identity == identity]
         made.entries[spelled(item.name, beside)] = item.name
     return dict(sorted(found.items()))
+
+
+def held_by(state: Declared, need: Need, services: frozenset[str]) -> tuple[str, str]:
+    """Return whose value a key holds, and of which variable: a Secret's own without a service."""
+    service = _service_of(state, need, services)
+    return service or need.secret, _named(state, need, service)
+
+
+def _service_of(state: Declared, need: Need, services: frozenset[str]) -> str:
+    return next((each for each in sorted(services) if need in state.needs_of(each)), "")
 
 
 def _named(state: Declared, need: Need, service: str) -> str:

@@ -41,6 +41,11 @@ def software(service: compose.ComposeService) -> str:
     return software_of(found[0] if found else service.name)
 
 
+def is_server(image: str) -> bool:
+    """Return whether an image is of a server that is started with a password."""
+    return bool(_SERVER.search(image.lower()))
+
+
 def spoken(service: compose.ComposeService) -> Iterator[Node]:
     """Yield the scalars of a service's command, entrypoint and health check."""
     for held in _lists(service):

@@ -33,17 +33,17 @@ def in_compose(
         return
     services = compose.services(path, content)
     for service in services:
-        owner = _owner(service, known)
+        called = owner(service, known)
         only = is_tool(service) or is_for_development(path)
         for node, start, end in passwords(service):
             name = f"{software(service)}_PASSWORD"
-            yield owner, _given(name, node.text[start:end], node.line, is_development=only)
+            yield called, _given(name, node.text[start:end], node.line, is_development=only)
         for node, name, value in service.assignments():
             if is_secret(name, value):
                 given = _given(name, value, node.line, is_development=only)
                 if is_account(name, value, service, services):
                     given = replace(given, literal=False, fallback=False)
-                yield owner, given
+                yield called, given
 
 
 def in_env_example(content: bytes) -> Iterator[Mention]:
@@ -101,7 +101,8 @@ def _mention(name: str, value: str, line: int, origin: Origin) -> Mention:
     )
 
 
-def _owner(service: compose.ComposeService, known: frozenset[str]) -> str:
+def owner(service: compose.ComposeService, known: frozenset[str]) -> str:
+    """Return the service of the tree that a compose file starts, by its folder or its name."""
     for name in (PurePosixPath(service.context).name, service.name):
         if name in known:
             return name
