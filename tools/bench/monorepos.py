@@ -245,7 +245,11 @@ def _spent(contender: Contender, tree: Path) -> Cost | None:
     result = process.run(
         [sys.executable, "-c", _COUNTED, *argv],
         cwd=tree.parent,
-        env={"CLOSEOUT_HOME": str(tree.parent), "CLOSEOUT_CACHE": str(tree.parent / "cache")},
+        env={
+            "CLOSEOUT_HOME": str(tree.parent),
+            "CLOSEOUT_CACHE": str(tree.parent / "cache"),
+            "PYTHONDONTWRITEBYTECODE": "",  # who installs it has it compiled
+        },
         deadline=_DEADLINE,
     )
     if not result.ok:

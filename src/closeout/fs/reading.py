@@ -99,7 +99,14 @@ def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
     if isinstance(tree, NotingTree):
         found: tuple[PurePosixPath, ...] = tree.ask(below, folder)
         return found
-    parts, paths = folder.parts, tree.paths()
+    return part_below(tree.paths(), folder)
+
+
+def part_below(
+    paths: tuple[PurePosixPath, ...], folder: PurePosixPath
+) -> tuple[PurePosixPath, ...]:
+    """Return those of sorted paths that are below `folder`."""
+    parts = folder.parts
     first = bisect_left(paths, parts, key=lambda path: path.parts)
     end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
     return paths[first:end]

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
+from closeout.fs.reading import part_below
 from closeout.fs.tree import below, stands_in
-from closeout.model import Reason, Tree, Unresolved
+from closeout.model import Edit, Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_values import PythonValues
@@ -142,18 +143,26 @@ def services(tree: Tree) -> tuple[FastApiService, ...]:
     stands inside of another one's folder has its files for itself.
     """
     folders = sorted({_folder(tree, path) for path in tree.candidates(_APPLICATIONS)})
+    inner: dict[PurePosixPath, list[PurePosixPath]] = {folder: [] for folder in folders}
+    for folder in folders:
+        for outer in inner.keys() & set(folder.parents):
+            inner[outer].append(folder)
     telling = tree.candidates(_TELLING)
     found = []
-    for folder in folders:
-        others = [other for other in folders if folder in other.parents]
-        if _is_worth_reading(_service(tree, folder, _own(_inside(telling, folder), others))):
+    for folder, others in inner.items():
+        if _is_worth_reading(_service(tree, folder, _own(part_below(telling, folder), others))):
             found.append(_service(tree, folder, _own(below(tree, folder), others)))
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
 
 
-def _inside(paths: Iterable[PurePosixPath], folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    depth = len(folder.parts)
-    return (path for path in paths if path.parts[:depth] == folder.parts)
+def edited(service: FastApiService, edits: Iterable[Edit]) -> FastApiService:
+    """Return a service with edits of its own files."""
+    sources = dict(service.sources)
+    for edit in edits:
+        sources.pop(edit.path, None)
+        if _is_module(edit.path) and edit.left is not None:
+            sources[edit.path] = edit.left
+    return _remembered(service.folder, tuple(sorted(sources.items())))
 
 
 def _own(
@@ -188,6 +197,10 @@ _TELLING = question(
 """Only these can create an application or set up CORS, but for subclasses of the service's own."""
 
 
+def _is_module(path: PurePosixPath) -> bool:
+    return path.suffix == ".py" and not _is_test(path)
+
+
 def _is_test(path: PurePosixPath) -> bool:
     named_so = path.name.startswith(("test_", "conftest")) or path.stem.endswith("_test")
     return named_so or not _TEST_FOLDERS.isdisjoint(path.parts)
@@ -206,7 +219,7 @@ def _folder(tree: Tree, path: PurePosixPath) -> PurePosixPath:
 
 
 def _service(tree: Tree, folder: PurePosixPath, paths: Iterable[PurePosixPath]) -> FastApiService:
-    modules = (path for path in paths if path.suffix == ".py" and not _is_test(path))
+    modules = filter(_is_module, paths)
     read = ((path, tree.read(path)) for path in modules)
     return _remembered(folder, tuple((path, held) for path, held in read if held is not None))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start, spliced
-from closeout.fs.tree import Overlay, staged
+from closeout.fs.tree import staged
 from closeout.gaps.cors.detect import (
     Flaw,
     Flawed,
@@ -24,7 +24,7 @@ from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
-from closeout.parsing.fastapi import FastApiService, request_headers, services
+from closeout.parsing.fastapi import FastApiService, edited, request_headers, services
 from closeout.parsing.python import CorsCall, Module
 from closeout.parsing.python_placement import after_creation, import_line, package_of
 from closeout.parsing.python_walk import entries
@@ -85,23 +85,18 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
         unresolved += refused
         if not refused:
             edits += _module_edits(tree, service, path, places)
-    edited = {edit.path: edit for edit in edits}
-    folders = policy_folders([_after(tree, service, edited.values())])
+    made = {edit.path: edit for edit in edits}
+    folders = policy_folders([edited(service, made.values())])
     reaching = delivery(tree, _written_origins(service))
     return Changeset(
         name=name,
         edits=(
-            *edited.values(),
+            *made.values(),
             *reaching.example_edits(tree, folders),
-            *(reaching.first_examples(tree, folders) if edited else ()),
+            *(reaching.first_examples(tree, folders) if made else ()),
         ),
         unresolved=tuple(unresolved),
     )
-
-
-def _after(tree: Tree, service: FastApiService, edits: Iterable[Edit]) -> FastApiService:
-    overlay = Overlay(tree, edits)
-    return next((item for item in services(overlay) if item.folder == service.folder), service)
 
 
 def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
