@@ -105,6 +105,11 @@ def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
     return paths[first:end]
 
 
+def stands_in(tree: Tree, path: PurePosixPath) -> bool:
+    """Return whether `path` is one of the tree's own files, which need not be readable."""
+    return path in below(tree, path)
+
+
 def said_paths(tree: Tree, _: None) -> tuple[PurePosixPath, ...]:
     """Ask for all paths."""
     return tree.paths()

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
-from closeout.fs.tree import below, stands_in
+from closeout.fs.reading import stands_in
+from closeout.fs.tree import below
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
