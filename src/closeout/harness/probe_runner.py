@@ -18,7 +18,7 @@ from closeout import process
 from closeout.console import failures, progress
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
-from closeout.harness import boot, postgres
+from closeout.harness import postgres, service_log
 from closeout.harness.fleet import Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.harness.service_discovery import LAYERS
@@ -253,4 +253,4 @@ def not_run(probe: Probe, reason: str) -> Observation:
 
 def _log_tail(probe: Probe, fleet: Fleet) -> str:
     logs = [fleet.up[need].log for need in probe.needs if need in fleet.up]
-    return " / ".join(boot.tail(log) for log in logs) or "(none)"
+    return " / ".join(service_log.tail(log) for log in logs) or "(none)"

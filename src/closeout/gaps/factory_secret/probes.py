@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.harness import in_production
-from closeout.harness.boot import Booted, booted, launch_of, log_of
+from closeout.harness.boot import Booted, booted, launch_of
 from closeout.harness.http import Request, ask, json_headers, judged, send, summary, tally
+from closeout.harness.service_log import log_of
 from closeout.model import Observation, Probe, ProbeContext
 
 OLD_LITERAL = "FACTORY-SECRET"
