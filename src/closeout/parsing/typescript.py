@@ -224,9 +224,7 @@ def _definition(node: Node) -> Definition | None:
     value = node.child_by_field_name("value") or node.child_by_field_name("body")
     if name is None or value is None or "pattern" in name.type:
         return None
-    return Definition(
-        name=text_of(name), kind=node.type, value=place_of(value), place=place_of(node)
-    )
+    return Definition(name=text_of(name), value=place_of(value), place=place_of(node))
 
 
 def _source(root: Node) -> TypeScriptSource:

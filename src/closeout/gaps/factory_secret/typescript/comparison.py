@@ -52,7 +52,6 @@ class Comparison:
     """
 
     operator: str
-    literal: SourceRange
     other: SourceRange
     place: SourceRange
     statement: SourceRange | None = None
@@ -87,7 +86,6 @@ class Compared:
         then = None if statement is None else statement.child_by_field_name("consequence")
         return Comparison(
             operator=text_of(operator),
-            literal=typescript.place_of(self.literal_node),
             other=typescript.place_of(self.value),
             place=self.place,
             statement=None if statement is None else typescript.place_of(statement),
