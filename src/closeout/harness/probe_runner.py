@@ -22,7 +22,7 @@ from closeout.harness import postgres, service_log
 from closeout.harness.fleet import Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.harness.service_discovery import LAYERS
-from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.model import Observation, Probe, ProbeContext
 from closeout.model.probes import NO_PROOF
 from closeout.process import pace
 
@@ -38,14 +38,6 @@ class ProbeOutcome:
     after: Observation
     seconds: float
     """How long the probe took on the tree after the fix."""
-
-    @property
-    def kind(self) -> ProofKind:
-        """Return what the two answers say together.
-
-        A probe that ran on the tree after the fix alone proves nothing about the fix.
-        """
-        return ProofKind.of(None if self.before is None else self.before.passed, self.after.passed)
 
 
 def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each is one fact
