@@ -10,7 +10,7 @@ from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.harness import in_production
 from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Request, ask, json_headers, judged, send, summary, tally
+from closeout.harness.http import JSON_HEADERS, Request, ask, judged, send, summary, tally
 from closeout.harness.service_log import log_of
 from closeout.model import Observation, Probe, ProbeContext
 
@@ -35,7 +35,7 @@ def _claim(context: ProbeContext, code: object, *, source: str, serial: str = ""
 
 def _posted(context: ProbeContext, body: bytes, source: str) -> Request:
     path = claims_of(context, TENANT_REGISTRY).path
-    return Request(method="POST", path=path, headers=json_headers(), body=body, source=source)
+    return Request(method="POST", path=path, headers=JSON_HEADERS, body=body, source=source)
 
 
 def _command(context: ProbeContext) -> str:
