@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from closeout.parsing import python, typescript
 from closeout.parsing.node_sources import SUFFIXES
-from closeout.parsing.python_settings import demanded_fields
+from closeout.parsing.python_settings import fields, is_optional
 from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def _by_settings(content: bytes) -> Iterator[DemandedVariable]:
         return
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            for name in demanded_fields(node):
-                yield DemandedVariable(name=name)
+            for name, item in fields(node):
+                if item.value is None and not is_optional(item):
+                    yield DemandedVariable(name=name)
 
 
 def _by_node(content: bytes) -> Iterator[DemandedVariable]:

@@ -17,7 +17,7 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_usable,
 )
 from closeout.parsing import python, typescript
-from closeout.parsing.python_settings import env_prefix, is_settings
+from closeout.parsing.python_settings import fields
 from closeout.parsing.python_walk import text
 from closeout.parsing.typescript import text_of
 
@@ -226,14 +226,8 @@ def _argument(node: ast.AST) -> ast.expr | None:
 
 
 def _settings(node: ast.ClassDef) -> Iterator[Mention]:
-    if not is_settings(node):
-        return
-    prefix = env_prefix(node)
-    for item in node.body:
-        if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
-            continue
-        name = f"{prefix}{item.target.id}".upper()
-        default = text(item.value)
+    for variable, item in fields(node):
+        name, default = variable, text(item.value)
         if isinstance(item.value, ast.Call) and not _asks(item.value):
             given = {word.arg: text(word.value) for word in item.value.keywords}
             name = given.get("validation_alias") or given.get("alias") or name
