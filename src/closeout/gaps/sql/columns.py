@@ -12,7 +12,7 @@ from closeout.model import Tree
 from closeout.parsing import jinja, sql, sql_selects
 from closeout.parsing.sql_selects import Query, Select
 
-_REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
+REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
 _VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])
 
 
@@ -113,7 +113,7 @@ class Columns:
 
     def _readers_of(self, name: str) -> set[str]:
         reads = {
-            stem: {found.decode() for found in _REF.findall(self._tree.read(path) or b"")}
+            stem: {found.decode() for found in REF.findall(self._tree.read(path) or b"")}
             for stem, path in self._models.items()
         }
         later = {name}
@@ -229,5 +229,5 @@ class _Reading:
             return self._by_opening.get(source.token)
         token = self._tokens[source.token]
         text = self._content[token.start : token.end]
-        ref = _REF.search(text) if text.startswith(b"{{") else None
+        ref = REF.search(text) if text.startswith(b"{{") else None
         return ref[1].decode() if ref else self._named.get(sql_selects.plain(token))

@@ -24,9 +24,9 @@ from closeout.model import Observation, Probe, ProbeContext
 _SERVICES = ("cloud-analytics-service", "cloud-llm-insights-service")
 """One with the application at module level, one that builds it in a factory."""
 
-_FIRST = "https://farm.example"
+FIRST = "https://farm.example"
 _PRODUCTION = {"APP_ENV": "production", "ENVIRONMENT": "production", "ENV": "production"}
-_SECOND = "https://office.example:8443"
+SECOND = "https://office.example:8443"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +52,21 @@ def _closed(*origins: str) -> Cases:
 _CONFIGURATIONS = (
     Configuration(
         name="configured-origins",
-        environment={"ALLOWED_ORIGINS": f"{_FIRST},{_SECOND}"},
+        environment={"ALLOWED_ORIGINS": f"{FIRST},{SECOND}"},
         expected="both configured origins, no longer the default, nobody else",
         cases=lambda own: [
-            (get(_FIRST), partial(readable_from, _FIRST)),
-            (get(_SECOND), partial(readable_from, _SECOND)),
+            (get(FIRST), partial(readable_from, FIRST)),
+            (get(SECOND), partial(readable_from, SECOND)),
             *_closed(own, EVIL),
         ],
     ),
     Configuration(
         name="blanks-and-slashes",
-        environment={"ALLOWED_ORIGINS": f" {_FIRST}/ ,  {_SECOND} ,"},
+        environment={"ALLOWED_ORIGINS": f" {FIRST}/ ,  {SECOND} ,"},
         expected="both origins are understood, an empty Origin is not one of them",
         cases=lambda _: [
-            (get(_FIRST), partial(readable_from, _FIRST)),
-            (get(_SECOND), partial(readable_from, _SECOND)),
+            (get(FIRST), partial(readable_from, FIRST)),
+            (get(SECOND), partial(readable_from, SECOND)),
             *_closed("", EVIL),
         ],
     ),
@@ -80,7 +80,7 @@ _CONFIGURATIONS = (
     ),
     Configuration(
         name="wildcard-among-others",
-        environment={"ALLOWED_ORIGINS": f"{_FIRST},*"},
+        environment={"ALLOWED_ORIGINS": f"{FIRST},*"},
         expected="closed: it does not boot, or a stranger may not read it",
         cases=lambda _: _closed(EVIL, "*"),
         refusable=True,
@@ -88,7 +88,7 @@ _CONFIGURATIONS = (
     ),
     Configuration(
         name="null-configured",
-        environment={"ALLOWED_ORIGINS": f"null,{_FIRST}"},
+        environment={"ALLOWED_ORIGINS": f"null,{FIRST}"},
         expected="refused: it does not boot, or a sandboxed page may not read it",
         cases=lambda _: _closed("null"),
         refusable=True,
@@ -110,9 +110,9 @@ _CONFIGURATIONS = (
     ),
     Configuration(
         name="configured-in-production",
-        environment={**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
         expected="the configured origin and nobody else, no localhost",
-        cases=lambda own: [(get(_FIRST), partial(readable_from, _FIRST)), *_closed(own, EVIL)],
+        cases=lambda own: [(get(FIRST), partial(readable_from, FIRST)), *_closed(own, EVIL)],
     ),
     Configuration(
         name="unset-in-production",

@@ -10,9 +10,11 @@ from pathlib import Path
 from closeout.formats import npm
 from closeout.gaps.cors.express.detect import look
 from closeout.gaps.cors.probing import trusted
-from closeout.gaps.cors.probing.configuration import Configuration, configured
+from closeout.gaps.cors.probing.configuration import FIRST, SECOND, Configuration, configured
 from closeout.gaps.cors.probing.origins import (
+    COOKIE,
     EVIL,
+    FORBIDDEN,
     Cases,
     asked,
     get,
@@ -27,11 +29,7 @@ from closeout.harness import in_production
 from closeout.harness.http import Answer, Request, exchanges
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
-_COOKIE = ("Cookie", "session=1")
 _NOWHERE = "/api/nowhere"
-_FIRST = "https://farm.example"
-_SECOND = "https://office.example:8443"
-_FORBIDDEN = "no Access-Control-Allow-Origin"
 _HEADERS = "Access-Control-Request-Headers"
 
 
@@ -103,18 +101,18 @@ def _questions(door: _Door, allowed: str) -> tuple[tuple[str, str, Cases], ...]:
     alike = lookalikes(allowed)
     ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
     return (
-        ("evil-origin-preflight", _FORBIDDEN, [(ask(EVIL), not_shared)]),
-        ("evil-origin-get", _FORBIDDEN, [(read(EVIL), not_shared)]),
-        ("evil-origin-get-with-cookie", _FORBIDDEN, [(read(EVIL, _COOKIE), not_shared)]),
-        ("null-origin", _FORBIDDEN, _closed(door, "null")),
+        ("evil-origin-preflight", FORBIDDEN, [(ask(EVIL), not_shared)]),
+        ("evil-origin-get", FORBIDDEN, [(read(EVIL), not_shared)]),
+        ("evil-origin-get-with-cookie", FORBIDDEN, [(read(EVIL, COOKIE), not_shared)]),
+        ("null-origin", FORBIDDEN, _closed(door, "null")),
         (
             "lookalike-origins",
-            f"{_FORBIDDEN} for any of {len(alike)}",
+            f"{FORBIDDEN} for any of {len(alike)}",
             _closed(door, *alike),
         ),
         (
             "evil-origin-on-errors",
-            f"{_FORBIDDEN} on refusals",
+            f"{FORBIDDEN} on refusals",
             [
                 (get(EVIL, path=door.refused), not_shared),
                 (get(EVIL, path=_NOWHERE), not_shared),
@@ -157,16 +155,16 @@ _configuration = partial(
 _CONFIGURATIONS = (
     _configuration(
         name="configured-origins",
-        environment={"ALLOWED_ORIGINS": f" {_FIRST}/ , HTTPS://Office.Example:8443 ,"},
+        environment={"ALLOWED_ORIGINS": f" {FIRST}/ , HTTPS://Office.Example:8443 ,"},
         cases=lambda own: [
-            *_open(_CONFIGURED, _FIRST, _SECOND),
+            *_open(_CONFIGURED, FIRST, SECOND),
             *_closed(_CONFIGURED, own, EVIL, ""),
         ],
     ),
     _configuration(
         name="configured-in-production",
-        environment={**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
-        cases=lambda own: [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, own, EVIL)],
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
+        cases=lambda own: [*_open(_CONFIGURED, FIRST), *_closed(_CONFIGURED, own, EVIL)],
     ),
     _configuration(
         name="wildcard-configured",
@@ -176,7 +174,7 @@ _CONFIGURATIONS = (
     ),
     _configuration(
         name="null-configured",
-        environment={"ALLOWED_ORIGINS": f"null,{_FIRST}"},
+        environment={"ALLOWED_ORIGINS": f"null,{FIRST}"},
         cases=lambda _: _closed(_CONFIGURED, "null"),
         refusable=True,
     ),
@@ -188,7 +186,7 @@ _CONFIGURATIONS = (
     ),
     _configuration(
         name="wildcard-in-production",
-        environment={**_PRODUCTION, "ALLOWED_ORIGINS": f"{_FIRST},*"},
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": f"{FIRST},*"},
         cases=lambda _: _closed(_CONFIGURED, EVIL, "*", ""),
         refusable=True,
     ),

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _COMPARING = ("binary_expression", "call_expression", "subscript_expression", "switch_statement")
-_EQUAL = frozenset({"===", "=="})
-_UNEQUAL = frozenset({"!==", "!="})
-_EQUALITY = _EQUAL | _UNEQUAL
+EQUAL = frozenset({"===", "=="})
+UNEQUAL = frozenset({"!==", "!="})
+_EQUALITY = EQUAL | UNEQUAL
 _LISTED = frozenset({"has", "includes", "indexOf", "test"})
 _ASKING = re.compile(r"equal|compare|match|same", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[['\"]\w+['\"]\])\s*(?:\|\||\?\?)")
@@ -124,7 +124,7 @@ def _equality(
         literal = _literal(values, path, other)
         if literal is not None and name_of(value) and value.type != "unary_expression":
             yield Compared(
-                form=ComparisonForm.EQUAL if operator in _EQUAL else ComparisonForm.UNEQUAL,
+                form=ComparisonForm.EQUAL if operator in EQUAL else ComparisonForm.UNEQUAL,
                 name=_named(value),
                 literal=literal,
                 literal_node=peeled(other),
