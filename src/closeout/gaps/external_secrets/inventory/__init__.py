@@ -25,11 +25,11 @@ from closeout.gaps.external_secrets.inventory.code import (
 )
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.names import Mention, Origin
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
 
 __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services", "unread_modules"]
 
-LAYERS = ("cloud-layer", "edge-layer")
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
 _SETTINGS = frozenset(

@@ -18,7 +18,6 @@ from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
 from closeout.gaps.external_secrets.inventory import (
-    LAYERS,
     SCRIPTED,
     SecretPlace,
     SecretVariable,
@@ -50,6 +49,7 @@ from closeout.gaps.external_secrets.inventory.scripts import (
     shown,
     thrown_away,
 )
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
 from closeout.parsing.node_sources import LEFT_OUT
 
