@@ -16,7 +16,7 @@ from closeout.fs import writer
 from closeout.fs.tree import Overlay
 from closeout.harness import node, postgres, service_database
 from closeout.harness.boot import Booted, booted, node_launch
-from closeout.harness.http import NoAnswerError, Request, json_headers, send
+from closeout.harness.http import JSON_HEADERS, NoAnswerError, Request, send
 from closeout.model import Tree
 from tests.drift import Judgement, Tools
 from tests.drift.cases import Case, Outcome
@@ -252,7 +252,7 @@ def _post(
     request = Request(
         method="POST",
         path=path,
-        headers=json_headers(headers or {}),
+        headers=(*JSON_HEADERS, *(headers or {}).items()),
         body=json.dumps(body).encode(),
         source=place,
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from closeout.console import failures
 from closeout.engine import patch_series, planner, rules
 from closeout.engine.patch_series import PreparedSet
 from closeout.fs import patching, transaction, undo, writer
@@ -24,6 +23,7 @@ from closeout.parsing import syntax
 from closeout.resources import BUNDLE
 from closeout.runs.workspace import REFERENCE
 from tests.drift.cases import Case, Outcome, variant
+from tests.support.failures import let_through
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -64,7 +64,7 @@ def stage(case: Case) -> Staged:
     """Return the case's fix as `fix.<slug>` would plan it, with the faults that its text shows."""
     gap = next(gap for gap in GAPS if gap.slug == case.gap)
     before = variant(case, reference())
-    with failures.let_through():
+    with let_through():
         plan = planner.plan((gap,), before, _prepared)
     after = Overlay(before, plan.edits)
     proposal = plan.proposals[0]
@@ -146,7 +146,7 @@ def _added(before: bytes, after: bytes) -> list[bytes]:
 
 
 def _repeat_faults(gap: Gap, after: Tree) -> Iterator[str]:
-    with failures.let_through():
+    with let_through():
         again = planner.plan((gap,), after, _prepared)
     if again.edits:
         yield f"a second fix changes {', '.join(str(edit.path) for edit in again.edits)}"

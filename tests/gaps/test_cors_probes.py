@@ -195,6 +195,28 @@ def test_another_origin_of_the_list_is_no_lookalike(
         assert all(_asked_of_barn(name, context).passed for name in names) is passed
 
 
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("source", "passed", "seen"),
+    [
+        ("console.error('bad ALLOWED_ORIGINS')\nprocess.exit(1)\n", True, "bad ALLOWED_ORIGINS"),
+        ("process.exit(1)\n", None, "ended with status 1"),
+        (_SERVER, True, ""),
+        (_SERVER.replace("allowedOrigins.has(origin)", "origin"), False, ""),
+    ],
+)
+def test_a_service_may_refuse_to_start_with_a_bad_list_but_not_for_another_reason(
+    tmp_path: Path, source: str, passed: bool | None, seen: str
+) -> None:
+    """An end that says nothing of the origins shows nothing of how they are heeded."""
+    context, launch = _barn(tmp_path, source)
+    probe = next(each for each in PROBES if each.id.startswith("cors.null-configured@cloud-id"))
+    context = replace(context, settings={f"launch.{probe.subject}": launch.text()})
+    found = probe.run(context)
+    assert found.passed is passed
+    assert seen in found.observed
+
+
 def _barn(root: Path, source: str) -> tuple[ProbeContext, Launch]:
     files = {"package.json": b"{}", "server.js": f"// require('cors')()\n{source}".encode()}
     launch = node_launch(write_files(root / "barn", files), {}, entry="server.js")

@@ -18,6 +18,7 @@ from closeout.gaps.rate_limit.probes import PROBES as RATE_LIMIT
 from closeout.harness.probe_runner import ProbeOutcome, run_battery
 from closeout.model import Probe, ProofKind
 from closeout.resources import BUNDLE
+from tests.support.outcomes import kind_of
 
 SERVICE = "cloud-analytics-service"
 ALL = (*CORS, *RATE_LIMIT, *FACTORY_SECRET, *HEADERS)
@@ -75,7 +76,7 @@ def _about_the_service(probes: Iterable[Probe]) -> tuple[Probe, ...]:
 
 def _kinds(outcomes: Iterable[ProbeOutcome], slug: str) -> dict[str, ProofKind]:
     return {
-        outcome.probe.id.removesuffix(f"@{SERVICE}"): outcome.kind
+        outcome.probe.id.removesuffix(f"@{SERVICE}"): kind_of(outcome)
         for outcome in outcomes
         if outcome.probe.id.startswith(slug)
     }
@@ -96,7 +97,7 @@ def test_service_is_red_before_the_fix_and_green_after_it(fixed: Path, tmp_path:
     wrong = {
         outcome.probe.id: outcome.after.observed
         for outcome in outcomes
-        if outcome.kind not in {ProofKind.PROOF, ProofKind.GUARD}
+        if kind_of(outcome) not in {ProofKind.PROOF, ProofKind.GUARD}
     }
     assert wrong == {}
     cors = _kinds(outcomes, "cors.")

@@ -248,7 +248,9 @@ def test_a_stopped_service_fails_the_session_under_the_gap_that_changed_it(
     """It opens the gap's live criterion; one that starts on both sides only guards."""
     space = _fixed(tmp_path, preface)
     assert (
-        probe.ask_battery(space, Path(sys.executable), (), parity_rows.Deployed(members=[PYTHON]))
+        probe.ask_battery(
+            space, Path(sys.executable), (), parity_rows.BootedMembers(members=[PYTHON])
+        )
         is code
     )
     (item,) = evidence_store.gather(space.reports, space.root)
@@ -266,7 +268,7 @@ def test_a_row_settles_the_criterion_that_asks_the_service() -> None:
         Probe(id=f"{slug}.a@barn", criterion=number, needs=("barn",), run=_never)
         for slug, number in (("headers", "1.2"), ("cors", "M.1"), ("cors", "1.3"))
     ]
-    deployed = parity_rows.Deployed(members=[PYTHON], battery=asked)
+    deployed = parity_rows.BootedMembers(members=[PYTHON], battery=asked)
     assert deployed.criterion(cors, "barn") == "1.3"
     assert deployed.criterion(cors, "byre") == "1.1"
 
@@ -287,7 +289,7 @@ def test_what_starts_on_neither_side_is_told_under_the_gap_that_changed_it(
 ) -> None:
     """Another gap changed a file beside it: there is nothing that this one could have stopped."""
     space = _fixed(tmp_path, "# fixed\n", old, limited=True)
-    probe.ask_battery(space, Path(sys.executable), (), parity_rows.Deployed(members=[PYTHON]))
+    probe.ask_battery(space, Path(sys.executable), (), parity_rows.BootedMembers(members=[PYTHON]))
     seen = evidence_store.gather(space.reports, space.root)
     assert {item.criterion for item in seen} == criteria
     assert {item.kind for item in seen} == {kind}

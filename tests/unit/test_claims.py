@@ -12,7 +12,7 @@ from closeout.reporting import page
 from closeout.reporting.documents import ClaimOutcome
 from closeout.reporting.markdown import to_markdown
 from closeout.reporting.report import Report, to_json
-from closeout.workorders import claims
+from closeout.workorders import claim_reader, claims
 from closeout.workorders.reader import line_digest
 from tests.support.builders import criterion, evidence, order, toy_gap
 
@@ -62,7 +62,7 @@ def _rulings() -> list[Ruling]:
 )
 def test_box_is_known_by_its_line_or_its_number(line: str) -> None:
     """What people add to a box when they tick it does not hide it."""
-    (claim,) = claims.read(line, ORDER)
+    (claim,) = claim_reader.read(line, ORDER)
     assert claim.criteria == ("1.1",)
 
 
@@ -77,7 +77,7 @@ def test_box_that_belongs_to_no_criterion_is_told_and_not_judged() -> None:
 def test_ticked_box_in_a_code_fence_claims_nothing() -> None:
     """An example of a report is no report."""
     with pytest.raises(CloseoutError, match="ticks no box"):
-        claims.read(f"```\n- [x] {LINE}\n```\n", ORDER)
+        claim_reader.read(f"```\n- [x] {LINE}\n```\n", ORDER)
 
 
 def test_false_claim_carries_its_ground_and_evidence() -> None:
@@ -139,7 +139,7 @@ def test_line_about_an_issue_stands_for_all_of_its_criteria(line: str) -> None:
 )
 def test_line_that_marks_nothing_as_done_claims_nothing(line: str) -> None:
     """A heading alone, a sentence, an open box and a denial are no claims."""
-    (held,) = claims.read(f"- [x] Runs (daily)\n{line}\n", ORDER)
+    (held,) = claim_reader.read(f"- [x] Runs (daily)\n{line}\n", ORDER)
     assert held.criteria == ("1.2",)
 
 

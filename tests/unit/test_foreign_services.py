@@ -16,7 +16,7 @@ from closeout.formats import deployed
 from closeout.fs.tree import DiskTree
 from closeout.harness import filling, node, node_service, service_environments
 from closeout.harness.boot import Booted, Launch, NotBooted, booted, node_launch, python_launch
-from closeout.harness.http import Request, json_headers, send
+from closeout.harness.http import JSON_HEADERS, Request, send
 from closeout.harness.launchers.fillings import value_of
 from closeout.harness.service_discovery import EXPRESS, Member
 from tests.support.tiny import tiny_service
@@ -298,7 +298,7 @@ def test_node_boots_from_sources_with_prisma_a_queue_and_a_package_that_is_not_t
 
         def asked(where: object) -> tuple[int, object]:
             body = json.dumps(where).encode()
-            request = Request(method="POST", path="/", headers=json_headers(), body=body)
+            request = Request(method="POST", path="/", headers=JSON_HEADERS, body=body)
             answer = send(service.url, request)
             return answer.status, json.loads(answer.body) if answer.status == 200 else None
 

@@ -175,11 +175,15 @@ def test_inventory_reads_typescript_when_process_env_is_used() -> None:
         b"process.env.WRITTEN_SECRET = 'x';\n"
         b"const need = (name: string) => process.env[name];\n"
         b"need('SESSION_SECRET');\n"
-        b"const url = `http://${process.env.URL_PASSWORD}`;\n",
+        b"const url = `http://${process.env.URL_PASSWORD}`;\n"
+        b"const mail = (process.env.MAIL_PASSWORD satisfies string) || 'abc';\n"
+        b"const made = process.env.HASH_SECRET || `a${url}`;\n",
     )
     assert {name: item.fallback for name, item in found.items()} == {
         "API_KEY": True,
+        "HASH_SECRET": False,
         "JWT_SECRET": True,
+        "MAIL_PASSWORD": True,
         "SESSION_SECRET": False,
         "SMTP_PASSWORD": False,
         "URL_PASSWORD": False,

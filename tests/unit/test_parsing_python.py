@@ -8,8 +8,9 @@ import pytest
 
 from closeout.fs.text_edit import splice
 from closeout.fs.tree import MemoryTree
-from closeout.parsing.fastapi import request_headers, services
-from closeout.parsing.python import Module, parse
+from closeout.gaps.cors.fastapi.request_headers import request_headers
+from closeout.parsing.fastapi import services
+from closeout.parsing.python import AppCreation, Module, parse
 from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_placement import (
     after_creation,
@@ -72,6 +73,10 @@ def test_parse_keeps_quiet_about_a_foreign_invalid_escape() -> None:
     assert parse(b"pattern = '\\d'\n").tree.body
 
 
+def _apps(module: Module) -> tuple[AppCreation, ...]:
+    return module.applications(module.app_classes)
+
+
 def test_apps_are_found_through_imports_and_scopes() -> None:
     """Module-level, factory and aliased applications are named; a stranger's class is not."""
     module = parse(
@@ -80,7 +85,10 @@ def test_apps_are_found_through_imports_and_scopes() -> None:
         b"def create():\n    app: Door = Door()\n    return app\n"
     )
 
-    assert [(app.name, app.scope is None) for app in module.apps] == [("one", True), ("app", False)]
+    assert [(app.name, app.scope is None) for app in _apps(module)] == [
+        ("one", True),
+        ("app", False),
+    ]
 
 
 def test_cors_calls_ignore_comments_and_strings() -> None:
@@ -220,8 +228,8 @@ def test_before_serving_stands_before_a_main_guard_and_a_return() -> None:
     )
     factory = parse(b"from fastapi import FastAPI\ndef f():\n    app = FastAPI()\n    return app\n")
 
-    at_end = splice(guarded.content, before_serving(guarded, guarded.apps[0], "go(app)"))
-    inside = splice(factory.content, before_serving(factory, factory.apps[0], "go(app)"))
+    at_end = splice(guarded.content, before_serving(guarded, _apps(guarded)[0], "go(app)"))
+    inside = splice(factory.content, before_serving(factory, _apps(factory)[0], "go(app)"))
 
     assert b"\n\n\ngo(app)\n\n\nif __name__" in at_end
     assert b"    app = FastAPI()\n    go(app)\n    return app\n" in inside
@@ -248,7 +256,7 @@ def test_before_serving_leaves_a_comment_with_what_it_speaks_of(
 ) -> None:
     """The call stands above the comment, not between it and its statement."""
     module = parse(before)
-    made = splice(before, before_serving(module, module.apps[0], "go(app)"))
+    made = splice(before, before_serving(module, _apps(module)[0], "go(app)"))
 
     head, _, rest = made.partition(b"go(app)\n")
     assert head.strip() + b"\n" == before.partition(after)[0].strip() + b"\n"
@@ -268,7 +276,7 @@ def test_before_serving_leaves_a_comment_with_what_it_speaks_of(
 def test_before_serving_passes_no_other_line(above: bytes) -> None:
     """A comment that stands apart, inside a block, in a string, or behind code."""
     module = parse(_APP + above + _GUARD)
-    made = splice(module.content, before_serving(module, module.apps[0], "go(app)"))
+    made = splice(module.content, before_serving(module, _apps(module)[0], "go(app)"))
 
     assert made == _APP + above + b"go(app)\n\n\n" + _GUARD
 
@@ -277,8 +285,8 @@ def test_before_serving_keeps_a_missing_final_newline() -> None:
     """A file without a final newline has none afterwards."""
     module = parse(b"from fastapi import FastAPI\napp = FastAPI()")
 
-    after = splice(module.content, before_serving(module, module.apps[0], "go(app)"))
-    created = splice(module.content, [after_creation(module, module.apps[0], "go(app)")])
+    after = splice(module.content, before_serving(module, _apps(module)[0], "go(app)"))
+    created = splice(module.content, [after_creation(module, _apps(module)[0], "go(app)")])
 
     assert after == module.content + b"\n\ngo(app)"
     assert created == module.content + b"\ngo(app)"

@@ -73,7 +73,7 @@ def test_definitions_cover_classes_functions_and_fields() -> None:
     content = (
         b"class A { login = async () => {}; out() {} }\nfunction f() { return 1 }\nconst k = 1"
     )
-    found = {item.name: item.kind for item in typescript.read(content).definitions}
+    found = {item.name: item.place.kind for item in typescript.read(content).definitions}
     assert found == {
         "A": "class_declaration",
         "login": "public_field_definition",

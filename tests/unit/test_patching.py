@@ -9,7 +9,7 @@ import pytest
 from closeout.errors import CloseoutError
 from closeout.fs import patching
 from closeout.fs.tree import MemoryTree, Overlay
-from closeout.model import Edit, PatchState
+from closeout.model import Edit
 
 LINES = b"".join(b"line %d\n" % number for number in range(20))
 FIXED = LINES.replace(b"line 10\n", b"line ten\n")
@@ -37,24 +37,23 @@ def test_diff_then_stage_gives_the_same_bytes(before: bytes | None, after: bytes
     edit = Edit(path=PurePosixPath("dir/a.txt"), before=before, after=after)
     tree = MemoryTree({} if before is None else {"dir/a.txt": before})
     patch = _patch(edit)
-    assert patching.state(tree, patch) is PatchState.APPLIES
     assert [item.after for item in patching.stage(tree, patch)] == [after]
 
 
-def test_state_is_already_applied_on_the_result() -> None:
-    """A second run sees that nothing is left to do."""
-    assert patching.state(MemoryTree({"a.txt": FIXED}), _patch(EDIT)) is PatchState.ALREADY_APPLIED
-
-
-def test_state_is_drifted_when_the_context_changed() -> None:
-    """A neighbour line that changed makes the patch unfit."""
-    tree = MemoryTree({"a.txt": LINES.replace(b"line 9\n", b"line nine\n")})
-    assert patching.state(tree, _patch(EDIT)) is PatchState.DRIFTED
-
-
-def test_state_is_target_missing_without_the_file() -> None:
-    """A patch of a file that is not there is told apart from drift."""
-    assert patching.state(MemoryTree({"b": b""}), _patch(EDIT)) is PatchState.TARGET_MISSING
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.txt": FIXED},
+        {"a.txt": LINES.replace(b"line 9\n", b"line nine\n")},
+        {"b": b""},
+    ],
+    ids=["applied already", "a neighbour line that changed", "no such file"],
+)
+def test_stage_refuses_a_patch_that_does_not_fit(files: dict[str, bytes]) -> None:
+    """Nothing is applied twice, beside a changed line, or to a file that is not there."""
+    with pytest.raises(CloseoutError) as caught:
+        patching.stage(MemoryTree(files), _patch(EDIT))
+    assert caught.value.reference == "patch-drifted"
 
 
 def test_stage_names_file_line_and_next_step_when_drifted() -> None:

@@ -18,6 +18,7 @@ from closeout.harness.probe_runner import ProbeOutcome, run_battery
 from closeout.model import Means, Observation, Probe, ProbeContext, ProofKind
 from closeout.process import pace
 from closeout.runs import evidence_store
+from tests.support.outcomes import kind_of
 from tests.support.tiny import (
     broken_service,
     importing_service,
@@ -81,14 +82,14 @@ def test_outcome_is_what_both_answers_say_together(
     (trees / "before" / "state").write_text(before)
     (trees / "after" / "state").write_text(after)
     (outcome,) = _run(trees, _probe(_reads_state))
-    assert outcome.kind is kind
+    assert kind_of(outcome) is kind
 
 
 def test_outcome_is_only_observed_when_there_is_no_tree_before_the_fix(trees: Path) -> None:
     """Green without a red before it is no proof."""
     (outcome,) = _run(trees, _probe(_reads_state), before=None)
     assert outcome.before is None
-    assert outcome.kind is ProofKind.OBSERVED
+    assert kind_of(outcome) is ProofKind.OBSERVED
 
 
 def test_battery_asks_the_booted_service_of_each_tree(trees: Path) -> None:
@@ -96,7 +97,7 @@ def test_battery_asks_the_booted_service_of_each_tree(trees: Path) -> None:
     tiny_service(trees / "before", SERVICE, "broken")
     tiny_service(trees / "after", SERVICE, "fixed")
     (outcome,) = _run(trees, _probe(_asks_for_fixed, SERVICE))
-    assert outcome.kind is ProofKind.PROOF
+    assert kind_of(outcome) is ProofKind.PROOF
     assert outcome.before is not None
     assert outcome.before.observed.startswith("broken")
     assert "python launcher" in outcome.after.observed
@@ -116,7 +117,7 @@ def test_probe_did_not_run_when_its_service_does_not_boot(trees: Path) -> None:
     """The reason is the log's last lines, and the probe is neither red nor green."""
     broken_service(trees / "after", SERVICE)
     (outcome,) = _run(trees, _probe(_asks_for_fixed, SERVICE), before=None)
-    assert outcome.kind is ProofKind.NOT_RUN
+    assert kind_of(outcome) is ProofKind.NOT_RUN
     assert "the model store is not there" in outcome.after.observed
 
 
@@ -148,7 +149,7 @@ def test_service_that_is_lost_twice_is_given_up(trees: Path) -> None:
     """Two starts and no more, and the reason says so."""
     prefaced_service(trees / "after", SERVICE, _ONCE + "raise SystemExit(9)\n")
     (outcome,) = _run(trees, _probe(_asks_for_fixed, SERVICE), before=None)
-    assert outcome.kind is ProofKind.NOT_RUN
+    assert kind_of(outcome) is ProofKind.NOT_RUN
     assert "cloud-tiny is not up: started twice: ended with status 9" in outcome.after.observed
     assert _starts(trees) == ["xx"]
 
@@ -173,7 +174,7 @@ def test_no_more_services_boot_at_once_than_the_pace_allows(trees: Path, workers
 
     with pace.kept(pace.Pace(workers=workers)):
         (outcome,) = _run(trees, _probe(asks, *names))
-    assert outcome.kind is ProofKind.GUARD, outcome.after.observed
+    assert kind_of(outcome) is ProofKind.GUARD, outcome.after.observed
     booting = [0]
     for sign in log.read_text():
         booting.append(booting[-1] + (1 if sign == "+" else -1))
@@ -221,7 +222,7 @@ def test_one_broken_probe_does_not_hide_the_others(trees: Path) -> None:
     broken, fine = _run(trees, _probe(breaks), _probe(_reads_state, name="tiny.other"))
     assert broken.after.passed is None
     assert "LookupError" in broken.after.observed
-    assert fine.kind is ProofKind.GUARD
+    assert kind_of(fine) is ProofKind.GUARD
 
 
 def test_silence_of_the_service_is_red(trees: Path) -> None:

@@ -24,7 +24,7 @@ NAME = "boot-parity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
+class BootedMembers:
     """The services that are booted, and every probe that there is of them."""
 
     members: Sequence[Member] = ()
@@ -45,7 +45,7 @@ class Deployed:
         return ranked[0]
 
 
-NONE = Deployed()
+NONE = BootedMembers()
 
 
 def about(start: str, members: Iterable[Member]) -> tuple[Member, ...]:
@@ -75,7 +75,7 @@ def of(starts: tuple[str, ...], members: Iterable[Member], known: Known) -> list
 def rows(
     space: Workspace,
     python: Path,
-    deployed: Deployed,
+    deployed: BootedMembers,
     starts: tuple[str, ...] = ("",),
     known: Collection[str] = (),
 ) -> list[ProbeAnswer]:
@@ -114,7 +114,7 @@ def rows(
     return [answer for parity in found for answer in _answers(space, deployed, parity)]
 
 
-def _answers(space: Workspace, deployed: Deployed, parity: Parity) -> Iterator[ProbeAnswer]:
+def _answers(space: Workspace, deployed: BootedMembers, parity: Parity) -> Iterator[ProbeAnswer]:
     rests_on = parity.rests_on
     if parity.seen.passed is None:
         # What starts on neither side is told under the gap that changed it, not under each that

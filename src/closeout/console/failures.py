@@ -68,22 +68,9 @@ def of_probe(where: str, error: Exception) -> Observation:
 def logged(log: Path) -> Iterator[list[str]]:
     """Append what is noted during the block to `log`; yield a list that grows by what it was."""
     handler = _Log(log)
-    with _handled(handler):
-        yield handler.told
-
-
-@contextmanager
-def let_through() -> Iterator[None]:
-    """Raise what is noted during the block: for a search that looks for failures of ours."""
-    with _handled(_Raise()):
-        yield
-
-
-@contextmanager
-def _handled(handler: logging.Handler) -> Iterator[None]:
     _LOGGER.addHandler(handler)
     try:
-        yield
+        yield handler.told
     finally:
         _LOGGER.removeHandler(handler)
 
@@ -107,9 +94,3 @@ class _Log(logging.Handler):
             self._place.parent.mkdir(exist_ok=True)
             with self._place.open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write(f"{self.format(record)}\n\n")
-
-
-class _Raise(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1]:
-            raise record.exc_info[1]

@@ -21,11 +21,11 @@ def fitted(head: str, text: str, *, whole: bool) -> str:
     return line if whole or len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…"
 
 
-def wrapped(head: str, text: str, width: int = WIDTH) -> list[str]:
+def wrapped(head: str, text: str) -> list[str]:
     """Return `text` after `head` on as many lines as it takes; no word is broken."""
     return textwrap.wrap(
         text,
-        width,
+        WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),
         break_long_words=False,

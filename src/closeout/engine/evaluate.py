@@ -20,7 +20,6 @@ from closeout.model import (
     Verdict,
     WorkOrder,
 )
-from closeout.model.probes import NO_PROOF
 from closeout.model.verdicts import Evidence, Ruling, Waiver
 
 
@@ -165,10 +164,7 @@ def _from_evidence(criterion: Criterion, case: Case, answered: Sequence[Unresolv
     if not_run:
         because = f"{not_run[0].probe} did not run: {not_run[0].observed}"
         ruling = _ruled(criterion, Verdict.UNPROVEN, because, fresh)
-        # What is no proof here is none the next time: it is asked where the service is deployed.
-        is_settled_here = not not_run[0].observed.startswith(NO_PROOF)
-        elsewhere = "" if is_settled_here else not_run[0].command
-        return replace(ruling, way=elsewhere or _way_of_static(criterion, not_run[0].means))
+        return replace(ruling, way=not_run[0].way or _way_of_static(criterion, not_run[0].means))
     if not enough:
         is_stale = any(_ranks(item.means, criterion.means) for item in mine)
         return _unasked(criterion, case, fresh, is_stale=is_stale)

@@ -43,7 +43,6 @@ class _PackedEdit:
     path: PurePosixPath
     mode: int
     removes: bool
-    is_new: bool
     after: tuple[Piece, ...]
     digest: str
 
@@ -227,7 +226,6 @@ def _packed_edit(edit: Edit) -> _PackedEdit:
         path=edit.path,
         mode=edit.mode,
         removes=edit.removes,
-        is_new=edit.before is None,
         after=trace.delta(edit.before or b"", edit.after),
         digest=hashlib.sha256(edit.after).hexdigest(),
     )

@@ -10,7 +10,8 @@ from closeout.console import failures
 from closeout.errors import CloseoutError
 from closeout.formats.declarations import FILE, asked_gaps
 from closeout.fs.once import once
-from closeout.model import FileQuestion, Gap, Subject, Tree, Unresolved
+from closeout.fs.reading import NotingTree
+from closeout.model import FileQuestion, Gap, Subject, Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,36 +42,6 @@ Absent = Mapping[str, Absence]
 """The id of each criterion that does not apply to a tree, and why."""
 
 
-class _Asked:
-    """A tree that takes note of what its files' content is asked for."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self.questions: list[FileQuestion] = []
-
-    def paths(self) -> tuple[PurePosixPath, ...]:
-        return self._tree.paths()
-
-    def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
-        return self._tree.ending(suffixes)
-
-    def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
-        self.questions.append(question)
-        return self._tree.candidates(question)
-
-    def read(self, path: PurePosixPath | str) -> bytes | None:
-        return self._tree.read(path)
-
-    def sha256(self, path: PurePosixPath) -> bytes:
-        return self._tree.sha256(path)
-
-    def mode(self, path: PurePosixPath | str) -> int:
-        return self._tree.mode(path)
-
-    def unreadable(self) -> tuple[Unresolved, ...]:
-        return self._tree.unreadable()
-
-
 def absent(gap: Gap, tree: Tree) -> Absent:
     """Return the criteria of the gap, its manual checks too, that do not apply to `tree`.
 
@@ -91,10 +62,11 @@ def absent(gap: Gap, tree: Tree) -> Absent:
 
 @once
 def _absence(tree: Tree, subject: Subject) -> Absence | None:
-    asked = _Asked(tree)
+    asked = tree if isinstance(tree, NotingTree) else NotingTree(tree)
     if subject.is_in(asked):
         return None
-    return Absence(because=subject.absence, questions=tuple(asked.questions))
+    questions = tuple(about for _, about in asked.seen if isinstance(about, FileQuestion))
+    return Absence(because=subject.absence, questions=questions)
 
 
 def absent_of(gaps: Iterable[Gap], tree: Tree) -> Absent:

@@ -155,7 +155,7 @@ def _own(tree: Tree, chart: ServiceChart) -> Iterator[ChartSecret | str]:
 
 
 def _written(tree: Tree, chart: ServiceChart) -> bytes:
-    return b"\n".join(tree.read(path) or b"" for path in templates(tree, chart))
+    return b"\n".join(tree.read(path) or b"" for path in templates(tree, chart.folder))
 
 
 def _of(tree: Tree, chart: ServiceChart, *, secret: bool) -> Iterator[VariableList]:
@@ -225,7 +225,7 @@ def _ours(chart: ServiceChart) -> SecretKey:
 
 def _in_templates(tree: Tree, chart: ServiceChart) -> Iterator[VariableList]:
     """Yield the one list of a workload's template, to be named in ahead of the others."""
-    for path in templates(tree, chart):
+    for path in templates(tree, chart.folder):
         content = tree.read(path) or b""
         lists = list(_LIST.finditer(content)) if _WORKLOAD.search(content) else []
         if len(lists) != 1 or _FROM_VALUES.search(content):

@@ -95,7 +95,7 @@ def own_secret(
     Without a source the pods take the whole of it. None where the chart makes none of them; a
     reason where it makes one in a way that is not known here.
     """
-    for path in templates(tree, chart):
+    for path in templates(tree, chart.folder):
         content = tree.read(path) or b""
         if not _SECRET.search(content):
             continue

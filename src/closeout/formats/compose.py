@@ -50,7 +50,6 @@ class ComposeMount:
     volume: str
     """The named volume that it brings, empty for anything else."""
     target: PurePosixPath
-    node: Node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +275,6 @@ def mounts(path: PurePosixPath, node: Node | None) -> tuple[ComposeMount, ...]:
                 source=inside(path.parent, source),
                 volume=source if is_named else "",
                 target=PurePosixPath(target),
-                node=item,
             )
             found.append(made)
     return tuple(found)

@@ -100,9 +100,9 @@ def staged_values(tree: Tree, chart: ServiceChart) -> Iterator[PurePosixPath]:
     yield from sorted(named, key=lambda path: (path.stem != "values", path))
 
 
-def templates(tree: Tree, chart: ServiceChart) -> Iterator[PurePosixPath]:
-    """Yield the chart's templates of objects."""
-    yield from (path for path in below(tree, chart.folder / "templates") if path.suffix in _YAML)
+def templates(tree: Tree, chart: PurePosixPath) -> Iterator[PurePosixPath]:
+    """Yield the templates of objects of the chart in a folder."""
+    yield from (path for path in below(tree, chart / "templates") if path.suffix in _YAML)
 
 
 def value(content: bytes, *keys: str) -> Node | None:
@@ -144,7 +144,7 @@ def templated(tree: Tree, chart: ServiceChart) -> Iterator[tuple[str, str | None
 
     What the pods take whole, a Secret or a ConfigMap that the chart makes, is listed too.
     """
-    contents = [tree.read(path) or b"" for path in templates(tree, chart)]
+    contents = [tree.read(path) or b"" for path in templates(tree, chart.folder)]
     values = tree.read(chart.values) or b""
     for content in contents:
         for match in _LISTED.finditer(content.decode("utf-8", "replace")):

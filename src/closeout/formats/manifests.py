@@ -203,12 +203,12 @@ def _mounts(
 ) -> Iterator[ManifestProblem]:
     """Yield every mount of a volume that its pod does not have; no schema can tell."""
     if isinstance(value, dict) and isinstance(value.get("containers"), list):
-        claims = _mappings(document.field("spec", "volumeClaimTemplates"))
-        volumes = {item.get("name") for item in _mappings(value.get("volumes"))}
+        claims = mappings(document.field("spec", "volumeClaimTemplates"))
+        volumes = {item.get("name") for item in mappings(value.get("volumes"))}
         volumes |= {Document(value=item, node=None).field("metadata", "name") for item in claims}
         for group in ("initContainers", "containers"):
-            for container in _mappings(value.get(group)):
-                for mount in _mappings(container.get("volumeMounts")):
+            for container in mappings(value.get(group)):
+                for mount in mappings(container.get("volumeMounts")):
                     if mount.get("name") not in volumes:
                         message = f"the pod has no volume {mount.get('name')!r} to mount"
                         place = (*path, group, value[group].index(container), "volumeMounts")
@@ -225,7 +225,8 @@ def _inside(value: object) -> list[tuple[str | int, Any]]:
     return [(str(key), item) for key, item in value.items()] if isinstance(value, dict) else []
 
 
-def _mappings(value: object) -> list[dict[str, Any]]:
+def mappings(value: object) -> list[dict[str, Any]]:
+    """Return the mappings of a list, nothing for what is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from closeout import process
 from closeout.errors import CloseoutError, ExitCode
 from closeout.fs.safe_open import clean_path, is_plain_name
-from closeout.model import Edit, Patch, PatchState, Tree
+from closeout.model import Edit, Patch, Tree
 from closeout.process import scratch
 
 _HEADER = re.compile(rb"^diff --git a/(.+) b/(.+)$", re.MULTILINE)
@@ -87,20 +87,6 @@ def _is_plain(header: re.Match[bytes], head: bytes) -> bool:
     sides = {b"a/" + header[1], b"b/" + header[1], b"/dev/null"}
     named = (side[1].split(b"\t")[0] for side in _SIDE.finditer(head))
     return header[1] == header[2] and not _FORBIDDEN.search(head) and sides.issuperset(named)
-
-
-def state(tree: Tree, patch: Patch) -> PatchState:
-    """Return how `patch` relates to `tree`; the tree is not changed."""
-    created = {path for path, made in _kinds(patch) if made}
-    present = {path for path in patch.targets if tree.read(path) is not None}
-    if any(path not in present for path in patch.targets if path not in created):
-        return PatchState.TARGET_MISSING
-    with _staged(tree, patch) as folder:
-        if _apply(folder, patch, "--check"):
-            return PatchState.APPLIES
-        if _apply(folder, patch, "--check", "--reverse"):
-            return PatchState.ALREADY_APPLIED
-    return PatchState.DRIFTED
 
 
 def may_apply(tree: Tree, patch: Patch) -> bool:
@@ -272,16 +258,13 @@ def _staged(tree: Tree, patch: Patch) -> Iterator[Path]:
         for path in patch.targets:
             content = tree.read(path)
             if content is not None:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 _put(folder / path, content, tree.mode(path))
         yield folder
 
 
 def _put(place: Path, content: bytes, mode: int) -> None:
-    try:
-        place.write_bytes(content)
-    except FileNotFoundError:
-        place.parent.mkdir(parents=True)
-        place.write_bytes(content)
+    place.write_bytes(content)
     if mode & 0o100:  # git asks for nothing else of a mode
         place.chmod(mode | 0o600)
 

@@ -17,6 +17,7 @@ Seen = dict[tuple[Asked, Hashable], Any]
 State = tuple[int, ...]
 """Another one for each tree with other edits over the same one on disk."""
 Answer = TypeVar("Answer")
+About = TypeVar("About", bound=Hashable)
 
 
 class Kept(Generic[Answer]):
@@ -44,45 +45,39 @@ class NotingTree:
         self.tree = tree
         self.seen: Seen = {}
 
-    def ask(self, how: Asked, about: Hashable) -> Any:  # noqa: ANN401 - whatever is asked
+    def ask(self, how: Callable[[Tree, About], Answer], about: About) -> Answer:
         """Return what the tree says, and keep it."""
-        said = self.seen[how, about] = how(self.tree, about)
+        said: Answer = how(self.tree, about)
+        self.seen[how, about] = said
         return said
 
     def paths(self) -> tuple[PurePosixPath, ...]:
         """Return the tree's paths."""
-        found: tuple[PurePosixPath, ...] = self.ask(said_paths, None)
-        return found
+        return self.ask(said_paths, None)
 
     def ending(self, suffixes: frozenset[str]) -> tuple[PurePosixPath, ...]:
         """Return the tree's paths with one of these suffixes."""
-        found: tuple[PurePosixPath, ...] = self.ask(said_ending, suffixes)
-        return found
+        return self.ask(said_ending, suffixes)
 
     def candidates(self, question: FileQuestion) -> tuple[PurePosixPath, ...]:
         """Return the paths of the tree's files that meet the question."""
-        found: tuple[PurePosixPath, ...] = self.ask(said_candidates, question)
-        return found
+        return self.ask(said_candidates, question)
 
     def read(self, path: PurePosixPath | str) -> bytes | None:
         """Return the file's bytes."""
-        content: bytes | None = self.ask(said_read, path)
-        return content
+        return self.ask(said_read, path)
 
     def sha256(self, path: PurePosixPath) -> bytes:
         """Return the SHA-256 of the file's bytes."""
-        found: bytes = self.ask(said_sha256, path)
-        return found
+        return self.ask(said_sha256, path)
 
     def mode(self, path: PurePosixPath | str) -> int:
         """Return the file's permission bits."""
-        found: int = self.ask(said_mode, path)
-        return found
+        return self.ask(said_mode, path)
 
     def unreadable(self) -> tuple[Unresolved, ...]:
         """Return what the tree could not read so far."""
-        found: tuple[Unresolved, ...] = self.ask(said_unreadable, None)
-        return found
+        return self.ask(said_unreadable, None)
 
 
 def holds(tree: Tree, seen: Mapping[tuple[Asked, Hashable], Any]) -> bool:
@@ -97,8 +92,7 @@ def holds(tree: Tree, seen: Mapping[tuple[Asked, Hashable], Any]) -> bool:
 def below(tree: Tree, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
     """Return the paths of the files below `folder`, sorted; of a tree that keeps it, no more."""
     if isinstance(tree, NotingTree):
-        found: tuple[PurePosixPath, ...] = tree.ask(below, folder)
-        return found
+        return tree.ask(below, folder)
     return part_below(tree.paths(), folder)
 
 
@@ -110,6 +104,11 @@ def part_below(
     first = bisect_left(paths, parts, key=lambda path: path.parts)
     end = bisect_right(paths, parts, lo=first, key=lambda path: path.parts[: len(parts)])
     return paths[first:end]
+
+
+def stands_in(tree: Tree, path: PurePosixPath) -> bool:
+    """Return whether `path` is one of the tree's own files, which need not be readable."""
+    return path in below(tree, path)
 
 
 def said_paths(tree: Tree, _: None) -> tuple[PurePosixPath, ...]:

@@ -39,11 +39,6 @@ def below(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
     return list(reading.below(tree, folder))
 
 
-def stands_in(tree: Tree, path: PurePosixPath) -> bool:
-    """Return whether `path` is one of the tree's own files, which need not be readable."""
-    return path in below(tree, path)
-
-
 class DiskTree:
     """The monorepo at `root`, read once a file."""
 

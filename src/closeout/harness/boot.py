@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 from threading import Event
 
+from closeout.harness import service_log
 from closeout.harness.http import NoAnswerError, Request, send
 from closeout.model import ProbeContext, StandIns
 from closeout.process import pace, running
@@ -18,7 +19,6 @@ from closeout.process import pace, running
 _HERE = Path(__file__).resolve().parent / "launchers"
 _PYTHON_LAUNCHER = _HERE / "python.py"
 _NODE_LAUNCHER = _HERE / "node.cjs"
-_LOG_LINES = 6
 _TWICE = "started twice: "
 _PAUSE = 0.05
 _ONE_ANSWER = 2.0
@@ -198,7 +198,7 @@ def listening(start: Started, deadline: float, stop: Event) -> Booted | NotBoote
     waiting = pace.Waiting(deadline, group=start.process.pid, log=start.log)
     patience = _ONE_ANSWER
     while waiting.lasts() and not stop.is_set():
-        told = _told(start)
+        told = service_log.told(start.log, start.since)
         if told:
             url = f"http://127.0.0.1:{told['port']}"
             if _answers(url, patience):
@@ -260,45 +260,9 @@ def _boot(
 
 
 def _not_booted(start: Started, what: str) -> NotBooted:
-    return NotBooted(service=start.launch.service, reason=f"{what}; log: {tail(start.log)}")
-
-
-def log_of(context: ProbeContext, service: str) -> str:
-    """Return what the booted `service` has written so far, its last 256 KiB."""
-    return Path(context.settings[f"log.{service}"]).read_text(errors="replace")[-262_144:]
-
-
-def tail(log: Path) -> str:
-    """Return the log's last lines on one line, without the launcher's own."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return "(no log)"
-    said = [line.strip() for line in lines if line.strip() and not _is_noise(line)]
-    return " | ".join(said[-_LOG_LINES:]) or "(empty)"
-
-
-def _is_noise(line: str) -> bool:
-    # Node puts an error's message above ten lines of stack.
-    return _is_launcher_line(line) or line.startswith("    at ")
-
-
-def _is_launcher_line(line: str) -> bool:
-    return line.startswith('{"closeout"')
-
-
-def _told(start: Started) -> Mapping[str, object] | None:
-    with start.log.open("rb") as log:
-        log.seek(start.since)
-        text = log.read().decode("utf-8", "replace")
-    for line in text.splitlines():
-        if _is_launcher_line(line):
-            try:
-                told: Mapping[str, object] = json.loads(line)
-            except json.JSONDecodeError:
-                return None
-            return told
-    return None
+    return NotBooted(
+        service=start.launch.service, reason=f"{what}; log: {service_log.tail(start.log)}"
+    )
 
 
 def _answers(url: str, patience: float) -> bool:

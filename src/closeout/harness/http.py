@@ -11,7 +11,7 @@ import http.client
 import shlex
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from closeout.process import pace
 
 DEADLINE = 10.0
 """Seconds for one answer, on a quiet machine."""
+JSON_HEADERS = (("Content-Type", "application/json"),)
 
 _BODY_CAP = 1024 * 1024
 
@@ -202,8 +203,3 @@ def tally(statuses: Sequence[int]) -> str:
         else:
             runs.append([status, 1])
     return ", ".join(f"{status} x{count}" for status, count in runs)
-
-
-def json_headers(extra: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a JSON request, then `extra`."""
-    return (("Content-Type", "application/json"), *(extra or {}).items())

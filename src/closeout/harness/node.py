@@ -41,8 +41,6 @@ class Installed:
     """A `node_modules` folder, and what is to be told of it."""
 
     modules: Path
-    absent: tuple[str, ...] = ()
-    """Packages that the service lists and names, and that could not be had."""
     told: str = ""
     """Where its versions come from, if not from a lock of the service's own."""
     lock: Path | None = None
@@ -97,7 +95,6 @@ def install_needed(service: Path, names: Iterable[str], cache: Path) -> Installe
         made = modules.parent / LOCK
         return Installed(
             modules=modules,
-            absent=tuple(absent),
             told=_told(service, lock),
             lock=made if lock is None and made.is_file() else None,
         )

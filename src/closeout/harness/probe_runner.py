@@ -18,11 +18,11 @@ from closeout import process
 from closeout.console import failures, progress
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
-from closeout.harness import boot, postgres
+from closeout.harness import postgres, service_log
 from closeout.harness.fleet import Fleet, fleets
 from closeout.harness.http import NoAnswerError
 from closeout.harness.service_discovery import LAYERS
-from closeout.model import Observation, Probe, ProbeContext, ProofKind
+from closeout.model import Observation, Probe, ProbeContext
 from closeout.model.probes import NO_PROOF
 from closeout.process import pace
 
@@ -38,14 +38,6 @@ class ProbeOutcome:
     after: Observation
     seconds: float
     """How long the probe took on the tree after the fix."""
-
-    @property
-    def kind(self) -> ProofKind:
-        """Return what the two answers say together.
-
-        A probe that ran on the tree after the fix alone proves nothing about the fix.
-        """
-        return ProofKind.of(None if self.before is None else self.before.passed, self.after.passed)
 
 
 def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each is one fact
@@ -253,4 +245,4 @@ def not_run(probe: Probe, reason: str) -> Observation:
 
 def _log_tail(probe: Probe, fleet: Fleet) -> str:
     logs = [fleet.up[need].log for need in probe.needs if need in fleet.up]
-    return " / ".join(boot.tail(log) for log in logs) or "(none)"
+    return " / ".join(service_log.tail(log) for log in logs) or "(none)"

@@ -5,7 +5,7 @@ import this one; of ours it imports errors alone.
 """
 
 from closeout.model.commands import Command, Desk, Option
-from closeout.model.edits import Changeset, Edit, Patch, PatchState, Proposal, Source
+from closeout.model.edits import Changeset, Edit, Patch, Proposal, Source
 from closeout.model.findings import (
     NO_CRITERION,
     Check,
@@ -58,7 +58,6 @@ __all__ = [
     "Observation",
     "Option",
     "Patch",
-    "PatchState",
     "Place",
     "Probe",
     "ProbeContext",

@@ -11,15 +11,6 @@ from closeout.model.findings import Unresolved
 from closeout.model.tree import Tree
 
 
-class PatchState(Enum):
-    """How a unified diff relates to the tree it is tried on."""
-
-    APPLIES = "applies"
-    ALREADY_APPLIED = "already applied"
-    DRIFTED = "drifted"
-    TARGET_MISSING = "target missing"
-
-
 class Source(Enum):
     """Where a changeset's text comes from; only CODE is kept as a prepared patch."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from closeout.model.findings import Criterion, Digest, Means, Text, Verdict
-from closeout.model.probes import Measure, ProofKind, StandIns
+from closeout.model.probes import NO_PROOF, Measure, ProofKind, StandIns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,11 @@ class Evidence:
     def kind(self) -> ProofKind:
         """Return proof, guard, regression or open, from the answers before and after."""
         return ProofKind.of(self.before, self.passed)
+
+    @property
+    def way(self) -> str:
+        """Return what settles what can be no proof here: it is asked where the service runs."""
+        return self.command if self.observed.startswith(NO_PROOF) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from closeout.parsing import python, typescript
 from closeout.parsing.node_sources import SUFFIXES
-from closeout.parsing.python_settings import demanded_fields
+from closeout.parsing.python_settings import fields, is_optional
 from closeout.parsing.typescript_tree import above
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class DemandedVariable:
     """One variable that a source demands; `in_production` where it is asked for there alone."""
 
     name: str
-    line: int
     in_production: bool = False
 
 
@@ -79,11 +78,11 @@ def _by_python(content: bytes) -> Iterator[DemandedVariable]:
             said = (each for each in ast.walk(node.exc) if isinstance(each, ast.Constant))
             for name in (name for each in said for name in _lacking(str(each.value))):
                 if f'"{name}"' in text or f"'{name}'" in text:
-                    yield DemandedVariable(name=name, line=node.lineno, in_production=staged)
+                    yield DemandedVariable(name=name, in_production=staged)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             key = node.slice
             if isinstance(key, ast.Constant) and ast.unparse(node.value) in _ENVIRONMENTS:
-                yield DemandedVariable(name=str(key.value), line=node.lineno, in_production=staged)
+                yield DemandedVariable(name=str(key.value), in_production=staged)
         waiting += [(child, staged) for child in ast.iter_child_nodes(node)]
 
 
@@ -94,14 +93,15 @@ def _by_settings(content: bytes) -> Iterator[DemandedVariable]:
         return
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            for name, line in demanded_fields(node):
-                yield DemandedVariable(name=name, line=line)
+            for name, item in fields(node):
+                if item.value is None and not is_optional(item):
+                    yield DemandedVariable(name=name)
 
 
 def _by_node(content: bytes) -> Iterator[DemandedVariable]:
     root = typescript.parsed(content)
     for node in typescript.find(root, "throw_statement", "call_expression"):
-        text, line = typescript.text_of(node), node.start_point.row + 1
+        text = typescript.text_of(node)
         if node.type == "call_expression":
             callee = typescript.text_of(node.child_by_field_name("function"))
             given = typescript.arguments(node)
@@ -114,7 +114,7 @@ def _by_node(content: bytes) -> Iterator[DemandedVariable]:
                 if re.search(rb"process\.env(?:\.|\[['\"])%s\b" % name.encode(), content)
             ]
         for name in names:
-            yield DemandedVariable(name=name, line=line, in_production=_is_staged(node))
+            yield DemandedVariable(name=name, in_production=_is_staged(node))
 
 
 def _lacking(said: str) -> list[str]:

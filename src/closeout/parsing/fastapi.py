@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
-from closeout.fs.reading import part_below
-from closeout.fs.tree import below, stands_in
+from closeout.fs.reading import part_below, stands_in
+from closeout.fs.tree import below
 from closeout.model import Edit, Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
@@ -30,18 +30,6 @@ _BUILDERS = (b"setuptools", b"distutils")
 """What makes a `setup.py` one that builds a package: many a module is called so."""
 _TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 _VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "trace"])
-_NOT_FROM_BROWSERS = frozenset(
-    [
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-correlation-id",
-        "x-request-id",
-        "x-tenant-id",
-    ]
-)
-"""Set by proxies, or on every policy's list anyway."""
 _ROUTE_CALLS = frozenset(["api_route", "add_api_route", "route", "add_route"])
 
 
@@ -264,49 +252,3 @@ def _listed_methods(call: ast.Call) -> set[str]:
         for node in ast.walk(keyword.value)
         if (named := text(node))
     }
-
-
-_HEADER_SIGNS = (b"headers", b"Header")
-
-
-@lru_cache(maxsize=64)
-def request_headers(service: FastApiService) -> frozenset[str]:
-    """Return the `x-…` request headers that the service's code reads, in lower case."""
-    found: set[str] = set()
-    for path, module in service.modules.among(service.sources):
-        if holds(service.sources[path], _HEADER_SIGNS):
-            for node in module.nodes:
-                found |= _header_read(node)
-    return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
-
-
-def _header_read(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        owner, key = node.func.value, next(iter(node.args), None)
-        is_read = node.func.attr == "get"
-    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        owner, key, is_read = node.value, node.slice, True
-    elif isinstance(node, ast.arguments):
-        return _header_parameters(node)
-    else:
-        return set()
-    if not is_read or not (isinstance(owner, ast.Attribute) and owner.attr == "headers"):
-        return set()
-    return {text(key).lower()} - {""}
-
-
-def _header_parameters(arguments: ast.arguments) -> set[str]:
-    parameters = [*arguments.posonlyargs, *arguments.args]
-    defaults = dict(zip(reversed(parameters), reversed(arguments.defaults), strict=False))
-    defaults |= {
-        parameter: value
-        for parameter, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if value is not None
-    }
-    found: set[str] = set()
-    for parameter, default in defaults.items():
-        if isinstance(default, ast.Call) and ast.unparse(default.func).endswith("Header"):
-            alias = next((item.value for item in default.keywords if item.arg == "alias"), None)
-            name = alias.value if isinstance(alias, ast.Constant) else None
-            found.add(name.lower() if isinstance(name, str) else parameter.arg.replace("_", "-"))
-    return found

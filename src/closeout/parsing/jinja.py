@@ -66,11 +66,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacroCall:
-    """A call such as `dbt_utils.star(...)`: the dotted name, its span, its keyword arguments."""
+    """A call such as `dbt_utils.star(...)`: the dotted name, its start, its keyword arguments."""
 
     name: tuple[str, ...]
     start: int
-    end: int
     keywords: Mapping[str, tuple[int, int]]
     """Name to the span of the value."""
 
@@ -244,7 +243,6 @@ def _calls(tokens: Sequence[re.Match[bytes]]) -> Iterator[MacroCall]:
         yield MacroCall(
             name=tuple(tokens[at][0].decode() for at in range(first, index + 1, 2)),
             start=tokens[first].start(),
-            end=tokens[closing].end(),
             keywords=keywords,
         )
 

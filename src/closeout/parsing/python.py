@@ -138,13 +138,11 @@ class Module:
                 found.add(statement.name)
         return frozenset(found)
 
-    @cached_property
-    def apps(self) -> tuple[AppCreation, ...]:
-        """Return every FastAPI or Starlette application, in source order."""
-        return self.applications(self.app_classes)
-
     def applications(self, own: frozenset[str]) -> tuple[AppCreation, ...]:
-        """Return the applications where `own` names the service's classes that derive from one."""
+        """Return the FastAPI or Starlette applications, in source order.
+
+        `own` names the service's classes that derive from one.
+        """
         return tuple(
             AppCreation(
                 name=_target(statement, call), line=call.lineno, statement=statement, scope=scope

@@ -36,11 +36,8 @@ def is_optional(item: ast.AnnAssign) -> bool:
     return bool(_OPTIONAL.search(ast.unparse(item.annotation)))
 
 
-def demanded_fields(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
-    """Yield variable and line of every field of a settings class that has no default."""
-    if not is_settings(node):
-        return
-    prefix = env_prefix(node)
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and item.value is None and not is_optional(item):
-            yield f"{prefix}{ast.unparse(item.target)}".upper(), item.lineno
+def fields(node: ast.ClassDef) -> Iterator[tuple[str, ast.AnnAssign]]:
+    """Yield the fields of a settings class, none of another one, each behind its variable."""
+    for item in node.body if is_settings(node) else ():
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            yield f"{env_prefix(node)}{item.target.id}".upper(), item

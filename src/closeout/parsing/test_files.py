@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _CASES = frozenset({"it", "test", "fit", "xit", "xtest"})
-_IDLE = frozenset({"skip", "todo", "failing"})
 _LITERALS = frozenset(
     {"true", "false", "null", "undefined", "number", "string", "unary_expression"}
 )
@@ -45,8 +44,6 @@ class Suite:
     """What stands in one test file. Lines are 1-based."""
 
     cases: tuple[WrittenTest, ...] = ()
-    idle: tuple[int, ...] = ()
-    """Where a case is written so that it never runs, or may fail."""
     unawaited: tuple[int, ...] = ()
     """Where a promise's outcome is expected and nobody waits for it."""
     mocked: tuple[str, ...] = ()
@@ -98,12 +95,9 @@ def read_typescript(content: bytes) -> Suite:
     read = [(_words(node), node) for node in find(root, "call_expression")]
     found = [(words, node) for words, node in read if words[:1] and words[0] in _CASES]
     # `it.each(table)` is the callee of the call that names the case, so it is read there.
-    named = [(words, node) for words, node in found if not _is_table(node)]
+    named = [node for _, node in found if not _is_table(node)]
     return Suite(
-        cases=tuple(_case(node) for _, node in named),
-        idle=tuple(
-            _line(node) for words, node in named if words[0][0] == "x" or _IDLE.intersection(words)
-        ),
+        cases=tuple(_case(node) for node in named),
         unawaited=tuple(_line(node) for words, node in read if _is_dropped(words, node)),
         mocked=tuple(
             text_of(node).strip("'\"`")

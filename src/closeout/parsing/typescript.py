@@ -21,6 +21,7 @@ from closeout.parsing.typescript_source import (
     string_value,
 )
 from closeout.parsing.typescript_tree import (
+    children,
     code_of,
     expression,
     find,
@@ -89,7 +90,7 @@ def read(content: bytes) -> TypeScriptSource:
 def arguments(call: Node) -> list[Node]:
     """Return the arguments of the call `call`."""
     given = call.child_by_field_name("arguments")
-    return [] if given is None else _code(given)
+    return [] if given is None else children(given)
 
 
 def properties(place: SourceRange) -> dict[str, SourceRange]:
@@ -106,7 +107,7 @@ def properties(place: SourceRange) -> dict[str, SourceRange]:
 def members(holder: Node) -> list[tuple[str, Node]]:
     """Return the keys and values of the object literal `holder`, as `properties` does."""
     found = []
-    for child in _code(holder):
+    for child in children(holder):
         key = child.child_by_field_name("key") or child.child_by_field_name("name") or child
         found.append((text_of(key).strip("'\""), child.child_by_field_name("value") or child))
     return found
@@ -133,10 +134,6 @@ def _inside(outer: SourceRange, node: Node) -> SourceRange:
         text=inner.text,
         kind=inner.kind,
     )
-
-
-def _code(node: Node) -> list[Node]:
-    return [child for child in node.named_children if child.type != "comment"]
 
 
 def literal_of(node: Node) -> str | None:
@@ -224,9 +221,7 @@ def _definition(node: Node) -> Definition | None:
     value = node.child_by_field_name("value") or node.child_by_field_name("body")
     if name is None or value is None or "pattern" in name.type:
         return None
-    return Definition(
-        name=text_of(name), kind=node.type, value=place_of(value), place=place_of(node)
-    )
+    return Definition(name=text_of(name), value=place_of(value), place=place_of(node))
 
 
 def _source(root: Node) -> TypeScriptSource:

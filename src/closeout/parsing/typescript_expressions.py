@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from closeout.parsing.typescript import arguments, find, literal_of, place_of, text_of
 from closeout.parsing.typescript_source import SourceRange
-from closeout.parsing.typescript_tree import above
+from closeout.parsing.typescript_tree import above, children
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -81,7 +81,7 @@ def parts(node: Node) -> list[Node]:
     if node.type in WRAPPERS:
         return [] if (inner := wrapped(node)) is None else [inner]
     if node.type == "array":
-        return [child for child in node.named_children if child.type != "comment"]
+        return children(node)
     if node.type == "new_expression":
         given = node.child_by_field_name("arguments")
         return [] if given is None else list(given.named_children)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation
+from closeout.parsing.typescript_tree import children
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def appended(content: bytes, literal: Node, members: Sequence[str]) -> Splice:
     """Return the splice that adds `members`, source text, after those of an object literal."""
-    own = [child for child in literal.named_children if child.type != "comment"]
+    own = children(literal)
     if not own:
         outer = indentation(content, literal.start_byte)
         step = "\t" if outer.startswith("\t") else outer or "  "

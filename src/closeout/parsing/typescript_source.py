@@ -84,7 +84,6 @@ class Definition:
     """A named class, function, method or variable; `value` is its body or initializer."""
 
     name: str
-    kind: str
     value: SourceRange
     place: SourceRange
 

@@ -85,6 +85,11 @@ def text_of(node: Node | None) -> str:
     return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
 
 
+def children(node: Node) -> list[Node]:
+    """Return the named nodes right below `node`, comments left out."""
+    return [child for child in node.named_children if child.type != "comment"]
+
+
 def above(node: Node) -> Iterator[Node]:
     """Yield what stands around `node`, the innermost first."""
     around = node.parent

@@ -63,8 +63,6 @@ class Node:
     """Whether a collection is written in brackets."""
     text: str
     """A scalar's value after unquoting; empty for collections."""
-    tag: str
-    """The resolved tag's last word, such as `str`, `int` or `null`."""
     entries: tuple[Entry, ...] = ()
     alias: bool = False
     """Whether the value only refers to another place: an edit would change both."""
@@ -219,7 +217,6 @@ class _Reader:
             indent=raw.start_mark.column,
             flow=flow,
             text=raw.value if kind is NodeKind.SCALAR else "",
-            tag=raw.tag.rsplit(":", 1)[-1],
             entries=entries,
         )
 

@@ -23,6 +23,7 @@ OUTPUT_CAP = 256 * 1024
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
+_GRACE = 5.0
 _DAEMON_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/sbin"
 """Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
 
@@ -211,15 +212,15 @@ def _outlived_by_nothing(process: subprocess.Popen[bytes], mark: str) -> Iterato
         watcher.communicate()
 
 
-def end_group(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
-    """End a program and its children: TERM, then KILL after `grace` seconds."""
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a program and its children: TERM, then KILL where that takes too long."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             break
         try:
-            process.wait(timeout=grace)
+            process.wait(timeout=_GRACE)
             break
         except subprocess.TimeoutExpired:
             continue

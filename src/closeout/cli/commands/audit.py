@@ -32,7 +32,7 @@ from closeout.process import pace, scratch
 from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
-from closeout.workorders import artifact_lint, claims, order_check
+from closeout.workorders import artifact_lint, claim_reader, claims, order_check
 from closeout.workorders.wo_004 import WO_004
 from closeout.workorders.wo_004_checks import FACTS, TOUCHED
 
@@ -86,7 +86,7 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.D
     """Read the tree, and record what reading it tells."""
     space.announce()
     if claimed:
-        claims.read(_text(claimed), WO_004)
+        claim_reader.read(_text(claimed), WO_004)
     tree = readable(space)
     run = store.start(space.reports, space.root, "audit")
     found = detection(GAPS, tree)

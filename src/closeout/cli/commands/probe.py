@@ -66,7 +66,7 @@ def live_probes(space: Workspace, python: Path, only: str = "") -> ExitCode:
         return session.none_applies("live_probes", (item.criterion for item in wanted), beside)
     left = _left_out(space, dict.fromkeys(put.values()), probes) if only else ()
     part = Part(starts=starts, left=tuple(left)) if only else None
-    booted = parity_rows.Deployed(members=tuple(deployed.values()), battery=every)
+    booted = parity_rows.BootedMembers(members=tuple(deployed.values()), battery=every)
     return ask_battery(space, python, probes, booted, part)
 
 
@@ -185,7 +185,7 @@ def ask_battery(
     space: Workspace,
     python: Path,
     probes: Sequence[Probe],
-    deployed: parity_rows.Deployed = parity_rows.NONE,
+    deployed: parity_rows.BootedMembers = parity_rows.NONE,
     part: Part | None = None,
 ) -> ExitCode:
     """Put some probes to the tree before the fix and as it is, and record the answers.

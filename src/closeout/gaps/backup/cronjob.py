@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
-from closeout.fs.tree import stands_in
+from closeout.fs.reading import stands_in
 from closeout.gaps.backup.manifests import BACKUP_SCRIPT, CRONJOB, RESTORE_SCRIPT, SCHEDULE
 from closeout.model import Located, Place, Reason, Tree, Unresolved
 

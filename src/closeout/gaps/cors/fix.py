@@ -20,11 +20,12 @@ from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed, listing
+from closeout.gaps.cors.fastapi.request_headers import request_headers
 from closeout.gaps.cors.page_headers import sent
 from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
-from closeout.parsing.fastapi import FastApiService, edited, request_headers, services
+from closeout.parsing.fastapi import FastApiService, edited, services
 from closeout.parsing.python import CorsCall, Module
 from closeout.parsing.python_placement import after_creation, import_line, package_of
 from closeout.parsing.python_walk import entries

@@ -11,7 +11,9 @@ from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
 from closeout.gaps.cors.probing.origins import (
+    COOKIE,
     EVIL,
+    FORBIDDEN,
     get,
     header_refused,
     lookalikes,
@@ -25,34 +27,32 @@ from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged
 from closeout.harness.service_discovery import FASTAPI
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
-_COOKIE = ("Cookie", "session=1")
 _ERRORS = ("403", "404", "500")
-_FORBIDDEN = "no Access-Control-Allow-Origin"
 
 
 def _evil(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
     alike = lookalikes(allowed)
-    yield "evil-origin-preflight", _FORBIDDEN, [(preflight(EVIL), not_shared)]
-    yield "evil-origin-get", _FORBIDDEN, [(get(EVIL), not_shared)]
-    yield "evil-origin-get-with-cookie", _FORBIDDEN, [(get(EVIL, _COOKIE), not_shared)]
+    yield "evil-origin-preflight", FORBIDDEN, [(preflight(EVIL), not_shared)]
+    yield "evil-origin-get", FORBIDDEN, [(get(EVIL), not_shared)]
+    yield "evil-origin-get-with-cookie", FORBIDDEN, [(get(EVIL, COOKIE), not_shared)]
     yield (
         "null-origin",
-        _FORBIDDEN,
+        FORBIDDEN,
         [(make("null"), not_shared) for make in (preflight, get)],
     )
     yield (
         "lookalike-origins-preflight",
-        f"{_FORBIDDEN} for any of {len(alike)} lookalikes",
+        f"{FORBIDDEN} for any of {len(alike)} lookalikes",
         [(preflight(origin), not_shared) for origin in alike],
     )
     yield (
         "lookalike-origins-get",
-        f"{_FORBIDDEN} for any of {len(alike)} lookalikes, with and without a cookie",
-        [(get(origin, *cookies), not_shared) for origin in alike for cookies in ((), (_COOKIE,))],
+        f"{FORBIDDEN} for any of {len(alike)} lookalikes, with and without a cookie",
+        [(get(origin, *cookies), not_shared) for origin in alike for cookies in ((), (COOKIE,))],
     )
     yield (
         "evil-origin-on-errors",
-        f"{_FORBIDDEN} on 403, 404 and 500",
+        f"{FORBIDDEN} on 403, 404 and 500",
         [(get(EVIL, path=f"/__closeout__/{kind}"), not_shared) for kind in _ERRORS],
     )
 
@@ -174,7 +174,7 @@ def _questions(service: str, criterion: str, page: str | None = None) -> Iterato
             exchanges(
                 service,
                 "neither `*` nor the unknown origin, on a preflight and on a GET with a cookie",
-                [(preflight(EVIL), not_shared), (get(EVIL, _COOKIE), not_shared)],
+                [(preflight(EVIL), not_shared), (get(EVIL, COOKIE), not_shared)],
             ),
         )
 

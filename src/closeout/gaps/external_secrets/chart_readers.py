@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from closeout.formats.helm import templates
 from closeout.formats.manifests import documents_at
 from closeout.fs.text_edit import line_number
-from closeout.fs.tree import below
 from closeout.gaps.external_secrets.readers import Read, reads
 from closeout.model import Tree
 
@@ -107,7 +107,7 @@ def chart_reads(tree: Tree, chart: Chart) -> Iterator[tuple[PurePosixPath, int, 
             secret = chart.resolved(item.secret)
             if secret:
                 yield path, document.line_of(item.path), replace(item, secret=secret)
-    for template in _templates(tree, chart):
+    for template in templates(tree, chart.folder):
         content = tree.read(template) or b""
         for pattern in (_REFERENCE, _WHOLE):
             for match in pattern.finditer(content):
@@ -128,7 +128,7 @@ def _templated(chart: Chart, match: re.Match[bytes]) -> Read | None:
 
 def own_secrets(tree: Tree, chart: Chart) -> Iterator[OwnSecret]:
     """Yield the Secrets that the chart's templates make, under each name that it may have."""
-    for template in _templates(tree, chart):
+    for template in templates(tree, chart.folder):
         content = tree.read(template) or b""
         kind, named = _SECRET.search(content), _NAME.search(content)
         if kind is None or named is None:
@@ -142,12 +142,6 @@ def own_secrets(tree: Tree, chart: Chart) -> Iterator[OwnSecret]:
                 name=name,
                 gated=_GATE in content,
             )
-
-
-def _templates(tree: Tree, chart: Chart) -> Iterator[PurePosixPath]:
-    for path in below(tree, chart.folder / "templates"):
-        if path.suffix in _YAML:
-            yield path
 
 
 def _values(tree: Tree, folder: PurePosixPath) -> Mapping[str, Any]:

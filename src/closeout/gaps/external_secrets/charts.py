@@ -202,6 +202,6 @@ def _by_hand(path: PurePosixPath, secrets: Iterable[str]) -> Unresolved:
 
 
 def _changeset(tree: Tree, path: PurePosixPath, after: bytes) -> Changeset:
-    edit = Edit(path=path, before=tree.read(path), after=after, mode=tree.mode(path))
+    edit = Edit.of(tree, path, after)
     service = path.parts[-4] if path.parent.name == "templates" else path.parts[-3]
     return Changeset(name=f"chart-{service}-{path.stem}", edits=(edit,), source=Source.CODE)

@@ -106,5 +106,5 @@ def _changeset(
     path: PurePosixPath,
     after: bytes,
 ) -> Changeset:
-    edit = Edit(path=path, before=tree.read(path), after=after, mode=tree.mode(path))
+    edit = Edit.of(tree, path, after)
     return Changeset(name=name.lower(), edits=(edit,), source=Source.CODE)

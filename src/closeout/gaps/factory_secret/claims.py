@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from closeout.fs.tree import DiskTree
-from closeout.harness.http import NoAnswerError, Request, json_headers, send
+from closeout.harness.http import JSON_HEADERS, NoAnswerError, Request, send
 from closeout.model import ProbeContext
 from closeout.parsing.node_sources import is_source
 
@@ -89,7 +89,7 @@ def _paths(texts: list[str]) -> Iterator[str]:
 
 
 def _is_there(url: str, path: str) -> bool:
-    request = Request(method="POST", path=path, headers=json_headers(), body=b"{}")
+    request = Request(method="POST", path=path, headers=JSON_HEADERS, body=b"{}")
     try:
         return send(url, request).status != _NOT_FOUND
     except NoAnswerError:

@@ -21,9 +21,9 @@ from closeout.gaps.factory_secret.typescript import spoken as spoken_of
 from closeout.gaps.factory_secret.typescript.edit import (
     REQUIRED,
     Mended,
-    beside_typescript,
     by_hand,
     is_optional,
+    left_open,
     mend_comparison,
     mend_constant,
     mend_fallback,
@@ -192,7 +192,7 @@ def _mended(
     tree: Tree, service: PurePosixPath, secret: HardcodedSecret, spoken: Language | None
 ) -> Mended | Unresolved:
     if spoken is None:
-        return beside_typescript(secret, unspoken(tree, service, [secret.path]))
+        return left_open(secret, unspoken(tree, service, [secret.path]))
     if secret.is_factory:
         module = _module(tree, service, CLAIMS, spoken, secret.path)
         if tree.read(module) is not None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from closeout.gaps.factory_secret.claims import claims_of, refresh_secret
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from closeout.harness import in_production
-from closeout.harness.boot import Booted, booted, launch_of, log_of
-from closeout.harness.http import Request, ask, json_headers, judged, send, summary, tally
+from closeout.harness.boot import Booted, booted, launch_of
+from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, judged, send, summary, tally
+from closeout.harness.service_log import log_of
 from closeout.model import Observation, Probe, ProbeContext
 
 OLD_LITERAL = "FACTORY-SECRET"
@@ -34,7 +35,7 @@ def _claim(context: ProbeContext, code: object, *, source: str, serial: str = ""
 
 def _posted(context: ProbeContext, body: bytes, source: str) -> Request:
     path = claims_of(context, TENANT_REGISTRY).path
-    return Request(method="POST", path=path, headers=json_headers(), body=body, source=source)
+    return Request(method="POST", path=path, headers=JSON_HEADERS, body=body, source=source)
 
 
 def _command(context: ProbeContext) -> str:
@@ -76,32 +77,27 @@ def _answered(
 def _without_code(context: ProbeContext, source: str) -> Observation:
     device = dict.fromkeys(claims_of(context, TENANT_REGISTRY).serials, f"SN-{source}")
     body = json.dumps({**device, "tenantId": "tenant-probe"}).encode()
-    request = _posted(context, body, source)
-    answer = ask(context, TENANT_REGISTRY, request)
-    stack = in_production.stacks(context, TENANT_REGISTRY, [(request, answer)])
-    faults = [] if answer.status in _BAD_REQUEST else [f"status {answer.status}"]
-    return judged(
-        expected="4xx, no stack",
-        command=_command(context),
-        faults=[*faults, *stack.faults],
-        seen=f"{summary(answer)}{stack.note}",
-    )
+    return _refused(context, [_posted(context, body, source)], lambda told: summary(told[0]))
 
 
 def _malformed(context: ProbeContext, source: str) -> Observation:
     bodies = (b"", b"[]", b"null", b'{"claimCode": ', b'"text"')
     requests = [_posted(context, body, source) for body in bodies]
-    answers = [ask(context, TENANT_REGISTRY, request) for request in requests]
-    stack = in_production.stacks(
-        context, TENANT_REGISTRY, list(zip(requests, answers, strict=True))
-    )
-    statuses = [answer.status for answer in answers]
-    faults = [f"status {status}" for status in statuses if status not in _BAD_REQUEST]
+    return _refused(context, requests, lambda told: tally([answer.status for answer in told]))
+
+
+def _refused(
+    context: ProbeContext, requests: Sequence[Request], shown: Callable[[Sequence[Answer]], str]
+) -> Observation:
+    asked = [(request, ask(context, TENANT_REGISTRY, request)) for request in requests]
+    stack = in_production.stacks(context, TENANT_REGISTRY, asked)
+    answers = [answer for _, answer in asked]
+    faults = [f"status {one.status}" for one in answers if one.status not in _BAD_REQUEST]
     return judged(
         expected="4xx, no stack",
         command=_command(context),
         faults=[*faults, *stack.faults],
-        seen=f"{tally(statuses)}{stack.note}",
+        seen=f"{shown(answers)}{stack.note}",
     )
 
 

@@ -11,7 +11,7 @@ from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.formats.dockerfile import instructions as steps
 from closeout.formats.interpolation import unset
-from closeout.fs.tree import stands_in
+from closeout.fs.reading import stands_in
 from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
 from closeout.gaps.mqtt_tls.compose.inclusions import whole
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests

@@ -12,9 +12,10 @@ from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
 from closeout.gaps.rate_limit.probing.visitors import WRONG, Visitors
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness.boot import launch_of, log_of
+from closeout.harness.boot import launch_of
 from closeout.harness.http import Answer, Request, judged, summary, tally
 from closeout.harness.service_database import PASSWORD
+from closeout.harness.service_log import log_of
 from closeout.model import Observation, Probe, ProbeContext
 
 _LIMITED = 429

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from closeout.formats.manifests import mappings
 from closeout.gaps.sql.places import loaded
 from closeout.model import Tree
 from closeout.parsing import jinja, sql, sql_selects
 from closeout.parsing.sql_selects import Query, Select
 
-_REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
+REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
 _VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])
 
 
@@ -112,7 +113,7 @@ class Columns:
 
     def _readers_of(self, name: str) -> set[str]:
         reads = {
-            stem: {found.decode() for found in _REF.findall(self._tree.read(path) or b"")}
+            stem: {found.decode() for found in REF.findall(self._tree.read(path) or b"")}
             for stem, path in self._models.items()
         }
         later = {name}
@@ -128,26 +129,22 @@ class Columns:
 def _source_columns(document: object) -> set[str]:
     """Return the columns that the document's sources declare, in lower case."""
     sources = document.get("sources") if isinstance(document, dict) else None
-    tables = [table for source in _entries(sources) for table in _entries(source.get("tables"))]
+    tables = [table for source in mappings(sources) for table in mappings(source.get("tables"))]
     return {
         str(column.get("name", "")).lower()
         for table in tables
-        for column in _entries(table.get("columns"))
+        for column in mappings(table.get("columns"))
     }
 
 
 def required(document: object) -> Iterator[tuple[str, str]]:
     """Yield model and column, in lower case, where a properties file tests that it is not NULL."""
     models = document.get("models") if isinstance(document, dict) else None
-    for model in _entries(models):
-        for column in _entries(model.get("columns")):
+    for model in mappings(models):
+        for column in mappings(model.get("columns")):
             tests = [column.get(key) for key in ("tests", "data_tests")]
             if any("not_null" in found for found in tests if isinstance(found, list)):
                 yield str(model.get("name")), str(column.get("name")).lower()
-
-
-def _entries(node: object) -> list[dict[object, object]]:
-    return [item for item in node if isinstance(item, dict)] if isinstance(node, list) else []
 
 
 class _Reading:
@@ -232,5 +229,5 @@ class _Reading:
             return self._by_opening.get(source.token)
         token = self._tokens[source.token]
         text = self._content[token.start : token.end]
-        ref = _REF.search(text) if text.startswith(b"{{") else None
+        ref = REF.search(text) if text.startswith(b"{{") else None
         return ref[1].decode() if ref else self._named.get(sql_selects.plain(token))

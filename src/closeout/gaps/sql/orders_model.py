@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 
+from closeout.gaps.sql.columns import REF
 from closeout.gaps.sql.project import Project
 from closeout.model import Tree
 
@@ -13,7 +13,6 @@ NAMED = PurePosixPath(
 )
 BESIDE = "The order asks nothing of this model."
 """What is said of a place that no criterion speaks of."""
-_REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
 
 
 def beside(tree: Tree, project: Project) -> frozenset[PurePosixPath]:
@@ -27,6 +26,6 @@ def beside(tree: Tree, project: Project) -> frozenset[PurePosixPath]:
         path = waiting.pop()
         if path not in built:
             built.add(path)
-            names = (name.decode() for name in _REF.findall(tree.read(path) or b""))
+            names = (name.decode() for name in REF.findall(tree.read(path) or b""))
             waiting += [models[name] for name in names if name in models]
     return frozenset(project.models) - built

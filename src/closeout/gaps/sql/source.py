@@ -31,14 +31,12 @@ class ModelSource:
     """Byte where a token starts, to the token's index."""
     ends: Mapping[int, int]
     """Byte where a token ends, to the next token's index."""
-    faults: tuple[jinja.Fault, ...]
     imbalances: tuple[sql.Imbalance, ...]
 
 
 def read(path: PurePosixPath, content: bytes, project: Project) -> ModelSource:
     """Return `content` cut into tokens. Raises UnreadableSqlError where that cannot be done."""
-    faults = jinja.faults(content)
-    judged = b"" if faults else for_postgres(content)
+    judged = b"" if jinja.faults(content) else for_postgres(content)
     tokens = sql.tokens(judged)
     return ModelSource(
         path=path,
@@ -48,7 +46,6 @@ def read(path: PurePosixPath, content: bytes, project: Project) -> ModelSource:
         project=project,
         starts={token.start: index for index, token in enumerate(tokens)},
         ends={token.end: index + 1 for index, token in enumerate(tokens)},
-        faults=faults,
         imbalances=sql.imbalances(judged),
     )
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,10 +48,6 @@ class Emulator:
             "PATH": f"{Path(sys.executable).parent}:{path}",
             **self.credentials,
         }
-
-    def behind(self, url: str) -> Emulator:
-        """Return the same emulator as it is reached at another URL, such as a proxy's."""
-        return replace(self, url=url)
 
     def names(self) -> frozenset[str]:
         """Return the name of every object, without the prefix of the settings' bucket."""

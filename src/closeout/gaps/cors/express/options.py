@@ -12,6 +12,7 @@ from closeout.fs.text_edit import Splice, indentation, line_start
 from closeout.gaps.cors.fastapi.variables import VARIABLE
 from closeout.parsing.typescript import read, text_of
 from closeout.parsing.typescript_objects import appended
+from closeout.parsing.typescript_tree import children
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -52,7 +53,7 @@ def spelled_out(content: bytes, at: int, wanted: Wanted) -> str:
 def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
     """Yield the splices that close the object literal `node`; its other options stay."""
     options = wanted.options(_quote(content))
-    own = {_name(child): child for child in _members(node)}
+    own = {_name(child): child for child in children(node)}
     if "headers" in own and not _is_open_list(own["headers"]):
         del options["allowedHeaders"]
     replaced = {
@@ -62,7 +63,7 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
     }
     added = {name: text for name, text in options.items() if name not in own}
     if not own or _is_too_wide(content, node, replaced, added):
-        kept = {_name(child): text_of(child) for child in _members(node)}
+        kept = {_name(child): text_of(child) for child in children(node)}
         kept |= {name: f"{name}: {text}" for name, text in replaced.items()}
         lines = list(kept.values())
         lines += [f"{name}: {text}" for name, text in added.items()]
@@ -78,7 +79,7 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
 
 def own_variable(node: Node) -> str:
     """Return what of its environment an object literal takes its origin from, empty for none."""
-    origins = (text_of(child) for child in _members(node) if _name(child) == "origin")
+    origins = (text_of(child) for child in children(node) if _name(child) == "origin")
     found = _VARIABLE.search(next(origins, ""))
     return found[1] if found is not None and VARIABLE not in found[1] else ""
 
@@ -117,10 +118,6 @@ def _quote(content: bytes) -> str:
     places = read(content).strings
     double = sum(item.text.startswith('"') for item in places)
     return '"' if double > sum(item.text.startswith("'") for item in places) else "'"
-
-
-def _members(node: Node) -> list[Node]:
-    return [child for child in node.named_children if child.type != "comment"]
 
 
 def _name(child: Node) -> str:

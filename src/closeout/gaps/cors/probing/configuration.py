@@ -1,10 +1,11 @@
-"""What the service makes of ALLOWED_ORIGINS: each probe boots a process of its own with it."""
+"""What a service makes of ALLOWED_ORIGINS: each probe boots a process of its own with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import (
@@ -23,14 +24,14 @@ from closeout.model import Observation, Probe, ProbeContext
 _SERVICES = ("cloud-analytics-service", "cloud-llm-insights-service")
 """One with the application at module level, one that builds it in a factory."""
 
-_FIRST = "https://farm.example"
+FIRST = "https://farm.example"
 _PRODUCTION = {"APP_ENV": "production", "ENVIRONMENT": "production", "ENV": "production"}
-_SECOND = "https://office.example:8443"
+SECOND = "https://office.example:8443"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """A configuration and what it must lead to; `refusable` where not booting is right too.
+class Configuration:
+    """Variables and what they must lead to; `refusable` where not booting is right too.
 
     `cases` are by the origin that the service trusts without the configuration.
     """
@@ -41,35 +42,35 @@ class _Case:
     cases: Callable[[str], Cases]
     refusable: bool = False
     criterion: str = "1.2"
-    removed: tuple[str, ...] = field(default=("ALLOWED_ORIGINS",))
+    removed: tuple[str, ...] = ("ALLOWED_ORIGINS",)
 
 
 def _closed(*origins: str) -> Cases:
     return [(make(origin), not_shared) for origin in origins for make in (preflight, get)]
 
 
-_CASES = (
-    _Case(
+_CONFIGURATIONS = (
+    Configuration(
         name="configured-origins",
-        environment={"ALLOWED_ORIGINS": f"{_FIRST},{_SECOND}"},
+        environment={"ALLOWED_ORIGINS": f"{FIRST},{SECOND}"},
         expected="both configured origins, no longer the default, nobody else",
         cases=lambda own: [
-            (get(_FIRST), partial(readable_from, _FIRST)),
-            (get(_SECOND), partial(readable_from, _SECOND)),
+            (get(FIRST), partial(readable_from, FIRST)),
+            (get(SECOND), partial(readable_from, SECOND)),
             *_closed(own, EVIL),
         ],
     ),
-    _Case(
+    Configuration(
         name="blanks-and-slashes",
-        environment={"ALLOWED_ORIGINS": f" {_FIRST}/ ,  {_SECOND} ,"},
+        environment={"ALLOWED_ORIGINS": f" {FIRST}/ ,  {SECOND} ,"},
         expected="both origins are understood, an empty Origin is not one of them",
         cases=lambda _: [
-            (get(_FIRST), partial(readable_from, _FIRST)),
-            (get(_SECOND), partial(readable_from, _SECOND)),
+            (get(FIRST), partial(readable_from, FIRST)),
+            (get(SECOND), partial(readable_from, SECOND)),
             *_closed("", EVIL),
         ],
     ),
-    _Case(
+    Configuration(
         name="wildcard-configured",
         environment={"ALLOWED_ORIGINS": "*"},
         expected="closed: it does not boot, or nobody may read it",
@@ -77,29 +78,29 @@ _CASES = (
         refusable=True,
         criterion="1.3",
     ),
-    _Case(
+    Configuration(
         name="wildcard-among-others",
-        environment={"ALLOWED_ORIGINS": f"{_FIRST},*"},
+        environment={"ALLOWED_ORIGINS": f"{FIRST},*"},
         expected="closed: it does not boot, or a stranger may not read it",
         cases=lambda _: _closed(EVIL, "*"),
         refusable=True,
         criterion="1.3",
     ),
-    _Case(
+    Configuration(
         name="null-configured",
-        environment={"ALLOWED_ORIGINS": f"null,{_FIRST}"},
+        environment={"ALLOWED_ORIGINS": f"null,{FIRST}"},
         expected="refused: it does not boot, or a sandboxed page may not read it",
         cases=lambda _: _closed("null"),
         refusable=True,
     ),
-    _Case(
+    Configuration(
         name="empty-configured",
         environment={"ALLOWED_ORIGINS": ""},
         expected="closed: no origin, not even an empty one",
         cases=lambda _: _closed("", EVIL),
         refusable=True,
     ),
-    _Case(
+    Configuration(
         name="wildcard-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": "*"},
         expected="refused: it does not boot, or nobody may read it",
@@ -107,13 +108,13 @@ _CASES = (
         refusable=True,
         criterion="1.3",
     ),
-    _Case(
+    Configuration(
         name="configured-in-production",
-        environment={**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
         expected="the configured origin and nobody else, no localhost",
-        cases=lambda own: [(get(_FIRST), partial(readable_from, _FIRST)), *_closed(own, EVIL)],
+        cases=lambda own: [(get(FIRST), partial(readable_from, FIRST)), *_closed(own, EVIL)],
     ),
-    _Case(
+    Configuration(
         name="unset-in-production",
         environment=_PRODUCTION,
         expected="it does not boot on a localhost default, or trusts no localhost",
@@ -123,30 +124,45 @@ _CASES = (
 )
 
 
-def _run(service: str, case: _Case, context: ProbeContext) -> Observation:
+def configured(
+    service: str,
+    case: Configuration,
+    refusal: Callable[[str, Path], str],
+    context: ProbeContext,
+) -> Observation:
+    """Start `service` with the configuration and ask it, or rule on that it does not start.
+
+    `refusal` is what its reason and its log say of the origins, nothing where it ends for another
+    reason: that must not count as a deliberate refusal.
+    """
     shown = " ".join(f"{name}={value!r}" for name, value in case.environment.items())
     cases = case.cases(trusted.by(service, context))
     command = f"{shown} start {service}; {cases[0][0].command(service)}"
     launch = launch_of(context, service).without(*case.removed)
-    launch = launch.with_environment(case.environment)
-    with booted(launch, context.scratch / "service.log") as service_up:
-        if not isinstance(service_up, Booted):
-            return _refused_to_boot(service_up.reason, case, command)
-        seen = asked(service_up.url, cases, case.expected, command)
-        return trusted.configurable(service, context, service_up.url, cases, seen)
-
-
-def _refused_to_boot(reason: str, case: _Case, command: str) -> Observation:
-    # A process that ends for any other reason must not count as a deliberate refusal.
-    if case.refusable and "ALLOWED_ORIGINS" in reason:
-        return judged(expected=case.expected, command=command, faults=[], seen=reason)
-    if case.refusable:
+    log = context.scratch / "service.log"
+    with booted(launch.with_environment(case.environment), log) as service_up:
+        if isinstance(service_up, Booted):
+            seen = asked(service_up.url, cases, case.expected, command)
+            return trusted.configurable(service, context, service_up.url, cases, seen)
+    reason = service_up.reason
+    said = refusal(reason, log) if case.refusable else ""
+    if case.refusable and not said:
         return unproven(expected=case.expected, command=command, because=reason)
-    return judged(expected=case.expected, command=command, faults=["it does not boot"], seen=reason)
+    faults = [] if said else ["it does not boot"]
+    return judged(expected=case.expected, command=command, faults=faults, seen=said or reason)
+
+
+def _refusal(reason: str, _: Path) -> str:
+    return reason if "ALLOWED_ORIGINS" in reason else ""
 
 
 CONFIGURATION_PROBES = tuple(
-    Probe.of(service, f"cors.{case.name}@{service}", case.criterion, partial(_run, service, case))
+    Probe.of(
+        service,
+        f"cors.{case.name}@{service}",
+        case.criterion,
+        partial(configured, service, case, _refusal),
+    )
     for service in _SERVICES
-    for case in _CASES
+    for case in _CONFIGURATIONS
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from closeout.formats import npm
 from closeout.gaps.cors.express.detect import look
 from closeout.gaps.cors.probing import trusted
+from closeout.gaps.cors.probing.configuration import FIRST, SECOND, Configuration, configured
 from closeout.gaps.cors.probing.origins import (
+    COOKIE,
     EVIL,
+    FORBIDDEN,
     Cases,
     asked,
     get,
@@ -22,15 +26,10 @@ from closeout.gaps.cors.probing.origins import (
 )
 from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness import in_production
-from closeout.harness.boot import Booted, booted, launch_of
-from closeout.harness.http import Answer, Request, exchanges, judged, unproven
+from closeout.harness.http import Answer, Request, exchanges
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
-_COOKIE = ("Cookie", "session=1")
 _NOWHERE = "/api/nowhere"
-_FIRST = "https://farm.example"
-_SECOND = "https://office.example:8443"
-_FORBIDDEN = "no Access-Control-Allow-Origin"
 _HEADERS = "Access-Control-Request-Headers"
 
 
@@ -102,18 +101,18 @@ def _questions(door: _Door, allowed: str) -> tuple[tuple[str, str, Cases], ...]:
     alike = lookalikes(allowed)
     ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
     return (
-        ("evil-origin-preflight", _FORBIDDEN, [(ask(EVIL), not_shared)]),
-        ("evil-origin-get", _FORBIDDEN, [(read(EVIL), not_shared)]),
-        ("evil-origin-get-with-cookie", _FORBIDDEN, [(read(EVIL, _COOKIE), not_shared)]),
-        ("null-origin", _FORBIDDEN, _closed(door, "null")),
+        ("evil-origin-preflight", FORBIDDEN, [(ask(EVIL), not_shared)]),
+        ("evil-origin-get", FORBIDDEN, [(read(EVIL), not_shared)]),
+        ("evil-origin-get-with-cookie", FORBIDDEN, [(read(EVIL, COOKIE), not_shared)]),
+        ("null-origin", FORBIDDEN, _closed(door, "null")),
         (
             "lookalike-origins",
-            f"{_FORBIDDEN} for any of {len(alike)}",
+            f"{FORBIDDEN} for any of {len(alike)}",
             _closed(door, *alike),
         ),
         (
             "evil-origin-on-errors",
-            f"{_FORBIDDEN} on refusals",
+            f"{FORBIDDEN} on refusals",
             [
                 (get(EVIL, path=door.refused), not_shared),
                 (get(EVIL, path=_NOWHERE), not_shared),
@@ -147,85 +146,62 @@ _PRODUCTION = {"NODE_ENV": "production"}
 _CONFIGURED = _DOORS[0]
 """The service that is started again with every configuration; all share one template."""
 
-_SETTINGS: tuple[tuple[str, Mapping[str, str], Callable[[str], Cases], bool], ...] = (
-    (
-        "configured-origins",
-        {"ALLOWED_ORIGINS": f" {_FIRST}/ , HTTPS://Office.Example:8443 ,"},
-        lambda own: [
-            *_open(_CONFIGURED, _FIRST, _SECOND),
+_configuration = partial(
+    Configuration,
+    expected="only configured origins, canonical; else closed, or refused at the start",
+    criterion="1.3",
+    removed=("ALLOWED_ORIGINS", "APP_ENV"),
+)
+_CONFIGURATIONS = (
+    _configuration(
+        name="configured-origins",
+        environment={"ALLOWED_ORIGINS": f" {FIRST}/ , HTTPS://Office.Example:8443 ,"},
+        cases=lambda own: [
+            *_open(_CONFIGURED, FIRST, SECOND),
             *_closed(_CONFIGURED, own, EVIL, ""),
         ],
-        False,
     ),
-    (
-        "configured-in-production",
-        {**_PRODUCTION, "ALLOWED_ORIGINS": _FIRST},
-        lambda own: [*_open(_CONFIGURED, _FIRST), *_closed(_CONFIGURED, own, EVIL)],
-        False,
+    _configuration(
+        name="configured-in-production",
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
+        cases=lambda own: [*_open(_CONFIGURED, FIRST), *_closed(_CONFIGURED, own, EVIL)],
     ),
-    (
-        "wildcard-configured",
-        {"ALLOWED_ORIGINS": "*"},
-        lambda _: _closed(_CONFIGURED, EVIL, "*"),
-        True,
+    _configuration(
+        name="wildcard-configured",
+        environment={"ALLOWED_ORIGINS": "*"},
+        cases=lambda _: _closed(_CONFIGURED, EVIL, "*"),
+        refusable=True,
     ),
-    (
-        "null-configured",
-        {"ALLOWED_ORIGINS": f"null,{_FIRST}"},
-        lambda _: _closed(_CONFIGURED, "null"),
-        True,
+    _configuration(
+        name="null-configured",
+        environment={"ALLOWED_ORIGINS": f"null,{FIRST}"},
+        cases=lambda _: _closed(_CONFIGURED, "null"),
+        refusable=True,
     ),
-    (
-        "empty-configured",
-        {"ALLOWED_ORIGINS": ""},
-        lambda own: _closed(_CONFIGURED, "", own, EVIL),
-        True,
+    _configuration(
+        name="empty-configured",
+        environment={"ALLOWED_ORIGINS": ""},
+        cases=lambda own: _closed(_CONFIGURED, "", own, EVIL),
+        refusable=True,
     ),
-    (
-        "wildcard-in-production",
-        {**_PRODUCTION, "ALLOWED_ORIGINS": f"{_FIRST},*"},
-        lambda _: _closed(_CONFIGURED, EVIL, "*", ""),
-        True,
+    _configuration(
+        name="wildcard-in-production",
+        environment={**_PRODUCTION, "ALLOWED_ORIGINS": f"{FIRST},*"},
+        cases=lambda _: _closed(_CONFIGURED, EVIL, "*", ""),
+        refusable=True,
     ),
-    (
-        "unset-in-production",
-        _PRODUCTION,
-        lambda own: _closed(_CONFIGURED, own, EVIL),
-        True,
+    _configuration(
+        name="unset-in-production",
+        environment=_PRODUCTION,
+        cases=lambda own: _closed(_CONFIGURED, own, EVIL),
+        refusable=True,
     ),
 )
-"""Name, environment, questions, and whether not to boot is right too.
-
-The questions are by the origin that is trusted without the configuration.
-"""
 
 
-def _configured(
-    environment: Mapping[str, str], asked_of: Callable[[str], Cases], *, refusable: bool
-) -> Callable[[ProbeContext], Observation]:
-    expected = "only configured origins, canonical; else closed, or refused at the start"
-    shown = " ".join(f"{name}={value!r}" for name, value in environment.items())
-
-    def run(context: ProbeContext) -> Observation:
-        cases = asked_of(trusted.by(IDENTITY, context))
-        command = f"{shown} start {IDENTITY}; {cases[0][0].command(IDENTITY)}"
-        launch = launch_of(context, IDENTITY).without("ALLOWED_ORIGINS", "APP_ENV")
-        log = context.scratch / "service.log"
-        with booted(launch.with_environment(environment), log) as service_up:
-            if isinstance(service_up, Booted):
-                seen = asked(service_up.url, cases, expected, command)
-                return trusted.configurable(IDENTITY, context, service_up.url, cases, seen)
-        # A process that ends for any other reason must not count as a deliberate refusal.
-        said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
-        if refusable and said:
-            told = f"it does not start: {said[-1].strip()}"
-            return judged(expected=expected, command=command, faults=[], seen=told)
-        if refusable:
-            return unproven(expected=expected, command=command, because=service_up.reason)
-        faults = ["it does not boot"]
-        return judged(expected=expected, command=command, faults=faults, seen=service_up.reason)
-
-    return run
+def _refusal(_: str, log: Path) -> str:
+    said = [line for line in log.read_text(errors="replace").splitlines() if "ORIGINS" in line]
+    return f"it does not start: {said[-1].strip()}" if said else ""
 
 
 def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) -> Probe:
@@ -304,7 +280,7 @@ EXPRESS_PROBES = (
         for name, run in _put(door, is_listed=True)
     ),
     *(
-        _probe(IDENTITY, name, _configured(environment, asked_of, refusable=refusable))
-        for name, environment, asked_of, refusable in _SETTINGS
+        _probe(IDENTITY, item.name, partial(configured, IDENTITY, item, _refusal))
+        for item in _CONFIGURATIONS
     ),
 )

@@ -13,6 +13,8 @@ ALLOWED = "http://localhost:5135"
 """The order's own dashboard on a developer's machine: asked with where a tree names no page."""
 
 EVIL = "http://evil.com"
+COOKIE = ("Cookie", "session=1")
+FORBIDDEN = "no Access-Control-Allow-Origin"
 
 
 def lookalikes(origin: str) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from closeout.fs.tree import Overlay
 from closeout.gaps.external_secrets.fallbacks import python, typescript
 from closeout.gaps.external_secrets.fallbacks.handed_on import HandedOn
 from closeout.gaps.external_secrets.fallbacks.written_default import WrittenDefault
-from closeout.gaps.external_secrets.inventory import LAYERS
 from closeout.gaps.external_secrets.inventory.literals import Literal, LiteralForm
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 _EMPTY = "an empty one would open as much"

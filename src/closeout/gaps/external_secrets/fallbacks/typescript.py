@@ -15,6 +15,7 @@ from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, indentation, line_start
 from closeout.fs.tree import below
 from closeout.gaps.external_secrets.fallbacks.written_default import WrittenDefault, masked
+from closeout.gaps.external_secrets.inventory import SCRIPTED
 from closeout.gaps.external_secrets.inventory.literals import is_fixture
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.model import Tree
@@ -33,7 +34,6 @@ _CONDITIONAL = frozenset(
     | {"while_statement", "class_body"}
 )
 _SHORT = frozenset({"&&", "||", "??"})
-_SUFFIXES = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
 _EXPORTS = re.compile(rb"(?m)^[ \t]*export\b|\bexports\b")
 _NAMED = frozenset({"identifier", "shorthand_property_identifier"})
 
@@ -107,7 +107,7 @@ def _is_tried_without(
     tests = [
         tree.read(each) or b""
         for each in below(tree, folder)
-        if each.suffix in _SUFFIXES and is_fixture(each)
+        if each.suffix in SCRIPTED and is_fixture(each)
     ]
     if any(variable.encode() in content for content in tests):
         return False
@@ -117,7 +117,7 @@ def _is_tried_without(
 
 def _sources(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
     found = below(tree, folder)
-    return (each for each in found if each.suffix in _SUFFIXES and not is_fixture(each))
+    return (each for each in found if each.suffix in SCRIPTED and not is_fixture(each))
 
 
 def _guards(content: bytes, node: Node, variable: str, read: str) -> tuple[Splice, ...] | None:

@@ -25,17 +25,17 @@ from closeout.gaps.external_secrets.inventory.code import (
 )
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
 from closeout.gaps.external_secrets.inventory.names import Mention, Origin
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
 
 __all__ = ["Origin", "Place", "SecretVariable", "inventory", "services", "unread_modules"]
 
-LAYERS = ("cloud-layer", "edge-layer")
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
 _SETTINGS = frozenset(
     {".yml", ".yaml", ".prisma", ".env"} | {".example", ".sample", ".template", ".tmpl", ".dist"}
 )
-_SCRIPTS = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
+SCRIPTED = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -89,7 +89,7 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
     found: dict[tuple[str, str], set[SecretPlace]] = defaultdict(set)
     for path in (
         *tree.ending(_SETTINGS),
-        *tree.candidates(_READING_SCRIPTS),
+        *tree.candidates(_READINGSCRIPTED),
         *tree.candidates(_READING_MODULES),
     ):
         read = _reader(path, known)
@@ -116,7 +116,7 @@ def unread_modules(tree: Tree) -> tuple[Unresolved, ...]:
     """Return the modules and scripts that may ask for a secret and cannot be read."""
     return (
         *unparsable.among(tree, tree.candidates(_READING_MODULES)),
-        *unparsable.scripts(tree, tree.candidates(_READING_SCRIPTS)),
+        *unparsable.scripts(tree, tree.candidates(_READINGSCRIPTED)),
     )
 
 
@@ -161,7 +161,7 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]]
         return in_env_example
     if _is_test(path):
         return None
-    if path.suffix in _SCRIPTS:
+    if path.suffix in SCRIPTED:
         return in_typescript(path.suffix)
     return {".py": in_python, ".prisma": in_schema}.get(path.suffix)
 
@@ -175,7 +175,7 @@ def _may_be_read(path: PurePosixPath) -> bool:
     return (_is_in_service(path) or path.name.startswith("values")) and not _is_test(path)
 
 
-_READING_SCRIPTS = question(_SCRIPTS, script_may_read, _may_be_read)
+_READINGSCRIPTED = question(SCRIPTED, script_may_read, _may_be_read)
 _READING_MODULES = question((".py",), module_may_read, _may_be_read)
 
 

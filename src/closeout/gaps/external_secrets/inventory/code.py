@@ -17,9 +17,10 @@ from closeout.gaps.external_secrets.inventory.names import (
     is_usable,
 )
 from closeout.parsing import python, typescript
-from closeout.parsing.python_settings import env_prefix, is_settings
+from closeout.parsing.python_settings import fields
 from closeout.parsing.python_walk import text
-from closeout.parsing.typescript import text_of
+from closeout.parsing.typescript import literal_of, text_of
+from closeout.parsing.typescript_expressions import WRAPPERS
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -34,7 +35,6 @@ _QUOTED = re.compile(rb"""\(\s*(['"`])([A-Z][A-Z0-9_]*)\1""")
 _SCHEMA_CALL = re.compile(
     rb"""\benv(?:_var)?\(\s*(['"])([A-Z][A-Z0-9_]*)\1(?:\s*,\s*(['"])(?P<default>[^'"]*)\3)?"""
 )
-_WRAPPERS = {"parenthesized_expression", "non_null_expression", "as_expression"}
 
 
 def in_schema(content: bytes) -> Iterator[Mention]:
@@ -191,7 +191,7 @@ def _is_written(node: Node) -> bool:
 
 def _default(node: Node) -> str:
     top = node
-    while top.parent is not None and top.parent.type in _WRAPPERS:
+    while top.parent is not None and top.parent.type in WRAPPERS:
         top = top.parent
     parent = top.parent
     if parent is None or parent.type != "binary_expression":
@@ -203,8 +203,7 @@ def _default(node: Node) -> str:
 
 
 def _literal(node: Node | None) -> str:
-    plain = node is not None and node.type in {"string", "template_string"}
-    return text_of(node)[1:-1] if plain else ""
+    return (literal_of(node) if node is not None else None) or ""
 
 
 def _code(name: str, line: int, default: str) -> Mention:
@@ -226,14 +225,8 @@ def _argument(node: ast.AST) -> ast.expr | None:
 
 
 def _settings(node: ast.ClassDef) -> Iterator[Mention]:
-    if not is_settings(node):
-        return
-    prefix = env_prefix(node)
-    for item in node.body:
-        if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
-            continue
-        name = f"{prefix}{item.target.id}".upper()
-        default = text(item.value)
+    for variable, item in fields(node):
+        name, default = variable, text(item.value)
         if isinstance(item.value, ast.Call) and not _asks(item.value):
             given = {word.arg: text(word.value) for word in item.value.keywords}
             name = given.get("validation_alias") or given.get("alias") or name

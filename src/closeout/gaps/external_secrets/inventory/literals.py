@@ -17,7 +17,12 @@ from closeout.formats.compose import may_be_compose
 from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import LAYERS, SecretPlace, SecretVariable, pages
+from closeout.gaps.external_secrets.inventory import (
+    SCRIPTED,
+    SecretPlace,
+    SecretVariable,
+    pages,
+)
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
     in_typescript,
@@ -44,14 +49,14 @@ from closeout.gaps.external_secrets.inventory.scripts import (
     shown,
     thrown_away,
 )
+from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
 from closeout.parsing.node_sources import LEFT_OUT
 
 _FIXTURES = frozenset(
     {"test", "tests", "__tests__", "__mocks__", "mocks", "e2e", "spec", "fixtures", "testdata"}
 )
-_SCRIPTED = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
-_CODE = _SCRIPTED | {".py"}
+_CODE = SCRIPTED | {".py"}
 _SETTINGS = frozenset({".json", ".toml", ".ini", ".cfg", ".properties", ".conf"})
 _OPAQUE = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".pdf", ".woff", ".woff2", ".ttf", ".zip"}
@@ -172,7 +177,7 @@ _QUESTIONS = (
     question((".py",), lambda content: any(True for _ in in_hashed(content)), _is_open),
     question((), lambda content: b"eyJ" in content, _may_hold_bearer),
     question((".py",), module_may_read, _is_tool),
-    question(_SCRIPTED, script_may_read, _is_tool),
+    question(SCRIPTED, script_may_read, _is_tool),
     question(pages.SUFFIXES, lambda content: any(True for _ in pages.in_page(content)), _is_open),
 )
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _COMPARING = ("binary_expression", "call_expression", "subscript_expression", "switch_statement")
-_EQUAL = frozenset({"===", "=="})
-_UNEQUAL = frozenset({"!==", "!="})
-_EQUALITY = _EQUAL | _UNEQUAL
+EQUAL = frozenset({"===", "=="})
+UNEQUAL = frozenset({"!==", "!="})
+_EQUALITY = EQUAL | UNEQUAL
 _LISTED = frozenset({"has", "includes", "indexOf", "test"})
 _ASKING = re.compile(r"equal|compare|match|same", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"process\.env(?:\.\w+|\[['\"]\w+['\"]\])\s*(?:\|\||\?\?)")
@@ -52,7 +52,6 @@ class Comparison:
     """
 
     operator: str
-    literal: SourceRange
     other: SourceRange
     place: SourceRange
     statement: SourceRange | None = None
@@ -87,7 +86,6 @@ class Compared:
         then = None if statement is None else statement.child_by_field_name("consequence")
         return Comparison(
             operator=text_of(operator),
-            literal=typescript.place_of(self.literal_node),
             other=typescript.place_of(self.value),
             place=self.place,
             statement=None if statement is None else typescript.place_of(statement),
@@ -126,7 +124,7 @@ def _equality(
         literal = _literal(values, path, other)
         if literal is not None and name_of(value) and value.type != "unary_expression":
             yield Compared(
-                form=ComparisonForm.EQUAL if operator in _EQUAL else ComparisonForm.UNEQUAL,
+                form=ComparisonForm.EQUAL if operator in EQUAL else ComparisonForm.UNEQUAL,
                 name=_named(value),
                 literal=literal,
                 literal_node=peeled(other),

@@ -56,21 +56,21 @@ def mend_comparison(
     if compared is None:
         return by_hand(secret)
     if comparison is not None and _tells_the_claim(source, comparison):
-        return _unresolved(secret, "the refusal writes the claim down")
+        return left_open(secret, "the refusal writes the claim down")
     outcome = handled(tree, service, secret.path, compared.value)
     if isinstance(outcome, str):
-        return _unresolved(secret, outcome)
+        return left_open(secret, outcome)
     splices = _refused(content, source, compared)
     name, field = "refuseClaim", ""
     if not splices:
         asked = replaced(compared)
         if isinstance(asked, str):
-            return _unresolved(secret, asked)
+            return left_open(secret, asked)
         splices, name, field = asked, ACCEPTS, outcome.field
     unused = left_unused(content, splices)
     splices = (*splices, *unused.splices)
     if _stays(splice(content, splices), secret.literal):
-        return _unresolved(secret, "the literal is used elsewhere in the file too")
+        return left_open(secret, "the literal is used elsewhere in the file too")
     ask = brought(secret.path, name, compared.node.start_byte)
     places = [(secret.path, item) for item in (ask, *splices)]
     for path, call in outcome.routes:
@@ -173,12 +173,7 @@ def by_hand(secret: HardcodedSecret) -> Unresolved:
         SecretKind.HASHED: "is hashed from a literal: which variable holds it is not known",
         SecretKind.FALLBACK: "falls back to a literal in a way that is not mended here",
     }[secret.kind]
-    return _unresolved(secret, f"{secret.name} {where}")
-
-
-def beside_typescript(secret: HardcodedSecret, why: str) -> Unresolved:
-    """Return a secret in a file that cannot import what replaces it."""
-    return _unresolved(secret, why)
+    return left_open(secret, f"{secret.name} {where}")
 
 
 def _asked(
@@ -245,7 +240,8 @@ def _tells_the_claim(source: typescript.TypeScriptSource, comparison: Comparison
     )
 
 
-def _unresolved(secret: HardcodedSecret, detail: str) -> Unresolved:
+def left_open(secret: HardcodedSecret, detail: str) -> Unresolved:
+    """Return the secret as one that stays, and why."""
     return Unresolved(
         path=secret.path,
         reason=Reason.AMBIGUOUS,

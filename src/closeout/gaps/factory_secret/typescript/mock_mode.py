@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from closeout.gaps.factory_secret.typescript.comparison import EQUAL, UNEQUAL
 from closeout.parsing.typescript import find, text_of
 from closeout.parsing.typescript_expressions import bare, source_of
 from closeout.parsing.typescript_tree import above
@@ -18,8 +19,6 @@ _SWITCH = re.compile(
 )
 _ON = re.compile(r"true|1|on|yes")
 _JOINING = frozenset({"&&", "||", "??"})
-_EQUAL = frozenset({"===", "=="})
-_UNEQUAL = frozenset({"!==", "!="})
 _SCOPES = frozenset({"statement_block", "program"})
 
 
@@ -98,11 +97,11 @@ def _of_two(node: Node) -> bool | None:
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     if left is None or right is None:
         return None
-    if operator in _EQUAL | _UNEQUAL:
+    if operator in EQUAL | UNEQUAL:
         texts = {text_of(bare(left)), text_of(bare(right)).strip("'\"`")}
         is_switch = any(_SWITCH.fullmatch(text) for text in texts)
         is_on = any(_ON.fullmatch(text) for text in texts)
-        return operator in _UNEQUAL if is_switch and is_on else None
+        return operator in UNEQUAL if is_switch and is_on else None
     values = (_without_switch(left), _without_switch(right))
     decisive = {"&&": False, "||": True}.get(operator)
     if decisive is None or decisive in values:

@@ -79,23 +79,16 @@ def issue(
     return serve(CertificateDesk(folder=folder, now=clock(now), pen=pen), tuple(names), clients)
 
 
-def renew(
-    folder: Path,
-    names: Iterable[str] = (),
-    *,
-    within: timedelta = DUE,
-    now: datetime | None = None,
-    pen: Pen = PEN,
-) -> IssueReport:
+def renew(folder: Path, *, within: timedelta = DUE, now: datetime | None = None) -> IssueReport:
     """Sign again, over the same keys and names, every certificate with less than `within` left.
 
     The broker reads a renewed certificate on SIGHUP; clients need nothing.
     """
-    desk = CertificateDesk(folder=folder, now=clock(now), margin=within, pen=pen)
+    desk = CertificateDesk(folder=folder, now=clock(now), margin=within)
     held: tuple[str, ...] = ()
     with suppress(CloseoutError):
         held = x509.names_of(x509.read_certificate(folder / "broker" / "server.crt"))
-    return serve(desk, tuple(names) or held or BROKER_NAMES, existing_clients(folder))
+    return serve(desk, held or BROKER_NAMES, existing_clients(folder))
 
 
 def reissue(

@@ -142,6 +142,6 @@ def exposure(path: Path) -> str:
     return ""
 
 
-def clock(now: datetime | None) -> datetime:
+def clock(now: datetime | None = None) -> datetime:
     """Return `now`, or the present, in whole seconds as certificates count."""
     return (now or datetime.now(UTC)).replace(microsecond=0)

@@ -9,7 +9,6 @@ run again, after a kill too, and none can be left out. Import it late: `cryptogr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class Step(Enum):
     RETIRE = "retire"
 
 
-def rotate(folder: Path, step: Step, *, now: datetime | None = None) -> IssueReport:
+def rotate(folder: Path, step: Step) -> IssueReport:
     """Take one step; raises CloseoutError where the step before it is missing."""
     if not (folder / "authority" / "ca.crt").exists():
         raise CloseoutError(
@@ -41,7 +40,7 @@ def rotate(folder: Path, step: Step, *, now: datetime | None = None) -> IssueRep
             f"{folder} has no authority to replace.",
             hint="invoke certs.dev makes one.",
         )
-    return _STEPS[step](CertificateDesk(folder=folder, now=clock(now)))
+    return _STEPS[step](CertificateDesk(folder=folder, now=clock()))
 
 
 def _trust(desk: CertificateDesk) -> IssueReport:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closeout.formats import x509
+from closeout.gaps.mqtt_tls.certificates.expiry import clock
 from closeout.gaps.mqtt_tls.probing.mosquitto import Running
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def not_yet_valid(broker: Running, name: str) -> Pair:
 def self_signed(broker: Running, name: str) -> Pair:
     """Return a pair that nobody but itself vouches for."""
     key = x509.new_key()
-    itself = x509.Authority(certificate=x509.authority(key, now=_now()), key=key)
-    made = x509.client(itself, key, name=name, now=_now())
+    itself = x509.Authority(certificate=x509.authority(key, now=clock()), key=key)
+    made = x509.client(itself, key, name=name, now=clock())
     return _kept(broker, f"{name}-self", x509.pem(made), x509.key_pem(key))
 
 
@@ -39,12 +40,12 @@ def serve_common_name(broker: Running, name: str) -> None:
     signer = _authority(broker)
     place = broker.certs / "broker" / "server.crt"
     key = x509.read_key(place.with_suffix(".key"))
-    place.write_bytes(x509.pem(x509.nameless_server(signer, key, name=name, now=_now())))
+    place.write_bytes(x509.pem(x509.nameless_server(signer, key, name=name, now=clock())))
 
 
 def _signed(broker: Running, name: str, kind: str, shift: timedelta) -> Pair:
     key = x509.new_key()
-    made = x509.client(_authority(broker), key, name=name, now=_now() + shift)
+    made = x509.client(_authority(broker), key, name=name, now=clock() + shift)
     return _kept(broker, f"{name}-{kind}", x509.pem(made), x509.key_pem(key))
 
 
@@ -61,7 +62,3 @@ def _kept(broker: Running, name: str, certificate: bytes, key: bytes) -> Pair:
         place.write_bytes(content)
         place.chmod(0o600)
     return places
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

@@ -77,7 +77,6 @@ class Running:
     """The same of an authority that the broker does not know."""
     inside: tuple[str, ...]
     """Every file of the container that came from a mounted certificate folder."""
-    log: Path
     hang_up: Callable[[], None] = _nothing
     """Bring the certificate folder into the container again and send the broker SIGHUP."""
     restart: Callable[[], None] = _nothing
@@ -141,7 +140,6 @@ def serving(container: Container) -> Iterator[Running]:
                 certs=certs,
                 stranger=stranger,
                 inside=inside,
-                log=engine.log,
                 hang_up=engine.hang_up,
                 restart=engine.restart,
             )

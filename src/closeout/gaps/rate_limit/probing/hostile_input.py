@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
+from closeout.gaps.rate_limit.probing.visitors import WRONG
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness import in_production
-from closeout.harness.http import Answer, Request, ask, judged, summary
+from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, judged, summary
 from closeout.model import Observation, Probe, ProbeContext
 
-_JSON = (("Content-Type", "application/json"),)
-_SECRET = "wrong-horse-0"  # noqa: S105 - a wrong password, on purpose
-
 _LOGIN_BODIES: dict[str, object] = {
-    "array": {"email": ["a@probe.example"], "password": _SECRET},
-    "object": {"email": {"$ne": ""}, "password": _SECRET},
-    "number": {"email": 7, "password": _SECRET},
-    "boolean": {"email": True, "password": _SECRET},
-    "prototype-name": {"email": "__proto__", "password": _SECRET},
-    "prototype-object": {"email": {"__proto__": {"trim": 1}}, "password": _SECRET},
-    "no-email": {"password": _SECRET},
+    "array": {"email": ["a@probe.example"], "password": WRONG},
+    "object": {"email": {"$ne": ""}, "password": WRONG},
+    "number": {"email": 7, "password": WRONG},
+    "boolean": {"email": True, "password": WRONG},
+    "prototype-name": {"email": "__proto__", "password": WRONG},
+    "prototype-object": {"email": {"__proto__": {"trim": 1}}, "password": WRONG},
+    "no-email": {"password": WRONG},
     "no-password": {"email": "a@probe.example"},
-    "password-array": {"email": "a@probe.example", "password": [_SECRET]},
-    "zero-byte": {"email": "a\0@probe.example", "password": _SECRET},
-    "very-long": {"email": "a" * 50_000, "password": _SECRET},
+    "password-array": {"email": "a@probe.example", "password": [WRONG]},
+    "zero-byte": {"email": "a\0@probe.example", "password": WRONG},
+    "very-long": {"email": "a" * 50_000, "password": WRONG},
     "null": None,
     "bare-array": [],
 }
@@ -68,7 +66,7 @@ def _raw(path: str, number: int) -> dict[str, Request]:
     return {
         "no-body": _post(path, b"", (), source),
         "text-plain": _post(path, b"email=a", text, source),
-        "malformed-json": _post(path, b'{"email": ', _JSON, source),
+        "malformed-json": _post(path, b'{"email": ', JSON_HEADERS, source),
     }
 
 
@@ -80,7 +78,7 @@ def _requests() -> dict[str, Request]:
     ):
         for number, (name, body) in enumerate(bodies.items()):
             source = f"127.{252 if route == 'login' else 253}.{number}.1"
-            found[f"{route}-{name}"] = _post(path, json.dumps(body).encode(), _JSON, source)
+            found[f"{route}-{name}"] = _post(path, json.dumps(body).encode(), JSON_HEADERS, source)
         number = 1 if route == "login" else 2
         found.update({f"{route}-{name}": one for name, one in _raw(path, number).items()})
     return found

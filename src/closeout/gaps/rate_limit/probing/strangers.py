@@ -12,7 +12,7 @@ from closeout.gaps.rate_limit.express.callers import callers
 from closeout.gaps.rate_limit.express.handlers import Fields, login_fields, refresh_fields
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
 from closeout.gaps.rate_limit.probing.visitors import WRONG
-from closeout.harness.http import Request, ask, json_headers, judged, tally, unproven
+from closeout.harness.http import JSON_HEADERS, Request, ask, judged, tally, unproven
 from closeout.harness.service_discovery import EXPRESS
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
@@ -72,7 +72,7 @@ def _request(path: str, body: Mapping[str, str], source: str) -> Request:
     return Request(
         method="POST",
         path=path,
-        headers=json_headers(),
+        headers=JSON_HEADERS,
         body=json.dumps(body).encode(),
         source=source,
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness.http import Answer, Request, ask, json_headers
+from closeout.harness.http import JSON_HEADERS, Answer, Request, ask
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import ProbeContext
 
@@ -53,22 +53,20 @@ class Visitors:
         body = {"email": email, "password": password}
         return self.send(login(body, self.address(place), headers))
 
-    def tokens(self, email: str, *, place: int = 0) -> str:
+    def tokens(self, email: str) -> str:
         """Sign in rightly and return the refresh token, empty where that was refused."""
-        answer = self.sign_in(email, PASSWORD, place=place)
+        answer = self.sign_in(email, PASSWORD)
         found = re.search(rb'"refresh_?[tT]oken":"([^"]+)"', answer.body)
         return found[1].decode() if found else ""
 
-    def renew(
-        self, token: object, *, place: int = 0, extra: dict[str, object] | None = None
-    ) -> Answer:
+    def renew(self, token: object, *, extra: dict[str, object] | None = None) -> Answer:
         """Send one renewal of a session."""
         # A service reads the one spelling or the other.
         named = dict.fromkeys(("refreshToken", "refresh_token"), token)
         body = json.dumps({**named, **(extra or {})}).encode()
-        source = self.address(place)
+        source = self.address()
         return self.send(
-            Request(method="POST", path=REFRESH, headers=json_headers(), body=body, source=source)
+            Request(method="POST", path=REFRESH, headers=JSON_HEADERS, body=body, source=source)
         )
 
 
@@ -77,7 +75,7 @@ def login(body: object, source: str, headers: Sequence[tuple[str, str]] = ()) ->
     return Request(
         method="POST",
         path=LOGIN,
-        headers=(*json_headers(), *headers),
+        headers=(*JSON_HEADERS, *headers),
         body=json.dumps(body).encode(),
         source=source,
     )
