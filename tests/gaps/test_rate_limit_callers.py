@@ -364,6 +364,32 @@ def test_derive_trusts_no_more_hops_than_stand_before_the_gateway(
     assert fixed.read("web/nginx.conf") == page
 
 
+def _published(accounts: bytes, gate: bytes = b"") -> MemoryTree:
+    compose = COMPOSE.replace(b"./accounts\n", b"./accounts\n" + accounts)
+    more = {"docker-compose.yml": compose.replace(b"./gate\n", b"./gate\n" + gate)}
+    return _tree(GATE % (b"", INLINE), **more)
+
+
+@pytest.mark.parametrize(
+    ("tree", "line"),
+    [
+        (_published(b"    ports: ['5:1']\n"), 4),
+        (_published(b"    ports: ['${AT:-0.0.0.0}:5:1']\n"), 4),
+        (_published(b"    ports: ['127.0.0.1:5:1']\n"), None),
+        (_published(b"    expose: ['1']\n"), None),
+        (_published(b"", b"    ports: ['5:1']\n"), None),
+    ],
+    ids=["everywhere", "by-a-default", "loopback", "not-published", "the-gateway"],
+)
+def test_fix_tells_where_a_service_is_reached_beside_its_gateway(
+    tree: MemoryTree, line: int | None
+) -> None:
+    """Whoever calls it there chooses the address that is counted for him."""
+    told = [item for change in GAP.fix(tree) for item in change.unresolved]
+    beside = [item.line for item in told if "beside the gateway" in item.detail]
+    assert beside == ([] if line is None else [line])
+
+
 @pytest.mark.parametrize(
     "files",
     [

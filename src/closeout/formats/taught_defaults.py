@@ -93,7 +93,7 @@ def teaching(tree: Tree, taken: Collection[TakenDefault]) -> Iterator[Unresolved
                     reason=Reason.AMBIGUOUS,
                     line=line,
                     detail=f"teaches a default that {item.name} had in {item.path}",
-                    hint="say there that it has none: compose takes the secret from the .env "
+                    hint="name none there: compose takes the secret from the .env "
                     "beside it, code from its environment.",
                 )
 

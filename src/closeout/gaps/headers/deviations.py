@@ -42,7 +42,8 @@ DEVIATIONS = (
         finding="Handlers of unhandled errors repeat the exception's text, and uvicorn names "
         "itself in every answer.",
         decision="Of a 500's text keep codes, identifiers and what the service itself refused "
-        "with; start uvicorn without its banner.",
+        "with; start uvicorn without its banner in the image, which a compose file's own command "
+        "goes past.",
     ),
     Deviation(
         id="D-headers-6",

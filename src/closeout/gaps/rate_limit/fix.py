@@ -22,6 +22,7 @@ from closeout.gaps.rate_limit.express.handlers import template_values
 from closeout.gaps.rate_limit.express.modules import free_module, misread, written
 from closeout.gaps.rate_limit.express.placement import mounted, names, obstacles
 from closeout.gaps.rate_limit.express.routes import AuthRoute
+from closeout.gaps.rate_limit.reverse_proxies import reached_beside
 from closeout.gaps.rate_limit.rules import Survey, survey
 from closeout.gaps.rate_limit.wiring import PROXIES, chart_hops, delivery, in_cluster
 from closeout.model import Changeset, Edit, Tree, Unresolved
@@ -67,7 +68,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         of_service = [route for route in seen.routes if service in route.path.parents]
         changes.append(_settled(tree, seen, service, of_service))
     limiting = tuple(item for item in seen.callers if item.target in mended)
-    told = tuple(dict.fromkeys(mistaken(tree, limiting)))
+    behind = {folder: hops for folder, hops in seen.called.items() if folder in mended}
+    told = tuple(dict.fromkeys((*mistaken(tree, limiting), *reached_beside(tree, behind))))
     changes.append(Changeset(name="told", edits=(), unresolved=told))
     ours = {service for service in mended if _kept(tree, seen, service) is None}
     wiring = tuple(delivery(seen.called).compose_edits(tree, ours | settled))

@@ -7,13 +7,15 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose, nginx
 from closeout.formats.images import run_by
+from closeout.formats.interpolation import unset
 from closeout.fs.prefilter import question
 from closeout.gaps.rate_limit.express.callers import Caller
-from closeout.model import Tree
+from closeout.model import Reason, Tree, Unresolved
 
 _CONFIGURES = question(
     (".conf", ".template", ".nginx"), lambda content: b"proxy_pass" in content, lambda _: True
 )
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 _ROUTED = "traefik.http.routers."
 
 
@@ -48,6 +50,22 @@ def reverse_proxies(
             splices=() if item is None or item.forwards else ((path, item.splice),),
             hops=2 if is_further else 1,
         )
+
+
+def reached_beside(tree: Tree, called: Mapping[PurePosixPath, int]) -> Iterator[Unresolved]:
+    """Yield where compose publishes a service that believes the gateways before it."""
+    for path in compose.files(tree):
+        for service in _services(tree, path):
+            ports = [port for port in service.ports if unset(port.host) not in _LOOPBACK]
+            if ports and any(called[folder] for folder in run_by(tree, service, frozenset(called))):
+                yield Unresolved(
+                    path=path,
+                    reason=Reason.AMBIGUOUS,
+                    line=ports[0].node.line,
+                    detail=f"publishes {service.name} beside the gateway that it believes",
+                    hint="publish it on 127.0.0.1 alone, or not at all: whoever calls it without "
+                    "the gateway chooses in X-Forwarded-For which address its limits count.",
+                )
 
 
 def _nginx(

@@ -50,7 +50,7 @@ def mistaken(tree: Tree, callers: Sequence[Caller]) -> Iterator[Unresolved]:
                     reason=Reason.AMBIGUOUS,
                     line=answer.start_point.row + 1,
                     detail=f"answers {said} to a sign-in that {target} limits",
-                    hint=f"answer there as {target} does: 429, its code and its Retry-After, which "
+                    hint=f"send there what {target} does: 429, its code and its Retry-After, which "
                     "the call has to hand on.",
                 )
 
