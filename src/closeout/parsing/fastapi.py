@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
 from closeout.fs.tree import below, stands_in
+from closeout.fs.walk import is_below
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
@@ -145,21 +146,20 @@ def services(tree: Tree) -> tuple[FastApiService, ...]:
     telling = tree.candidates(_TELLING)
     found = []
     for folder in folders:
-        others = [other for other in folders if folder in other.parents]
-        if _is_worth_reading(_service(tree, folder, _own(_inside(telling, folder), others))):
+        others = [other for other in folders if is_below(other, folder)]
+        if _is_worth_reading(
+            _service(
+                tree, folder, _own((path for path in telling if is_below(path, folder)), others)
+            )
+        ):
             found.append(_service(tree, folder, _own(below(tree, folder), others)))
     return tuple(item for item in found if item.apps or item.cors_calls or item.unparsable)
-
-
-def _inside(paths: Iterable[PurePosixPath], folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    depth = len(folder.parts)
-    return (path for path in paths if path.parts[:depth] == folder.parts)
 
 
 def _own(
     paths: Iterable[PurePosixPath], others: Sequence[PurePosixPath]
 ) -> Iterator[PurePosixPath]:
-    return (path for path in paths if not any(path.is_relative_to(other) for other in others))
+    return (path for path in paths if not any(is_below(path, other) for other in others))
 
 
 def _is_worth_reading(service: FastApiService) -> bool:
