@@ -69,7 +69,8 @@ class FastApiService:
             if _looks_like_one(content) and (refusal := _refusal(path, content))
         )
 
-    def _holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+    def holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+        """Yield the modules that hold one of `signs`: no other is parsed."""
         held = (path for path, content in self.sources.items() if holds(content, signs))
         return self.modules.among(held)
 
@@ -84,14 +85,14 @@ class FastApiService:
         signs = (*_APP_SIGNS, *sorted(name.encode() for name in self.own))
         return tuple(
             (path, app)
-            for path, module in self._holding(signs)
+            for path, module in self.holding(signs)
             for app in module.applications(self.own)
         )
 
     @cached_property
     def own(self) -> frozenset[str]:
         """Return the names of the service's classes that derive from an application's."""
-        held = self._holding(_APP_SIGNS)
+        held = self.holding(_APP_SIGNS)
         return frozenset(name for _, module in held for name in module.app_classes)
 
     def received(
@@ -109,7 +110,7 @@ class FastApiService:
     @cached_property
     def cors_calls(self) -> tuple[tuple[PurePosixPath, CorsCall], ...]:
         """Return every call that sets up CORS, with its file."""
-        held = self._holding(_CORS_SIGNS)
+        held = self.holding(_CORS_SIGNS)
         return tuple((path, call) for path, module in held for call in module.cors_calls)
 
     @cached_property
@@ -121,7 +122,7 @@ class FastApiService:
     def route_methods(self) -> frozenset[str]:
         """Return the HTTP methods that the service's routes answer."""
         found: set[str] = set()
-        for _, module in self._holding((b"@", *(name.encode() for name in sorted(_ROUTE_CALLS)))):
+        for _, module in self.holding((b"@", *(name.encode() for name in sorted(_ROUTE_CALLS)))):
             found |= _route_methods(module)
         return frozenset(found)
 
@@ -130,7 +131,7 @@ class FastApiService:
         wanted = frozenset(names)
         return any(
             module.qualified(call.func).rsplit(".", 1)[-1] in wanted
-            for _, module in self._holding(tuple(name.encode() for name in sorted(wanted)))
+            for _, module in self.holding(tuple(name.encode() for name in sorted(wanted)))
             for call, _, _ in module.calls
         )
 
@@ -259,9 +260,8 @@ _HEADER_SIGNS = (b"headers", b"Header")
 @lru_cache(maxsize=64)
 def request_headers(service: FastApiService) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
-    held = (path for path, content in service.sources.items() if holds(content, _HEADER_SIGNS))
     found: set[str] = set()
-    for _, module in service.modules.among(held):
+    for _, module in service.holding(_HEADER_SIGNS):
         for node in module.nodes:
             found |= _header_read(node)
     return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
