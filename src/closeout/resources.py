@@ -37,6 +37,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # most templates are rendered once
     )
     made.filters["quoted"] = json.dumps
     return made

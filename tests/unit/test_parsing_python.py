@@ -9,6 +9,7 @@ import pytest
 from closeout.fs.text_edit import splice
 from closeout.fs.tree import MemoryTree
 from closeout.gaps.cors.fastapi.request_headers import request_headers
+from closeout.parsing import python_modules
 from closeout.parsing.fastapi import services
 from closeout.parsing.python import AppCreation, Module, parse
 from closeout.parsing.python_modules import PythonModules
@@ -179,7 +180,7 @@ def test_services_report_a_candidate_that_does_not_parse() -> None:
 def test_package_of_follows_the_imports_of_the_file(imports: bytes, expected: str) -> None:
     """A new import is written in the way the file writes its own."""
     main, config = PurePosixPath("svc/app/main.py"), PurePosixPath("svc/app/config.py")
-    modules = {main: parse(imports), config: parse(b"")}
+    modules = PythonModules({main: imports, config: b""})
 
     assert package_of(modules, main, PurePosixPath("svc")) == expected
 
@@ -206,10 +207,29 @@ def test_package_of_follows_the_imports_of_the_file(imports: bytes, expected: st
 )
 def test_package_of_follows_the_service(files: dict[str, str], launch: str, expected: str) -> None:
     """Where the package is imported from shows in its modules' imports, and in what starts it."""
-    modules = {PurePosixPath(path): parse(text.encode()) for path, text in files.items()}
+    modules = PythonModules({PurePosixPath(path): text.encode() for path, text in files.items()})
     main = next(path for path in modules if path.stem == "main")
 
     assert package_of(modules, main, PurePosixPath("desk"), launch.encode()) == expected
+
+
+def test_package_of_parses_no_module_that_it_need_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file's own imports tell it: a large service has hundreds of others."""
+    parsed: list[bytes] = []
+
+    def noted(content: bytes) -> Module:
+        parsed.append(content)
+        return parse(content)
+
+    monkeypatch.setattr(python_modules, "parse", noted)
+    main, config = PurePosixPath("desk/app/main.py"), PurePosixPath("desk/app/config.py")
+    others = {PurePosixPath(f"desk/app/part_{number}.py"): b"x = 1\n" for number in range(9)}
+    modules = PythonModules({main: b"from app.config import x\n", config: b"", **others})
+
+    assert package_of(modules, main, PurePosixPath("desk")) == "app."
+    assert b"x = 1\n" not in parsed
 
 
 def test_import_line_goes_after_a_parenthesised_import() -> None:

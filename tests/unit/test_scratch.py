@@ -111,3 +111,21 @@ def test_link_inside_such_a_folder_is_not_followed(tmp_path: Path) -> None:
     (left / "link").symlink_to(tmp_path / "outside")
     assert _made(tmp_path) == ["outside"]
     assert (tmp_path / "outside/kept").exists()
+
+
+def test_memory_is_used_where_it_has_room_and_no_other_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may have next to none, another system none at all."""
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(scratch, "_MEMORY", tmp_path)
+    monkeypatch.setattr(scratch, "_ROOM", 1)
+    assert scratch.in_memory() == tmp_path
+    monkeypatch.setattr(scratch, "_ROOM", 1 << 80)
+    assert scratch.in_memory() is None
+    monkeypatch.setattr(scratch, "_ROOM", 1)
+    monkeypatch.setattr(scratch, "_MEMORY", tmp_path / "absent")
+    assert scratch.in_memory() is None
+    monkeypatch.setattr(scratch, "_MEMORY", tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
+    assert scratch.in_memory() is None

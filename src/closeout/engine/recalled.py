@@ -127,9 +127,13 @@ def refusals(
     make: Callable[[Tree, Tree], tuple[Unresolved, ...]],
 ) -> tuple[Unresolved, ...]:
     """Return what `make` refuses of a proposal's edits, given the trees before and after a plan."""
-    edits = [(str(item.path), item.before, item.left) for item in made.edits]
+    edits = [(str(item.path), _digest(item.before), _digest(item.left)) for item in made.edits]
     about = f"refusals {made.gap} {hashlib.sha256(repr(edits).encode()).hexdigest()}"
     return _recalled(trees, about, tuple[Unresolved, ...], (make, _without_ours, tuple))
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _recalled(

@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats.interpolation import REFERENCE, unset
+from closeout.fs.once import once
 from closeout.fs.text_edit import Splice
 from closeout.model import Tree
 from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
@@ -235,10 +236,10 @@ def services(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
         return ()
 
 
-def all_services(tree: Tree) -> Iterator[ComposeService]:
-    """Yield the services of every compose file of the tree."""
-    for path in files(tree):
-        yield from services(path, tree.read(path) or b"")
+@once
+def all_services(tree: Tree) -> tuple[ComposeService, ...]:
+    """Return the services of every compose file of the tree."""
+    return tuple(each for path in files(tree) for each in services(path, tree.read(path) or b""))
 
 
 def ports(node: Node | None) -> tuple[Port, ...]:

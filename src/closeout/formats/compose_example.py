@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
@@ -34,7 +35,8 @@ def is_ours(content: bytes) -> bool:
     return _OURS in content
 
 
-def required_by(content: bytes) -> dict[str, int]:
+@lru_cache(maxsize=128)
+def required_by(content: bytes) -> Mapping[str, int]:
     """Return the variables that a compose file requires, each with the line that asks first."""
     found: dict[str, int] = {}
     spoken = _COMMENT.sub(lambda comment: b" " * len(comment[0]), content)

@@ -18,8 +18,8 @@ from closeout.formats.images import run_by
 from closeout.formats.interpolation import WORD
 from closeout.formats.manifests import documents_at
 from closeout.fs.once import once
-from closeout.fs.prefilter import question
-from closeout.fs.tree import below
+from closeout.fs.prefilter import holds, question
+from closeout.fs.walk import is_below
 from closeout.model import Tree
 
 _VARIABLE = re.compile(
@@ -37,8 +37,10 @@ _SECRET = re.compile(
 _PLACEHOLDER = re.compile(
     r"^$|<[^>]*>|change|replace|your|example|placeholder|todo|xxx", re.IGNORECASE
 )
-_SOURCES = frozenset({".py", ".ts", ".js", ".mjs", ".cjs"})
-_READS_FILE = re.compile(rb"dotenv|env_file|loadEnvFile")
+_READS_FILE = (b"dotenv", b"env_file", b"loadEnvFile")
+_LOADING = question(
+    (".py", ".ts", ".js", ".mjs", ".cjs"), lambda content: holds(content, _READS_FILE)
+)
 _CONTAINERS = question(
     (".yaml", ".yml"), lambda content: b"containers:" in content and b"{{" not in content
 )
@@ -77,10 +79,8 @@ def _copied(tree: Tree, folder: PurePosixPath, own: Mapping[str, str]) -> Iterat
     """Yield what a developer's `.env` gives, a copy of the example, where the service reads one."""
     named = (folder / name for name in EXAMPLES if tree.read(folder / name) is not None)
     source = next(named, None)
-    if source is not None and any(
-        path.suffix in _SOURCES and _READS_FILE.search(tree.read(path) or b"")
-        for path in below(tree, folder)
-    ):
+    loading = (path for path in tree.candidates(_LOADING) if is_below(path, folder))
+    if source is not None and any(True for _ in loading):
         yield Deployed(source=source, variables=own, is_file=True)
 
 

@@ -13,6 +13,7 @@ from closeout.formats.ignore_files import admitting
 from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, spliced
 from closeout.fs.tree import Overlay, below
+from closeout.fs.walk import is_below
 from closeout.model import Changeset, Edit, Tree
 
 _NAME = re.compile(r"(?:.*\.)?dockerfile(?:\..*)?", re.IGNORECASE)
@@ -56,12 +57,12 @@ def run_by(
         return tuple(sorted(folder for folder in folders if folder in mounted)) or tuple(
             {service.folder} & folders
         )
-    around = [each for each in folders if each != build and _is_below(recipe, each)]
+    around = [each for each in folders if each != build and is_below(recipe, each)]
     if around:
         return (max(around, key=lambda each: len(each.parts)),)
     if build in folders:
         return (build,)
-    inside = {each: each.relative_to(build) for each in folders if _is_below(each, build)}
+    inside = {each: each.relative_to(build) for each in folders if is_below(each, build)}
     if not inside:
         return ()
     content = tree.read(recipe) or b""
@@ -75,11 +76,6 @@ def run_by(
     return tuple(sorted(named or [folder for folder in part if folder.name == service.name]))
 
 
-def _is_below(path: PurePosixPath, folder: PurePosixPath) -> bool:
-    depth = len(folder.parts)
-    return len(path.parts) > depth and path.parts[:depth] == folder.parts
-
-
 def home_for(tree: Tree, user: PurePosixPath, folder: PurePosixPath, name: str) -> PurePosixPath:
     """Return where the new file `name`, which `user` imports, goes.
 
@@ -87,7 +83,7 @@ def home_for(tree: Tree, user: PurePosixPath, folder: PurePosixPath, name: str) 
     """
     wanted = folder / name
     for image in images(tree):
-        if not user.is_relative_to(image.context):
+        if not is_below(user, image.context):
             continue
         inner = user.relative_to(image.context)
         taken = list(dockerfile.copies(tree.read(image.recipe) or b""))
@@ -145,12 +141,12 @@ def _lay(
     """Lay the edit by which `image` copies `new` to where a file of `users` looks for it."""
     content = overlay.read(image.recipe) or b""
     context = image.context
-    short = {path: path.relative_to(context) for path in users if path.is_relative_to(context)}
+    short = {path: path.relative_to(context) for path in users if is_below(path, context)}
     splices: list[Splice] = []
     for copy in dockerfile.copies(content):
         for path, inner in short.items():
             place = copy.place(inner)
-            if place is None or not new.is_relative_to(context):
+            if place is None or not is_below(new, context):
                 continue
             wanted = posixpath.normpath(place.parent / posixpath.relpath(new, path.parent))
             source = new.relative_to(context)
@@ -172,16 +168,14 @@ def _admit(
 ) -> None:
     """Lay the edit by which the context of an image that has one of `users` holds `new` too."""
     taken = dockerfile.copies(overlay.read(image.recipe) or b"")
-    inside = [path.relative_to(image.context) for path in (new, *users) if _is_in(path, image)]
+    inside = [
+        path.relative_to(image.context) for path in (new, *users) if is_below(path, image.context)
+    ]
     is_used = any(copy.place(path) for path in inside[1:] for copy in taken)
-    if _is_in(new, image) and is_used:
+    if is_below(new, image.context) and is_used:
         edit = admitting(overlay, image.recipe, image.context, new)
         if edit is not None:
             overlay.lay(edit)
-
-
-def _is_in(path: PurePosixPath, image: Image) -> bool:
-    return path.is_relative_to(image.context)
 
 
 def _is_code(path: PurePosixPath) -> bool:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -200,7 +201,8 @@ def _listed(holder: Any) -> dict[str, str]:  # noqa: ANN401 - as above
     return listed
 
 
-def _members(content: bytes, start: int) -> dict[str, slice]:
+@lru_cache(maxsize=4)
+def _members(content: bytes, start: int) -> Mapping[str, slice]:
     """Return where the value of each member of the object at `start` stands."""
     # One character a byte: what the scanner counts is where the bytes are.
     text = content.decode("latin-1")

@@ -13,6 +13,7 @@ from closeout.formats.env_examples import EXAMPLES, example_of, examples_in, sai
 from closeout.formats.helm import PLAIN
 from closeout.formats.images import run_by
 from closeout.formats.settings import Setting
+from closeout.fs.once import once
 from closeout.fs.text_edit import Splice, line_number, spliced
 from closeout.fs.tree import Overlay
 from closeout.model import Edit, Reason, Tree, Unresolved
@@ -145,8 +146,8 @@ class Delivery:
         alone = frozenset([folder])
         above = (path for each in folder.parents for path in examples_in(tree, each))
         return (
-            bool(examples_in(tree, folder))
-            or bool([*_started(tree, alone), *helm.charts(tree, alone)])
+            bool(examples_in(tree, folder) or _started(tree, alone))
+            or any(True for _ in helm.charts(tree, alone))
             or any(self.in_examples.is_named(tree.read(path) or b"") for path in above)
         )
 
@@ -234,14 +235,17 @@ def _lacking(lack: _Lack) -> str:
     return f"does not name {said}" if lack.is_example else f"does not hand {said} on"
 
 
+@once
 def _started(
     tree: Tree, folders: frozenset[PurePosixPath]
-) -> Iterator[tuple[PurePosixPath, compose.ComposeService]]:
-    """Yield the compose services that run one of `folders`, with the folder.
+) -> tuple[tuple[PurePosixPath, compose.ComposeService], ...]:
+    """Return the compose services that run one of `folders`, with the folder.
 
     What a file adds to the service of another one is left out: that one starts it.
     """
-    for service in compose.all_services(tree) if folders else ():
-        if compose.is_base(service.path) or service.context or service.image:
-            for folder in run_by(tree, service, folders):
-                yield folder, service
+    return tuple(
+        (folder, service)
+        for service in (compose.all_services(tree) if folders else ())
+        if compose.is_base(service.path) or service.context or service.image
+        for folder in run_by(tree, service, folders)
+    )

@@ -81,8 +81,8 @@ def teaching(tree: Tree, taken: Collection[TakenDefault]) -> Iterator[Unresolved
     """Yield where the tree's documents teach what was taken out, each variable once a document."""
     for path in tree.candidates(_TEACHES) if taken else ():
         text = (tree.read(path) or b"").decode("utf-8", "replace")
-        near = sorted(taken, key=lambda item: _distance(item.path, path))
-        known = [item for item in near if item.secret in text]
+        told = (item for item in taken if item.secret in text)
+        known = sorted(told, key=lambda item: _distance(item.path, path))
         seen: set[str] = set()
         for line, found in _taught(text, known) if known else ():
             fresh = {item.name: item for item in reversed(found) if item.name not in seen}

@@ -168,7 +168,7 @@ def diffs(changes: Sequence[Sequence[Edit]]) -> tuple[bytes, ...]:
 
 def _compared(edits: Sequence[Edit]) -> bytes:
     """Return how git tells the edits apart, each by its number: a folder a path costs more."""
-    with scratch.folder("diff") as folder:
+    with scratch.folder("diff", scratch.in_memory()) as folder:
         for side in ("a", "b"):
             (folder / side).mkdir()
         for number, edit in enumerate(edits):

@@ -133,6 +133,11 @@ def matches(content: bytes, pattern: re.Pattern[bytes]) -> bool:
     return pattern.search(content) is not None
 
 
+def matches_any(content: bytes, patterns: Iterable[re.Pattern[bytes]]) -> bool:
+    """Return whether one of `patterns` matches: fast where each starts with a word of its own."""
+    return any(pattern.search(content) for pattern in patterns)
+
+
 @lru_cache(maxsize=1)
 def in_lower_case(content: bytes) -> bytes:
     """Return `content` in lower case, made once for all questions about one file in a row."""
@@ -146,7 +151,7 @@ _TEXTS = frozenset(
     ]
 )
 
-_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a]")
+_CONTROL = bytes([*range(0x01, 0x09), *range(0x0E, 0x1B)])
 _HEAD = 16 * 1024
 
 
@@ -154,7 +159,8 @@ def _is_illegible(content: bytes) -> bool:
     if b"\0" in content:
         return True
     # Latin-1 text has none of those bytes, and UTF-8 stands decoding: the rest is data.
-    is_odd = _CONTROL.search(content, 0, _HEAD) is not None
+    head = content[:_HEAD]
+    is_odd = len(head.translate(None, _CONTROL)) < len(head)
     return is_odd and content.decode("utf-8", "ignore").encode() != content
 
 

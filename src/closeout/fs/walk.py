@@ -71,6 +71,12 @@ class Listing:
         return self._ending[suffixes]
 
 
+def is_below(path: PurePosixPath, folder: PurePosixPath) -> bool:
+    """Return whether `path` stands inside `folder`: its parents are costly to look through."""
+    depth = len(folder.parts)
+    return len(path.parts) > depth and path.parts[:depth] == folder.parts
+
+
 def merged(
     below: tuple[PurePosixPath, ...], new: Iterable[PurePosixPath]
 ) -> tuple[PurePosixPath, ...]:

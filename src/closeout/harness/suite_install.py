@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
 from closeout.formats.tree_names import ORDERS_PROJECT, project
@@ -180,6 +180,7 @@ def _is_route(name: str, content: bytes | None) -> bool:
     return name.startswith("/") and any(text in (content or b"") for text in quoted)
 
 
+@lru_cache(maxsize=64)
 def _names(module: str, content: bytes) -> frozenset[str]:
     if module.endswith(".ts"):
         return test_files.exported_names(content)

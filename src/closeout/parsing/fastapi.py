@@ -12,6 +12,7 @@ from closeout.fs.once import once
 from closeout.fs.prefilter import holds, holds_in_any_case, question
 from closeout.fs.reading import part_below, stands_in
 from closeout.fs.tree import below
+from closeout.fs.walk import is_below
 from closeout.model import Edit, Reason, Tree, Unresolved
 from closeout.parsing.python import AppCreation, CorsCall, Module, parse
 from closeout.parsing.python_modules import PythonModules
@@ -57,7 +58,8 @@ class FastApiService:
             if _looks_like_one(content) and (refusal := _refusal(path, content))
         )
 
-    def _holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+    def holding(self, signs: tuple[bytes, ...]) -> Iterator[tuple[PurePosixPath, Module]]:
+        """Yield the modules that hold one of `signs`: no other is parsed."""
         held = (path for path, content in self.sources.items() if holds(content, signs))
         return self.modules.among(held)
 
@@ -72,14 +74,14 @@ class FastApiService:
         signs = (*_APP_SIGNS, *sorted(name.encode() for name in self.own))
         return tuple(
             (path, app)
-            for path, module in self._holding(signs)
+            for path, module in self.holding(signs)
             for app in module.applications(self.own)
         )
 
     @cached_property
     def own(self) -> frozenset[str]:
         """Return the names of the service's classes that derive from an application's."""
-        held = self._holding(_APP_SIGNS)
+        held = self.holding(_APP_SIGNS)
         return frozenset(name for _, module in held for name in module.app_classes)
 
     def received(
@@ -97,7 +99,7 @@ class FastApiService:
     @cached_property
     def cors_calls(self) -> tuple[tuple[PurePosixPath, CorsCall], ...]:
         """Return every call that sets up CORS, with its file."""
-        held = self._holding(_CORS_SIGNS)
+        held = self.holding(_CORS_SIGNS)
         return tuple((path, call) for path, module in held for call in module.cors_calls)
 
     @cached_property
@@ -109,7 +111,7 @@ class FastApiService:
     def route_methods(self) -> frozenset[str]:
         """Return the HTTP methods that the service's routes answer."""
         found: set[str] = set()
-        for _, module in self._holding((b"@", *(name.encode() for name in sorted(_ROUTE_CALLS)))):
+        for _, module in self.holding((b"@", *(name.encode() for name in sorted(_ROUTE_CALLS)))):
             found |= _route_methods(module)
         return frozenset(found)
 
@@ -118,7 +120,7 @@ class FastApiService:
         wanted = frozenset(names)
         return any(
             module.qualified(call.func).rsplit(".", 1)[-1] in wanted
-            for _, module in self._holding(tuple(name.encode() for name in sorted(wanted)))
+            for _, module in self.holding(tuple(name.encode() for name in sorted(wanted)))
             for call, _, _ in module.calls
         )
 
@@ -156,7 +158,7 @@ def edited(service: FastApiService, edits: Iterable[Edit]) -> FastApiService:
 def _own(
     paths: Iterable[PurePosixPath], others: Sequence[PurePosixPath]
 ) -> Iterator[PurePosixPath]:
-    return (path for path in paths if not any(path.is_relative_to(other) for other in others))
+    return (path for path in paths if not any(is_below(path, other) for other in others))
 
 
 def _is_worth_reading(service: FastApiService) -> bool:

@@ -13,8 +13,8 @@ class PythonModules(Mapping[PurePosixPath, Module]):
     """The modules that parse; the same one is given for a path every time."""
 
     def __init__(self, sources: Mapping[PurePosixPath, bytes]) -> None:
-        """Hold the modules of `sources`."""
-        self._sources = sources
+        """Hold the modules of `sources`, whether they parse or not."""
+        self.sources = sources
         self._parsed: dict[PurePosixPath, Module | None] = {}
         self._holding: dict[str, tuple[PurePosixPath, ...]] = {}
 
@@ -29,12 +29,12 @@ class PythonModules(Mapping[PurePosixPath, Module]):
         if path not in self._parsed:
             self._parsed[path] = None
             with suppress(SyntaxError):
-                self._parsed[path] = parse(self._sources[path])
+                self._parsed[path] = parse(self.sources[path])
         return self._parsed[path]
 
     def __iter__(self) -> Iterator[PurePosixPath]:
         """Yield the path of every module that parses."""
-        return (path for path, _ in self.among(self._sources))
+        return (path for path, _ in self.among(self.sources))
 
     def __len__(self) -> int:
         """Return how many modules parse."""
@@ -48,12 +48,12 @@ class PythonModules(Mapping[PurePosixPath, Module]):
 
     def has(self, name: str) -> bool:
         """Return whether a module or a package is called `name`, whether it parses or not."""
-        return any(name in {path.stem, path.parent.name} for path in self._sources)
+        return any(name in {path.stem, path.parent.name} for path in self.sources)
 
     def holding(self, word: str) -> Iterator[tuple[PurePosixPath, Module]]:
         """Yield the modules in whose text `word` stands."""
         if word not in self._holding:
             sign = word.encode()
-            paths = tuple(path for path, text in self._sources.items() if sign in text)
+            paths = tuple(path for path, text in self.sources.items() if sign in text)
             self._holding[word] = paths
         return self.among(self._holding[word])

@@ -13,6 +13,8 @@ from enum import Enum
 from functools import lru_cache
 from itertools import islice, pairwise
 
+from msgspec import Struct
+
 from closeout.parsing import jinja
 
 SIZE_CAP = 256 * 1024
@@ -35,8 +37,7 @@ class Side(Enum):
     OPENING = "("
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(Struct, frozen=True, kw_only=True):
     """One SQL token at bytes `start` up to `end`; `kind` is word, string, identifier or symbol."""
 
     text: str

@@ -7,6 +7,8 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 ROUTE_METHODS = frozenset({"all", "delete", "get", "patch", "post", "put"})
 
 
@@ -21,8 +23,7 @@ def first_read(expression: str) -> str | None:
     return (read["name"] or read["key"]) if read else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRange:
+class SourceRange(Struct, frozen=True, kw_only=True):
     """Bytes `start` up to `end`, their source text, 1-based line and grammar kind."""
 
     start: int
@@ -32,8 +33,7 @@ class SourceRange:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True):
     """One import or `require`; `names` maps each local name to the exported one.
 
     A default import maps to "default", a namespace or a whole `require` to "*".
@@ -44,8 +44,7 @@ class Import:
     place: SourceRange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """A call: `callee` as written, its receiver and method where it is a member call."""
 
     callee: str
@@ -60,8 +59,7 @@ class Call:
         return string_value(self.arguments[0]) if self.arguments else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
+class Fallback(Struct, frozen=True, kw_only=True):
     """A `process.env.NAME || 'literal'`, or the same with `??`.
 
     Other variables may be asked between the two: `asked` is all that stands before the literal.
@@ -79,8 +77,7 @@ class Fallback:
         return _READ.fullmatch(self.asked.text) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Definition(Struct, frozen=True, kw_only=True):
     """A named class, function, method or variable; `value` is its body or initializer."""
 
     name: str

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from closeout.fs.text_edit import Splice, line_end
 from closeout.parsing.yaml_loader import refuse_large, safe_loader
@@ -39,8 +42,7 @@ class NodeKind(Enum):
     SCALAR = "scalar"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One key of a mapping or one item of a sequence, where `key` is its index."""
 
     key: str | int
@@ -49,8 +51,7 @@ class Entry:
     value: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """A value with the bytes it spans; `end` excludes trailing blanks, comments and newlines."""
 
     kind: NodeKind

@@ -26,7 +26,8 @@ from closeout.gaps.factory_secret.wiring import DELIVERY, optional, required
 from closeout.model import Located, Place, Rule, Subject, Tree
 from closeout.parsing import lost_imports
 
-_DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % REQUIRED.encode())
+_SIGN = REQUIRED.encode()
+_DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % _SIGN)
 _LOST = lost_imports.of(CLAIMS, REQUIRED)
 _SAYS = {
     SecretKind.COMPARED: "is compared with a literal",
@@ -73,7 +74,8 @@ def survey(tree: Tree) -> Survey:
         elif service is not None and (name := own_variable(tree, service, item)):
             demanded.add((service, name))
     for path in found.examined:
-        for match in _DEMANDED.finditer(tree.read(path) or b""):
+        content = tree.read(path) or b""
+        for match in _DEMANDED.finditer(content) if _SIGN in content else ():
             service = npm.service_of(tree, path)
             if service is not None:
                 demanded.add((service, match[1].decode()))

@@ -45,9 +45,8 @@ def guides(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unresolved]
     """Yield the guides beside a cluster's manifests that send their readers to plaintext."""
     beside = frozenset(folders)
     for path in tree.ending(_GUIDES) if beside else ():
-        content = tree.read(path) or b""
-        found = _PLAIN.search(content) if path.parent in beside else None
-        if found is not None:
+        content = (tree.read(path) or b"") if path.parent in beside else b""
+        if (found := _PLAIN.search(content)) is not None:
             yield Unresolved(
                 path=path,
                 reason=Reason.AMBIGUOUS,

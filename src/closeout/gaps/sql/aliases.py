@@ -8,7 +8,6 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
-from closeout.parsing.sql import Token
 from closeout.parsing.sql_selects import Item, Select
 
 _NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT"])
@@ -31,7 +30,7 @@ def lateral(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
     columns = source.project.columns
     inputs = columns.inputs(source.content, source.tokens)
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         for branch in query.branches:
             if branch is not None:
                 yield from _laterals(source, branch, inputs[branch.first])
@@ -45,7 +44,7 @@ def _laterals(
     listed = [(item.first, item.last, item, "") for item in branch.items]
     clauses = [(*span, None, source.tokens[span[0] - 1].text) for span in branch.conditions]
     for first, last, item, clause in [*listed, *clauses]:
-        for index in _own_tokens(source.tokens, first, last) if aliases else ():
+        for index in _own_tokens(source, first, last) if aliases else ():
             name = _used(source, index)
             if name is None or name not in aliases:
                 continue
@@ -105,12 +104,12 @@ def _alias(source: ModelSource, item: Item) -> str | None:
     return item.name if item.is_alias and written == token.text.encode() else None
 
 
-def _own_tokens(tokens: Sequence[Token], first: int, last: int) -> Iterator[int]:
+def _own_tokens(source: ModelSource, first: int, last: int) -> Iterator[int]:
     """Yield the indices from `first` to `last` that stand in no inner query."""
-    closing = sql_selects.partners(tokens)
+    closing = source.closing
     index = first
     while index <= closing.get(last, last):
-        if index in closing and sql_selects.is_query(tokens, index):
+        if index in closing and sql_selects.is_query(source.tokens, index):
             index = closing[index]
         else:
             yield index

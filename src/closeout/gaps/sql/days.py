@@ -32,7 +32,7 @@ def stated(source: ModelSource) -> str | None:
     It has to be a day that rows keep: the model looks back along it, or its rows are sums of that
     day. The time of a row's last change is none; an older version of the row would stay.
     """
-    query = sql_selects.queries(source.tokens)[0]
+    query = source.queries[0]
     branch = query.branches[0] if len(query.branches) == 1 else None
     if branch is None:
         return None
@@ -50,12 +50,10 @@ def _filtered(source: ModelSource, branch: Select) -> str | None:
     at = next((at for at in (first + 1, first + 3) if _is_comparison(source, at)), None)
     if at is None or (at != first + 1 and source.tokens[first + 1].text != "."):
         return None
-    partners = sql_selects.partners(source.tokens)
+    partners = source.closing
     if last != at + 1 or not _is_block(source, first, partners.get(last, last)):
         return None
-    inner = next(
-        (each for each in sql_selects.queries(source.tokens) if each.opening == at + 1), None
-    )
+    inner = next((each for each in source.queries if each.opening == at + 1), None)
     read_from = inner.branches[0].sources if inner and inner.branches[0] else ()
     if len(read_from) != 1:
         return None
@@ -86,7 +84,7 @@ def _is_block(source: ModelSource, first: int, last: int) -> bool:
 
 def _is_kept(source: ModelSource, name: str) -> bool:
     """Tell whether no query of the model makes the column of something else than a column."""
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         for branch in query.branches:
             for item in branch.items if branch is not None else ():
                 if item.name == name and not _is_column(source, item):
@@ -143,7 +141,7 @@ def _is_term(source: ModelSource, query: Query, name: str, depth: int) -> bool:
 
 def _comes_from(source: ModelSource, read_from: SelectSource, name: str, depth: int) -> bool:
     token = source.tokens[read_from.token]
-    queries = sql_selects.queries(source.tokens)
+    queries = source.queries
     if read_from.is_query:
         inner = next((each for each in queries if each.opening == read_from.token), None)
         return inner is not None and _is_term(source, inner, name, depth)
@@ -159,14 +157,14 @@ def _comes_from(source: ModelSource, read_from: SelectSource, name: str, depth: 
         other = read(path, content, source.project)
     except UnreadableSqlError:
         return False
-    return _is_term(other, sql_selects.queries(other.tokens)[0], name, depth)
+    return _is_term(other, other.queries[0], name, depth)
 
 
 def _names(source: ModelSource, read_from: SelectSource) -> set[str]:
     """Return the names that a source goes by: its own and its alias."""
     at = read_from.token
     names = set() if read_from.is_query else {sql_selects.plain(source.tokens[at])}
-    after = sql_selects.partners(source.tokens).get(at, at) + 1
+    after = source.closing.get(at, at) + 1
     if after < len(source.tokens) and source.tokens[after].text.upper() == "AS":
         after += 1
     return names | {sql_selects.plain(token) for token in source.tokens[after : after + 1]}

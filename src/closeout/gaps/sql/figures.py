@@ -175,9 +175,9 @@ def _is_null_without_rows(source: ModelSource, last: int, ends: Mapping[int, sql
 
 def _counts_all(source: ModelSource, index: int) -> bool:
     """Tell whether token `index` stands in a query without GROUP BY, and in no CASE of it."""
-    closing = sql_selects.partners(source.tokens)
+    closing = source.closing
     inner: sql_selects.Select | None = None
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         if query.opening < index < closing.get(query.opening, len(source.tokens)):
             for branch in query.branches:
                 if branch is not None and branch.first < index <= branch.last:

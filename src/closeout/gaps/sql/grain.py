@@ -26,7 +26,7 @@ def stated(source: ModelSource) -> tuple[KeyColumn, ...]:
 
     A GROUP BY tells it, and what selects from that one query alone and passes its columns on.
     """
-    queries = sql_selects.queries(source.tokens)
+    queries = source.queries
     return _grain(source, {query.name: query for query in queries if query.name}, queries[0], 0)
 
 

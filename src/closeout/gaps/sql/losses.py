@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from closeout.fs.text_edit import Splice
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
-from closeout.parsing import sql, sql_selects
+from closeout.parsing import sql
 
 _LOSSES = re.compile(r"mortalit|cull|death|died|dead|loss|lost", re.IGNORECASE)
 _TOLD = "a NULL in one column drops the other one's count of that row"
@@ -81,7 +81,7 @@ def _totals(source: ModelSource) -> Mapping[str, str]:
     """Return the column that each name of the model's select lists is the bare SUM of."""
     found = {}
     by_start = {call.start: call for call in source.calls}
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         for branch in query.branches:
             for item in branch.items if branch is not None else ():
                 call = by_start.get(source.tokens[item.first].start)

@@ -59,7 +59,7 @@ def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
 
 def _filter(source: ModelSource, word: int) -> _Filter | None:
     """Return what follows QUALIFY where it is a rank compared with a number, and all there is."""
-    tokens, closing = source.tokens, sql_selects.partners(source.tokens)
+    tokens, closing = source.tokens, source.closing
     first = word + 1
     if first + 1 >= len(tokens) or tokens[first].text.upper() not in _RANKS:
         return None
@@ -78,9 +78,9 @@ def _filter(source: ModelSource, word: int) -> _Filter | None:
 
 def _branch(source: ModelSource, word: int) -> Select | None:
     """Return the SELECT whose own clause the QUALIFY is: the last one before it at its level."""
-    closing = sql_selects.partners(source.tokens)
+    closing = source.closing
     found = None
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         end = closing.get(query.opening, len(source.tokens))
         for branch in query.branches:
             if branch is None or not query.opening < branch.first < word < end:
@@ -109,7 +109,7 @@ def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) ->
 
 def _level(source: ModelSource, first: int, last: int) -> list[Token]:
     """Return the tokens from `first` up to `last` that stand in no deeper parenthesis."""
-    closing = sql_selects.partners(source.tokens)
+    closing = source.closing
     found, index = [], first
     while index < last:
         found.append(source.tokens[index])

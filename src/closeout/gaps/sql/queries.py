@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
-from closeout.parsing import jinja, sql_selects
+from closeout.parsing import jinja
 
 
 def uneven_branches(source: ModelSource) -> Iterator[Defect]:
@@ -15,7 +15,7 @@ def uneven_branches(source: ModelSource) -> Iterator[Defect]:
         return
     places = _places(source.content)
     widths = source.project.columns.widths(source.content, source.tokens)
-    for query in sql_selects.queries(source.tokens):
+    for query in source.queries:
         earlier: list[tuple[int, frozenset[tuple[int, int]]]] = []
         for branch in query.branches:
             width = widths[branch.first] if branch is not None else None

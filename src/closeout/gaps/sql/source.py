@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.gaps.sql.project import Project
-from closeout.parsing import jinja, sql
+from closeout.parsing import jinja, sql, sql_selects
 
 _TYPE = re.compile(r"target\.type\s*(==|!=|in|not in)\s*(.+)")
 _QUOTED = re.compile(r"['\"](\w+)['\"]")
@@ -31,6 +31,10 @@ class ModelSource:
     """Byte where a token starts, to the token's index."""
     ends: Mapping[int, int]
     """Byte where a token ends, to the next token's index."""
+    closing: Mapping[int, int]
+    """Index of each closed `(`, to that of its `)`."""
+    queries: tuple[sql_selects.Query, ...]
+    """The whole text first."""
     imbalances: tuple[sql.Imbalance, ...]
 
 
@@ -46,6 +50,8 @@ def read(path: PurePosixPath, content: bytes, project: Project) -> ModelSource:
         project=project,
         starts={token.start: index for index, token in enumerate(tokens)},
         ends={token.end: index + 1 for index, token in enumerate(tokens)},
+        closing=sql_selects.partners(tokens),
+        queries=sql_selects.queries(tokens),
         imbalances=sql.imbalances(judged),
     )
 

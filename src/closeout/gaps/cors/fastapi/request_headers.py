@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-from closeout.fs.prefilter import holds
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python_walk import text
 
@@ -28,10 +27,9 @@ _HEADER_SIGNS = (b"headers", b"Header")
 def request_headers(service: FastApiService) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()
-    for path, module in service.modules.among(service.sources):
-        if holds(service.sources[path], _HEADER_SIGNS):
-            for node in module.nodes:
-                found |= _header_read(node)
+    for _, module in service.holding(_HEADER_SIGNS):
+        for node in module.nodes:
+            found |= _header_read(node)
     return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
 
 

@@ -124,6 +124,7 @@ def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
         yield from _wrapped(content, root)
 
 
+@lru_cache(maxsize=256)
 def names_a_secret(content: bytes) -> bool:
     """Return whether any word in capitals may be a secret variable."""
     return any(_may_be_secret(word) for word in set(_NAMES.findall(content)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from closeout.model import Tree
 
 _Rule = tuple[re.Pattern[str], bool]
-"""A line's pattern, and whether what it matches is kept after all."""
+"""A pattern of lines in a row, and whether what it matches is kept after all."""
 _Rules = tuple[int, tuple[_Rule, ...]]
 """How deep a folder stands, and its rules."""
 
@@ -23,9 +24,7 @@ def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
 
     @cache
     def rules(folder: PurePosixPath) -> tuple[_Rule, ...]:
-        text = (tree.read(folder / ".gitignore") or b"").decode("utf-8", "replace")
-        lines = (line.strip() for line in text.splitlines())
-        return tuple(_rule(line) for line in lines if line and not line.startswith("#"))
+        return _read(tree.read(folder / ".gitignore") or b"")
 
     @cache
     def around(folder: PurePosixPath) -> tuple[_Rules, ...]:
@@ -50,9 +49,18 @@ def ignoring(tree: Tree) -> Callable[[PurePosixPath], bool]:
     return is_ignored
 
 
-def _rule(line: str) -> _Rule:
-    """Return a line's pattern, and whether what it matches is kept after all."""
-    kept = line.startswith("!")
+@lru_cache(maxsize=256)
+def _read(content: bytes) -> tuple[_Rule, ...]:
+    """Return a file's rules: the last one that matches counts, so lines in a row are one."""
+    lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
+    said = (line for line in lines if line and not line.startswith("#"))
+    return tuple(
+        (re.compile("|".join(map(_pattern, alike))), kept)
+        for kept, alike in groupby(said, key=lambda line: line.startswith("!"))
+    )
+
+
+def _pattern(line: str) -> str:
     glob = line.removeprefix("!").rstrip("/")
     anywhere = "" if "/" in glob else "(?:.*/)?"
     written = re.escape(glob.lstrip("/"))
@@ -63,4 +71,4 @@ def _rule(line: str) -> _Rule:
         (r"\?", "[^/]"),
     ):
         written = written.replace(sign, meaning)
-    return re.compile(anywhere + written), kept
+    return anywhere + written

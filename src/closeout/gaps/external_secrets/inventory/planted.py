@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from closeout.formats.manifests import Document, documents
-from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches
+from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, matches_any
 from closeout.gaps.external_secrets.inventory.names import NAME, is_secret, is_usable
 
 _KEY_SIGNS = (b"PRIVATE KEY",)
@@ -75,7 +75,7 @@ _MANY = 16
 
 def may_hold_text(content: bytes) -> bool:
     """Return whether `in_text` may find something in these bytes."""
-    return b"glpat-" in content or any(matches(content, each) for each in _CHEAP_SIGNS)
+    return b"glpat-" in content or matches_any(content, _CHEAP_SIGNS)
 
 
 def may_be_manifest(content: bytes) -> bool:

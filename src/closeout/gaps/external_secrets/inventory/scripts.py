@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from closeout.fs.prefilter import holds
 from closeout.gaps.external_secrets.inventory.examples import is_example
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.parsing import python
@@ -32,6 +33,7 @@ _KEY = re.compile(
     rb"(?m)^(?P<indent>[ \t]*)(?P<name>pass|password|passwd|secret|api_?key):[ \t]*"
     rb"(?P<quote>[\"']?)(?P<value>[^\s\"'{}$<>#]+)(?P=quote)[ \t]*(?:#[^\n]*)?\r?$"
 )
+_KEYS = (b"pass:", b"password:", b"passwd:", b"secret:", b"apikey:", b"api_key:")
 _NEIGHBOURS = rb"(?m)^%s(?:host|hostname|server|user|username|port|dbname|database):"
 _NEAR = 400
 """Characters around a password in which a connection says its host or user."""
@@ -91,7 +93,7 @@ def in_script(content: bytes) -> tuple[tuple[str, int], ...]:
 
 def connection_passwords(content: bytes) -> Iterator[re.Match[bytes]]:
     """Yield every password that stands beside a host or a user in a YAML file of settings."""
-    for match in _KEY.finditer(content):
+    for match in _KEY.finditer(content) if holds(content, _KEYS) else ():
         around = content[max(0, match.start() - _NEAR) : match.end() + _NEAR]
         beside = re.search(_NEIGHBOURS % re.escape(match["indent"]), around)
         name = match["name"].decode().upper()

@@ -9,7 +9,14 @@ from pathlib import PurePosixPath
 
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs.once import once
-from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
+from closeout.fs.prefilter import (
+    holds,
+    holds_in_any_case,
+    in_lower_case,
+    matches,
+    matches_any,
+    question,
+)
 from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison, comparisons
 from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
 from closeout.model import Reason, Tree, Unresolved
@@ -25,11 +32,13 @@ _SECRET_TAIL = re.compile(
     r"|access_?code|factory_?key|factory_?code|provision\w*?_?code)$",
     re.IGNORECASE,
 )
-_TAIL = re.compile(
-    rb"(?:secret|password|passcode|claim[-_]?code|api[-_]?key|private[-_]?key|service[-_]?key"
-    rb"|token|access[-_]?code|factory[-_]?key|factory[-_]?code|provision[\w-]*code)(?![\w$])"
-    rb"|(?:bcrypt|argon2)\w*\s*\.\s*hash"
+_ENDINGS = (
+    *(rb"secret", rb"password", rb"passcode", rb"token", rb"provision[\w-]*code"),
+    *(rb"claim[-_]?code", rb"access[-_]?code", rb"factory[-_]?(?:key|code)"),
+    *(rb"api[-_]?key", rb"private[-_]?key", rb"service[-_]?key"),
 )
+_HASHED = (rb"bcrypt\w*\s*\.\s*hash", rb"argon2\w*\s*\.\s*hash")
+_NAMING = tuple(map(re.compile, (*(each + rb"(?![\w$])" for each in _ENDINGS), *_HASHED)))
 """Stands, in lower case, where a name ends that may be a secret's, and where one is hashed."""
 _FACTORY = re.compile(r"claim|factory|provision|device", re.IGNORECASE)
 _VERDICT = re.compile(r"^(?:invalid|missing|no|wrong|bad|expired)_?", re.IGNORECASE)
@@ -49,7 +58,7 @@ _SIGNS = (
     *(b"accesscode", b"access_code", b"bcrypt", b"argon2"),
 )
 _SECRETIVE = question(SUFFIXES, lambda content: holds_in_any_case(content, _SIGNS), is_source)
-_NAMED = question(SUFFIXES, lambda content: matches(in_lower_case(content), _TAIL), is_source)
+_NAMED = question(SUFFIXES, lambda content: matches_any(in_lower_case(content), _NAMING), is_source)
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
 _SECRETS = (b"secret", b"password", b"code", b"key", b"token")
 _CLAIMING = tuple(
@@ -70,7 +79,7 @@ def _claims(content: bytes) -> bool:
 def _demands(content: bytes) -> bool:
     lowered = in_lower_case(content)
     told = b"requiredsecret(" in lowered
-    return told or any(matches(lowered, pattern) for pattern in _DEMANDING)
+    return told or matches_any(lowered, _DEMANDING)
 
 
 _NAMES_SECRET = question(

@@ -57,9 +57,11 @@ def unused_limiter(tree: Tree, service: PurePosixPath) -> UnusedLimiter | None:
         if LIBRARY.encode() not in content:
             continue
         for name, _ in _exported(tree, path):
+            if not _NAME.search(name):
+                continue
             uses = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])")
             used = [other for other in sources if uses.search(tree.read(other) or b"")]
-            if _NAME.search(name) and used == [path] and len(uses.findall(content)) == 1:
+            if used == [path] and len(uses.findall(content)) == 1:
                 return UnusedLimiter(path=path, name=name)
     return None
 

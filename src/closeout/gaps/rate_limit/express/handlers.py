@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.fs.once import once
-from closeout.gaps.rate_limit.express.limiters import factories
+from closeout.gaps.rate_limit.express.limiters import factories, makers
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.model import Tree
 from closeout.parsing.typescript import Definition, find, text_of
@@ -149,6 +149,8 @@ def _called(
 
 def _without_limiters(values: TypeScriptValues, path: PurePosixPath, text: str) -> str:
     """Return a function's text without the limiters that it makes or that it is."""
+    if not makers(values, path):
+        return text
     content = text.encode()
     calls = factories(values, path, fragment(content))
     for call in reversed(calls):

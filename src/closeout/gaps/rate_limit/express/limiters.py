@@ -6,7 +6,7 @@ Names are followed through arrays, wrappers, constants and relative imports.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -85,12 +85,17 @@ def _reachable(
 
 def factories(values: TypeScriptValues, path: PurePosixPath, node: Node) -> list[Node]:
     """Return the calls below `node`, of the file at `path`, that make a limiter."""
-    return [call for call in find(node, "call_expression") if _is_factory(values, path, call)]
+    names = makers(values, path)
+    return [call for call in find(node, "call_expression") if _is_factory(names, call)]
 
 
-def _is_factory(values: TypeScriptValues, path: PurePosixPath, call: Node) -> bool:
+def makers(values: TypeScriptValues, path: PurePosixPath) -> frozenset[str]:
+    """Return what the file at `path` calls that which makes limiters."""
     imports = values.names.source(path).imports
-    names = {name for item in imports if item.source == LIBRARY for name in item.names}
+    return frozenset(name for item in imports if item.source == LIBRARY for name in item.names)
+
+
+def _is_factory(names: Collection[str], call: Node) -> bool:
     function = call.child_by_field_name("function") or call
     method = text_of(function.child_by_field_name("property"))
     receiver = text_of(function.child_by_field_name("object"))

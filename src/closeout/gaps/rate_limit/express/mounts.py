@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm
 from closeout.fs.prefilter import question
+from closeout.fs.walk import is_below
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
@@ -84,7 +85,7 @@ class Mounts:
         found: list[Mount] = []
         for other in self._mounting:
             content = self.tree.read(other) or b""
-            if other != path and service in other.parents and name.encode() in content:
+            if other != path and is_below(other, service) and name.encode() in content:
                 for mount in self._in(other, path):
                     outer = self.of(other, depth + 1) or (Mount(prefix=""),)
                     found += [

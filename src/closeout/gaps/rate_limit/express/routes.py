@@ -11,7 +11,14 @@ from closeout.formats import npm
 from closeout.formats.holdings import is_deployed_from
 from closeout.fs import json_reader
 from closeout.fs.once import once
-from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, question
+from closeout.fs.prefilter import (
+    holds,
+    holds_in_any_case,
+    in_lower_case,
+    matches,
+    matches_any,
+    question,
+)
 from closeout.fs.text_edit import line_start
 from closeout.gaps.rate_limit.express.frameworks import unlimited
 from closeout.gaps.rate_limit.express.mounts import Guard, Mount, Mounts, root
@@ -53,11 +60,11 @@ _TOKEN = re.compile(rb"\btokens?\b")
 
 
 def _may_register(lowered: bytes) -> bool:
-    return b"post" in lowered or any(matches(lowered, each) for each in _REGISTERING)
+    return b"post" in lowered or matches_any(lowered, _REGISTERING)
 
 
 def _signs_in(lowered: bytes) -> bool:
-    return holds(lowered, _SIGNING_IN) or any(matches(lowered, each) for each in _SIGNING_PATHS)
+    return holds(lowered, _SIGNING_IN) or matches_any(lowered, _SIGNING_PATHS)
 
 
 def _keeps_sessions(lowered: bytes) -> bool:

@@ -22,9 +22,8 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 def python_callers(tree: Tree, routes: Sequence[AuthRoute]) -> Iterator[Caller]:
     """Yield the calls of Python services that are answered by one of `routes`."""
     for service in services(tree) if routes else ():
-        for path, module in service.modules.items():
-            if any(sign in module.content for sign in _SIGNS):
-                yield from _of_module(tree, service, path, module, routes)
+        for path, module in service.holding(_SIGNS):
+            yield from _of_module(tree, service, path, module, routes)
 
 
 def _of_module(
