@@ -171,7 +171,7 @@ def test_services_report_a_candidate_that_does_not_parse() -> None:
 def test_package_of_follows_the_imports_of_the_file(imports: bytes, expected: str) -> None:
     """A new import is written in the way the file writes its own."""
     main, config = PurePosixPath("svc/app/main.py"), PurePosixPath("svc/app/config.py")
-    modules = {main: parse(imports), config: parse(b"")}
+    modules = PythonModules({main: imports, config: b""})
 
     assert package_of(modules, main, PurePosixPath("svc")) == expected
 
@@ -198,7 +198,7 @@ def test_package_of_follows_the_imports_of_the_file(imports: bytes, expected: st
 )
 def test_package_of_follows_the_service(files: dict[str, str], launch: str, expected: str) -> None:
     """Where the package is imported from shows in its modules' imports, and in what starts it."""
-    modules = {PurePosixPath(path): parse(text.encode()) for path, text in files.items()}
+    modules = PythonModules({PurePosixPath(path): text.encode() for path, text in files.items()})
     main = next(path for path in modules if path.stem == "main")
 
     assert package_of(modules, main, PurePosixPath("desk"), launch.encode()) == expected

@@ -260,10 +260,10 @@ _HEADER_SIGNS = (b"headers", b"Header")
 def request_headers(service: FastApiService) -> frozenset[str]:
     """Return the `x-…` request headers that the service's code reads, in lower case."""
     found: set[str] = set()
-    for path, module in service.modules.among(service.sources):
-        if holds(service.sources[path], _HEADER_SIGNS):
-            for node in module.nodes:
-                found |= _header_read(node)
+    told = (path for path, content in service.sources.items() if holds(content, _HEADER_SIGNS))
+    for _, module in service.modules.among(told):
+        for node in module.nodes:
+            found |= _header_read(node)
     return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
 
 

@@ -18,6 +18,11 @@ class PythonModules(Mapping[PurePosixPath, Module]):
         self._parsed: dict[PurePosixPath, Module | None] = {}
         self._holding: dict[str, tuple[PurePosixPath, ...]] = {}
 
+    @property
+    def paths(self) -> Iterable[PurePosixPath]:
+        """Return the paths of all sources, of those that do not parse too."""
+        return self._sources
+
     def __getitem__(self, path: PurePosixPath) -> Module:
         """Return a module; raises KeyError for one that does not parse too."""
         module = self._module(path)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, indentation, line_start
 from closeout.parsing.python import AppCreation, Module
+from closeout.parsing.python_modules import PythonModules
 
 
 def package_of(
-    modules: Mapping[PurePosixPath, Module],
+    modules: PythonModules,
     path: PurePosixPath,
     folder: PurePosixPath,
     launch: bytes = b"",
@@ -20,15 +22,16 @@ def package_of(
     """Return what stands before a sibling's name in an import of `path`: `app.`, `.` or ''.
 
     It follows the imports that this module makes of the service's `modules`, then those that the
-    others make, then what `launch`, the text that starts the service, calls it; without any it
-    asks where the file stands below the service's `folder`.
+    others make, each read where the one before says nothing, then what `launch`, the text that
+    starts the service, calls it; without any it asks where the file stands below the service's
+    `folder`.
     """
     module = modules[path]
     if any(isinstance(node, ast.ImportFrom) and node.level for node in module.import_statements):
         return "."
     launched = re.search(rb"((?:\w+\.)*%s):\w+" % re.escape(path.stem).encode(), launch)
     told = launched[1].decode() if launched else ""
-    for names in (_imported(module), *map(_imported, modules.values()), (told,)):
+    for names in chain((_imported(module),), map(_imported, modules.values()), ((told,),)):
         root = next((root for name in names for root in _roots(name, path, modules)), None)
         if root is not None:
             return "".join(f"{part}." for part in path.parent.relative_to(root).parts)
@@ -46,16 +49,14 @@ def _imported(module: Module) -> Iterator[str]:
             yield from (item.name for item in node.names)
 
 
-def _roots(
-    name: str, path: PurePosixPath, modules: Iterable[PurePosixPath]
-) -> Iterator[PurePosixPath]:
+def _roots(name: str, path: PurePosixPath, modules: PythonModules) -> Iterator[PurePosixPath]:
     """Yield the folders above `path` from which a dotted name is one of the `modules`."""
     parts = tuple(name.split("."))
-    for other in modules if name else ():
+    for other in modules.paths if name else ():
         held = other.parent if other.stem == "__init__" else other.with_suffix("")
         if held.parts[-len(parts) :] == parts:
             root = PurePosixPath(*held.parts[: -len(parts)])
-            if root in path.parents:
+            if root in path.parents and other in modules:
                 yield root
 
 

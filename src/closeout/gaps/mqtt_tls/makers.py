@@ -45,8 +45,8 @@ def guides(tree: Tree, folders: Iterable[PurePosixPath]) -> Iterator[Unresolved]
     """Yield the guides beside a cluster's manifests that send their readers to plaintext."""
     beside = frozenset(folders)
     for path in tree.ending(_GUIDES) if beside else ():
-        content = tree.read(path) or b""
-        found = _PLAIN.search(content) if path.parent in beside else None
+        content = (tree.read(path) or b"") if path.parent in beside else b""
+        found = _PLAIN.search(content)
         if found is not None:
             yield Unresolved(
                 path=path,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
+from closeout.fs.prefilter import holds
 from closeout.fs.text_edit import Splice
 from closeout.gaps.rate_limit.express.callers import HEADER, Caller
 from closeout.gaps.rate_limit.express.routes import AuthRoute, endpoint_of
@@ -22,9 +23,9 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 def python_callers(tree: Tree, routes: Sequence[AuthRoute]) -> Iterator[Caller]:
     """Yield the calls of Python services that are answered by one of `routes`."""
     for service in services(tree) if routes else ():
-        for path, module in service.modules.items():
-            if any(sign in module.content for sign in _SIGNS):
-                yield from _of_module(tree, service, path, module, routes)
+        told = (path for path, content in service.sources.items() if holds(content, _SIGNS))
+        for path, module in service.modules.among(told):
+            yield from _of_module(tree, service, path, module, routes)
 
 
 def _of_module(
