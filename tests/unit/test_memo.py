@@ -1,9 +1,9 @@
 """What was made of a file's content is kept, within bounds."""
 
-from closeout.parsing.memo import Remembered
+from closeout.parsing.memo import Remembered, on_trial
 
 
-def _counted() -> tuple[list[bytes], Remembered[int]]:
+def _counted() -> tuple[list[bytes], Remembered[[bytes], int]]:
     asked: list[bytes] = []
 
     def size(content: bytes) -> int:
@@ -41,3 +41,26 @@ def test_after_clearing_all_is_asked_again() -> None:
     assert asked == [b"12345678", b"12345678"]
     assert [size(b"ab"), size(b"cd"), size(b"ab")] == [2, 2, 2]
     assert asked[2:] == [b"ab", b"cd"]
+
+
+def test_what_is_on_trial_makes_room_until_it_is_asked_for_again() -> None:
+    """A content that was let go and is asked for again stays, whatever comes after it."""
+    asked: list[bytes] = []
+
+    def size(content: bytes) -> int:
+        asked.append(content)
+        return len(content)
+
+    tried = Remembered(size, trial_bytes=4)
+    for content in (b"123", b"abc", b"123", b"xyz", b"uvw", b"123", b"abc"):
+        tried(content)
+    assert asked == [b"123", b"abc", b"123", b"xyz", b"uvw", b"abc"]
+    assert [tried.known(content) for content in (b"123", b"abc", b"xyz", b"uvw")] == [3, 3, None, 3]
+    assert asked[6:] == []
+
+
+def test_what_is_given_beside_a_content_counts() -> None:
+    """The same bytes at another path are another question."""
+    said = on_trial(lambda name, content: f"{name}: {content!r}")
+    assert (said("a", b"1"), said("b", b"1"), said("a", b"1")) == ("a: b'1'", "b: b'1'", "a: b'1'")
+    assert said.made == len(("a", "b"))

@@ -77,7 +77,7 @@ TOLD_ELSEWHERE = {
     "parsing/demanded_variables.py:_by_python": "the gaps whose files these are tell it",
     "parsing/demanded_variables.py:_by_settings": "the same",
     "parsing/python_modules.py:_module": "Service.unparsable",
-    "parsing/python_imports.py:_imported": "what does not parse loads nothing",
+    "parsing/python_imports.py:_statements": "what does not parse loads nothing",
     "parsing/typescript_language.py:is_module": "how an import is spelled",
     "parsing/typescript_values.py:_figure": "a number that cannot be told is an unknown value",
 }

@@ -6,13 +6,14 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from closeout.formats.interpolation import REFERENCE, unset
 from closeout.fs.once import once
 from closeout.fs.text_edit import Splice
 from closeout.model import Tree
+from closeout.parsing.memo import on_trial
 from closeout.parsing.yaml import Node, NodeKind, YamlError, append, find
 
 _YAML = frozenset({".yml", ".yaml"})
@@ -227,7 +228,7 @@ def read(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     )
 
 
-@lru_cache(maxsize=256)
+@on_trial
 def services(path: PurePosixPath, content: bytes) -> tuple[ComposeService, ...]:
     """Return the services of a compose file; none where it is no YAML."""
     try:

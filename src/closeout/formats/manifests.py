@@ -14,7 +14,8 @@ from typing import Any
 
 from closeout.formats.schemas import SERVED_VERSIONS, validator_of, vocabulary
 from closeout.model import Tree
-from closeout.parsing.yaml_loader import bounded, constructed, loader_of
+from closeout.parsing.memo import on_trial
+from closeout.parsing.yaml_loader import composed
 
 _JOB_RESTARTS = ("OnFailure", "Never")
 _FREE_TEXT = frozenset({"data", "stringData", "binaryData", "labels", "annotations", "matchLabels"})
@@ -40,15 +41,13 @@ class ManifestProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One YAML document: its value, and the node that knows the lines."""
+    """One YAML document of `content`: its value, and the 1-based line where it starts."""
 
     value: Any
-    node: Any
-
-    @property
-    def line(self) -> int:
-        """Return the 1-based line where the document's content starts."""
-        return int(self.node.start_mark.line) + 1
+    line: int = 1
+    content: bytes = b""
+    number: int = 0
+    """Which of the file's documents it is, empty ones left out."""
 
     @property
     def kind(self) -> str:
@@ -69,36 +68,36 @@ class Document:
 
     def line_of(self, path: Iterable[str | int]) -> int:
         """Return the 1-based line of the deepest field of `path` that exists."""
-        node, line = self.node, self.line
-        for step in path:
-            found = _child(node, step)
-            if found is None:
-                break
-            line, node = found
-        return line
+        return _line(self.content, self.number, tuple(path))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
+def _line(content: bytes, number: int, path: tuple[str | int, ...]) -> int:
+    node = _node(content, number)
+    line = int(node.start_mark.line) + 1
+    for step in path:
+        found = _child(node, step)
+        if found is None:
+            break
+        line, node = found
+    return line
+
+
+def _node(content: bytes, number: int) -> Any:  # noqa: ANN401 - yaml is untyped
+    """Return the node that knows a document's lines, made anew where it was let go."""
+    return composed(content)[number][1]
+
+
+@on_trial
 def documents(content: bytes) -> tuple[Document, ...]:
     """Return the YAML documents of `content`, empty ones left out.
 
     Raises yaml.YAMLError for text that is no YAML.
     """
-    import yaml  # noqa: PLC0415 - only manifests need the parser
-
-    loader = loader_of(content)
-    found = []
-    try:
-        while loader.check_node():
-            node = bounded(loader.get_node(), content)
-            value = constructed(loader, node)
-            if value is not None:
-                found.append(Document(value=value, node=node))
-    except (ValueError, RecursionError) as error:
-        raise yaml.YAMLError(str(error)) from error
-    finally:
-        loader.dispose()
-    return tuple(found)
+    return tuple(
+        Document(value=value, line=int(node.start_mark.line) + 1, content=content, number=number)
+        for number, (value, node) in enumerate(composed(content))
+    )
 
 
 def documents_at(tree: Tree, path: PurePosixPath) -> tuple[Document, ...]:
@@ -205,7 +204,7 @@ def _mounts(
     if isinstance(value, dict) and isinstance(value.get("containers"), list):
         claims = mappings(document.field("spec", "volumeClaimTemplates"))
         volumes = {item.get("name") for item in mappings(value.get("volumes"))}
-        volumes |= {Document(value=item, node=None).field("metadata", "name") for item in claims}
+        volumes |= {Document(value=item).field("metadata", "name") for item in claims}
         for group in ("initContainers", "containers"):
             for container in mappings(value.get(group)):
                 for mount in mappings(container.get("volumeMounts")):
@@ -233,7 +232,7 @@ def mappings(value: object) -> list[dict[str, Any]]:
 def _duplicate_keys(document: Document) -> Iterator[ManifestProblem]:
     import yaml  # noqa: PLC0415 - only manifests need the parser
 
-    waiting = [document.node]
+    waiting = [_node(document.content, document.number)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.SequenceNode):

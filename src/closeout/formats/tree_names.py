@@ -29,6 +29,7 @@ _KNOWN = question(
     _SETTINGS,
     lambda content: holds_in_any_case(content, (_MARK,)) and _OURS not in content,
     lambda path: path.name not in {"package-lock.json", "pnpm-lock.yaml"},
+    leads_to_reading=False,
 )
 _PLACED = re.compile(rb"(?m)^  namespace:[ \t]*[\"']?([a-z0-9][a-z0-9-]*)")
 _RUNS = re.compile(rb"(?m)^kind:[ \t]*(?:Deployment|StatefulSet|DaemonSet)\b")

@@ -23,13 +23,19 @@ def question(
     suffixes: Iterable[str],
     holds: Callable[[bytes], bool],
     concerns: Callable[[PurePosixPath], bool] = lambda _: True,
+    *,
+    leads_to_reading: bool = True,
 ) -> FileQuestion:
     """Return a new question; make it where a module is loaded, not where it is asked.
 
     Without suffixes it is asked of every file that it concerns.
     """
     made = FileQuestion(
-        suffixes=frozenset(suffixes), concerns=concerns, holds=holds, bit=1 << len(_questions)
+        suffixes=frozenset(suffixes),
+        concerns=concerns,
+        holds=holds,
+        bit=1 << len(_questions),
+        leads_to_reading=leads_to_reading,
     )
     _questions.append(made)
     if not made.suffixes:
@@ -47,6 +53,11 @@ def numbered(number: int) -> FileQuestion:
 def asked() -> int:
     """Return the bits of all questions there are so far."""
     return (1 << len(_questions)) - 1
+
+
+def is_read(met: int) -> bool:
+    """Return whether anybody reads a file that meets the questions with these bits."""
+    return any(item.leads_to_reading for item in _questions if met & item.bit)
 
 
 def askers() -> tuple[str, ...]:

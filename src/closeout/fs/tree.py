@@ -30,7 +30,7 @@ _serials = count(1)
 
 _GENERATED = frozenset({".crt", ".key"})
 
-_SPARE = 4 * 1024 * 1024
+_SPARE = 1024 * 1024
 """Bytes of files without interest that are kept all the same, should somebody ask again."""
 
 
@@ -94,9 +94,10 @@ class DiskTree:
         content = self._bytes[path] if known else self._read(path)
         met = prefilter.answers(questions, content) if content is not None else 0
         size = len(content or b"")
-        if met or size <= self._spare:
+        is_read = prefilter.is_read(met)
+        if is_read or size <= self._spare:
             self._bytes[path] = content
-            self._spare -= 0 if met or known else size
+            self._spare -= 0 if is_read or known else size
         if self.recall and entry and content is not None:
             self.recall.learn(path, entry, met, content)
         return met

@@ -7,7 +7,6 @@ request on it is reset about once in ten times.
 from __future__ import annotations
 
 import errno
-import http.client
 import shlex
 import socket
 import time
@@ -93,6 +92,8 @@ def send(base: str, request: Request, *, deadline: float | None = None) -> Answe
     parts = urlsplit(base)
     source = (request.source, 0) if request.source else None
     seconds = pace.scaled(DEADLINE) if deadline is None else deadline
+    import http.client  # noqa: PLC0415 - it loads TLS, which no plan needs
+
     connection = http.client.HTTPConnection(
         parts.hostname or "127.0.0.1", parts.port, timeout=seconds, source_address=source
     )

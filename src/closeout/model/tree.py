@@ -20,6 +20,8 @@ class FileQuestion:
     holds: Callable[[bytes], bool]
     bit: int
     """The question's own bit in the answers about a file."""
+    leads_to_reading: bool = True
+    """Whether who asks reads the files that meet it; else it is asked whether there is one."""
 
     def is_met_by(self, path: PurePosixPath, content: bytes) -> bool:
         """Return the answer for one file."""

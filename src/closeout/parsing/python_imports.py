@@ -9,6 +9,10 @@ from pathlib import PurePosixPath
 from closeout.fs.tree import below
 from closeout.model import Tree
 from closeout.parsing import python
+from closeout.parsing.memo import Remembered
+
+_Statement = tuple[int, tuple[str, ...], tuple[str, ...]]
+"""How many folders up it starts, and from there the parts of a module and the names it gives."""
 
 
 def reaches(
@@ -40,15 +44,28 @@ def _python(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
 
 def _imported(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> Iterator[tuple[str, ...]]:
     """Yield what a module imports, as the parts of a path from `folder`."""
-    try:
-        nodes = python.parse(tree.read(path) or b"").nodes
-    except SyntaxError:
-        return
     own = path.relative_to(folder).parts[:-1]
-    for node in nodes:
+    for level, module, names in _statements(tree.read(path) or b""):
+        above = own[: len(own) - level + 1] if level else ()
+        origin = (*above, *module)
+        yield from (origin, *((*origin, name) for name in names))
+
+
+@Remembered
+def _statements(content: bytes) -> tuple[_Statement, ...]:
+    """Return what a source imports; nothing of one that does not parse.
+
+    Whoever follows imports looks at most of a service: what no one else parsed is let go.
+    """
+    try:
+        module = python.parse.known(content) or python.Module(content)
+    except SyntaxError:
+        return ()
+    found: list[_Statement] = []
+    for node in module.nodes:
         if isinstance(node, ast.Import):
-            yield from (tuple(item.name.split(".")) for item in node.names)
+            found += [(0, tuple(item.name.split(".")), ()) for item in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = own[: len(own) - node.level + 1] if node.level else ()
-            module = (*above, *(node.module.split(".") if node.module else ()))
-            yield from (module, *((*module, item.name) for item in node.names))
+            origin = tuple(node.module.split(".")) if node.module else ()
+            found.append((node.level, origin, tuple(item.name for item in node.names)))
+    return tuple(found)

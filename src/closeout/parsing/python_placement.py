@@ -23,8 +23,9 @@ def package_of(
     """Return what stands before a sibling's name in an import of `path`: `app.`, `.` or ''.
 
     It follows the imports that this module makes of the service's `modules`, then those that the
-    others make, then what `launch`, the text that starts the service, calls it; without any it
-    asks where the file stands below the service's `folder`.
+    others make, each read where the one before says nothing, then what `launch`, the text that
+    starts the service, calls it; without any it asks where the file stands below the service's
+    `folder`.
     """
     module = modules[path]
     if any(isinstance(node, ast.ImportFrom) and node.level for node in module.import_statements):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from itertools import islice, pairwise
+from sys import intern
 
 from msgspec import Struct
 
@@ -92,7 +93,7 @@ def tokens(content: bytes) -> tuple[Token, ...]:
     kinds = {TokenType.STRING: "string", TokenType.IDENTIFIER: "identifier"}
     made = []
     for token in found:
-        text = masked[token.start : token.end + 1]
+        text = intern(masked[token.start : token.end + 1])
         default = "word" if _WORD.fullmatch(text) else "symbol"
         made.append(
             Token(

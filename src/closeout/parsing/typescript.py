@@ -6,6 +6,7 @@ parse still gives what stands outside the broken part: ask `syntax_error` before
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING
 
 from closeout.parsing import typescript_tree
@@ -76,7 +77,7 @@ __all__ = [
 
 def syntax_error(content: bytes) -> int | None:
     """Return the 1-based line where `content` stops being TypeScript, None where it parses."""
-    return read(content).error_line
+    return 1 if refusal(content) else first_error(parsed(content))
 
 
 @Remembered
@@ -148,7 +149,7 @@ def place_of(node: Node) -> SourceRange:
         end=node.end_byte,
         line=node.start_point.row + 1,
         text=text_of(node),
-        kind=node.type,
+        kind=intern(node.type),
     )
 
 

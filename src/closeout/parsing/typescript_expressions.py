@@ -161,7 +161,7 @@ def source_of(node: Node) -> Node | None:
     return None
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)
 def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
     """Return by name where the file declares it, and as what, in the text's sequence."""
     found: dict[str, list[tuple[Node, Node]]] = {}

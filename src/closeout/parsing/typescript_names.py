@@ -161,7 +161,7 @@ def enclosing_parameters(node: Node) -> frozenset[str]:
     return frozenset(names)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)
 def _declared(root: Node) -> dict[str, list[tuple[Node, Node]]]:
     """Return each name's declarations: the scope it is visible in, and its value."""
     found: dict[str, list[tuple[Node, Node]]] = {}
@@ -204,7 +204,7 @@ def _visible(declared: list[tuple[Node, Node]] | tuple[()], at: Node) -> list[No
     return [value for scope, value in around if scope.start_byte == innermost]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)
 def _assigned(root: Node) -> dict[str, list[Node]]:
     """Return what is assigned, by the assignment's left side as written."""
     found: dict[str, list[Node]] = {}

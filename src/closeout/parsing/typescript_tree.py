@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from closeout.parsing.bounds import MOST_BYTES
-from closeout.parsing.memo import Remembered
+from closeout.parsing.memo import Remembered, on_trial
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
@@ -28,7 +29,7 @@ def parsed(content: bytes) -> Node:
     return _root(b"" if refusal(content) else content)
 
 
-@Remembered
+@on_trial
 def _root(content: bytes) -> Node:
     return _parser().parse(content).root_node
 
@@ -62,7 +63,7 @@ def find(node: Node, *kinds: str) -> list[Node]:
     return list(_of_file(node, kinds)) if node.parent is None else _found(node, kinds)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _of_file(root: Node, kinds: tuple[str, ...]) -> list[Node]:
     """Return what a whole file holds: each place of it may ask that again."""
     return _found(root, kinds)
@@ -81,8 +82,8 @@ def fragment(content: bytes) -> Node:
 
 
 def text_of(node: Node | None) -> str:
-    """Return the source text of `node`, empty for none."""
-    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+    """Return the source text of `node`, empty for none; what is written often is held once."""
+    return intern((node.text or b"").decode("utf-8", "replace")) if node is not None else ""
 
 
 def children(node: Node) -> list[Node]:

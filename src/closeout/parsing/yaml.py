@@ -11,14 +11,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from itertools import accumulate
+from sys import intern
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from closeout.fs.text_edit import Splice, line_end
+from closeout.parsing.memo import on_trial
 from closeout.parsing.yaml_loader import refuse_large, safe_loader
 
 _WIDE = re.compile(r"[^\x00-\x7f]")
@@ -151,7 +152,7 @@ def append(content: bytes, node: Node) -> Insertion:
     )
 
 
-@lru_cache(maxsize=1024)
+@on_trial
 def _documents(content: bytes) -> tuple[Node, ...]:
     import yaml  # noqa: PLC0415 - slow to import, and most runs ask for it late
 
@@ -179,7 +180,10 @@ def _documents(content: bytes) -> tuple[Node, ...]:
 
 
 class _Reader:
-    """Turns the parser's nodes into ours, each once, however often it is aliased."""
+    """Turns the parser's nodes into ours, each once, however often it is aliased.
+
+    Words that many places hold, such as keys, are held once.
+    """
 
     def __init__(self, content: bytes, text: str) -> None:
         self._content = content
@@ -217,14 +221,14 @@ class _Reader:
             line=raw.start_mark.line + 1,
             indent=raw.start_mark.column,
             flow=flow,
-            text=raw.value if kind is NodeKind.SCALAR else "",
+            text=intern(raw.value) if kind is NodeKind.SCALAR else "",
             entries=entries,
         )
 
     def _entries(self, raw: Any, kind: NodeKind) -> Iterator[Entry]:  # noqa: ANN401 - as above
         if kind is NodeKind.MAPPING:
             for key, value in raw.value:
-                name = key.value if isinstance(key.value, str) else ""
+                name = intern(key.value) if isinstance(key.value, str) else ""
                 start = self._offset(key.start_mark.index)
                 yield Entry(key=name, start=start, value=self.node(value))
         elif kind is NodeKind.SEQUENCE:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+_MOST_COMPOSED = 4
+"""Files whose nodes are kept, should somebody ask for a line."""
 _MOST_NODES = 200_000
 """Nodes of a document with its aliases followed; the largest real manifest has a tenth of it."""
 
@@ -83,6 +86,29 @@ def _measure(top: Any, *, endless: int) -> None:  # noqa: ANN401 - as above
             entered.add(id(node))
             waiting.append((node, True))
             waiting += [(part, False) for part in parts if id(part) not in entered]
+
+
+@lru_cache(maxsize=_MOST_COMPOSED)
+def composed(content: bytes) -> tuple[tuple[Any, Any], ...]:
+    """Return value and node of every document, empty ones left out; raises yaml.YAMLError.
+
+    The nodes of few files are kept: they take ten times as much as the values.
+    """
+    import yaml  # noqa: PLC0415 - as above
+
+    loader = loader_of(content)
+    found = []
+    try:
+        while loader.check_node():
+            node = bounded(loader.get_node(), content)
+            value = constructed(loader, node)
+            if value is not None:
+                found.append((value, node))
+    except (ValueError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from error
+    finally:
+        loader.dispose()
+    return tuple(found)
 
 
 def plain(content: bytes) -> Any:  # noqa: ANN401 - as above

@@ -86,6 +86,16 @@ def _shared_definitions(folder: str) -> Any:  # noqa: ANN401 - referencing's reg
     from kubernetes_validate import utils  # noqa: PLC0415 - heavy
     from referencing import Registry, Resource  # noqa: PLC0415 - heavy
 
-    shared = utils.schema_contents(f"{folder}/_definitions.json", KUBERNETES_VERSION)
+    shared = _untold(utils.schema_contents(f"{folder}/_definitions.json", KUBERNETES_VERSION))
     empty: Any = Registry()
     return Resource.from_contents(shared) @ empty
+
+
+def _untold(schema: Any) -> Any:  # noqa: ANN401 - a schema holds anything
+    """Take out of a schema what it says for people, which is most of it; a field stays."""
+    for part in list(schema.values()) if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            _untold(part)
+    if isinstance(schema, dict) and isinstance(schema.get("description"), str):
+        del schema["description"]
+    return schema

@@ -203,7 +203,7 @@ def _dead_wildcards(
         uses = [node for node in module.nodes if getattr(node, "id", None) == name]
         imported = any(
             dotted.endswith(f".{name}")
-            for other in service.modules.values()
+            for _, other in service.modules.holding(name)
             for dotted in other.imports.values()
         )
         if imported or len(uses) != len(("written", "read")):

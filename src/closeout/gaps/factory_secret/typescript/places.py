@@ -83,10 +83,13 @@ def _demands(content: bytes) -> bool:
 
 
 _NAMES_SECRET = question(
-    _CODE, lambda content: holds_in_any_case(content, _SIGNS), is_deployed_from
+    _CODE,
+    lambda content: holds_in_any_case(content, _SIGNS),
+    is_deployed_from,
+    leads_to_reading=False,
 )
-_CLAIMS = question(_CODE, _claims, is_deployed_from)
-_DEMANDS = question(SUFFIXES, _demands, is_source)
+_CLAIMS = question(_CODE, _claims, is_deployed_from, leads_to_reading=False)
+_DEMANDS = question(SUFFIXES, _demands, is_source, leads_to_reading=False)
 _SHORTEST = 4
 _HASHES = frozenset({"hash", "hashSync"})
 _HASHING = re.compile(r"bcrypt\w*|argon2\w*", re.IGNORECASE)

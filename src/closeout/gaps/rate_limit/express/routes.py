@@ -72,7 +72,12 @@ def _keeps_sessions(lowered: bytes) -> bool:
     return told or (b"token" in lowered and matches(lowered, _TOKEN))
 
 
-_MAY_SIGN_IN = question(_CODE, lambda content: _signs_in(in_lower_case(content)), is_deployed_from)
+_MAY_SIGN_IN = question(
+    _CODE,
+    lambda content: _signs_in(in_lower_case(content)),
+    is_deployed_from,
+    leads_to_reading=False,
+)
 _MAY_RENEW = question(
     _CODE,
     lambda content: (
@@ -81,6 +86,7 @@ _MAY_RENEW = question(
         and _OUR_LIMIT not in content
     ),
     is_deployed_from,
+    leads_to_reading=False,
 )
 _PARAMETER = re.compile(r":\w+")
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
