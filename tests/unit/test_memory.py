@@ -13,11 +13,12 @@ import yaml
 from closeout.formats import manifests, tree_names
 from closeout.fs import tree as disk
 from closeout.fs.tree import DiskTree, MemoryTree
+from closeout.gaps.cors.fastapi.request_headers import request_headers
 from closeout.gaps.mqtt_tls.makers import guides
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.gaps.rate_limit.fastapi.callers import python_callers
 from closeout.parsing import python, yaml_loader
-from closeout.parsing.fastapi import request_headers, services
+from closeout.parsing.fastapi import services
 from closeout.parsing.python_imports import reaches
 from closeout.parsing.python_modules import PythonModules
 from closeout.parsing.python_placement import package_of
