@@ -226,6 +226,10 @@ def test_derive_has_the_unused_limiter_count_clients_and_not_their_ingress(
     assert text.endswith(after) if after else text == start + app
     values = fixed.read("gate/helm/values.yaml") or b""
     assert (b'TRUST_PROXY: "1"' in values) is bool(after)
+    compose = fixed.read("docker-compose.yml") or b""
+    gate = compose.partition(b"  gate:")[2]
+    assert (b"      - TRUST_PROXY=${TRUST_PROXY:-0}\n" in gate) is bool(after)
+    assert not _edits(fixed)
 
 
 def test_derive_has_the_unused_limiter_answer_as_the_order_asks() -> None:

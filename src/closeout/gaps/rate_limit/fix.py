@@ -72,7 +72,13 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     told = tuple(dict.fromkeys((*mistaken(tree, limiting), *reached_beside(tree, behind))))
     changes.append(Changeset(name="told", edits=(), unresolved=told))
     ours = {service for service in mended if _kept(tree, seen, service) is None}
-    wiring = tuple(delivery(seen.called).compose_edits(tree, ours | settled))
+    counting = frozenset(
+        npm.home_of(tree, kept.path)
+        for service in mended
+        if (kept := _kept(tree, seen, service)) is not None and _proxies_told(tree, kept)[1]
+    )
+    reaching = delivery(seen.called, counting=counting)
+    wiring = tuple(reaching.compose_edits(tree, ours | settled | counting))
     if wiring:
         changes.append(Changeset(name="compose", edits=wiring))
     return tuple(change for change in changes if change.edits or change.unresolved)
@@ -179,13 +185,21 @@ def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimit
         called = {route.endpoint: (kept.name, kept.name) for route in here}
         made = mounted(tree, here, called, kept.path, spoken)
         splices.setdefault(path, []).extend(made)
-    service = npm.home_of(tree, kept.path)
-    before = chart_hops(tree, [service]) - 1
-    told = list(told_of_proxies(tree, service, PROXIES)) if before else []
+    before, told = _proxies_told(tree, kept)
     for path, change in told:
         splices.setdefault(path, []).append(change)
-    charts = in_cluster(before).chart_edits(tree, [service]) if told else ()
+    home = npm.home_of(tree, kept.path)
+    charts = in_cluster(before).chart_edits(tree, [home]) if told else ()
     return _Limited(splices=splices, edits=tuple(charts))
+
+
+def _proxies_told(
+    tree: Tree, kept: UnusedLimiter
+) -> tuple[int, list[tuple[PurePosixPath, Splice]]]:
+    """Return how many proxies a cluster has before the limiter's service, and what it is told."""
+    service = npm.home_of(tree, kept.path)
+    before = chart_hops(tree, [service]) - 1
+    return before, list(told_of_proxies(tree, service, PROXIES)) if before else []
 
 
 def _by_router(

@@ -27,20 +27,33 @@ _REDIS = Setting(
     chart="# Replicas share one count of failed sign-ins through Redis; empty, each counts alone.\n"
     f'{REDIS}: ""',
 )
+_IN_COMPOSE = Setting(
+    name=PROXIES,
+    value=f"${{{PROXIES}:-0}}",
+    example="# Proxies before the service with the sign-in form that append to X-Forwarded-For.\n"
+    f"{PROXIES}=0",
+)
 _NOBODY: Mapping[PurePosixPath, int] = MappingProxyType({})
 _DATABASE = re.compile(rb"redis://[\w.-]+:6379/(\d+)")
 
 
-def delivery(called: Mapping[PurePosixPath, int] = _NOBODY, hops: int = 1) -> Delivery:
+def delivery(
+    called: Mapping[PurePosixPath, int] = _NOBODY,
+    hops: int = 1,
+    counting: frozenset[PurePosixPath] = frozenset(),
+) -> Delivery:
     """Return what carries the settings, `called` being services behind a gateway of the tree.
 
     Each has its proxies. It is for these in examples and charts: a chart's `hops` are those of the
-    gateway's own.
+    gateway's own. Services in `counting` have a limiter of their own, and take in compose how many
+    proxies they have.
     """
     most = max(called.values(), default=0)
     told = _hops(str(hops) if called else "", str(most or ""))
 
     def given(tree: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
+        if counting and run_by(tree, service, counting):
+            return (_IN_COMPOSE,)
         started = run_by(tree, service, frozenset(called)) if called else ()
         proxies = max((called[folder] for folder in started), default=0)
         return _hops(str(proxies or ""), ""), _redis(service)
