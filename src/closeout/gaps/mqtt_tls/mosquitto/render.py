@@ -159,21 +159,24 @@ def instructions(
     where this machine reaches TLS.
     """
     held = tuple(names)
-    writable = [
-        item.value.split()[-1]
-        for item in parse(acl).directives
-        if item.name == "pattern" and item.value.startswith(("write", "readwrite"))
-    ]
+    patterns = [item.value for item in parse(acl).directives if item.name == "pattern"]
+    writable = [line.split()[-1] for line in patterns if line.startswith(("write", "readwrite"))]
     topic = (writable or ["#"])[0]
     values = {
         "names": held,
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
         "dials": list(dials),
+        "of_all": [line for line in patterns if is_for_all(line)],
         "port": port,
         "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
     }
     return render("mqtt-tls/README.md.j2", values)
+
+
+def is_for_all(pattern: str) -> bool:
+    """Return whether every certificate may do what a pattern of an access list says."""
+    return "%u" not in pattern and not pattern.startswith("deny ")
 
 
 def ignored() -> bytes:
