@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 import pytest
@@ -245,4 +246,20 @@ def test_list_whose_patterns_all_have_the_name_says_nothing_of_open_topics() -> 
     text = access_list(denied)
     assert b"Open to every" not in text
     assert b"pattern deny notes/#" in text
-    assert b"What every certificate may use" not in instructions(text)
+    assert b"What every certificate may use" not in instructions(text, folder="bus/certs")
+
+
+def test_every_block_of_the_instructions_that_works_in_their_folder_goes_there_first() -> None:
+    """It is read from the monorepo's top, where keys would stand in what git takes."""
+    made = {name.replace("bus/", "farm/the bus/"): text for name, text in TREE.items()}
+    made["docker-compose.yml"] = COMPOSE.replace(b"./bus/", b"./farm/the bus/")
+    stage = Overlay(MemoryTree(made))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    readme = (stage.read(PurePosixPath("farm/the bus/certs/README.md")) or b"").decode()
+    blocks = re.findall(r"(?s)```bash\n(.*?)```", readme)
+    inside = [block for block in blocks if not block.startswith("invoke ")]
+    assert len(inside) == 3
+    for block in inside:
+        assert block.startswith("cd 'farm/the bus/certs'  "), block

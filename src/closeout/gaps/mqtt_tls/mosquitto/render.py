@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -151,9 +152,10 @@ def instructions(
     names: Iterable[str] = NAMES,
     dials: Iterable[Mapping[str, str]] = (),
     *,
+    folder: str,
     port: str = str(TLS_PORT),
 ) -> bytes:
-    """Return the README of the certificate folder; `acl` gives the topic of its example.
+    """Return the README of the certificate `folder`; `acl` gives the topic of its example.
 
     `dials` has who, where and how for each client of the tree that speaks plaintext; `port` is
     where this machine reaches TLS.
@@ -164,6 +166,7 @@ def instructions(
     topic = (writable or ["#"])[0]
     values = {
         "names": held,
+        "folder": shlex.quote(folder),
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
         "dials": list(dials),
