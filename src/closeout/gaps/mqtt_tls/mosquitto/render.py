@@ -218,15 +218,19 @@ def users(acl: bytes) -> list[str]:
 
 
 def cluster_certificate(
-    name: str, namespace: str, secret: str, clients: Iterable[str] = ()
+    name: str, namespace: str, secret: str, clients: Iterable[str] = (), *, workload: str
 ) -> bytes:
-    """Return what cert-manager needs to keep `secret`, and a secret for each of the `clients`."""
+    """Return what cert-manager needs to keep `secret`, and a secret for each of the `clients`.
+
+    `workload` is what runs the broker, as kubectl calls it.
+    """
     values = {
         "name": name,
         "namespace": namespace,
         "secret": secret,
         "names": hosts(name, namespace),
         "users": list(clients),
+        "workload": workload,
     }
     return render("mqtt-tls/cluster-certificate.yaml.j2", values)
 
@@ -250,7 +254,9 @@ def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]
         f"{kind}.yaml": render(f"mqtt-tls/cluster-{kind}.yaml.j2", values)
         for kind in ("configmap", "statefulset", "service")
     }
-    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", users(acl))
+    made["certificate.yaml"] = cluster_certificate(
+        name, namespace, f"{name}-tls", users(acl), workload=f"statefulset/{name}"
+    )
     return made
 
 
