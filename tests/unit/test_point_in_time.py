@@ -74,6 +74,17 @@ def test_patch_makes_a_valid_statefulset_whose_mounts_are_defined() -> None:
     assert [part["name"] for part in pod["containers"]] == ["postgres", "pgbackrest"]
 
 
+def test_server_of_the_patch_is_told_to_read_renewed_certificates() -> None:
+    """Its process is the container's first, and Kubernetes takes nothing out of the command."""
+    held = yaml.safe_load(RENDERED[point_in_time.PATCH])
+    pod = yaml.safe_load(held["patches"][0]["patch"])["spec"]["template"]["spec"]
+    shell, options, script = pod["containers"][1]["command"]
+    assert (shell, options) == ("/bin/bash", "-ec")
+    assert "kill -HUP" in script
+    assert script.endswith("exec pgbackrest server")
+    assert not re.search(r"\$[$(]", script)
+
+
 def test_patch_names_only_what_the_manifests_define() -> None:
     """ConfigMaps, secrets, the account and the port that one file names are made by the other."""
     jobs = kubernetes.documents(RENDERED[point_in_time.JOBS])

@@ -37,6 +37,13 @@ _RESTORE = (
     'pgbackrest --stanza=main --delta --type=time --target="${RESTORE_TARGET:?name a moment}"'
     " --target-action=promote restore"
 )
+_SERVE = (
+    "touch /tmp/read; server=$BASHPID; (while sleep 600; do"
+    " if [ /certificates/tls.crt -nt /tmp/read ]; then"
+    ' touch /tmp/read; kill -HUP "$server"; fi; done) & exec pgbackrest server'
+)
+"""A signal only for a new certificate: pgBackRest binds its port anew, which ends it where a
+connection comes in at that very moment. No `$$`: Kubernetes makes a single dollar sign of it."""
 _VALUES: dict[str, object] = {
     "stanza": "main",
     "client": "postgres-pgbackrest",
@@ -58,6 +65,7 @@ _VALUES: dict[str, object] = {
     "postgres": _SERVER,
     "job_script": _JOB,
     "restore_script": _RESTORE,
+    "server_script": _SERVE,
 }
 _EMPTY = rb"[ \t]*[=:][ \t]*(?:''|\"\")?[ \t]*(?:#[^\n]*)?\r?$"
 _ARCHIVING = re.compile(
