@@ -90,7 +90,7 @@ def _rendered_files() -> dict[PurePosixPath, bytes]:
 
 def _of_ours(readme: bytes) -> bytes:
     """Return the instructions for our own folder, which the commands find without a root."""
-    told = readme.replace(b" --root .", b"")
+    told = readme.replace(b" --root .", b"").replace(f"cd {_EDGE}/".encode(), b"cd ")
     return told.replace(b"the monorepo's top folder", b"this project's folder")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 import pytest
@@ -12,6 +13,7 @@ from closeout.gaps.mqtt_tls.access.callers import Callers, callers
 from closeout.gaps.mqtt_tls.access.listing import access_list, fed
 from closeout.gaps.mqtt_tls.access.topics import Topic, topics
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
+from closeout.gaps.mqtt_tls.mosquitto.render import instructions
 
 COMPOSE = b"""services:
   bus:
@@ -203,3 +205,61 @@ def test_instructions_tell_who_has_to_be_moved_and_the_override_who_would_be_cut
     assert "5101" not in readme
     override = (stage.read(PurePosixPath("docker-compose.mqtt-prod.yml")) or b"").decode()
     assert "#   ledger\nservices:" in override
+
+
+STATION = b"""import paho.mqtt.client as mqtt
+
+class Scale:
+    def __init__(self, config):
+        self.client = mqtt.Client(client_id=config.device_id)
+        self.client.will_set(f"barn/{config.barn}/{config.device_id}/state", "gone")
+
+    def tell(self, config, sow, text):
+        topic = f"scale/{config.barn}/{config.stall_id}/sow/{sow}"
+        self.client.publish(topic, text)
+"""
+OPEN = "pattern write scale/+/+/sow/+"
+
+
+def test_topic_without_the_name_of_a_certificate_is_told_to_be_open_to_all() -> None:
+    """A stall is not known to be the device: who published before still may, and it is said."""
+    stage = Overlay(MemoryTree(TREE | {"agent/main.py": STATION}))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    lines = (stage.read(PurePosixPath("bus/aclfile")) or b"").decode().splitlines()
+    patterns = [line for line in lines if line.startswith("pattern")]
+    assert [line for line in patterns if "%u" in line] == ["pattern write barn/+/%u/state"]
+    told = lines.index(next(line for line in lines if "Open to every certificate" in line))
+    assert lines.index(patterns[0]) < told < lines.index(OPEN)
+    readme = (stage.read(PurePosixPath("bus/certs/README.md")) or b"").decode()
+    section = readme.split("## What every certificate may use")[1].split("\n## ")[0]
+    told = [line for line in section.splitlines() if line.startswith("- ")]
+    assert f"- `{OPEN.removeprefix('pattern ')}`" in told
+    assert not [line for line in told if "%u" in line]
+    assert GAP.fix(stage) == ()
+
+
+def test_list_whose_patterns_all_have_the_name_says_nothing_of_open_topics() -> None:
+    """A near miss: what is denied is not open, and a service's topics stand under its user."""
+    denied = b"pattern deny notes/#\ntopic readwrite barn/%c/#\nuser admin\ntopic readwrite #\n"
+    text = access_list(denied)
+    assert b"Open to every" not in text
+    assert b"pattern deny notes/#" in text
+    assert b"What every certificate may use" not in instructions(text, folder="bus/certs")
+
+
+def test_every_block_of_the_instructions_that_works_in_their_folder_goes_there_first() -> None:
+    """It is read from the monorepo's top, where keys would stand in what git takes."""
+    made = {name.replace("bus/", "farm/the bus/"): text for name, text in TREE.items()}
+    made["docker-compose.yml"] = COMPOSE.replace(b"./bus/", b"./farm/the bus/")
+    stage = Overlay(MemoryTree(made))
+    for changeset in GAP.fix(stage):
+        for edit in changeset.edits:
+            stage.lay(edit)
+    readme = (stage.read(PurePosixPath("farm/the bus/certs/README.md")) or b"").decode()
+    blocks = re.findall(r"(?s)```bash\n(.*?)```", readme)
+    inside = [block for block in blocks if not block.startswith("invoke ")]
+    assert len(inside) == 3
+    for block in inside:
+        assert block.startswith("cd 'farm/the bus/certs'  "), block

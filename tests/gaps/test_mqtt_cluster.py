@@ -310,3 +310,13 @@ def test_derive_names_no_list_that_would_stop_or_shut_out(name: str, text: str) 
     stage, left = fixed(files)
     assert (stage.edits, left) == ((), ())
     assert rules.findings(rules.checks(GAP, stage)) == ()
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+def test_certificate_says_how_the_broker_comes_to_read_a_renewed_one(kind: str) -> None:
+    """Nothing restarts it by itself: it would serve the old certificate beyond its end."""
+    stage, _ = fixed(FILES | {"bus.yaml": WORKLOAD.replace("StatefulSet", kind)})
+    text = (stage.read(PurePosixPath("k8s/bus/certificate.yaml")) or b"").decode()
+    head = text[: text.index("apiVersion")]
+    assert f"#   kubectl rollout restart {kind.lower()}/bus -n farm\n" in head
+    assert "nothing here sends" in head

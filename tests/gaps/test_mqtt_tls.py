@@ -566,7 +566,7 @@ def test_manifests_of_a_new_broker_are_valid_and_carry_no_secret() -> None:
 )
 def test_validation_refuses_when_a_certificate_is_wrong(before: str, after: str) -> None:
     """The schemas are strict: what cert-manager would refuse is refused here."""
-    good = render.cluster_certificate("broker", "farm", "broker-tls").decode()
+    good = render.cluster_certificate("broker", "farm", "broker-tls", workload="a/b").decode()
     assert before in good
     assert validate_together({PurePosixPath("a.yaml"): good.replace(before, after).encode()}) != ()
 

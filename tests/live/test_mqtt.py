@@ -107,17 +107,19 @@ def test_instructions_make_working_certificates_when_followed(after: Path, tmp_p
     readme = (after / EDGE / "certs" / "README.md").read_text()
     section = readme.split("### With openssl alone")[1]
     commands = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)[0]
+    (folder := tmp_path / EDGE / "certs").mkdir(parents=True)
     made = process.run(["bash", "-e"], cwd=tmp_path, stdin=commands.encode())
     assert made.ok, made.err
     for leaf, purpose in (("broker/server", "sslserver"), ("clients/probe-device", "sslclient")):
         argv = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile"]
-        judged = process.run([*argv, "broker/ca.crt", f"{leaf}.crt"], cwd=tmp_path)
+        judged = process.run([*argv, "broker/ca.crt", f"{leaf}.crt"], cwd=folder)
         assert judged.ok, judged.err
     argv = ["openssl", "verify", "-x509_strict", "-CAfile", "broker/ca.crt"]
     argv += ["-verify_hostname", "localhost", "broker/server.crt"]
-    named = process.run(argv, cwd=tmp_path)
+    named = process.run(argv, cwd=folder)
     assert named.ok, named.err
-    assert (tmp_path / "authority" / "ca.key").stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir()] == [EDGE.parts[0]]
+    assert (folder / "authority" / "ca.key").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.needs("openssl")

@@ -411,7 +411,7 @@ def test_fleet_needs_the_memory_of_one_client_when_it_is_long(
         source.write_text("# barns\n\n" + "".join(f"barn-{n}\n" for n in range(size)))
         gc.collect()  # what other tests left behind, and say of it when it goes, is not counted
         tracemalloc.start()
-        assert certs.make_fleet(tmp_path / str(size), source) is ExitCode.SETTLED
+        assert certs.make_fleet(tmp_path / str(size), source, top=tmp_path) is ExitCode.SETTLED
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert f"{size} clients of fleet-{size}, {size} written" in capsys.readouterr().out
@@ -425,9 +425,9 @@ def test_fleet_is_taken_up_where_a_bad_name_stopped_it(
     source = tmp_path / "fleet"
     source.write_text("barn-1\nbarn/2\nbarn-3\n")
     with pytest.raises(CloseoutError, match="'barn/2' cannot name"):
-        certs.make_fleet(tmp_path / "certs", source)
+        certs.make_fleet(tmp_path / "certs", source, top=tmp_path)
     source.write_text("barn-1\nbarn-2\nbarn-3\n")
-    certs.make_fleet(tmp_path / "certs", source)
+    certs.make_fleet(tmp_path / "certs", source, top=tmp_path)
     assert "3 clients of fleet, 2 written" in capsys.readouterr().out
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+import pytest
 import yaml
 
 from closeout.formats import manifests as kubernetes
@@ -74,6 +75,17 @@ def test_patch_makes_a_valid_statefulset_whose_mounts_are_defined() -> None:
     assert [part["name"] for part in pod["containers"]] == ["postgres", "pgbackrest"]
 
 
+def test_server_of_the_patch_is_told_to_read_renewed_certificates() -> None:
+    """Its process is the container's first, and Kubernetes takes nothing out of the command."""
+    held = yaml.safe_load(RENDERED[point_in_time.PATCH])
+    pod = yaml.safe_load(held["patches"][0]["patch"])["spec"]["template"]["spec"]
+    shell, options, script = pod["containers"][1]["command"]
+    assert (shell, options) == ("/bin/bash", "-ec")
+    assert "kill -HUP" in script
+    assert script.endswith("exec pgbackrest server")
+    assert not re.search(r"\$[$(]", script)
+
+
 def test_patch_names_only_what_the_manifests_define() -> None:
     """ConfigMaps, secrets, the account and the port that one file names are made by the other."""
     jobs = kubernetes.documents(RENDERED[point_in_time.JOBS])
@@ -105,6 +117,48 @@ def test_database_lets_in_the_name_that_the_jobs_certificate_carries() -> None:
     assert service is not None
     for text in (conf, job):
         assert re.search(r"port=8432$", text, re.MULTILINE)
+
+
+SERVER = "  {name}:\n    image: {image}\n{rest}"
+GIVEN = "    environment:\n      - POSTGRES_USER={}\n"
+
+
+@pytest.mark.parametrize(
+    ("servers", "role"),
+    [
+        (["postgres:16-alpine", GIVEN.format("${POSTGRES_USER:-barn}")], "barn"),
+        (["timescale/timescaledb:2", GIVEN.format("barn")], "barn"),
+        (["postgres:16", ""], "postgres"),
+        # Near misses: who can tell, two servers, and a client that is told the role.
+        (["postgres:16", "    env_file: .env\n"], "postgres"),
+        (["postgres:16", GIVEN.format("${POSTGRES_USER}")], "postgres"),
+        (["postgres:16", GIVEN.format("barn"), "postgres:16", GIVEN.format("shed")], "postgres"),
+        (["postgres:16", GIVEN.format("barn"), "api:1", GIVEN.format("shed")], "barn"),
+    ],
+)
+def test_backups_sign_in_as_the_role_that_compose_makes_the_server_with(
+    servers: list[str], role: str
+) -> None:
+    """A server that was made with another name has no role `postgres`; the README says which."""
+    pairs = list(zip(servers[::2], servers[1::2], strict=True))
+    text = "services:\n" + "".join(
+        SERVER.format(name=f"s{number}", image=image, rest=rest)
+        for number, (image, rest) in enumerate(pairs)
+    )
+    changesets = GAP.fix(MemoryTree(CLUSTERED | {"docker-compose.yml": text.encode()}))
+    made = {edit.path: edit.after for item in changesets for edit in item.edits}
+    jobs = made[point_in_time.JOBS].decode()
+    assert re.findall(r"pg1-user=(.*)", jobs) == [role, role]
+    taken = made[point_in_time.FOLDER / "README.md"].decode().split("## ")[1]
+    assert f"as `{role}`" in taken
+
+
+def test_instructions_do_not_promise_that_debian_takes_over_what_alpine_made() -> None:
+    """Its server refuses a folder of another account, and may not give itself that."""
+    text = RENDERED[point_in_time.FOLDER / "README.md"].decode()
+    assert "REINDEX" not in text
+    assert "data directory has wrong ownership" in text
+    assert "pg_dumpall" in text
 
 
 CLUSTERED = {

@@ -36,7 +36,8 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     jobs = cronjob(Overlay(tree, installed.edits))
     wanted = manifests(names) if _is_faulty(jobs, CRONJOB) and not jobs.unresolved else ()
     other = _others(jobs, CRONJOB, "CronJob with faults")
-    archiving = point_in_time.manifests(names) if archive(tree).places else ()
+    role = point_in_time.superuser(tree)
+    archiving = point_in_time.manifests(names, role) if archive(tree).places else ()
     made = (
         installed,
         _changeset("backup-jobs", tree, wanted, (*jobs.unresolved, *other)),

@@ -6,6 +6,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from closeout.formats import compose
+from closeout.formats.interpolation import unset
 from closeout.fs.prefilter import holds, matches, question
 from closeout.gaps.backup.manifests import BackupNames, InstalledFile
 from closeout.resources import render
@@ -22,6 +24,11 @@ RPO_MINUTES = 15
 ARCHIVE_MINUTES = 5
 """A third of it: one failed attempt, and one alert, still fit in."""
 
+SUPERUSER = "postgres"
+"""The role of a server that was given no name for it."""
+_SERVES = re.compile(r"postg|timescale|pgvector")
+_ROLE = re.compile(r"[A-Za-z_][\w-]*")
+
 _POSTGRES = "16.10"
 _SERVER = {
     "wal_level": "replica",
@@ -37,6 +44,13 @@ _RESTORE = (
     'pgbackrest --stanza=main --delta --type=time --target="${RESTORE_TARGET:?name a moment}"'
     " --target-action=promote restore"
 )
+_SERVE = (
+    "touch /tmp/read; server=$BASHPID; (while sleep 600; do"
+    " if [ /certificates/tls.crt -nt /tmp/read ]; then"
+    ' touch /tmp/read; kill -HUP "$server"; fi; done) & exec pgbackrest server'
+)
+"""A signal only for a new certificate: pgBackRest binds its port anew, which ends it where a
+connection comes in at that very moment. No `$$`: Kubernetes makes a single dollar sign of it."""
 _VALUES: dict[str, object] = {
     "stanza": "main",
     "client": "postgres-pgbackrest",
@@ -58,6 +72,7 @@ _VALUES: dict[str, object] = {
     "postgres": _SERVER,
     "job_script": _JOB,
     "restore_script": _RESTORE,
+    "server_script": _SERVE,
 }
 _EMPTY = rb"[ \t]*[=:][ \t]*(?:''|\"\")?[ \t]*(?:#[^\n]*)?\r?$"
 _ARCHIVING = re.compile(
@@ -77,14 +92,33 @@ def archives(tree: Tree) -> tuple[PurePosixPath, ...]:
     return tree.candidates(_ARCHIVES)
 
 
-def manifests(names: BackupNames = BackupNames()) -> tuple[InstalledFile, ...]:  # noqa: B008 - it is frozen
-    """Return everything that is rendered below FOLDER."""
+def superuser(tree: Tree) -> str:
+    """Return the role that compose makes the tree's servers with; the usual one where they differ.
+
+    The image's own default counts for a server that names none.
+    """
+    found = {
+        unset(item.variables.get("POSTGRES_USER", "")) or ("" if item.env_files else SUPERUSER)
+        for path in compose.files(tree)
+        for item in compose.services(path, tree.read(path) or b"")
+        if _SERVES.search(item.image)
+    }
+    role = found.pop() if len(found) == 1 else ""
+    return role if _ROLE.fullmatch(role) else SUPERUSER
+
+
+def manifests(
+    names: BackupNames = BackupNames(),  # noqa: B008 - it is frozen
+    role: str = SUPERUSER,
+) -> tuple[InstalledFile, ...]:
+    """Return everything that is rendered below FOLDER; `role` is the server's superuser."""
     own = _VALUES | {
         "namespace": names.namespace,
         "cloud_account": names.account("postgres-pgbackrest"),
         "bucket": names.bucket,
         "image": f"{names.images}/postgres-pgbackrest:{_POSTGRES}-1",
         "time_zone": names.time_zone,
+        "role": role,
     }
     values = own | {
         f"{whose}_conf": _conf(f"backup/pgbackrest-{whose}.conf.j2", own)

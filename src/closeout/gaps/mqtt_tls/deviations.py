@@ -76,8 +76,11 @@ DEVIATIONS = (
         finding="A client chooses its own id (`%c`), and so its own topics.",
         decision="The certificate's common name is the user (`use_identity_as_username`) and the "
         "client id (`use_username_as_clientid`, but for clients that need two connections), and "
-        "the access list's patterns use `%u`. It allows the topics in the code of the tree's "
-        "clients besides those of its example.",
+        "the access list's patterns use `%u` where the code shows which segment that name is. It "
+        "allows the topics in the code of the tree's clients besides those of its example. A topic "
+        "in which no segment is known to be the client's name stays open to every certificate, for "
+        "what published before must not be refused: the list and the README name it, and a `%u` or "
+        "a `user` block for each client closes it.",
     ),
     Deviation(
         id="D-mqtt-tls-10",

@@ -140,8 +140,9 @@ def _folder(
     acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
     dials = [{"who": item.who, "path": str(item.path), "told": item.told} for item in known.dials]
     port = host_port(broker, conf)
-    readme = render.instructions(acl, names(seen, folder), dials, port=port)
-    yield _certificate_folder(tree, folder / "certs", readme, is_ours=is_ours)
+    certs = folder / "certs"
+    readme = render.instructions(acl, names(seen, folder), dials, folder=str(certs), port=port)
+    yield _certificate_folder(tree, certs, readme, is_ours=is_ours)
     if conf is None or not is_ours:
         return
     listener = render.tls_listener(render.COMPOSE, known.several)

@@ -50,7 +50,11 @@ DEVIATIONS = (
         id="D-rate-limit-5",
         claim="express-rate-limit is imported.",
         finding="The service's manifest and lock did not list it: the build failed.",
-        decision="Manifest and lock name exact versions; the lock equals what npm itself writes.",
+        decision=(
+            "Manifest and lock name exact versions. A lock that was in step with its manifest is "
+            "what npm itself writes; one that lacked other packages of its manifest before lacks "
+            "them still, and `npm ci` refuses it as before: `npm install` once brings it in step."
+        ),
     ),
     Deviation(
         id="D-rate-limit-6",

@@ -8,12 +8,14 @@ from pathlib import PurePosixPath
 from closeout.gaps.mqtt_tls.access.callers import Callers
 from closeout.gaps.mqtt_tls.access.topics import READ, WRITE, Topic
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
+from closeout.gaps.mqtt_tls.mosquitto.render import is_for_all
 from closeout.model import Tree
 from closeout.resources import render
 
 _ALL = "readwrite #"
 _WORDS = frozenset({"read", "write", "readwrite", "deny"})
 _NOBODY = Callers()
+_DEVICE = "%u"
 
 
 def access_list(example: bytes | None, callers: Callers = _NOBODY) -> bytes:
@@ -39,10 +41,14 @@ def access_list(example: bytes | None, callers: Callers = _NOBODY) -> bytes:
         spoken = dict.fromkeys(f"{item.access} {item.name}" for item in held)
         listed = users.setdefault(name, {})
         listed |= spoken or ({} if listed else {_ALL: None})
+    is_open = not patterns and not users
+    needed = [_ALL] if is_open else _needed(patterns)
+    of_all = () if is_open else tuple(line for line in needed if is_for_all(line))
     values = {
-        "patterns": _needed(patterns) or ([] if users else [_ALL]),
+        "patterns": [line for line in needed if line not in of_all],
+        "of_all": of_all,
         "users": [{"name": name, "topics": _needed(lines)} for name, lines in users.items()],
-        "is_open": not patterns and not users,
+        "is_open": is_open,
     }
     return render("mqtt-tls/aclfile.j2", values)
 
@@ -60,9 +66,6 @@ def _needed(lines: Mapping[str, None]) -> list[str]:
 def listed(tree: Tree, folder: PurePosixPath, callers: Callers) -> bytes:
     """Return the access list of the broker in `folder`, by the example that stands there."""
     return access_list(tree.read(folder / "aclfile.example"), callers)
-
-
-_DEVICE = "%u"
 
 
 def fed(callers: Callers) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -53,12 +54,12 @@ def dev(  # noqa: PLR0913 - each is a command-line option
         return rehearse_fleet(folder, Path(fleet))
     if fleet:
         with recovery.whole(Path(root or home)):
-            return make_fleet(folder, Path(fleet), wanted)
+            return make_fleet(folder, Path(fleet), wanted, top=Path(root or home))
     issue = certificates.reissue if force else certificates.issue
     if dry_run:
         return _rehearsed(issue(folder, wanted, _clients(folder), pen=Rehearsal()))
     with recovery.whole(Path(root or home)):
-        _instructions(folder, wanted)
+        _instructions(folder, wanted, Path(root or home))
         return _told(issue(folder, wanted, _clients(folder)))
 
 
@@ -118,9 +119,11 @@ def _clients(folder: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*users, "probe-device"])) if users else CLIENT_NAMES
 
 
-def make_fleet(folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES) -> ExitCode:
+def make_fleet(
+    folder: Path, source: Path, names: tuple[str, ...] = BROKER_NAMES, *, top: Path
+) -> ExitCode:
     """Issue one client certificate a line of `source`; what stands is kept, so run it again."""
-    _instructions(folder, names)
+    _instructions(folder, names, top)
     certificates.issue(folder, names, ())
     return _counted(folder, source, "written", certificates.issue_clients(folder, _lines(source)))
 
@@ -232,13 +235,15 @@ def _counted(
     return ExitCode.SETTLED
 
 
-def _instructions(folder: Path, names: tuple[str, ...]) -> None:
+def _instructions(folder: Path, names: tuple[str, ...], top: Path) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
     certificates.PEN.folder(folder, 0o755)
     access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
     topics = access_list(example.read_bytes() if example.is_file() else None)
     topics = access.read_bytes() if access.is_file() else topics
-    made = {"README.md": render.instructions(topics, names), ".gitignore": render.ignored()}
+    here = os.path.relpath(folder, top.resolve())
+    readme = render.instructions(topics, names, folder=here)
+    made = {"README.md": readme, ".gitignore": render.ignored()}
     for name, content in made.items():
         if not (folder / name).exists():
             writer.durable_write(folder / name, content)

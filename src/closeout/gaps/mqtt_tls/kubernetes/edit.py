@@ -99,6 +99,7 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
         config.namespace or "default",
         _secret(item),
         [user for user in users if user in held],
+        workload=item.workloads[0].called,
     )
     edit = Edit(path=path, before=None, after=after)
     yield Changeset(name=f"{config.name}-certificate", edits=(edit,), source=Source.TEMPLATE)

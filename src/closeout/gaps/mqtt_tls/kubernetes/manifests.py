@@ -44,6 +44,8 @@ class Workload:
     """A workload that mounts a broker's configuration map."""
 
     path: PurePosixPath
+    called: str
+    """Its kind and name, as kubectl takes them."""
     pod: Node
     container: Node
     volume: str
@@ -261,6 +263,7 @@ def _workload(path: PurePosixPath, top: Node, config: ConfigMap) -> Workload | N
         others = [item for item in containers.items() if item is not container]
         return Workload(
             path=path,
+            called=f"{top.said('kind').lower()}/{top.said('metadata', 'name')}",
             pod=pod,
             container=container,
             volume=volume,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -151,29 +152,34 @@ def instructions(
     names: Iterable[str] = NAMES,
     dials: Iterable[Mapping[str, str]] = (),
     *,
+    folder: str,
     port: str = str(TLS_PORT),
 ) -> bytes:
-    """Return the README of the certificate folder; `acl` gives the topic of its example.
+    """Return the README of the certificate `folder`; `acl` gives the topic of its example.
 
     `dials` has who, where and how for each client of the tree that speaks plaintext; `port` is
     where this machine reaches TLS.
     """
     held = tuple(names)
-    writable = [
-        item.value.split()[-1]
-        for item in parse(acl).directives
-        if item.name == "pattern" and item.value.startswith(("write", "readwrite"))
-    ]
+    patterns = [item.value for item in parse(acl).directives if item.name == "pattern"]
+    writable = [line.split()[-1] for line in patterns if line.startswith(("write", "readwrite"))]
     topic = (writable or ["#"])[0]
     values = {
         "names": held,
+        "folder": shlex.quote(folder),
         "alternative": ", ".join(_alternative(name) for name in held),
         "target": CERTS,
         "dials": list(dials),
+        "of_all": [line for line in patterns if is_for_all(line)],
         "port": port,
         "topic": topic.replace("%u", "probe-device").replace("#", "try").replace("+", "try"),
     }
     return render("mqtt-tls/README.md.j2", values)
+
+
+def is_for_all(pattern: str) -> bool:
+    """Return whether every certificate may do what a pattern of an access list says."""
+    return "%u" not in pattern and not pattern.startswith("deny ")
 
 
 def ignored() -> bytes:
@@ -212,15 +218,19 @@ def users(acl: bytes) -> list[str]:
 
 
 def cluster_certificate(
-    name: str, namespace: str, secret: str, clients: Iterable[str] = ()
+    name: str, namespace: str, secret: str, clients: Iterable[str] = (), *, workload: str
 ) -> bytes:
-    """Return what cert-manager needs to keep `secret`, and a secret for each of the `clients`."""
+    """Return what cert-manager needs to keep `secret`, and a secret for each of the `clients`.
+
+    `workload` is what runs the broker, as kubectl calls it.
+    """
     values = {
         "name": name,
         "namespace": namespace,
         "secret": secret,
         "names": hosts(name, namespace),
         "users": list(clients),
+        "workload": workload,
     }
     return render("mqtt-tls/cluster-certificate.yaml.j2", values)
 
@@ -244,7 +254,9 @@ def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]
         f"{kind}.yaml": render(f"mqtt-tls/cluster-{kind}.yaml.j2", values)
         for kind in ("configmap", "statefulset", "service")
     }
-    made["certificate.yaml"] = cluster_certificate(name, namespace, f"{name}-tls", users(acl))
+    made["certificate.yaml"] = cluster_certificate(
+        name, namespace, f"{name}-tls", users(acl), workload=f"statefulset/{name}"
+    )
     return made
 
 
