@@ -16,10 +16,29 @@ FASTAPI = 9
 COMPOSE = 10
 """Compose files, with 105 services between them."""
 SERVICES = 10
-FALLBACKS = 6
+FALLBACKS = 12
 OPEN_CORS = 7
 SIGN_INS = 2
 MODELS = 11
+MODULES = 15
+"""Modules of a FastAPI application besides its entry point."""
+SIGNED = 2
+"""Of so many compose services one is given an address with a password in it."""
+_PASSWORD = "barn-gate-4471-latch"  # noqa: S105 - what the detectors look for
+_DATABASE = f"    environment:\n      POSTGRES_USER: barn\n      POSTGRES_PASSWORD: {_PASSWORD}\n"
+_FUNCTIONS, _STEPS = 16, 8
+_STEP = """step_{each} as (
+    select a.barn, a.seen_on, count(*) as animals_{each},
+        sum(case when a.weight > {each} then 1 else 0 end) as heavy_{each},
+        coalesce(avg(a.weight), 0) as mean_weight
+    from {{{{ source('herd', 'animals') }}}} a
+    left join {{{{ source('herd', 'barns') }}}} b on b.id = a.barn
+    where a.number > {number} and b.closed_on is null
+    group by a.barn, a.seen_on
+),
+"""
+_LAST = "last as (select * from step_0)\nselect barn, seen_on from last\n"
+_PLAIN = ("SERVICE_NAME", "REGION", "QUEUE", "TOPIC", "TENANT", "TRACE_HOST", "STAGE", "MODE")
 
 _PACKAGE = {"dependencies": {"express": "4.19.2", "cors": "2.8.5"}, "version": "1.0.0"}
 
@@ -99,38 +118,68 @@ def _fastapi(folder: PurePosixPath, number: int) -> Iterator[tuple[PurePosixPath
         folder / "app/main.py",
         (
             "import os\n\nfrom fastapi import FastAPI\n"
-            "from fastapi.middleware.cors import CORSMiddleware\n\nfrom app.sums import total\n\n"
+            "from fastapi.middleware.cors import CORSMiddleware\n\nfrom app.sums import total\n"
+            + "".join(f"from app.part_{each} import read_{each}_0\n" for each in range(MODULES))
+            + "\n"
             f'app = FastAPI(title="sums {number}")\n'
             'app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"])\n\n\n'
             '@app.get("/sums/{barn}")\nasync def sums(barn: str) -> dict[str, float]:\n'
             '    return {barn: total(os.getenv("SCALE", "1"))}\n'
         ),
     )
+    for module in range(MODULES):
+        yield folder / f"app/part_{module}.py", _module(module)
     yield folder / "app/sums.py", "def total(scale: str) -> float:\n    return 2.0 * float(scale)\n"
+
+
+def _module(number: int) -> str:
+    functions = "".join(
+        f"\n\nasync def read_{number}_{each}(request: Request) -> dict[str, str | None]:\n"
+        f'    """Return what the caller says of step {each}."""\n'
+        "    told = request.headers.get('x-barn')\n"
+        f"    held = os.getenv('STEP_{each}', 'none')\n"
+        "    if told is None and held == 'none':\n"
+        f"        raise HTTPException(status_code=400, detail='step {each}')\n"
+        "    return {'told': told, 'held': held}\n"
+        for each in range(_FUNCTIONS)
+    )
+    return f"import os\n\nfrom fastapi import HTTPException, Request\n{functions}"
 
 
 def _compose(part: int, place: int) -> str:
     services = "".join(
         f"  edge-barn-{part:02d}{number % EXPRESS:02d}:\n"
         f"    build: ../../edge-layer/edge-barn-{part:02d}{number % EXPRESS:02d}\n"
-        f"    environment:\n      PORT: 3000\n      LOG_LEVEL: info\n"
+        "    environment:\n      PORT: 3000\n      LOG_LEVEL: info\n"
+        + "".join(f"      {name}: {name.lower()}-{number}\n" for name in _PLAIN)
+        + (
+            f"      DATABASE_URL: postgresql://barn:{_PASSWORD}@db:5432/barn_{number}\n"
+            "      GATE_TOKEN: ${GATE_TOKEN:-gate-rope-7731-hinge}\n"
+            if number % SIGNED == 0
+            else ""
+        )
         for number in range(place, place + SERVICES)
     )
-    return f"services:\n{services}"
+    return f"services:\n  db:\n    image: postgres:16\n{_DATABASE}{services}"
 
 
 def _deployment(name: str) -> str:
+    variables = "".join(
+        f'            - {{name: {each}, value: "{each.lower()}-{name}"}}\n' for each in _PLAIN
+    )
     return (
         f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: barn}}\n"
         f"spec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n"
         f"    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      containers:\n"
         f"        - name: {name}\n          image: registry.example/{name}:1\n"
-        '          env:\n            - {name: PORT, value: "3000"}\n'
+        f'          env:\n            - {{name: PORT, value: "3000"}}\n{variables}'
+        "          readinessProbe: {httpGet: {path: /ready, port: 3000}, periodSeconds: 5}\n"
+        "          resources: {limits: {cpu: 500m, memory: 256Mi}}\n---\n"
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: barn}}\n"
+        f"spec:\n  selector: {{app: {name}}}\n  ports:\n    - {{port: 80, targetPort: 3000}}\n"
     )
 
 
 def _model(number: int) -> str:
-    return (
-        f"{{{{ config(materialized='table') }}}}\n\nselect barn, count(*) as animals_{number}\n"
-        f"from {{{{ source('herd', 'animals') }}}}\nwhere number > {number}\ngroup by barn\n"
-    )
+    steps = "".join(_STEP.format(each=each, number=number) for each in range(_STEPS))
+    return f"{{{{ config(materialized='table') }}}}\n\nwith {steps}{_LAST}"

@@ -11,8 +11,8 @@ from closeout.fs.tree import DiskTree
 from closeout.runs.workspace import REFERENCE
 
 FILES = 2_900
-"""Files of a tree of size 1, of which 740 are TypeScript, 150 Python and 450 Markdown."""
-MEGABYTES = 44
+"""Files of a tree of size 1, of which 980 are TypeScript, 150 Python and 920 Markdown."""
+MEGABYTES = 33
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +116,17 @@ def _text(number: int) -> str:
 
 
 KINDS = (
-    Kind(suffix=".ts", files=740, kilobytes=16, block=_typescript, opening="import './env';\n"),
-    Kind(suffix=".py", files=150, kilobytes=12, block=_python, opening="import asyncio\n"),
-    Kind(suffix=".md", files=450, kilobytes=12, block=_markdown, opening="# Notes\n"),
-    Kind(suffix=".yaml", files=220, kilobytes=4, block=_yaml, opening="# settings\n"),
-    Kind(suffix=".sql", files=110, kilobytes=8, block=_sql),
-    Kind(suffix=".json", files=430, kilobytes=26, block=_json, opening="{\n"),
-    Kind(suffix=".css", files=625, kilobytes=17, block=_text),
+    Kind(suffix=".ts", files=600, kilobytes=3, block=_typescript, opening="import './env';\n"),
+    Kind(suffix=".tsx", files=230, kilobytes=6, block=_typescript, opening="import './env';\n"),
+    Kind(suffix=".py", files=10, kilobytes=6, block=_python, opening="import asyncio\n"),
+    Kind(suffix=".md", files=910, kilobytes=17, block=_markdown, opening="# Notes\n"),
+    Kind(suffix=".yaml", files=60, kilobytes=9, block=_yaml, opening="# settings\n"),
+    Kind(suffix=".yml", files=60, kilobytes=8, block=_yaml, opening="# settings\n"),
+    Kind(suffix=".sql", files=70, kilobytes=3, block=_sql),
+    Kind(suffix=".json", files=140, kilobytes=41, block=_json, opening="{\n"),
+    Kind(suffix=".css", files=400, kilobytes=1, block=_text),
 )
-"""The proportions of a real monorepo; the reference adds its own 175 files."""
+"""The proportions of a real monorepo; the reference and the shapes add their own files."""
 
 _BAITS = {
     ".ts": (
@@ -154,7 +156,7 @@ def generate(folder: Path, times: int) -> Path:
 
 def _path(kind: Kind, number: int) -> PurePosixPath:
     service = PurePosixPath("cloud-layer") / f"cloud-filler-{number // 60:03d}"
-    folder = {".md": "docs", ".sql": "sql", ".yaml": "deploy", ".json": "locales"}
+    folder = {".md": "docs", ".sql": "sql", ".yaml": "deploy", ".yml": "deploy", ".json": "locales"}
     return service / folder.get(kind.suffix, "src") / f"part_{number:05d}{kind.suffix}"
 
 
