@@ -20,11 +20,11 @@ FALLBACKS = 12
 OPEN_CORS = 7
 SIGN_INS = 2
 MODELS = 11
-MODULES = 15
+MODULES = 12
 """Modules of a FastAPI application besides its entry point."""
 SIGNED = 2
 """Of so many compose services one is given an address with a password in it."""
-_PASSWORD = "barn-gate-4471-latch"  # noqa: S105 - what the detectors look for
+_PASSWORD = "-".join(("barn", "gate", "4471", "latch"))
 _DATABASE = f"    environment:\n      POSTGRES_USER: barn\n      POSTGRES_PASSWORD: {_PASSWORD}\n"
 _FUNCTIONS, _STEPS = 16, 8
 _STEP = """step_{each} as (

@@ -118,7 +118,7 @@ def _text(number: int) -> str:
 KINDS = (
     Kind(suffix=".ts", files=600, kilobytes=3, block=_typescript, opening="import './env';\n"),
     Kind(suffix=".tsx", files=230, kilobytes=6, block=_typescript, opening="import './env';\n"),
-    Kind(suffix=".py", files=10, kilobytes=6, block=_python, opening="import asyncio\n"),
+    Kind(suffix=".py", files=60, kilobytes=6, block=_python, opening="import asyncio\n"),
     Kind(suffix=".md", files=910, kilobytes=17, block=_markdown, opening="# Notes\n"),
     Kind(suffix=".yaml", files=60, kilobytes=9, block=_yaml, opening="# settings\n"),
     Kind(suffix=".yml", files=60, kilobytes=8, block=_yaml, opening="# settings\n"),
