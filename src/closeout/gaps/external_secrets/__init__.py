@@ -29,15 +29,16 @@ After
     A secret that is written out is a finding too, wherever it stands: compose, env files, charts,
     code, scripts, manifests, images, keys. Compose files then require each from the `.env` beside
     them (`${JWT_SECRET:?set it in .env}`), by one name for a server and its clients, and the
-    example there names it; of an address only the password goes. Env examples keep the name
-    without the value. Scripts and files of connections read the same variables and say which is
-    missing, a pipeline's token becomes a secret of its CI (a comment says which to define), and
-    what leaves an image is handed on by every compose file and manifest that starts it. Code that
-    falls back to a secret takes the variable alone once every file that starts the service gives
-    it: compose gets what the code made up. It asks where it handles failures, what nothing reads
-    goes on without, and what cannot be delivered stays, with the reason. What stands in code or
-    charts otherwise is named and left to a person; so is a document that teaches a default which
-    is gone.
+    example there names it; of an address only the password goes. Env examples keep the name without
+    the value. A user that a RabbitMQ's definitions bring with the hash of a known password leaves
+    them, and a script adds it at each start from the environment. Scripts and files of connections
+    read the same variables and say which is missing, a pipeline's token becomes a secret of its CI
+    (a comment says which to define), and what leaves an image is handed on by every compose file
+    and manifest that starts it. Code that falls back to a secret takes the variable alone once
+    every file that starts the service gives it: compose gets what the code made up. It asks where
+    it handles failures, what nothing reads goes on without, and what cannot be delivered stays,
+    with the reason. What stands in code or charts otherwise is named and left to a person; so is a
+    document that teaches a default which is gone.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

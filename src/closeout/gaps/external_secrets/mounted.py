@@ -7,11 +7,12 @@ clients.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.gaps.external_secrets.broker_accounts import BrokerAccount, held_users
 from closeout.gaps.external_secrets.inventory.names import is_secret
 from closeout.gaps.external_secrets.required import literal
 from closeout.model import Tree
@@ -29,8 +30,13 @@ _LARGEST = 1_000_000
 """Bytes; a mounted file beyond is data and no configuration."""
 
 
-def repeated(tree: Tree) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
-    """Return the file that repeats it, by a compose file's folder and the password."""
+def repeated(
+    tree: Tree, taken: Collection[BrokerAccount] = ()
+) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
+    """Return the file that repeats it, by a compose file's folder and the password.
+
+    A broker's accounts that are `taken` from its environment leave their file.
+    """
     found: dict[tuple[PurePosixPath, str], PurePosixPath] = {}
     for path in compose.files(tree):
         services = compose.services(path, tree.read(path) or b"")
@@ -44,6 +50,11 @@ def repeated(tree: Tree) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
         for file, password in _passwords(tree, sources - {None}) if secrets else ():
             if password in secrets:
                 found.setdefault((path.parent, password), file)
+        users = (row for service in services for row in held_users(tree, service, taken))
+        for file, user in users if secrets else ():
+            for password in secrets:
+                if user.opens(password):
+                    found.setdefault((path.parent, password), file)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
@@ -16,16 +16,22 @@ from closeout.formats.compose_calls import filled
 from closeout.formats.compose_example import completed
 from closeout.formats.env_examples import is_example
 from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.external_secrets.broker_accounts import broker_accounts
 from closeout.gaps.external_secrets.inventory.literals import Literal
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.gaps.external_secrets.mounted import repeated
 from closeout.gaps.external_secrets.remedies import taken_out
+from closeout.gaps.external_secrets.remedies.broker_accounts import from_environment
 from closeout.gaps.external_secrets.remedies.known import KnownVariables
 from closeout.gaps.external_secrets.required import RequiredNames, required
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 
 _NEW = "read it from the environment, and give its owner a new one: this one is known."
 _BOTH = "take it from one variable in both files: the other is mounted, and read as it is."
+_IN_FORCE = (
+    "take the user out of the definitions and have the container add it from its environment, then "
+    "run the command again: a server that loads definitions passes RABBITMQ_DEFAULT_PASS over."
+)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@:]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rb"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]*)[ \t]*=[ \t]*)(?P<quote>[\"']?)"
@@ -46,7 +52,8 @@ def unwritten(
         by_path[item.path].append(item)
     texts: dict[PurePosixPath, bytes] = {}
     added: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
-    fixed = repeated(tree)
+    accounts = broker_accounts(tree, {(item.path, item.line) for item in found})
+    fixed = repeated(tree, accounts.taken)
     for path in sorted(by_path):
         content = tree.read(path) or b""
         after = content
@@ -59,14 +66,36 @@ def unwritten(
     stood_for = {folder: names.values for folder, names in added.items()}
     texts |= dict(completed(tree, stood_for, texts))
     texts |= dict(taken_out(sorted(by_path), KnownVariables(tree=tree, stood_for=stood_for)))
+    together = dict(from_environment(tree, accounts.taken, texts))
+    texts |= together
     texts |= dict(filled(tree, texts))
     left = {path: elsewhere.get(path, texts[path]) for path in by_path}
     lefts = {
         path: _left(by_path[path], tree.read(path) or b"", left[path], _held(fixed, path))
         for path in by_path
     }
-    made = (_changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items())
-    return tuple(item for item in made if item.edits or item.unresolved)
+    for (path, line), reason in accounts.kept.items():
+        lefts[path] = tuple(each for each in lefts[path] if each.line != line)
+        detail = f"keeps a known password in force: {reason}"
+        lefts[path] += (
+            Unresolved(
+                path=path, reason=Reason.AMBIGUOUS, detail=detail, line=line, hint=_IN_FORCE
+            ),
+        )
+    made = {path: _changeset(tree, path, text, lefts.get(path, ())) for path, text in texts.items()}
+    alone = [item for path, item in made.items() if path not in together]
+    joined = _joined([made[path] for path in together])
+    return tuple(item for item in (*alone, joined) if item.edits or item.unresolved)
+
+
+def _joined(made: Collection[Changeset]) -> Changeset:
+    """Return one changeset of several: a server's account leaves all of its files or none."""
+    return Changeset(
+        name="literals-broker-accounts",
+        edits=tuple(edit for each in made for edit in each.edits),
+        source=Source.CODE,
+        unresolved=tuple(item for each in made for item in each.unresolved),
+    )
 
 
 def _held(
@@ -100,7 +129,8 @@ def _left(
         line = before_lines[item.line - 1 : item.line]
         if not after_lines.issuperset(line):
             continue
-        words = re.split(r"[^\w-]+", b"".join(line).decode("utf-8", "replace"))
+        split = re.split(r"[^\w-]+", b"".join(line).decode("utf-8", "replace"))
+        words = {*split, *(word.removeprefix("-") for word in split)}  # of `${NAME:-word}`
         other = next((file for password, file in held.items() if password in words), None)
         left.append(
             Unresolved(

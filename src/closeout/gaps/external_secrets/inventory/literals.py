@@ -23,6 +23,7 @@ from closeout.gaps.external_secrets.inventory import (
     SecretVariable,
     pages,
 )
+from closeout.gaps.external_secrets.inventory.broker_users import known_users
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
     in_typescript,
@@ -75,6 +76,7 @@ class LiteralForm(Enum):
     VALUE = "holds a usable value"
     FALLBACK = "falls back to a usable value"
     MATERIAL = "is written out"
+    KNOWN = "is of a known password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -103,6 +105,11 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
         if not is_ignored(path):
             for item in _in_file(path, tree.read(path) or b""):
                 found.setdefault((path, item.line), item)
+    for path, user in known_users(tree, tuple(found)):
+        if not (is_fixture(path) or is_ignored(path)):
+            form = LiteralForm.MATERIAL if user.plain else LiteralForm.KNOWN
+            item = Literal(path=path, line=user.line, name=user.told, form=form)
+            found[path, item.line] = item
     return tuple(found[place] for place in sorted(found, key=lambda at: (at[0].parts, at[1])))
 
 
