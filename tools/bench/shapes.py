@@ -24,7 +24,8 @@ MODULES = 12
 """Modules of a FastAPI application besides its entry point."""
 SIGNED = 2
 """Of so many compose services one is given an address with a password in it."""
-_PASSWORD = "-".join(("barn", "gate", "4471", "latch"))
+_WORDS = ("barn", "gate", "4471", "latch")
+_PASSWORD = "-".join(_WORDS)
 _DATABASE = f"    environment:\n      POSTGRES_USER: barn\n      POSTGRES_PASSWORD: {_PASSWORD}\n"
 _FUNCTIONS, _STEPS = 16, 8
 _STEP = """step_{each} as (
