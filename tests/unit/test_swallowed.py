@@ -51,6 +51,8 @@ TOLD_ELSEWHERE = {
     "gaps/external_secrets/fallbacks/python.py:defaults": "unread_modules",
     "gaps/external_secrets/fix.py:_kustomization": "rule `kustomizations` tells it",
     "gaps/external_secrets/handover.py:written_in": "rule `literals` keeps telling the Secret",
+    "gaps/external_secrets/inventory/broker_users.py:_user": "what is no Base64 is no hash",
+    "gaps/external_secrets/inventory/broker_users.py:broker_users": "no server loads it either",
     "gaps/external_secrets/inventory/code.py:_in_python": "unread_modules",
     "gaps/external_secrets/inventory/declared.py:in_chart": "unparsable.chart_values",
     "gaps/external_secrets/inventory/planted.py:in_manifest": "unread_manifests",

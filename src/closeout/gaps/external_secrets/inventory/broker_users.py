@@ -46,11 +46,12 @@ def _may_be_definitions(content: bytes) -> bool:
     return held and b'"users"' in content and b'"password' in content
 
 
-def _is_open(path: PurePosixPath) -> bool:
-    return "node_modules" not in path.parts
+def _is_named_so(path: PurePosixPath) -> bool:
+    """Return whether the names on the way speak of it: most of a tree's JSON is large, and none."""
+    return "definition" in path.name.lower() or "rabbit" in str(path).lower()
 
 
-DEFINITIONS = question((".json",), _may_be_definitions, _is_open)
+DEFINITIONS = question((".json",), _may_be_definitions, _is_named_so)
 """The files that may be definitions of a RabbitMQ server with users in them."""
 
 
