@@ -6,7 +6,8 @@
 #
 # PROJECT names the project of another environment. A value is read without echo, and goes to
 # gcloud by a pipe: never into the process list, a file or this script's output. An empty answer
-# makes a random value, except for addresses. A secret that has a version is left alone.
+# makes a random value, except for addresses and for what another company issues. A secret that has
+# a version is left alone.
 # Of an address that is shown without its password, an empty answer fills that in: it is read from
 # the secret that holds it.
 set -euo pipefail
@@ -81,6 +82,16 @@ if [[ -z "${keys[*]:-}" ]]; then
   exit 2
 fi
 
+# Whether only somebody else can give the value: a random one would pass here, and nowhere else.
+is_issued() {
+  case "-$1-" in
+    *-anthropic-* | *-aws-* | *-azure-* | *-datadog-* | *-dd-api-* | *-dd-app-* | *-firebase-* | \
+      *-github-* | *-gitlab-* | *-google-* | *-mailgun-* | *-openai-* | *-paypal-* | *-sendgrid-* | \
+      *-sentry-* | *-slack-* | *-smtp-* | *-stripe-* | *-telegram-* | *-twilio-*) return 0 ;;
+  esac
+  return 1
+}
+
 # A password has to be there before an address that holds it.
 passwords=() addresses=()
 for key in "${keys[@]}"; do
@@ -88,7 +99,7 @@ for key in "${keys[@]}"; do
 done
 keys=("${passwords[@]}" "${addresses[@]}")
 
-missing=0
+missing=0 left=0
 for key in "${keys[@]}"; do
   if is_there "$key" </dev/null; then
     echo "there    $key"
@@ -100,7 +111,9 @@ for key in "${keys[@]}"; do
     continue
   fi
   read -r source head tail <<<"${composed[$key]:-}"
-  IFS= read -rs -p "value of $key${source:+ (empty for $head***$tail with the value of $source)}: " value
+  said="${source:+ (empty for $head***$tail with the value of $source)}"
+  if is_issued "$key"; then said=" (as its issuer gave it; empty to leave it missing)"; fi
+  IFS= read -rs -p "value of $key$said: " value
   echo
   if [[ -z "$value" && -n "$source" ]]; then
     password="$(value_of "$source" </dev/null)"
@@ -115,6 +128,11 @@ for key in "${keys[@]}"; do
       echo "error: $key is an address and cannot be made up" >&2
       exit 1
     fi
+    if is_issued "$key"; then
+      left=$((left + 1))
+      echo "left     $key"
+      continue
+    fi
     value="$(openssl rand -base64 48 | tr -d '\n')"
   fi
   printf '%s' "$value" | keep "$key"
@@ -124,5 +142,9 @@ done
 
 if [[ "$mode" == --list && "$missing" -gt 0 ]]; then
   echo "$missing are missing" >&2
+  exit 1
+fi
+if [[ "$left" -gt 0 ]]; then
+  echo "$left are missing still: run this again with what their issuers gave" >&2
   exit 1
 fi

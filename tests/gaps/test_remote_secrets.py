@@ -12,6 +12,7 @@ from closeout.gaps.external_secrets import GAP
 from tests.support.recorded_cluster import program
 
 FOLDER = "k8s/external-secrets"
+VAULT = 'provider = "vault"\nvault-server = "https://vault.test:8200"\n'
 SCRIPT = f"{FOLDER}/create-remote-secrets.sh"
 WRITTEN_OUT = """# What the board signs in with.
 apiVersion: v1
@@ -195,3 +196,32 @@ def test_role_that_others_sign_in_with_shares_their_password(files: dict[str, st
     """One role has one password, whoever reads it."""
     stage = fixed(monorepo(**{EXAMPLE: SHARED, **files}))
     assert keys(stage) == ["farmiq-prod-store-password"]
+
+
+@pytest.mark.parametrize("provider", ["gcp", "vault"])
+def test_script_makes_up_no_value_that_only_its_issuer_has(tmp_path: Path, provider: str) -> None:
+    """A random key of a payment provider would be Ready in the cluster, and refused by it."""
+    chosen = "[external-secrets]\n" + (VAULT if provider == "vault" else "")
+    example = "JWT_SECRET=\nSTRIPE_SECRET_KEY=\nSTRIPED_BARN_SECRET=\n"
+    more = {"cloud-layer/cloud-herd/.env.example": example, "closeout.toml": chosen}
+    stage = fixed(monorepo(**more))
+    for path in stage.paths():
+        if path.parts[0] == "k8s":
+            place = tmp_path / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(stage.read(path) or b"")
+    kept = f"cat >> {tmp_path}/kept; echo >> {tmp_path}/kept"
+    program(tmp_path, "gcloud", f'case "$3" in add) {kept};; describe) exit 1;; esac')
+    program(tmp_path, "vault", f'case "$2" in put) {kept};; *) exit 1;; esac')
+    result = process.run(
+        ["bash", tmp_path / SCRIPT],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdin=b"\n\n\n",
+        deadline=20,
+    )
+    assert (result.code, "1 are missing still" in result.err) == (1, True), result.err
+    told = [line.split() for line in result.out.splitlines() if line]
+    left = [key for word, key in told if word == "left"]
+    assert [key.endswith("-stripe-secret-key") for key in left] == [True]
+    assert len([key for word, key in told if word == "created"]) == 2
+    assert [len(value) for value in (tmp_path / "kept").read_text("utf-8").split()] == [64, 64]
