@@ -43,6 +43,21 @@ spec:
 VALUES = (
     b"secretEnv:\n  JWT_SECRET:\n    secret: cloud-billing-service-secrets\n    key: JWT_SECRET\n"
 )
+SHORE = b"""apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shore-app, namespace: shore}
+spec:
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata: {labels: {app: a}}
+    spec:
+      containers:
+        - name: a
+          image: a
+          env:
+            - name: SHORE_TOKEN
+              valueFrom: {secretKeyRef: {name: shore-app, key: token}}
+"""
 VAULT = b'[external-secrets]\nprovider = "vault"\nvault-server = "https://vault.test:8200"\n'
 
 
@@ -374,6 +389,33 @@ def test_install_stops_where_a_step_fails(desk: _Desk, tool: str, body: str, las
     desk.stand_in(tool, body)
     assert desk.run("install.sh").code != 0
     assert last in next(call for call in reversed(desk.calls) if not call.startswith("sleep"))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_install_names_what_makes_a_namespace_before_it_applies_anything(
+    tmp_path: Path, *, is_there: bool
+) -> None:
+    """The folder's kustomization does not make what another folder's makes, and kubectl stops."""
+    made = b"apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n"
+    files = {
+        "package.json": b'{"name": "farmiq"}',
+        f"{SERVICE}/.env.example": b"JWT_SECRET=\n",
+        "k8s/shore/namespace.yaml": made % b"shore",
+        "k8s/shore/app.yaml": SHORE,
+        "k8s/attic/namespace.yaml": made % b"attic",
+    }
+    tree = _fixed(MemoryTree(files))
+    desk = _Desk(tmp_path, tree)
+    desk.stand_in("helm")
+    desk.stand_in("kubectl", "exit 0" if is_there else '[[ "$1" != get ]]')
+    desk.stand_in("sleep")
+    result = desk.run("install.sh")
+    if is_there:
+        assert (result.code, "kubectl get namespace shore" in desk.calls) == (0, True), result.err
+        return
+    assert result.code == 1
+    assert "no namespace shore; apply k8s/shore/namespace.yaml first" in result.err
+    assert desk.calls == ["kubectl get namespace shore"]
 
 
 def test_install_refuses_an_environment_that_it_does_not_know(desk: _Desk) -> None:

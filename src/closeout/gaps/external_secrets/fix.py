@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from msgspec.structs import asdict
@@ -192,9 +192,19 @@ def _values(
         "account_namespace": place,
         "namespaces": namespaces,
         "undeclared": sorted({*namespaces, place} - state.namespaces),
+        "made_elsewhere": sorted(_makers(state, namespaces)),
         "annotated": annotated(tree, state, variables),
         "composed": seen.composed,
     }
+
+
+def _makers(state: Declared, namespaces: Iterable[str]) -> Iterator[tuple[str, PurePosixPath]]:
+    """Yield those namespaces that another file of the tree makes, and which one."""
+    wanted = frozenset(namespaces)
+    for item in state.others:
+        is_wanted = item.document.kind == "Namespace" and item.name in wanted
+        if is_wanted and target.FOLDER not in item.path.parents:
+            yield item.name, item.path
 
 
 def _provider(store: Found | None, chosen: Settings) -> str:
