@@ -86,7 +86,7 @@ fi
 is_issued() {
   case "-$1-" in
     *-anthropic-* | *-aws-* | *-azure-* | *-datadog-* | *-dd-api-* | *-dd-app-* | *-firebase-* | \
-      *-github-* | *-gitlab-* | *-google-* | *-mailgun-* | *-openai-* | *-paypal-* | *-sendgrid-* | \
+      *-github-* | *-gitlab-* | *-google-* | *-openai-* | *-paypal-* | *-sendgrid-* | \
       *-sentry-* | *-slack-* | *-smtp-* | *-stripe-* | *-telegram-* | *-twilio-*) return 0 ;;
   esac
   return 1
