@@ -156,6 +156,16 @@ def test_derive_takes_the_servers_account_from_its_environment() -> None:
     assert not [each for each in GAP.fix(again) if each.edits]
 
 
+def test_derive_takes_an_account_from_a_variable_that_only_the_example_gives() -> None:
+    """The definitions keep in force what whoever copied the example has."""
+    example = b"MQ_USER=plover\nMQ_PASS=salt-marsh\n"
+    bare = SERVICE.replace(b":-salt-marsh}", b"}").replace(b":-plover}", b"}")
+    fixed, left = _fixed(_tree() | {COMPOSE: bare, ".env.example": example})
+    assert '"users": [],' in _text(fixed, DEFINITIONS)
+    assert "rabbitmq-account.sh:ro" in _text(fixed, COMPOSE)
+    assert left == []
+
+
 def test_derive_mends_all_files_of_an_account_or_none() -> None:
     """Definitions without the user and a server without the script would refuse every client."""
     made = [each for each in GAP.fix(MemoryTree(_tree())) if each.edits]

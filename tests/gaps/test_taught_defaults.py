@@ -196,3 +196,87 @@ def test_derive_tells_what_teaches_a_secret_that_is_required_now(
     tree = _tree(page, **more)
     found = [("docs/start.md", 5, _had("PIER_SECRET", PIER))]
     assert _told(tree, factory_secret.GAP) == (found if told else [])
+
+
+def _repeats(tree: Tree) -> list[tuple[str, int, str]]:
+    return [
+        (str(item.path), item.line, item.detail)
+        for change in external_secrets.GAP.fix(tree)
+        for item in change.unresolved
+        if "repeats" in item.detail
+    ]
+
+
+URL = "postgresql://crab:salt-and-rope@store:5432/crate"
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "name"),
+    [
+        (f"```\nDATABASE_URL={URL}\n```\nor {URL}\n", 4, "DATABASE_URL"),
+        (f"docker run -e DATABASE_URL={URL} crate\n", 3, "DATABASE_URL"),
+        ("`postgres://crab:salt-and-rope@localhost/crate`\n", 3, "DATABASE_URL"),
+        ("# 2. Login: crab / salt-and-rope\n", 3, "DATABASE_URL"),
+        ("Sign in to the ledger: `crab` / `salt-and-rope`.\n", 3, "DATABASE_URL"),
+        ('{"username": "crab", "password": "salt-and-rope"}\n', 3, "DATABASE_URL"),
+        (
+            f"- `POSTGRES_PASSWORD` (default: `salt-and-rope`)\n\n{URL}\n",
+            5,
+            "DATABASE_URL",
+        ),
+    ],
+)
+def test_derive_tells_a_page_once_that_repeats_a_password_it_takes_out(
+    page: str, line: int, name: str
+) -> None:
+    """A line to copy worked until the fix; it opens nothing from then on."""
+    tree = _tree(page)
+    assert _repeats(tree) == [
+        ("docs/start.md", line, f"repeats the password that {name} had in {COMPOSE}")
+    ]
+    fixed = Overlay(tree, [e for each in external_secrets.GAP.fix(tree) for e in each.edits])
+    assert _repeats(fixed) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "postgresql://crab:<password>@store:5432/crate\n",
+        "postgresql://crab:${POSTGRES_PASSWORD}@store:5432/crate\n",
+        "postgresql://heron:salt-and-rope@store:5432/crate\n",
+        "postgresql://crab:salt-and-rope-2@store:5432/crate\n",
+        "amqp://crab:salt-and-rope@broker:5672\n",
+        "Login: heron / salt-and-rope\n",
+        "Login: crab / another-rope\n",
+        '{"username": "heron", "password": "salt-and-rope"}\n',
+        "A crab and salt-and-rope / twine.\n",
+        "- `POSTGRES_PASSWORD` (default: `salt-and-rope`)\n",
+    ],
+)
+def test_derive_leaves_pages_that_repeat_no_password_it_takes_out(page: str) -> None:
+    """Placeholders, other users, other servers and other passwords are right as they are."""
+    assert _repeats(_tree(page)) == []
+
+
+def test_derive_names_the_server_that_a_line_is_about() -> None:
+    """Two servers may have one password: the page's reader is sent to the right one."""
+    broker = b"""  mq:
+    image: rabbitmq:3
+    environment:
+      RABBITMQ_DEFAULT_USER: crab
+      RABBITMQ_DEFAULT_PASS: ${MQ_PASS:-salt-and-rope}
+"""
+    page = "RabbitMQ's password: `salt-and-rope`\n\nRabbitMQ, log in: crab / salt-and-rope\n"
+    told = _repeats(_tree(page, **{COMPOSE: STACK + broker}))
+    had = f"repeats the password that RABBITMQ_DEFAULT_PASS had in {COMPOSE}"
+    assert told == [("docs/start.md", 5, had)]
+
+
+def test_derive_leaves_pages_that_repeat_a_password_which_stays() -> None:
+    """What a mounted file holds in force goes on opening the server."""
+    stack = STACK.replace(
+        b"image: postgres:16\n", b"image: postgres:16\n    volumes: [./init:/i]\n"
+    )
+    role = b"CREATE ROLE crab PASSWORD 'salt-and-rope';\n"
+    more = {COMPOSE: stack, "cloud-layer/init/a.sql": role}
+    assert _repeats(_tree(f"{URL}\n", **more)) == []

@@ -23,7 +23,7 @@ _SPAN = re.compile(r"`([^`]+)`")
 _VALUE = r"[*_\s]*(?:[:=][\s*_]*|(?:is|to)\s+|\s)(?P<quote>[`'\"]?)(?P<value>[^\s`'\",;)|]+)"
 _NOT_NOW = r"(?<!no )(?<!old )(?<!former )(?<!previous )"
 _SAID = re.compile(rf"{_NOT_NOW}\bdefaults?\b{_VALUE}", re.IGNORECASE)
-_PASSWORD = re.compile(
+PASSWORD = re.compile(
     rf"{_NOT_NOW}(?<!-)\b(?:pass(?:word)?\b[`'\"*]*[ \t]*[:=]"
     r"|default\b[*_]*[:=]?[ \t]*[`'\"]?[\w.@-]+[`'\"]?[ \t]*/)"
     r"[ \t]*[`'\"*]*(?P<value>[^\s`'\",;)|]+)",
@@ -40,13 +40,14 @@ _CODE = (
         r"(?P<quote>['\"])(?P<value>[^'\"\n]+)(?P=quote)(?P<key>)"
     ),
 )
+DOCUMENTS = (".md", ".mdx", ".rst", ".adoc")
 _RECORDS = frozenset({"changelog", "history", "report", "reports", "evidence", "archive"})
 _SHORTEST_SECRET = 6
 _SHORTEST_NAME = 5
 """Shorter passwords, and names of servers, are words that stand anywhere."""
 
 
-def _is_document(path: PurePosixPath) -> bool:
+def is_document(path: PurePosixPath) -> bool:
     """Return whether a file tells how things are: one that keeps what was is right as it is."""
     folders = {part.lower() for part in path.parts[:-1]}
     is_open = not any(part.startswith(".") for part in path.parts) and "node_modules" not in folders
@@ -55,9 +56,9 @@ def _is_document(path: PurePosixPath) -> bool:
 
 
 _TEACHES = question(
-    (".md", ".mdx", ".rst", ".adoc"),
+    DOCUMENTS,
     lambda content: holds_in_any_case(content, (b"default", b"pass", b":-", b"env")),
-    _is_document,
+    is_document,
 )
 
 
@@ -81,8 +82,8 @@ def teaching(tree: Tree, taken: Collection[TakenDefault]) -> Iterator[Unresolved
     """Yield where the tree's documents teach what was taken out, each variable once a document."""
     for path in tree.candidates(_TEACHES) if taken else ():
         text = (tree.read(path) or b"").decode("utf-8", "replace")
-        told = (item for item in taken if item.secret in text)
-        known = sorted(told, key=lambda item: _distance(item.path, path))
+        held = [item for item in taken if item.secret in text]
+        known = sorted(held, key=lambda item: distance(item.path, path))
         seen: set[str] = set()
         for line, found in _taught(text, known) if known else ():
             fresh = {item.name: item for item in reversed(found) if item.name not in seen}
@@ -98,7 +99,7 @@ def teaching(tree: Tree, taken: Collection[TakenDefault]) -> Iterator[Unresolved
                 )
 
 
-def _distance(path: PurePosixPath, document: PurePosixPath) -> tuple[bool, int, int, str]:
+def distance(path: PurePosixPath, document: PurePosixPath) -> tuple[bool, int, int, str]:
     """Return how far a file is from a document: one of a stack goes before all others."""
     shared = len({*path.parts[:-1]} & {*document.parts[:-1]})
     return (path.suffix not in {".yml", ".yaml"}, -shared, len(path.parts), str(path))
@@ -158,5 +159,5 @@ def _is_told_of(item: TakenDefault, line: str) -> bool:
     is_short = len(item.secret) < _SHORTEST_SECRET or len(software) < _SHORTEST_NAME
     if is_short or "PASS" not in item.name:
         return False
-    told = (match["value"].rstrip(".") for match in _PASSWORD.finditer(line))
+    told = (match["value"].rstrip(".") for match in PASSWORD.finditer(line))
     return software in line.lower() and item.secret in told

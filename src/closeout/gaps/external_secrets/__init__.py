@@ -38,7 +38,7 @@ After
     every file that starts the service gives it: compose gets what the code made up. It asks where
     it handles failures, what nothing reads goes on without, and what cannot be delivered stays,
     with the reason. What stands in code or charts otherwise is named and left to a person; so is a
-    document that teaches a default which is gone.
+    document that teaches a default or repeats a login which is gone.
 
 What stays with the operator's owner
     That the operator runs and that secrets arrive can only be seen on the cluster:

@@ -162,9 +162,10 @@ def _unfit(
         return "is not the official image of a version since 3.8"
     if any(item.node.get(key) for item in beside for key in ("command", "entrypoint", "user")):
         return "is started in a way of its own"
-    if not password or (unset(password) and not user.opens(literal(password))):
+    if not ("$" in unset(password) or user.opens(literal(password))):
         return f"has another {_PASSWORD} or none"
-    if unset(server.variables.get(NAME, "")) != user.name or not _SAFE.fullmatch(user.name):
+    name = unset(server.variables.get(NAME, ""))
+    if not ("$" in name or name == user.name) or not _SAFE.fullmatch(user.name):
         return f"has another {NAME} or none"
     is_own = volumes is not None and not volumes.alias and volumes.kind is NodeKind.SEQUENCE
     return "" if is_own else "has its mounts written elsewhere"
