@@ -164,6 +164,7 @@ def test_derive_leaves_a_charts_own_secret_to_the_operator_where_there_is_one() 
     lines = _text(fixed, path).splitlines()
     has = '.Capabilities.APIVersions.Has "external-secrets.io/v1/ExternalSecret"'
     assert lines[0] == f"{{{{- if not ({has}) }}}}"
+    assert "apply k8s/external-secrets before the next release" in lines[1]
     assert lines[-1] == "{{- end }}"
     undone = MemoryTree(
         {str(item): fixed.read(item) or b"" for item in fixed.paths()} | {path: OWN_SECRET}

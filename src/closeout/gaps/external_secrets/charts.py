@@ -35,6 +35,10 @@ _POD = re.compile(
 )
 _STEP = "  "
 _GATE = b'{{- if not (.Capabilities.APIVersions.Has "external-secrets.io/v1/ExternalSecret") }}'
+_FIRST = (
+    b"{{- /* Where the operator runs, it makes this Secret: apply k8s/external-secrets before the "
+    b"next release of the chart, which takes the chart's own away. */}}"
+)
 _CHART = ("helm", "Chart.yaml")
 
 
@@ -102,7 +106,7 @@ def gated_secrets(
         content = tree.read(path) or b""
         if len(re.findall(rb"(?m)^kind:", content)) == 1:
             ending = b"\r\n" if b"\r\n" in content else b"\n"
-            after = _GATE + ending + content.rstrip() + ending + b"{{- end }}" + ending
+            after = ending.join((_GATE, _FIRST, content.rstrip(), b"{{- end }}", b""))
             yield _changeset(tree, path, after)
         else:
             unresolved = Unresolved(

@@ -60,8 +60,9 @@ DEVIATIONS = (
         claim="A Secret that syncs is a secret that is used.",
         finding="A process keeps the values it started with: after a rotation the Secret is new, "
         "and every pod holds the old value.",
-        decision="The Secret's version stands in the pod template: an upgrade or roll-out.sh makes "
-        "new pods exactly where it changed. No further controller is needed.",
+        decision="The Secret's version stands in the pod templates that name it, and an upgrade "
+        "makes new pods exactly where it changed; roll-out.sh makes them for all that read one, "
+        "those too whose chart lists its variables in the values. No further controller is needed.",
     ),
     Deviation(
         id="D-external-secrets-9",
