@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from closeout.fs.text_edit import Splice, line_end
 from closeout.parsing.memo import on_trial
-from closeout.parsing.yaml_loader import refuse_large, safe_loader
+from closeout.parsing.yaml_loader import refuse_large, structure_loader
 
 _WIDE = re.compile(r"[^\x00-\x7f]")
 
@@ -41,6 +41,9 @@ class NodeKind(Enum):
     MAPPING = "mapping"
     SEQUENCE = "sequence"
     SCALAR = "scalar"
+
+
+_KINDS = {kind.value: kind for kind in NodeKind}
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -163,7 +166,7 @@ def _documents(content: bytes) -> tuple[Node, ...]:
         raise YamlError("not UTF-8", line=line) from error
     try:
         refuse_large(content)
-        tops = [top for top in yaml.compose_all(text, Loader=safe_loader()) if top is not None]
+        tops = [top for top in yaml.compose_all(text, Loader=structure_loader()) if top is not None]
         reader = _Reader(content, text)
         return tuple(reader.node(top) for top in tops)
     except yaml.MarkedYAMLError as error:
@@ -188,10 +191,13 @@ class _Reader:
     def __init__(self, content: bytes, text: str) -> None:
         self._content = content
         self._offset = _offsets(text)
+        self._has_aliases = b"*" in content
         self._known: dict[int, Node] = {}
         self._open: set[int] = set()
 
     def node(self, raw: Any) -> Node:  # noqa: ANN401 - PyYAML ships no types
+        if not self._has_aliases:  # no node is there twice
+            return self._make(raw)
         identity = id(raw)
         if identity in self._known:
             return replace(self._known[identity], alias=True)
@@ -204,37 +210,46 @@ class _Reader:
         return made
 
     def _make(self, raw: Any) -> Node:  # noqa: ANN401 - PyYAML ships no types
-        kind = NodeKind(raw.id)
-        entries = tuple(self._entries(raw, kind))
-        start = self._offset(raw.start_mark.index)
-        flow = kind is not NodeKind.SCALAR and bool(raw.flow_style)
+        mark = raw.start_mark
+        kind = _KINDS[raw.id]
+        start = self._offset(mark.index)
         end = self._offset(raw.end_mark.index)
-        if kind is not NodeKind.SCALAR and not flow:
-            own = [entry for entry in entries if not entry.value.alias]
-            end = max([start, *(e.value.end for e in own), *(e.start for e in entries)])
-        else:
+        entries: tuple[Entry, ...] = ()
+        flow = False
+        if kind is not NodeKind.SCALAR:
+            entries = tuple(self._entries(raw.value, kind))
+            flow = bool(raw.flow_style)
+        if kind is NodeKind.SCALAR or flow:
             end = start + len(self._content[start:end].rstrip())
+        else:
+            own = [entry.value.end for entry in entries if not entry.value.alias]
+            end = max([start, *own, *(entry.start for entry in entries)])
         return Node(
             kind=kind,
             start=start,
             end=end,
-            line=raw.start_mark.line + 1,
-            indent=raw.start_mark.column,
+            line=mark.line + 1,
+            indent=mark.column,
             flow=flow,
             text=intern(raw.value) if kind is NodeKind.SCALAR else "",
             entries=entries,
         )
 
-    def _entries(self, raw: Any, kind: NodeKind) -> Iterator[Entry]:  # noqa: ANN401 - as above
+    def _entries(self, value: Any, kind: NodeKind) -> list[Entry]:  # noqa: ANN401 - as above
+        offset, node = self._offset, self.node
         if kind is NodeKind.MAPPING:
-            for key, value in raw.value:
-                name = intern(key.value) if isinstance(key.value, str) else ""
-                start = self._offset(key.start_mark.index)
-                yield Entry(key=name, start=start, value=self.node(value))
-        elif kind is NodeKind.SEQUENCE:
-            for index, item in enumerate(raw.value):
-                start = self._offset(item.start_mark.index)
-                yield Entry(key=index, start=start, value=self.node(item))
+            return [
+                Entry(
+                    key=intern(key.value) if isinstance(key.value, str) else "",
+                    start=offset(key.start_mark.index),
+                    value=node(item),
+                )
+                for key, item in value
+            ]
+        return [
+            Entry(key=index, start=offset(item.start_mark.index), value=node(item))
+            for index, item in enumerate(value)
+        ]
 
 
 def _offsets(text: str) -> Callable[[int], int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 _MOST_COMPOSED = 4
 """Files whose nodes are kept, should somebody ask for a line."""
+_MOST_WORDS = 4096
+"""Words of documents whose tag is kept: most are written again and again."""
 _MOST_NODES = 200_000
 """Nodes of a document with its aliases followed; the largest real manifest has a tenth of it."""
 
@@ -20,11 +22,26 @@ _ODD_TAGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 """What PyYAML's constructors raise where a value is not what its tag says."""
 
 
+@cache
 def safe_loader() -> Any:  # noqa: ANN401 - PyYAML ships no types
-    """Return the class that reads plain data only; its marks count characters either way."""
+    """Return the class that reads plain data only; its marks count characters either way.
+
+    A node's tag depends on no path, so no step down or up is looked at, and a word's tag is found
+    once.
+    """
     import yaml  # noqa: PLC0415 - slow to import, and many runs never ask for it
 
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    fastest = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    plain = fastest("")
+    resolve = lru_cache(maxsize=_MOST_WORDS)(plain.resolve)
+    steps = dict.fromkeys(("descend_resolver", "ascend_resolver"), lambda *_: None)
+    return type("SafeLoader", (fastest,), {"resolve": staticmethod(resolve), **steps})
+
+
+@cache
+def structure_loader() -> Any:  # noqa: ANN401 - as above
+    """Return the class for who asks for places and words alone: its nodes have no tags."""
+    return type("StructureLoader", (safe_loader(),), {"resolve": staticmethod(lambda *_: "")})
 
 
 def loader_of(content: bytes) -> Any:  # noqa: ANN401 - as above
