@@ -86,15 +86,10 @@ def answers(questions: Sequence[FileQuestion], content: bytes) -> int:
     return met
 
 
+@lru_cache(maxsize=8192)
 def is_met(question: FileQuestion, path: PurePosixPath, content: bytes) -> bool:
     """Return whether an edited file meets the question: it is asked once for each of its states."""
-    return bool(_met(path, content, asked()) & question.bit)
-
-
-@lru_cache(maxsize=4096)
-def _met(path: PurePosixPath, content: bytes, _: int) -> int:
-    """Return the bits of all questions so far that an edited file meets."""
-    return answers(about(path), content)
+    return question.is_met_by(path, content)
 
 
 class Answers:
