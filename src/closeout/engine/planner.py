@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from closeout.engine import rules, undelivered
 from closeout.engine.patch_series import PreparedSet
-from closeout.engine.proposal import propose
+from closeout.engine.proposal import propose, surviving
 from closeout.fs.tree import Overlay
 from closeout.model import (
     Check,
@@ -69,7 +69,7 @@ def plan(
 
     `prepared` gives a gap's prepared patches by slug; nothing of a gap in `refused` is planned.
     """
-    stopped = dict(refused)
+    stopped = {slug: (why,) for slug, why in refused.items()}
     withheld: dict[str, tuple[Unresolved, ...]] = {}
 
     def given(slug: str) -> PreparedSet:
@@ -79,9 +79,9 @@ def plan(
         while True:
             made = _planned(gaps, Overlay(tree), given, stopped)
             failed = {
-                proposal.gap: failure
+                proposal.gap: failures
                 for proposal in made.proposals
-                if proposal.edits and (failure := _failure(made, proposal))
+                if proposal.edits and (failures := _failures(made, proposal))
             }
             # What a later gap delivers counts: this is asked of the whole plan.
             stopping = {} if failed else undelivered.stopping(made.proposals, tree, made.laid(tree))
@@ -93,19 +93,24 @@ def plan(
                 held = withheld.get(slug, ())
                 if not set(items).isdisjoint(held):
                     # No place of the gap stands there that could be left open.
-                    stopped[slug] = items[0]
+                    stopped[slug] = items[:1]
                 withheld[slug] = (*held, *items)
 
 
-def _failure(made: Plan, proposal: Proposal) -> Unresolved | None:
-    return next(iter(rules.stops(made.after[proposal.gap], proposal.unresolved)), None)
+def _failures(made: Plan, proposal: Proposal) -> tuple[Unresolved, ...]:
+    """Return why nothing of the gap may be written, as it turns out once all gaps are planned."""
+    after = made.after[proposal.gap]
+    if stopped := rules.stops(after, proposal.unresolved):
+        return stopped[:1]
+    survivors = surviving(proposal, after)
+    return (*proposal.unresolved, *survivors) if survivors else ()
 
 
 def _planned(
     gaps: Sequence[Gap],
     overlay: Overlay,
     prepared: Callable[[str], PreparedSet],
-    stopped: Mapping[str, Unresolved],
+    stopped: Mapping[str, tuple[Unresolved, ...]],
 ) -> Plan:
     before: dict[str, tuple[Check, ...]] = {}
     proposals = []
@@ -113,7 +118,7 @@ def _planned(
         # Not on the overlay: what an earlier gap writes moves a later one's places.
         before[gap.slug] = rules.detected(gap, overlay.base)
         if gap.slug in stopped:
-            proposal = Proposal(gap=gap.slug, edits=(), unresolved=(stopped[gap.slug],))
+            proposal = Proposal(gap=gap.slug, edits=(), unresolved=stopped[gap.slug])
         else:
             proposal = propose(gap, overlay, before[gap.slug], prepared(gap.slug))
         for edit in proposal.edits:

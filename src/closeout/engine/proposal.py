@@ -35,8 +35,8 @@ _ROUNDS = 5
 def propose(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedSet) -> Proposal:
     """Return one gap's edits on `tree`: prepared patches where they fit, derived ones elsewhere.
 
-    Edits that leave one of their files open, or broken in its own language, are all dropped; so
-    are those of a gap that fails by itself.
+    Edits that leave one of their files broken in its own language are all dropped; so are those
+    of a gap that fails by itself. What they leave open, `surviving` tells.
     """
     if stopped := rules.stops(checks, ()):
         return Proposal(gap=gap.slug, edits=(), unresolved=stopped)
@@ -64,9 +64,8 @@ def _proposed(gap: Gap, tree: Tree, checks: Sequence[Check], prepared: PreparedS
     laid, refused = _lay_derived(stage, gap)
     used += laid
     unresolved = [*withheld, *refused]
-    spoiled = _spoiled(gap, stage, {item.path for item in unresolved})
-    if spoiled:
-        return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *spoiled))
+    if broken := _broken(stage):
+        return Proposal(gap=gap.slug, edits=(), unresolved=(*unresolved, *broken))
     return Proposal(
         gap=gap.slug, edits=stage.edits, patches=tuple(used), unresolved=tuple(unresolved)
     )
@@ -174,9 +173,9 @@ def _derived(slug: str, changesets: Sequence[Changeset]) -> list[Patch]:
     ]
 
 
-def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unresolved, ...]:
-    """Return why the staged edits must not be written; places in `left` are known to stay open."""
-    broken = [
+def _broken(stage: Overlay) -> tuple[Unresolved, ...]:
+    """Return the staged edits that would leave a file broken which was whole."""
+    return tuple(
         Unresolved(
             path=edit.path,
             reason=Reason.UNPARSABLE,
@@ -186,20 +185,26 @@ def _spoiled(gap: Gap, stage: Overlay, left: set[PurePosixPath]) -> tuple[Unreso
         for edit in stage.edits
         if (trouble := syntax.trouble(edit.path, edit.after)) is not None
         and (edit.before is None or syntax.trouble(edit.path, edit.before) is None)
-    ]
-    edited = {edit.path for edit in stage.edits} - left
-    survivors = [
+    )
+
+
+def surviving(proposal: Proposal, after: Sequence[Check]) -> tuple[Unresolved, ...]:
+    """Return why edits must not be written that leave open what they are about.
+
+    `after` is what the gap's rules find with the edits; refused places are known to stay open.
+    """
+    edited = {edit.path for edit in proposal.edits} - {item.path for item in proposal.unresolved}
+    return tuple(
         Unresolved(
             path=finding.path,
             reason=Reason.DRIFTED,
             line=finding.line,
             detail=f"the fix does not close it: {finding.message}",
-            hint=f"invoke fix.{gap.slug} --dry-run shows what was tried.",
+            hint=f"invoke fix.{proposal.gap} --dry-run shows what was tried.",
         )
-        for finding in (rules.findings(rules.checks(gap, stage)) if edited else ())
+        for finding in rules.findings(after)
         if finding.path in edited and finding.criterion != NO_CRITERION
-    ]
-    return (*broken, *survivors)
+    )
 
 
 def _at_finding(item: Unresolved, checks: Sequence[Check]) -> Unresolved:
