@@ -240,3 +240,15 @@ def test_code_of_ours_counts_as_changed_where_a_file_did_and_not_where_python_co
     os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert told() != first
     cache.ourselves.cache_clear()
+
+
+def test_what_no_walk_found_is_not_opened(root: Path, opened: list[str]) -> None:
+    """Nothing stands there: what a walk passes by, and links, are asked for all the same."""
+    (root / "node_modules").mkdir()
+    (root / "node_modules" / "a.js").write_bytes(b"there")
+    (root / "link").symlink_to("node_modules")
+    asked = ["none", "none/below/it", "node_modules/a.js", "node_modules/none", "link/a.js"]
+    read = DiskTree(root)
+    assert [read.read(path) for path in asked] == [None, None, b"there", None, None]
+    assert opened == ["node_modules/a.js", "node_modules/none", "link/a.js"]
+    assert [str(item.path) for item in read.unreadable()] == ["link/a.js"]

@@ -69,7 +69,7 @@ def plan(
 
     `prepared` gives a gap's prepared patches by slug; nothing of a gap in `refused` is planned.
     """
-    stopped = {slug: (why,) for slug, why in refused.items()}
+    stopped: dict[str, tuple[Unresolved, ...]] = {slug: (why,) for slug, why in refused.items()}
     withheld: dict[str, tuple[Unresolved, ...]] = {}
 
     def given(slug: str) -> PreparedSet:

@@ -58,7 +58,10 @@ def open_folder(top: int, parts: Iterable[str]) -> int:
     No link is followed at any step, so a folder that is swapped for a link under our hands leads
     nowhere. A link on the way raises NotADirectoryError, as a file there does.
     """
-    above = os.dup(top)
+    return _descended(os.dup(top), parts)
+
+
+def _descended(above: int, parts: Iterable[str]) -> int:
     for part in parts:
         try:
             folder = os.open(part, _FOLDER | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
@@ -70,15 +73,17 @@ def open_folder(top: int, parts: Iterable[str]) -> int:
 
 def open_below(root: Path, path: PurePosixPath) -> int:
     """Open the file for reading, as `open_folder` reaches its folder."""
-    with opened(root) as top:
-        return open_from(top, path)
+    return _opened(_descended(open_root(root), path.parts[:-1]), path.name)
 
 
 def open_from(top: int, path: PurePosixPath) -> int:
     """Open the file below the handle `top` for reading, following no link; a FIFO does not wait."""
-    folder = open_folder(top, path.parts[:-1])
+    return _opened(open_folder(top, path.parts[:-1]), path.name)
+
+
+def _opened(folder: int, name: str) -> int:
     try:
-        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     finally:
         os.close(folder)
 

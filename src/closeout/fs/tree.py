@@ -20,7 +20,7 @@ from closeout.fs.memory_tree import MemoryTree as MemoryTree  # noqa: PLC0414 - 
 from closeout.fs.prefilter import Answers
 from closeout.fs.reading import Kept, NotingTree, State
 from closeout.fs.safe_open import behind_link, checked_root, clean_path, drained, open_below
-from closeout.fs.walk import Listing, merged, walk
+from closeout.fs.walk import Listing, merged
 from closeout.model import Changeset, Edit, FileQuestion, Reason, Tree, Unresolved
 
 SIZE_CAP = 8 * 1024 * 1024
@@ -58,7 +58,7 @@ class DiskTree:
 
     @cached_property
     def _listing(self) -> Listing:
-        return Listing(walk(str(self.root), self._refuse))
+        return Listing(str(self.root), self._refuse)
 
     def _refuse(self, path: PurePosixPath, detail: str) -> None:
         self._unreadable[path] = Unresolved(path=path, reason=Reason.UNREADABLE, detail=detail)
@@ -113,7 +113,7 @@ class DiskTree:
             return self._bytes[path]
         clean = clean_path(str(path))
         if clean not in self._bytes:
-            self._bytes[clean] = self._read(clean)
+            self._bytes[clean] = None if self._listing.lacks(clean) else self._read(clean)
         return self._bytes[clean]
 
     def sha256(self, path: PurePosixPath) -> bytes:

@@ -53,9 +53,10 @@ _Entry = tuple[PurePosixPath, os.DirEntry[str]]
 class Listing:
     """The paths of a tree, sorted, and those with given suffixes."""
 
-    def __init__(self, paths: Iterable[PurePosixPath]) -> None:
-        """Hold `paths`, which are sorted."""
-        self.paths = tuple(paths)
+    def __init__(self, root: str, refuse: _Refuse) -> None:
+        """Walk the folder `root`; what cannot be walked is told to `refuse`."""
+        self._names: dict[PurePosixPath, frozenset[str]] = {}
+        self.paths = tuple(walk(root, refuse, self._names))
         self._places: dict[str, list[int]] = {}
         self._ending: dict[frozenset[str], tuple[PurePosixPath, ...]] = {}
         for place, path in enumerate(self.paths):
@@ -69,6 +70,13 @@ class Listing:
             places = sorted(place for each in suffixes for place in self._places.get(each, ()))
             self._ending[suffixes] = tuple(self.paths[place] for place in places)
         return self._ending[suffixes]
+
+    def lacks(self, path: PurePosixPath) -> bool:
+        """Return whether nothing stood at `path`, nor a link on the way, when it was walked."""
+        for folder in path.parents:
+            if folder in self._names:
+                return path.parts[len(folder.parts)] not in self._names[folder]
+        return False
 
 
 def is_below(path: PurePosixPath, folder: PurePosixPath) -> bool:
@@ -89,18 +97,23 @@ def merged(
     return tuple(found) if len(found) > len(below) else below
 
 
-def walk(root: str, refuse: _Refuse) -> Iterator[PurePosixPath]:
-    """Yield the paths of the files below `root`; what cannot be walked is told to `refuse`."""
+def walk(
+    root: str, refuse: _Refuse, names: dict[PurePosixPath, frozenset[str]]
+) -> Iterator[PurePosixPath]:
+    """Yield the paths of the files below `root`; what cannot be walked is told to `refuse`.
+
+    All names in each folder that is walked are put in `names`.
+    """
     # By name, folder by folder: that is the order of sorted paths. A stack of our own, since
     # folders may nest deeper than the interpreter recurses.
-    waiting = _entries(root, PurePosixPath(), refuse)
+    waiting = _entries(root, PurePosixPath(), refuse, names)
     while waiting:
         path, entry = waiting.pop()
         if not is_plain_name(entry.name):
             refuse(printable(path), _odd_name(entry))
         elif entry.is_dir(follow_symlinks=False):
             if entry.name not in SKIPPED_FOLDERS:
-                waiting += _entries(entry.path, path, refuse)
+                waiting += _entries(entry.path, path, refuse, names)
         elif entry.is_file(follow_symlinks=False):
             if not entry.name.endswith(TEMPORARY_SUFFIX):
                 yield path
@@ -119,13 +132,19 @@ def comes_to(path: PurePosixPath) -> bool:
     )
 
 
-def _entries(folder: str, prefix: PurePosixPath, refuse: _Refuse) -> list[_Entry]:
+def _entries(
+    folder: str,
+    prefix: PurePosixPath,
+    refuse: _Refuse,
+    names: dict[PurePosixPath, frozenset[str]],
+) -> list[_Entry]:
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name, reverse=True)
     except OSError as error:
         refuse(prefix, f"{FOLDER} cannot be listed: {error.strerror}")
         return []
+    names[prefix] = frozenset(entry.name for entry in found)
     return [(prefix / entry.name, entry) for entry in found]
 
 

@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 _MOST_BYTES = 12 * 1024 * 1024
 """Of sources; what is made of them takes about ten times as much."""
 
-_TRIAL_BYTES = 256 * 1024
+_TRIAL_BYTES = 512 * 1024
 """Of sources whose syntax trees are kept on trial; a tree takes thirty times as much."""
 
 
