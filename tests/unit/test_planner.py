@@ -10,7 +10,17 @@ from closeout.engine.patch_series import PreparedSet
 from closeout.errors import CloseoutError
 from closeout.fs.tree import MemoryTree, Overlay
 from closeout.gaps import GAPS
-from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
+from closeout.model import (
+    Changeset,
+    Edit,
+    Gap,
+    Located,
+    Place,
+    Reason,
+    Rule,
+    Tree,
+    Unresolved,
+)
 from tests.support.builders import derive_word, toy_gap
 
 NONE = PreparedSet(patches=(), withheld=())
@@ -214,3 +224,47 @@ def test_plan_tells_a_secret_once_and_refers_to_it_from_other_gaps() -> None:
     assert not any("4.1" in item.message for item in rules.findings(only))
     twice = rules.told_once(GAPS, planner.detect(GAPS, tree))
     assert twice == planner.detect(GAPS, tree)
+
+
+def test_plan_judges_each_gap_twice_on_what_is_and_on_what_all_leave() -> None:
+    """A state that no file will ever be in is nothing to look at."""
+    looked: list[tuple[str, bytes | None, bytes | None]] = []
+
+    def _gap(slug: str, path: str) -> Gap:
+        def locate(tree: Tree) -> Located:
+            looked.append((slug, tree.read("a.txt"), tree.read("b.txt")))
+            content = tree.read(path) or b""
+            places = (Place(path=PurePosixPath(path), line=1),) if content == OPEN else ()
+            return Located(examined=(PurePosixPath(path),), places=places)
+
+        rule = Rule(id="word", criterion="1.1", locate=locate)
+        return toy_gap(slug=slug, rules=(rule,), fix=lambda _: (_one(path, b"shut\n"),))
+
+    tree = MemoryTree({"a.txt": OPEN, "b.txt": OPEN})
+    made = planner.plan((_gap("one", "a.txt"), _gap("two", "b.txt")), tree, lambda _: NONE)
+    assert [str(edit.path) for edit in made.edits] == ["a.txt", "b.txt"]
+    assert sorted(looked) == sorted(
+        (slug, *state) for slug in ("one", "two") for state in ((OPEN, OPEN), (b"shut\n",) * 2)
+    )
+
+
+def test_plan_drops_a_gap_that_a_later_one_opens_again_and_keeps_the_later_one() -> None:
+    """What is written is what counts, whoever wrote it last."""
+    again = Edit(path=PurePosixPath("a.txt"), before=b"SHUT\n", after=b"OPEN\n")
+    later = toy_gap(
+        slug="later",
+        rules=(),
+        fix=lambda tree: (
+            (Changeset(name="again", edits=(again,)),)
+            if tree.read("a.txt") == again.before
+            else (_one("b.txt", b"more\n"),)
+        ),
+    )
+    tree = MemoryTree({"a.txt": b"OPEN\n", "b.txt": OPEN})
+    made = planner.plan((toy_gap(fix=_first), later), tree, lambda _: NONE)
+    assert [str(edit.path) for edit in made.edits] == ["b.txt"]
+    assert "the fix does not close it" in made.proposals[0].unresolved[0].detail
+
+
+def _first(tree: Tree) -> tuple[Changeset, ...]:
+    return tuple(item for item in derive_word(tree) if item.name == "a")
