@@ -20,14 +20,16 @@ FALLBACKS = 12
 OPEN_CORS = 7
 SIGN_INS = 2
 MODELS = 11
-MODULES = 12
+MODULES = 11
 """Modules of a FastAPI application besides its entry point."""
 SIGNED = 2
 """Of so many compose services one is given an address with a password in it."""
+PAGES = 10
+"""Documents that teach the default of a secret, and as many scripts that open a server with it."""
 _WORDS = ("barn", "gate", "4471", "latch")
 _PASSWORD = "-".join(_WORDS)
 _DATABASE = f"    environment:\n      POSTGRES_USER: barn\n      POSTGRES_PASSWORD: {_PASSWORD}\n"
-_FUNCTIONS, _STEPS = 16, 8
+_FUNCTIONS, _STEPS, _LINES = 16, 8, 40
 _STEP = """step_{each} as (
     select a.barn, a.seen_on, count(*) as animals_{each},
         sum(case when a.weight > {each} then 1 else 0 end) as heavy_{each},
@@ -40,6 +42,25 @@ _STEP = """step_{each} as (
 """
 _LAST = "last as (select * from step_0)\nselect barn, seen_on from last\n"
 _PLAIN = ("SERVICE_NAME", "REGION", "QUEUE", "TOPIC", "TENANT", "TRACE_HOST", "STAGE", "MODE")
+_USUAL = """    restart: unless-stopped
+    networks: [barn, trace]
+    depends_on:
+      db: {condition: service_healthy}
+    healthcheck:
+      test: ["CMD", "wget", "-qO-", "http://127.0.0.1:3000/ready"]
+      interval: 10s
+      timeout: 3s
+      retries: 5
+    labels:
+      team: barn
+      tier: edge
+    logging:
+      driver: json-file
+      options: {max-size: 10m, max-file: "3"}
+    volumes:
+      - ./notes:/app/notes:ro
+      - barn-cache:/var/cache/barn
+"""
 
 _PACKAGE = {"dependencies": {"express": "4.19.2", "cors": "2.8.5"}, "version": "1.0.0"}
 
@@ -63,6 +84,9 @@ def _files(part: int) -> Iterator[tuple[PurePosixPath, str]]:
             PurePosixPath(f"stacks/{part:02d}{number:02d}/docker-compose.yml"),
             _compose(part, number),
         )
+    for number in range(PAGES):
+        yield PurePosixPath(f"guides/{part:02d}/gate-{number}.md"), _page(number)
+        yield PurePosixPath(f"tools/{part:02d}/ask-{number}.sh"), _script(number)
     models = PurePosixPath(f"pipelines/{part:02d}")
     yield models / "dbt_project.yml", f"name: herd_{part}\nprofile: herd\nmodel-paths: [models]\n"
     for number in range(MODELS):
@@ -159,9 +183,26 @@ def _compose(part: int, place: int) -> str:
             if number % SIGNED == 0
             else ""
         )
+        + _USUAL
         for number in range(place, place + SERVICES)
     )
     return f"services:\n  db:\n    image: postgres:16\n{_DATABASE}{services}"
+
+
+def _page(number: int) -> str:
+    return (
+        f"# Gate {number}\n\n| variable | default |\n| --- | --- |\n"
+        "| `GATE_TOKEN` | `gate-rope-7731-hinge` |\n\n"
+        f"Open the database with `postgresql://barn:{_PASSWORD}@db:5432/barn_{number}`.\n"
+    )
+
+
+def _script(number: int) -> str:
+    return (
+        f"#!/bin/sh\nset -eu\nstage=${{STAGE:-dev}}\nPGPASSWORD={_PASSWORD}\nexport PGPASSWORD\n"
+        f'psql -h db -U barn -d "barn_{number}" -f animals.sql\n'
+        + "".join(f'echo "step {each} of $stage"\n' for each in range(_LINES))
+    )
 
 
 def _deployment(name: str) -> str:

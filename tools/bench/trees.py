@@ -10,8 +10,8 @@ from closeout.fs import writer
 from closeout.fs.tree import DiskTree
 from closeout.runs.workspace import REFERENCE
 
-FILES = 2_900
-"""Files of a tree of size 1, of which 980 are TypeScript, 150 Python and 920 Markdown."""
+FILES = 3_000
+"""Files of a tree of size 1, of which 1,000 are TypeScript, 190 Python and 920 Markdown."""
 MEGABYTES = 33
 
 
@@ -30,6 +30,11 @@ def _typescript(number: int) -> str:
     return f"""
 export interface Reading{number} {{ readonly id: string; readonly value: number; at: Date }}
 
+/**
+ * Holds the readings of one hour in the barn, by the sensor that took them. A reading out of range
+ * is refused, since the scale sends such a value when an animal leans on the gate; the dashboard
+ * shows the last one that was kept, with the time at which the sensor took it.
+ */
 export class Store{number} {{
   private readonly held = new Map<string, Reading{number}>();
 
@@ -93,6 +98,9 @@ metadata:
 data:
   LOG_LEVEL: info
   BATCH_SIZE: "{number}"
+  notes: |
+    The scale of pen {number} is read twice an hour. Between two readings the gate stays as it is,
+    and whoever opens it by hand is named in the day's list beside the weight that was last kept.
 """
 
 
@@ -118,11 +126,11 @@ def _text(number: int) -> str:
 KINDS = (
     Kind(suffix=".ts", files=600, kilobytes=3, block=_typescript, opening="import './env';\n"),
     Kind(suffix=".tsx", files=230, kilobytes=6, block=_typescript, opening="import './env';\n"),
-    Kind(suffix=".py", files=60, kilobytes=6, block=_python, opening="import asyncio\n"),
+    Kind(suffix=".py", files=20, kilobytes=6, block=_python, opening="import asyncio\n"),
     Kind(suffix=".md", files=910, kilobytes=17, block=_markdown, opening="# Notes\n"),
     Kind(suffix=".yaml", files=60, kilobytes=9, block=_yaml, opening="# settings\n"),
     Kind(suffix=".yml", files=60, kilobytes=8, block=_yaml, opening="# settings\n"),
-    Kind(suffix=".sql", files=70, kilobytes=3, block=_sql),
+    Kind(suffix=".sql", files=15, kilobytes=2, block=_sql),
     Kind(suffix=".json", files=140, kilobytes=41, block=_json, opening="{\n"),
     Kind(suffix=".css", files=400, kilobytes=1, block=_text),
 )
@@ -133,13 +141,15 @@ _BAITS = {
         "export const level = process.env.LOG_LEVEL || 'info';\n",
         "// The router's cors() is set up by the gateway.\nexport const path = '/auth/login';\n",
         "import { Router } from 'express';\nexport const router = Router();\n",
+        "export const tokenOf = (held: Map<string, string>) => held.get('secret');\n",
+        "export const header = (token: string) => ({ authorization: `Bearer ${token}` });\n",
     ),
     ".py": (
         "import os\n\nLEVEL = os.getenv('LOG_LEVEL', 'info')\n",
         "# CORSMiddleware is added by the gateway.\n",
     ),
 }
-"""What makes a detector look twice, in every fifth file that holds code."""
+"""What makes a detector look twice, in every second file that holds code."""
 
 
 def generate(folder: Path, times: int) -> Path:
@@ -163,8 +173,8 @@ def _path(kind: Kind, number: int) -> PurePosixPath:
 def _content(kind: Kind, number: int) -> str:
     parts, length, index = [kind.opening], 0, number
     baits = _BAITS.get(kind.suffix, ())
-    if baits and number % 5 == 0:
-        parts.append(baits[number // 5 % len(baits)])
+    if baits and number % 2 == 0:
+        parts.append(baits[number // 2 % len(baits)])
     while length < kind.kilobytes * 1024:
         block = kind.block(index)
         parts.append(block)

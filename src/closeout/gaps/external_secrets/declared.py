@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,7 +23,7 @@ from closeout.gaps.external_secrets.placement import (
     is_namespaced,
     kustomized,
 )
-from closeout.gaps.external_secrets.readers import Need, as_variable, is_same, reads
+from closeout.gaps.external_secrets.readers import Need, as_variable, is_same, reads, stem
 from closeout.gaps.external_secrets.roles import alone, role_beside, roles
 from closeout.model import Reason, Tree, Unresolved
 
@@ -88,7 +89,7 @@ class Found:
                 yield str(key), self.document.line_of(path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Declared:
     """Everything a tree declares that this gap looks at."""
 
@@ -134,16 +135,22 @@ class Declared:
 
     def needs_of(self, service: str) -> tuple[Need, ...]:
         """Return what the workloads of a service read."""
-        return tuple(item for item in self.needs if is_same(item.reader, service, self.project))
+        return self._needs_by_stem.get(stem(service, self.project), ())
+
+    @cached_property
+    def _needs_by_stem(self) -> Mapping[str, tuple[Need, ...]]:
+        found: dict[str, tuple[Need, ...]] = {}
+        for item in self.needs:
+            called = stem(item.reader, self.project)
+            found[called] = (*found.get(called, ()), item)
+        return found
 
     def secrets_of(self, service: str, services: frozenset[str]) -> tuple[Found, ...]:
         """Return the ExternalSecrets that are called after a service, or that its pods read."""
-        read = {item.identity for item in self.needs_of(service)}
-        return tuple(
-            item
-            for item in self.secrets
-            if _owner(item.name, services) == service or (item.target, item.namespace) in read
-        )
+        places = {*_places_by_owner(self.secrets, services).get(service, ())}
+        for need in self.needs_of(service):
+            places.update(_places_by_identity(self.secrets).get(need.identity, ()))
+        return tuple(self.secrets[place] for place in sorted(places))
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -293,6 +300,26 @@ def chart(item: Found) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=4)
+def _places_by_owner(
+    secrets: tuple[Found, ...], services: frozenset[str]
+) -> Mapping[str, Sequence[int]]:
+    """Return the numbers of the ExternalSecrets that are called after each service."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, item in enumerate(secrets):
+        found[_owner(item.name, services)].append(place)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _places_by_identity(secrets: tuple[Found, ...]) -> Mapping[tuple[str, str], Sequence[int]]:
+    """Return the numbers of the ExternalSecrets that make each Secret."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, item in enumerate(secrets):
+        found[(item.target, item.namespace)].append(place)
+    return found
+
+
 def _owner(name: str, services: frozenset[str]) -> str:
     called = {dns_name(item): item for item in services}
     owners = [item for item in called if name == item or name.startswith(f"{item}-")]

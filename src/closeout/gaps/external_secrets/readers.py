@@ -53,11 +53,12 @@ def as_variable(key: str) -> str:
 
 def is_same(reader: str, service: str, project: str) -> bool:
     """Return whether a workload is a service, whatever layer or project their names start with."""
-    return _stem(reader, project) == _stem(service, project)
+    return stem(reader, project) == stem(service, project)
 
 
 @lru_cache(maxsize=4096)
-def _stem(name: str, project: str) -> str:
+def stem(name: str, project: str) -> str:
+    """Return what workloads and services of one name share."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").removeprefix(f"{project}-")
     return _PLAIN.sub("", plain)
 

@@ -88,13 +88,11 @@ class HandedOn:
         """
         tree = self._overlay
         for path in compose.files(tree):
+            if path.parent != service.path.parent:
+                continue
             for other in compose.services(path, tree.read(path) or b""):
                 said = other.variables.get(name, "")
-                if (
-                    "$" in said
-                    and path.parent == service.path.parent
-                    and tuple(run_by(tree, other, frozenset([folder])))
-                ):
+                if "$" in said and tuple(run_by(tree, other, frozenset([folder]))):
                     return said
         if _LOOPBACK.search(literal):
             return ""

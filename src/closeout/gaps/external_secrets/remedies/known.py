@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -86,26 +86,25 @@ class KnownVariables:
 
     def lacking(self, path: PurePosixPath, name: str) -> str:
         """Return a compose service that has the file in its container and not the variable."""
-        for each in compose.files(self.tree):
-            for service in compose.services(each, self.tree.read(each) or b""):
-                is_given = bool(service.env_files) or name in service.variables
-                if self._has(service, path) and not is_given:
-                    return f"{service.name} in {each.name}"
+        for service in self._having(path):
+            if not service.env_files and name not in service.variables:
+                return f"{service.name} in {service.path.name}"
         return ""
 
     def is_contained(self, path: PurePosixPath) -> bool:
         """Return whether a compose service has the file in its container."""
-        return any(
-            self._has(service, path)
-            for each in compose.files(self.tree)
-            for service in compose.services(each, self.tree.read(each) or b"")
-        )
+        return any(True for _ in self._having(path))
 
-    def _has(self, service: compose.ComposeService, path: PurePosixPath) -> bool:
-        if any(item.source in {path, *path.parents} for item in service.mounts if item.source):
-            return True
+    def _having(self, path: PurePosixPath) -> Iterator[compose.ComposeService]:
+        around = {path, *path.parents}
+        for service in compose.all_services(self.tree):
+            is_mounted = any(item.source in around for item in service.mounts if item.source)
+            if is_mounted or (service.build in around and self._is_copied(service, path)):
+                yield service
+
+    def _is_copied(self, service: compose.ComposeService, path: PurePosixPath) -> bool:
         build, recipe = service.build, service.recipe
-        if build is None or recipe is None or not path.is_relative_to(build):
+        if build is None or recipe is None:
             return False
         copies = dockerfile.copies(self.tree.read(recipe) or b"")
         return any(copy.place(path.relative_to(build)) is not None for copy in copies)
