@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +42,17 @@ class ProbeAnswer:
     seconds: float = 0.0
     at: datetime | None = None
     """When it was given, where it is used again."""
+
+
+def answers(
+    rows: Iterable[Row], seconds: float = 0.0, before: Mapping[str, bool | None] | None = None
+) -> list[ProbeAnswer]:
+    """Return rows as answers of a session; `before` is what probes said before the fix."""
+    known = before or {}
+    return [
+        ProbeAnswer(probe=probe, criterion=at, seen=seen, before=known.get(probe), seconds=seconds)
+        for probe, at, seen in rows
+    ]
 
 
 def gates() -> tuple[Gate, ...]:
@@ -110,18 +121,8 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
     failed = [
         (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
     ]
-    answers = [
-        ProbeAnswer(
-            probe=probe,
-            criterion=criterion,
-            seen=seen,
-            before=before.get(probe),
-            seconds=seconds,
-        )
-        for probe, criterion, seen in (*seen_after, *failed)
-        if criterion not in beside
-    ]
-    return conclude(space, session, answers, means)
+    rows = [row for row in (*seen_after, *failed) if row[1] not in beside]
+    return conclude(space, session, answers(rows, seconds, before), means)
 
 
 def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
@@ -151,7 +152,7 @@ def tell_seal(run: store.Run) -> None:
 def conclude(
     space: Workspace,
     session: str,
-    answers: Sequence[ProbeAnswer],
+    given: Sequence[ProbeAnswer],
     means: Means,
     left: Sequence[ProbeAnswer] = (),
 ) -> ExitCode:
@@ -160,7 +161,7 @@ def conclude(
     `left` are those that nobody asked for: they are written too, and speak of no result.
     """
     tree = DiskTree(space.root)
-    items = recorded(tree, answers, means)
+    items = recorded(tree, given, means)
     run = store.latest(space.reports, space.root)
     place = evidence_store.write(run.evidence, session, [*items, *recorded(tree, left, means)])
     _print_items(items)
@@ -184,7 +185,7 @@ def conclude(
     return _code(items)
 
 
-def recorded(tree: Tree, answers: Iterable[ProbeAnswer], means: Means) -> list[Evidence]:
+def recorded(tree: Tree, given: Iterable[ProbeAnswer], means: Means) -> list[Evidence]:
     """Return answers as evidence about `tree`, of this moment."""
     tree_digest, now = digest(tree), datetime.now(UTC)
     return [
@@ -204,7 +205,7 @@ def recorded(tree: Tree, answers: Iterable[ProbeAnswer], means: Means) -> list[E
             bug=answer.seen.bug,
             stand_ins=answer.seen.stand_ins,
         )
-        for answer in answers
+        for answer in given
     ]
 
 

@@ -88,16 +88,6 @@ class Report:
         return {verdict.name: own.count(verdict) for verdict in Verdict}
 
 
-def open_places(detection: rules.Detection) -> dict[str, int]:
-    """Return the number of open places of each gap, by slug."""
-    return {slug: len(rules.spots(rules.findings(checks))) for slug, checks in detection.items()}
-
-
-def unnamed_places(detection: rules.Detection) -> dict[str, int]:
-    """Return how many of each gap's open places the order does not list, by slug."""
-    return {slug: rules.unnamed(rules.findings(checks)) for slug, checks in detection.items()}
-
-
 def to_json(report: Report) -> dict[str, object]:
     """Return the report as the object that `schemas/report.schema.json` describes."""
     document = ReportDocument(

@@ -95,12 +95,8 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.D
     tree.keep()
     began = time.monotonic()
     with scratch.folder("audit") as folder:
-        seen = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, folder))
-    answers = [
-        session.ProbeAnswer(probe=item.probe, criterion=item.criterion, seen=item.seen)
-        for item in seen
-    ]
-    items = session.recorded(tree, answers, Means.STATIC)
+        rows = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, folder))
+    items = session.recorded(tree, session.answers(rows), Means.STATIC)
     evidence_store.write(run.evidence, "inspection", items)
     _tell("files", items, time.monotonic() - began)
     return run, tree, found

@@ -75,7 +75,7 @@ def ruled(
     )
     order, gaps, case = _ordered(tree, case)
     rulings = evaluate.judge(order, case)
-    open_now = report.open_places(found)
+    open_now = plan_record.of_places(found)
     asks = _asked(tree, absent)
     return report.Report(
         work_order=order,
@@ -84,9 +84,9 @@ def ruled(
         tree_digest=tree_digest,
         run_id=run_id,
         rulings=rulings,
-        before={**open_now, **record.before},
-        after=open_now,
-        unnamed_before={**report.unnamed_places(found), **record.unnamed},
+        before={**open_now.before, **record.before},
+        after=open_now.before,
+        unnamed_before={**open_now.unnamed, **record.unnamed},
         unreadable=unreadable,
         unresolved=record.unresolved,
         changes=record.changes,
