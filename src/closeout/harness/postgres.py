@@ -52,7 +52,7 @@ class Server:
     user: str
     password: str = field(repr=False)
     bin: Path
-    version: str
+    version: str = ""
 
     def dsn(self, database: str = "postgres") -> str:
         """Return the connection URL of `database`; it carries the password."""
