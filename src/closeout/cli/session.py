@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -192,18 +192,12 @@ def recorded(tree: Tree, given: Iterable[ProbeAnswer], means: Means) -> list[Evi
         Evidence(
             probe=answer.probe,
             criterion=answer.criterion,
-            passed=answer.seen.passed,
             before=answer.before,
-            expected=answer.seen.expected,
-            observed=answer.seen.observed,
-            command=answer.seen.command,
             tree_digest=tree_digest,
             at=now,
             seconds=answer.seconds,
             means=means,
-            measures=answer.seen.measures,
-            bug=answer.seen.bug,
-            stand_ins=answer.seen.stand_ins,
+            **{item.name: getattr(answer.seen, item.name) for item in fields(Observation)},
         )
         for answer in given
     ]

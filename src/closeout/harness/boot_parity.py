@@ -55,10 +55,7 @@ class _Trial:
     rests_on: frozenset[PurePosixPath]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    member: Member
-    trials: tuple[_Trial, ...]
+_Asked = tuple[Member, Sequence[_Trial]]
 
 
 def compared(  # noqa: PLR0913 - two trees, their services, three places and which to ask
@@ -80,23 +77,16 @@ def compared(  # noqa: PLR0913 - two trees, their services, three places and whi
     before, after = (DiskTree(trees[label]) for label in _LABELS)
     changed = _changed(before, after)
     found = [
-        _Asked(
-            member=member,
-            trials=tuple(
-                trial
-                for trial in _trials(before, after, member, changed)
-                if asked(member.name, trial.before.source)
-            ),
-        )
-        for member in members
+        (member, [item for item in trials if asked(member.name, item.before.source)])
+        for member, trials in ((each, _trials(before, after, each, changed)) for each in members)
         if not other_program(after, member.folder)
     ]
-    put = [each for each in found if each.trials]
+    put = [(member, trials) for member, trials in found if trials]
     progress.step(f"booting {len(put)} services under their own environments")
     folders = {
-        f"{label}/{each.member.name}": trees[label] / each.member.folder
-        for each in put
-        if each.member.kind == FASTAPI
+        f"{label}/{member.name}": trees[label] / member.folder
+        for member, _ in put
+        if member.kind == FASTAPI
         for label in _LABELS
     }
     with ExitStack() as stack:
@@ -134,9 +124,9 @@ def _is_database(asked: Iterable[_Asked]) -> bool:
     """Return whether a Node service is given a database: one driver connects as it starts."""
     return any(
         given is not None and is_database(given)
-        for each in asked
-        if each.member.kind == EXPRESS
-        for trial in each.trials
+        for member, trials in asked
+        if member.kind == EXPRESS
+        for trial in trials
         for given in (trial.before, trial.after)
     )
 
@@ -157,13 +147,13 @@ def _all(
 
 
 def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) -> list[Parity]:
-    member = asked.member
+    member, trials = asked
     before, after = (
         DeployedService(label=label, tree=trees[label], member=member, equipment=equipment)
         for label in _LABELS
     )
     made = []
-    for trial in asked.trials:
+    for trial in trials:
         source, began = trial.before.source, time.monotonic()
         progress.step(f"{member.name} under {source}")
         passed, observed, stand_ins = _judged(trial, before, after)
