@@ -47,8 +47,8 @@ def command(
 
         @wraps(body)
         def spoken(context: Context, *words: object, **options: object) -> None:
-            form, detail = output.asked(*(bool(options.pop(name)) for name in _VOICE_HELP))
-            with output.turn(full_name, form, detail):
+            as_json, quiet, verbose = (bool(options.pop(name)) for name in _VOICE_HELP)
+            with output.turn(full_name, as_json=as_json, quiet=quiet, verbose=verbose):
                 body(context, *words, **options)
 
         signature = inspect.signature(body)
