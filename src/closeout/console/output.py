@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -64,10 +64,7 @@ def turn(
     detail = Detail.QUIET if quiet else Detail.VERBOSE if verbose else Detail.USUAL
     token = _turn.set(_Turn(command, as_json, sys.stdout, detail))
     try:
-        if as_json:
-            with redirect_stdout(sys.stderr):
-                yield
-        else:
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
             yield
     finally:
         _turn.reset(token)

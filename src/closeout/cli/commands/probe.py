@@ -215,16 +215,13 @@ def ask_battery(
     ended = conclude(space, name, rows, Means.LIVE, part.left if part else ())
     # Of a tree that changed while it was asked nobody knows what an answer is about.
     if known_answers.place(space, python) == file:
-        known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
+        is_fixed = bool(store.undoable(space.reports, space.root))
+        known_answers.keep(file, [*known.values(), *new], is_fixed=is_fixed)
     return ended
 
 
 def _key(probe: Probe) -> tuple[str, str]:
     return probe.id, probe.criterion
-
-
-def _is_fixed(space: Workspace) -> bool:
-    return bool(store.undoable(space.reports, space.root))
 
 
 def _in_sequence(probes: Sequence[Probe], rows: Sequence[ProbeAnswer]) -> list[ProbeAnswer]:
