@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -22,13 +21,16 @@ from closeout.gaps import GAPS
 from closeout.harness import environments
 from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row, Tree
 from closeout.model.verdicts import Evidence
-from closeout.process import scratch as folders
+from closeout.process import scratch
 from closeout.reporting import bundle
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 
 Interpreters = Callable[[str], Path]
 """A file of pins, such as `requirements/live.txt`, to the interpreter of its environment."""
+
+FOR_SERVERS = 0o755
+"""The mode of a folder that other users may enter, as a database server must."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
         given = partial(GateContext, root=root, scratch=folder, cache=space.cache)
         return [row for gate, python in pairs for row in _seen(gate, given(python=python))]
 
-    with scratch(session) as folder:
+    with scratch.folder(session, mode=FOR_SERVERS) as folder:
         operated = means is Means.OPERATOR
         earlier = None if operated else before_fix(space, folder / "before-tree")
         seen_before: Sequence[Row] = ()
@@ -258,10 +260,3 @@ def before_fix(space: Workspace, folder: Path) -> Path | None:
         names = ", ".join(str(path) for path in sorted(edited))
         say("\n".join(wrapped("", f"edited since the fix, so compared with itself: {names}")))
     return folder
-
-
-@contextmanager
-def scratch(name: str) -> Iterator[Path]:
-    """Yield a folder for the block that other users may enter, as a database server must."""
-    with folders.folder(name, mode=0o755) as place:
-        yield place

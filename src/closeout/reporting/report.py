@@ -56,12 +56,16 @@ class Report:
 
     def exit_code_of(self, gaps: Sequence[Gap]) -> ExitCode:
         """Return the exit code for some gaps alone, that of the whole order for all of them."""
-        slugs = {gap.slug for gap in gaps}
-        mine = [gap for gap in self.gaps if gap.slug in slugs]
+        mine = self.chosen(gaps)
         if len(mine) == len(self.gaps):
             return self.exit_code
         asked = {number for gap in mine for number in gap.criteria}
         return self._code([item for item in self.rulings if item.criterion.id in asked])
+
+    def chosen(self, asked: Sequence[Gap]) -> tuple[Gap, ...]:
+        """Return its own gaps that were asked for, or all: a team's have the order's checkboxes."""
+        slugs = {gap.slug for gap in asked or self.gaps}
+        return tuple(gap for gap in self.gaps if gap.slug in slugs)
 
     def _code(self, rulings: Sequence[Ruling]) -> ExitCode:
         if self.bugs:

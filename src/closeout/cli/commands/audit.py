@@ -187,7 +187,7 @@ def _sql() -> Iterator[order_check.AskSql | None]:
         yield None
         return
     with (
-        scratch.folder("order", mode=0o755) as folder,
+        scratch.folder("order", mode=session.FOR_SERVERS) as folder,
         postgres.server(folder / "postgres") as server,
     ):
 

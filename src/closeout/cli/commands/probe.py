@@ -10,7 +10,7 @@ from pathlib import Path
 from closeout.cli import known_answers, never_started, parity_rows, session
 from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
-from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
+from closeout.cli.session import FOR_SERVERS, ProbeAnswer, before_fix, conclude
 from closeout.console import failures, nearest
 from closeout.console.output import say
 from closeout.engine import recalled, subjects
@@ -22,7 +22,7 @@ from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
-from closeout.process import pace
+from closeout.process import pace, scratch
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
 
@@ -244,7 +244,7 @@ def _asked(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Prob
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
-    with scratch("live") as folder:
+    with scratch.folder("live", mode=FOR_SERVERS) as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
             space.root,
