@@ -208,12 +208,8 @@ def recorded(tree: Tree, given: Iterable[ProbeAnswer], means: Means) -> list[Evi
 def judge_suites(space: Workspace) -> ExitCode:
     """Judge the evidence that the sessions of suites left about the tree as it is."""
     space.announce()
-    tree_digest = digest(DiskTree(space.root))
-    seen = [
-        item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.means is Means.SUITE and item.tree_digest == tree_digest
-    ]
+    told = evidence_store.about(space.reports, space.root, digest(DiskTree(space.root)))
+    seen = [item for item in told if item.means is Means.SUITE]
     _print_items(seen)
     give("judged", evidence_store.to_json(seen))
     asked = {number for gate in gates() if gate.suite for number in gate.criteria}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -18,13 +17,12 @@ from closeout.console import progress
 from closeout.formats import deployed, env_examples
 from closeout.formats.deployed import Deployed
 from closeout.fs.tree import DiskTree
-from closeout.harness import postgres, service_environments
+from closeout.harness import boot, postgres, service_environments
 from closeout.harness.boot import Booted, NotBooted
 from closeout.harness.deployed_service import DeployedService, Equipment, is_database
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
 from closeout.harness.started_program import other_program
 from closeout.model import Observation, StandIns
-from closeout.process import pace
 
 _Verdict = tuple[bool | None, str, tuple[StandIns, ...]]
 _LABELS = ("before", "after")
@@ -135,15 +133,9 @@ def _all(
     asked: Sequence[_Asked], trees: Mapping[str, Path], equipment: Equipment
 ) -> tuple[Parity, ...]:
     """Return what became of every service, in their sequence."""
-    with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
-        try:
-            coming = [workers.submit(_of_service, each, trees, equipment) for each in asked]
-            return tuple(parity for future in coming for parity in future.result())
-        except BaseException:
-            # An interrupt must not wait for the services that are still on their way.
-            equipment.stop.set()
-            workers.shutdown(cancel_futures=True)
-            raise
+    with boot.workers(equipment.stop) as workers:
+        coming = [workers.submit(_of_service, each, trees, equipment) for each in asked]
+        return tuple(parity for future in coming for parity in future.result())
 
 
 def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) -> list[Parity]:

@@ -29,7 +29,6 @@ from closeout.harness import postgres
 from closeout.model import Gate, Means
 from closeout.model.verdicts import Evidence
 from closeout.process import pace, scratch
-from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders import artifact_lint, claim_reader, claims, order_check
@@ -148,7 +147,7 @@ def _end(
 ) -> ExitCode:
     tree, found = judged
     made = report.ruled(space, run.id, tree, report.remembered(space, tree), found)
-    fresh = _fresh(space, made)
+    fresh = evidence_store.about(space.reports, space.root, made.tree_digest)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
     _write(run, "order-audit.json", codec.plain(remarks))
     give("order_audit", codec.plain(remarks))
@@ -168,14 +167,6 @@ def _end(
     say()
     report.conclude(space, run, made)
     return code
-
-
-def _fresh(space: Workspace, made: Report) -> list[Evidence]:
-    return [
-        item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.tree_digest == made.tree_digest
-    ]
 
 
 @contextmanager

@@ -120,9 +120,9 @@ def _left_out(
 
     One green answer of several proves no criterion. What has an answer about this tree keeps it.
     """
-    touched, now = {probe.criterion for probe in probes}, digest(DiskTree(space.root))
-    seen = evidence_store.gather(space.reports, space.root)
-    known = {(item.probe, item.criterion) for item in seen if item.tree_digest == now}
+    touched = {probe.criterion for probe in probes}
+    seen = evidence_store.about(space.reports, space.root, digest(DiskTree(space.root)))
+    known = {(item.probe, item.criterion) for item in seen}
     return [
         ProbeAnswer(
             probe=probe.id,

@@ -134,15 +134,13 @@ def static_evidence(
     made = detector_evidence.static_evidence(
         {**found, **before}, found, tree_digest, datetime.now(UTC)
     )
-    earlier: Mapping[tuple[str, str], Evidence] = {
-        (item.probe, item.criterion): item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.tree_digest == tree_digest and item.before is not None
+    earlier: Mapping[tuple[str, str], bool] = {
+        (item.probe, item.criterion): item.before
+        for item in evidence_store.about(space.reports, space.root, tree_digest)
+        if item.before is not None
     }
     return tuple(
-        replace(item, before=earlier[item.probe, item.criterion].before)
-        if (item.probe, item.criterion) in earlier
-        else item
+        replace(item, before=earlier.get((item.probe, item.criterion), item.before))
         for item in made
     )
 
