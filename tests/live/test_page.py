@@ -12,7 +12,7 @@ import pytest
 
 from closeout.process import pace
 from closeout.reporting import page, report
-from closeout.reporting.diffs import Diff
+from closeout.reporting.page import Diff
 from tests.support import reports
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("chromium")]

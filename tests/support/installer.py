@@ -12,7 +12,6 @@ MODULES = (
     "errors.py",
     "resources.py",
     "process/__init__.py",
-    "process/leftovers.py",
     "process/pace.py",
     "harness/__init__.py",
     "harness/environments.py",

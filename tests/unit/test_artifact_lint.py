@@ -32,8 +32,7 @@ def _seen(
     touched = (TouchedFiles(pattern=pattern, kind=kind, criteria=("1.1",), holding=holding),)
     tree = MemoryTree(files)
     return [
-        (item.probe, item.seen.passed, item.seen.observed)
-        for item in inspect(tree, touched, tmp_path)
+        (probe, seen.passed, seen.observed) for probe, _, seen in inspect(tree, touched, tmp_path)
     ]
 
 
@@ -97,5 +96,5 @@ def test_first_description_of_a_file_is_the_one_that_counts(tmp_path: Path) -> N
         TouchedFiles(pattern="*.json", kind=ArtifactKind.SYNTAX, criteria=("2.2",)),
     )
     tree = MemoryTree({"special.json": b"{", "b.json": b"{}"})
-    seen = {item.criterion: item.seen.passed for item in inspect(tree, touched, tmp_path)}
+    seen = {number: row.passed for _, number, row in inspect(tree, touched, tmp_path)}
     assert seen == {"1.1": False, "2.2": True}

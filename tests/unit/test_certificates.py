@@ -435,7 +435,7 @@ def test_look_gives_as_data_what_its_lines_tell(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same certificates in both."""
-    with output.turn("certs.check", output.Form.TEXT):
+    with output.turn("certs.check"):
         assert certs.look(folder, days=9999) is ExitCode.GAPS_LEFT
         told = output.given()["certificates"]
     *lines, total = capsys.readouterr().out.splitlines()

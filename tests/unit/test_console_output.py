@@ -303,7 +303,7 @@ def test_stray_prints_never_reach_the_document(
         sys.stdout.write("noise\n")
         raise CloseoutError("toy", "it is a toy.", hint="take the real one.")
 
-    with output.turn("toy", output.Form.JSON):
+    with output.turn("toy", as_json=True):
         assert guarded(tmp_path, act) is ExitCode.UNUSABLE_INPUT
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["reference"] == "toy"

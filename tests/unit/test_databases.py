@@ -40,15 +40,7 @@ def given(
 
 
 def _names(server: postgres.Server) -> set[str]:
-    keeper = Database(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password,
-        name="postgres",
-        psql=server.bin / "psql",
-    )
-    return set(keeper.ask("SELECT datname FROM pg_database").out.split()[1:])
+    return set(Database(server=server).ask("SELECT datname FROM pg_database").out.split()[1:])
 
 
 def test_scratch_database_on_a_given_server_leaves_nothing_behind(
@@ -76,8 +68,8 @@ def test_scratch_database_keeps_the_password_out_of_commands_and_prints(given: D
     """Only the environment of the client carries it."""
     answer = given.ask("SELECT 1")
     assert answer.ok
-    assert given.password not in answer.command
-    assert given.password not in repr(given)
+    assert given.server.password not in answer.command
+    assert given.server.password not in repr(given)
 
 
 @pytest.mark.parametrize(

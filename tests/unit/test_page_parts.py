@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from closeout.fs.tree import DiskTree
-from closeout.reporting import criteria, diffs, page, report
+from closeout.reporting import criteria, page, report
 from closeout.runs import provenance
 from tests.support import reports
 from tests.support.builders import write_files
@@ -66,7 +66,7 @@ def test_diff_of_two_files_is_two_boxes_with_a_kind_for_every_line(tmp_path: Pat
     parts = "diff --git a/{0} b/{0}\nindex 1..2 100644\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\n"
     text = parts.format("one.py") + parts.format("deep/two.py")
     (tmp_path / "001-cors-app.derived.patch").write_text(text)
-    first, second = diffs.diffs_of([tmp_path], ["cors", "sql"])
+    first, second = page.diffs_of([tmp_path], ["cors", "sql"])
     assert (first.gap, first.title, first.origin) == ("cors", "one.py", "derived")
     assert (second.title, second.size) == ("deep/two.py", "+1 -1")
     assert [kind for kind, _ in first.lines] == ["at"] * 5 + ["del", "add"]

@@ -8,13 +8,13 @@ from closeout.cli.invoke_task import at_home, command
 from tools import generate
 
 
-@command(name="all")
+@command("render", "all")
 def render_all(context: Context) -> None:
     """Render manifests, broker configuration and their READMEs. Example: invoke render.all."""
     at_home(context, generate.render)
 
 
-@command()
+@command("render", "check")
 def check(context: Context) -> None:
     """Fail if a rendered file differs from its template. Example: invoke render.check."""
     at_home(context, generate.check_rendered)

@@ -33,13 +33,7 @@ class WorkspaceDesk:
 
     def record(self, name: str, means: Means, rows: Sequence[Row], seconds: float) -> ExitCode:
         """Record what was seen as a session's evidence, and print it."""
-        answers = [
-            session.ProbeAnswer(
-                probe=probe, criterion=criterion, seen=seen, before=None, seconds=seconds
-            )
-            for probe, criterion, seen in rows
-        ]
-        return session.conclude(self.space, name, answers, means)
+        return session.conclude(self.space, name, session.answers(rows, seconds), means)
 
     def keep(self, name: str, content: bytes) -> str:
         """Write a file into the latest run about the tree, and return the run's id."""

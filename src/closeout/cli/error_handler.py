@@ -21,8 +21,8 @@ _REFUSED = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 def spoken(options: Namespace, home: Path, action: Callable[[], ExitCode]) -> ExitCode:
     """Run `action` as `guarded` does, and let the command speak as its options ask for."""
-    form, detail = output.asked(options.json, options.quiet, options.verbose)
-    with output.turn(options.command, form, detail):
+    quiet, verbose = options.quiet, options.verbose
+    with output.turn(options.command, as_json=options.json, quiet=quiet, verbose=verbose):
         return guarded(home, action)
 
 

@@ -35,29 +35,26 @@ OPTION_HELP: dict[str, Mapping[str, str]] = {}
 
 
 def command(
-    *,
-    name: str | None = None,
-    room: str | None = None,
-    help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word
+    room: str, name: str, told: Mapping[str, str] | None = None
 ) -> Callable[[Body], Task[Body]]:
-    """Make a task of a function that takes `--json`, `--quiet` and `--verbose` as all do.
+    """Make the task `room.name` of a function that takes `--json`, `--quiet` and `--verbose` too.
 
-    Its collection is named as its module.
+    `told` is what it says of its other options.
     """
 
     def made(body: Body) -> Task[Body]:
-        full_name = f"{room or body.__module__.rpartition('.')[2]}.{name or body.__name__}"
+        full_name = f"{room}.{name}"
 
         @wraps(body)
         def spoken(context: Context, *words: object, **options: object) -> None:
-            form, detail = output.asked(*(bool(options.pop(name)) for name in _VOICE_HELP))
-            with output.turn(full_name, form, detail):
+            as_json, quiet, verbose = (bool(options.pop(name)) for name in _VOICE_HELP)
+            with output.turn(full_name, as_json=as_json, quiet=quiet, verbose=verbose):
                 body(context, *words, **options)
 
         signature = inspect.signature(body)
         parameters = [*signature.parameters.values(), *_VOICE]
         spoken.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        OPTION_HELP[full_name] = {**(help or {}), **_VOICE_HELP}
+        OPTION_HELP[full_name] = {**(told or {}), **_VOICE_HELP}
         done: Task[Body] = task(name=name, help=OPTION_HELP[full_name])(spoken)
         return done
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from closeout.cli.session import ProbeAnswer
+from closeout.console.layout import counted
 from closeout.fs import cache, codec, writer
 from closeout.fs.tree import DiskTree, digest
 from closeout.gaps import plugins
@@ -97,7 +98,7 @@ def again(item: ProbeAnswer) -> ProbeAnswer:
 
 def told(reused: Sequence[ProbeAnswer]) -> str:
     """Return how many answers are used again and since when, in a line."""
-    count = f"{len(reused)} answer{'s' * (len(reused) != 1)}"
+    count = counted(len(reused), "answer")
     since = min(item.at for item in reused if item.at)
     return (
         f"used again: {count} of {since:%Y-%m-%d %H:%M} UTC or later, about the same trees by the "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from closeout.cli.known_answers import Known
-from closeout.cli.session import ProbeAnswer, before_fix, scratch
+from closeout.cli.session import FOR_SERVERS, ProbeAnswer, before_fix
 from closeout.console import failures
 from closeout.fs.tree import DiskTree
 from closeout.fs.writer import copy_tree
@@ -16,6 +16,7 @@ from closeout.harness import boot_parity
 from closeout.harness.boot_parity import Parity
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Probe
+from closeout.process import scratch
 from closeout.runs import plan_record, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders.wo_004 import WO_004
@@ -90,7 +91,7 @@ def rows(
         name = row_name(service, str(source))
         return name.startswith(starts) and name not in known
 
-    with scratch("parity") as folder:
+    with scratch.folder("parity", mode=FOR_SERVERS) as folder:
         before = before_fix(space, folder / "before")
         if before is None:
             return []

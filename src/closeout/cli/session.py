@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,13 +21,16 @@ from closeout.gaps import GAPS
 from closeout.harness import environments
 from closeout.model import Gap, Gate, GateContext, Means, Observation, ProofKind, Row, Tree
 from closeout.model.verdicts import Evidence
-from closeout.process import scratch as folders
+from closeout.process import scratch
 from closeout.reporting import bundle
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 
 Interpreters = Callable[[str], Path]
 """A file of pins, such as `requirements/live.txt`, to the interpreter of its environment."""
+
+FOR_SERVERS = 0o755
+"""The mode of a folder that other users may enter, as a database server must."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,17 @@ class ProbeAnswer:
     seconds: float = 0.0
     at: datetime | None = None
     """When it was given, where it is used again."""
+
+
+def answers(
+    rows: Iterable[Row], seconds: float = 0.0, before: Mapping[str, bool | None] | None = None
+) -> list[ProbeAnswer]:
+    """Return rows as answers of a session; `before` is what probes said before the fix."""
+    known = before or {}
+    return [
+        ProbeAnswer(probe=probe, criterion=at, seen=seen, before=known.get(probe), seconds=seconds)
+        for probe, at, seen in rows
+    ]
 
 
 def gates() -> tuple[Gate, ...]:
@@ -95,7 +108,7 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
         given = partial(GateContext, root=root, scratch=folder, cache=space.cache)
         return [row for gate, python in pairs for row in _seen(gate, given(python=python))]
 
-    with scratch(session) as folder:
+    with scratch.folder(session, mode=FOR_SERVERS) as folder:
         operated = means is Means.OPERATOR
         earlier = None if operated else before_fix(space, folder / "before-tree")
         seen_before: Sequence[Row] = ()
@@ -110,18 +123,8 @@ def judge(space: Workspace, asked: Sequence[Gate], pythons: Interpreters) -> Exi
     failed = [
         (f"{name} before the fix", number, seen) for name, number, seen in seen_before if seen.bug
     ]
-    answers = [
-        ProbeAnswer(
-            probe=probe,
-            criterion=criterion,
-            seen=seen,
-            before=before.get(probe),
-            seconds=seconds,
-        )
-        for probe, criterion, seen in (*seen_after, *failed)
-        if criterion not in beside
-    ]
-    return conclude(space, session, answers, means)
+    rows = [row for row in (*seen_after, *failed) if row[1] not in beside]
+    return conclude(space, session, answers(rows, seconds, before), means)
 
 
 def none_applies(session: str, criteria: Iterable[str], beside: subjects.Absent) -> ExitCode:
@@ -151,7 +154,7 @@ def tell_seal(run: store.Run) -> None:
 def conclude(
     space: Workspace,
     session: str,
-    answers: Sequence[ProbeAnswer],
+    given: Sequence[ProbeAnswer],
     means: Means,
     left: Sequence[ProbeAnswer] = (),
 ) -> ExitCode:
@@ -160,7 +163,7 @@ def conclude(
     `left` are those that nobody asked for: they are written too, and speak of no result.
     """
     tree = DiskTree(space.root)
-    items = recorded(tree, answers, means)
+    items = recorded(tree, given, means)
     run = store.latest(space.reports, space.root)
     place = evidence_store.write(run.evidence, session, [*items, *recorded(tree, left, means)])
     _print_items(items)
@@ -184,39 +187,29 @@ def conclude(
     return _code(items)
 
 
-def recorded(tree: Tree, answers: Iterable[ProbeAnswer], means: Means) -> list[Evidence]:
+def recorded(tree: Tree, given: Iterable[ProbeAnswer], means: Means) -> list[Evidence]:
     """Return answers as evidence about `tree`, of this moment."""
     tree_digest, now = digest(tree), datetime.now(UTC)
     return [
         Evidence(
             probe=answer.probe,
             criterion=answer.criterion,
-            passed=answer.seen.passed,
             before=answer.before,
-            expected=answer.seen.expected,
-            observed=answer.seen.observed,
-            command=answer.seen.command,
             tree_digest=tree_digest,
             at=now,
             seconds=answer.seconds,
             means=means,
-            measures=answer.seen.measures,
-            bug=answer.seen.bug,
-            stand_ins=answer.seen.stand_ins,
+            **{item.name: getattr(answer.seen, item.name) for item in fields(Observation)},
         )
-        for answer in answers
+        for answer in given
     ]
 
 
 def judge_suites(space: Workspace) -> ExitCode:
     """Judge the evidence that the sessions of suites left about the tree as it is."""
     space.announce()
-    tree_digest = digest(DiskTree(space.root))
-    seen = [
-        item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.means is Means.SUITE and item.tree_digest == tree_digest
-    ]
+    told = evidence_store.about(space.reports, space.root, digest(DiskTree(space.root)))
+    seen = [item for item in told if item.means is Means.SUITE]
     _print_items(seen)
     give("judged", evidence_store.to_json(seen))
     asked = {number for gate in gates() if gate.suite for number in gate.criteria}
@@ -263,10 +256,3 @@ def before_fix(space: Workspace, folder: Path) -> Path | None:
         names = ", ".join(str(path) for path in sorted(edited))
         say("\n".join(wrapped("", f"edited since the fix, so compared with itself: {names}")))
     return folder
-
-
-@contextmanager
-def scratch(name: str) -> Iterator[Path]:
-    """Yield a folder for the block that other users may enter, as a database server must."""
-    with folders.folder(name, mode=0o755) as place:
-        yield place

@@ -21,13 +21,16 @@ def fitted(head: str, text: str, *, whole: bool) -> str:
     return line if whole or len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…"
 
 
-def wrapped(head: str, text: str) -> list[str]:
-    """Return `text` after `head` on as many lines as it takes; no word is broken."""
+def wrapped(head: str, text: str, margin: str | None = None) -> list[str]:
+    """Return `text` after `head` on as many lines as it takes; no word is broken.
+
+    `margin` stands before what goes on, blanks as wide as the head if unsaid.
+    """
     return textwrap.wrap(
         text,
         WIDTH,
         initial_indent=head,
-        subsequent_indent=" " * len(head),
+        subsequent_indent=" " * len(head) if margin is None else margin,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -36,17 +39,9 @@ def wrapped(head: str, text: str) -> list[str]:
 def of_error(error: CloseoutError) -> str:
     """Return an error as its three lines, each wrapped; what goes on stands deeper."""
     first, *told = str(error).splitlines()
-    lines = (line for text in told for line in _further(text))
-    return "\n".join([first, *lines])
-
-
-def _further(text: str) -> list[str]:
-    said = text.lstrip()
-    return textwrap.wrap(
-        said,
-        WIDTH,
-        initial_indent=text.removesuffix(said),  # else it goes where the first word is a long one
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = [first]
+    for text in told:
+        said = text.lstrip()
+        # Its own margin is given apart: it would go where the first word is a long one.
+        lines += wrapped(text.removesuffix(said), said, "  ")
+    return "\n".join(lines)

@@ -11,10 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import TextIO
 
 from closeout.console import progress, sanitize
@@ -36,13 +36,6 @@ _CHANGES = {"+": 32, "-": 31, "@": 36}
 _VERDICT = re.compile(rf"\b({'|'.join(_COLOURS)})\b")
 
 
-class Form(Enum):
-    """What a command writes to stdout."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 class Detail(IntEnum):
     """How much a command tells people."""
 
@@ -54,7 +47,7 @@ class Detail(IntEnum):
 @dataclass(frozen=True, slots=True)
 class _Turn:
     command: str
-    form: Form
+    is_json: bool
     out: TextIO
     detail: Detail = Detail.USUAL
     given: dict[str, object] = field(default_factory=dict)
@@ -64,23 +57,17 @@ _turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 @contextmanager
-def turn(command: str, form: Form, detail: Detail = Detail.USUAL) -> Iterator[None]:
-    """Let one command speak in `form`, and say no more than `detail`, while the block runs."""
-    token = _turn.set(_Turn(command, form, sys.stdout, detail))
+def turn(
+    command: str, *, as_json: bool = False, quiet: bool = False, verbose: bool = False
+) -> Iterator[None]:
+    """Let one command speak as its options ask for while the block runs; quiet goes first."""
+    detail = Detail.QUIET if quiet else Detail.VERBOSE if verbose else Detail.USUAL
+    token = _turn.set(_Turn(command, as_json, sys.stdout, detail))
     try:
-        if form is Form.JSON:
-            with redirect_stdout(sys.stderr):
-                yield
-        else:
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
             yield
     finally:
         _turn.reset(token)
-
-
-def asked(as_json: bool, quiet: bool, verbose: bool) -> tuple[Form, Detail]:  # noqa: FBT001 - command-line flags
-    """Return what three options of a command ask for; quiet goes before verbose."""
-    loud = Detail.VERBOSE if verbose else Detail.USUAL
-    return Form.JSON if as_json else Form.TEXT, Detail.QUIET if quiet else loud
 
 
 def detail() -> Detail:
@@ -152,7 +139,7 @@ def given() -> Mapping[str, object]:
 def finish(code: ExitCode, error: CloseoutError | None) -> None:
     """Write the JSON document where JSON was asked for, on one line."""
     now = _turn.get()
-    if now is None or now.form is not Form.JSON:
+    if now is None or not now.is_json:
         return
     document = {
         "schema": SCHEMA,

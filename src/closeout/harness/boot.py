@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -237,6 +238,21 @@ def booted(
             stack.close()
             outcome = twice(_boot(stack, launch, log, seconds, stop))
         yield outcome
+
+
+@contextmanager
+def workers(stop: Event) -> Iterator[ThreadPoolExecutor]:
+    """Yield as many workers as services may boot at a time.
+
+    An interrupt sets `stop`, and does not wait for the services that are still on their way.
+    """
+    with ThreadPoolExecutor(max_workers=pace.current().workers) as made:
+        try:
+            yield made
+        except BaseException:
+            stop.set()
+            made.shutdown(cancel_futures=True)
+            raise
 
 
 def twice(outcome: Booted | NotBooted) -> Booted | NotBooted:

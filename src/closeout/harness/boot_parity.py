@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -18,13 +17,12 @@ from closeout.console import progress
 from closeout.formats import deployed, env_examples
 from closeout.formats.deployed import Deployed
 from closeout.fs.tree import DiskTree
-from closeout.harness import postgres, service_environments
+from closeout.harness import boot, postgres, service_environments
 from closeout.harness.boot import Booted, NotBooted
 from closeout.harness.deployed_service import DeployedService, Equipment, is_database
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, Member
 from closeout.harness.started_program import other_program
 from closeout.model import Observation, StandIns
-from closeout.process import pace
 
 _Verdict = tuple[bool | None, str, tuple[StandIns, ...]]
 _LABELS = ("before", "after")
@@ -55,10 +53,7 @@ class _Trial:
     rests_on: frozenset[PurePosixPath]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    member: Member
-    trials: tuple[_Trial, ...]
+_Asked = tuple[Member, Sequence[_Trial]]
 
 
 def compared(  # noqa: PLR0913 - two trees, their services, three places and which to ask
@@ -80,23 +75,16 @@ def compared(  # noqa: PLR0913 - two trees, their services, three places and whi
     before, after = (DiskTree(trees[label]) for label in _LABELS)
     changed = _changed(before, after)
     found = [
-        _Asked(
-            member=member,
-            trials=tuple(
-                trial
-                for trial in _trials(before, after, member, changed)
-                if asked(member.name, trial.before.source)
-            ),
-        )
-        for member in members
+        (member, [item for item in trials if asked(member.name, item.before.source)])
+        for member, trials in ((each, _trials(before, after, each, changed)) for each in members)
         if not other_program(after, member.folder)
     ]
-    put = [each for each in found if each.trials]
+    put = [(member, trials) for member, trials in found if trials]
     progress.step(f"booting {len(put)} services under their own environments")
     folders = {
-        f"{label}/{each.member.name}": trees[label] / each.member.folder
-        for each in put
-        if each.member.kind == FASTAPI
+        f"{label}/{member.name}": trees[label] / member.folder
+        for member, _ in put
+        if member.kind == FASTAPI
         for label in _LABELS
     }
     with ExitStack() as stack:
@@ -134,9 +122,9 @@ def _is_database(asked: Iterable[_Asked]) -> bool:
     """Return whether a Node service is given a database: one driver connects as it starts."""
     return any(
         given is not None and is_database(given)
-        for each in asked
-        if each.member.kind == EXPRESS
-        for trial in each.trials
+        for member, trials in asked
+        if member.kind == EXPRESS
+        for trial in trials
         for given in (trial.before, trial.after)
     )
 
@@ -145,25 +133,19 @@ def _all(
     asked: Sequence[_Asked], trees: Mapping[str, Path], equipment: Equipment
 ) -> tuple[Parity, ...]:
     """Return what became of every service, in their sequence."""
-    with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
-        try:
-            coming = [workers.submit(_of_service, each, trees, equipment) for each in asked]
-            return tuple(parity for future in coming for parity in future.result())
-        except BaseException:
-            # An interrupt must not wait for the services that are still on their way.
-            equipment.stop.set()
-            workers.shutdown(cancel_futures=True)
-            raise
+    with boot.workers(equipment.stop) as workers:
+        coming = [workers.submit(_of_service, each, trees, equipment) for each in asked]
+        return tuple(parity for future in coming for parity in future.result())
 
 
 def _of_service(asked: _Asked, trees: Mapping[str, Path], equipment: Equipment) -> list[Parity]:
-    member = asked.member
+    member, trials = asked
     before, after = (
         DeployedService(label=label, tree=trees[label], member=member, equipment=equipment)
         for label in _LABELS
     )
     made = []
-    for trial in asked.trials:
+    for trial in trials:
         source, began = trial.before.source, time.monotonic()
         progress.step(f"{member.name} under {source}")
         passed, observed, stand_ins = _judged(trial, before, after)

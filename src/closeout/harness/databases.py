@@ -11,7 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,31 +29,24 @@ _HINT = f"give a role that may create databases, or unset {VARIABLE} for a throw
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A database and `psql`, the client that reaches it."""
+    """A database of a server."""
 
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    name: str
-    psql: Path
+    server: postgres.Server
+    name: str = "postgres"
     sslmode: str = "prefer"
 
     def environment(self) -> dict[str, str]:
         """Return the variables from which libpq reads the connection."""
         return {
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGPASSWORD": self.password,
-            "PGDATABASE": self.name,
+            **self.server.environment(self.name),
             "PGSSLMODE": self.sslmode,
             "PGCONNECT_TIMEOUT": str(round(pace.scaled(_CONNECT_SECONDS))),
         }
 
     def ask(self, query: str) -> process.Result:
         """Run `query` and return its rows as CSV."""
-        argv: list[str | Path] = [self.psql, "-X", "-q", "--csv", "-v", "ON_ERROR_STOP=1"]
+        psql = self.server.bin / "psql"
+        argv: list[str | Path] = [psql, "-X", "-q", "--csv", "-v", "ON_ERROR_STOP=1"]
         return process.run(argv, env=self.environment(), stdin=query.encode())
 
 
@@ -74,14 +67,7 @@ def scratch_database(scratch: Path) -> Iterator[Database]:
             yield database
         return
     with postgres.server(scratch) as server:
-        yield Database(
-            host=server.host,
-            port=server.port,
-            user=server.user,
-            password=server.password,
-            name="postgres",
-            psql=server.bin / "psql",
-        )
+        yield Database(server=server)
 
 
 @contextmanager
@@ -123,22 +109,24 @@ def _given(address: str) -> Database:
     except ValueError:
         port = 0
     found = shutil.which("psql")
-    folder = postgres.binaries()
-    psql = Path(found) if found else folder / "psql" if folder else None
+    tools = Path(found).parent if found else postgres.binaries()
     if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not port:
         message = f"{VARIABLE} is no address of a PostgreSQL server."
         raise CloseoutError(
             "dsn-unusable", message, hint="write postgresql://user:password@host:port/database."
         )
-    if psql is None:
+    if tools is None:
         message = f"{VARIABLE} is given, but there is no psql to reach it."
         raise CloseoutError("psql-missing", message, hint="install PostgreSQL's client tools.")
-    return Database(
+    server = postgres.Server(
         host=parts.hostname,
         port=port,
         user=unquote(parts.username or "postgres"),
         password=unquote(parts.password or ""),
+        bin=tools,
+    )
+    return Database(
+        server=server,
         name=unquote(parts.path.lstrip("/")) or "postgres",
-        psql=psql,
         sslmode=parse_qs(parts.query).get("sslmode", ["prefer"])[0],
     )

@@ -27,7 +27,6 @@ from closeout.harness import (
 from closeout.harness.boot import Booted, Launch, NotBooted
 from closeout.harness.service_discovery import EXPRESS, FASTAPI, LAYERS, Member, roster
 from closeout.harness.service_environments import Interpreter
-from closeout.process import pace
 
 _FILLINGS = 5
 
@@ -153,14 +152,8 @@ class _Yard:
         """Start everything, in any order, and return what became of it."""
         # What takes longest comes first: an Express service is installed before it boots.
         waiting = sorted(berths, key=lambda berth: berth.member.kind != EXPRESS)
-        with ThreadPoolExecutor(max_workers=pace.current().workers) as workers:
-            try:
-                return self._started(waiting, workers)
-            except BaseException:
-                # An interrupt must not wait for the services that are still on their way.
-                self.stop.set()
-                workers.shutdown(cancel_futures=True)
-                raise
+        with boot.workers(self.stop) as workers:
+            return self._started(waiting, workers)
 
     def _started(
         self, berths: Sequence[_Berth], workers: ThreadPoolExecutor

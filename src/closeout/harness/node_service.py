@@ -109,11 +109,11 @@ def _local(folder: Path, at: PurePosixPath, name: str) -> Iterator[PurePosixPath
     base = Path(folder, at, name).resolve()
     root = folder.resolve()
     stem = base.with_suffix("") if base.suffix in SUFFIXES else base
-    for place in (base, *(Path(f"{stem}{end}") for end in SUFFIXES), *_indexes(base)):
+    for place in (
+        base,
+        *(Path(f"{stem}{end}") for end in SUFFIXES),
+        *(base / f"index{end}" for end in SUFFIXES),
+    ):
         if place.is_file() and place.suffix in SUFFIXES and place.is_relative_to(root):
             yield PurePosixPath(place.relative_to(root).as_posix())
             return
-
-
-def _indexes(folder: Path) -> Iterator[Path]:
-    return (folder / f"index{suffix}" for suffix in SUFFIXES)

@@ -52,7 +52,7 @@ class Server:
     user: str
     password: str = field(repr=False)
     bin: Path
-    version: str
+    version: str = ""
 
     def dsn(self, database: str = "postgres") -> str:
         """Return the connection URL of `database`; it carries the password."""
@@ -122,7 +122,9 @@ def server(
                 user=USER,
                 password=password,
                 bin=chosen,
-                version=_version(chosen),
+                version=run([chosen / "postgres", "--version"])
+                .out.strip()
+                .removeprefix("postgres "),
             )
 
 
@@ -246,10 +248,6 @@ def _is_ready(data: Path) -> bool:
     except FileNotFoundError:
         return False
     return bool(lines) and lines[-1].strip() == "ready"
-
-
-def _version(programs: Path) -> str:
-    return run([programs / "postgres", "--version"]).out.strip().removeprefix("postgres ")
 
 
 def uid_of(user: pwd.struct_passwd | None) -> int | None:

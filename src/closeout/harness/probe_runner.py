@@ -71,9 +71,9 @@ def run_battery(  # noqa: PLR0913 - two trees, three places and the probes: each
     return tuple(
         ProbeOutcome(
             probe=probe,
-            before=answers["before", number].seen if before else None,
-            after=answers["after", number].seen,
-            seconds=answers["after", number].seconds,
+            before=answers["before", number][0] if before else None,
+            after=answers["after", number][0],
+            seconds=answers["after", number][1],
         )
         for number, probe in enumerate(probes)
     )
@@ -96,13 +96,9 @@ class Bench:
     scratch: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    seen: Observation
-    seconds: float
-
-
-Numbered = tuple[int, Probe]
+_Answer = tuple[Observation, float]
+"""What was seen, and in how many seconds."""
+_Numbered = tuple[int, Probe]
 
 
 def _ask_everything(
@@ -154,7 +150,7 @@ def _services(probe: Probe) -> list[str]:
 
 
 def _ask_all(
-    lot: Sequence[Numbered], bench: Bench, tools: Mapping[str, str], stop: Event
+    lot: Sequence[_Numbered], bench: Bench, tools: Mapping[str, str], stop: Event
 ) -> dict[int, _Answer]:
     answers = {}
     for number, probe in lot:
@@ -164,7 +160,7 @@ def _ask_all(
             seen = not_run(probe, "the run was interrupted")
         else:
             seen = ask(probe, bench, bench.scratch / "probes" / str(number), tools)
-        answers[number] = _Answer(seen=seen, seconds=time.monotonic() - began)
+        answers[number] = (seen, time.monotonic() - began)
     return answers
 
 

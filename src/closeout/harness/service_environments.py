@@ -11,7 +11,7 @@ import json
 import re
 import time
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def interpreters(
     wanted = {name: _pins(folder) for name, folder in services.items()}
     own = {name: pins for name, pins in wanted.items() if _exact(pins)}
     held = _held(usual) if own else {}
-    own = {name: pins for name, pins in own.items() if not _is_held(pins, held)}
+    own = {name: pins for name, pins in own.items() if not _exact(pins).items() <= held.items()}
     found = {name: Interpreter(python=usual) for name in services}
     for group in _grouped(own):
         progress.step(f"the environment of {', '.join(group.names)}")
@@ -123,10 +123,6 @@ def _held(python: Path) -> Mapping[str, str]:
     return dict(json.loads(result.out)) if result.ok else {}
 
 
-def _is_held(pins: Mapping[str, str], held: Mapping[str, str]) -> bool:
-    return all(held.get(name) == version for name, version in _exact(pins).items())
-
-
 def _grouped(wanted: Mapping[str, Mapping[str, str]]) -> Sequence[_Group]:
     groups: list[_Group] = []
     for name, pins in wanted.items():
@@ -169,11 +165,7 @@ def _environment(left: Mapping[str, str], pins: Mapping[str, str], cache: Path) 
     lines = sorted(f"{name}{rest}" for name, rest in left.items())
     key = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
     python = environments.resolved(cache / f"python-{key}", lines, deadline=DEADLINE)
-    out = _listed(set(pins) - set(left))
+    out = ", ".join(sorted(set(pins) - set(left)))
     return Interpreter(
         python=python, told="the service's own pins" + (f" but {out}" if out else "")
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

@@ -9,30 +9,23 @@ from typing import Annotated
 from msgspec import Meta
 
 from closeout.model.findings import Criterion, Digest, Means, Text, Verdict
-from closeout.model.probes import NO_PROOF, Measure, ProofKind, StandIns
+from closeout.model.probes import NO_PROOF, Observation, ProofKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Observation):
     """One recorded observation, bound to the tree it was made on."""
 
     probe: str
     criterion: str
-    passed: bool | None
     before: bool | None
     """The same probe's answer on the tree before the fix; None where there is none."""
-    expected: str
     observed: Text
     command: Text
     tree_digest: Digest
     at: Annotated[datetime, Meta(tz=True)]
     seconds: Annotated[float, Meta(ge=0)]
     means: Means
-    measures: tuple[Measure, ...] = ()
-    bug: str = ""
-    """The failure of ours that kept the probe from an answer, with the log's name."""
-    stand_ins: tuple[StandIns, ...] = ()
-    """How the services that it asked were started."""
 
     def __post_init__(self) -> None:
         """Refuse evidence that says nothing."""

@@ -6,6 +6,7 @@ A deadline is what a quiet machine needs; on a busy one it is as much longer as 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from closeout.process import leftovers, pace
+from closeout.process import pace
 
 OUTPUT_CAP = 256 * 1024
 """Bytes kept of each stream, from its end: a failure's reason stands last."""
@@ -27,8 +28,13 @@ _GRACE = 5.0
 _DAEMON_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/sbin"
 """Where daemons such as mosquitto live; an ordinary user's PATH often lacks them."""
 
+_MARK = "CLOSEOUT_PROCESS"
+"""The environment variable that carries a program's mark; whatever it starts inherits it."""
+_GENERATIONS = 100
+"""How often to look again: what is ended may have started another one meanwhile."""
+
 _WATCH = f"""read -r _; kill -s TERM -- "-$1"; sleep 3; kill -s KILL -- "-$1"
-for place in $(grep -ls "{leftovers.NAME}=$2" /proc/[0-9]*/environ); do
+for place in $(grep -ls "{_MARK}=$2" /proc/[0-9]*/environ); do
   place=${{place#/proc/}}; kill -s KILL "${{place%/environ}}"
 done"""
 
@@ -87,13 +93,13 @@ def run(  # noqa: PLR0913 - each is one property of a process; all but argv have
     behind, whether it ends, or this process is killed: no daemon either.
     """
     words = tuple(str(word) for word in argv)
-    mark = leftovers.mark()
+    mark = secrets.token_hex(16)
     started = time.monotonic()
     try:
         process = subprocess.Popen(
             words,
             cwd=cwd,
-            env={**environment(env), leftovers.NAME: mark},
+            env={**environment(env), _MARK: mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -150,12 +156,12 @@ def running(
     user: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Keep a server running for the block, its output in `log`; its group ends with the block."""
-    mark = leftovers.mark()
+    mark = secrets.token_hex(16)
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [str(word) for word in argv],
             cwd=cwd,
-            env={**environment(env), leftovers.NAME: mark},
+            env={**environment(env), _MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -168,7 +174,7 @@ def running(
             yield process
     finally:
         end_group(process)
-        leftovers.end(mark)
+        _end_marked(mark)
 
 
 @contextmanager
@@ -179,7 +185,7 @@ def _leaving_nothing(process: subprocess.Popen[bytes], mark: str) -> Iterator[No
         process.wait()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        leftovers.end(mark)
+        _end_marked(mark)
 
     sweeper = threading.Thread(target=swept, daemon=True)
     sweeper.start()
@@ -210,6 +216,29 @@ def _outlived_by_nothing(process: subprocess.Popen[bytes], mark: str) -> Iterato
     finally:
         watcher.kill()
         watcher.communicate()
+
+
+def _end_marked(mark: str) -> None:
+    """Kill every process that carries the mark, wherever it went: a daemon leaves its group.
+
+    A system without /proc has no such list; there a process group is all that is ended.
+    """
+    for _ in range(_GENERATIONS):
+        found = list(_carrying(mark))
+        if not found:
+            return
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _carrying(mark: str) -> Iterator[int]:
+    wanted = f"{_MARK}={mark}".encode()
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        # Another user's process, or one that ended meanwhile; a dead one has no environment.
+        with suppress(OSError):
+            if wanted in place.read_bytes().split(b"\0"):
+                yield int(place.parent.name)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

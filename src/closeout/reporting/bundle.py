@@ -19,7 +19,7 @@ from closeout.console.output import Detail, give, say, sum_up
 from closeout.errors import ExitCode
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree, digest
-from closeout.reporting import attestation, diffs, junit, markdown, page, report, sarif
+from closeout.reporting import attestation, junit, markdown, page, report, sarif
 from closeout.runs import evidence_store, plan_record, provenance, store, tool_versions
 from closeout.runs.workspace import Workspace
 
@@ -48,7 +48,7 @@ def build(space: Workspace, run: store.Run, made: report.Report) -> None:
     folders = plan_record.collect(run.folder, standing)
     facts = provenance.made(space.root, DiskTree(space.root))
     document = report.to_json(replace(made, tools=tool_versions.versions(), made=facts))
-    kept = diffs.diffs_of(folders, [gap.slug for gap in made.gaps])
+    kept = page.diffs_of(folders, [gap.slug for gap in made.gaps])
     forms = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n",
         "report.md": markdown.to_markdown(made).encode(),

@@ -11,23 +11,15 @@ from closeout.model import Verdict
 Row = Mapping[str, Any]
 """One criterion, or one piece of evidence, as in `schemas/report.schema.json`."""
 
-_MARKS = {
-    "proof": "✕ → ✓",
-    "guard": "✓ → ✓",
-    "observed": "✓",
-    "open": "✕",
-    "regression": "✓ → ✕",
-    "not run": "?",
+_KINDS = {
+    "proof": ("✕ → ✓", "red before, green now"),
+    "guard": ("✓ → ✓", "green before and now"),
+    "observed": ("✓", "green now, not asked before"),
+    "open": ("✕", "red now"),
+    "regression": ("✓ → ✕", "green before, red now"),
+    "not run": ("?", "did not run"),
 }
-_TOLD = {
-    "proof": "red before, green now",
-    "guard": "green before and now",
-    "observed": "green now, not asked before",
-    "open": "red now",
-    "regression": "green before, red now",
-    "not run": "did not run",
-}
-KINDS = [(kind, _MARKS[kind], told) for kind, told in _TOLD.items()]
+KINDS = [(kind, mark, told) for kind, (mark, told) in _KINDS.items()]
 """Every kind of proof: its name, its mark, and what it says."""
 
 _WHO = {"operator": "an operator of the cluster or the bucket"}
@@ -129,7 +121,6 @@ def grid(title: str, items: Sequence[Row]) -> dict[str, Any]:
 
 
 def _cell(service: str, item: Row | None) -> dict[str, str]:
-    if item is None:
-        return {"service": service, "kind": "", "mark": "", "told": ""}
-    kind = item["kind"]
-    return {"service": service, "kind": kind, "mark": _MARKS[kind], "told": _TOLD[kind]}
+    kind = item["kind"] if item else ""
+    mark, told = _KINDS[kind] if kind else ("", "")
+    return {"service": service, "kind": kind, "mark": mark, "told": told}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 _ILLEGAL = {code: " " for code in range(32) if code not in {9, 10, 13}} | {0xFFFE: " ", 0xFFFF: " "}
@@ -24,98 +25,78 @@ def render(report: Mapping[str, Any]) -> bytes:
     for item in (item for row in owned if row not in beside for item in row["evidence"]):
         by_means.setdefault(item["means"], []).append(item)
     for means, items in sorted(by_means.items()):
-        _suite(root, means, items)
-    _bugs(root, report.get("bugs", ()))
-    _unspoken(root, [row for row in owned if row in beside or not row["evidence"]])
+        _suite(root, means, [_of_evidence(item) for item in sorted(items, key=_place)])
+    _suite(root, "bugs", [_of_bug(bug) for bug in report.get("bugs", ())])
+    unspoken = (row for row in owned if row in beside or not row["evidence"])
+    _suite(root, "criteria", [_of_criterion(row) for row in unspoken])
     rendered: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return rendered
 
 
-def _suite(root: Element, means: str, items: Iterable[Mapping[str, Any]]) -> None:
-    cases = sorted(items, key=lambda item: (item["probe"], item["criterion"]))
-    suite = _counted(
+class _Case(NamedTuple):
+    """One case of a suite; `kind` is the element that tells how it ended, `text` what is in it."""
+
+    of: str
+    name: str
+    kind: str
+    text: str = ""
+    attributes: Mapping[str, str] = {}
+    seconds: float = 0.0
+
+
+def _suite(root: Element, name: str, cases: Sequence[_Case]) -> None:
+    """Add a suite with the six attributes that every reader asks for; none without a case."""
+    if not cases:
+        return
+    kinds = [case.kind for case in cases]
+    suite = SubElement(
         root,
-        f"closeout.{means}",
-        tests=len(cases),
-        failures=sum(item["passed"] is False for item in cases),
-        skipped=sum(item["passed"] is None for item in cases),
-        time=sum(item["seconds"] for item in cases),
+        "testsuite",
+        name=f"closeout.{name}",
+        tests=str(len(cases)),
+        failures=str(kinds.count("failure")),
+        errors=str(kinds.count("error")),
+        skipped=str(kinds.count("skipped")),
+        time=f"{sum(case.seconds for case in cases):.3f}",
     )
     for item in cases:
         case = SubElement(
             suite,
             "testcase",
-            classname=f"closeout.{item['criterion']}",
-            name=_text(item["probe"]),
-            time=f"{item['seconds']:.3f}",
+            classname=f"closeout.{item.of}",
+            name=_text(item.name),
+            time=f"{item.seconds:.3f}",
         )
-        told = f"expected {item['expected']}\nsaw {item['observed']}\n{item['command']}"
-        if item["passed"] is False:
-            failure = SubElement(
-                case, "failure", message=_text(item["observed"]), type=item["kind"]
-            )
-            failure.text = _text(told)
-        elif item["passed"] is None:
-            SubElement(case, "skipped").text = _text(item["observed"])
-        else:
-            SubElement(case, "system-out").text = _text(f"{item['kind']}\n{told}")
+        told = {key: _text(value) for key, value in item.attributes.items()}
+        SubElement(case, item.kind, told).text = _text(item.text) or None
 
 
-def _bugs(root: Element, bugs: Sequence[str]) -> None:
-    if not bugs:
-        return
-    count = len(bugs)
-    suite = _counted(
-        root, "closeout.bugs", tests=count, failures=0, errors=count, skipped=0, time=0.0
-    )
-    for bug in bugs:
-        name = _text(bug.partition(":")[0])
-        case = SubElement(suite, "testcase", classname="closeout.bugs", name=name, time="0.000")
-        SubElement(case, "error", message=_text(bug), type="bug-of-ours")
+def _place(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["probe"], item["criterion"]
 
 
-def _unspoken(root: Element, rows: list[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    bad = {"OPEN", "DRIFTED", "BLOCKED"}
-    suite = _counted(
-        root,
-        "closeout.criteria",
-        tests=len(rows),
-        failures=sum(row["verdict"] in bad for row in rows),
-        skipped=sum(row["verdict"] not in bad for row in rows),
-        time=0.0,
-    )
-    for row in rows:
-        case = SubElement(suite, "testcase", classname=f"closeout.{row['id']}", name=row["text"])
-        case.set("time", "0.000")
-        told = _text(f"{row['verdict']}: {row['because']}")
-        if row["verdict"] in bad:
-            SubElement(case, "failure", message=told, type=row["verdict"])
-        else:
-            SubElement(case, "skipped").text = told
+def _of_evidence(item: Mapping[str, Any]) -> _Case:
+    made = partial(_Case, item["criterion"], item["probe"], seconds=item["seconds"])
+    told = f"expected {item['expected']}\nsaw {item['observed']}\n{item['command']}"
+    if item["passed"] is False:
+        named = {"message": item["observed"], "type": item["kind"]}
+        return made("failure", told, attributes=named)
+    if item["passed"] is None:
+        return made("skipped", item["observed"])
+    return made("system-out", f"{item['kind']}\n{told}")
 
 
-def _counted(  # noqa: PLR0913 - the six attributes that every reader of JUnit asks for
-    root: Element,
-    name: str,
-    *,
-    tests: int,
-    failures: int,
-    skipped: int,
-    time: float,
-    errors: int = 0,
-) -> Element:
-    return SubElement(
-        root,
-        "testsuite",
-        name=name,
-        tests=str(tests),
-        failures=str(failures),
-        errors=str(errors),
-        skipped=str(skipped),
-        time=f"{time:.3f}",
-    )
+def _of_bug(bug: str) -> _Case:
+    named = {"message": bug, "type": "bug-of-ours"}
+    return _Case("bugs", bug.partition(":")[0], "error", attributes=named)
+
+
+def _of_criterion(row: Mapping[str, Any]) -> _Case:
+    told = f"{row['verdict']}: {row['because']}"
+    if row["verdict"] in {"OPEN", "DRIFTED", "BLOCKED"}:
+        named = {"message": told, "type": row["verdict"]}
+        return _Case(row["id"], row["text"], "failure", attributes=named)
+    return _Case(row["id"], row["text"], "skipped", told)
 
 
 def _text(value: str) -> str:

@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -14,10 +16,40 @@ from markupsafe import Markup
 from closeout import resources
 from closeout.console.sanitize import shown
 from closeout.reporting import criteria, measures
-from closeout.reporting.diffs import Diff
 from closeout.reporting.documents import ClaimOutcome
+from closeout.runs import store
+from closeout.runs.plan_record import DIFF_NAMES
 
 _CODE = re.compile(r"`([^`\n]+)`")
+_FILE_OF_DIFF = re.compile(r"(?m)^(?=diff --git )")
+_PATH_OF_DIFF = re.compile(r"^diff --git a/(.+) b/")
+
+_HEADS = (
+    *("--- a/", "--- /dev/null", "+++ b/", "+++ /dev/null", "diff --git "),
+    *("index ", "new file mode ", "deleted file mode ", "old mode ", "new mode "),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """What a patch does to one file."""
+
+    gap: str
+    title: str
+    """The file's path."""
+    origin: str
+    text: str
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the diff's lines, each with its kind: add, del, at or none."""
+        return [(_kind(line), line) for line in self.text.rstrip("\n").split("\n")]
+
+    @property
+    def size(self) -> str:
+        """Return how many lines the diff adds and takes away."""
+        kinds = [kind for kind, _ in self.lines]
+        return f"+{kinds.count('add')} -{kinds.count('del')}"
 
 
 def render(report: Mapping[str, Any], diffs: Sequence[Diff]) -> bytes:
@@ -169,3 +201,29 @@ def _rendered(template: str, values: Mapping[str, object]) -> bytes:
 def _finalize(value: object) -> object:
     """Write hidden characters of a value as escapes; what is marked as safe is left as it is."""
     return shown(value) if type(value) is str else value
+
+
+def diffs_of(folders: Sequence[Path], slugs: Sequence[str]) -> tuple[Diff, ...]:
+    """Return the diffs that runs kept, each named NNN-gap-name.origin.patch, of the given gaps."""
+    made = []
+    for place in (place for folder in folders for place in store.kept(folder, DIFF_NAMES)):
+        title, origin = place.stem.split("-", 1)[1].rsplit(".", 1)
+        gap = max((slug for slug in slugs if title.startswith(f"{slug}-")), key=len, default="")
+        text = place.read_bytes().decode("utf-8", "replace")
+        made += [
+            Diff(gap=gap, title=_file_of(part), origin=origin, text=part)
+            for part in _FILE_OF_DIFF.split(text)
+            if part.strip()
+        ]
+    return tuple(made)
+
+
+def _file_of(text: str) -> str:
+    found = _PATH_OF_DIFF.match(text)
+    return found[1] if found else "nothing"
+
+
+def _kind(line: str) -> str:
+    if line.startswith(_HEADS):
+        return "at"
+    return {"+": "add", "-": "del", "@": "at"}.get(line[:1], "")

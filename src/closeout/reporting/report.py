@@ -56,12 +56,16 @@ class Report:
 
     def exit_code_of(self, gaps: Sequence[Gap]) -> ExitCode:
         """Return the exit code for some gaps alone, that of the whole order for all of them."""
-        slugs = {gap.slug for gap in gaps}
-        mine = [gap for gap in self.gaps if gap.slug in slugs]
+        mine = self.chosen(gaps)
         if len(mine) == len(self.gaps):
             return self.exit_code
         asked = {number for gap in mine for number in gap.criteria}
         return self._code([item for item in self.rulings if item.criterion.id in asked])
+
+    def chosen(self, asked: Sequence[Gap]) -> tuple[Gap, ...]:
+        """Return its own gaps that were asked for, or all: a team's have the order's checkboxes."""
+        slugs = {gap.slug for gap in asked or self.gaps}
+        return tuple(gap for gap in self.gaps if gap.slug in slugs)
 
     def _code(self, rulings: Sequence[Ruling]) -> ExitCode:
         if self.bugs:
@@ -86,16 +90,6 @@ class Report:
         """Return how many criteria have each verdict, by its name; roll-ups are told apart."""
         own = [ruling.verdict for ruling in self.rulings if not ruling.criterion.rests_on]
         return {verdict.name: own.count(verdict) for verdict in Verdict}
-
-
-def open_places(detection: rules.Detection) -> dict[str, int]:
-    """Return the number of open places of each gap, by slug."""
-    return {slug: len(rules.spots(rules.findings(checks))) for slug, checks in detection.items()}
-
-
-def unnamed_places(detection: rules.Detection) -> dict[str, int]:
-    """Return how many of each gap's open places the order does not list, by slug."""
-    return {slug: rules.unnamed(rules.findings(checks)) for slug, checks in detection.items()}
 
 
 def to_json(report: Report) -> dict[str, object]:

@@ -30,7 +30,7 @@ def to_terminal(
     `asked` are the gaps to speak of, all of them where it is empty; `root` is what commands have
     to be told, None where they find the tree by themselves. With `whole`, no ground is cut.
     """
-    mine = _chosen(report, asked)
+    mine = report.chosen(asked)
     rulings = _rulings(report, mine)
     remarks = [f"bug of ours: {bug}" for bug in report.bugs]
     others = report.asks.keys() - {gap.slug for gap in mine}
@@ -53,7 +53,7 @@ def to_terminal(
 
 def summary(report: Report, asked: Sequence[Gap] = ()) -> str:
     """Return the one line that every report ends with."""
-    mine = _chosen(report, asked)
+    mine = report.chosen(asked)
     rulings = _rulings(report, mine)
     counts = [
         f"{count} {verdict.name}"
@@ -75,12 +75,6 @@ def runnable(command: str, root: Path | None) -> str:
     if command.startswith("nox "):
         return f"{command} -- --root {shlex.quote(str(root))}"
     return f"{command} --root {shlex.quote(str(root))}" if "invoke " in command else command
-
-
-def _chosen(report: Report, asked: Sequence[Gap]) -> tuple[Gap, ...]:
-    """Return the report's own gaps that were asked for: of a team's order, with its checkboxes."""
-    slugs = {gap.slug for gap in asked or report.gaps}
-    return tuple(gap for gap in report.gaps if gap.slug in slugs)
 
 
 def _rulings(report: Report, asked: Sequence[Gap]) -> list[Ruling]:

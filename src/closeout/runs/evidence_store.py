@@ -101,6 +101,11 @@ def gather(reports: Path, root: Path) -> tuple[Evidence, ...]:
     return tuple(newest[key] for key in sorted(newest))
 
 
+def about(reports: Path, root: Path, tree_digest: str) -> tuple[Evidence, ...]:
+    """Return what `gather` does, of the tree of that digest alone."""
+    return tuple(item for item in gather(reports, root) if item.tree_digest == tree_digest)
+
+
 def collect(reports: Path, run: store.Run, tree_digest: str) -> None:
     """Copy into `run` the newest file of every session that is about the tree as it is.
 

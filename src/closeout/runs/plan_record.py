@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from closeout.console import redaction
@@ -44,12 +44,19 @@ class Record:
 
 def of_plan(plan: Plan) -> Record:
     """Return the record of a plan."""
-    found = {slug: rules.findings(checks) for slug, checks in plan.before.items()}
+    return replace(
+        of_places(plan.before),
+        changes=tuple(change for item in plan.proposals for change in _changes(item)),
+        unresolved={item.gap: item.unresolved for item in plan.proposals if item.unresolved},
+    )
+
+
+def of_places(detection: rules.Detection) -> Record:
+    """Return a record of the open places alone."""
+    found = {slug: rules.findings(checks) for slug, checks in detection.items()}
     return Record(
         before={slug: len(rules.spots(places)) for slug, places in found.items()},
         unnamed={slug: rules.unnamed(places) for slug, places in found.items()},
-        changes=tuple(change for item in plan.proposals for change in _changes(item)),
-        unresolved={item.gap: item.unresolved for item in plan.proposals if item.unresolved},
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from closeout import process
 from closeout.formats import compose_check, manifests
-from closeout.model import Observation, Tree
+from closeout.model import Observation, Row, Tree
 from closeout.parsing import syntax
 
 _FIRST_LINES = re.compile(rb"\A[^\n]*\b(bash|sh|dash)\b")
@@ -49,16 +49,7 @@ class TouchedFiles:
     """A regular expression that the file's bytes must contain to be meant."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """What reading one file told about one criterion."""
-
-    probe: str
-    criterion: str
-    seen: Observation
-
-
-def inspect(tree: Tree, touched: Sequence[TouchedFiles], scratch: Path) -> tuple[Inspected, ...]:
+def inspect(tree: Tree, touched: Sequence[TouchedFiles], scratch: Path) -> tuple[Row, ...]:
     """Return what is wrong with the files that `touched` describes; `scratch` takes copies."""
     chosen = {
         (path, item.kind): item
@@ -79,11 +70,7 @@ def inspect(tree: Tree, touched: Sequence[TouchedFiles], scratch: Path) -> tuple
         ArtifactKind.SYNTAX: lambda path: _syntax(path, tree.read(path) or b""),
     }
     return tuple(
-        Inspected(
-            probe=f"inspect.{kind.value}@{path}",
-            criterion=criterion,
-            seen=_seen(path, kind, read[kind](path)),
-        )
+        (f"inspect.{kind.value}@{path}", criterion, _seen(path, kind, read[kind](path)))
         for (path, kind), item in sorted(chosen.items(), key=lambda pair: str(pair[0]))
         for criterion in item.criteria
     )

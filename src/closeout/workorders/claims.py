@@ -29,31 +29,21 @@ _OUTCOMES = {
 """What is open, drifted or cannot be judged for a fault of the tree's own refutes a claim."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedClaim:
-    """A claim, how it ends, and how that is known."""
+class JudgedClaim(ClaimRow, frozen=True, kw_only=True):
+    """A claim, how it ends, and how that is known.
 
-    line: int
-    text: str
-    criterion: str
-    """The criterion, or the worst of an issue's; empty for a file and the not understood."""
-    outcome: ClaimOutcome
+    `criterion` is the worst of an issue's; empty for a file and the not understood.
+    """
+
     what: str
     """The criterion in our words, the file that is named, or the line's own text."""
     verdict: str
-    because: str
     evidence: tuple[Evidence, ...] = ()
 
     @property
     def row(self) -> ClaimRow:
         """Return it as a report shows it."""
-        return ClaimRow(
-            line=self.line,
-            text=self.text,
-            criterion=self.criterion,
-            outcome=self.outcome,
-            because=self.because,
-        )
+        return ClaimRow(**{name: getattr(self, name) for name in ClaimRow.__struct_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,12 +260,13 @@ def _sample(tree: Tree, item: Sample) -> Iterator[Remark]:
     seen = heard(tree, item)
     if seen is None:
         return
-    lacking = f"no name in the service speaks of it; it would stand in {seen.place}"
+    speaks, place = seen
+    lacking = f"no name in the service speaks of it; it would stand in {place}"
     yield Remark(
         matter=Matter.LACKING,
         criterion=item.criterion,
         subject=item.name,
         said="a sample test asks the service for it",
-        found=f"{seen.place} speaks of it" if seen.speaks else lacking,
-        holds=seen.speaks,
+        found=f"{place} speaks of it" if speaks else lacking,
+        holds=speaks,
     )

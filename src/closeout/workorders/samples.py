@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.fs.tree import below
@@ -17,16 +16,11 @@ _NAMES = ("identifier", "property_identifier", "shorthand_property_identifier", 
 _TESTED = re.compile(r"(\.test|\.spec|\.d)\.ts$|(^|/)(tests?|__tests__)/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """Whether a service speaks of a sample's matter, and the place, as `file:line (name)`."""
+def heard(tree: Tree, sample: Sample) -> tuple[bool, str] | None:
+    """Return whether a service speaks of a sample's matter, and the place, `file:line (name)`.
 
-    speaks: bool
-    place: str
-
-
-def heard(tree: Tree, sample: Sample) -> Heard | None:
-    """Return what the code of the sample's service says of its matter; None without any code."""
+    None where the service has no code.
+    """
     service = PurePosixPath(sample.service)
     names = {path: dict(_names(tree.read(path) or b"")) for path in _sources(tree, service)}
     if not names:
@@ -34,8 +28,8 @@ def heard(tree: Tree, sample: Sample) -> Heard | None:
     for path, found in names.items():
         spoken = [(line, name) for name, line in found.items() if _words(name) & sample.words]
         for line, name in sorted(spoken)[:1]:
-            return Heard(speaks=True, place=f"{path}:{line} ({name})")
-    return Heard(speaks=False, place=_where(names, sample))
+            return True, f"{path}:{line} ({name})"
+    return False, _where(names, sample)
 
 
 def _where(names: Mapping[PurePosixPath, Mapping[str, int]], sample: Sample) -> str:

@@ -92,14 +92,11 @@ def _entry(item: Match) -> list[str]:
 
 def _nearest(text: str, known: Iterable[Criterion]) -> Criterion | None:
     words = _words(text)
-    likes = [(_likeness(words, _words(item.text)), item) for item in known]
+    others = [(_words(item.text), item) for item in known]
+    likes = [(len(words & other) / max(1, len(words | other)), item) for other, item in others]
     best, item = max(likes, key=lambda each: each[0])
     return item if best >= _ALIKE else None
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.lower())) - _SLIGHT
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / max(1, len(one | other))

@@ -29,7 +29,6 @@ from closeout.harness import postgres
 from closeout.model import Gate, Means
 from closeout.model.verdicts import Evidence
 from closeout.process import pace, scratch
-from closeout.reporting.report import Report
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace
 from closeout.workorders import artifact_lint, claim_reader, claims, order_check
@@ -95,12 +94,8 @@ def _begin(space: Workspace, claimed: str) -> tuple[store.Run, DiskTree, rules.D
     tree.keep()
     began = time.monotonic()
     with scratch.folder("audit") as folder:
-        seen = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, folder))
-    answers = [
-        session.ProbeAnswer(probe=item.probe, criterion=item.criterion, seen=item.seen)
-        for item in seen
-    ]
-    items = session.recorded(tree, answers, Means.STATIC)
+        rows = _read("files", lambda: artifact_lint.inspect(tree, TOUCHED, folder))
+    items = session.recorded(tree, session.answers(rows), Means.STATIC)
     evidence_store.write(run.evidence, "inspection", items)
     _tell("files", items, time.monotonic() - began)
     return run, tree, found
@@ -152,7 +147,7 @@ def _end(
 ) -> ExitCode:
     tree, found = judged
     made = report.ruled(space, run.id, tree, report.remembered(space, tree), found)
-    fresh = _fresh(space, made)
+    fresh = evidence_store.about(space.reports, space.root, made.tree_digest)
     remarks = _read("order", lambda: order_check.compare(tree, found, FACTS, fresh, ask_sql))
     _write(run, "order-audit.json", codec.plain(remarks))
     give("order_audit", codec.plain(remarks))
@@ -174,14 +169,6 @@ def _end(
     return code
 
 
-def _fresh(space: Workspace, made: Report) -> list[Evidence]:
-    return [
-        item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.tree_digest == made.tree_digest
-    ]
-
-
 @contextmanager
 def _sql() -> Iterator[order_check.AskSql | None]:
     """Yield a way to ask a throw-away PostgreSQL, None where no server can be had."""
@@ -191,7 +178,7 @@ def _sql() -> Iterator[order_check.AskSql | None]:
         yield None
         return
     with (
-        scratch.folder("order", mode=0o755) as folder,
+        scratch.folder("order", mode=session.FOR_SERVERS) as folder,
         postgres.server(folder / "postgres") as server,
     ):
 

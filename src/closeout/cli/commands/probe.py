@@ -10,7 +10,7 @@ from pathlib import Path
 from closeout.cli import known_answers, never_started, parity_rows, session
 from closeout.cli.declared import assert_declared
 from closeout.cli.parser import interpreter
-from closeout.cli.session import ProbeAnswer, before_fix, conclude, scratch
+from closeout.cli.session import FOR_SERVERS, ProbeAnswer, before_fix, conclude
 from closeout.console import failures, nearest
 from closeout.console.output import say
 from closeout.engine import recalled, subjects
@@ -22,7 +22,7 @@ from closeout.gaps import GAPS
 from closeout.harness import probe_runner, service_discovery
 from closeout.harness.service_discovery import Member
 from closeout.model import Gap, Means, Observation, Probe, ProbeContext, Service, Tree
-from closeout.process import pace
+from closeout.process import pace, scratch
 from closeout.runs import evidence_store, store
 from closeout.runs.workspace import Workspace, choose
 
@@ -120,9 +120,9 @@ def _left_out(
 
     One green answer of several proves no criterion. What has an answer about this tree keeps it.
     """
-    touched, now = {probe.criterion for probe in probes}, digest(DiskTree(space.root))
-    seen = evidence_store.gather(space.reports, space.root)
-    known = {(item.probe, item.criterion) for item in seen if item.tree_digest == now}
+    touched = {probe.criterion for probe in probes}
+    seen = evidence_store.about(space.reports, space.root, digest(DiskTree(space.root)))
+    known = {(item.probe, item.criterion) for item in seen}
     return [
         ProbeAnswer(
             probe=probe.id,
@@ -215,16 +215,13 @@ def ask_battery(
     ended = conclude(space, name, rows, Means.LIVE, part.left if part else ())
     # Of a tree that changed while it was asked nobody knows what an answer is about.
     if known_answers.place(space, python) == file:
-        known_answers.keep(file, [*known.values(), *new], is_fixed=_is_fixed(space))
+        is_fixed = bool(store.undoable(space.reports, space.root))
+        known_answers.keep(file, [*known.values(), *new], is_fixed=is_fixed)
     return ended
 
 
 def _key(probe: Probe) -> tuple[str, str]:
     return probe.id, probe.criterion
-
-
-def _is_fixed(space: Workspace) -> bool:
-    return bool(store.undoable(space.reports, space.root))
 
 
 def _in_sequence(probes: Sequence[Probe], rows: Sequence[ProbeAnswer]) -> list[ProbeAnswer]:
@@ -247,7 +244,7 @@ def _asked(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[Prob
 
 
 def _rows(space: Workspace, python: Path, probes: Sequence[Probe]) -> list[ProbeAnswer]:
-    with scratch("live") as folder:
+    with scratch.folder("live", mode=FOR_SERVERS) as folder:
         outcomes = probe_runner.run_battery(
             before_fix(space, folder / "before-tree"),
             space.root,

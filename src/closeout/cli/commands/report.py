@@ -75,7 +75,7 @@ def ruled(
     )
     order, gaps, case = _ordered(tree, case)
     rulings = evaluate.judge(order, case)
-    open_now = report.open_places(found)
+    open_now = plan_record.of_places(found)
     asks = _asked(tree, absent)
     return report.Report(
         work_order=order,
@@ -84,9 +84,9 @@ def ruled(
         tree_digest=tree_digest,
         run_id=run_id,
         rulings=rulings,
-        before={**open_now, **record.before},
-        after=open_now,
-        unnamed_before={**report.unnamed_places(found), **record.unnamed},
+        before={**open_now.before, **record.before},
+        after=open_now.before,
+        unnamed_before={**open_now.unnamed, **record.unnamed},
         unreadable=unreadable,
         unresolved=record.unresolved,
         changes=record.changes,
@@ -134,15 +134,13 @@ def static_evidence(
     made = detector_evidence.static_evidence(
         {**found, **before}, found, tree_digest, datetime.now(UTC)
     )
-    earlier: Mapping[tuple[str, str], Evidence] = {
-        (item.probe, item.criterion): item
-        for item in evidence_store.gather(space.reports, space.root)
-        if item.tree_digest == tree_digest and item.before is not None
+    earlier: Mapping[tuple[str, str], bool] = {
+        (item.probe, item.criterion): item.before
+        for item in evidence_store.about(space.reports, space.root, tree_digest)
+        if item.before is not None
     }
     return tuple(
-        replace(item, before=earlier[item.probe, item.criterion].before)
-        if (item.probe, item.criterion) in earlier
-        else item
+        replace(item, before=earlier.get((item.probe, item.criterion), item.before))
         for item in made
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 from closeout.console.layout import counted
@@ -24,7 +24,8 @@ def undo(space: Workspace, run_id: str, *, keeps_edited: bool = False) -> ExitCo
     with lock.held(space.root):
         cut_off = [found for found in recover(space) if found.purpose != store.UNDO]
         if cut_off and not run_id:
-            return _told(cut_off[0])
+            found = cut_off[0]
+            return _told("", found.run, found.restored, found.left)
         if run_id:
             run = store.find(space.reports, run_id)
         else:
@@ -32,9 +33,7 @@ def undo(space: Workspace, run_id: str, *, keeps_edited: bool = False) -> ExitCo
         done = store.undo(run, space.root, keeps_edited=keeps_edited)
     for path in done.left:
         say(f"  {path} was edited since, or is named where something was, and is left as it is")
-    sum_up(f"run {run.id} undone: {counted(len(done.restored), 'file')} restored")
-    _give(run.id, done.restored, done.left)
-    return ExitCode.GAPS_LEFT if done.left else ExitCode.SETTLED
+    return _told(f"run {run.id} undone: ", run.id, done.restored, done.left)
 
 
 def recover(space: Workspace) -> tuple[Recovered, ...]:
@@ -47,12 +46,10 @@ def recover(space: Workspace) -> tuple[Recovered, ...]:
     return done
 
 
-def _told(found: Recovered) -> ExitCode:
-    sum_up(f"{counted(len(found.restored), 'file')} restored")
-    _give(found.run, found.restored, found.left)
-    return ExitCode.GAPS_LEFT if found.left else ExitCode.SETTLED
-
-
-def _give(run: str, restored: Iterable[PurePosixPath], left: Iterable[PurePosixPath]) -> None:
+def _told(
+    what: str, run: str, restored: Sequence[PurePosixPath], left: Collection[PurePosixPath]
+) -> ExitCode:
+    sum_up(f"{what}{counted(len(restored), 'file')} restored")
     told = {"files": [str(path) for path in restored], "left": [str(path) for path in left]}
     give("undone", {"run": run, **told})
+    return ExitCode.GAPS_LEFT if left else ExitCode.SETTLED

@@ -134,7 +134,6 @@ class ArchivingStage:
                 user=postgres.USER,
                 password=self.password,
                 bin=self.programs,
-                version="",
             )
 
 

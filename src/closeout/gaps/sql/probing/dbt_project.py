@@ -59,7 +59,7 @@ class Pipeline:
             "DBT_TARGET_PATH": "target",
             "DBT_LOG_PATH": "logs",
             "HOME": str(self.profiles),
-            _PASSWORD: self.database.password,
+            _PASSWORD: self.database.server.password,
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
         }
         return process.run(argv, cwd=self.folder, env=env, deadline=deadline, foreign=True)
@@ -156,9 +156,9 @@ def _write_profile(folder: Path, profiles: Path, database: Database) -> None:
     name = settings.get("profile", "default") if isinstance(settings, dict) else "default"
     output = {
         "type": "postgres",
-        "host": database.host,
-        "port": database.port,
-        "user": database.user,
+        "host": database.server.host,
+        "port": database.server.port,
+        "user": database.server.user,
         "password": f"{{{{ env_var('{_PASSWORD}') }}}}",
         "dbname": database.name,
         "schema": "analytics",
