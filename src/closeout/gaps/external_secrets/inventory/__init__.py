@@ -162,8 +162,10 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]]
     if _is_test(path):
         return None
     if path.suffix in SCRIPTED:
-        return in_typescript(path.suffix)
-    return {".py": in_python, ".prisma": in_schema}.get(path.suffix)
+        return lambda content: in_typescript(content, is_plain=path.suffix == ".ts")
+    if path.suffix == ".py":
+        return in_python
+    return in_schema if path.suffix == ".prisma" else None
 
 
 def _is_test(path: PurePosixPath) -> bool:

@@ -229,9 +229,10 @@ def _mentions(path: PurePosixPath, content: bytes) -> Iterator[Mention]:
     if is_environment(path):
         yield from in_env_example(content)
     elif path.suffix in _CODE and _is_tool(path):
-        yield from (
-            in_python(content) if path.suffix == ".py" else in_typescript(path.suffix)(content)
-        )
+        if path.suffix == ".py":
+            yield from in_python(content)
+        else:
+            yield from in_typescript(content, is_plain=path.suffix == ".ts")
     elif path.suffix in _YAML and names_a_secret(content):
         if may_be_compose(path):
             yield from (item for _, item in in_compose(content, path, frozenset()))
