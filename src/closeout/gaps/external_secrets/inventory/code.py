@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import holds
+from closeout.fs.text_edit import line_number
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
@@ -162,9 +163,7 @@ def _wrapped(content: bytes, root: Node) -> Iterator[Mention]:
         if node is None or node.type != "arguments" or not is_secret(name):
             continue
         rest = node.named_children[1:]
-        yield _code(
-            name, content.count(b"\n", 0, match.start(2)) + 1, _literal(next(iter(rest), None))
-        )
+        yield _code(name, line_number(content, match.start(2)), _literal(next(iter(rest), None)))
 
 
 def _is_written(node: Node) -> bool:
