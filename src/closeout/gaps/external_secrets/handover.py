@@ -129,8 +129,7 @@ def handed_over(
             end = spoken.end() if spoken else node.end
             splices[path].append(Splice(start=node.start, end=end, text=body))
     for path, items in sorted(splices.items()):
-        before = tree.read(path) or b""
-        edit = Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+        edit = Edit.of(tree, path, splice(tree.read(path) or b"", items))
         yield Changeset(name=f"hand-over-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
     yield from _waiting(state, variables, found)
 

@@ -147,9 +147,6 @@ def _left(
 def _changeset(
     tree: Tree, path: PurePosixPath, after: bytes, left: tuple[Unresolved, ...]
 ) -> Changeset:
-    before = tree.read(path)
-    edits: tuple[Edit, ...] = ()
-    if after != before:
-        edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+    edits = (Edit.of(tree, path, after),) if after != tree.read(path) else ()
     stem = re.sub(r"[^a-z0-9]+", "-", str(path).lower()).strip("-")
     return Changeset(name=f"literals-{stem}", edits=edits, source=Source.CODE, unresolved=left)
