@@ -17,12 +17,7 @@ from closeout.formats.compose import may_be_compose
 from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import (
-    SCRIPTED,
-    SecretPlace,
-    SecretVariable,
-    pages,
-)
+from closeout.gaps.external_secrets.inventory import SCRIPTED, SecretVariable, pages
 from closeout.gaps.external_secrets.inventory.broker_users import known_users
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
@@ -141,7 +136,7 @@ def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:
                 )
 
 
-def _form(named: SecretPlace | Mention) -> LiteralForm:
+def _form(named: Mention) -> LiteralForm:
     return LiteralForm.VALUE if named.literal else LiteralForm.FALLBACK
 
 
