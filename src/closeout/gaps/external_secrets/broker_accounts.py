@@ -73,16 +73,13 @@ class BrokerAccount:
         return self.definitions.parent / SCRIPT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerAccounts:
-    """What can be taken from the environment, and why the rest cannot, by file and user."""
+def broker_accounts(
+    tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]
+) -> tuple[list[BrokerAccount], Mapping[tuple[PurePosixPath, int], str]]:
+    """Return which users can be taken from the environment, and why the rest cannot.
 
-    taken: tuple[BrokerAccount, ...]
-    kept: Mapping[tuple[PurePosixPath, int], str]
-
-
-def broker_accounts(tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]) -> BrokerAccounts:
-    """Return what is to be done about the users whose lines are `known`."""
+    `known` are the files and lines of the users in question.
+    """
     taken: list[BrokerAccount] = []
     kept: dict[tuple[PurePosixPath, int], str] = {}
     for path in tree.candidates(DEFINITIONS) if known else ():
@@ -96,7 +93,7 @@ def broker_accounts(tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]) -
                 kept[path, user.line] = "another user of the file is the server's own account"
             else:
                 taken.append(made)
-    return BrokerAccounts(taken=tuple(taken), kept=kept)
+    return taken, kept
 
 
 def _account(tree: Tree, path: PurePosixPath, user: BrokerUser) -> BrokerAccount | str:

@@ -236,9 +236,9 @@ def _overlays(
         if store_for(state, identity[1]) is None
     }
     placed = namespaces(state)
-    beside = workload_overlays(tree, state, ours, str(values["store"]), placed)
-    told = {**values, "unreached": beside.unreached}
-    made = {**overlay_files(settings(tree), told, held, placed), **beside.files}
+    beside, unreached = workload_overlays(tree, state, ours, str(values["store"]), placed)
+    told = {**values, "unreached": unreached}
+    made = {**overlay_files(settings(tree), told, held, placed), **beside}
     return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from closeout.gaps.external_secrets.accounts import Account, Variable
 from closeout.gaps.external_secrets.declared import Declared, Found
@@ -33,23 +33,16 @@ class Composed:
     tail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteKeys:
-    """The remote keys that are not named after their variable alone."""
-
-    shared: Mapping[Variable, str] = field(default_factory=dict)
-    composed: tuple[Composed, ...] = ()
-
-
 def remote_keys(
     tree: Tree,
     state: Declared,
     named: Sequence[SecretVariable],
     variables: Iterable[SecretVariable],
-) -> RemoteKeys:
+) -> tuple[Mapping[Variable, str], tuple[Composed, ...]]:
     """Return the keys of the passwords of which the tree says what they open.
 
-    `named` are all secret variables, `variables` those that production has to bring.
+    The second value are the addresses that hold such a password. `named` are all secret variables,
+    `variables` those that production has to bring.
     """
     brought = frozenset((item.service, item.name) for item in variables)
     found = logins(tree, named)
@@ -83,7 +76,7 @@ def remote_keys(
         and state.namespace_of(item.variable[0]) in near.get(item.account, ())
     ]
     shared = {variable: keys[account] for variable, account in accounts.items()}
-    return RemoteKeys(shared=shared, composed=tuple(composed))
+    return shared, tuple(composed)
 
 
 def _apart(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.gaps.external_secrets import target
@@ -23,22 +22,14 @@ from closeout.resources import render
 _NAMES = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadOverlays:
-    """The overlays over other folders, and the files that no overlay reaches."""
-
-    files: Mapping[PurePosixPath, bytes] = field(default_factory=dict)
-    unreached: tuple[PurePosixPath, ...] = ()
-
-
 def workload_overlays(
     tree: Tree,
     state: Declared,
     handed: Mapping[Identity, PurePosixPath],
     store: str,
     placed: Namespaces,
-) -> WorkloadOverlays:
-    """Return the overlays over the files of `handed`, which read from the store `store`.
+) -> tuple[Mapping[PurePosixPath, bytes], tuple[PurePosixPath, ...]]:
+    """Return the overlays over the files of `handed`, and the files that no overlay reaches.
 
     A file is left to its owner where no kustomization beside it builds it, another one builds on
     that, or an environment moves what stands in it: workloads follow no ExternalSecret.
@@ -70,7 +61,7 @@ def workload_overlays(
                 "store": environment.of(store),
             }
             files[path] = render("external-secrets/workload-overlay.yaml.j2", values)
-    return WorkloadOverlays(files=files, unreached=tuple(sorted(unreached)))
+    return files, tuple(sorted(unreached))
 
 
 def _is_built_alone(state: Declared, path: PurePosixPath) -> bool:
