@@ -130,7 +130,7 @@ class Declared:
                 return item.namespace
         for need in self.needs_of(service):
             return need.namespace
-        return self._default(service)
+        return default_namespace(service, self.project, self.used)
 
     def needs_of(self, service: str) -> tuple[Need, ...]:
         """Return what the workloads of a service read."""
@@ -152,9 +152,6 @@ class Declared:
         return tuple(
             name for name in (*placed, *(each.namespace for each in self.destinations)) if name
         )
-
-    def _default(self, service: str) -> str:
-        return default_namespace(service, self.project, self.used)
 
 
 _MARKED = question(
@@ -251,7 +248,16 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: 
     ours = [item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")]
     own = {id(item): item for item in ours if item.name}
     others = {id(item) for item in ours}
-    nameless = tuple(_without_name(item) for item in ours if not item.name)
+    nameless = (
+        Unresolved(
+            path=item.path,
+            reason=Reason.UNPARSABLE,
+            detail="declares external secrets without a name",
+            line=item.document.line,
+        )
+        for item in ours
+        if not item.name
+    )
     return Declared(
         project=called,
         destinations=destinations(found),
@@ -269,15 +275,6 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: 
             if item.document.kind in {"Application", "HelmRelease"} and chart(item)[0] == _CHART
         ),
         unresolved=(*unresolved, *nameless),
-    )
-
-
-def _without_name(item: Found) -> Unresolved:
-    return Unresolved(
-        path=item.path,
-        reason=Reason.UNPARSABLE,
-        detail="declares external secrets without a name",
-        line=item.document.line,
     )
 
 
