@@ -15,7 +15,7 @@ from closeout.gaps.external_secrets.accounts import (
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.handover import written_in
 from closeout.gaps.external_secrets.inventory.commands import is_server
-from closeout.gaps.external_secrets.readers import Need, as_variable, variables_of
+from closeout.gaps.external_secrets.readers import Need, as_variable, mappings, variables_of
 from closeout.gaps.external_secrets.wanted import held_by, plain
 
 
@@ -46,9 +46,14 @@ def manifest_logins(
                 yield variable, found, False
         elif account is not None and said.role not in {"", account.role}:
             yield variable, Account.of(account.place, account.host, said.role), False
-        elif account is None and any(is_server(image) for image in _images(item.document.value)):
+        elif account is None and _is_server(item):
             role = said.role or usual_role(name)
             yield variable, Account.of(need.namespace, _host(state, item, need), role), True
+
+
+def _is_server(item: Found) -> bool:
+    images = (each.get("image") for each in mappings(item.document.value))
+    return any(isinstance(image, str) and is_server(image) for image in images)
 
 
 def _is_same(
@@ -78,18 +83,6 @@ def _values(item: Found, need: Need, held: Mapping[tuple[str, str], Found]) -> M
         if text is not None:
             values[name] = text
     return values
-
-
-def _images(value: object) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        elif isinstance(item, dict):
-            waiting += item.values()
-            if isinstance(item.get("image"), str):
-                yield item["image"]
 
 
 def _host(state: Declared, item: Found, need: Need) -> str:

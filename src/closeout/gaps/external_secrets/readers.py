@@ -92,6 +92,19 @@ def reads(value: object) -> Iterator[Read]:
 
 def variables_of(value: object) -> Iterator[tuple[str, str | tuple[str, str]]]:
     """Yield each variable that a manifest sets: its text, or the Secret and key it is taken of."""
+    for item in mappings(value):
+        if not isinstance(name := item.get("name"), str):
+            continue
+        if isinstance(text := item.get("value"), str):
+            yield name, text
+        given = item.get("valueFrom")
+        reference = given.get("secretKeyRef") if isinstance(given, dict) else None
+        if isinstance(reference, dict):
+            yield name, (str(reference.get("name")), str(reference.get("key")))
+
+
+def mappings(value: object) -> Iterator[Mapping[Any, Any]]:
+    """Yield every mapping of a manifest, itself first."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -99,14 +112,7 @@ def variables_of(value: object) -> Iterator[tuple[str, str | tuple[str, str]]]:
             waiting += item
         elif isinstance(item, dict):
             waiting += item.values()
-            if not isinstance(name := item.get("name"), str):
-                continue
-            if isinstance(text := item.get("value"), str):
-                yield name, text
-            given = item.get("valueFrom")
-            reference = given.get("secretKeyRef") if isinstance(given, dict) else None
-            if isinstance(reference, dict):
-                yield name, (str(reference.get("name")), str(reference.get("key")))
+            yield item
 
 
 def _named(key: str, variable: str) -> str:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.declared import Declared, Found
+from closeout.gaps.external_secrets.readers import mappings
 from closeout.gaps.external_secrets.target import API_VERSION
 from closeout.parsing import yaml as anchors
 
 
 def account_of(store: Found) -> tuple[str, str]:
     """Return name and namespace of the account a store signs in with; empty where it has none."""
-    provider = store.field("spec", "provider")
-    waiting: list[object] = [provider]
-    while waiting:
-        value = waiting.pop()
-        if not isinstance(value, dict):
-            continue
+    for value in mappings(store.field("spec", "provider")):
         reference = value.get("serviceAccountRef")
         if isinstance(reference, dict):
             namespace = reference.get("namespace") or store.namespace
             return str(reference.get("name") or ""), str(namespace)
-        waiting += value.values()
     return "", ""
 
 
@@ -56,17 +52,17 @@ def mend_store(
     content = _served(content, store)
     if store.document.kind != "ClusterSecretStore" or not namespaces:
         return content
-    spec = _own(content, store).get("spec")
+    spec = own_node(content, store).get("spec")
     if spec is None or spec.flow:
         return content
     if not store.field("spec", "conditions"):
         if spec.get("conditions") is not None:
             return content
-        rows = "\n".join(f"      - {name}" for name in namespaces)
+        blanks, rows = " " * spec.indent, "\n".join(f"      - {name}" for name in namespaces)
         place = Splice(
             start=spec.entries[0].start,
             end=spec.entries[0].start,
-            text=_indented(f"conditions:\n  - namespaces:\n{rows}\n", spec.indent),
+            text=indent(f"conditions:\n  - namespaces:\n{rows}\n", blanks).lstrip() + blanks,
         )
         return splice(content, [place])
     absent = [] if allowed is None else [name for name in namespaces if name not in allowed]
@@ -87,7 +83,7 @@ def mend_secret(
     content = _served(content, secret)
     if not rows:
         return content, ""
-    top = _own(content, secret)
+    top = own_node(content, secret)
     data, made = top.get("spec", "data"), top.get("spec", "target", "template", "data")
     if data is None or data.alias or not data.entries:
         return content, "has no list under spec.data that an entry could be added to"
@@ -109,14 +105,14 @@ def _rows(rows: Sequence[tuple[str, str]], *, flow: bool) -> str:
 
 
 def _served(content: bytes, found: Found) -> bytes:
-    version = _own(content, found).get("apiVersion")
+    version = own_node(content, found).get("apiVersion")
     if version is None or version.text == API_VERSION:
         return content
     place = Splice(start=version.start, end=version.end, text=API_VERSION)
     return splice(content, [place])
 
 
-def _own(content: bytes, found: Found) -> anchors.Node:
+def own_node(content: bytes, found: Found) -> anchors.Node:
     """Return the document's top node in `content`, whose earlier documents may have grown."""
     for top in anchors.documents(content):
         kind, name = top.get("kind"), top.get("metadata", "name")
@@ -127,10 +123,3 @@ def _own(content: bytes, found: Found) -> anchors.Node:
                 return top
     message = f"{found.path} no longer declares {found.document.subject}"
     raise ValueError(message)
-
-
-def _indented(text: str, columns: int) -> str:
-    """Indent every line but the first, which starts where the splice does, and end at a key."""
-    first, *rest = text.rstrip("\n").split("\n")
-    blanks = " " * columns
-    return "\n".join([first, *(blanks + line for line in rest)]) + "\n" + blanks
