@@ -63,8 +63,8 @@ def logins(tree: Tree, named: Sequence[SecretVariable]) -> tuple[Login, ...]:
     """Return who signs in where, by all that the tree's compose files start."""
     known = services(tree)
     by_folder: dict[PurePosixPath, list[compose.ComposeService]] = defaultdict(list)
-    for path in compose.files(tree):
-        by_folder[path.parent] += compose.services(path, tree.read(path) or b"")
+    for service in compose.all_services(tree):
+        by_folder[service.path.parent].append(service)
     secrets: dict[str, list[SecretVariable]] = defaultdict(list)
     for item in named:
         secrets[item.service].append(item)

@@ -87,15 +87,11 @@ class HandedOn:
         Nothing where that is an address on a developer's machine.
         """
         tree = self._overlay
-        for path in compose.files(tree):
-            for other in compose.services(path, tree.read(path) or b""):
-                said = other.variables.get(name, "")
-                if (
-                    "$" in said
-                    and path.parent == service.path.parent
-                    and tuple(run_by(tree, other, frozenset([folder])))
-                ):
-                    return said
+        for other in compose.all_services(tree):
+            said = other.variables.get(name, "")
+            is_beside = "$" in said and other.path.parent == service.path.parent
+            if is_beside and tuple(run_by(tree, other, frozenset([folder]))):
+                return said
         if _LOOPBACK.search(literal):
             return ""
         beside = compose.services(service.path, service.content)

@@ -86,20 +86,15 @@ class KnownVariables:
 
     def lacking(self, path: PurePosixPath, name: str) -> str:
         """Return a compose service that has the file in its container and not the variable."""
-        for each in compose.files(self.tree):
-            for service in compose.services(each, self.tree.read(each) or b""):
-                is_given = bool(service.env_files) or name in service.variables
-                if self._has(service, path) and not is_given:
-                    return f"{service.name} in {each.name}"
+        for service in compose.all_services(self.tree):
+            is_given = bool(service.env_files) or name in service.variables
+            if self._has(service, path) and not is_given:
+                return f"{service.name} in {service.path.name}"
         return ""
 
     def is_contained(self, path: PurePosixPath) -> bool:
         """Return whether a compose service has the file in its container."""
-        return any(
-            self._has(service, path)
-            for each in compose.files(self.tree)
-            for service in compose.services(each, self.tree.read(each) or b"")
-        )
+        return any(self._has(service, path) for service in compose.all_services(self.tree))
 
     def _has(self, service: compose.ComposeService, path: PurePosixPath) -> bool:
         if any(item.source in {path, *path.parents} for item in service.mounts if item.source):
