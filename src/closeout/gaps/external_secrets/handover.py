@@ -5,10 +5,10 @@ What is no secret in it (a host, a user) stays where it can be read; the rest co
 
 from __future__ import annotations
 
-import base64
 import binascii
 import posixpath
 import re
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,14 +89,11 @@ def written_in(item: Found) -> dict[str, str] | None:
         for key, value in values.items():
             text = "" if value is None else str(value)
             try:
-                held[str(key)] = _decoded(text) if part == "data" else text
+                is_coded = part == "data"
+                held[str(key)] = b64decode(text, validate=True).decode() if is_coded else text
             except (binascii.Error, UnicodeDecodeError):
                 return None
     return held
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text, validate=True).decode()
 
 
 def handed_over(
