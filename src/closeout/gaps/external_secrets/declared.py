@@ -202,20 +202,7 @@ def _with_readers(tree: Tree, state: Declared) -> Declared:
         namespace = destination.namespace if destination else ""
         namespace = namespace or state.namespace_of(chart.service)
         owned += [(namespace, each) for each in own_secrets(tree, chart)]
-        needs += [
-            Need(
-                secret=read.secret,
-                namespace=namespace,
-                key=read.key,
-                variable=read.variable,
-                reader=chart.service,
-                path=path,
-                line=line,
-                is_optional=read.is_optional,
-                is_open=read.is_open,
-            )
-            for path, line, read in chart_reads(tree, chart)
-        ]
+        needs += [replace(need, namespace=namespace) for need in chart_reads(tree, chart)]
     return replace(state, needs=_with_own_roles(tree, needs), owned=tuple(owned))
 
 
@@ -230,17 +217,15 @@ def _with_own_roles(tree: Tree, needs: list[Need]) -> tuple[Need, ...]:
 def _needs(item: Found, state: Declared) -> Iterator[Need]:
     if not item.document.kind or item.document.kind in {"Kustomization", "Application"}:
         return
-    for read in reads(item.document.value):
-        yield Need(
-            secret=read.secret,
+    for steps, need in reads(item.document.value):
+        yield replace(
+            need,
             namespace=item.namespace or state.namespace_of(item.name),
-            key=read.key,
-            variable=read.variable,
             reader=item.name,
             path=item.path,
-            line=item.document.line_of(read.path),
-            is_optional=read.is_optional,
-            role=role_beside(item.document.value, read.variable or as_variable(read.key)),
+            line=item.document.line_of(steps),
+            is_open=False,
+            role=role_beside(item.document.value, need.variable or as_variable(need.key)),
         )
 
 
