@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.interpolation import REFERENCE, unset
+from closeout.formats.interpolation import unset
 from closeout.gaps.external_secrets.accounts import (
+    ADDRESS,
     Account,
     Variable,
     is_password,
@@ -19,19 +20,17 @@ from closeout.gaps.external_secrets.accounts import (
     usual_role,
 )
 from closeout.gaps.external_secrets.inventory import SecretVariable, services
-from closeout.gaps.external_secrets.inventory.commands import passwords, software
+from closeout.gaps.external_secrets.inventory.commands import (
+    is_for_development,
+    is_tool,
+    passwords,
+    software,
+)
 from closeout.gaps.external_secrets.inventory.declared import owner
-from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
 from closeout.gaps.external_secrets.inventory.names import is_secret
 from closeout.gaps.external_secrets.inventory.servers import servers
 from closeout.model import Tree
 
-_PART = rf"(?:{REFERENCE}|[^/\s@:$]|\$(?!\{{))*"
-_ADDRESS = re.compile(
-    rf"(?P<head>[a-z][a-z0-9+.-]*://(?P<role>{_PART}):)(?P<password>(?:{REFERENCE}|[^/\s@])+)"
-    r"(?P<tail>@(?P<host>[\w.-]+)\S*)",
-    re.IGNORECASE,
-)
 _REFERS = re.compile(r"\$\{?(?P<name>\w+)(?:\W.*)?", re.DOTALL)
 
 
@@ -93,8 +92,8 @@ class _Folder:
         own = {each.variable[1]: each for each in self._taken_by(service)}
         only = is_tool(service) or is_for_development(service.path)
         for name, value in service.variables.items():
-            address = _ADDRESS.fullmatch(value) if is_secret(name, value) else None
-            if address is not None:
+            address = ADDRESS.fullmatch(value) if is_secret(name, value) else None
+            if address is not None and address["host"]:
                 yield Login(
                     variable=(called, name),
                     account=Account.of(
@@ -122,9 +121,9 @@ class _Folder:
         called = owner(service, self.known)
         given = []
         for name, value in service.variables.items():
-            said = said_beside(name, service.variables)
-            if is_password(name) and is_secret(name, value) and not said.host:
-                given.append((name, unset(said.role) or usual_role(name), value))
+            host, role = said_beside(name, service.variables)
+            if is_password(name) and is_secret(name, value) and not host:
+                given.append((name, unset(role) or usual_role(name), value))
         if not given:
             given = [
                 (f"{software(service)}_PASSWORD", "", node.text[start:end])
@@ -139,9 +138,9 @@ class _Folder:
         self, service: compose.ComposeService, name: str, paths: Collection[PurePosixPath]
     ) -> Account | None:
         values = {**_written(self.tree, paths, names_beside(name)), **service.variables}
-        told = said_beside(name, {key: unset(value) for key, value in values.items()})
+        said, told = said_beside(name, {key: unset(value) for key, value in values.items()})
         source = _source(service.variables.get(name, ""))
-        host = self._known_as(told.host)
+        host = self._known_as(said)
         if host:
             reached = [item for item in self.services if item.name == host]
         else:
@@ -150,15 +149,15 @@ class _Folder:
         fitting = {
             (each.started.name, each.role)
             for each in opened
-            if told.role in {"", each.role}
-            and (not each.role or each.source == source or (told.role and host))
+            if told in {"", each.role}
+            and (not each.role or each.source == source or (told and host))
             and (host or each.source == source)
         }
         if len(fitting) == 1:
             server, role = next(iter(fitting))
             return Account.of(self.place, server, role)
-        is_told = host and (told.role or not opened)
-        return Account.of(self.place, host, told.role) if is_told else None
+        is_told = host and (told or not opened)
+        return Account.of(self.place, host, told) if is_told else None
 
     def _known_as(self, host: str) -> str:
         """Return the name of the service that answers to a host, else the host."""

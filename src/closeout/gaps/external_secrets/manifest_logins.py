@@ -37,17 +37,17 @@ def manifest_logins(
         name = need.variable or as_variable(need.key)
         if item is None or not need.key or not is_password(name):
             continue
-        said = said_beside(name, _values(item, need, held))
+        host, role = said_beside(name, _values(item, need, held))
         variable = held_by(state, need, services)
         account = known.get(variable)
-        if said.host:
-            found = Account.of(need.namespace, said.host, said.role)
-            if account is None or not _is_same(state, account, found, said.host, served):
+        if host:
+            found = Account.of(need.namespace, host, role)
+            if account is None or not _is_same(state, account, found, host, served):
                 yield variable, found, False
-        elif account is not None and said.role not in {"", account.role}:
-            yield variable, Account.of(account.place, account.host, said.role), False
+        elif account is not None and role not in {"", account.role}:
+            yield variable, Account.of(account.place, account.host, role), False
         elif account is None and _is_server(item):
-            role = said.role or usual_role(name)
+            role = role or usual_role(name)
             yield variable, Account.of(need.namespace, _host(state, item, need), role), True
 
 

@@ -10,8 +10,12 @@ from pathlib import PurePosixPath
 from closeout.formats import compose
 from closeout.formats.interpolation import DEFAULT, unset
 from closeout.fs.text_edit import line_number
-from closeout.gaps.external_secrets.inventory.commands import passwords, software
-from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
+from closeout.gaps.external_secrets.inventory.commands import (
+    is_for_development,
+    is_tool,
+    passwords,
+    software,
+)
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
