@@ -131,8 +131,8 @@ def _hindrances(
 ) -> Iterator[str]:
     if not servers:
         yield "no compose file mounts it into a server"
-    for other in _brought(tree):
-        text = _read(tree, other)
+    for other in (each for asked in _BRINGING for each in tree.candidates(asked)):
+        text = tree.read(other) or b""
         is_whole = is_image(other) and other.parent in path.parents and _IS_BROKER.search(text)
         if path.name.encode() in text or is_whole:
             yield f"{other} may bring it into a container too"
@@ -179,18 +179,10 @@ def _loading(
     for mount in server.mounts:
         if mount.source is None or mount.source.suffix != ".conf":
             continue
-        named = [match["path"].decode() for match in LOADED.finditer(_read(tree, mount.source))]
+        content = tree.read(mount.source) or b""
+        named = [match["path"].decode() for match in LOADED.finditer(content)]
         if len(named) == 1 and PurePosixPath(named[0]) in targets:
             yield mount.source
-
-
-def _brought(tree: Tree) -> Iterator[PurePosixPath]:
-    for each in _BRINGING:
-        yield from tree.candidates(each)
-
-
-def _read(tree: Tree, path: PurePosixPath) -> bytes:
-    return tree.read(path) or b""
 
 
 def held_users(
@@ -201,6 +193,6 @@ def held_users(
     for path in tree.candidates(DEFINITIONS):
         sources = {item.source for item in service.mounts} | {service.build}
         if not sources.isdisjoint((path, *path.parents)):
-            for user in broker_users(_read(tree, path)):
+            for user in broker_users(tree.read(path) or b""):
                 if (path, user.index) not in going:
                     yield path, user

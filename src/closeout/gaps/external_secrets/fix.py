@@ -23,11 +23,17 @@ from closeout.gaps.external_secrets.handover import (
 )
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
-from closeout.gaps.external_secrets.overlays import environments, namespaces, overlay_files
+from closeout.gaps.external_secrets.overlays import namespaces, overlay_files
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
-from closeout.gaps.external_secrets.settings import Settings, is_clustered, settings
+from closeout.gaps.external_secrets.settings import (
+    ENVIRONMENTS,
+    Settings,
+    google_account,
+    is_clustered,
+    settings,
+)
 from closeout.gaps.external_secrets.stores import account_of, store_for
 from closeout.gaps.external_secrets.taught import taught
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
@@ -178,10 +184,10 @@ def _values(
     namespaces = in_use(state, needed) or [state.namespace_of("")]
     return asdict(chosen) | {
         "store": store,
-        "environments": environments(store),
+        "environments": [{"name": each.name, "store": each.of(store)} for each in ENVIRONMENTS],
         "overlays": target.OVERLAYS.relative_to(target.FOLDER.parent),
         "prefix": target.prefix(state.project),
-        "google_account": chosen.google_account,
+        "google_account": google_account(chosen.project),
         "account": account,
         "account_namespace": place,
         "namespaces": namespaces,

@@ -58,11 +58,6 @@ def overlay_files(
     return {OVERLAYS / name / "kustomization.yaml": content for name, content in rendered.items()}
 
 
-def environments(store: str) -> list[dict[str, str]]:
-    """Return name and store of every environment besides production."""
-    return [{"name": each.name, "store": each.of(store)} for each in ENVIRONMENTS]
-
-
 def _overlay(
     environment: Environment,
     chosen: Settings,

@@ -92,8 +92,10 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     """
     is_ignored = ignoring(tree)
     found: dict[tuple[PurePosixPath, int], Literal] = {}
-    for item in _of_services(variables):
-        if not (is_fixture(item.path) or is_ignored(item.path)):
+    for place in (place for each in variables for place in each.places):
+        is_left_out = is_fixture(place.path) or is_ignored(place.path)
+        if (place.literal or place.fallback) and not is_left_out:
+            item = Literal(path=place.path, line=place.line, name=place.name, form=_form(place))
             found.setdefault((item.path, item.line), item)
     asked = set().union(*(tree.candidates(each) for each in _QUESTIONS))
     for path in sorted(asked, key=lambda path: path.parts):
@@ -127,25 +129,12 @@ def is_environment(path: PurePosixPath) -> bool:
     return path.name.startswith((".env", "env.")) or path.suffix == ".env" or is_example(path)
 
 
-def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:
-    for variable in variables:
-        for place in variable.places:
-            if place.literal or place.fallback:
-                yield Literal(
-                    path=place.path, line=place.line, name=variable.name, form=_form(place)
-                )
-
-
 def _form(named: Mention) -> LiteralForm:
     return LiteralForm.VALUE if named.literal else LiteralForm.FALLBACK
 
 
-def _is_opaque(path: PurePosixPath) -> bool:
-    return path.suffix in _OPAQUE or path.name in _LOCKFILES
-
-
 def _is_open(path: PurePosixPath) -> bool:
-    return not (_is_opaque(path) or is_fixture(path))
+    return not (path.suffix in _OPAQUE or path.name in _LOCKFILES or is_fixture(path))
 
 
 def is_image(path: PurePosixPath) -> bool:
