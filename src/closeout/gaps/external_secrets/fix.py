@@ -23,7 +23,11 @@ from closeout.gaps.external_secrets.handover import (
 )
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
-from closeout.gaps.external_secrets.overlays import namespaces, overlay_files
+from closeout.gaps.external_secrets.overlays import (
+    namespaces,
+    overlay_files,
+    workload_overlays,
+)
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
@@ -37,7 +41,6 @@ from closeout.gaps.external_secrets.settings import (
 from closeout.gaps.external_secrets.stores import account_of, store_for
 from closeout.gaps.external_secrets.taught import taught
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
-from closeout.gaps.external_secrets.workload_overlays import workload_overlays
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors

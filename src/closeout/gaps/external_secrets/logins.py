@@ -48,16 +48,6 @@ class Login:
     tail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A password that a ready-made server of a folder is started with."""
-
-    started: compose.ComposeService
-    variable: Variable
-    role: str
-    source: str
-
-
 def logins(tree: Tree, named: Sequence[SecretVariable]) -> tuple[Login, ...]:
     """Return who signs in where, by all that the tree's compose files start."""
     known = services(tree)
@@ -89,7 +79,7 @@ class _Folder:
     ) -> Iterator[Login]:
         """Yield the logins of one service: those it is given, and those its code asks for."""
         called = owner(service, self.known)
-        own = {each.variable[1]: each for each in self._taken_by(service)}
+        own = {name: role for name, role, _ in _taken_by(service)}
         only = is_tool(service) or is_for_development(service.path)
         for name, value in service.variables.items():
             address = ADDRESS.fullmatch(value) if is_secret(name, value) else None
@@ -109,55 +99,38 @@ class _Folder:
             if is_password(name) and (account := self._account(service, name, paths)) is not None:
                 yield Login(variable=(called, name), account=account, is_development=only)
                 own.pop(name, None)
-        for name, each in own.items():
-            account = Account.of(self.place, service.name, each.role)
+        for name, role in own.items():
+            account = Account.of(self.place, service.name, role)
             yield Login(
                 variable=(called, name), account=account, is_server=True, is_development=only
-            )
-
-    def _taken_by(self, service: compose.ComposeService) -> Iterator[_Server]:
-        if service.context or not service.image:
-            return
-        called = owner(service, self.known)
-        given = []
-        for name, value in service.variables.items():
-            host, role = said_beside(name, service.variables)
-            if is_password(name) and is_secret(name, value) and not host:
-                given.append((name, unset(role) or usual_role(name), value))
-        if not given:
-            given = [
-                (f"{software(service)}_PASSWORD", "", node.text[start:end])
-                for node, start, end in passwords(service)
-            ][:1]
-        for name, role, value in given:
-            yield _Server(
-                started=service, variable=(called, name), role=role, source=_source(value)
             )
 
     def _account(
         self, service: compose.ComposeService, name: str, paths: Collection[PurePosixPath]
     ) -> Account | None:
         values = {**_written(self.tree, paths, names_beside(name)), **service.variables}
-        said, told = said_beside(name, {key: unset(value) for key, value in values.items()})
+        told_host, told_role = said_beside(
+            name, {key: unset(value) for key, value in values.items()}
+        )
         source = _source(service.variables.get(name, ""))
-        host = self._known_as(said)
+        host = self._known_as(told_host)
         if host:
             reached = [item for item in self.services if item.name == host]
         else:
             reached = list(servers(service, self.services))
-        opened = [each for item in reached for each in self._taken_by(item)]
+        opened = [(item.name, *each[1:]) for item in reached for each in _taken_by(item)]
         fitting = {
-            (each.started.name, each.role)
-            for each in opened
-            if told in {"", each.role}
-            and (not each.role or each.source == source or (told and host))
-            and (host or each.source == source)
+            (server, role)
+            for server, role, taken in opened
+            if told_role in {"", role}
+            and (not role or taken == source or (told_role and host))
+            and (host or taken == source)
         }
         if len(fitting) == 1:
             server, role = next(iter(fitting))
             return Account.of(self.place, server, role)
-        is_told = host and (told or not opened)
-        return Account.of(self.place, host, told) if is_told else None
+        is_told = host and (told_role or not opened)
+        return Account.of(self.place, host, told_role) if is_told else None
 
     def _known_as(self, host: str) -> str:
         """Return the name of the service that answers to a host, else the host."""
@@ -165,6 +138,23 @@ class _Folder:
             if host in {item.name, item.node.said("container_name"), item.node.said("hostname")}:
                 return item.name if host else ""
         return host
+
+
+def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str, str]]:
+    """Yield variable, role and source of each password that a ready-made server starts with."""
+    if service.context or not service.image:
+        return
+    given = []
+    for name, value in service.variables.items():
+        host, role = said_beside(name, service.variables)
+        if is_password(name) and is_secret(name, value) and not host:
+            given.append((name, unset(role) or usual_role(name), value))
+    if not given:
+        given = [
+            (f"{software(service)}_PASSWORD", "", node.text[start:end])
+            for node, start, end in passwords(service)
+        ][:1]
+    yield from ((name, role, _source(value)) for name, role, value in given)
 
 
 def _source(value: str) -> str:
