@@ -27,8 +27,8 @@ from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compo
 from closeout.gaps.external_secrets.inventory.names import Mention
 from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
+from closeout.parsing.node_sources import LEFT_OUT
 
-_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
 _SETTINGS = frozenset(
     {".yml", ".yaml", ".prisma", ".env"} | {".example", ".sample", ".template", ".tmpl", ".dist"}
@@ -145,7 +145,7 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]]
 
 def _is_test(path: PurePosixPath) -> bool:
     tested = path.stem.endswith(_TEST_ENDINGS) or path.name.startswith(("test_", "conftest"))
-    return tested or not _TEST_FOLDERS.isdisjoint(path.parts)
+    return tested or not LEFT_OUT.isdisjoint(path.parts)
 
 
 def _may_be_read(path: PurePosixPath) -> bool:
