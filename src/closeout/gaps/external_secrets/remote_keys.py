@@ -98,15 +98,11 @@ def _apart(
 
 
 def _accounts(found: Iterable[Login]) -> dict[Variable, Account]:
-    """Return the one account of each variable: what production starts goes first."""
-    held: dict[Variable, list[Login]] = defaultdict(list)
-    for item in found:
-        held[item.variable].append(item)
+    """Return the one account of each variable."""
     made = {}
-    for variable, items in held.items():
-        chosen = [item for item in items if not item.is_development] or items
+    for chosen in _chosen(found):
         if len(accounts := {item.account for item in chosen}) == 1:
-            made[variable] = accounts.pop()
+            made[chosen[0].variable] = accounts.pop()
     return made
 
 
@@ -160,12 +156,16 @@ def _key(
 
 def _addresses(found: Iterable[Login]) -> Iterator[Login]:
     """Yield the one address of each variable that can be written out whole."""
-    held: dict[Variable, list[Login]] = defaultdict(list)
-    for item in found:
-        if item.head:
-            held[item.variable].append(item)
-    for _, items in sorted(held.items()):
-        chosen = [item for item in items if not item.is_development] or items
+    for chosen in _chosen(item for item in found if item.head):
         told = {(item.account, item.head, item.tail) for item in chosen}
         if len(told) == 1 and _PLAIN.fullmatch(chosen[0].head + chosen[0].tail):
             yield chosen[0]
+
+
+def _chosen(found: Iterable[Login]) -> Iterator[list[Login]]:
+    """Yield the logins of each variable: what production starts goes first."""
+    held: dict[Variable, list[Login]] = defaultdict(list)
+    for item in found:
+        held[item.variable].append(item)
+    for _, items in sorted(held.items()):
+        yield [item for item in items if not item.is_development] or items
