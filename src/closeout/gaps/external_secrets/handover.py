@@ -19,7 +19,7 @@ from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.inventory import SecretVariable
 from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.gaps.external_secrets.readers import as_variable
-from closeout.gaps.external_secrets.stores import own_node, store_for
+from closeout.gaps.external_secrets.stores import store_for
 from closeout.gaps.external_secrets.target import FOLDER, SUFFIX, entry_values
 from closeout.gaps.external_secrets.wanted import (
     Identity,
@@ -29,6 +29,7 @@ from closeout.gaps.external_secrets.wanted import (
     plain,
 )
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
+from closeout.parsing import yaml as anchors
 from closeout.resources import render
 
 _COMMENT = re.compile(rb"[ \t]+#[^\r\n]*")
@@ -117,12 +118,13 @@ def handed_over(
             values |= {"store": store.name, "store_kind": store.document.kind}
         values |= {"name": name, "namespace": namespace, "kept": each.kept}
         text = render("external-secrets/external-secret.yaml.j2", {**common, **values})
-        node = own_node(content, each.found)
-        body = text.partition(b"\n")[2].decode().rstrip("\n")
-        # A comment behind the last value speaks of a value that is gone.
-        spoken = _COMMENT.match(content, node.end)
-        end = spoken.end() if spoken else node.end
-        splices[path].append(Splice(start=node.start, end=end, text=body))
+        node = _node(content, each.found)
+        if node is not None:
+            body = text.partition(b"\n")[2].decode().rstrip("\n")
+            # A comment behind the last value speaks of a value that is gone.
+            spoken = _COMMENT.match(content, node.end)
+            end = spoken.end() if spoken else node.end
+            splices[path].append(Splice(start=node.start, end=end, text=body))
     for path, items in sorted(splices.items()):
         edit = Edit.of(tree, path, splice(tree.read(path) or b"", items))
         yield Changeset(name=f"hand-over-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
@@ -151,6 +153,18 @@ def elsewhere(state: Declared, found: Mapping[Identity, Handover], store: str) -
 def _read_from(state: Declared, namespace: str, store: str) -> bool:
     known = store_for(state, namespace)
     return known is None or (known.document.kind == "ClusterSecretStore" and known.name == store)
+
+
+def _node(content: bytes, item: Found) -> anchors.Node | None:
+    for top in anchors.documents(content):
+        kind, name = top.get("kind"), top.get("metadata", "name")
+        if (
+            kind is not None
+            and name is not None
+            and (kind.text, name.text) == ("Secret", item.name)
+        ):
+            return top
+    return None
 
 
 def _waiting(

@@ -52,7 +52,7 @@ def mend_store(
     content = _served(content, store)
     if store.document.kind != "ClusterSecretStore" or not namespaces:
         return content
-    spec = own_node(content, store).get("spec")
+    spec = _own(content, store).get("spec")
     if spec is None or spec.flow:
         return content
     if not store.field("spec", "conditions"):
@@ -83,7 +83,7 @@ def mend_secret(
     content = _served(content, secret)
     if not rows:
         return content, ""
-    top = own_node(content, secret)
+    top = _own(content, secret)
     data, made = top.get("spec", "data"), top.get("spec", "target", "template", "data")
     if data is None or data.alias or not data.entries:
         return content, "has no list under spec.data that an entry could be added to"
@@ -105,14 +105,14 @@ def _rows(rows: Sequence[tuple[str, str]], *, flow: bool) -> str:
 
 
 def _served(content: bytes, found: Found) -> bytes:
-    version = own_node(content, found).get("apiVersion")
+    version = _own(content, found).get("apiVersion")
     if version is None or version.text == API_VERSION:
         return content
     place = Splice(start=version.start, end=version.end, text=API_VERSION)
     return splice(content, [place])
 
 
-def own_node(content: bytes, found: Found) -> anchors.Node:
+def _own(content: bytes, found: Found) -> anchors.Node:
     """Return the document's top node in `content`, whose earlier documents may have grown."""
     for top in anchors.documents(content):
         kind, name = top.get("kind"), top.get("metadata", "name")
