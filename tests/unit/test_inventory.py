@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from closeout.fs.tree import MemoryTree
-from closeout.gaps.external_secrets.inventory import Origin, SecretVariable, inventory, services
-from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
+from closeout.gaps.external_secrets.inventory import SecretVariable, inventory, services
+from closeout.gaps.external_secrets.inventory.names import Origin, is_secret, is_usable
 
 COMPOSE = b"""x-env: &shared
   JWT_SECRET: ${JWT_SECRET:-farmiq-dev-jwt}

@@ -6,8 +6,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from closeout.formats.interpolation import REFERENCE
+
 _PASSWORD = re.compile(r"(?P<stem>\w*?)_?(?P<word>PASSWORD|PASSWD|PASS|PWD)")
 _ACCESS = re.compile(r"(?P<stem>\w*?)_?(?P<word>SECRET_ACCESS_KEY|SECRET_KEY)")
+_PART = rf"(?:{REFERENCE}|[^/\s@:$]|\$(?!\{{))*"
+ADDRESS = re.compile(
+    rf"(?P<head>(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<role>{_PART}):)"
+    rf"(?P<password>(?:{REFERENCE}|[^/\s@])+)(?P<tail>@(?P<host>[\w.-]*)\S*)",
+    re.IGNORECASE,
+)
+"""An address with a password in it."""
 _USERS = ("USER", "USERNAME", "LOGIN")
 _HOSTS = ("HOST", "HOSTNAME", "SERVER", "ENDPOINT", "ADDR")
 _OF_ACCESS = {"SECRET_ACCESS_KEY": ("ACCESS_KEY_ID",), "SECRET_KEY": ("ACCESS_KEY",)}
@@ -39,26 +48,21 @@ class Account:
         return cls(place="", host=host, role=role)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """Where and as whom a password signs in; empty is what nobody says."""
-
-    host: str
-    role: str
-
-
 def names_beside(variable: str) -> frozenset[str]:
     """Return the variables that would say where and as whom the password `variable` signs in."""
     users, hosts = _beside(variable)
     return frozenset((*users, *hosts))
 
 
-def said_beside(variable: str, values: Mapping[str, str]) -> Said:
-    """Return what the values of the variables beside a password say of it."""
+def said_beside(variable: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Return on which host and as whom a password signs in; empty is what nobody says.
+
+    `values` are those of the variables beside it.
+    """
     users, hosts = _beside(variable)
     host = _HOST.fullmatch(_first(hosts, values))
     named = host["host"] if host is not None and host["host"] not in _HERE else ""
-    return Said(host=named, role=_first(users, values))
+    return named, _first(users, values)
 
 
 def is_password(variable: str) -> bool:

@@ -73,16 +73,13 @@ class BrokerAccount:
         return self.definitions.parent / SCRIPT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerAccounts:
-    """What can be taken from the environment, and why the rest cannot, by file and user."""
+def broker_accounts(
+    tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]
+) -> tuple[list[BrokerAccount], Mapping[tuple[PurePosixPath, int], str]]:
+    """Return which users can be taken from the environment, and why the rest cannot.
 
-    taken: tuple[BrokerAccount, ...]
-    kept: Mapping[tuple[PurePosixPath, int], str]
-
-
-def broker_accounts(tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]) -> BrokerAccounts:
-    """Return what is to be done about the users whose lines are `known`."""
+    `known` are the files and lines of the users in question.
+    """
     taken: list[BrokerAccount] = []
     kept: dict[tuple[PurePosixPath, int], str] = {}
     for path in tree.candidates(DEFINITIONS) if known else ():
@@ -96,7 +93,7 @@ def broker_accounts(tree: Tree, known: AbstractSet[tuple[PurePosixPath, int]]) -
                 kept[path, user.line] = "another user of the file is the server's own account"
             else:
                 taken.append(made)
-    return BrokerAccounts(taken=tuple(taken), kept=kept)
+    return taken, kept
 
 
 def _account(tree: Tree, path: PurePosixPath, user: BrokerUser) -> BrokerAccount | str:
@@ -134,8 +131,8 @@ def _hindrances(
 ) -> Iterator[str]:
     if not servers:
         yield "no compose file mounts it into a server"
-    for other in _brought(tree):
-        text = _read(tree, other)
+    for other in (each for asked in _BRINGING for each in tree.candidates(asked)):
+        text = tree.read(other) or b""
         is_whole = is_image(other) and other.parent in path.parents and _IS_BROKER.search(text)
         if path.name.encode() in text or is_whole:
             yield f"{other} may bring it into a container too"
@@ -182,18 +179,10 @@ def _loading(
     for mount in server.mounts:
         if mount.source is None or mount.source.suffix != ".conf":
             continue
-        named = [match["path"].decode() for match in LOADED.finditer(_read(tree, mount.source))]
+        content = tree.read(mount.source) or b""
+        named = [match["path"].decode() for match in LOADED.finditer(content)]
         if len(named) == 1 and PurePosixPath(named[0]) in targets:
             yield mount.source
-
-
-def _brought(tree: Tree) -> Iterator[PurePosixPath]:
-    for each in _BRINGING:
-        yield from tree.candidates(each)
-
-
-def _read(tree: Tree, path: PurePosixPath) -> bytes:
-    return tree.read(path) or b""
 
 
 def held_users(
@@ -204,6 +193,6 @@ def held_users(
     for path in tree.candidates(DEFINITIONS):
         sources = {item.source for item in service.mounts} | {service.build}
         if not sources.isdisjoint((path, *path.parents)):
-            for user in broker_users(_read(tree, path)):
+            for user in broker_users(tree.read(path) or b""):
                 if (path, user.index) not in going:
                     yield path, user

@@ -15,7 +15,7 @@ from typing import Any
 from closeout.formats.helm import templates
 from closeout.formats.manifests import documents_at
 from closeout.fs.text_edit import line_number
-from closeout.gaps.external_secrets.readers import Read, reads
+from closeout.gaps.external_secrets.readers import Need, reads
 from closeout.model import Tree
 
 _YAML = frozenset({".yml", ".yaml"})
@@ -99,23 +99,24 @@ def charts(tree: Tree, releases: Mapping[str, str]) -> Iterator[Chart]:
         yield replace(chart, release=releases.get(folder.as_posix(), chart.service))
 
 
-def chart_reads(tree: Tree, chart: Chart) -> Iterator[tuple[PurePosixPath, int, Read]]:
-    """Yield what the chart's values and templates read of Secrets, with file and line."""
+def chart_reads(tree: Tree, chart: Chart) -> Iterator[Need]:
+    """Yield what the chart's values and templates read of Secrets; the namespace is left out."""
     path = chart.folder / "values.yaml"
     for document in documents_at(tree, path):
-        for item in reads(document.value):
-            secret = chart.resolved(item.secret)
-            if secret:
-                yield path, document.line_of(item.path), replace(item, secret=secret)
+        for steps, item in reads(document.value):
+            if secret := chart.resolved(item.secret):
+                line = document.line_of(steps)
+                yield replace(item, secret=secret, reader=chart.service, path=path, line=line)
     for template in templates(tree, chart.folder):
         content = tree.read(template) or b""
         for pattern in (_REFERENCE, _WHOLE):
             for match in pattern.finditer(content):
-                if (read := _templated(chart, match)) is not None:
-                    yield template, line_number(content, match.start()), read
+                if (need := _templated(chart, match)) is not None:
+                    line = line_number(content, match.start())
+                    yield replace(need, path=template, line=line)
 
 
-def _templated(chart: Chart, match: re.Match[bytes]) -> Read | None:
+def _templated(chart: Chart, match: re.Match[bytes]) -> Need | None:
     """Return what a template reads, None where a name or key in it is not worked out."""
     held = {name: value.decode("utf-8", "replace") for name, value in match.groupdict().items()}
     secret = chart.resolved(held["name"])
@@ -123,7 +124,7 @@ def _templated(chart: Chart, match: re.Match[bytes]) -> Read | None:
     if not secret or ("key" in held and not key):
         return None
     variable = held.get("variable", "*")
-    return Read(secret=secret, key=key, variable=variable, path=(), is_optional=False)
+    return Need(secret=secret, key=key, variable=variable, reader=chart.service)
 
 
 def own_secrets(tree: Tree, chart: Chart) -> Iterator[OwnSecret]:

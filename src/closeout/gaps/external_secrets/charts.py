@@ -84,9 +84,14 @@ def mended_charts(
             added = splice(content, [_annotation(pods[0], secrets)])
             yield _changeset(tree, path, added)
         else:
-            yield Changeset(
-                name=f"roll-out-{service.name}", edits=(), unresolved=(_by_hand(path, secrets),)
+            unresolved = Unresolved(
+                path=path,
+                reason=Reason.AMBIGUOUS,
+                detail="its pod template is not written in a way that an annotation could be "
+                "added to",
+                hint=f"add an annotation with the version of {', '.join(secrets)} to its pods.",
             )
+            yield Changeset(name=f"roll-out-{service.name}", edits=(), unresolved=(unresolved,))
 
 
 def gated_secrets(
@@ -194,15 +199,6 @@ def _annotation(pod: re.Match[bytes], secrets: Iterable[str]) -> Splice:
             f'{{{{ {looked_up} | dig "metadata" "resourceVersion" "absent" | quote }}}}\n'
         )
     return Splice(start=pod.end(), end=pod.end(), text=text)
-
-
-def _by_hand(path: PurePosixPath, secrets: Iterable[str]) -> Unresolved:
-    return Unresolved(
-        path=path,
-        reason=Reason.AMBIGUOUS,
-        detail="its pod template is not written in a way that an annotation could be added to",
-        hint=f"add an annotation with the version of {', '.join(secrets)} to its pods.",
-    )
 
 
 def _changeset(tree: Tree, path: PurePosixPath, after: bytes) -> Changeset:

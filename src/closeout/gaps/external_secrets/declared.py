@@ -131,7 +131,7 @@ class Declared:
                 return item.namespace
         for need in self.needs_of(service):
             return need.namespace
-        return self._default(service)
+        return default_namespace(service, self.project, self.used)
 
     def needs_of(self, service: str) -> tuple[Need, ...]:
         """Return what the workloads of a service read."""
@@ -159,9 +159,6 @@ class Declared:
         return tuple(
             name for name in (*placed, *(each.namespace for each in self.destinations)) if name
         )
-
-    def _default(self, service: str) -> str:
-        return default_namespace(service, self.project, self.used)
 
 
 _MARKED = question(
@@ -212,20 +209,7 @@ def _with_readers(tree: Tree, state: Declared) -> Declared:
         namespace = destination.namespace if destination else ""
         namespace = namespace or state.namespace_of(chart.service)
         owned += [(namespace, each) for each in own_secrets(tree, chart)]
-        needs += [
-            Need(
-                secret=read.secret,
-                namespace=namespace,
-                key=read.key,
-                variable=read.variable,
-                reader=chart.service,
-                path=path,
-                line=line,
-                is_optional=read.is_optional,
-                is_open=read.is_open,
-            )
-            for path, line, read in chart_reads(tree, chart)
-        ]
+        needs += [replace(need, namespace=namespace) for need in chart_reads(tree, chart)]
     return replace(state, needs=_with_own_roles(tree, needs), owned=tuple(owned))
 
 
@@ -240,17 +224,15 @@ def _with_own_roles(tree: Tree, needs: list[Need]) -> tuple[Need, ...]:
 def _needs(item: Found, state: Declared) -> Iterator[Need]:
     if not item.document.kind or item.document.kind in {"Kustomization", "Application"}:
         return
-    for read in reads(item.document.value):
-        yield Need(
-            secret=read.secret,
+    for steps, need in reads(item.document.value):
+        yield replace(
+            need,
             namespace=item.namespace or state.namespace_of(item.name),
-            key=read.key,
-            variable=read.variable,
             reader=item.name,
             path=item.path,
-            line=item.document.line_of(read.path),
-            is_optional=read.is_optional,
-            role=role_beside(item.document.value, read.variable or as_variable(read.key)),
+            line=item.document.line_of(steps),
+            is_open=False,
+            role=role_beside(item.document.value, need.variable or as_variable(need.key)),
         )
 
 
@@ -258,7 +240,16 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: 
     ours = [item for item in found if item.text("apiVersion").startswith(f"{_GROUP}/")]
     own = {id(item): item for item in ours if item.name}
     others = {id(item) for item in ours}
-    nameless = tuple(_without_name(item) for item in ours if not item.name)
+    nameless = (
+        Unresolved(
+            path=item.path,
+            reason=Reason.UNPARSABLE,
+            detail="declares external secrets without a name",
+            line=item.document.line,
+        )
+        for item in ours
+        if not item.name
+    )
     return Declared(
         project=called,
         destinations=destinations(found),
@@ -276,15 +267,6 @@ def _sorted_out(found: list[Found], unresolved: tuple[Unresolved, ...], called: 
             if item.document.kind in {"Application", "HelmRelease"} and chart(item)[0] == _CHART
         ),
         unresolved=(*unresolved, *nameless),
-    )
-
-
-def _without_name(item: Found) -> Unresolved:
-    return Unresolved(
-        path=item.path,
-        reason=Reason.UNPARSABLE,
-        detail="declares external secrets without a name",
-        line=item.document.line,
     )
 
 

@@ -50,13 +50,13 @@ def survey(tree: Tree) -> Survey:
         if not item.is_development and (item.service in folders or not item.is_of_developers)
     )
     state = declared(tree)
-    keys = remote_keys(tree, state, named, variables)
+    shared, composed = remote_keys(tree, state, named, variables)
     return Survey(
         tree=tree,
-        state=replace(state, shared=keys.shared),
+        state=replace(state, shared=shared),
         named=named,
         variables=variables,
-        composed=keys.composed,
+        composed=composed,
     )
 
 

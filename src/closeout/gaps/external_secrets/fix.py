@@ -23,15 +23,24 @@ from closeout.gaps.external_secrets.handover import (
 )
 from closeout.gaps.external_secrets.installation import commands
 from closeout.gaps.external_secrets.inventory.literals import LiteralForm, literals
-from closeout.gaps.external_secrets.overlays import environments, namespaces, overlay_files
+from closeout.gaps.external_secrets.overlays import (
+    namespaces,
+    overlay_files,
+    workload_overlays,
+)
 from closeout.gaps.external_secrets.remedies.images import moved
 from closeout.gaps.external_secrets.remedies.kustomizations import relisted
 from closeout.gaps.external_secrets.repair import in_use, mended_commands, mended_manifests
-from closeout.gaps.external_secrets.settings import Settings, is_clustered, settings
+from closeout.gaps.external_secrets.settings import (
+    ENVIRONMENTS,
+    Settings,
+    google_account,
+    is_clustered,
+    settings,
+)
 from closeout.gaps.external_secrets.stores import account_of, store_for
 from closeout.gaps.external_secrets.taught import taught
 from closeout.gaps.external_secrets.wanted import Identity, WantedSecret, wanted
-from closeout.gaps.external_secrets.workload_overlays import workload_overlays
 from closeout.gaps.external_secrets.written import unwritten
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
 from closeout.parsing import yaml as anchors
@@ -106,9 +115,9 @@ def _rest(seen: Survey, told: Collection[PurePosixPath]) -> tuple[Changeset, ...
 
 def _entry_files(
     state: Declared, needed: Mapping[Identity, WantedSecret], chosen: Settings
-) -> dict[PurePosixPath, tuple[bytes, int]]:
+) -> dict[PurePosixPath, bytes]:
     made = {(item.target, item.namespace) for item in state.secrets}
-    files: dict[PurePosixPath, tuple[bytes, int]] = {}
+    files: dict[PurePosixPath, bytes] = {}
     for (name, namespace), lacking in needed.items():
         if (name, namespace) in made:
             continue
@@ -119,7 +128,7 @@ def _entry_files(
         store = store_for(state, namespace)
         values = _common(store, chosen) | {"name": name, "namespace": namespace}
         values |= target.entry_values(state, lacking.service, lacking.entries)
-        files[path] = (render("external-secrets/external-secret.yaml.j2", values), _PLAIN)
+        files[path] = render("external-secrets/external-secret.yaml.j2", values)
     return files
 
 
@@ -141,7 +150,7 @@ def _platform_files(
     needed: Mapping[Identity, WantedSecret],
     common: Mapping[str, object],
     handed: Mapping[Identity, Handover],
-) -> dict[PurePosixPath, tuple[bytes, int]]:
+) -> dict[PurePosixPath, bytes]:
     values = {**common, "others": elsewhere(state, handed, str(common["store"]))}
     names = []
     if _lacks_store(state, needed):
@@ -154,13 +163,7 @@ def _platform_files(
         names.append("service-account.yaml")
     if not state.releases and not any(True for _ in commands(tree)):
         names += ["bind-identity.sh", "create-remote-secrets.sh", "install.sh", "roll-out.sh"]
-    return {
-        target.FOLDER / name: (
-            render(f"external-secrets/{name}.j2", values),
-            _EXECUTABLE if name.endswith(".sh") else _PLAIN,
-        )
-        for name in names
-    }
+    return {target.FOLDER / name: render(f"external-secrets/{name}.j2", values) for name in names}
 
 
 def _lacks_store(state: Declared, needed: Mapping[Identity, WantedSecret]) -> bool:
@@ -184,10 +187,10 @@ def _values(
     namespaces = in_use(state, needed) or [state.namespace_of("")]
     return asdict(chosen) | {
         "store": store,
-        "environments": environments(store),
+        "environments": [{"name": each.name, "store": each.of(store)} for each in ENVIRONMENTS],
         "overlays": target.OVERLAYS.relative_to(target.FOLDER.parent),
         "prefix": target.prefix(state.project),
-        "google_account": chosen.google_account,
+        "google_account": google_account(chosen.project),
         "account": account,
         "account_namespace": place,
         "namespaces": namespaces,
@@ -216,17 +219,17 @@ def _provider(store: Found | None, chosen: Settings) -> str:
 def _overlays(
     tree: Tree,
     state: Declared,
-    files: Mapping[PurePosixPath, tuple[bytes, int]],
+    files: Mapping[PurePosixPath, bytes],
     values: Mapping[str, object],
     handed: Mapping[Identity, Handover],
-) -> dict[PurePosixPath, tuple[bytes, int]]:
+) -> dict[PurePosixPath, bytes]:
     """Return the overlays over a folder that is made now; another one has its owner's."""
     fresh = target.FOLDER / "cluster-secret-store.yaml" in files
     if not fresh or tree.read(target.FOLDER / "kustomization.yaml") is not None:
         return {}
     held = {
         str(document.field("metadata", "namespace"))
-        for path, (content, _) in files.items()
+        for path, content in files.items()
         if path.name.endswith(target.SUFFIX)
         for document in documents(content)
     }
@@ -236,15 +239,15 @@ def _overlays(
         if store_for(state, identity[1]) is None
     }
     placed = namespaces(state)
-    beside = workload_overlays(tree, state, ours, str(values["store"]), placed)
-    told = {**values, "unreached": beside.unreached}
-    made = {**overlay_files(settings(tree), told, held, placed), **beside.files}
-    return {path: (content, _PLAIN) for path, content in made.items() if tree.read(path) is None}
+    beside, unreached = workload_overlays(tree, state, ours, str(values["store"]), placed)
+    told = {**values, "unreached": unreached}
+    made = {**overlay_files(settings(tree), told, held, placed), **beside}
+    return {path: content for path, content in made.items() if tree.read(path) is None}
 
 
 def _kustomization(
-    tree: Tree, state: Declared, files: Mapping[PurePosixPath, tuple[bytes, int]]
-) -> dict[PurePosixPath, tuple[bytes, int]]:
+    tree: Tree, state: Declared, files: Mapping[PurePosixPath, bytes]
+) -> dict[PurePosixPath, bytes]:
     path = target.FOLDER / "kustomization.yaml"
     held = {item.path for item in (*state.stores, *state.secrets)}
     beside = [item for item in (*held, *files) if item.parent == target.FOLDER]
@@ -262,29 +265,27 @@ def _kustomization(
         return {}
     place = anchors.append(content, resources)
     text = ", ".join(absent) if resources.flow else "\n".join(f"- {name}" for name in absent)
-    return {path: (splice(content, [place.splice(text)]), _PLAIN)}
+    return {path: splice(content, [place.splice(text)])}
 
 
-def _fresh_kustomization(
-    path: PurePosixPath, names: list[str]
-) -> dict[PurePosixPath, tuple[bytes, int]]:
+def _fresh_kustomization(path: PurePosixPath, names: list[str]) -> dict[PurePosixPath, bytes]:
     if not names:
         return {}
     first = [name for name in ("namespaces.yaml", "service-account.yaml") if name in names]
     ordered = [*first, *(name for name in names if name not in first)]
-    return {path: (render(f"external-secrets/{path.name}.j2", {"resources": ordered}), _PLAIN)}
+    return {path: render(f"external-secrets/{path.name}.j2", {"resources": ordered})}
 
 
 def _edits(
-    tree: Tree, files: Mapping[PurePosixPath, tuple[bytes, int]]
+    tree: Tree, files: Mapping[PurePosixPath, bytes]
 ) -> tuple[tuple[Edit, ...], tuple[Unresolved, ...]]:
     edits, blocked = [], []
     for path in sorted(files):
-        content, mode = files[path]
-        before = tree.read(path)
+        before, content = tree.read(path), files[path]
         if before is not None and path.name != "kustomization.yaml":
             detail = "another file stands where this one belongs"
             blocked.append(Unresolved(path=path, reason=Reason.AMBIGUOUS, detail=detail))
         elif before != content:
+            mode = _EXECUTABLE if path.suffix == ".sh" else _PLAIN
             edits.append(Edit(path=path, before=before, after=content, mode=mode))
     return tuple(edits), tuple(blocked)

@@ -5,10 +5,10 @@ What is no secret in it (a host, a user) stays where it can be read; the rest co
 
 from __future__ import annotations
 
-import base64
 import binascii
 import posixpath
 import re
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,14 +90,11 @@ def written_in(item: Found) -> dict[str, str] | None:
         for key, value in values.items():
             text = "" if value is None else str(value)
             try:
-                held[str(key)] = _decoded(text) if part == "data" else text
+                is_coded = part == "data"
+                held[str(key)] = b64decode(text, validate=True).decode() if is_coded else text
             except (binascii.Error, UnicodeDecodeError):
                 return None
     return held
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text, validate=True).decode()
 
 
 def handed_over(
@@ -129,8 +126,7 @@ def handed_over(
             end = spoken.end() if spoken else node.end
             splices[path].append(Splice(start=node.start, end=end, text=body))
     for path, items in sorted(splices.items()):
-        before = tree.read(path) or b""
-        edit = Edit(path=path, before=before, after=splice(before, items), mode=tree.mode(path))
+        edit = Edit.of(tree, path, splice(tree.read(path) or b"", items))
         yield Changeset(name=f"hand-over-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
     yield from _waiting(state, variables, found)
 

@@ -41,14 +41,13 @@ def commands(tree: Tree) -> Iterator[InstallCommand]:
     """Yield every command that installs the operator from a script, Makefile or workflow."""
     for path in tree.candidates(_SPEAKING):
         content = tree.read(path) or b""
-        code = shell.commands(content) if path.suffix in _SCRIPTS else _REMARK.sub(_blank, content)
+        if path.suffix in _SCRIPTS:
+            code = shell.commands(content)
+        else:
+            code = _REMARK.sub(lambda found: b" " * len(found[0]), content)
         for match in _COMMAND.finditer(code):
             if _RELEASE.search(match["rest"]):
                 yield _command(path, content, match)
-
-
-def _blank(found: re.Match[bytes]) -> bytes:
-    return b" " * len(found[0])
 
 
 def is_pinned(version: str) -> bool:
@@ -57,7 +56,7 @@ def is_pinned(version: str) -> bool:
 
 
 def _may_hold(path: PurePosixPath) -> bool:
-    if path.suffix in {".sh", ".bash", ".mk"} or path.name == "Makefile":
+    if path.suffix in {*_SCRIPTS, ".mk"} or path.name == "Makefile":
         return True
     return path.suffix in {".yml", ".yaml"} and "workflows" in path.parts
 

@@ -16,7 +16,7 @@ def list_secrets(desk: Desk) -> ExitCode:
     """Print every secret variable of every service with its places, and keep the list."""
     found = inventory(DiskTree(desk.root))
     for item in found:
-        flags = [name for name, set_ in _flags(item) if set_]
+        flags = ["LITERAL"] * item.literal + ["FALLBACK"] * item.fallback
         say(f"{item.service} {item.name}{' ' + ', '.join(flags) if flags else ''}")
         for place in item.places:
             say(f"  {place.path}:{place.line} {place.origin.value}")
@@ -28,10 +28,6 @@ def list_secrets(desk: Desk) -> ExitCode:
     total = counted(len(found), "secret variable")
     sum_up(f"{total}, {literals} with a usable literal; {run}/secrets.json")
     return ExitCode.GAPS_LEFT if literals else ExitCode.SETTLED
-
-
-def _flags(item: SecretVariable) -> tuple[tuple[str, bool], ...]:
-    return (("LITERAL", item.literal), ("FALLBACK", item.fallback))
 
 
 def _to_json(item: SecretVariable) -> dict[str, object]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
-from closeout.formats.interpolation import REFERENCE, unset
+from closeout.formats.interpolation import unset
 from closeout.gaps.external_secrets.accounts import (
+    ADDRESS,
     Account,
     Variable,
     is_password,
@@ -19,19 +20,17 @@ from closeout.gaps.external_secrets.accounts import (
     usual_role,
 )
 from closeout.gaps.external_secrets.inventory import SecretVariable, services
-from closeout.gaps.external_secrets.inventory.commands import passwords, software
+from closeout.gaps.external_secrets.inventory.commands import (
+    is_for_development,
+    is_tool,
+    passwords,
+    software,
+)
 from closeout.gaps.external_secrets.inventory.declared import owner
-from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
 from closeout.gaps.external_secrets.inventory.names import is_secret
 from closeout.gaps.external_secrets.inventory.servers import servers
 from closeout.model import Tree
 
-_PART = rf"(?:{REFERENCE}|[^/\s@:$]|\$(?!\{{))*"
-_ADDRESS = re.compile(
-    rf"(?P<head>[a-z][a-z0-9+.-]*://(?P<role>{_PART}):)(?P<password>(?:{REFERENCE}|[^/\s@])+)"
-    r"(?P<tail>@(?P<host>[\w.-]+)\S*)",
-    re.IGNORECASE,
-)
 _REFERS = re.compile(r"\$\{?(?P<name>\w+)(?:\W.*)?", re.DOTALL)
 
 
@@ -49,22 +48,12 @@ class Login:
     tail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A password that a ready-made server of a folder is started with."""
-
-    started: compose.ComposeService
-    variable: Variable
-    role: str
-    source: str
-
-
 def logins(tree: Tree, named: Sequence[SecretVariable]) -> tuple[Login, ...]:
     """Return who signs in where, by all that the tree's compose files start."""
     known = services(tree)
     by_folder: dict[PurePosixPath, list[compose.ComposeService]] = defaultdict(list)
-    for path in compose.files(tree):
-        by_folder[path.parent] += compose.services(path, tree.read(path) or b"")
+    for service in compose.all_services(tree):
+        by_folder[service.path.parent].append(service)
     secrets: dict[str, list[SecretVariable]] = defaultdict(list)
     for item in named:
         secrets[item.service].append(item)
@@ -90,11 +79,11 @@ class _Folder:
     ) -> Iterator[Login]:
         """Yield the logins of one service: those it is given, and those its code asks for."""
         called = owner(service, self.known)
-        own = {each.variable[1]: each for each in self._taken_by(service)}
+        own = {name: role for name, role, _ in _taken_by(service)}
         only = is_tool(service) or is_for_development(service.path)
         for name, value in service.variables.items():
-            address = _ADDRESS.fullmatch(value) if is_secret(name, value) else None
-            if address is not None:
+            address = ADDRESS.fullmatch(value) if is_secret(name, value) else None
+            if address is not None and address["host"]:
                 yield Login(
                     variable=(called, name),
                     account=Account.of(
@@ -110,55 +99,38 @@ class _Folder:
             if is_password(name) and (account := self._account(service, name, paths)) is not None:
                 yield Login(variable=(called, name), account=account, is_development=only)
                 own.pop(name, None)
-        for name, each in own.items():
-            account = Account.of(self.place, service.name, each.role)
+        for name, role in own.items():
+            account = Account.of(self.place, service.name, role)
             yield Login(
                 variable=(called, name), account=account, is_server=True, is_development=only
-            )
-
-    def _taken_by(self, service: compose.ComposeService) -> Iterator[_Server]:
-        if service.context or not service.image:
-            return
-        called = owner(service, self.known)
-        given = []
-        for name, value in service.variables.items():
-            said = said_beside(name, service.variables)
-            if is_password(name) and is_secret(name, value) and not said.host:
-                given.append((name, unset(said.role) or usual_role(name), value))
-        if not given:
-            given = [
-                (f"{software(service)}_PASSWORD", "", node.text[start:end])
-                for node, start, end in passwords(service)
-            ][:1]
-        for name, role, value in given:
-            yield _Server(
-                started=service, variable=(called, name), role=role, source=_source(value)
             )
 
     def _account(
         self, service: compose.ComposeService, name: str, paths: Collection[PurePosixPath]
     ) -> Account | None:
         values = {**_written(self.tree, paths, names_beside(name)), **service.variables}
-        told = said_beside(name, {key: unset(value) for key, value in values.items()})
+        told_host, told_role = said_beside(
+            name, {key: unset(value) for key, value in values.items()}
+        )
         source = _source(service.variables.get(name, ""))
-        host = self._known_as(told.host)
+        host = self._known_as(told_host)
         if host:
             reached = [item for item in self.services if item.name == host]
         else:
             reached = list(servers(service, self.services))
-        opened = [each for item in reached for each in self._taken_by(item)]
+        opened = [(item.name, *each[1:]) for item in reached for each in _taken_by(item)]
         fitting = {
-            (each.started.name, each.role)
-            for each in opened
-            if told.role in {"", each.role}
-            and (not each.role or each.source == source or (told.role and host))
-            and (host or each.source == source)
+            (server, role)
+            for server, role, taken in opened
+            if told_role in {"", role}
+            and (not role or taken == source or (told_role and host))
+            and (host or taken == source)
         }
         if len(fitting) == 1:
             server, role = next(iter(fitting))
             return Account.of(self.place, server, role)
-        is_told = host and (told.role or not opened)
-        return Account.of(self.place, host, told.role) if is_told else None
+        is_told = host and (told_role or not opened)
+        return Account.of(self.place, host, told_role) if is_told else None
 
     def _known_as(self, host: str) -> str:
         """Return the name of the service that answers to a host, else the host."""
@@ -166,6 +138,23 @@ class _Folder:
             if host in {item.name, item.node.said("container_name"), item.node.said("hostname")}:
                 return item.name if host else ""
         return host
+
+
+def _taken_by(service: compose.ComposeService) -> Iterator[tuple[str, str, str]]:
+    """Yield variable, role and source of each password that a ready-made server starts with."""
+    if service.context or not service.image:
+        return
+    given = []
+    for name, value in service.variables.items():
+        host, role = said_beside(name, service.variables)
+        if is_password(name) and is_secret(name, value) and not host:
+            given.append((name, unset(role) or usual_role(name), value))
+    if not given:
+        given = [
+            (f"{software(service)}_PASSWORD", "", node.text[start:end])
+            for node, start, end in passwords(service)
+        ][:1]
+    yield from ((name, role, _source(value)) for name, role, value in given)
 
 
 def _source(value: str) -> str:

@@ -15,7 +15,7 @@ from closeout.gaps.external_secrets.accounts import (
 from closeout.gaps.external_secrets.declared import Declared, Found
 from closeout.gaps.external_secrets.handover import written_in
 from closeout.gaps.external_secrets.inventory.commands import is_server
-from closeout.gaps.external_secrets.readers import Need, as_variable, variables_of
+from closeout.gaps.external_secrets.readers import Need, as_variable, mappings, variables_of
 from closeout.gaps.external_secrets.wanted import held_by, plain
 
 
@@ -37,18 +37,23 @@ def manifest_logins(
         name = need.variable or as_variable(need.key)
         if item is None or not need.key or not is_password(name):
             continue
-        said = said_beside(name, _values(item, need, held))
+        host, role = said_beside(name, _values(item, need, held))
         variable = held_by(state, need, services)
         account = known.get(variable)
-        if said.host:
-            found = Account.of(need.namespace, said.host, said.role)
-            if account is None or not _is_same(state, account, found, said.host, served):
+        if host:
+            found = Account.of(need.namespace, host, role)
+            if account is None or not _is_same(state, account, found, host, served):
                 yield variable, found, False
-        elif account is not None and said.role not in {"", account.role}:
-            yield variable, Account.of(account.place, account.host, said.role), False
-        elif account is None and any(is_server(image) for image in _images(item.document.value)):
-            role = said.role or usual_role(name)
+        elif account is not None and role not in {"", account.role}:
+            yield variable, Account.of(account.place, account.host, role), False
+        elif account is None and _is_server(item):
+            role = role or usual_role(name)
             yield variable, Account.of(need.namespace, _host(state, item, need), role), True
+
+
+def _is_server(item: Found) -> bool:
+    images = (each.get("image") for each in mappings(item.document.value))
+    return any(isinstance(image, str) and is_server(image) for image in images)
 
 
 def _is_same(
@@ -78,18 +83,6 @@ def _values(item: Found, need: Need, held: Mapping[tuple[str, str], Found]) -> M
         if text is not None:
             values[name] = text
     return values
-
-
-def _images(value: object) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        elif isinstance(item, dict):
-            waiting += item.values()
-            if isinstance(item.get("image"), str):
-                yield item["image"]
 
 
 def _host(state: Declared, item: Found, need: Need) -> str:

@@ -7,6 +7,7 @@ clients.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
@@ -32,12 +33,12 @@ _LARGEST = 1_000_000
 
 def repeated(
     tree: Tree, taken: Collection[BrokerAccount] = ()
-) -> Mapping[tuple[PurePosixPath, str], PurePosixPath]:
+) -> Mapping[PurePosixPath, Mapping[str, PurePosixPath]]:
     """Return the file that repeats it, by a compose file's folder and the password.
 
     A broker's accounts that are `taken` from its environment leave their file.
     """
-    found: dict[tuple[PurePosixPath, str], PurePosixPath] = {}
+    found: dict[PurePosixPath, dict[str, PurePosixPath]] = defaultdict(dict)
     for path in compose.files(tree):
         services = compose.services(path, tree.read(path) or b"")
         secrets = {
@@ -49,12 +50,12 @@ def repeated(
         sources = {mount.source for service in services for mount in service.mounts}
         for file, password in _passwords(tree, sources - {None}) if secrets else ():
             if password in secrets:
-                found.setdefault((path.parent, password), file)
+                found[path.parent].setdefault(password, file)
         users = (row for service in services for row in held_users(tree, service, taken))
         for file, user in users if secrets else ():
             for password in secrets:
                 if user.opens(password):
-                    found.setdefault((path.parent, password), file)
+                    found[path.parent].setdefault(password, file)
     return found
 
 

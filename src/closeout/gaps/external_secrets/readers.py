@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,17 +16,20 @@ _PLAIN = re.compile(r"^(?:cloud|edge)-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One key of a Secret that a workload reads; an empty key is all of it."""
+    """One key of a Secret that a workload reads; an empty key is all of it.
+
+    Who reads it and where is left out by what reads a value, wherever that stands.
+    """
 
     secret: str
-    namespace: str
+    namespace: str = ""
     key: str
     variable: str
     """The variable that gets the value; empty for a file."""
-    reader: str
+    reader: str = ""
     """The workload's or chart's name."""
-    path: PurePosixPath
-    line: int
+    path: PurePosixPath = field(default_factory=PurePosixPath)
+    line: int = 0
     is_optional: bool = False
     is_open: bool = False
     """Whether the chart's list takes further variables: the pods get each that it names."""
@@ -63,21 +66,13 @@ def stem(name: str, project: str) -> str:
     return _PLAIN.sub("", plain)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A key that a value, wherever it stands, takes of a Secret; `path` leads to it."""
-
-    secret: str
-    key: str
-    variable: str
-    path: tuple[str | int, ...]
-    is_optional: bool
-    is_open: bool = False
+Steps = tuple[str | int, ...]
+"""What leads to a value in a document."""
 
 
-def reads(value: object) -> Iterator[Read]:
+def reads(value: object) -> Iterator[tuple[Steps, Need]]:
     """Yield every key and every whole Secret that a manifest or a chart's values read."""
-    waiting: list[tuple[tuple[str | int, ...], object, str]] = [((), value, "")]
+    waiting: list[tuple[Steps, object, str]] = [((), value, "")]
     while waiting:
         path, item, variable = waiting.pop()
         if isinstance(item, list):
@@ -88,11 +83,24 @@ def reads(value: object) -> Iterator[Read]:
         waiting += [
             ((*path, str(key)), each, _named(str(key), named)) for key, each in item.items()
         ]
-        yield from _read_here(item, path, named)
+        yield from ((path, need) for need in _read_here(item, named))
 
 
 def variables_of(value: object) -> Iterator[tuple[str, str | tuple[str, str]]]:
     """Yield each variable that a manifest sets: its text, or the Secret and key it is taken of."""
+    for item in mappings(value):
+        if not isinstance(name := item.get("name"), str):
+            continue
+        if isinstance(text := item.get("value"), str):
+            yield name, text
+        given = item.get("valueFrom")
+        reference = given.get("secretKeyRef") if isinstance(given, dict) else None
+        if isinstance(reference, dict):
+            yield name, (str(reference.get("name")), str(reference.get("key")))
+
+
+def mappings(value: object) -> Iterator[Mapping[Any, Any]]:
+    """Yield every mapping of a manifest, itself first."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -100,14 +108,7 @@ def variables_of(value: object) -> Iterator[tuple[str, str | tuple[str, str]]]:
             waiting += item
         elif isinstance(item, dict):
             waiting += item.values()
-            if not isinstance(name := item.get("name"), str):
-                continue
-            if isinstance(text := item.get("value"), str):
-                yield name, text
-            given = item.get("valueFrom")
-            reference = given.get("secretKeyRef") if isinstance(given, dict) else None
-            if isinstance(reference, dict):
-                yield name, (str(reference.get("name")), str(reference.get("key")))
+            yield item
 
 
 def _named(key: str, variable: str) -> str:
@@ -115,39 +116,24 @@ def _named(key: str, variable: str) -> str:
     return key if re.fullmatch(r"[A-Z][A-Z0-9_]+", key) else variable
 
 
-def _read_here(
-    item: Mapping[Any, Any], path: tuple[str | int, ...], variable: str
-) -> Iterator[Read]:
+def _read_here(item: Mapping[Any, Any], variable: str) -> Iterator[Need]:
     reference = item.get("secretKeyRef")
     if isinstance(reference, dict):
-        yield Read(
+        yield Need(
             secret=str(reference.get("name")),
             key=str(reference.get("key")),
             variable=variable or str(reference.get("key")),
-            path=path,
             is_optional=reference.get("optional") is True,
         )
     whole = item.get("secretRef")
     if isinstance(whole, dict) and whole.get("name"):
-        yield Read(
-            secret=str(whole["name"]),
-            key="",
-            variable="*",
-            path=path,
-            is_optional=whole.get("optional") is True,
-        )
-    if variable and isinstance(item.get("secret"), str) and isinstance(item.get("key"), str):
-        yield Read(
-            secret=item["secret"],
-            key=item["key"],
-            variable=variable,
-            path=path,
-            is_optional=False,
-            is_open=True,
-        )
+        is_optional = whole.get("optional") is True
+        yield Need(secret=str(whole["name"]), key="", variable="*", is_optional=is_optional)
+    secret, key = item.get("secret"), item.get("key")
+    if variable and isinstance(secret, str) and isinstance(key, str):
+        yield Need(secret=secret, key=key, variable=variable, is_open=True)
     files = item.get("items")
     if item.get("secretName") and isinstance(files, list):
         for each in files:
             if isinstance(each, dict):
-                secret, key = str(item["secretName"]), str(each.get("key"))
-                yield Read(secret=secret, key=key, variable="", path=path, is_optional=False)
+                yield Need(secret=str(item["secretName"]), key=str(each.get("key")), variable="")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from closeout.gaps.external_secrets.accounts import Account, Variable
 from closeout.gaps.external_secrets.declared import Declared, Found
@@ -33,23 +33,16 @@ class Composed:
     tail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteKeys:
-    """The remote keys that are not named after their variable alone."""
-
-    shared: Mapping[Variable, str] = field(default_factory=dict)
-    composed: tuple[Composed, ...] = ()
-
-
 def remote_keys(
     tree: Tree,
     state: Declared,
     named: Sequence[SecretVariable],
     variables: Iterable[SecretVariable],
-) -> RemoteKeys:
+) -> tuple[Mapping[Variable, str], tuple[Composed, ...]]:
     """Return the keys of the passwords of which the tree says what they open.
 
-    `named` are all secret variables, `variables` those that production has to bring.
+    The second value are the addresses that hold such a password. `named` are all secret variables,
+    `variables` those that production has to bring.
     """
     brought = frozenset((item.service, item.name) for item in variables)
     found = logins(tree, named)
@@ -83,7 +76,7 @@ def remote_keys(
         and state.namespace_of(item.variable[0]) in near.get(item.account, ())
     ]
     shared = {variable: keys[account] for variable, account in accounts.items()}
-    return RemoteKeys(shared=shared, composed=tuple(composed))
+    return shared, tuple(composed)
 
 
 def _apart(
@@ -105,15 +98,11 @@ def _apart(
 
 
 def _accounts(found: Iterable[Login]) -> dict[Variable, Account]:
-    """Return the one account of each variable: what production starts goes first."""
-    held: dict[Variable, list[Login]] = defaultdict(list)
-    for item in found:
-        held[item.variable].append(item)
+    """Return the one account of each variable."""
     made = {}
-    for variable, items in held.items():
-        chosen = [item for item in items if not item.is_development] or items
+    for chosen in _chosen(found):
         if len(accounts := {item.account for item in chosen}) == 1:
-            made[variable] = accounts.pop()
+            made[chosen[0].variable] = accounts.pop()
     return made
 
 
@@ -167,12 +156,16 @@ def _key(
 
 def _addresses(found: Iterable[Login]) -> Iterator[Login]:
     """Yield the one address of each variable that can be written out whole."""
-    held: dict[Variable, list[Login]] = defaultdict(list)
-    for item in found:
-        if item.head:
-            held[item.variable].append(item)
-    for _, items in sorted(held.items()):
-        chosen = [item for item in items if not item.is_development] or items
+    for chosen in _chosen(item for item in found if item.head):
         told = {(item.account, item.head, item.tail) for item in chosen}
         if len(told) == 1 and _PLAIN.fullmatch(chosen[0].head + chosen[0].tail):
             yield chosen[0]
+
+
+def _chosen(found: Iterable[Login]) -> Iterator[list[Login]]:
+    """Yield the logins of each variable: what production starts goes first."""
+    held: dict[Variable, list[Login]] = defaultdict(list)
+    for item in found:
+        held[item.variable].append(item)
+    for _, items in sorted(held.items()):
+        yield [item for item in items if not item.is_development] or items

@@ -24,7 +24,8 @@ def mended_commands(tree: Tree) -> Iterator[Changeset]:
     for path, splices in sorted(broken.items()):
         content = tree.read(path) or b""
         if splices:
-            yield _changeset(tree, f"pin-{path.stem}", path, splice(content, splices))
+            edit = Edit.of(tree, path, splice(content, splices))
+            yield Changeset(name=f"pin-{path.stem}".lower(), edits=(edit,), source=Source.CODE)
 
 
 def mended_manifests(
@@ -66,9 +67,7 @@ def mended_manifests(
             first = refused[0]
             left += _left(path, first.line, f"{first.subject}: {first.message}", {}, ())
             after = before
-        edits: tuple[Edit, ...] = ()
-        if after != before:
-            edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+        edits = (Edit.of(tree, path, after),) if after != before else ()
         if edits or left:
             yield Changeset(
                 name=f"mend-{path.stem}".lower(),
@@ -98,13 +97,3 @@ def _left(
     for place in (item.places[0] for item in variables if item.name in names):
         detail = f"its ExternalSecret in {path} is left as it is"
         yield Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line)
-
-
-def _changeset(
-    tree: Tree,
-    name: str,
-    path: PurePosixPath,
-    after: bytes,
-) -> Changeset:
-    edit = Edit.of(tree, path, after)
-    return Changeset(name=name.lower(), edits=(edit,), source=Source.CODE)

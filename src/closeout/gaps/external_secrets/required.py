@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.compose_example import reference
-from closeout.formats.interpolation import DEFAULT, REFERENCE, unset
+from closeout.formats.interpolation import DEFAULT, unset
 from closeout.fs.text_edit import Splice, splice
+from closeout.gaps.external_secrets.accounts import ADDRESS
 from closeout.gaps.external_secrets.inventory.commands import (
     passwords,
     software,
@@ -26,12 +27,6 @@ from closeout.gaps.external_secrets.inventory.names import is_secret, works
 from closeout.gaps.external_secrets.inventory.servers import is_account, servers
 from closeout.parsing.yaml import Node
 
-_PART = rf"(?:{REFERENCE}|[^/\s@:$]|\$(?!\{{))*"
-_ADDRESS = re.compile(
-    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_PART}:(?P<password>(?:{REFERENCE}|[^/\s@])+)"
-    r"@(?P<host>[\w.-]*)",
-    re.IGNORECASE,
-)
 _SHORTEST = 6
 """A password with fewer characters is looked for nowhere else: it may be any word."""
 
@@ -70,7 +65,7 @@ class RequiredNames:
 
 def literal(value: str) -> str:
     """Return the password that a variable's value is or holds, by a default or in an address."""
-    address = _ADDRESS.match(value)
+    address = ADDRESS.match(value)
     text = address["password"] if address is not None else value
     default = DEFAULT.search(text)
     return default[2] if default is not None else text
@@ -122,7 +117,7 @@ def referring(
     """Return what gives a service the secret `value` in `name`, as the rest of its file does."""
     if is_account(name, value, service, services) or not works(name, unset(value)):
         return value
-    address = _ADDRESS.match(value)
+    address = ADDRESS.match(value)
     if address is not None:
         return _in_address(value, address, service, services, names)
     held = _given_by(service, services).get(literal(value))

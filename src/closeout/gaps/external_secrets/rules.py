@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from closeout.formats import compose, unparsable
@@ -37,15 +37,10 @@ SUBJECTS = (
 )
 
 
-def _anywhere(_: Tree) -> bool:
-    return True
-
-
-def _is_composed(tree: Tree) -> bool:
-    return bool(compose.files(tree))
-
-
-_APPLIES = {"literals": _anywhere, "examples": _is_composed}
+_APPLIES: Mapping[str, Callable[[Tree], bool]] = {
+    "literals": lambda _: True,
+    "examples": lambda tree: bool(compose.files(tree)),
+}
 """Rules about what is written out: those hold wherever a tree is deployed to."""
 
 

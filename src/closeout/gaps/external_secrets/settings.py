@@ -65,11 +65,6 @@ class Settings(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown
         """Return the store's name."""
         return VAULT if self.provider == VAULT else STORE
 
-    @property
-    def google_account(self) -> str:
-        """Return the Google service account that reads the secrets."""
-        return google_account(self.project)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:

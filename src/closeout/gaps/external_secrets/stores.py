@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 from closeout.fs.text_edit import Splice, splice
 from closeout.gaps.external_secrets.declared import Declared, Found
+from closeout.gaps.external_secrets.readers import mappings
 from closeout.gaps.external_secrets.target import API_VERSION
 from closeout.parsing import yaml as anchors
 
 
 def account_of(store: Found) -> tuple[str, str]:
     """Return name and namespace of the account a store signs in with; empty where it has none."""
-    provider = store.field("spec", "provider")
-    waiting: list[object] = [provider]
-    while waiting:
-        value = waiting.pop()
-        if not isinstance(value, dict):
-            continue
+    for value in mappings(store.field("spec", "provider")):
         reference = value.get("serviceAccountRef")
         if isinstance(reference, dict):
             namespace = reference.get("namespace") or store.namespace
             return str(reference.get("name") or ""), str(namespace)
-        waiting += value.values()
     return "", ""
 
 
@@ -62,11 +58,11 @@ def mend_store(
     if not store.field("spec", "conditions"):
         if spec.get("conditions") is not None:
             return content
-        rows = "\n".join(f"      - {name}" for name in namespaces)
+        blanks, rows = " " * spec.indent, "\n".join(f"      - {name}" for name in namespaces)
         place = Splice(
             start=spec.entries[0].start,
             end=spec.entries[0].start,
-            text=_indented(f"conditions:\n  - namespaces:\n{rows}\n", spec.indent),
+            text=indent(f"conditions:\n  - namespaces:\n{rows}\n", blanks).lstrip() + blanks,
         )
         return splice(content, [place])
     absent = [] if allowed is None else [name for name in namespaces if name not in allowed]
@@ -127,10 +123,3 @@ def _own(content: bytes, found: Found) -> anchors.Node:
                 return top
     message = f"{found.path} no longer declares {found.document.subject}"
     raise ValueError(message)
-
-
-def _indented(text: str, columns: int) -> str:
-    """Indent every line but the first, which starts where the splice does, and end at a key."""
-    first, *rest = text.rstrip("\n").split("\n")
-    blanks = " " * columns
-    return "\n".join([first, *(blanks + line for line in rest)]) + "\n" + blanks

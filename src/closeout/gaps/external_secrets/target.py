@@ -50,7 +50,7 @@ def remote_key(project: str, service: str, variable: str) -> str:
     """
     word = variable.lower().replace("_", "-")
     general = variable in _OWN or variable in {"DSN", "CONNECTION_STRING"}
-    own_password = variable.startswith(_software(service))
+    own_password = variable.startswith(f"{dns_name(service).rpartition('-')[2].upper()}_")
     if general or own_password or variable.endswith(_ADDRESSES):
         return own_key(project, service, variable)
     return f"{prefix(project)}{word}"
@@ -82,7 +82,3 @@ def secret_name(service: str) -> str:
 def manifest_path(service: str) -> PurePosixPath:
     """Return where a service's ExternalSecret is rendered."""
     return FOLDER / f"{dns_name(service)}{SUFFIX}"
-
-
-def _software(service: str) -> str:
-    return f"{dns_name(service).rpartition('-')[2].upper()}_"

@@ -70,10 +70,10 @@ def _logins(tree: Tree, path: PurePosixPath) -> Iterator[TakenLogin]:
     is_compose = compose.may_be_compose(path)
     for service in compose.services(path, tree.read(path) or b"") if is_compose else ():
         for name, value in service.variables.items() if not service.context else ():
-            said = said_beside(name, service.variables)
-            is_own = is_password(name) and not said.host
+            host, role = said_beside(name, service.variables)
+            is_own = is_password(name) and not host
             if is_own and is_secret(name, unset(value)) and is_usable(name, unset(value)):
-                user = unset(said.role) or usual_role(name)
+                user = unset(role) or usual_role(name)
                 yield TakenLogin(
                     path=path,
                     name=name,

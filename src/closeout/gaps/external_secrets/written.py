@@ -52,13 +52,13 @@ def unwritten(
         by_path[item.path].append(item)
     texts: dict[PurePosixPath, bytes] = {}
     added: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
-    accounts = broker_accounts(tree, {(item.path, item.line) for item in found})
-    fixed = repeated(tree, accounts.taken)
+    taken, kept = broker_accounts(tree, {(item.path, item.line) for item in found})
+    fixed = repeated(tree, taken)
     for path in sorted(by_path):
         content = tree.read(path) or b""
         after = content
         if compose.may_be_compose(path):
-            after = required(path, content, added[path.parent], _held(fixed, path))
+            after = required(path, content, added[path.parent], fixed.get(path.parent, {}))
         elif is_example(path):
             after = _example(content)
         texts[path] = after
@@ -66,15 +66,15 @@ def unwritten(
     stood_for = {folder: names.values for folder, names in added.items()}
     texts |= dict(completed(tree, stood_for, texts))
     texts |= dict(taken_out(sorted(by_path), KnownVariables(tree=tree, stood_for=stood_for)))
-    together = dict(from_environment(tree, accounts.taken, texts))
+    together = dict(from_environment(tree, taken, texts))
     texts |= together
     texts |= dict(filled(tree, texts))
     left = {path: elsewhere.get(path, texts[path]) for path in by_path}
     lefts = {
-        path: _left(by_path[path], tree.read(path) or b"", left[path], _held(fixed, path))
+        path: _left(by_path[path], tree.read(path) or b"", left[path], fixed.get(path.parent, {}))
         for path in by_path
     }
-    for (path, line), reason in accounts.kept.items():
+    for (path, line), reason in kept.items():
         lefts[path] = tuple(each for each in lefts[path] if each.line != line)
         detail = f"keeps a known password in force: {reason}"
         lefts[path] += (
@@ -96,12 +96,6 @@ def _joined(made: Collection[Changeset]) -> Changeset:
         source=Source.CODE,
         unresolved=tuple(item for each in made for item in each.unresolved),
     )
-
-
-def _held(
-    fixed: Mapping[tuple[PurePosixPath, str], PurePosixPath], path: PurePosixPath
-) -> dict[str, PurePosixPath]:
-    return {password: file for (folder, password), file in fixed.items() if folder == path.parent}
 
 
 def _example(content: bytes) -> bytes:
@@ -147,9 +141,6 @@ def _left(
 def _changeset(
     tree: Tree, path: PurePosixPath, after: bytes, left: tuple[Unresolved, ...]
 ) -> Changeset:
-    before = tree.read(path)
-    edits: tuple[Edit, ...] = ()
-    if after != before:
-        edits = (Edit(path=path, before=before, after=after, mode=tree.mode(path)),)
+    edits = (Edit.of(tree, path, after),) if after != tree.read(path) else ()
     stem = re.sub(r"[^a-z0-9]+", "-", str(path).lower()).strip("-")
     return Changeset(name=f"literals-{stem}", edits=edits, source=Source.CODE, unresolved=left)

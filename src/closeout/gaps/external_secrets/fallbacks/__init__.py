@@ -40,10 +40,9 @@ def read_from_environment(tree: Tree, found: Iterable[Literal]) -> Changeset:
                 made = _mended(handing, _service(tree, path), path, default)
                 splices += () if isinstance(made, Unresolved) else made
                 left += [made] if isinstance(made, Unresolved) else []
-        before = tree.read(path) or b""
         if splices:
-            after = splice(before, dict.fromkeys(splices))
-            edits.append(Edit(path=path, before=before, after=after, mode=tree.mode(path)))
+            after = splice(tree.read(path) or b"", dict.fromkeys(splices))
+            edits.append(Edit.of(tree, path, after))
     overlay = Overlay(tree, [*handing.edits, *edits])
     return Changeset(
         name="fallbacks", edits=overlay.edits, source=Source.CODE, unresolved=tuple(left)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import unparsable
@@ -24,33 +24,16 @@ from closeout.gaps.external_secrets.inventory.code import (
     script_may_read,
 )
 from closeout.gaps.external_secrets.inventory.declared import in_chart, in_compose, in_env_example
-from closeout.gaps.external_secrets.inventory.names import Mention, Origin
+from closeout.gaps.external_secrets.inventory.names import Mention
 from closeout.harness.service_discovery import LAYERS
 from closeout.model import Tree, Unresolved
+from closeout.parsing.node_sources import LEFT_OUT
 
-__all__ = ["Origin", "Place", "SecretVariable", "inventory", "services", "unread_modules"]
-
-_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "__mocks__", "e2e", "dist", "build"})
 _TEST_ENDINGS = (".test", ".spec", ".d")
 _SETTINGS = frozenset(
     {".yml", ".yaml", ".prisma", ".env"} | {".example", ".sample", ".template", ".tmpl", ".dist"}
 )
 SCRIPTED = frozenset({".ts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class SecretPlace:
-    """One place that names a secret variable."""
-
-    path: PurePosixPath
-    line: int
-    origin: Origin
-    literal: bool
-    """Whether a usable value is written there."""
-    fallback: bool
-    """Whether a usable value is what the place falls back to when the variable is unset."""
-    is_development: bool = False
-    """Whether only developers start what is named there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +42,7 @@ class SecretVariable:
 
     service: str
     name: str
-    places: tuple[SecretPlace, ...]
+    places: tuple[Mention, ...]
 
     @property
     def literal(self) -> bool:
@@ -86,7 +69,7 @@ class SecretVariable:
 def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
     """Return every secret variable of every service, sorted by service and name."""
     known = services(tree)
-    found: dict[tuple[str, str], set[SecretPlace]] = defaultdict(set)
+    found: dict[tuple[str, str], set[Mention]] = defaultdict(set)
     for path in (
         *tree.ending(_SETTINGS),
         *tree.candidates(_READINGSCRIPTED),
@@ -97,15 +80,7 @@ def inventory(tree: Tree) -> tuple[SecretVariable, ...]:
         if read is None or content is None:
             continue
         for service, mention in read(content):
-            place = SecretPlace(
-                path=path,
-                line=mention.line,
-                origin=mention.origin,
-                literal=mention.literal,
-                fallback=mention.fallback,
-                is_development=mention.is_development,
-            )
-            found[service, mention.name].add(place)
+            found[service, mention.name].add(replace(mention, path=path))
     return tuple(
         SecretVariable(service=service, name=name, places=tuple(sorted(places, key=_order)))
         for (service, name), places in sorted(found.items())
@@ -130,7 +105,7 @@ def _is_in_service(path: PurePosixPath) -> bool:
     return len(parts) > 2 and parts[0] in LAYERS  # noqa: PLR2004 - layer, service and a file
 
 
-def _order(place: SecretPlace) -> tuple[str, int, str]:
+def _order(place: Mention) -> tuple[str, int, str]:
     return (str(place.path), place.line, place.origin.value)
 
 
@@ -162,13 +137,15 @@ def _service_reader(path: PurePosixPath) -> Callable[[bytes], Iterable[Mention]]
     if _is_test(path):
         return None
     if path.suffix in SCRIPTED:
-        return in_typescript(path.suffix)
-    return {".py": in_python, ".prisma": in_schema}.get(path.suffix)
+        return lambda content: in_typescript(content, is_plain=path.suffix == ".ts")
+    if path.suffix == ".py":
+        return in_python
+    return in_schema if path.suffix == ".prisma" else None
 
 
 def _is_test(path: PurePosixPath) -> bool:
     tested = path.stem.endswith(_TEST_ENDINGS) or path.name.startswith(("test_", "conftest"))
-    return tested or not _TEST_FOLDERS.isdisjoint(path.parts)
+    return tested or not LEFT_OUT.isdisjoint(path.parts)
 
 
 def _may_be_read(path: PurePosixPath) -> bool:

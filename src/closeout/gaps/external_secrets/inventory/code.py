@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from closeout.fs.prefilter import holds
+from closeout.fs.text_edit import line_number
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
@@ -48,14 +49,10 @@ def in_schema(content: bytes) -> Iterator[Mention]:
                 yield _code(name, number, (match["default"] or b"").decode("utf-8", "replace"))
 
 
-def in_python(content: bytes) -> Iterable[Mention]:
-    """Return the secrets that a module reads with os.getenv, os.environ or a settings class."""
-    return _mentions(_in_python, content)
-
-
 @lru_cache(maxsize=4096)
-def _mentions(read: Callable[[bytes], Iterator[Mention]], content: bytes) -> tuple[Mention, ...]:
-    return tuple(read(content))
+def in_python(content: bytes) -> tuple[Mention, ...]:
+    """Return the secrets that a module reads with os.getenv, os.environ or a settings class."""
+    return tuple(_in_python(content))
 
 
 def module_may_read(content: bytes) -> bool:
@@ -92,24 +89,16 @@ def _in_python(content: bytes) -> Iterator[Mention]:
             yield _code(name, getattr(node, "lineno", 1), text(default))
 
 
-def in_typescript(suffix: str) -> Callable[[bytes], Iterable[Mention]]:
-    """Return the reader of `process.env` in files with `suffix`."""
-    reader = _in_plain_typescript if suffix == ".ts" else _in_jsx
-    return partial(_mentions, reader)
+@lru_cache(maxsize=4096)
+def in_typescript(content: bytes, *, is_plain: bool) -> tuple[Mention, ...]:
+    """Return the secrets that a script reads of `process.env`; a plain one holds no markup."""
+    return tuple(_in_typescript(content, is_plain=is_plain))
 
 
-def _in_plain_typescript(content: bytes) -> Iterator[Mention]:
-    return _in_typescript(content, ".ts")
-
-
-def _in_jsx(content: bytes) -> Iterator[Mention]:
-    return _in_typescript(content, ".tsx")
-
-
-def _in_typescript(content: bytes, suffix: str) -> Iterator[Mention]:
+def _in_typescript(content: bytes, *, is_plain: bool) -> Iterator[Mention]:
     if not script_may_read(content) or typescript.refusal(content):
         return
-    root = _parse(content, suffix)
+    root = typescript.parsed(content) if is_plain else _with_markup(content)
     wrapped = False
     for match in _PROCESS_ENV.finditer(content):
         node = root.descendant_for_byte_range(match.start(), match.end())
@@ -135,9 +124,7 @@ def _may_be_secret(word: bytes) -> bool:
     return is_secret(word.decode(), _ANY_URL)
 
 
-def _parse(content: bytes, suffix: str) -> Node:
-    if suffix == ".ts":
-        return typescript.parsed(content)
+def _with_markup(content: bytes) -> Node:
     import tree_sitter_typescript  # noqa: PLC0415 - heavy; most files are settled by bytes
     from tree_sitter import Language, Parser  # noqa: PLC0415 - as above
 
@@ -176,9 +163,7 @@ def _wrapped(content: bytes, root: Node) -> Iterator[Mention]:
         if node is None or node.type != "arguments" or not is_secret(name):
             continue
         rest = node.named_children[1:]
-        yield _code(
-            name, content.count(b"\n", 0, match.start(2)) + 1, _literal(next(iter(rest), None))
-        )
+        yield _code(name, line_number(content, match.start(2)), _literal(next(iter(rest), None)))
 
 
 def _is_written(node: Node) -> bool:

@@ -1,9 +1,10 @@
-"""Read passwords from what a compose service is started with, and from how it is checked."""
+"""Read what a compose service is from how it is started: its passwords, software and users."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.interpolation import REFERENCE
@@ -26,6 +27,14 @@ _PREFIX = {
     "mongodb": "MONGO",
     "mariadb": "MYSQL",
 }
+_TOOL = re.compile(
+    r"\bprisma\S*\s+(?:.*\s)?studio\b|\b(?:adminer|pgadmin\d?|phpmyadmin|mongo-express|redisinsight"
+    r"|redis-commander|mailhog|mailpit|maildev|localstack|azurite|pgweb|sqlpad|dozzle|portainer)\b",
+    re.IGNORECASE,
+)
+_WORDS = frozenset(
+    {"dev", "development", "local", "test", "tests", "e2e", "ci", "debug", "devcontainer"}
+)
 
 
 def software_of(word: str) -> str:
@@ -62,6 +71,18 @@ def passwords(service: compose.ComposeService) -> Iterator[tuple[Node, int, int]
             for match in _GIVEN.finditer(node.text):
                 yield node, *match.span("value")
             before = node.text
+
+
+def is_tool(service: compose.ComposeService) -> bool:
+    """Return whether a compose service looks into stores, or stands in for one."""
+    said = " ".join([service.image, *(node.text for node in spoken(service))])
+    return bool(_TOOL.search(said))
+
+
+def is_for_development(path: PurePosixPath) -> bool:
+    """Return whether a compose file says by its name or folder that production does not use it."""
+    words = re.split(r"[^a-z0-9]+", f"{path.parent.name}.{path.stem}".lower())
+    return not _WORDS.isdisjoint(words)
 
 
 def _lists(service: compose.ComposeService) -> Iterator[list[Node]]:

@@ -9,8 +9,13 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.interpolation import DEFAULT, unset
-from closeout.gaps.external_secrets.inventory.commands import passwords, software
-from closeout.gaps.external_secrets.inventory.development import is_for_development, is_tool
+from closeout.fs.text_edit import line_number
+from closeout.gaps.external_secrets.inventory.commands import (
+    is_for_development,
+    is_tool,
+    passwords,
+    software,
+)
 from closeout.gaps.external_secrets.inventory.names import (
     NAME,
     Mention,
@@ -76,7 +81,7 @@ def in_chart(content: bytes) -> Iterator[Mention]:
         for entry in node.entries:
             value = entry.value
             if is_secret(str(entry.key), value.text):
-                line = content.count(b"\n", 0, entry.start) + 1
+                line = line_number(content, entry.start)
                 yield _mention(str(entry.key), value.text, line, Origin.CHART)
             if value.entries and not value.alias:
                 waiting.append(value)

@@ -17,12 +17,7 @@ from closeout.formats.compose import may_be_compose
 from closeout.formats.env_examples import is_example
 from closeout.fs.once import once
 from closeout.fs.prefilter import question
-from closeout.gaps.external_secrets.inventory import (
-    SCRIPTED,
-    SecretPlace,
-    SecretVariable,
-    pages,
-)
+from closeout.gaps.external_secrets.inventory import SCRIPTED, SecretVariable, pages
 from closeout.gaps.external_secrets.inventory.broker_users import known_users
 from closeout.gaps.external_secrets.inventory.code import (
     in_python,
@@ -97,8 +92,10 @@ def literals(tree: Tree, variables: Iterable[SecretVariable]) -> tuple[Literal, 
     """
     is_ignored = ignoring(tree)
     found: dict[tuple[PurePosixPath, int], Literal] = {}
-    for item in _of_services(variables):
-        if not (is_fixture(item.path) or is_ignored(item.path)):
+    for place in (place for each in variables for place in each.places):
+        is_left_out = is_fixture(place.path) or is_ignored(place.path)
+        if (place.literal or place.fallback) and not is_left_out:
+            item = Literal(path=place.path, line=place.line, name=place.name, form=_form(place))
             found.setdefault((item.path, item.line), item)
     asked = set().union(*(tree.candidates(each) for each in _QUESTIONS))
     for path in sorted(asked, key=lambda path: path.parts):
@@ -132,25 +129,12 @@ def is_environment(path: PurePosixPath) -> bool:
     return path.name.startswith((".env", "env.")) or path.suffix == ".env" or is_example(path)
 
 
-def _of_services(variables: Iterable[SecretVariable]) -> Iterator[Literal]:
-    for variable in variables:
-        for place in variable.places:
-            if place.literal or place.fallback:
-                yield Literal(
-                    path=place.path, line=place.line, name=variable.name, form=_form(place)
-                )
-
-
-def _form(named: SecretPlace | Mention) -> LiteralForm:
+def _form(named: Mention) -> LiteralForm:
     return LiteralForm.VALUE if named.literal else LiteralForm.FALLBACK
 
 
-def _is_opaque(path: PurePosixPath) -> bool:
-    return path.suffix in _OPAQUE or path.name in _LOCKFILES
-
-
 def _is_open(path: PurePosixPath) -> bool:
-    return not (_is_opaque(path) or is_fixture(path))
+    return not (path.suffix in _OPAQUE or path.name in _LOCKFILES or is_fixture(path))
 
 
 def is_image(path: PurePosixPath) -> bool:
@@ -229,9 +213,10 @@ def _mentions(path: PurePosixPath, content: bytes) -> Iterator[Mention]:
     if is_environment(path):
         yield from in_env_example(content)
     elif path.suffix in _CODE and _is_tool(path):
-        yield from (
-            in_python(content) if path.suffix == ".py" else in_typescript(path.suffix)(content)
-        )
+        if path.suffix == ".py":
+            yield from in_python(content)
+        else:
+            yield from in_typescript(content, is_plain=path.suffix == ".ts")
     elif path.suffix in _YAML and names_a_secret(content):
         if may_be_compose(path):
             yield from (item for _, item in in_compose(content, path, frozenset()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from closeout.formats.interpolation import REFERENCE
 
@@ -21,15 +22,19 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """A secret variable named on a line; see `Place` for the two flags."""
+    """A place that names a secret variable."""
 
     name: str
     line: int
     origin: Origin
+    path: PurePosixPath = field(default_factory=PurePosixPath)
+    """Its file; a reader of one file's bytes leaves that to who knows it."""
     literal: bool = False
+    """Whether a usable value is written there."""
     fallback: bool = False
+    """Whether a usable value is what the place falls back to when the variable is unset."""
     is_development: bool = False
-    """Whether only developers start what is named here."""
+    """Whether only developers start what is named there."""
 
 
 NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_+[A-Z0-9]+)*\Z")

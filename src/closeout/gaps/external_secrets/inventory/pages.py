@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from closeout.fs.text_edit import line_number
 from closeout.gaps.external_secrets.inventory.names import is_usable
 
 SUFFIXES = frozenset({".tsx", ".jsx"})
@@ -42,4 +43,4 @@ def prefilled(content: bytes) -> Iterator[re.Match[bytes]]:
 def in_page(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield the passwords of `prefilled` by name and line."""
     for match in prefilled(content):
-        yield "a form's password", content.count(b"\n", 0, match.start("name")) + 1
+        yield "a form's password", line_number(content, match.start("name"))

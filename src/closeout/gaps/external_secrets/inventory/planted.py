@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from closeout.formats.manifests import Document, documents
 from closeout.fs.prefilter import holds, holds_in_any_case, in_lower_case, matches, matches_any
+from closeout.fs.text_edit import line_number
 from closeout.gaps.external_secrets.inventory.names import NAME, is_secret, is_usable
 
 _KEY_SIGNS = (b"PRIVATE KEY",)
@@ -94,7 +95,7 @@ def in_text(content: bytes) -> tuple[tuple[str, int], ...]:
             for match in _TOKEN.finditer(content)
             if not _MADE_UP.search(match[0])
         ]
-    return tuple((name, content.count(b"\n", 0, start) + 1) for name, start in found)
+    return tuple((name, line_number(content, start)) for name, start in found)
 
 
 def in_dockerfile(content: bytes) -> Iterator[tuple[str, int]]:
@@ -164,7 +165,7 @@ def in_constants(content: bytes) -> tuple[tuple[str, int], ...]:
         name = _variable(written.decode("utf-8", "replace"))
         value = content[slice(*match.span(2))].decode("utf-8", "replace")
         if is_secret(name, value) and _looks_made(name, value):
-            found.append((name, content.count(b"\n", 0, start) + 1))
+            found.append((name, line_number(content, start)))
     return tuple(sorted(found))
 
 
@@ -172,7 +173,7 @@ def in_hashed(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield every password that Python hashes from a literal: accounts are made with it."""
     for match in _HASHED.finditer(content) if matches(content, _HASHING) else ():
         if is_usable("PASSWORD", match["value"].decode("utf-8", "replace")):
-            yield "a hashed password", content.count(b"\n", 0, match.start()) + 1
+            yield "a hashed password", line_number(content, match.start())
 
 
 def _looks_made(name: str, value: str) -> bool:

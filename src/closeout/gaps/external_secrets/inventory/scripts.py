@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from closeout.fs.prefilter import holds
-from closeout.gaps.external_secrets.inventory.examples import is_example
+from closeout.fs.text_edit import line_number
 from closeout.gaps.external_secrets.inventory.names import is_secret, is_usable
 from closeout.parsing import python
 
@@ -43,6 +43,14 @@ _KNOWN_EXAMPLE = b"eyJzdWIiOiIxMjM0NTY3ODkw"
 _THROWN_AWAY = re.compile(rb"://[^/\s@]+@(?:localhost|127\.0\.0\.1)\b")
 _STARTS_STORE = re.compile(rb"(?m)^[ \t]+services:|\bdocker(?:[ -]compose)? (?:run|up)\b")
 _EXAMPLES = frozenset({"example", "examples", "openapi_examples", "json_schema_extra"})
+_SETTING = re.compile(
+    rb"(?:[ \t]*(?:\*|#|//))?(?P<indent>[ \t]*)(?:-[ \t]+)?[\"']?(?P<key>[\w$.-]+)[\"']?[ \t]*:"
+)
+_EXAMPLE_KEYS = frozenset({b"example", b"examples"})
+_FURTHEST = 40
+"""Lines that are looked back for the key above."""
+_FURTHEST_BYTES = 64 * 1024
+"""Bytes that they have at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +64,7 @@ class Assigned:
     @property
     def line(self) -> int:
         """Return the line that it stands on."""
-        return _line(self.match.string, self.match.start("name"))
+        return line_number(self.match.string, self.match.start("name"))
 
 
 def assigned(content: bytes) -> Iterator[Assigned]:
@@ -87,7 +95,7 @@ def in_script(content: bytes) -> tuple[tuple[str, int], ...]:
         found.setdefault(item.line, item.name)
     for match in _ADDRESS.finditer(content):
         if is_usable("PASSWORD", match["password"].decode("utf-8", "replace")):
-            found.setdefault(_line(content, match.start()), "an address's password")
+            found.setdefault(line_number(content, match.start()), "an address's password")
     return tuple((name, line) for line, name in sorted(found.items()))
 
 
@@ -104,25 +112,46 @@ def connection_passwords(content: bytes) -> Iterator[re.Match[bytes]]:
 def in_connection(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield the passwords of `connection_passwords` by name and line."""
     for match in connection_passwords(content):
-        yield match["name"].decode().upper(), _line(content, match.start("name"))
+        yield match["name"].decode().upper(), line_number(content, match.start("name"))
 
 
 def in_bearer(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield every signed token that is written out."""
     for match in BEARER.finditer(content):
         start = content.rfind(b"\n", 0, match.start()) + 1
-        is_shown = b"example" in content[start : match.start()] or is_example(
+        is_shown = b"example" in content[start : match.start()] or _is_example(
             content, match.start()
         )
         if _KNOWN_EXAMPLE not in match[0] and not is_shown:
-            yield "bearer token", _line(content, match.start())
+            yield "bearer token", line_number(content, match.start())
+
+
+def _is_example(content: bytes, offset: int) -> bool:
+    """Return whether a place stands below the key `example` of YAML, in comments of code too."""
+    start = content.rfind(b"\n", 0, offset) + 1
+    lines = content[max(0, start - _FURTHEST_BYTES) : start].splitlines()[-_FURTHEST:]
+    own = _SETTING.match(content[start : content.find(b"\n", offset)])
+    if own is None:
+        return False
+    if own["key"] in _EXAMPLE_KEYS:
+        return True
+    depth = len(own["indent"])
+    for line in reversed(lines):
+        held = _SETTING.match(line)
+        if held is not None and len(held["indent"]) < depth:
+            if held["key"] in _EXAMPLE_KEYS:
+                return True
+            depth = len(held["indent"])
+    return False
 
 
 def thrown_away(content: bytes) -> frozenset[int]:
     """Return the lines of a workflow that speak of a store which the same workflow starts."""
     if not _STARTS_STORE.search(content):
         return frozenset()
-    return frozenset(_line(content, match.start()) for match in _THROWN_AWAY.finditer(content))
+    return frozenset(
+        line_number(content, match.start()) for match in _THROWN_AWAY.finditer(content)
+    )
 
 
 def shown(content: bytes) -> frozenset[int]:
@@ -147,7 +176,3 @@ def _shown(node: ast.AST) -> Iterator[ast.expr]:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value in _EXAMPLES:
                 yield value
-
-
-def _line(content: bytes, offset: int) -> int:
-    return content.count(b"\n", 0, offset) + 1

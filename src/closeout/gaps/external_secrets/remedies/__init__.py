@@ -6,15 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay
-from closeout.gaps.external_secrets.inventory.pages import SUFFIXES
-from closeout.gaps.external_secrets.remedies import (
-    connections,
-    pages,
-    pipelines,
-    powershell,
-    shell,
-)
+from closeout.gaps.external_secrets.inventory.pages import SUFFIXES, prefilled
+from closeout.gaps.external_secrets.remedies import connections, pipelines, powershell, shell
 from closeout.gaps.external_secrets.remedies.known import KnownVariables
 from closeout.model import Edit
 
@@ -45,7 +40,7 @@ def _mended(
     if path.suffix in powershell.SUFFIXES:
         return powershell.mended(path, content, known)
     if path.suffix in SUFFIXES:
-        return {path: pages.mended(content)}
+        return {path: _unfilled(content)}
     if path.suffix in shell.SUFFIXES:
         return {path: shell.mended(path, content, known)}
     if pipelines.pipelines(path, content) is not None:
@@ -53,3 +48,9 @@ def _mended(
     if path.suffix in _YAML:
         return {path: connections.mended(path, content, known)}
     return {}
+
+
+def _unfilled(content: bytes) -> bytes:
+    """Return the page with its forms' passwords blank: who signs in types one."""
+    spans = [match.span("value") for match in prefilled(content)]
+    return splice(content, [Splice(start=start, end=end, text="") for start, end in spans])

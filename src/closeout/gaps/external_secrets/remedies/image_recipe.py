@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from closeout.formats import dockerfile
 from closeout.fs.text_edit import Splice, line_end, line_offset, splice
@@ -19,17 +18,10 @@ _SHELL_LESS = re.compile(rb"(?im)^[ \t]*FROM[ \t]+(?:scratch\b|\S*distroless)")
 _WORDS_OF_A_SHELL = re.compile(r"[\w@%+=:,./-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emptied:
-    """A Dockerfile without its secrets, and the variables that a container has to be given."""
+def emptied(content: bytes) -> tuple[bytes, Mapping[str, str]] | None:
+    """Return a Dockerfile without its secrets, and the variables that a container has to be given.
 
-    content: bytes
-    given: Mapping[str, str]
-
-
-def emptied(content: bytes) -> Emptied | None:
-    """Return a Dockerfile without the secrets in it; None where that is not plain.
-
+    None where the secrets are not written plainly.
     A variable goes with its line. A command in brackets sees no variables: it becomes a line of
     the shell that makes way for the program.
     """
@@ -47,7 +39,7 @@ def emptied(content: bytes) -> Emptied | None:
     after = splice(after, commands)
     if not given or any(True for _ in in_dockerfile(after)):
         return None
-    return Emptied(content=after, given=given)
+    return after, given
 
 
 def _commands(content: bytes, given: Mapping[str, str]) -> Iterator[Splice]:

@@ -15,7 +15,7 @@ from closeout.fs.tree import Overlay
 from closeout.gaps.external_secrets.declared import Declared
 from closeout.gaps.external_secrets.inventory.literals import Literal, is_image
 from closeout.gaps.external_secrets.readers import is_same
-from closeout.gaps.external_secrets.remedies.image_recipe import Emptied, emptied
+from closeout.gaps.external_secrets.remedies.image_recipe import emptied
 from closeout.gaps.external_secrets.required import RequiredNames, referring
 from closeout.gaps.external_secrets.target import secret_name
 from closeout.gaps.external_secrets.wanted import spelled
@@ -33,23 +33,22 @@ def moved(tree: Tree, state: Declared, found: Iterable[Literal]) -> Iterator[Cha
         made = emptied(base.read(recipe) or b"")
         if made is None:
             continue
+        emptied_recipe, given = made
         folder = next(item.context for item in images(base) if item.recipe == recipe)
-        charted = _charted(base, folder, made.given)
+        charted = _charted(base, folder, given)
         if charted is None:
             continue
         overlay = Overlay(base, charted)
         started = list(values_files(base, frozenset({folder})))
         for path, after in (
-            *_composed(base, recipe, made),
-            *_deployed(base, state, folder.name, made.given),
+            *_composed(base, recipe, given),
+            *_deployed(base, state, folder.name, given),
         ):
             started.append(path)
-            before = base.read(path)
-            if after != before:
-                overlay.lay(Edit(path=path, before=before, after=after, mode=base.mode(path)))
+            if after != base.read(path):
+                overlay.lay(Edit.of(base, path, after))
         if started:
-            before, mode = base.read(recipe), base.mode(recipe)
-            overlay.lay(Edit(path=recipe, before=before, after=made.content, mode=mode))
+            overlay.lay(Edit.of(base, recipe, emptied_recipe))
             yield Changeset(name=f"image-{folder.name}".lower(), edits=overlay.edits)
             # Two images may be started by one file: the second adds to what the first made of it.
             base = Overlay(tree, (*base.edits, *overlay.edits))
@@ -71,7 +70,7 @@ def _charted(
 
 
 def _composed(
-    tree: Tree, recipe: PurePosixPath, made: Emptied
+    tree: Tree, recipe: PurePosixPath, given: Mapping[str, str]
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield the compose files that start an image, with its variables."""
     names: dict[PurePosixPath, RequiredNames] = defaultdict(RequiredNames)
@@ -83,7 +82,7 @@ def _composed(
         for service in started:
             lacking = {
                 name: referring(name, value, service, services, names[path.parent])
-                for name, value in made.given.items()
+                for name, value in given.items()
                 if name not in service.variables
             }
             splices += [service.added(lacking)] if lacking else []

@@ -28,9 +28,7 @@ def relisted(
         content = tree.read(path) or b""
         splices = list(_renamed(tree, path, content))
         if splices:
-            edit = Edit(
-                path=path, before=content, after=splice(content, splices), mode=tree.mode(path)
-            )
+            edit = Edit.of(tree, path, splice(content, splices))
             yield Changeset(name=f"list-{path.parent.name}".lower(), edits=(edit,))
 
 
