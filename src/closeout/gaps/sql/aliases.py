@@ -28,12 +28,9 @@ _LONGEST = 1000
 
 def lateral(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
-    columns = source.project.columns
-    inputs = columns.inputs(source.content, source.tokens)
-    for query in source.queries:
-        for branch in query.branches:
-            if branch is not None:
-                yield from _laterals(source, branch, inputs[branch.first])
+    inputs = source.project.columns.inputs(source.content, source.tokens)
+    for branch in source.selects:
+        yield from _laterals(source, branch, inputs[branch.first])
 
 
 def _laterals(
@@ -81,9 +78,9 @@ def _repeated(
         refused = {"WHERE", "HAVING"} if is_window else {"WHERE"}
         if any(clause in refused or _is_inside_one(source, at) for at, clause in places):
             return ()
-    text = source.content[start:end].decode("utf-8", "replace")
+    text = f"({source.text(start, end)})"
     return tuple(
-        Splice(start=source.tokens[at].start, end=source.tokens[at].end, text=f"({text})")
+        Splice(start=source.tokens[at].start, end=source.tokens[at].end, text=text)
         for at, _ in places
     )
 

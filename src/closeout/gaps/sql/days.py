@@ -84,12 +84,8 @@ def _is_block(source: ModelSource, first: int, last: int) -> bool:
 
 def _is_kept(source: ModelSource, name: str) -> bool:
     """Tell whether no query of the model makes the column of something else than a column."""
-    for query in source.queries:
-        for branch in query.branches:
-            for item in branch.items if branch is not None else ():
-                if item.name == name and not _is_column(source, item):
-                    return False
-    return True
+    items = (item for branch in source.selects for item in branch.items)
+    return all(_is_column(source, item) for item in items if item.name == name)
 
 
 def _is_column(source: ModelSource, item: Item) -> bool:
@@ -108,7 +104,7 @@ def _orders(source: ModelSource, name: str) -> bool:
     looking = set()
     for call in source.calls:
         index = source.starts[call.start]
-        words = [sql_selects.plain(token) for token in source.tokens[index : source.ends[call.end]]]
+        words = source.words(index, source.ends[call.end] - 1)
         if call.name != "OVER" or "order by" not in words:
             continue
         at = words.index("order by")

@@ -107,7 +107,7 @@ def _as_dbt_datediff(source: ModelSource, call: sql.SqlCall) -> tuple[Splice, ..
         return ()
     if call.end - call.start > _LONGEST:
         return ()
-    texts = [source.content[start:end].decode("utf-8", "replace") for start, end in call.arguments]
+    texts = [source.text(start, end) for start, end in call.arguments]
     unit = texts[0].strip("'").lower()
     if unit not in _UNITS or any(_hard_to_quote(text) for text in texts[1:]):
         return ()
