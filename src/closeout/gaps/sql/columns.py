@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from closeout.formats.manifests import mappings
 from closeout.gaps.sql.places import loaded
@@ -13,6 +14,7 @@ from closeout.parsing import jinja, sql, sql_selects
 from closeout.parsing.sql_selects import Query, Select
 
 REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
+_Told = TypeVar("_Told")
 _VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])
 
 
@@ -69,16 +71,13 @@ class Columns:
 
     def of(self, name: str) -> frozenset[str] | None:
         """Return the columns of the model or seed `name`, None where nothing tells."""
-        if name not in self._found:
-            self._found[name] = None  # a model that reads itself tells nothing
-            self._found[name] = self._of(name)
-        return self._found[name]
-
-    def _of(self, name: str) -> frozenset[str] | None:
         if name in self._seeds:
             return self._header(self._seeds[name])
-        reading = self._reading(name)
-        return reading.outputs(reading.queries[0]) if reading else None
+        if name not in self._found:
+            self._found[name] = None  # a model that reads itself tells nothing
+            reading = self._reading(name)
+            self._found[name] = reading.outputs(reading.queries[0]) if reading else None
+        return self._found[name]
 
     def content(self, name: str) -> bytes | None:
         """Return the model `name` as it stands, None where there is none."""
@@ -162,40 +161,35 @@ class _Reading:
 
     def outputs(self, query: Query) -> frozenset[str] | None:
         """Return the query's columns, those of its first branch."""
-        branch = query.branches[0] if query.branches else None
-        if branch is None or is_varying(self._content, self._tokens, branch):
-            return None
-        if query.opening in self._open:
-            return None
-        self._open.add(query.opening)
-        names: set[str] = set()
-        for item in branch.items:
-            if self._tokens[item.last].text == "*":
-                read = self.inputs(branch)
-                if read is None:
-                    break
-                names |= read
-            elif item.name is None or item.is_open:
-                break
-            else:
-                names.add(item.name)
-        else:
-            self._open.discard(query.opening)
-            return frozenset(names)
-        self._open.discard(query.opening)
-        return None
+        found = self._given(query.branches[0] if query.branches else None, self._item_names)
+        return None if found is None else frozenset[str]().union(*found)
 
     def width(self, branch: Select | None) -> int | None:
         """Return how many columns the branch gives, a star those of what it reads."""
-        if branch is None or not branch.items or branch.first in self._open:
+        found = self._given(branch, self._item_width)
+        return sum(found) if found else None
+
+    def _given(
+        self, branch: Select | None, told: Callable[[Select, sql_selects.Item], _Told | None]
+    ) -> list[_Told] | None:
+        """Return what is told of each item; None where one tells nothing, or reads the branch."""
+        if branch is None or branch.first in self._open:
             return None
         if is_varying(self._content, self._tokens, branch):
             return None
         self._open.add(branch.first)
-        found = [self._item_width(branch, item) for item in branch.items]
+        found: list[_Told] = []
+        for item in branch.items:
+            if (each := told(branch, item)) is None:
+                break
+            found.append(each)
         self._open.discard(branch.first)
-        known = [count for count in found if count is not None]
-        return sum(known) if len(known) == len(found) else None
+        return found if len(found) == len(branch.items) else None
+
+    def _item_names(self, branch: Select, item: sql_selects.Item) -> frozenset[str] | None:
+        if self._tokens[item.last].text == "*":
+            return self.inputs(branch)
+        return None if item.name is None or item.is_open else frozenset([item.name])
 
     def _item_width(self, branch: Select, item: sql_selects.Item) -> int | None:
         if self._tokens[item.last].text != "*":

@@ -9,9 +9,8 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import Overlay
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS
-from closeout.gaps.sql.orders_model import BESIDE, beside
 from closeout.gaps.sql.places import Defect, column
-from closeout.gaps.sql.project import Project, projects
+from closeout.gaps.sql.project import BESIDE, Project, beside, projects
 from closeout.gaps.sql.source import read
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError, imbalances

@@ -10,12 +10,18 @@ from pathlib import PurePosixPath
 from closeout.fs.once import once
 from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
-from closeout.gaps.sql.columns import Columns, required
+from closeout.gaps.sql.columns import REF, Columns, required
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
 from closeout.model import Tree
 from closeout.parsing import sql
+
+NAMED = PurePosixPath(
+    "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
+)
+BESIDE = "The order asks nothing of this model."
+"""What is said of a place that no criterion speaks of."""
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
 _REFERS = re.compile(rb"\{\{-?\s*(?:ref|source|config)\s*\(")
@@ -86,6 +92,22 @@ def projects(tree: Tree) -> tuple[Project, ...]:
         for path in tree.ending(frozenset({".yml"}))
         if path.name == "dbt_project.yml" and not _FOREIGN.intersection(path.parts)
     )
+
+
+def beside(tree: Tree, project: Project) -> frozenset[PurePosixPath]:
+    """Return the models that the order's own does not build on; none in a project without it."""
+    models = {path.stem: path for path in project.models}
+    if NAMED.stem not in models:
+        return frozenset()
+    built: set[PurePosixPath] = set()
+    waiting = [models[NAMED.stem]]
+    while waiting:
+        path = waiting.pop()
+        if path not in built:
+            built.add(path)
+            names = (name.decode() for name in REF.findall(tree.read(path) or b""))
+            waiting += [models[name] for name in names if name in models]
+    return frozenset(project.models) - built
 
 
 def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Project:
