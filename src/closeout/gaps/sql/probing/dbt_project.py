@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from closeout import process
-from closeout.fs import json_reader
-from closeout.fs.tree import DiskTree, below
+from closeout.fs import json_reader, writer
+from closeout.fs.tree import DiskTree
 from closeout.gaps.sql.probing import cohort
 from closeout.gaps.sql.project import Project
 from closeout.harness.databases import Database
@@ -134,15 +134,9 @@ def chosen(found: tuple[Project, ...]) -> Project | None:
 
 def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Database) -> Pipeline:
     """Copy the project and give it a profile of its own name that reaches the database."""
-    tree = DiskTree(root)
     folder, profiles = scratch / "pipeline", scratch / "profiles"
     profiles.mkdir(parents=True)
-    for path in below(tree, home):
-        content = tree.read(path)
-        if content is not None:
-            target = folder / path.relative_to(home)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    writer.copy_tree(DiskTree(root / home), folder)
     _write_profile(folder, profiles, database)
     absolute = dbt.parent.resolve() / dbt.name
     return Pipeline(dbt=absolute, folder=folder, profiles=profiles, database=database)
