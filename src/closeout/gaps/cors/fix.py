@@ -22,7 +22,6 @@ from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed, listing
 from closeout.gaps.cors.fastapi.request_headers import request_headers
 from closeout.gaps.cors.page_headers import sent
-from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, edited, services
@@ -155,8 +154,7 @@ def _module_edits(
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    values = template_values(tree) | {"stages": stage_variables(tree, service.folder)}
-    content = render("cors/cors.py.j2", values)
+    content = render("cors/cors.py.j2", template_values(tree, service.folder))
     free = (
         stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
     )

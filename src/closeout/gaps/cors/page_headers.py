@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from closeout.fs.once import once
 from closeout.fs.prefilter import holds_in_any_case, matches, question
@@ -19,6 +19,13 @@ ON_EVERY_LIST = (
 """The request headers that every policy allows."""
 
 _TENANT = "x-tenant-id"
+_NOT_OF_PAGES = frozenset(
+    {
+        *("x-correlation-id", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+        *("x-real-ip", "x-request-id", _TENANT),
+    }
+)
+"""Set by proxies, or on every policy's list anyway."""
 
 _PAGES = re.compile(
     rb'"(?:react-dom|vue|svelte|@angular/core|preact|solid-js|vite|react-scripts|next|nuxt)"\s*:'
@@ -49,6 +56,11 @@ def sent(tree: Tree, *, tenants: bool) -> tuple[str, ...]:
     `tenants` says whether the tree's services tell tenants apart.
     """
     return tuple(sorted({*ON_EVERY_LIST, *_own(tree), *((_TENANT,) if tenants else ())}))
+
+
+def of_service(read: Iterable[str]) -> frozenset[str]:
+    """Return the `x-…` headers, in lower case, that a policy has to list for what code reads."""
+    return frozenset(name for name in read if name.startswith("x-")) - _NOT_OF_PAGES
 
 
 def _own(tree: Tree) -> Iterator[str]:

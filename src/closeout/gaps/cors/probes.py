@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from closeout.formats.listed_services import is_orders_own
-from closeout.gaps.cors.detect import NAMED
+from closeout.gaps.cors.detect import LISTED, NAMED, SIBLINGS
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
@@ -21,7 +21,6 @@ from closeout.gaps.cors.probing.origins import (
     preflight,
     readable_from,
 )
-from closeout.gaps.cors.services import LISTED, SIBLINGS
 from closeout.gaps.cors.wiring import origins
 from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI

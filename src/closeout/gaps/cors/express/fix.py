@@ -19,7 +19,6 @@ from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
 from closeout.gaps.cors.page_headers import sent
-from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -132,8 +131,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     values = {
         "typed": is_typed,
         "commonjs": is_commonjs,
-        **template_values(tree),
-        "stages": stage_variables(tree, folder),
+        **template_values(tree, folder),
     }
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
@@ -162,7 +160,7 @@ def _edits(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
         headers=names[_HEADERS],
-        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree, tenants=True)})),
+        more_headers=tuple(sorted(request_headers(tree, folder) - {*sent(tree, tenants=True)})),
     )
     splices: list[Splice] = []
     for place in places:

@@ -5,21 +5,10 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
+from closeout.gaps.cors.page_headers import of_service
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python_walk import text
 
-_NOT_FROM_BROWSERS = frozenset(
-    [
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "x-correlation-id",
-        "x-request-id",
-        "x-tenant-id",
-    ]
-)
-"""Set by proxies, or on every policy's list anyway."""
 _HEADER_SIGNS = (b"headers", b"Header")
 
 
@@ -30,7 +19,7 @@ def request_headers(service: FastApiService) -> frozenset[str]:
     for _, module in service.holding(_HEADER_SIGNS):
         for node in module.nodes:
             found |= _header_read(node)
-    return frozenset(name for name in found if name.startswith("x-")) - _NOT_FROM_BROWSERS
+    return of_service(found)
 
 
 def _header_read(node: ast.AST) -> set[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from closeout.formats import npm
+from closeout.gaps.cors.detect import IDENTITY, INGESTION
 from closeout.gaps.cors.express.detect import look
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import FIRST, SECOND, Configuration, configured
@@ -24,7 +25,6 @@ from closeout.gaps.cors.probing.origins import (
     preflight,
     shared_with,
 )
-from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness import in_production
 from closeout.harness.http import Answer, Request, exchanges
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
