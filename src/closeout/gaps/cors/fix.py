@@ -71,7 +71,6 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 
 def _changeset(tree: Tree, service: FastApiService) -> Changeset:
-    name = service.folder.name
     open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
     by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
     for place in open_places:
@@ -89,7 +88,7 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
     folders = policy_folders([edited(service, made.values())])
     reaching = delivery(tree, _written_origins(service))
     return Changeset(
-        name=name,
+        name=service.folder.name,
         edits=(
             *made.values(),
             *reaching.example_edits(tree, folders),

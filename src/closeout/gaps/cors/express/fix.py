@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -155,7 +155,14 @@ def _edits(
     """Return the edits for one file, and the name of an import that they would leave unused."""
     path = places[0].path
     content = tree.read(path) or b""
-    names = _local_names(content, path, module)
+    imported = _imported_from(content, path, module)
+    identifiers = typescript.find(typescript.parsed(content), *_IDENTIFIERS)
+    used = {typescript.text_of(node) for node in identifiers}
+    # What the file calls the module's exports: other names where its own are the same.
+    names = {
+        name: imported.get(name) or (f"{name}OfPolicy" if name in used else name)
+        for name in (_ORIGINS, _HEADERS)
+    }
     wanted = Wanted(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
@@ -172,7 +179,8 @@ def _edits(
     dead = left_unused(content, splices)
     if dead.imported:
         return [], dead.imported
-    splices += [*dead.splices, *_import(content, path, module, splices)]
+    lacking = {name: local for name, local in names.items() if name not in imported}
+    splices += [*dead.splices, *_import(content, path, module, lacking, splices)]
     made = [spliced(tree, path, splices)]
     if tree.read(module.path) is None:
         made.append(Edit.of(tree, module.path, module.content))
@@ -187,17 +195,6 @@ def _written_out(content: bytes, call: typescript.Call, wanted: Wanted) -> Splic
     return Splice(start=call.place.end - 1, end=call.place.end - 1, text=text)
 
 
-def _local_names(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
-    """Return what the file calls the module's exports: other names where its own are the same."""
-    ours = _imported_from(content, path, module)
-    root = typescript.parsed(content)
-    used = {typescript.text_of(node) for node in typescript.find(root, *_IDENTIFIERS)}
-    return {
-        name: ours.get(name) or (f"{name}OfPolicy" if name in used else name)
-        for name in (_ORIGINS, _HEADERS)
-    }
-
-
 def _imported_from(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
     """Return what the file imports from the new module already: exported to local name."""
     name = imports.relative(path.parent, module.path.with_suffix(""))
@@ -210,19 +207,22 @@ def _imported_from(content: bytes, path: PurePosixPath, module: _Module) -> dict
 
 
 def _import(
-    content: bytes, path: PurePosixPath, module: _Module, splices: Sequence[Splice]
+    content: bytes,
+    path: PurePosixPath,
+    module: _Module,
+    names: Mapping[str, str],
+    splices: Sequence[Splice],
 ) -> Iterator[Splice]:
-    present = _imported_from(content, path, module)
-    names = _local_names(content, path, module)
+    """Yield the splice that imports those of the module's names that the splices write."""
     text = "".join(item.text for item in splices)
-    used = {name: names[name] for name in names if name not in present and names[name] in text}
-    if not used:
-        return
     between = ": " if module.is_commonjs else " as "
     written = [
         name if local == name else f"{name}{between}{local}"
-        for name, local in sorted(used.items(), key=lambda item: item[0].lower())
+        for name, local in sorted(names.items(), key=lambda item: item[0].lower())
+        if local in text
     ]
+    if not written:
+        return
     before = min(item.start for item in splices if item.text)
     given = (content, path.parent, written, module.path)
     if module.is_commonjs:
