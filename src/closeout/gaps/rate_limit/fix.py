@@ -13,7 +13,6 @@ from closeout.gaps.rate_limit.express.answers import mistaken
 from closeout.gaps.rate_limit.express.callers import unforwarded
 from closeout.gaps.rate_limit.express.existing import (
     UnusedLimiter,
-    fields_of,
     strengthened,
     told_of_proxies,
     unused_limiter,
@@ -179,7 +178,8 @@ def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimit
         return _Limited(unresolved=tuple(obstacles(tree, service, routes, None, None)))
     handed = {item.target for item in seen.callers if item.route in routes}
     upstream = [item for item in seen.routes if npm.service_of(tree, item.path) in handed]
-    fields = fields_of(template_values(tree, upstream or routes))
+    read = template_values(tree, upstream or routes)
+    fields = (*read["accounts"], *read["tokens"])
     splices = {kept.path: list(strengthened(tree, kept, fields))}
     for path, _, here in _by_router(tree, routes):
         called = {route.endpoint: (kept.name, kept.name) for route in here}

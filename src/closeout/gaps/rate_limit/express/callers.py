@@ -82,7 +82,7 @@ def callers(tree: Tree, routes: Sequence[AuthRoute]) -> tuple[Caller, ...]:
 
 
 def _by_handler(tree: Tree, route: AuthRoute, routes: Iterable[AuthRoute]) -> Caller | None:
-    texts = tuple(spelled_out(tree, route, _DEPTH))
+    texts = spelled_out(tree, route, _DEPTH)
     if not any(_SENDING.search(text) for text in texts):
         return None
     sent = {text for each in texts for text in _addresses(each, route.endpoint)}
