@@ -13,8 +13,7 @@ from closeout.fs.once import once
 from closeout.gaps.rate_limit.express.handlers import answers_too_many
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.mounts import Guard
-from closeout.gaps.rate_limit.express.routes import AuthRoute
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute
 from closeout.harness.service_discovery import EXPRESS, roster
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.typescript import expression
@@ -23,6 +22,12 @@ from closeout.parsing.typescript_expressions import bare
 Demand = Callable[[tuple[Limiter, ...]], str]
 """Says what is wrong with a route's limiters, empty where nothing is."""
 
+IDENTITY = NAMED.parents[2].name
+GATEWAY = "cloud-api-gateway-bff"
+"""What browsers sign in through: it calls the service that knows their accounts."""
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"
 LOGIN_LIMIT = 5
 LOGIN_WINDOW_MS = 15 * 60 * 1000
 REFRESH_LIMIT = 100

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
 from closeout.gaps.rate_limit.probing.deployed import DEPLOYED_PROBES
 from closeout.gaps.rate_limit.probing.hostile_input import INPUT_PROBES
 from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
@@ -18,7 +19,6 @@ from closeout.gaps.rate_limit.probing.visitors import (
     Visitors,
     five_then_limited,
 )
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness.boot import launch_of
 from closeout.harness.http import Answer, Request, judged, summary, tally
 from closeout.harness.service_database import PASSWORD

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 from closeout.formats.deployed import environments
 from closeout.fs.tree import DiskTree
+from closeout.gaps.rate_limit.detect import IDENTITY
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.gaps.rate_limit.probing.replicas import COMMAND, own_boot, replicas
 from closeout.gaps.rate_limit.probing.visitors import WRONG, five_then_limited, login
-from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness.http import judged, send, tally
 from closeout.model import Observation, Probe, ProbeContext, Tree
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
 from closeout.gaps.rate_limit.probing.visitors import WRONG, posted
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
 from closeout.harness import in_production
 from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, judged, summary
 from closeout.model import Observation, Probe, ProbeContext

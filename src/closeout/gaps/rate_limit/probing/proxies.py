@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from closeout.gaps.rate_limit.detect import GATEWAY, IDENTITY
 from closeout.gaps.rate_limit.probing.replicas import COMMAND, log_of_replica, own_boot, replicas
 from closeout.gaps.rate_limit.probing.visitors import OK, REFUSED, WRONG, five_then_limited, login
-from closeout.gaps.rate_limit.services import GATEWAY, IDENTITY
 from closeout.harness.http import judged, send, tally
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import Observation, Probe, ProbeContext

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
+from closeout.gaps.rate_limit.detect import IDENTITY
 from closeout.gaps.rate_limit.probing.visitors import LIMITED, WRONG, five_then_limited, login
-from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness import redis
 from closeout.harness.boot import NotBooted, booted, launch_of
 from closeout.harness.http import Request, free_port, judged, send, tally, unproven

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
 from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, tally
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import ProbeContext
