@@ -81,10 +81,6 @@ def _own_pages(allowed: str) -> Iterator[Question]:
     yield "trace-refused", "TRACE is refused", [(preflight(allowed, method="TRACE"), _refused)]
 
 
-def _any_origin() -> Iterator[Question]:
-    yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
-
-
 def _named_headers(service: str, page: str, context: ProbeContext) -> Observation:
     """Ask for the headers that pages send, with a method that the service takes."""
     allowed = trusted.by(service, context, page)
@@ -153,7 +149,7 @@ def _questions(service: str, criterion: str, page: str | None = None) -> Iterato
     def asked(allowed: str) -> Iterator[Question]:
         yield from _evil(allowed)
         yield from () if page == "" else _own_pages(allowed)
-        yield from _any_origin()
+        yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
 
     put = list(trusted.named(service, asked, page or ""))
     if page != "":

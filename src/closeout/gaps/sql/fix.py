@@ -108,16 +108,12 @@ def _apart(mends: Sequence[tuple[Splice, ...]]) -> list[Splice]:
     """Return the splices of the smallest mends that do not reach into one another."""
     chosen: list[tuple[int, int]] = []
     splices: list[Splice] = []
-    for mend in sorted(mends, key=_width):
+    for mend in sorted(mends, key=lambda mend: (mend[-1].end - mend[0].start, mend[0].start)):
         start, end = mend[0].start, mend[-1].end
         if all(end <= other[0] or other[1] <= start for other in chosen):
             chosen.append((start, end))
             splices += mend
     return splices
-
-
-def _width(mend: tuple[Splice, ...]) -> tuple[int, int]:
-    return mend[-1].end - mend[0].start, mend[0].start
 
 
 def _left(path: PurePosixPath, content: bytes, place: Defect, said: str = "") -> Unresolved:

@@ -54,6 +54,7 @@ _AS_COALESCE = frozenset(["NVL", "IFNULL"])
 _LONGEST = 1000
 """Bytes of a call that is still rewritten; a longer one is left to a person."""
 
+_HARD_TO_QUOTE = ("'", "\\", "{{", "{%", "\n", "--", "/*")
 _CLAUSE_WORDS = frozenset(
     [
         *("WHERE", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING"),
@@ -109,14 +110,10 @@ def _as_dbt_datediff(source: ModelSource, call: sql.SqlCall) -> tuple[Splice, ..
         return ()
     texts = [source.text(start, end) for start, end in call.arguments]
     unit = texts[0].strip("'").lower()
-    if unit not in _UNITS or any(_hard_to_quote(text) for text in texts[1:]):
+    if unit not in _UNITS or any(mark in text for text in texts[1:] for mark in _HARD_TO_QUOTE):
         return ()
     text = f"{{{{ dbt.datediff('{texts[1]}', '{texts[2]}', '{unit}') }}}}"
     return (Splice(start=call.start, end=call.end, text=text),)
-
-
-def _hard_to_quote(text: str) -> bool:
-    return any(mark in text for mark in ("'", "\\", "{{", "{%", "\n", "--", "/*"))
 
 
 def unknown_clauses(source: ModelSource) -> Iterator[Defect]:

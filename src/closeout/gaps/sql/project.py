@@ -174,11 +174,8 @@ def _more_queries(
 def _paths(settings: object, key: str, default: str) -> list[str]:
     found = settings.get(key) if isinstance(settings, dict) else None
     names = found if isinstance(found, list) else [default]
-    return [name for name in names if isinstance(name, str) and _stays_inside(name)]
-
-
-def _stays_inside(name: str) -> bool:
-    return ".." not in name and not name.startswith("/")
+    texts = (name for name in names if isinstance(name, str))
+    return [name for name in texts if ".." not in name and not name.startswith("/")]
 
 
 def _types(document: object) -> Iterator[tuple[str, str]]:
