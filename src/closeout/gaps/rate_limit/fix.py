@@ -59,9 +59,9 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         for path, change in caller.splices:
             if change not in here.told.setdefault(path, []):
                 here.told[path].append(change)
-    changes = [_changeset(tree, seen, service, services[service]) for service in sorted(services)]
-    pairs = zip(sorted(services), changes, strict=True)
-    mended = {service for service, change in pairs if change.edits and services[service].routes}
+    made = {item: _changeset(tree, seen, item, services[item]) for item in sorted(services)}
+    mended = {item for item, change in made.items() if change.edits and services[item].routes}
+    changes = [*made.values()]
     settled = seen.limited - mended
     for service in sorted(settled):
         of_service = [route for route in seen.routes if service in route.path.parents]

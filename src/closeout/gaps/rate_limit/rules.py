@@ -15,11 +15,11 @@ from closeout.gaps.rate_limit.express.existing import unused_limiter
 from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
 from closeout.gaps.rate_limit.express.modules import MODULES, misread
 from closeout.gaps.rate_limit.express.routes import (
+    MAY_RENEW,
+    MAY_SIGN_IN,
     NAMED,
     AuthRoute,
     auth_routes,
-    may_renew,
-    may_sign_in,
 )
 from closeout.gaps.rate_limit.fastapi.callers import python_callers
 from closeout.gaps.rate_limit.reverse_proxies import reverse_proxies
@@ -160,8 +160,16 @@ def _fields(seen: Survey) -> Located:
 _LOST = lost_imports.of(*MODULES)
 
 SUBJECTS = (
-    Subject(what="route that signs users in", criteria=("2.1", "2.3", "M.2"), is_in=may_sign_in),
-    Subject(what="route that renews tokens", criteria=("2.2",), is_in=may_renew),
+    Subject(
+        what="route that signs users in",
+        criteria=("2.1", "2.3", "M.2"),
+        is_in=lambda tree: bool(tree.candidates(MAY_SIGN_IN)),
+    ),
+    Subject(
+        what="route that renews tokens",
+        criteria=("2.2",),
+        is_in=lambda tree: bool(tree.candidates(MAY_RENEW)),
+    ),
 )
 
 RULES = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
@@ -13,12 +11,8 @@ _FILLED = ["is", "not", "null"]
 _MIXED = frozenset(["OR", "NOT", "BETWEEN", "CASE"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyColumn:
-    """A column of a key; `is_filled` where nothing lets it be NULL."""
-
-    name: str
-    is_filled: bool
+KeyColumn = tuple[str, bool]
+"""The name of a column of a key, and whether nothing lets it be NULL."""
 
 
 def stated(source: ModelSource) -> tuple[KeyColumn, ...]:
@@ -39,17 +33,14 @@ def _grain(
     if branch.grouped is not None:
         required = source.project.required.get(source.path.stem, frozenset())
         return tuple(
-            KeyColumn(
-                name=item.name or "",
-                is_filled=item.name in required or _is_filled(source, branch, item),
-            )
+            (item.name or "", item.name in required or _is_filled(source, branch, item))
             for item in grouped(source, branch)
         )
     if len(branch.sources) != 1 or branch.sources[0].is_query:
         return ()
     inner = named.get(sql_selects.plain(source.tokens[branch.sources[0].token]))
     key = _grain(source, named, inner, depth + 1) if inner is not None else ()
-    return key if key and passes_on(source, branch, {column.name for column in key}) else ()
+    return key if key and passes_on(source, branch, {name for name, _ in key}) else ()
 
 
 def grouped(source: ModelSource, branch: Select) -> tuple[Item, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
@@ -159,13 +160,7 @@ def _folder(told: str) -> str:
 
 
 def _joined(root: PurePosixPath, told: str) -> PurePosixPath:
-    parts = list(root.parts)
-    for part in PurePosixPath(told).parts:
-        if part == ".." and parts:
-            parts.pop()
-        elif part not in {".", "..", "/"}:
-            parts.append(part)
-    return PurePosixPath(*parts)
+    return PurePosixPath(normpath(f"/{root}/{told}").lstrip("/"))
 
 
 def _name(tree: Tree, folder: PurePosixPath) -> str:

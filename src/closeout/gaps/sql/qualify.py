@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 
 from closeout.fs.text_edit import Splice, line_start
@@ -16,23 +15,14 @@ _ENDS = frozenset([")", "UNION", "INTERSECT", "EXCEPT"])
 _MORE = frozenset(["GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Filter:
-    """`rank() OVER (...) = 1`: token indices of its parts."""
-
-    first: int
-    closing: int
-    last: int
-
-
 def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
     """Return the edits that say the QUALIFY at token `word` otherwise; none where it is not sure.
 
     It is sure of a rank that is compared with a number, at the end of a query that names each of
     its columns, groups nothing and drops no equal rows.
     """
-    asked, branch = _filter(source, word), source.innermost(word)
-    if asked is None or branch is None or not _is_plain(source, branch, word, asked):
+    closing, branch = _closing(source, word), source.innermost(word)
+    if closing is None or branch is None or not _is_plain(source, branch, word, closing):
         return ()
     tokens = source.tokens
     named = [tokens[item.last] for item in branch.items]
@@ -41,8 +31,8 @@ def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
     indent = source.text(line_start(source.content, start), start)
     indent = indent if indent.isspace() else ""
     rank, rows = _free(source, "row_rank"), _free(source, "ranked")
-    comparison = source.text(tokens[asked.closing + 1].start, tokens[asked.last].end)
-    window = source.text(tokens[asked.first].start, tokens[asked.closing].end)
+    comparison = source.text(tokens[closing + 1].start, tokens[closing + 2].end)
+    window = source.text(tokens[word + 1].start, tokens[closing].end)
     after = source.tokens[branch.items[-1].last].end
     listed = f",\n{indent}    ".join(names)
     return (
@@ -52,14 +42,17 @@ def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
         Splice(start=after, end=after, text=f",\n{indent}    {window} AS {rank}"),
         Splice(
             start=source.tokens[word].start,
-            end=source.tokens[asked.last].end,
+            end=source.tokens[closing + 2].end,
             text=f") AS {rows}\n{indent}WHERE {rank} {comparison}",
         ),
     )
 
 
-def _filter(source: ModelSource, word: int) -> _Filter | None:
-    """Return what follows QUALIFY where it is a rank compared with a number, and all there is."""
+def _closing(source: ModelSource, word: int) -> int | None:
+    """Return the token that ends the window behind QUALIFY at `word`; None where it is not sure.
+
+    It is where a rank is compared with a number, and that is all there is.
+    """
     tokens, closing = source.tokens, source.closing
     first = word + 1
     if first + 1 >= len(tokens) or tokens[first].text.upper() not in _RANKS:
@@ -72,12 +65,10 @@ def _filter(source: ModelSource, word: int) -> _Filter | None:
         return None
     after = tokens[end + 3].text.upper() if end + 3 < len(tokens) else ")"
     is_compared = tokens[end + 1].text in {"=", "<", "<="} and tokens[end + 2].text.isdigit()
-    return (
-        _Filter(first=first, closing=end, last=end + 2) if is_compared and after in _ENDS else None
-    )
+    return end if is_compared and after in _ENDS else None
 
 
-def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) -> bool:
+def _is_plain(source: ModelSource, branch: Select, word: int, closing: int) -> bool:
     tokens = source.tokens
     names = [item.name for item in branch.items]
     named = all(name is not None for name in names) and len(set(names)) == len(names)
@@ -90,7 +81,7 @@ def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) ->
     level = sql_selects.level(branch.first - 1, word, source.closing)
     words = {sql_selects.first_word(tokens[at]) for at in level}
     made = {item.name for item in branch.items if item.is_alias}
-    window = source.words(asked.first, asked.closing - 1)
+    window = source.words(word + 1, closing - 1)
     start, end = tokens[branch.first].start, tokens[word].start
     return words.isdisjoint(_MORE) and made.isdisjoint(window) and _together(source, start, end)
 

@@ -49,22 +49,19 @@ def survey(tree: Tree) -> Survey:
             try:
                 models[path] = read(path, tree.read(path) or b"", project)
             except UnreadableSqlError as error:
-                unresolved.append(_unreadable(path, error))
+                lost = Unresolved(
+                    path=path,
+                    reason=Reason.UNPARSABLE,
+                    detail=" ".join(str(error).split())[:_LONGEST],
+                    hint="close the open string or comment, then run the command again.",
+                )
+                unresolved.append(lost)
     return Survey(
         tree=tree,
         projects=found,
         models=models,
         unresolved=tuple(unresolved),
         beside=frozenset(path for project in found for path in beside(tree, project)),
-    )
-
-
-def _unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
-    return Unresolved(
-        path=path,
-        reason=Reason.UNPARSABLE,
-        detail=" ".join(str(error).split())[:_LONGEST],
-        hint="close the open string or comment, then run the command again.",
     )
 
 

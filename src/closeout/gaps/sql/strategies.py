@@ -83,11 +83,11 @@ def _key(source: ModelSource) -> str:
     NULL from an empty text.
     """
     key = grain.stated(source)
-    names = [column.name if _PLAIN.fullmatch(column.name) else f'"{column.name}"' for column in key]
-    if key and all(column.is_filled for column in key):
+    names = [name if _PLAIN.fullmatch(name) else f'"{name}"' for name, _ in key]
+    if key and all(is_filled for _, is_filled in key):
         return f"[{', '.join(map(repr, names))}]"
     day = days.stated(source)
-    if day is not None and (not key or day in {column.name for column in key}):
+    if day is not None and (not key or day in dict(key)):
         return repr(day)
     return repr(f"row({', '.join(names)})::text") if key else ""
 

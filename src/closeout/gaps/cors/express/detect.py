@@ -128,12 +128,8 @@ def _policies(tree: Tree, path: PurePosixPath) -> _Policies:
     unresolved: list[Unresolved] = []
     sockets, calls = list(socket_policies(values, path, source)), list(cors_calls(source))
     for call, options in sockets:
-        opening, line = opening_of(values, options, values.members(options, "origin"))
-        if opening is not None:
-            place = OpenedPlace(
-                path=options.path, line=line, opening=opening, call=call, options=options
-            )
-            opened.append((options.place.start, place))
+        found = _of_options(values, call, options)
+        opened += ((options.place.start, item) for item in found if isinstance(item, OpenedPlace))
     for call in calls:
         for item in _judge(values, path, call):
             if isinstance(item, Unresolved):
@@ -187,15 +183,19 @@ def _judge(
     for leaf in given:
         objects = [leaf] if leaf.kind == "object" else list(delegated(values, leaf))
         for options in objects:
-            origins = values.members(options, "origin")
-            opening, line = opening_of(values, options, origins)
-            if opening is not None:
-                yield OpenedPlace(
-                    path=options.path, line=line, opening=opening, call=call, options=options
-                )
-            elif untried(origins):
-                detail = "which origins its regular expression takes was not tried"
-                yield _left(options.path, line, Reason.AMBIGUOUS, detail)
+            yield from _of_options(values, call, options)
+
+
+def _of_options(
+    values: TypeScriptValues, call: typescript.Call, options: Leaf
+) -> Iterator[OpenedPlace | Unresolved]:
+    origins = values.members(options, "origin")
+    opening, line = opening_of(values, options, origins)
+    if opening is not None:
+        yield OpenedPlace(path=options.path, line=line, opening=opening, call=call, options=options)
+    elif untried(origins):
+        detail = "which origins its regular expression takes was not tried"
+        yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 
 
 def _by_hand(

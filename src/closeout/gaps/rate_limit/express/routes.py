@@ -72,13 +72,13 @@ def _keeps_sessions(lowered: bytes) -> bool:
     return told or (b"token" in lowered and matches(lowered, _TOKEN))
 
 
-_MAY_SIGN_IN = question(
+MAY_SIGN_IN = question(
     _CODE,
     lambda content: _signs_in(in_lower_case(content)),
     is_deployed_from,
     leads_to_reading=False,
 )
-_MAY_RENEW = question(
+MAY_RENEW = question(
     _CODE,
     lambda content: (
         holds_in_any_case(content, _RENEWING)
@@ -88,6 +88,7 @@ _MAY_RENEW = question(
     is_deployed_from,
     leads_to_reading=False,
 )
+"""Which code, in whatever language, speaks of signing in, and which of renewing tokens."""
 _PARAMETER = re.compile(r":\w+")
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
@@ -113,16 +114,6 @@ class AuthRoute:
     def address(self) -> str:
         """Return a path at which a running service answers."""
         return _PARAMETER.sub("1", max(self.paths, key=len))
-
-
-def may_sign_in(tree: Tree) -> bool:
-    """Return whether any code of the tree, in whatever language, speaks of signing in."""
-    return bool(tree.candidates(_MAY_SIGN_IN))
-
-
-def may_renew(tree: Tree) -> bool:
-    """Return whether any code of the tree, in whatever language, speaks of renewing tokens."""
-    return bool(tree.candidates(_MAY_RENEW))
 
 
 def endpoint_of(path: str) -> str:
