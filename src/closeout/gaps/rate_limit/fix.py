@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
@@ -70,11 +70,12 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     behind = {folder: hops for folder, hops in seen.called.items() if folder in mended}
     told = tuple(dict.fromkeys((*mistaken(tree, limiting), *reached_beside(tree, behind))))
     changes.append(Changeset(name="told", edits=(), unresolved=told))
-    ours = {service for service in mended if _kept(tree, seen, service) is None}
+    kept = {service: _kept(tree, seen, service) for service in mended}
+    ours = {service for service, limiter in kept.items() if limiter is None}
     counting = frozenset(
-        npm.home_of(tree, kept.path)
-        for service in mended
-        if (kept := _kept(tree, seen, service)) is not None and _proxies_told(tree, kept)[1]
+        npm.home_of(tree, limiter.path)
+        for limiter in kept.values()
+        if limiter is not None and _proxies_told(tree, limiter)[1]
     )
     reaching = delivery(seen.called, counting=counting)
     wiring = tuple(reaching.compose_edits(tree, ours | settled | counting))
@@ -107,15 +108,10 @@ def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -
 
 def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) -> Changeset:
     limited = _Limited()
-    if here.routes:
-        kept = _kept(tree, seen, service)
-        limited = (
-            _ours(tree, seen, service, here.routes)
-            if kept is None
-            else _theirs(tree, seen, here.routes, kept)
-        )
-        if kept is None and limited.edits:
-            limited = replace(limited, edits=(*limited.edits, *_settings(tree, seen, service)))
+    if here.routes and (kept := _kept(tree, seen, service)) is not None:
+        limited = _theirs(tree, seen, here.routes, kept)
+    elif here.routes:
+        limited = _ours(tree, seen, service, here.routes)
     splices = {path: list(items) for path, items in here.told.items()}
     for path, items in limited.splices.items():
         splices.setdefault(path, []).extend(items)
@@ -166,7 +162,7 @@ def _ours(tree: Tree, seen: Survey, service: PurePosixPath, routes: list[AuthRou
         **template_values(tree, routes),
         "shares_address": any(item.target == service for item in silent),
     }
-    new = tuple(written(tree, module, spoken, values))
+    new = (*written(tree, module, spoken, values), *_settings(tree, seen, service))
     return _Limited(splices=splices, edits=(*edits, *new))
 
 

@@ -111,7 +111,7 @@ def _is_integer(source: ModelSource, call: sql.SqlCall, added: losses.Chains) ->
 
 def _is_integral(source: ModelSource, call: sql.SqlCall, added: losses.Chains) -> bool:
     """Tell whether the call is a count, or a sum of integer columns or of whole literals."""
-    if call.name != "SUM" or len(call.arguments) != 1:
+    if not losses.is_sum(call):
         return call.name == "COUNT"
     start, end = call.arguments[0]
     if end - start > _LONGEST:

@@ -24,15 +24,18 @@ _TERM = re.compile(
 def lost_by_null(source: ModelSource) -> Iterator[Defect]:
     """Yield the sums of added counts in which one NULL drops the other count."""
     joined = chains(source)
-    for call in source.calls:
-        if call.name != "SUM" or len(call.arguments) != 1:
-            continue
+    for call in filter(is_sum, source.calls):
         columns = added_columns(source, joined, *call.arguments[0])
         bare = [span for name, span in columns if name not in source.project.defaulted]
         if not bare or not any(_LOSSES.search(name) for name, _ in columns):
             continue
         yield Defect(offset=call.start, message=_TOLD, mend=_filled(bare))
     yield from _added_elsewhere(source, joined)
+
+
+def is_sum(call: sql.SqlCall) -> bool:
+    """Tell whether the call is `SUM(term)`."""
+    return call.name == "SUM" and len(call.arguments) == 1
 
 
 def _filled(spans: Sequence[tuple[int, int]]) -> tuple[Splice, ...]:
@@ -52,7 +55,8 @@ def _added_elsewhere(source: ModelSource, joined: Chains) -> Iterator[Defect]:
 
     One expression would else know the losses of a batch of which the other one says NULL.
     """
-    summed = {call: names for call in source.calls if (names := _summed(source, call))}
+    sums = filter(is_sum, source.calls)
+    summed = {call: names for call in sums if (names := _summed(source, call))}
     totals = _totals(source)
     for (start, end), chain in joined.items() if summed else ():
         if any(call.start < start and end < call.end for call in summed):
@@ -71,8 +75,6 @@ def _added_elsewhere(source: ModelSource, joined: Chains) -> Iterator[Defect]:
 
 def _summed(source: ModelSource, call: sql.SqlCall) -> frozenset[str]:
     """Return the columns that a SUM adds up, each bare or with a NULL as none; or nothing."""
-    if call.name != "SUM" or len(call.arguments) != 1:
-        return frozenset()
     start, end = call.arguments[0]
     terms = [_TERM.fullmatch(term.strip()) for term in source.text(start, end).lower().split("+")]
     names = frozenset(term["filled"] or term["bare"] for term in terms if term)
@@ -94,7 +96,7 @@ def _totals(source: ModelSource) -> Mapping[str, str]:
 
 def _sum_of(source: ModelSource, call: sql.SqlCall) -> str | None:
     """Return the column of `SUM(column)`."""
-    if call.name != "SUM" or len(call.arguments) != 1:
+    if not is_sum(call):
         return None
     start, end = call.arguments[0]
     words = source.tokens[source.starts[start] : source.ends[end]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from closeout.fs.text_edit import Splice, line_end, line_start
 from closeout.gaps.sql import days, grain
-from closeout.gaps.sql.places import Defect, mappings
+from closeout.gaps.sql.places import Defect, entries
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja
@@ -146,20 +146,17 @@ def declared(content: bytes, project: Project) -> Iterator[Defect]:
     """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
     if b"incremental_strategy" not in content:
         return
-    for node in mappings(content):
-        for entry in node.entries:
-            name = entry.value.text
-            if str(entry.key).lstrip("+") != "incremental_strategy" or not name:
-                continue
-            if "{{" not in name and _is_unknown(name, project):
-                yield Defect(
-                    offset=entry.value.start,
-                    message=_told(name),
-                    advice=(
-                        "use delete+insert or merge, and give each such model a unique_key without "
-                        "NULL."
-                    ),
-                )
+    for entry in entries(content):
+        name = entry.value.text
+        if str(entry.key).lstrip("+") != "incremental_strategy" or not name:
+            continue
+        if "{{" not in name and _is_unknown(name, project):
+            yield Defect(
+                offset=entry.value.start,
+                message=_told(name),
+                advice="use delete+insert or merge, and give each such model a unique_key without "
+                "NULL.",
+            )
 
 
 def _literal(content: bytes, span: tuple[int, int] | None) -> str | None:

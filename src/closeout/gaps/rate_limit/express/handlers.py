@@ -39,14 +39,10 @@ def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
 
     What a limiter is told to answer is the limiter's, and is judged by its numbers.
     """
-    return any(_answers(text) for text in spelled_out(tree, route))
-
-
-def _answers(text: str) -> bool:
-    given = find(fragment(text.encode()), *_WORDS)
     return any(
         text_of(node) in _TOO_MANY and node.parent is not None and node.parent.type not in _ASKED
-        for node in given
+        for text in spelled_out(tree, route)
+        for node in find(fragment(text.encode()), *_WORDS)
     )
 
 

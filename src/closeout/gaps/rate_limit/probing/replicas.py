@@ -62,13 +62,19 @@ def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
     ]
 
 
+def _counting(stack: ExitStack, context: ProbeContext, count: int) -> tuple[int, list[str]]:
+    """Start Redis and processes that count there; return its port and their base URLs."""
+    port = free_port()
+    stack.enter_context(redis.server(context.scratch, port))
+    urls = replicas(stack, context, count, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+    _settle(port, urls)
+    return port, urls
+
+
 def _shared(context: ProbeContext) -> Observation:
     expected = "three processes share five tries through Redis"
-    port = free_port()
     with ExitStack() as stack:
-        stack.enter_context(redis.server(context.scratch, port))
-        urls = replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-        _settle(port, urls)
+        _, urls = _counting(stack, context, 3)
         statuses = _try(urls, 15, 190, "127.254.1.1")
     faults = five_then_limited(statuses)
     return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
@@ -121,11 +127,8 @@ def _once_redis_is_there(
 
 def _refusing(context: ProbeContext) -> Observation:
     expected = "Redis answers with errors: still limited, and the log says so once"
-    port = free_port()
     with ExitStack() as stack:
-        stack.enter_context(redis.server(context.scratch, port))
-        urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-        _settle(port, urls)
+        port, urls = _counting(stack, context, 1)
         redis.send(port, "ACL SETUSER default -@scripting")
         statuses = _try(urls, 8, 193, "127.254.6.1")
         said = log_of_replica(context).count("Redis answers NOPERM")

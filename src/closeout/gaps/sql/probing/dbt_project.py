@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from closeout import process
 from closeout.fs import json_reader, writer
 from closeout.fs.tree import DiskTree
+from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.probing import cohort
 from closeout.gaps.sql.project import Project
 from closeout.harness.databases import Database
-from closeout.parsing.yaml_loader import plain
 
 DEADLINE = 180.0
 _KEPT = ("DBT_PACKAGE_HUB_URL",)
@@ -143,10 +141,7 @@ def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Da
 
 
 def _write_profile(folder: Path, profiles: Path, database: Database) -> None:
-    try:
-        settings = plain((folder / "dbt_project.yml").read_bytes())
-    except yaml.YAMLError:
-        settings = None
+    settings = loaded((folder / "dbt_project.yml").read_bytes())
     name = settings.get("profile", "default") if isinstance(settings, dict) else "default"
     output = {
         "type": "postgres",
