@@ -20,8 +20,7 @@ from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed, listing
-from closeout.gaps.cors.fastapi.request_headers import request_headers
-from closeout.gaps.cors.page_headers import sent
+from closeout.gaps.cors.page_headers import request_headers, sent
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, edited, services
