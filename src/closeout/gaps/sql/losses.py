@@ -143,7 +143,9 @@ def _operand(
             return None
         return column, (call.start, call.end)
     other = index + 2 * step
-    edges = sorted([index, other]) if _is_dotted(tokens, index + step, other) else [index, index]
+    is_inside = min(index + step, other) >= 0 and other < len(tokens)
+    is_dotted = is_inside and tokens[index + step].text == "."
+    edges = sorted([index, other]) if is_dotted else [index, index]
     if any(tokens[at].kind not in {"word", "identifier"} for at in edges):
         return None
     following = [token.text for token in tokens[edges[1] + 1 : edges[1] + 2]]
@@ -151,7 +153,3 @@ def _operand(
         return None
     last = tokens[edges[1]]
     return last.text.strip('"').lower(), (tokens[edges[0]].start, last.end)
-
-
-def _is_dotted(tokens: Sequence[sql.Token], at: int, other: int) -> bool:
-    return min(at, other) >= 0 and other < len(tokens) and tokens[at].text == "."

@@ -53,11 +53,10 @@ def limited_assertions(tree: Tree) -> Located:
             is_beside=True,
         )
         for route in found
-        if judge(tree, route, _any).problem
+        if judge(tree, route, _has_none).problem
     )
     return Located(examined=tuple(sorted({route.path for route in found})), places=tuple(places))
 
 
-def _any(found: tuple[Limiter, ...]) -> str:
-    working = [item for item in found if not item.flaw]
-    return "" if working else "has no rate limiter"
+def _has_none(found: tuple[Limiter, ...]) -> str:
+    return "has no rate limiter" if all(item.flaw for item in found) else ""

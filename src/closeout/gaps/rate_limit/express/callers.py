@@ -270,10 +270,6 @@ def _target(
         for name in asked & deployed.variables.keys()
     ]
     hosts = {found for text in texts for found in re.findall(r"//([\w.-]+)", text)}
-    return next((item for item in sorted(targets) if hosts & _hosts(tree, item)), None)
-
-
-def _hosts(tree: Tree, folder: PurePosixPath) -> frozenset[str]:
-    """Return what other services call the one in `folder`."""
-    started = (service.name for service in compose.all_services(tree) if service.folder == folder)
-    return frozenset((folder.name, *started))
+    started = compose.all_services(tree)
+    named = {service.folder for service in started if service.name in hosts}
+    return next((item for item in sorted(targets) if item.name in hosts or item in named), None)

@@ -45,7 +45,10 @@ _SIGNS = (
 _REGISTERING = (re.compile(rb"\.all\s*\("), re.compile(rb"\.use\s*\("))
 _REGISTERS = question(
     SUFFIXES,
-    lambda content: holds_in_any_case(content, _SIGNS) and _may_register(in_lower_case(content)),
+    lambda content: (
+        holds_in_any_case(content, _SIGNS)
+        and (b"post" in (lowered := in_lower_case(content)) or matches_any(lowered, _REGISTERING))
+    ),
     is_source,
 )
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
@@ -57,10 +60,6 @@ _OUR_LIMIT = b"REFRESH_LIMIT_PER_ADDRESS"
 """Our own limiters speak of renewing, whether the service does or not."""
 _RENEWING = (b"refresh", b"renew")
 _TOKEN = re.compile(rb"\btokens?\b")
-
-
-def _may_register(lowered: bytes) -> bool:
-    return b"post" in lowered or matches_any(lowered, _REGISTERING)
 
 
 def _signs_in(lowered: bytes) -> bool:
@@ -137,7 +136,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
         if not (source.refusal or is_express(tree, path, source)):
             continue
         if source.error_line is not None:
-            if _registers(content, source):
+            if b".post(" in content or any(call.method in _METHODS for call in source.calls):
                 broken.append(_unparsable(path, source))
             continue
         routes = tuple(_routes(mounts, path, content, source))
@@ -165,10 +164,6 @@ def _may_depend(manifest: bytes) -> bool:
         return "express" in json_reader.loads(manifest).get("dependencies", {})
     except (AttributeError, TypeError, ValueError):
         return True
-
-
-def _registers(content: bytes, source: typescript.TypeScriptSource) -> bool:
-    return any(call.method in _METHODS for call in source.calls) or b".post(" in content
 
 
 def _routes(
