@@ -10,8 +10,10 @@ from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
 from closeout.parsing.sql_selects import Item, Select
 
-_NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT"])
-"""Words after which a word names something else than a column."""
+_NAMING = frozenset(
+    ["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT", ".", "::", ":"]
+)
+"""After these a word names something else than a column."""
 _AGGREGATES = frozenset(
     [
         *("SUM", "COUNT", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "ARRAY_AGG", "STRING_AGG"),
@@ -118,19 +120,11 @@ def _used(source: ModelSource, index: int) -> str | None:
     token = source.tokens[index]
     if token.kind not in {"word", "identifier"}:
         return None
-    before = source.tokens[index - 1] if index else None
-    after = source.tokens[index + 1] if index + 1 < len(source.tokens) else None
-    if before is not None and (
-        before.text in {".", "::", ":"} or before.kind == "string" or before.text.upper() in _NAMING
-    ):
+    before = source.tokens[max(index - 1, 0) : index]
+    after = source.tokens[index + 1 : index + 2]
+    if any(each.kind == "string" for each in (*before, *after)):
         return None
-    if after is not None and (after.text in {"(", ".", "=>", ":="} or after.kind == "string"):
+    ahead, behind = ([each.text.upper() for each in beside] for beside in (before, after))
+    if not _NAMING.isdisjoint(ahead) or behind in (["("], ["."], ["=>"], [":="]):
         return None
-    if (
-        before is not None
-        and before.text == "("
-        and after is not None
-        and after.text.upper() == "FROM"
-    ):
-        return None
-    return sql_selects.plain(token)
+    return None if (ahead, behind) == (["("], ["FROM"]) else sql_selects.plain(token)

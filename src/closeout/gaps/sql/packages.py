@@ -52,8 +52,7 @@ def packages(tree: Tree, root: PurePosixPath, name: str) -> Packages:
     """Return the packages of the project `name` below `root`."""
     macros = {name: _macros(tree, root)} if name else {}
     for path in below(tree, root):
-        inside = path.parts[len(root.parts) :]
-        if len(inside) == 3 and inside[0] == "dbt_packages" and inside[2] == "dbt_project.yml":  # noqa: PLR2004 - folder, package, file
+        if path.name == "dbt_project.yml" and path.parent.parent == root / "dbt_packages":
             macros[_name(tree, path.parent)] = _macros(tree, path.parent)
     waiting: dict[str, str] = {}
     is_known = True
