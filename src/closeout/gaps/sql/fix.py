@@ -65,9 +65,7 @@ def _changeset(
             after = before
     except UnreadableSqlError:
         return None
-    edits: tuple[Edit, ...] = ()
-    if before != after:
-        edits = (Edit.of(tree, path, after),)
+    edits = (Edit.of(tree, path, after),) if before != after else ()
     if not edits and not left:
         return None
     return Changeset(

@@ -59,33 +59,26 @@ def express_changes(tree: Tree) -> tuple[Changeset, ...]:
         left.setdefault(npm.home_of(tree, item.path), []).append(item)
     configurable = configurable_folders(tree, survey)
     return tuple(
-        _wired(
+        _changeset(
             tree,
-            _changeset(tree, folder, services.get(folder, []), left.get(folder, [])),
             folder,
-            configurable,
+            services.get(folder, []),
+            left.get(folder, []),
+            is_configurable=folder in configurable,
         )
         for folder in sorted({*services, *left, *configurable})
     )
 
 
-def _wired(
-    tree: Tree, change: Changeset, folder: PurePosixPath, configurable: Sequence[PurePosixPath]
-) -> Changeset:
-    """Return the change with the service's env example, once the policy reads the variable."""
-    if not change.edits and folder not in configurable:
-        return change
-    reaching = delivery(tree)
-    told = (
-        *reaching.example_edits(tree, [folder]),
-        *(reaching.first_examples(tree, [folder]) if change.edits else ()),
-    )
-    return replace(change, edits=(*change.edits, *told))
-
-
 def _changeset(
-    tree: Tree, folder: PurePosixPath, opened: Sequence[OpenedPlace], left: Sequence[Unresolved]
+    tree: Tree,
+    folder: PurePosixPath,
+    opened: Sequence[OpenedPlace],
+    left: Sequence[Unresolved],
+    *,
+    is_configurable: bool,
 ) -> Changeset:
+    """Return a service's edits, its env example among them once its policy reads the variable."""
     edits: dict[PurePosixPath, Edit] = {}
     unresolved = list(left)
     for path in sorted({place.path for place in opened}):
@@ -103,9 +96,12 @@ def _changeset(
             unresolved += refused
         else:
             edits |= {edit.path: edit for edit in made}
+    reaching = delivery(tree)
+    told = list(reaching.example_edits(tree, [folder]) if edits or is_configurable else ())
+    told += reaching.first_examples(tree, [folder]) if edits else ()
     return Changeset(
         name=folder.name or "express",
-        edits=tuple(edits.values()),
+        edits=(*edits.values(), *told),
         unresolved=tuple(unresolved),
     )
 

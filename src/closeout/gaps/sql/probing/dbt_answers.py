@@ -7,6 +7,7 @@ is no failure of the project: it tells nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from closeout import process
@@ -68,9 +69,8 @@ def _judged(pipeline: Pipeline, ran: process.Result, sources: Supplied) -> tuple
 
 
 def _counted(results: Sequence[NodeResult]) -> str:
-    statuses = [item.status for item in results]
-    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
-    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no results"
+    counts = sorted(Counter(item.status for item in results).items())
+    return ", ".join(f"{count} {status}" for status, count in counts) or "no results"
 
 
 def _failure(item: NodeResult) -> str:
