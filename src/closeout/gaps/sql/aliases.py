@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from closeout.fs.text_edit import Splice
+from closeout.gaps.sql.columns import Reading
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
@@ -30,9 +31,9 @@ _LONGEST = 1000
 
 def lateral(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
-    inputs = source.project.columns.inputs(source.content, source.tokens)
+    reading = Reading(source.project.columns, source.content, source.tokens)
     for branch in source.selects:
-        yield from _laterals(source, branch, inputs[branch.first])
+        yield from _laterals(source, branch, reading.inputs(branch))
 
 
 def _laterals(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -44,21 +44,6 @@ class Columns:
         self._found: dict[str, frozenset[str] | None] = {}
         self._widths: dict[str, int | None] = {}
 
-    def inputs(
-        self, content: bytes, tokens: Sequence[sql.Token]
-    ) -> Mapping[int, frozenset[str] | None]:
-        """Return the columns that each SELECT can read, by the index of its word.
-
-        None stands for columns that nothing tells.
-        """
-        reading = _Reading(self, content, tokens)
-        return {branch.first: reading.inputs(branch) for branch in reading.selects}
-
-    def widths(self, content: bytes, tokens: Sequence[sql.Token]) -> Mapping[int, int | None]:
-        """Return how many columns each SELECT gives, by the index of its word; None for unknown."""
-        reading = _Reading(self, content, tokens)
-        return {branch.first: reading.width(branch) for branch in reading.selects}
-
     def width(self, name: str) -> int | None:
         """Return how many columns the model or seed `name` has, None where nothing tells."""
         if name in self._seeds:
@@ -83,12 +68,12 @@ class Columns:
         """Return the model `name` as it stands, None where there is none."""
         return self._tree.read(self._models[name]) if name in self._models else None
 
-    def _reading(self, name: str) -> _Reading | None:
+    def _reading(self, name: str) -> Reading | None:
         content = self.content(name)
         if content is None or jinja.faults(content):
             return None
         try:
-            return _Reading(self, content, sql.tokens(content))
+            return Reading(self, content, sql.tokens(content))
         except sql.UnreadableSqlError:
             return None
 
@@ -146,15 +131,15 @@ def required(document: object) -> Iterator[tuple[str, str]]:
                 yield str(model.get("name")), str(column.get("name")).lower()
 
 
-class _Reading:
+class Reading:
     """One model's queries and what they read and give."""
 
     def __init__(self, columns: Columns, content: bytes, tokens: Sequence[sql.Token]) -> None:
+        """Read `content`, cut into `tokens`, in the project of `columns`."""
         self._columns = columns
         self._content = content
         self._tokens = tokens
         self.queries = sql_selects.queries(tokens)
-        self.selects = [each for query in self.queries for each in query.branches if each]
         self._by_opening = {query.opening: query for query in self.queries}
         self._named = {query.name: query for query in self.queries if query.name is not None}
         self._open: set[int] = set()
@@ -165,7 +150,7 @@ class _Reading:
         return None if found is None else frozenset[str]().union(*found)
 
     def width(self, branch: Select | None) -> int | None:
-        """Return how many columns the branch gives, a star those of what it reads."""
+        """Return how many columns the branch gives, a star what it reads; None: unknown."""
         found = self._given(branch, self._item_width)
         return sum(found) if found else None
 
@@ -202,7 +187,7 @@ class _Reading:
         return self.width(read.branches[0]) if read is not None and read.branches else None
 
     def inputs(self, branch: Select) -> frozenset[str] | None:
-        """Return the columns of everything that the branch names after FROM."""
+        """Return the columns of everything that the branch names after FROM; None: unknown."""
         names: set[str] = set()
         for source in branch.sources:
             read = self._read(source)
