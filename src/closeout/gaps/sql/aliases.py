@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.columns import Reading
+from closeout.gaps.sql.columns import QueryReading
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
@@ -31,7 +31,7 @@ _LONGEST = 1000
 
 def lateral(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
-    reading = Reading(source.project.columns, source.content, source.tokens)
+    reading = QueryReading(source.project.columns, source.content, source.tokens)
     for branch in source.selects:
         yield from _laterals(source, branch, reading.inputs(branch))
 

@@ -68,12 +68,12 @@ class Columns:
         """Return the model `name` as it stands, None where there is none."""
         return self._tree.read(self._models[name]) if name in self._models else None
 
-    def _reading(self, name: str) -> Reading | None:
+    def _reading(self, name: str) -> QueryReading | None:
         content = self.content(name)
         if content is None or jinja.faults(content):
             return None
         try:
-            return Reading(self, content, sql.tokens(content))
+            return QueryReading(self, content, sql.tokens(content))
         except sql.UnreadableSqlError:
             return None
 
@@ -131,7 +131,7 @@ def required(document: object) -> Iterator[tuple[str, str]]:
                 yield str(model.get("name")), str(column.get("name")).lower()
 
 
-class Reading:
+class QueryReading:
     """One model's queries and what they read and give."""
 
     def __init__(self, columns: Columns, content: bytes, tokens: Sequence[sql.Token]) -> None:

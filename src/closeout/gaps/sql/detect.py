@@ -17,7 +17,7 @@ from closeout.gaps.sql import (
     profiles,
     strategies,
 )
-from closeout.gaps.sql.columns import Reading
+from closeout.gaps.sql.columns import QueryReading
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource, read
@@ -46,7 +46,7 @@ def _uneven_branches(source: ModelSource) -> Iterator[Defect]:
     if not any(token.text.upper() in {"UNION", "INTERSECT", "EXCEPT"} for token in source.tokens):
         return
     alternatives = jinja.alternatives(source.content)
-    reading = Reading(source.project.columns, source.content, source.tokens)
+    reading = QueryReading(source.project.columns, source.content, source.tokens)
     for query in source.queries:
         earlier: list[tuple[int, Mapping[int, int]]] = []
         for branch in query.branches:
