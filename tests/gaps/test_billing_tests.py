@@ -8,8 +8,7 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.gaps.billing_tests.suites import SUITES
+from closeout.gaps.billing_tests.suites import BILLING_SERVICE, SUITES
 from closeout.harness import suite_choice, suite_install
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE

@@ -14,7 +14,7 @@ from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.cors import GAP
 from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.page_headers import ON_EVERY_LIST
-from closeout.gaps.cors.stages import USUAL
+from closeout.gaps.cors.wiring import USUAL_STAGES
 from closeout.model import Check, Reason, Tree
 from closeout.parsing.typescript import syntax_error
 from closeout.parsing.typescript_imports import insertion
@@ -443,7 +443,7 @@ def _origins(folder: Path, declared: str = "", **environment: str) -> list[str] 
                 "commonjs": True,
                 "local_origins": DASHBOARDS,
                 "request_headers": ON_EVERY_LIST,
-                "stages": USUAL,
+                "stages": USUAL_STAGES,
             },
         )
     )

@@ -9,8 +9,7 @@ import pytest
 from closeout.engine import rules
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.vision_tests import GAP
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
-from closeout.gaps.vision_tests.suites import SUITES
+from closeout.gaps.vision_tests.suites import SUITES, VISION_SERVICE
 from closeout.harness import suite_choice, suite_install
 from closeout.model import Reason, Source, Tree, Unresolved
 from closeout.resources import BUNDLE

@@ -7,11 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.probing import suite as billing
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING_SERVICE
 from closeout.gaps.vision_tests.probing import suite as vision
-from closeout.gaps.vision_tests.suites import SCAFFOLD
+from closeout.gaps.vision_tests.suites import SCAFFOLD, VISION_SERVICE
 from closeout.harness.quality_gate import Rows
 from closeout.resources import BUNDLE
 

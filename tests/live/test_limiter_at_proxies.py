@@ -13,6 +13,7 @@ import pytest
 
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.fs.writer import copy_tree
+from closeout.gaps.rate_limit.detect import IDENTITY
 from closeout.gaps.rate_limit.fix import fix
 from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import (
@@ -23,7 +24,6 @@ from closeout.gaps.rate_limit.probing.replicas import (
     replicas,
 )
 from closeout.gaps.rate_limit.probing.visitors import WRONG, login
-from closeout.gaps.rate_limit.services import IDENTITY
 from closeout.harness import redis
 from closeout.harness.http import free_port, judged, send, tally
 from closeout.harness.probe_runner import run_battery

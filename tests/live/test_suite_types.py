@@ -11,7 +11,7 @@ from closeout import process
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, MemoryTree, Overlay
 from closeout.gaps.billing_tests import GAP
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING_SERVICE
 from closeout.harness import node
 from closeout.model import Tree
 from closeout.resources import BUNDLE

@@ -10,13 +10,13 @@ import pytest
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps.billing_tests import GAP as BILLING_GAP
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
 from closeout.gaps.billing_tests.probing import suite as billing_suite
+from closeout.gaps.billing_tests.suites import BILLING_SERVICE
 from closeout.gaps.cors import GAP as CORS_GAP
 from closeout.gaps.headers import GAP as HEADERS_GAP
 from closeout.gaps.vision_tests import GAP as VISION_GAP
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
 from closeout.gaps.vision_tests.probing import suite as vision_suite
+from closeout.gaps.vision_tests.suites import VISION_SERVICE
 from closeout.harness import offline
 from closeout.harness.quality_gate import Floors, Rows
 from closeout.resources import BUNDLE

@@ -14,7 +14,7 @@ from closeout.formats import npm
 from closeout.fs import transaction
 from closeout.fs.safe_open import clean_path
 from closeout.fs.tree import DiskTree
-from closeout.gaps.cors.services import LISTED
+from closeout.gaps.cors.detect import LISTED
 from closeout.gaps.factory_secret.services import IDENTITY, TENANT_REGISTRY
 from tests.support.monorepos import reference_copy
 

@@ -13,7 +13,7 @@ import yaml
 from closeout.formats import manifests, tree_names
 from closeout.fs import tree as disk
 from closeout.fs.tree import DiskTree, MemoryTree
-from closeout.gaps.cors.fastapi.request_headers import request_headers
+from closeout.gaps.cors.page_headers import request_headers
 from closeout.gaps.mqtt_tls.makers import guides
 from closeout.gaps.rate_limit.express.routes import AuthRoute
 from closeout.gaps.rate_limit.fastapi.callers import python_callers

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from closeout.gaps.billing_tests.demand import BILLING
 from closeout.gaps.billing_tests.probing.mutation import read_stryker
-from closeout.gaps.vision_tests.demand import VISION
+from closeout.gaps.billing_tests.suites import BILLING
 from closeout.gaps.vision_tests.probing.mutation import read_mutmut
+from closeout.gaps.vision_tests.suites import VISION
 from closeout.harness import mutation_score
 
 STATUSES = ("Killed", "Timeout", "Survived", "NoCoverage", "Ignored", "CompileError")

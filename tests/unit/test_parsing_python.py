@@ -8,7 +8,7 @@ import pytest
 
 from closeout.fs.text_edit import splice
 from closeout.fs.tree import MemoryTree
-from closeout.gaps.cors.fastapi.request_headers import request_headers
+from closeout.gaps.cors.page_headers import request_headers
 from closeout.parsing import python_modules
 from closeout.parsing.fastapi import services
 from closeout.parsing.python import AppCreation, Module, parse

@@ -17,6 +17,7 @@ from closeout.gaps.sql.probing.dbt_project import NodeResult, Pipeline
 from closeout.gaps.sql.probing.dbt_sources import Supplied
 from closeout.gaps.sql.probing.source_rows import Column
 from closeout.gaps.sql.project import projects
+from closeout.model import Observation
 
 _STAGING = """with source as (select * from {{ source('farm', 'sheds') }}),
 renamed as (
@@ -110,20 +111,22 @@ class _Pipeline(SimpleNamespace):
     """Answers for dbt: the results of the last command, and a database with one function."""
 
     def lineage(self, _: str) -> frozenset[str]:
-        return frozenset({"model.p.fact", "model.p.stg", "test.p.filled_stg.1"})
+        return frozenset({_FACT, "model.p.stg", "test.p.filled_stg.1"})
 
     def rows(self, query: str) -> tuple[dict[str, str], ...]:
         return ({"found": "1"},) if "'lower'" in query else ()
 
 
-def _answer(*results: NodeResult, **sources: Any) -> dbt_answers.Judged:  # noqa: ANN401 - fields of Supplied
-    pipeline = cast("Pipeline", _Pipeline(results=lambda: results))
+def _answer(*results: NodeResult, **sources: Any) -> Observation:  # noqa: ANN401 - fields of Supplied
     code = int(any(item.status != "success" for item in results))
     ran = process.Result(argv=("dbt",), code=code, out="", err="", seconds=1.0)
-    return dbt_answers.answer(pipeline, ran, "fact", Supplied(**sources))
+    pipeline = cast("Pipeline", _Pipeline(results=lambda: results, run=lambda *_: ran))
+    probe = ("sql.dbt-build", "3.3", "it builds")
+    return dbt_answers.answer(pipeline, Supplied(**sources), probe, "build")[2]
 
 
-_MADE = NodeResult(node="model.p.fact", status="success", message="")
+_FACT = f"model.p.{dbt_answers.MODEL}"
+_MADE = NodeResult(node=_FACT, status="success", message="")
 
 
 def test_another_model_s_failure_is_told_and_no_failure_of_this_one() -> None:
@@ -164,7 +167,7 @@ def test_only_what_was_supplied_raises_a_doubt(
 ) -> None:
     """A guessed type cannot make a syntax error, nor a function that no database has."""
     error = NodeResult(node="model.p.stg", status="error", message=message)
-    skipped = NodeResult(node="model.p.fact", status="skipped", message="")
+    skipped = NodeResult(node=_FACT, status="skipped", message="")
     found = _answer(error, skipped, **sources)
     assert found.passed is passed
     assert message in found.observed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from closeout.gaps.vision_tests.demand import VISION
+from closeout.gaps.vision_tests.suites import VISION
 from closeout.harness import quality_gate, runner_output
 from closeout.harness.quality_gate import Ending, Measured, Ran, SuiteReport
 from closeout.parsing.test_files import Suite, WrittenTest, read_python

@@ -7,7 +7,7 @@ import pytest
 
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree, MemoryTree
-from closeout.gaps.cors.services import IDENTITY, INGESTION, LISTED, SIBLINGS
+from closeout.gaps.cors.detect import IDENTITY, INGESTION, LISTED, SIBLINGS
 from closeout.gaps.factory_secret.services import TENANT_REGISTRY
 from closeout.harness.service_discovery import roster
 from closeout.runs.workspace import REFERENCE

@@ -71,7 +71,7 @@ TOLD_ELSEWHERE = {
     "gaps/sql/days.py:_comes_from": "as in columns.py",
     "gaps/sql/detect.py:_quoted_in_macros": "a macro need not be SQL; what it writes, dbt compiles",
     "gaps/sql/fix.py:_changeset": "as in columns.py",
-    "gaps/sql/places.py:mappings": "the survey tells the project's YAML as unparsable",
+    "gaps/sql/places.py:entries": "the survey tells the project's YAML as unparsable",
     "gaps/sql/places.py:loaded": "the same",
     "gaps/sql/project.py:_defaulted": "the survey tells the model as unparsable",
     "gaps/vision_tests/rules.py:_configures": "rule `configuration` tells that there is none",

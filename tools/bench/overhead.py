@@ -16,8 +16,8 @@ from closeout import process
 from closeout.fs import writer
 from closeout.fs.tree import DiskTree, Overlay
 from closeout.gaps import billing_tests, cors, headers, vision_tests
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING_SERVICE
+from closeout.gaps.vision_tests.suites import VISION_SERVICE
 from closeout.harness import environments, node
 from closeout.harness.offline import database
 from closeout.resources import BUNDLE

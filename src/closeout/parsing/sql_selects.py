@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -91,7 +91,7 @@ def queries(sequence: Sequence[Token]) -> tuple[Query, ...]:
         Query(
             opening=start,
             name=_with_name(sequence, start),
-            branches=tuple(_branches(sequence, _level(start, end, closing), closing)),
+            branches=tuple(_branches(sequence, level(start, end, closing), closing)),
         )
         for start, end in scopes
     )
@@ -102,7 +102,7 @@ def is_query(sequence: Sequence[Token], opening: int) -> bool:
     return opening + 1 < len(sequence) and sequence[opening + 1].text.upper() in {"SELECT", "WITH"}
 
 
-def _level(start: int, end: int, closing: dict[int, int]) -> list[int]:
+def level(start: int, end: int, closing: Mapping[int, int]) -> list[int]:
     """Return the indices between `start` and `end` in no deeper parenthesis; `(` stands for its."""
     found = []
     index = start + 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import spliced
 from closeout.gaps.billing_tests import jest_package
-from closeout.gaps.billing_tests.es_modules import as_es_modules
 from closeout.gaps.billing_tests.rules import (
     CONFIGURATION,
     PACKAGE,
@@ -18,9 +19,29 @@ from closeout.gaps.billing_tests.suites import SUITES
 from closeout.harness import suite_choice, suite_install
 from closeout.harness.service_copy import TEST_FILE
 from closeout.harness.suite_install import Tested
-from closeout.model import Changeset, Reason, Tree, Unresolved
+from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 
 _RUNNER = ("jest", "ts-jest")
+_TRANSFORM = re.compile(rb"^  transform: .*$", re.MULTILINE)
+_AS_COMMONJS = b"""\
+  // The package is one of ES modules, whose imports name the files that tsc writes.
+  moduleNameMapper: { '^(\\\\.{1,2}/.*)\\\\.js$': '$1' },
+  transform: {
+    '^.+\\\\.ts$': [
+      'ts-jest',
+      {
+        diagnostics: false,
+        tsconfig: {
+          target: 'ES2022',
+          module: 'CommonJS',
+          moduleResolution: 'Node10',
+          esModuleInterop: true,
+          isolatedModules: true,
+        },
+      },
+    ],
+  },"""
+_IMPORT = re.compile(rb"""(\bfrom )(['"])(\.{1,2}/[^'"\n]*?)(?<!\.js)\2""")
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -58,7 +79,20 @@ def _suite(
         # A configuration without a test only changes how `npm test` fails.
         alone={CONFIGURATION.name} if tests else set(),
     )
-    return as_es_modules(laid) if read.is_of_es_modules else laid
+    adapted = map(_adapted, laid.edits) if read.is_of_es_modules else laid.edits
+    return replace(laid, edits=tuple(adapted))
+
+
+def _adapted(edit: Edit) -> Edit:
+    """Return a file of the suite as a package of ES modules reads it, by the names Node resolves.
+
+    Such a package takes every `.js` for an ES module, so a configuration that says `module.exports`
+    is a `.cjs`, and imports name the file that tsc will write. jest itself is given CommonJS.
+    """
+    if edit.path.suffix == ".js":
+        after = _TRANSFORM.sub(lambda _: _AS_COMMONJS, edit.after)
+        return replace(edit, path=edit.path.with_suffix(".cjs"), after=after)
+    return replace(edit, after=_IMPORT.sub(rb"\1\2\3.js\2", edit.after))
 
 
 def _script(tree: Tree, content: bytes, read: jest_package.JestPackage) -> Changeset:

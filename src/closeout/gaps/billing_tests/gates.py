@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from closeout.gaps.billing_tests.demand import BILLING
 from closeout.gaps.billing_tests.probing import mutation, suite
+from closeout.gaps.billing_tests.suites import BILLING
 from closeout.harness import offline
 from closeout.harness.quality_gate import Rows
 from closeout.model import Gate, GateContext, Means

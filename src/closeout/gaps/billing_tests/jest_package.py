@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from closeout.fs import json_reader
@@ -73,8 +74,7 @@ def mended(content: bytes, package: JestPackage) -> Splice | None:
 
 
 def _added(content: bytes) -> Splice | None:
-    scripts = _SCRIPTS.search(content)
-    first = _ENTRY.search(content, scripts.start("body"), scripts.end("body")) if scripts else None
+    first = next(_entries(content), None)
     if first is None:
         return None
     blanks = indentation(content, first.start())
@@ -83,11 +83,15 @@ def _added(content: bytes) -> Splice | None:
 
 
 def _place(content: bytes) -> tuple[int, int] | None:
+    spans = (entry.span("value") for entry in _entries(content) if entry["key"] == b"test")
+    return next(spans, None)
+
+
+def _entries(content: bytes) -> Iterator[re.Match[bytes]]:
+    """Return the scripts, where all of them are texts."""
     scripts = _SCRIPTS.search(content)
-    if scripts is None:
-        return None
-    entries = _ENTRY.finditer(content, scripts.start("body"), scripts.end("body"))
-    return next((entry.span("value") for entry in entries if entry["key"] == b"test"), None)
+    body = scripts.span("body") if scripts else (0, 0)
+    return _ENTRY.finditer(content, *body)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.gaps.billing_tests import jest_package
-from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING, BILLING_SERVICE
 from closeout.harness.quality_gate import Minimum
 from closeout.harness.suite_install import Tested, count, is_wanted, lacking, rule, tested
 from closeout.model import Located, Place, Reason, Subject, Unresolved

@@ -1,9 +1,35 @@
-"""The billing suites that are shipped, and what each of their files uses of a service."""
+"""What the billing suite is held to, the suites that are shipped, and what their files use."""
 
 from __future__ import annotations
 
-from closeout.gaps.billing_tests.demand import BILLING_SERVICE
+from pathlib import PurePosixPath
+
+from closeout.harness.quality_gate import Demand, Floors, Minimum
 from closeout.harness.suite_install import Needs, Shipped, of_class
+
+BILLING_SERVICE = PurePosixPath("cloud-layer/cloud-billing-service")
+
+BILLING = Demand(
+    slug="billing-tests",
+    minimums=tuple(
+        Minimum(
+            probe=f"billing-tests.{name}-service",
+            criterion=criterion,
+            file=f"{module}.test.ts",
+            module=f"services/{module}",
+            tests=tests,
+        )
+        for criterion, name, module, tests in (
+            ("5.1", "invoice", "invoiceService", 10),
+            ("5.2", "subscription", "subscriptionService", 10),
+            ("5.3", "payment", "paymentService", 5),
+            ("5.4", "usage-metering", "usageMeteringService", 5),
+        )
+    ),
+    floors=Floors(statements=70, branches=70),
+    coverage_criterion="5.5",
+    passing_criterion="M.4",
+)
 
 _MEMORY: Needs = {
     "src/store/memoryStore.ts": ("MemoryStore",),
@@ -33,6 +59,7 @@ _USAGE: Needs = {
         "usageMeteringService",
     )
 }
+_SERVICES: Needs = {**_INVOICES, **_PAYMENTS, **_SUBSCRIPTIONS, **_USAGE}
 _POSTGRES: Needs = {"src/store/postgresStore.ts": ("PostgresStore", "PostgresStore.usage")}
 _APP: Needs = {"src/app.ts": ("createApp",), "src/store/defaultStore.ts": ("openStore",)}
 
@@ -44,22 +71,8 @@ _ORDER = Shipped(
         "tests/paymentService.test.ts": {**_MEMORY, **_INVOICES, **_PAYMENTS},
         "tests/subscriptionService.test.ts": {**_MEMORY, **_SUBSCRIPTIONS},
         "tests/usageMeteringService.test.ts": {**_MEMORY, **_USAGE},
-        "tests/postgres.test.ts": {
-            **_INVOICES,
-            **_PAYMENTS,
-            **_SUBSCRIPTIONS,
-            **_USAGE,
-            **_POSTGRES,
-        },
-        "tests/app.test.ts": {
-            **_MEMORY,
-            **_INVOICES,
-            **_PAYMENTS,
-            **_SUBSCRIPTIONS,
-            **_USAGE,
-            **_POSTGRES,
-            **_APP,
-        },
+        "tests/postgres.test.ts": {**_SERVICES, **_POSTGRES},
+        "tests/app.test.ts": {**_MEMORY, **_SERVICES, **_POSTGRES, **_APP},
         "tests/support/clock.ts": {"src/domain/clock.ts": ("Clock",)},
     },
 )

@@ -46,10 +46,10 @@ header written by hand, options of `cors(…)` that cannot be read, and a file t
 
 from __future__ import annotations
 
+from closeout.gaps.cors.detect import UNLISTED
 from closeout.gaps.cors.deviations import DEVIATIONS
 from closeout.gaps.cors.fix import fix
 from closeout.gaps.cors.rules import RULES, SUBJECTS, survey
-from closeout.gaps.cors.services import UNLISTED
 from closeout.gaps.cors.wiring import asks
 from closeout.model import Gap, later
 

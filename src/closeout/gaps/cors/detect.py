@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from closeout.gaps.cors.fastapi.openings import open_headers, open_sockets
+from closeout.gaps.cors.fastapi.openings import (
+    LISTING,
+    is_everybody,
+    open_headers,
+    open_sockets,
+)
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.gaps.cors.strangers import compiled, taken_by
 from closeout.parsing.fastapi import FastApiService
@@ -23,6 +28,14 @@ NAMED = (
     PurePosixPath("cloud-layer/cloud-inference-server/app/main.py"),
 )
 """The files that the order lists."""
+LISTED = tuple(path.parents[1].name for path in NAMED)
+
+SIBLINGS = ("cloud-weather-service", "cloud-feed-planner")
+"""FastAPI services with the same defect that it does not list."""
+IDENTITY = "cloud-identity-access"
+INGESTION = "cloud-ingestion"
+"""An Express service with the same defect that the order does not list."""
+UNLISTED = frozenset([*SIBLINGS, INGESTION])
 
 _WRITTEN = (b"cors_allowed_origins", b"access-control-allow-origin")
 """What a module says that trusts origins by no middleware."""
@@ -121,14 +134,8 @@ def unconfigurable(service: FastApiService) -> Iterator[Flawed]:
     read = configured_by(service)
     for path, call in service.cors_calls:
         own = [node for node, _ in _given(service, path, call, "allow_origins")]
-        if not read or any(_is_own_wildcard(node) for node in own):
+        if not read or any(isinstance(node, LISTING) and is_everybody(node) for node in own):
             yield Flawed(path=path, line=call.line, flaw=Flaw.NOT_CONFIGURABLE, call=call)
-
-
-def _is_own_wildcard(node: ast.expr) -> bool:
-    return isinstance(node, ast.List | ast.Tuple | ast.Set) and any(
-        isinstance(item, ast.Constant) and item.value == "*" for item in node.elts
-    )
 
 
 def absent_policies(service: FastApiService) -> Iterator[Flawed]:

@@ -20,13 +20,11 @@ from closeout.gaps.cors.express import detect
 from closeout.gaps.cors.express.fix import express_changes
 from closeout.gaps.cors.fastapi.constructor import creation_with, taken_out
 from closeout.gaps.cors.fastapi.options import declared, kept, listed, listing
-from closeout.gaps.cors.fastapi.request_headers import request_headers
-from closeout.gaps.cors.page_headers import sent
-from closeout.gaps.cors.stages import stage_variables
+from closeout.gaps.cors.page_headers import request_headers, sent
 from closeout.gaps.cors.wiring import delivery, policy_folders, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.fastapi import FastApiService, edited, services
-from closeout.parsing.python import CorsCall, Module
+from closeout.parsing.python import AppCreation, CorsCall, Module
 from closeout.parsing.python_placement import after_creation, import_line, package_of
 from closeout.parsing.python_walk import entries
 from closeout.resources import render
@@ -72,7 +70,6 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 
 def _changeset(tree: Tree, service: FastApiService) -> Changeset:
-    name = service.folder.name
     open_places = [*open_policies(service), *unconfigurable(service), *absent_policies(service)]
     by_call: dict[tuple[PurePosixPath, int], Flawed] = {}
     for place in open_places:
@@ -90,7 +87,7 @@ def _changeset(tree: Tree, service: FastApiService) -> Changeset:
     folders = policy_folders([edited(service, made.values())])
     reaching = delivery(tree, _written_origins(service))
     return Changeset(
-        name=name,
+        name=service.folder.name,
         edits=(
             *made.values(),
             *reaching.example_edits(tree, folders),
@@ -107,24 +104,24 @@ def _refusals(service: FastApiService, place: Flawed) -> tuple[Unresolved, ...]:
         detail = "writes the header by hand; remove it, the policy answers for it"
     elif place.flaw is Flaw.UNREADABLE or (place.call is not None and place.call.unread):
         detail = "the policy's options come from elsewhere; list the origins in the call itself"
-    elif place.call is not None and not _is_movable(service, place.path, place.call):
+    elif (
+        place.call is not None
+        and place.call.receiver is None
+        and creation_with(service, place.path, place.call) is None
+    ):
         detail = "the policy is not set up by a statement of its own, app.add_middleware(…)"
     elif place.flaw is Flaw.NOT_CONFIGURABLE and not _is_listed(service, place):
         detail = "the origins come from another source; read ALLOWED_ORIGINS there"
-    elif place.flaw is Flaw.MISSING and not _name(service, place):
+    elif place.flaw is Flaw.MISSING and not _app(service, place).name:
         detail = "the application has no name here; give it one, then add the policy to it"
     if not detail:
         return ()
     return (Unresolved(path=place.path, reason=Reason.AMBIGUOUS, detail=detail, line=place.line),)
 
 
-def _is_movable(service: FastApiService, path: PurePosixPath, call: CorsCall) -> bool:
-    return call.receiver is not None or creation_with(service, path, call) is not None
-
-
-def _name(service: FastApiService, place: Flawed) -> str:
+def _app(service: FastApiService, place: Flawed) -> AppCreation:
     at = (place.path, place.line)
-    return next(app.name for path, app in service.apps if (path, app.line) == at)
+    return next(app for path, app in service.apps if (path, app.line) == at)
 
 
 def _module_edits(
@@ -144,7 +141,7 @@ def _module_edits(
         if place.call is not None:
             splices += _replacement(policy, place, module, place.call)
         elif place.value is None:
-            app = next(app for home, app in service.apps if (home, app.line) == (path, place.line))
+            app = _app(service, place)
             indent = indentation(module.content, module.span(app.statement).start)
             splices.append(after_creation(module, app, _call(policy, app.name, {}, indent)))
     beside = path.with_name(f"{policy.stem}.py")
@@ -155,8 +152,7 @@ def _module_edits(
 
 
 def _policy(tree: Tree, service: FastApiService, path: PurePosixPath) -> _Policy:
-    values = template_values(tree) | {"stages": stage_variables(tree, service.folder)}
-    content = render("cors/cors.py.j2", values)
+    content = render("cors/cors.py.j2", template_values(tree, service.folder))
     free = (
         stem for stem in _MODULE_NAMES if tree.read(path.with_name(f"{stem}.py")) in {None, content}
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from closeout.formats.listed_services import is_orders_own
-from closeout.gaps.cors.detect import NAMED
+from closeout.gaps.cors.detect import LISTED, NAMED, SIBLINGS
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import CONFIGURATION_PROBES
 from closeout.gaps.cors.probing.express import EXPRESS_PROBES, express_probes_of
@@ -14,6 +14,8 @@ from closeout.gaps.cors.probing.origins import (
     COOKIE,
     EVIL,
     FORBIDDEN,
+    Door,
+    Question,
     get,
     header_refused,
     lookalikes,
@@ -21,25 +23,18 @@ from closeout.gaps.cors.probing.origins import (
     preflight,
     readable_from,
 )
-from closeout.gaps.cors.services import LISTED, SIBLINGS
 from closeout.gaps.cors.wiring import origins
-from closeout.harness.http import Answer, Judge, Request, ask, exchanges, judged, summary, unproven
+from closeout.harness.http import Answer, Request, ask, exchanges, judged, summary, unproven
 from closeout.harness.service_discovery import FASTAPI
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
+_DOOR = Door()
 _ERRORS = ("403", "404", "500")
 
 
-def _evil(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+def _evil(allowed: str) -> Iterator[Question]:
     alike = lookalikes(allowed)
-    yield "evil-origin-preflight", FORBIDDEN, [(preflight(EVIL), not_shared)]
-    yield "evil-origin-get", FORBIDDEN, [(get(EVIL), not_shared)]
-    yield "evil-origin-get-with-cookie", FORBIDDEN, [(get(EVIL, COOKIE), not_shared)]
-    yield (
-        "null-origin",
-        FORBIDDEN,
-        [(make("null"), not_shared) for make in (preflight, get)],
-    )
+    yield from _DOOR.evil()
     yield (
         "lookalike-origins-preflight",
         f"{FORBIDDEN} for any of {len(alike)} lookalikes",
@@ -57,13 +52,13 @@ def _evil(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judg
     )
 
 
-def _own_pages(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+def _own_pages(allowed: str) -> Iterator[Question]:
     """Yield what pages of a trusted origin have to be able to do, and what not even they may."""
     readable = partial(readable_from, allowed)
     yield (
         "allowed-origin",
         "that exact origin, credentials and Vary: Origin",
-        [(preflight(allowed), readable), (get(allowed), readable)],
+        _DOOR.both(allowed, readable),
     )
     yield (
         "allowed-origin-reads-refusals",
@@ -84,10 +79,6 @@ def _own_pages(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request,
         [(preflight(allowed, ("Access-Control-Request-Headers", "x-arbitrary")), header_refused)],
     )
     yield "trace-refused", "TRACE is refused", [(preflight(allowed, method="TRACE"), _refused)]
-
-
-def _any_origin() -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
-    yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
 
 
 def _named_headers(service: str, page: str, context: ProbeContext) -> Observation:
@@ -155,10 +146,10 @@ def _questions(service: str, criterion: str, page: str | None = None) -> Iterato
     Where it is None, the tree that is asked tells.
     """
 
-    def asked(allowed: str) -> Iterator[tuple[str, str, Sequence[tuple[Request, Judge]]]]:
+    def asked(allowed: str) -> Iterator[Question]:
         yield from _evil(allowed)
         yield from () if page == "" else _own_pages(allowed)
-        yield from _any_origin()
+        yield "no-origin", "works, without `*`", [(Request(path="/__closeout__/200"), _same_site)]
 
     put = list(trusted.named(service, asked, page or ""))
     if page != "":

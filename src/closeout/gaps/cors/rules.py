@@ -135,9 +135,9 @@ SUBJECTS = (
     Subject(
         what="service that answers browsers",
         criteria=("1.2", "1.3"),
-        is_in=lambda tree: (
+        is_in=lambda tree: bool(
             has_services(tree)
-            or express.has_servers(tree)
+            or tree.candidates(express.SERVES)
             or is_any_declared(tree, "fastapi", "express")
         ),
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
+from closeout.formats.deployed import environments
 from closeout.formats.front_ends import local_origins
 from closeout.formats.settings import Setting
 from closeout.formats.settings_delivery import Delivery
@@ -14,7 +16,6 @@ from closeout.fs.once import once
 from closeout.fs.prefilter import holds_in_any_case, question
 from closeout.gaps.cors.fastapi.variables import VARIABLE, configured_by
 from closeout.gaps.cors.page_headers import sent
-from closeout.gaps.cors.stages import are_told
 from closeout.model import Tree
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.node_sources import SUFFIXES
@@ -30,7 +31,10 @@ _TENANTS = question(
     (*SUFFIXES, ".tsx", ".jsx", ".py", ".yml", ".yaml", ".conf"),
     lambda content: holds_in_any_case(content, (b"x-tenant-id",)),
 )
-_STAGE = Setting(name="APP_ENV")
+USUAL_STAGES = ("APP_ENV", "ENVIRONMENT", "NODE_ENV")
+_STAGE = Setting(name=USUAL_STAGES[0])
+_TELLS_STAGE = re.compile(r"(?:^|_)(?:ENV|ENVIRONMENT|STAGE)$")
+_REAL = frozenset({"production", "prod", "staging"})
 
 
 def policy_folders(found: Iterable[FastApiService]) -> tuple[PurePosixPath, ...]:
@@ -49,10 +53,26 @@ def origins(tree: Tree) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*ours, *local_origins(tree))))
 
 
-def template_values(tree: Tree) -> dict[str, object]:
-    """Return what of a tree goes into the policy's module: its origins, its pages' headers."""
+def template_values(tree: Tree, folder: PurePosixPath) -> dict[str, object]:
+    """Return what goes into the policy's module: origins, pages' headers, and stage variables."""
     tenants = project(tree) == ORDERS_PROJECT or bool(tree.candidates(_TENANTS))
-    return {"local_origins": origins(tree), "request_headers": sent(tree, tenants=tenants)}
+    return {
+        "local_origins": origins(tree),
+        "request_headers": sent(tree, tenants=tenants),
+        "stages": _stages(tree, folder),
+    }
+
+
+@once
+def _stages(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
+    """Return the usual variables, and those by which the tree calls the service's stage real."""
+    told = {
+        name
+        for deployed in environments(tree, folder)
+        for name, text in deployed.variables.items()
+        if _TELLS_STAGE.search(name) and text.strip().lower() in _REAL
+    }
+    return (*USUAL_STAGES, *sorted(told.difference(USUAL_STAGES)))
 
 
 def asks(tree: Tree) -> tuple[str, ...]:
@@ -79,6 +99,7 @@ def delivery(tree: Tree, declared: Iterable[str] = ()) -> Delivery:
 
     def in_compose(_: Tree, service: compose.ComposeService) -> tuple[Setting, ...]:
         named = service.variables
-        return (setting,) if VARIABLE in named or are_told(named) else (setting, _STAGE)
+        is_told = VARIABLE in named or any(map(_TELLS_STAGE.search, named))
+        return (setting,) if is_told else (setting, _STAGE)
 
     return Delivery(in_examples=setting, in_charts=(setting,), in_compose=in_compose)

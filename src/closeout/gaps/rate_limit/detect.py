@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from closeout.formats import npm
 from closeout.formats.deployed import environments
@@ -12,8 +13,7 @@ from closeout.fs.once import once
 from closeout.gaps.rate_limit.express.handlers import answers_too_many
 from closeout.gaps.rate_limit.express.limiters import Limiter, limiters
 from closeout.gaps.rate_limit.express.mounts import Guard
-from closeout.gaps.rate_limit.express.routes import AuthRoute
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.express.routes import NAMED, AuthRoute
 from closeout.harness.service_discovery import EXPRESS, roster
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.typescript import expression
@@ -22,6 +22,12 @@ from closeout.parsing.typescript_expressions import bare
 Demand = Callable[[tuple[Limiter, ...]], str]
 """Says what is wrong with a route's limiters, empty where nothing is."""
 
+IDENTITY = NAMED.parents[2].name
+GATEWAY = "cloud-api-gateway-bff"
+"""What browsers sign in through: it calls the service that knows their accounts."""
+
+LOGIN = "/api/v1/auth/login"
+REFRESH = "/api/v1/auth/refresh"
 LOGIN_LIMIT = 5
 LOGIN_WINDOW_MS = 15 * 60 * 1000
 REFRESH_LIMIT = 100
@@ -42,17 +48,7 @@ class Judgement:
     unknown: str = ""
 
 
-def login_limit(found: tuple[Limiter, ...]) -> str:
-    """Return what is wrong with the login limit, empty where it is as the order wants it."""
-    return _shortfall(found, LOGIN_LIMIT, LOGIN_WINDOW_MS)
-
-
-def refresh_limit(found: tuple[Limiter, ...]) -> str:
-    """Return what is wrong with the refresh limit, empty where there is an effective one."""
-    return _shortfall(found, REFRESH_LIMIT, REFRESH_WINDOW_MS)
-
-
-def login_key(found: tuple[Limiter, ...]) -> str:
+def _login_key(found: tuple[Limiter, ...]) -> str:
     """Return what is wrong with the key, empty where an effective limiter counts accounts."""
     counted = [item for item in found if not item.flaw and _allows(item, REFRESH_LIMIT)]
     if any(item.by_account for item in counted):
@@ -80,32 +76,23 @@ def _shortfall(found: tuple[Limiter, ...], most: int, window_ms: int) -> str:
     )
 
 
+_login_limit = partial(_shortfall, most=LOGIN_LIMIT, window_ms=LOGIN_WINDOW_MS)
+_refresh_limit = partial(_shortfall, most=REFRESH_LIMIT, window_ms=REFRESH_WINDOW_MS)
+
 DEMANDS: tuple[tuple[str, str, str, Demand], ...] = (
-    ("login-is-limited", "2.1", "login", login_limit),
-    ("refresh-is-limited", "2.2", "refresh", refresh_limit),
-    ("login-counts-accounts", "2.3", "login", login_key),
+    ("login-is-limited", "2.1", "login", _login_limit),
+    ("refresh-is-limited", "2.2", "refresh", _refresh_limit),
+    ("login-counts-accounts", "2.3", "login", _login_key),
 )
 """A rule's name, its criterion, and what it asks of the limiters before which endpoint."""
 
 
-_ASKED: Mapping[Demand, tuple[str, tuple[str, ...], str]] = {
-    login_limit: (
-        LOGIN,
-        ("rate-limit.sixth-bad-login", "rate-limit.the-429", "rate-limit.as-deployed"),
-        "rate-limit.sixth-bad-login",
-    ),
-    refresh_limit: (
-        REFRESH,
-        ("rate-limit.refresh-limited", "rate-limit.refresh-guesses"),
-        "rate-limit.refresh-limited",
-    ),
-    login_key: (
-        LOGIN,
-        ("rate-limit.rotating-addresses", "rate-limit.other-account-free"),
-        "rate-limit.other-account-free",
-    ),
+_ASKED: Mapping[Demand, tuple[tuple[str, ...], str]] = {
+    _login_limit: (("sixth-bad-login", "the-429", "as-deployed"), "sixth-bad-login"),
+    _refresh_limit: (("refresh-limited", "refresh-guesses"), "refresh-limited"),
+    _login_key: (("rotating-addresses", "other-account-free"), "other-account-free"),
 }
-"""Where the order's service is asked whether a demand is met, by what, and what asks another."""
+"""By what the order's service is asked whether a demand is met, and what asks another."""
 
 
 @once
@@ -161,7 +148,7 @@ def _is_choice(text: str) -> bool:
 
 def unread_limiter(tree: Tree, route: AuthRoute, demand: Demand, detail: str) -> Unresolved:
     """Return a place whose limiter only a running service can judge, and what asks it there."""
-    path, probes, elsewhere = _ASKED[demand]
+    probes, elsewhere = _ASKED[demand]
     asked = [
         item.name
         for item in roster(tree).values()
@@ -169,7 +156,7 @@ def unread_limiter(tree: Tree, route: AuthRoute, demand: Demand, detail: str) ->
     ]
     if IDENTITY not in {*asked, *route.path.parts}:
         probes = tuple(f"{elsewhere}@{name}{route.address}" for name in asked)
-    elif path not in route.paths:
+    elif (LOGIN if route.endpoint == "login" else REFRESH) not in route.paths:
         probes = ()
     return Unresolved(
         path=route.path,
@@ -177,7 +164,7 @@ def unread_limiter(tree: Tree, route: AuthRoute, demand: Demand, detail: str) ->
         line=route.call.place.line,
         detail=detail,
         hint="write the limit and the window as constants, or let the live probes judge.",
-        probes=probes,
+        probes=tuple(f"rate-limit.{name}" for name in probes),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from closeout.formats import npm
@@ -13,7 +13,6 @@ from closeout.gaps.rate_limit.express.answers import mistaken
 from closeout.gaps.rate_limit.express.callers import unforwarded
 from closeout.gaps.rate_limit.express.existing import (
     UnusedLimiter,
-    fields_of,
     strengthened,
     told_of_proxies,
     unused_limiter,
@@ -60,9 +59,9 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
         for path, change in caller.splices:
             if change not in here.told.setdefault(path, []):
                 here.told[path].append(change)
-    changes = [_changeset(tree, seen, service, services[service]) for service in sorted(services)]
-    pairs = zip(sorted(services), changes, strict=True)
-    mended = {service for service, change in pairs if change.edits and services[service].routes}
+    made = {item: _changeset(tree, seen, item, services[item]) for item in sorted(services)}
+    mended = {item for item, change in made.items() if change.edits and services[item].routes}
+    changes = [*made.values()]
     settled = seen.limited - mended
     for service in sorted(settled):
         of_service = [route for route in seen.routes if service in route.path.parents]
@@ -71,11 +70,12 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
     behind = {folder: hops for folder, hops in seen.called.items() if folder in mended}
     told = tuple(dict.fromkeys((*mistaken(tree, limiting), *reached_beside(tree, behind))))
     changes.append(Changeset(name="told", edits=(), unresolved=told))
-    ours = {service for service in mended if _kept(tree, seen, service) is None}
+    kept = {service: _kept(tree, seen, service) for service in mended}
+    ours = {service for service, limiter in kept.items() if limiter is None}
     counting = frozenset(
-        npm.home_of(tree, kept.path)
-        for service in mended
-        if (kept := _kept(tree, seen, service)) is not None and _proxies_told(tree, kept)[1]
+        npm.home_of(tree, limiter.path)
+        for limiter in kept.values()
+        if limiter is not None and _proxies_told(tree, limiter)[1]
     )
     reaching = delivery(seen.called, counting=counting)
     wiring = tuple(reaching.compose_edits(tree, ours | settled | counting))
@@ -108,15 +108,10 @@ def _at(services: dict[PurePosixPath, _Open], tree: Tree, path: PurePosixPath) -
 
 def _changeset(tree: Tree, seen: Survey, service: PurePosixPath, here: _Open) -> Changeset:
     limited = _Limited()
-    if here.routes:
-        kept = _kept(tree, seen, service)
-        limited = (
-            _ours(tree, seen, service, here.routes)
-            if kept is None
-            else _theirs(tree, seen, here.routes, kept)
-        )
-        if kept is None and limited.edits:
-            limited = replace(limited, edits=(*limited.edits, *_settings(tree, seen, service)))
+    if here.routes and (kept := _kept(tree, seen, service)) is not None:
+        limited = _theirs(tree, seen, here.routes, kept)
+    elif here.routes:
+        limited = _ours(tree, seen, service, here.routes)
     splices = {path: list(items) for path, items in here.told.items()}
     for path, items in limited.splices.items():
         splices.setdefault(path, []).extend(items)
@@ -167,7 +162,7 @@ def _ours(tree: Tree, seen: Survey, service: PurePosixPath, routes: list[AuthRou
         **template_values(tree, routes),
         "shares_address": any(item.target == service for item in silent),
     }
-    new = tuple(written(tree, module, spoken, values))
+    new = (*written(tree, module, spoken, values), *_settings(tree, seen, service))
     return _Limited(splices=splices, edits=(*edits, *new))
 
 
@@ -179,7 +174,8 @@ def _theirs(tree: Tree, seen: Survey, routes: list[AuthRoute], kept: UnusedLimit
         return _Limited(unresolved=tuple(obstacles(tree, service, routes, None, None)))
     handed = {item.target for item in seen.callers if item.route in routes}
     upstream = [item for item in seen.routes if npm.service_of(tree, item.path) in handed]
-    fields = fields_of(template_values(tree, upstream or routes))
+    read = template_values(tree, upstream or routes)
+    fields = (*read["accounts"], *read["tokens"])
     splices = {kept.path: list(strengthened(tree, kept, fields))}
     for path, _, here in _by_router(tree, routes):
         called = {route.endpoint: (kept.name, kept.name) for route in here}

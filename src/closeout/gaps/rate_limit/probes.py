@@ -6,21 +6,25 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
 from closeout.gaps.rate_limit.probing.deployed import DEPLOYED_PROBES
 from closeout.gaps.rate_limit.probing.hostile_input import INPUT_PROBES
 from closeout.gaps.rate_limit.probing.proxies import PROXY_PROBES
 from closeout.gaps.rate_limit.probing.replicas import REPLICA_PROBES
-from closeout.gaps.rate_limit.probing.visitors import WRONG, Visitors
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.probing.visitors import (
+    LIMITED,
+    OK,
+    REFUSED,
+    WRONG,
+    Visitors,
+    five_then_limited,
+)
 from closeout.harness.boot import launch_of
 from closeout.harness.http import Answer, Request, judged, summary, tally
 from closeout.harness.service_database import PASSWORD
 from closeout.harness.service_log import log_of
 from closeout.model import Observation, Probe, ProbeContext
 
-_LIMITED = 429
-_REFUSED = 401
-_OK = 200
 _WINDOW = 15 * 60
 _AT_ONCE = 60
 """Seconds that six sign-ins in a row take at most: what is left of the window after them."""
@@ -55,9 +59,15 @@ def _statuses(answers: Sequence[Answer]) -> list[int]:
 
 
 def _five_then_limited(statuses: Sequence[int]) -> Finding:
-    right = [_REFUSED] * 5 + [_LIMITED] * (len(statuses) - 5)
-    seen = tally(statuses)
-    return ([] if list(statuses) == right else [seen]), seen
+    return five_then_limited(statuses), tally(statuses)
+
+
+def _all_in(statuses: Sequence[int]) -> Finding:
+    return ([] if set(statuses) == {OK} else [tally(statuses)]), tally(statuses)
+
+
+def _limited(statuses: Sequence[int], fault: str) -> Finding:
+    return ([] if LIMITED in statuses else [fault]), tally(statuses)
 
 
 def _ten_bad(visitors: Visitors) -> Finding:
@@ -76,7 +86,7 @@ def _the_refusal(visitors: Visitors) -> Finding:
     wait = answer.value("retry-after") or ""
     named = any(name.startswith("ratelimit") for name, _ in answer.headers)
     checks = {
-        f"status {answer.status}": answer.status == _LIMITED,
+        f"status {answer.status}": answer.status == LIMITED,
         "no TOO_MANY_REQUESTS": b'"TOO_MANY_REQUESTS"' in answer.body,
         f"Retry-After {wait!r}": wait.isdigit() and _WINDOW - _AT_ONCE <= int(wait) <= _WINDOW,
         "no RateLimit header": named,
@@ -105,17 +115,16 @@ def _spellings(email: str) -> list[str]:
 
 def _many_spellings(visitors: Visitors) -> Finding:
     statuses = _statuses([visitors.sign_in(text) for text in _spellings(visitors.email())])
-    fine = set(statuses[:5]) <= {_REFUSED, 400} and set(statuses[5:]) <= {_LIMITED, 400}
-    enough = statuses.count(_LIMITED) > 0
-    return ([] if fine and enough else [tally(statuses)]), tally(statuses)
+    fine = set(statuses[:5]) <= {REFUSED, 400} and set(statuses[5:]) <= {LIMITED, 400}
+    return ([] if fine and LIMITED in statuses else [tally(statuses)]), tally(statuses)
 
 
 def _other_account(visitors: Visitors) -> Finding:
     attacked, other = visitors.email(0), visitors.email(1)
     bad = _statuses([visitors.sign_in(attacked) for _ in range(7)])
     good = visitors.sign_in(other, PASSWORD).status
-    faults = [] if bad[-1] == _LIMITED else [f"the attacked account: {tally(bad)}"]
-    faults += [] if good == _OK else [f"another account at that address: {good}"]
+    faults = [] if bad[-1] == LIMITED else [f"the attacked account: {tally(bad)}"]
+    faults += [] if good == OK else [f"another account at that address: {good}"]
     return faults, f"attacked {tally(bad)}, another account {good}"
 
 
@@ -124,15 +133,12 @@ def _rotating_addresses(visitors: Visitors) -> Finding:
     statuses = [
         visitors.sign_in(email, place=place).status for place in range(15) for _ in range(5)
     ]
-    limited = statuses.count(_LIMITED)
-    faults = [] if limited else ["75 bad sign-ins of one account from 15 addresses passed"]
-    return faults, tally(statuses)
+    return _limited(statuses, "75 bad sign-ins of one account from 15 addresses passed")
 
 
 def _many_accounts(visitors: Visitors) -> Finding:
     statuses = _statuses([visitors.sign_in(f"nobody{n}@probe.example") for n in range(60)])
-    faults = [] if _LIMITED in statuses else ["60 accounts tried from one address"]
-    return faults, tally(statuses)
+    return _limited(statuses, "60 accounts tried from one address")
 
 
 def _forwarded(visitors: Visitors) -> Finding:
@@ -150,19 +156,17 @@ def _forwarded(visitors: Visitors) -> Finding:
 
 
 def _good_sign_ins(visitors: Visitors) -> Finding:
-    statuses = _statuses([visitors.sign_in(visitors.email(), PASSWORD) for _ in range(12)])
-    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+    return _all_in(_statuses([visitors.sign_in(visitors.email(), PASSWORD) for _ in range(12)]))
 
 
 def _office(visitors: Visitors) -> Finding:
-    statuses = [visitors.sign_in(visitors.email(n), PASSWORD).status for n in range(30)]
-    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+    return _all_in([visitors.sign_in(visitors.email(n), PASSWORD).status for n in range(30)])
 
 
 def _mistyped(visitors: Visitors) -> Finding:
     email = visitors.email()
     statuses = [visitors.sign_in(email, word).status for word in (WRONG, WRONG, PASSWORD)]
-    right = [_REFUSED, _REFUSED, _OK]
+    right = [REFUSED, REFUSED, OK]
     return ([] if statuses == right else [tally(statuses)]), tally(statuses)
 
 
@@ -170,19 +174,17 @@ def _victim(visitors: Visitors) -> Finding:
     email = visitors.email()
     bad = [visitors.sign_in(email, place=1).status for _ in range(30)]
     good = visitors.sign_in(email, PASSWORD, place=2).status
-    return ([] if good == _OK else [f"the owner: {good}"]), f"attacker {tally(bad)}, owner {good}"
+    return ([] if good == OK else [f"the owner: {good}"]), f"attacker {tally(bad)}, owner {good}"
 
 
 def _refresh_limited(visitors: Visitors) -> Finding:
     statuses = [visitors.renew("not.a.token").status for _ in range(40)]
-    faults = [] if _LIMITED in statuses else ["40 bad renewals passed"]
-    return faults, tally(statuses)
+    return _limited(statuses, "40 bad renewals passed")
 
 
 def _refresh_guesses(visitors: Visitors) -> Finding:
     statuses = [visitors.renew(f"not.a.token{n}").status for n in range(60)]
-    faults = [] if _LIMITED in statuses else ["60 different guesses passed"]
-    return faults, tally(statuses)
+    return _limited(statuses, "60 different guesses passed")
 
 
 def _refresh_junk_email(visitors: Visitors) -> Finding:
@@ -190,14 +192,12 @@ def _refresh_junk_email(visitors: Visitors) -> Finding:
         visitors.renew(f"not.a.token{n}", extra={"email": f"{n}@junk.example"}).status
         for n in range(60)
     ]
-    faults = [] if _LIMITED in statuses else ["a changing email field frees /refresh"]
-    return faults, tally(statuses)
+    return _limited(statuses, "a changing email field frees /refresh")
 
 
 def _office_renews(visitors: Visitors) -> Finding:
     tokens = [visitors.tokens(visitors.email(n)) for n in range(12)]
-    statuses = [visitors.renew(token).status for token in tokens for _ in range(4)]
-    return ([] if set(statuses) == {_OK} else [tally(statuses)]), tally(statuses)
+    return _all_in([visitors.renew(token).status for token in tokens for _ in range(4)])
 
 
 def _separate(visitors: Visitors) -> Finding:
@@ -206,7 +206,7 @@ def _separate(visitors: Visitors) -> Finding:
     bad = [visitors.sign_in(email).status for _ in range(8)]
     renewed = visitors.renew(token).status
     return (
-        [] if renewed == _OK else [f"renewal: {renewed}"],
+        [] if renewed == OK else [f"renewal: {renewed}"],
         f"sign-ins {tally(bad)}, renewal {renewed}",
     )
 
@@ -215,7 +215,7 @@ def _address_as_email(visitors: Visitors) -> Finding:
     names = (visitors.address(), f"::ffff:{visitors.address()}")
     bad = [visitors.sign_in(name).status for name in names for _ in range(6)]
     good = visitors.sign_in(visitors.email(), PASSWORD).status
-    return ([] if good == _OK else [f"a person there: {good}"]), f"{tally(bad)}, a person {good}"
+    return ([] if good == OK else [f"a person there: {good}"]), f"{tally(bad)}, a person {good}"
 
 
 def _boot_log(context: ProbeContext) -> Observation:

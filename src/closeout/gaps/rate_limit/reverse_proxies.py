@@ -30,8 +30,7 @@ def reverse_proxies(
     behind = {item.folder: item.target for item in known} | {item: item for item in targets}
     started = [
         (service, folder)
-        for path in compose.files(tree)
-        for service in _services(tree, path)
+        for service in compose.all_services(tree)
         for folder in run_by(tree, service, frozenset(behind))
     ]
     names = {folder.name: folder for folder in behind}
@@ -54,18 +53,17 @@ def reverse_proxies(
 
 def reached_beside(tree: Tree, called: Mapping[PurePosixPath, int]) -> Iterator[Unresolved]:
     """Yield where compose publishes a service that believes the gateways before it."""
-    for path in compose.files(tree):
-        for service in _services(tree, path):
-            ports = [port for port in service.ports if unset(port.host) not in _LOOPBACK]
-            if ports and any(called[folder] for folder in run_by(tree, service, frozenset(called))):
-                yield Unresolved(
-                    path=path,
-                    reason=Reason.AMBIGUOUS,
-                    line=ports[0].node.line,
-                    detail=f"publishes {service.name} beside the gateway that it believes",
-                    hint="publish it on 127.0.0.1 alone, or not at all: whoever calls it without "
-                    "the gateway chooses in X-Forwarded-For which address its limits count.",
-                )
+    for service in compose.all_services(tree):
+        ports = [port for port in service.ports if unset(port.host) not in _LOOPBACK]
+        if ports and any(called[folder] for folder in run_by(tree, service, frozenset(called))):
+            yield Unresolved(
+                path=service.path,
+                reason=Reason.AMBIGUOUS,
+                line=ports[0].node.line,
+                detail=f"publishes {service.name} beside the gateway that it believes",
+                hint="publish it on 127.0.0.1 alone, or not at all: whoever calls it without "
+                "the gateway chooses in X-Forwarded-For which address its limits count.",
+            )
 
 
 def _nginx(
@@ -81,16 +79,13 @@ def _traefik(
     tree: Tree, names: Mapping[str, PurePosixPath]
 ) -> Iterator[tuple[PurePosixPath, int, str, PurePosixPath, nginx.ProxyPass | None]]:
     """Yield what a Traefik of the same compose file routes to: it always says for whom."""
-    for path in compose.files(tree) if names else ():
-        services = _services(tree, path)
-        if any(item.image.rpartition("/")[2].startswith("traefik") for item in services):
-            for service in services:
-                labels = service.node.get("labels")
-                said = [] if labels is None else [str(entry.key or "") for entry in labels.entries]
-                said += labels.scalars() if labels is not None else ()
-                if service.name in names and any(text.startswith(_ROUTED) for text in said):
-                    yield path, service.node.line, service.name, names[service.name], None
-
-
-def _services(tree: Tree, path: PurePosixPath) -> tuple[compose.ComposeService, ...]:
-    return compose.services(path, tree.read(path) or b"")
+    services = compose.all_services(tree) if names else ()
+    routing = {
+        item.path for item in services if item.image.rpartition("/")[2].startswith("traefik")
+    }
+    for service in services:
+        labels = service.node.get("labels") if service.path in routing else None
+        said = [] if labels is None else [str(entry.key or "") for entry in labels.entries]
+        said += labels.scalars() if labels is not None else ()
+        if service.name in names and any(text.startswith(_ROUTED) for text in said):
+            yield service.path, service.node.line, service.name, names[service.name], None

@@ -9,17 +9,17 @@ from pathlib import PurePosixPath
 
 from closeout.formats import npm, unparsable
 from closeout.gaps.rate_limit.detect import DEMANDS, Demand, judge, unread_limiter
-from closeout.gaps.rate_limit.express.assertions import assertion_routes, unlimited_assertions
+from closeout.gaps.rate_limit.express.assertions import limited_assertions
 from closeout.gaps.rate_limit.express.callers import Caller, callers, unforwarded
 from closeout.gaps.rate_limit.express.existing import unused_limiter
 from closeout.gaps.rate_limit.express.handlers import renews_tokens, template_values
 from closeout.gaps.rate_limit.express.modules import MODULES, misread
 from closeout.gaps.rate_limit.express.routes import (
+    MAY_RENEW,
+    MAY_SIGN_IN,
     NAMED,
     AuthRoute,
     auth_routes,
-    may_renew,
-    may_sign_in,
 )
 from closeout.gaps.rate_limit.fastapi.callers import python_callers
 from closeout.gaps.rate_limit.reverse_proxies import reverse_proxies
@@ -104,13 +104,6 @@ def _limited(endpoint: str, demand: Demand, seen: Survey) -> Located:
     )
 
 
-def _assertions(seen: Survey) -> Located:
-    return Located(
-        examined=tuple(sorted({route.path for route in assertion_routes(seen.tree)})),
-        places=tuple(unlimited_assertions(seen.tree)),
-    )
-
-
 def _handed_on(seen: Survey) -> Located:
     asked = (seen.tree, seen.limited)
     return Located(
@@ -167,8 +160,16 @@ def _fields(seen: Survey) -> Located:
 _LOST = lost_imports.of(*MODULES)
 
 SUBJECTS = (
-    Subject(what="route that signs users in", criteria=("2.1", "2.3", "M.2"), is_in=may_sign_in),
-    Subject(what="route that renews tokens", criteria=("2.2",), is_in=may_renew),
+    Subject(
+        what="route that signs users in",
+        criteria=("2.1", "2.3", "M.2"),
+        is_in=lambda tree: bool(tree.candidates(MAY_SIGN_IN)),
+    ),
+    Subject(
+        what="route that renews tokens",
+        criteria=("2.2",),
+        is_in=lambda tree: bool(tree.candidates(MAY_RENEW)),
+    ),
 )
 
 RULES = (
@@ -182,7 +183,12 @@ RULES = (
         )
         for name, number, endpoint, demand in DEMANDS
     ),
-    Rule(id="assertion-is-limited", criterion="2.1", locate=_assertions, is_optional=True),
+    Rule(
+        id="assertion-is-limited",
+        criterion="2.1",
+        locate=lambda seen: limited_assertions(seen.tree),
+        is_optional=True,
+    ),
     Rule(id="gateway-forwards-the-address", criterion="2.3", locate=_forwarding, is_optional=True),
     Rule(
         id="limiter-gets-its-settings",

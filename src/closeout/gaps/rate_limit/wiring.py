@@ -95,15 +95,12 @@ def chart_hops(tree: Tree, gateways: Iterable[PurePosixPath]) -> int:
 def _redis(service: compose.ComposeService) -> Setting:
     """Return the file's own Redis, in a database that nobody uses yet."""
     beside = compose.services(service.path, service.content)
-    store = next((item.name for item in beside if _is_redis(item)), "")
+    images = {item.name: item.image.rpartition("/")[2].split(":")[0] for item in beside}
+    store = next((name for name, image in images.items() if image == "redis"), "")
     if not store:
         return _REDIS
     used = {int(found) for found in _DATABASE.findall(service.content)}
     return replace(_REDIS, value=f"redis://{store}:6379/{max(used, default=-1) + 1}")
-
-
-def _is_redis(service: compose.ComposeService) -> bool:
-    return service.image.rpartition("/")[2].split(":")[0] == "redis"
 
 
 DELIVERY = delivery()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from closeout.fs.text_edit import Splice
+from closeout.gaps.sql.columns import QueryReading
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
 from closeout.parsing.sql_selects import Item, Select
 
-_NAMING = frozenset(["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT"])
-"""Words after which a word names something else than a column."""
+_NAMING = frozenset(
+    ["AS", "AT", "OVER", "COLLATE", "INTERVAL", "WITHOUT", "WITH", "CURRENT", ".", "::", ":"]
+)
+"""After these a word names something else than a column."""
 _AGGREGATES = frozenset(
     [
         *("SUM", "COUNT", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "ARRAY_AGG", "STRING_AGG"),
@@ -28,12 +31,9 @@ _LONGEST = 1000
 
 def lateral(source: ModelSource) -> Iterator[Defect]:
     """Yield the uses of an alias beside its own definition, where no input has such a column."""
-    columns = source.project.columns
-    inputs = columns.inputs(source.content, source.tokens)
-    for query in source.queries:
-        for branch in query.branches:
-            if branch is not None:
-                yield from _laterals(source, branch, inputs[branch.first])
+    reading = QueryReading(source.project.columns, source.content, source.tokens)
+    for branch in source.selects:
+        yield from _laterals(source, branch, reading.inputs(branch))
 
 
 def _laterals(
@@ -81,9 +81,9 @@ def _repeated(
         refused = {"WHERE", "HAVING"} if is_window else {"WHERE"}
         if any(clause in refused or _is_inside_one(source, at) for at, clause in places):
             return ()
-    text = source.content[start:end].decode("utf-8", "replace")
+    text = f"({source.text(start, end)})"
     return tuple(
-        Splice(start=source.tokens[at].start, end=source.tokens[at].end, text=f"({text})")
+        Splice(start=source.tokens[at].start, end=source.tokens[at].end, text=text)
         for at, _ in places
     )
 
@@ -121,19 +121,11 @@ def _used(source: ModelSource, index: int) -> str | None:
     token = source.tokens[index]
     if token.kind not in {"word", "identifier"}:
         return None
-    before = source.tokens[index - 1] if index else None
-    after = source.tokens[index + 1] if index + 1 < len(source.tokens) else None
-    if before is not None and (
-        before.text in {".", "::", ":"} or before.kind == "string" or before.text.upper() in _NAMING
-    ):
+    before = source.tokens[max(index - 1, 0) : index]
+    after = source.tokens[index + 1 : index + 2]
+    if any(each.kind == "string" for each in (*before, *after)):
         return None
-    if after is not None and (after.text in {"(", ".", "=>", ":="} or after.kind == "string"):
+    ahead, behind = ([each.text.upper() for each in beside] for beside in (before, after))
+    if not _NAMING.isdisjoint(ahead) or behind in (["("], ["."], ["=>"], [":="]):
         return None
-    if (
-        before is not None
-        and before.text == "("
-        and after is not None
-        and after.text.upper() == "FROM"
-    ):
-        return None
-    return sql_selects.plain(token)
+    return None if (ahead, behind) == (["("], ["FROM"]) else sql_selects.plain(token)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from closeout.formats.manifests import mappings
 from closeout.gaps.sql.places import loaded
@@ -13,6 +14,7 @@ from closeout.parsing import jinja, sql, sql_selects
 from closeout.parsing.sql_selects import Query, Select
 
 REF = re.compile(rb"""\bref\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]""")
+_Told = TypeVar("_Told")
 _VARYING = frozenset(["if", "elif", "else", "endif", "for", "endfor", "call", "endcall"])
 
 
@@ -42,21 +44,6 @@ class Columns:
         self._found: dict[str, frozenset[str] | None] = {}
         self._widths: dict[str, int | None] = {}
 
-    def inputs(
-        self, content: bytes, tokens: Sequence[sql.Token]
-    ) -> Mapping[int, frozenset[str] | None]:
-        """Return the columns that each SELECT can read, by the index of its word.
-
-        None stands for columns that nothing tells.
-        """
-        reading = _Reading(self, content, tokens)
-        return {branch.first: reading.inputs(branch) for branch in reading.selects}
-
-    def widths(self, content: bytes, tokens: Sequence[sql.Token]) -> Mapping[int, int | None]:
-        """Return how many columns each SELECT gives, by the index of its word; None for unknown."""
-        reading = _Reading(self, content, tokens)
-        return {branch.first: reading.width(branch) for branch in reading.selects}
-
     def width(self, name: str) -> int | None:
         """Return how many columns the model or seed `name` has, None where nothing tells."""
         if name in self._seeds:
@@ -69,27 +56,24 @@ class Columns:
 
     def of(self, name: str) -> frozenset[str] | None:
         """Return the columns of the model or seed `name`, None where nothing tells."""
-        if name not in self._found:
-            self._found[name] = None  # a model that reads itself tells nothing
-            self._found[name] = self._of(name)
-        return self._found[name]
-
-    def _of(self, name: str) -> frozenset[str] | None:
         if name in self._seeds:
             return self._header(self._seeds[name])
-        reading = self._reading(name)
-        return reading.outputs(reading.queries[0]) if reading else None
+        if name not in self._found:
+            self._found[name] = None  # a model that reads itself tells nothing
+            reading = self._reading(name)
+            self._found[name] = reading.outputs(reading.queries[0]) if reading else None
+        return self._found[name]
 
     def content(self, name: str) -> bytes | None:
         """Return the model `name` as it stands, None where there is none."""
         return self._tree.read(self._models[name]) if name in self._models else None
 
-    def _reading(self, name: str) -> _Reading | None:
+    def _reading(self, name: str) -> QueryReading | None:
         content = self.content(name)
         if content is None or jinja.faults(content):
             return None
         try:
-            return _Reading(self, content, sql.tokens(content))
+            return QueryReading(self, content, sql.tokens(content))
         except sql.UnreadableSqlError:
             return None
 
@@ -147,55 +131,50 @@ def required(document: object) -> Iterator[tuple[str, str]]:
                 yield str(model.get("name")), str(column.get("name")).lower()
 
 
-class _Reading:
+class QueryReading:
     """One model's queries and what they read and give."""
 
     def __init__(self, columns: Columns, content: bytes, tokens: Sequence[sql.Token]) -> None:
+        """Read `content`, cut into `tokens`, in the project of `columns`."""
         self._columns = columns
         self._content = content
         self._tokens = tokens
         self.queries = sql_selects.queries(tokens)
-        self.selects = [each for query in self.queries for each in query.branches if each]
         self._by_opening = {query.opening: query for query in self.queries}
         self._named = {query.name: query for query in self.queries if query.name is not None}
         self._open: set[int] = set()
 
     def outputs(self, query: Query) -> frozenset[str] | None:
         """Return the query's columns, those of its first branch."""
-        branch = query.branches[0] if query.branches else None
-        if branch is None or is_varying(self._content, self._tokens, branch):
-            return None
-        if query.opening in self._open:
-            return None
-        self._open.add(query.opening)
-        names: set[str] = set()
-        for item in branch.items:
-            if self._tokens[item.last].text == "*":
-                read = self.inputs(branch)
-                if read is None:
-                    break
-                names |= read
-            elif item.name is None or item.is_open:
-                break
-            else:
-                names.add(item.name)
-        else:
-            self._open.discard(query.opening)
-            return frozenset(names)
-        self._open.discard(query.opening)
-        return None
+        found = self._given(query.branches[0] if query.branches else None, self._item_names)
+        return None if found is None else frozenset[str]().union(*found)
 
     def width(self, branch: Select | None) -> int | None:
-        """Return how many columns the branch gives, a star those of what it reads."""
-        if branch is None or not branch.items or branch.first in self._open:
+        """Return how many columns the branch gives, a star what it reads; None: unknown."""
+        found = self._given(branch, self._item_width)
+        return sum(found) if found else None
+
+    def _given(
+        self, branch: Select | None, told: Callable[[Select, sql_selects.Item], _Told | None]
+    ) -> list[_Told] | None:
+        """Return what is told of each item; None where one tells nothing, or reads the branch."""
+        if branch is None or branch.first in self._open:
             return None
         if is_varying(self._content, self._tokens, branch):
             return None
         self._open.add(branch.first)
-        found = [self._item_width(branch, item) for item in branch.items]
+        found: list[_Told] = []
+        for item in branch.items:
+            if (each := told(branch, item)) is None:
+                break
+            found.append(each)
         self._open.discard(branch.first)
-        known = [count for count in found if count is not None]
-        return sum(known) if len(known) == len(found) else None
+        return found if len(found) == len(branch.items) else None
+
+    def _item_names(self, branch: Select, item: sql_selects.Item) -> frozenset[str] | None:
+        if self._tokens[item.last].text == "*":
+            return self.inputs(branch)
+        return None if item.name is None or item.is_open else frozenset([item.name])
 
     def _item_width(self, branch: Select, item: sql_selects.Item) -> int | None:
         if self._tokens[item.last].text != "*":
@@ -208,7 +187,7 @@ class _Reading:
         return self.width(read.branches[0]) if read is not None and read.branches else None
 
     def inputs(self, branch: Select) -> frozenset[str] | None:
-        """Return the columns of everything that the branch names after FROM."""
+        """Return the columns of everything that the branch names after FROM; None: unknown."""
         names: set[str] = set()
         for source in branch.sources:
             read = self._read(source)

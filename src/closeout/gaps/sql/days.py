@@ -18,7 +18,6 @@ from closeout.parsing.sql_selects import Item, Query, Select, SelectSource
 INCREMENTAL = "is_incremental()"
 _THIS = re.compile(rb"\{\{-?\s*this\s*-?\}\}")
 _REF = re.compile(rb"""\{\{-?\s*ref\(\s*['"](\w+)['"]\s*\)\s*-?\}\}""")
-_COMPARISONS = frozenset([">", ">="])
 _SERIES = frozenset(["LAG", "LEAD", "AVG", "SUM", "STDDEV"])
 """Window functions over the days of one thing; a number of a row chooses among its versions."""
 _KEEPING = frozenset(["COALESCE", "DATE", "DATE_TRUNC", "CAST"])
@@ -47,11 +46,12 @@ def _filtered(source: ModelSource, branch: Select) -> str | None:
     if len(branch.conditions) != 1 or len(_THIS.findall(source.content)) != 1:
         return None
     first, last = branch.conditions[0]
-    at = next((at for at in (first + 1, first + 3) if _is_comparison(source, at)), None)
-    if at is None or (at != first + 1 and source.tokens[first + 1].text != "."):
+    texts = [token.text for token in source.tokens[first : first + 4]]
+    step = next((step for step in (1, 3) if texts[step : step + 1] in ([">"], [">="])), None)
+    if step is None or (step != 1 and texts[1] != "."):
         return None
-    partners = source.closing
-    if last != at + 1 or not _is_block(source, first, partners.get(last, last)):
+    at = first + step
+    if last != at + 1 or not _is_block(source, first, source.closing.get(last, last)):
         return None
     inner = next((each for each in source.queries if each.opening == at + 1), None)
     read_from = inner.branches[0].sources if inner and inner.branches[0] else ()
@@ -61,10 +61,6 @@ def _filtered(source: ModelSource, branch: Select) -> str | None:
     if not _THIS.fullmatch(source.content, this.start, this.end):
         return None
     return sql_selects.plain(source.tokens[at - 1])
-
-
-def _is_comparison(source: ModelSource, at: int) -> bool:
-    return at < len(source.tokens) and source.tokens[at].text in _COMPARISONS
 
 
 def _is_block(source: ModelSource, first: int, last: int) -> bool:
@@ -84,12 +80,8 @@ def _is_block(source: ModelSource, first: int, last: int) -> bool:
 
 def _is_kept(source: ModelSource, name: str) -> bool:
     """Tell whether no query of the model makes the column of something else than a column."""
-    for query in source.queries:
-        for branch in query.branches:
-            for item in branch.items if branch is not None else ():
-                if item.name == name and not _is_column(source, item):
-                    return False
-    return True
+    items = (item for branch in source.selects for item in branch.items)
+    return all(_is_column(source, item) for item in items if item.name == name)
 
 
 def _is_column(source: ModelSource, item: Item) -> bool:
@@ -108,7 +100,7 @@ def _orders(source: ModelSource, name: str) -> bool:
     looking = set()
     for call in source.calls:
         index = source.starts[call.start]
-        words = [sql_selects.plain(token) for token in source.tokens[index : source.ends[call.end]]]
+        words = source.words(index, source.ends[call.end] - 1)
         if call.name != "OVER" or "order by" not in words:
             continue
         at = words.index("order by")

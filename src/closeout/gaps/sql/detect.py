@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
@@ -15,9 +15,9 @@ from closeout.gaps.sql import (
     losses,
     packages,
     profiles,
-    queries,
     strategies,
 )
+from closeout.gaps.sql.columns import QueryReading
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource, read
@@ -39,6 +39,40 @@ def _parentheses(source: ModelSource) -> Iterator[Defect]:
             mend=mend,
             advice="add or drop a parenthesis; more than one place is possible.",
         )
+
+
+def _uneven_branches(source: ModelSource) -> Iterator[Defect]:
+    """Yield the branches of a UNION that give another number of columns than an earlier one."""
+    if not any(token.text.upper() in {"UNION", "INTERSECT", "EXCEPT"} for token in source.tokens):
+        return
+    alternatives = jinja.alternatives(source.content)
+    reading = QueryReading(source.project.columns, source.content, source.tokens)
+    for query in source.queries:
+        earlier: list[tuple[int, Mapping[int, int]]] = []
+        for branch in query.branches:
+            width = reading.width(branch)
+            if branch is None or width is None:
+                continue
+            offset = source.tokens[branch.first].start
+            here = {
+                number: index
+                for number, branches in enumerate(alternatives)
+                for index, each in enumerate(branches)
+                if each.start <= offset < each.end
+            }
+            other = next((wide for wide, there in earlier if _together(here, there)), width)
+            if other != width:
+                yield Defect(
+                    offset=offset,
+                    message=f"this branch gives {width} columns, an earlier one {other}",
+                    advice="name the same columns in every branch, in the same order.",
+                )
+            earlier.append((width, here))
+
+
+def _together(one: Mapping[int, int], other: Mapping[int, int]) -> bool:
+    """Tell whether no `if`, by its number, chooses between the two."""
+    return all(one.get(number, index) == index for number, index in other.items())
 
 
 def _unclosed_jinja(tree: Tree, project: Project) -> Found:
@@ -130,7 +164,7 @@ IN_MODELS: tuple[tuple[str, str, Callable[[ModelSource], Iterator[Defect]]], ...
     ("unknown-function", "3.3", foreign.unknown_functions),
     ("unknown-clause", "3.3", foreign.unknown_clauses),
     ("unknown-strategy", "3.3", strategies.unknown),
-    ("uneven-union", "3.3", queries.uneven_branches),
+    ("uneven-union", "3.3", _uneven_branches),
     ("lateral-alias", "3.3", aliases.lateral),
     ("quoted-timestamp", "3.3", figures.quoted_calls),
     ("integer-division", "3.3", figures.integer_divisions),

@@ -9,7 +9,7 @@ from closeout.fs.text_edit import Splice
 from closeout.gaps.sql import losses
 from closeout.gaps.sql.places import Defect
 from closeout.gaps.sql.source import ModelSource
-from closeout.parsing import sql, sql_selects
+from closeout.parsing import sql
 
 _TIME = rb"(?:\w+\.)*current_timestamp\w*\(\s*\)"
 _SQL_MACROS = (
@@ -59,20 +59,20 @@ def _is_read_as_time(source: ModelSource, index: int) -> bool:
 
 def integer_divisions(source: ModelSource) -> Iterator[Defect]:
     """Yield the divisions of integer sums and counts, which cut the fraction off."""
-    by_start = {call.start: call for call in source.calls}
+    added = losses.chains(source)
     for call in source.calls:
-        end = _with_window(source, call, by_start)
+        end = _with_window(source, call)
         index = source.ends[end]
         following = source.tokens[index : index + 2]
         if len(following) != len(("/", "divisor")) or following[0].text != "/":
             continue
-        divisor = by_start.get(following[1].start)
+        divisor = source.calls_at.get(following[1].start)
         if divisor is None or not _may_start(source, source.starts[call.start]):
             continue
-        after = source.ends[_with_window(source, divisor, by_start)]
+        after = source.ends[_with_window(source, divisor)]
         if [token.text for token in source.tokens[after : after + 1]] == ["::"]:
             continue
-        if _is_integer(source, call, by_start) and _is_integer(source, divisor, by_start):
+        if _is_integer(source, call, added) and _is_integer(source, divisor, added):
             yield Defect(
                 offset=call.start,
                 message=f"{call.name} / {divisor.name} of integers cuts the fraction off",
@@ -80,15 +80,13 @@ def integer_divisions(source: ModelSource) -> Iterator[Defect]:
             )
 
 
-def _with_window(
-    source: ModelSource, call: sql.SqlCall, by_start: Mapping[int, sql.SqlCall]
-) -> int:
+def _with_window(source: ModelSource, call: sql.SqlCall) -> int:
     """Return the byte after the call and its FILTER (...) and OVER (...)."""
     end = call.end
     for word in ("FILTER", "OVER"):
         index = source.ends[end]
         following = source.tokens[index].start if index < len(source.tokens) else -1
-        suffix = by_start.get(following)
+        suffix = source.calls_at.get(following)
         if suffix is not None and suffix.name == word:
             end = suffix.end
     return end
@@ -102,20 +100,18 @@ def _may_start(source: ModelSource, first: int) -> bool:
     return before[-1:] not in (["/"], ["."])
 
 
-def _is_integer(
-    source: ModelSource, call: sql.SqlCall, by_start: Mapping[int, sql.SqlCall]
-) -> bool:
+def _is_integer(source: ModelSource, call: sql.SqlCall, added: losses.Chains) -> bool:
     """Tell whether the call surely gives an integer, NULLIF around a call counting as that call."""
     if call.name == "NULLIF" and call.arguments:
         start, end = call.arguments[0]
-        inner = by_start.get(start)
-        return inner is not None and inner.end == end and _is_integral(source, inner)
-    return _is_integral(source, call)
+        inner = source.calls_at.get(start)
+        return inner is not None and inner.end == end and _is_integral(source, inner, added)
+    return _is_integral(source, call, added)
 
 
-def _is_integral(source: ModelSource, call: sql.SqlCall) -> bool:
+def _is_integral(source: ModelSource, call: sql.SqlCall, added: losses.Chains) -> bool:
     """Tell whether the call is a count, or a sum of integer columns or of whole literals."""
-    if call.name != "SUM" or len(call.arguments) != 1:
+    if not losses.is_sum(call):
         return call.name == "COUNT"
     start, end = call.arguments[0]
     if end - start > _LONGEST:
@@ -123,7 +119,7 @@ def _is_integral(source: ModelSource, call: sql.SqlCall) -> bool:
     words = [token.text for token in source.tokens[source.starts[start] : source.ends[end]]]
     if words[0].upper() == "CASE":
         return _gives_whole_literals([word.upper() for word in words])
-    columns = [name for name, _ in losses.added_columns(source, start, end)]
+    columns = [name for name, _ in losses.added_columns(source, added, start, end)]
     columns = columns or [".".join(words).split(".")[-1].lower()]
     return all(_is_whole(source, name) for name in columns)
 
@@ -138,9 +134,8 @@ def _is_whole(source: ModelSource, column: str) -> bool:
 
 def divisions_by_zero(source: ModelSource) -> Iterator[Defect]:
     """Yield what divides by a count of all rows, which is none where the source is empty."""
-    by_start = {call.start: call for call in source.calls}
     ends = {
-        _with_window(source, call, by_start): call
+        _with_window(source, call): call
         for call in source.calls
         if call.name not in {"FILTER", "OVER"}
     }
@@ -148,7 +143,7 @@ def divisions_by_zero(source: ModelSource) -> Iterator[Defect]:
         first = source.starts[call.start]
         if call.name != "COUNT" or first < len(("1", "/")):
             continue
-        end = _with_window(source, call, by_start)
+        end = _with_window(source, call)
         is_window = end != call.end
         if is_window or source.tokens[first - 1].text != "/":
             continue
@@ -175,13 +170,7 @@ def _is_null_without_rows(source: ModelSource, last: int, ends: Mapping[int, sql
 
 def _counts_all(source: ModelSource, index: int) -> bool:
     """Tell whether token `index` stands in a query without GROUP BY, and in no CASE of it."""
-    closing = source.closing
-    inner: sql_selects.Select | None = None
-    for query in source.queries:
-        if query.opening < index < closing.get(query.opening, len(source.tokens)):
-            for branch in query.branches:
-                if branch is not None and branch.first < index <= branch.last:
-                    inner = branch if inner is None or inner.first < branch.first else inner
+    inner = source.innermost(index, in_list=True)
     if inner is None or inner.grouped is not None:
         return False
     words = [token.text.upper() for token in source.tokens[inner.first : index]]

@@ -9,9 +9,8 @@ from pathlib import PurePosixPath
 from closeout.fs.text_edit import Splice, line_number, splice
 from closeout.fs.tree import Overlay
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS
-from closeout.gaps.sql.orders_model import BESIDE, beside
 from closeout.gaps.sql.places import Defect, column
-from closeout.gaps.sql.project import Project, projects
+from closeout.gaps.sql.project import BESIDE, Project, beside, projects
 from closeout.gaps.sql.source import read
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError, imbalances
@@ -66,9 +65,7 @@ def _changeset(
             after = before
     except UnreadableSqlError:
         return None
-    edits: tuple[Edit, ...] = ()
-    if before != after:
-        edits = (Edit.of(tree, path, after),)
+    edits = (Edit.of(tree, path, after),) if before != after else ()
     if not edits and not left:
         return None
     return Changeset(
@@ -109,16 +106,12 @@ def _apart(mends: Sequence[tuple[Splice, ...]]) -> list[Splice]:
     """Return the splices of the smallest mends that do not reach into one another."""
     chosen: list[tuple[int, int]] = []
     splices: list[Splice] = []
-    for mend in sorted(mends, key=_width):
+    for mend in sorted(mends, key=lambda mend: (mend[-1].end - mend[0].start, mend[0].start)):
         start, end = mend[0].start, mend[-1].end
         if all(end <= other[0] or other[1] <= start for other in chosen):
             chosen.append((start, end))
             splices += mend
     return splices
-
-
-def _width(mend: tuple[Splice, ...]) -> tuple[int, int]:
-    return mend[-1].end - mend[0].start, mend[0].start
 
 
 def _left(path: PurePosixPath, content: bytes, place: Defect, said: str = "") -> Unresolved:

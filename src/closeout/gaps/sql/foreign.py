@@ -16,44 +16,34 @@ _UNITS = frozenset(
         *("hour", "minute", "second", "millisecond", "microsecond"),
     ]
 )
-_SUBTRACT = "subtract dates, or use dbt.datediff; the arguments' meaning differs by dialect"
-_ADD = "add an interval, or use dbt.dateadd; the arguments' meaning differs by dialect"
-_NOW = "use dbt.current_timestamp"
-_CAST = "clean the text first, then cast it; PostgreSQL has no cast that gives NULL instead"
-_COALESCE = "COALESCE does the same"
-_CASE = "write a CASE"
-_FILTER = "COUNT(*) FILTER (WHERE ...) does the same"
-_AGGREGATE = "string_agg does it, with an ORDER BY inside"
-_FUNCTIONS = {
-    **dict.fromkeys(
-        (
-            *("DATEDIFF", "DATE_DIFF", "TIMESTAMPDIFF", "TIMESTAMP_DIFF", "DATETIME_DIFF"),
-            *("TIME_DIFF", "DATEDIFF_BIG", "MONTHS_BETWEEN"),
-        ),
-        _SUBTRACT,
+_ADVICE = {
+    "subtract dates, or use dbt.datediff; the arguments' meaning differs by dialect": (
+        *("DATEDIFF", "DATE_DIFF", "TIMESTAMPDIFF", "TIMESTAMP_DIFF", "DATETIME_DIFF"),
+        *("TIME_DIFF", "DATEDIFF_BIG", "MONTHS_BETWEEN"),
     ),
-    **dict.fromkeys(
-        (
-            *("DATEADD", "TIMESTAMPADD", "TIMESTAMP_ADD", "TIMESTAMP_SUB", "DATETIME_ADD"),
-            *("DATETIME_SUB", "DATE_SUB", "ADD_MONTHS"),
-        ),
-        _ADD,
+    "add an interval, or use dbt.dateadd; the arguments' meaning differs by dialect": (
+        *("DATEADD", "TIMESTAMPADD", "TIMESTAMP_ADD", "TIMESTAMP_SUB", "DATETIME_ADD"),
+        *("DATETIME_SUB", "DATE_SUB", "ADD_MONTHS"),
     ),
-    **dict.fromkeys(("DATEPART", "DATENAME", "DAYOFWEEK", "DAYOFYEAR"), "use EXTRACT"),
-    **dict.fromkeys(("GETDATE", "SYSDATE", "CURDATE", "SYSDATETIME", "GETUTCDATE"), _NOW),
-    **dict.fromkeys(("TRY_CAST", "SAFE_CAST", "TRY_TO_NUMBER", "TRY_TO_DATE"), _CAST),
-    **dict.fromkeys(("NVL", "IFNULL", "ZEROIFNULL"), _COALESCE),
-    **dict.fromkeys(("IFF", "IIF", "NVL2", "DIV0", "SAFE_DIVIDE"), _CASE),
-    **dict.fromkeys(("COUNTIF", "COUNT_IF"), _FILTER),
-    **dict.fromkeys(("LISTAGG", "GROUP_CONCAT"), _AGGREGATE),
-    "LAST_DAY": "use dbt.last_day",
-    "CHARINDEX": "use position",
-    "APPROX_COUNT_DISTINCT": "use COUNT(DISTINCT ...)",
+    "clean the text first, then cast it; PostgreSQL has no cast that gives NULL instead": (
+        *("TRY_CAST", "SAFE_CAST", "TRY_TO_NUMBER", "TRY_TO_DATE"),
+    ),
+    "use EXTRACT": ("DATEPART", "DATENAME", "DAYOFWEEK", "DAYOFYEAR"),
+    "use dbt.current_timestamp": ("GETDATE", "SYSDATE", "CURDATE", "SYSDATETIME", "GETUTCDATE"),
+    "COALESCE does the same": ("NVL", "IFNULL", "ZEROIFNULL"),
+    "write a CASE": ("IFF", "IIF", "NVL2", "DIV0", "SAFE_DIVIDE"),
+    "COUNT(*) FILTER (WHERE ...) does the same": ("COUNTIF", "COUNT_IF"),
+    "string_agg does it, with an ORDER BY inside": ("LISTAGG", "GROUP_CONCAT"),
+    "use dbt.last_day": ("LAST_DAY",),
+    "use position": ("CHARINDEX",),
+    "use COUNT(DISTINCT ...)": ("APPROX_COUNT_DISTINCT",),
 }
+_FUNCTIONS = {name: advice for advice, names in _ADVICE.items() for name in names}
 _AS_COALESCE = frozenset(["NVL", "IFNULL"])
 _LONGEST = 1000
 """Bytes of a call that is still rewritten; a longer one is left to a person."""
 
+_HARD_TO_QUOTE = ("'", "\\", "{{", "{%", "\n", "--", "/*")
 _CLAUSE_WORDS = frozenset(
     [
         *("WHERE", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING"),
@@ -107,16 +97,12 @@ def _as_dbt_datediff(source: ModelSource, call: sql.SqlCall) -> tuple[Splice, ..
         return ()
     if call.end - call.start > _LONGEST:
         return ()
-    texts = [source.content[start:end].decode("utf-8", "replace") for start, end in call.arguments]
+    texts = [source.text(start, end) for start, end in call.arguments]
     unit = texts[0].strip("'").lower()
-    if unit not in _UNITS or any(_hard_to_quote(text) for text in texts[1:]):
+    if unit not in _UNITS or any(mark in text for text in texts[1:] for mark in _HARD_TO_QUOTE):
         return ()
     text = f"{{{{ dbt.datediff('{texts[1]}', '{texts[2]}', '{unit}') }}}}"
     return (Splice(start=call.start, end=call.end, text=text),)
-
-
-def _hard_to_quote(text: str) -> bool:
-    return any(mark in text for mark in ("'", "\\", "{{", "{%", "\n", "--", "/*"))
 
 
 def unknown_clauses(source: ModelSource) -> Iterator[Defect]:

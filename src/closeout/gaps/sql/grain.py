@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import sql_selects
@@ -13,12 +11,8 @@ _FILLED = ["is", "not", "null"]
 _MIXED = frozenset(["OR", "NOT", "BETWEEN", "CASE"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyColumn:
-    """A column of a key; `is_filled` where nothing lets it be NULL."""
-
-    name: str
-    is_filled: bool
+KeyColumn = tuple[str, bool]
+"""The name of a column of a key, and whether nothing lets it be NULL."""
 
 
 def stated(source: ModelSource) -> tuple[KeyColumn, ...]:
@@ -39,32 +33,34 @@ def _grain(
     if branch.grouped is not None:
         required = source.project.required.get(source.path.stem, frozenset())
         return tuple(
-            KeyColumn(
-                name=item.name or "",
-                is_filled=item.name in required or _is_filled(source, branch, item),
-            )
+            (item.name or "", item.name in required or _is_filled(source, branch, item))
             for item in grouped(source, branch)
         )
     if len(branch.sources) != 1 or branch.sources[0].is_query:
         return ()
     inner = named.get(sql_selects.plain(source.tokens[branch.sources[0].token]))
     key = _grain(source, named, inner, depth + 1) if inner is not None else ()
-    return key if key and passes_on(source, branch, {column.name for column in key}) else ()
+    return key if key and passes_on(source, branch, {name for name, _ in key}) else ()
 
 
 def grouped(source: ModelSource, branch: Select) -> tuple[Item, ...]:
     """Return the items of the select list that are the terms of GROUP BY, all or none."""
     if branch.grouped is None:
         return ()
-    terms: list[list[str]] = [[]]
-    for token in source.tokens[branch.grouped[0] : branch.grouped[1] + 1]:
-        if token.text == ",":
-            terms.append([])
-        else:
-            terms[-1].append(sql_selects.plain(token))
-    found = [_item(source, branch, words) for words in terms]
+    found = [_item(source, branch, words) for words in _parts(source, branch.grouped, ",")]
     named = tuple(item for item in found if item is not None and item.name is not None)
     return named if len(named) == len(found) else ()
+
+
+def _parts(source: ModelSource, span: tuple[int, int], separator: str) -> list[list[str]]:
+    """Return the words of what the separator parts between two tokens."""
+    parts: list[list[str]] = [[]]
+    for token in source.tokens[span[0] : span[1] + 1]:
+        if token.text.upper() == separator:
+            parts.append([])
+        else:
+            parts[-1].append(sql_selects.plain(token))
+    return parts
 
 
 def _item(source: ModelSource, branch: Select, words: list[str]) -> Item | None:
@@ -73,8 +69,7 @@ def _item(source: ModelSource, branch: Select, words: list[str]) -> Item | None:
         number = int(words[0]) - 1
         return branch.items[number] if number < len(branch.items) else None
     for item in branch.items:
-        value = [sql_selects.plain(token) for token in source.tokens[item.first : item.last + 1]]
-        if item.name is not None and words in (value, [item.name]):
+        if item.name is not None and words in (source.words(item.first, item.last), [item.name]):
             return item
     return None
 
@@ -82,7 +77,7 @@ def _item(source: ModelSource, branch: Select, words: list[str]) -> Item | None:
 def _is_filled(source: ModelSource, branch: Select, item: Item) -> bool:
     """Tell whether the item ends a COALESCE with a value, or its query leaves its NULLs out."""
     value = source.tokens[item.first : item.last + 1]
-    call = next((call for call in source.calls if call.start == value[0].start), None)
+    call = source.calls_at.get(value[0].start)
     if call is not None and call.name == "COALESCE" and call.arguments:
         after = source.ends[call.end]
         last = source.tokens[source.starts[call.arguments[-1][0]]]
@@ -94,21 +89,16 @@ def _is_filled(source: ModelSource, branch: Select, item: Item) -> bool:
 
 def words_of(source: ModelSource, item: Item) -> list[str]:
     """Return the words of an item's value, without the name that it is given."""
-    words = [sql_selects.plain(token) for token in source.tokens[item.first : item.last + 1]]
+    words = source.words(item.first, item.last)
     return words[: words.index("as")] if "as" in words else words
 
 
 def _leaves_out(source: ModelSource, span: tuple[int, int], column: list[str]) -> bool:
     """Tell whether `column IS NOT NULL` is one of the conditions that AND joins, in any case."""
-    tokens = source.tokens[span[0] : span[1] + 1]
-    if b"{%" in source.content[tokens[0].start : tokens[-1].end]:
+    first, last = (source.tokens[index] for index in span)
+    if b"{%" in source.content[first.start : last.end]:
         return False
-    terms: list[list[str]] = [[]]
-    for token in tokens:
-        if token.text.upper() == "AND":
-            terms.append([])
-        else:
-            terms[-1].append(sql_selects.plain(token))
+    terms = _parts(source, span, "AND")
     filled = [*column, *_FILLED]
     rest = [term[: -len(_FILLED)] if term[-len(_FILLED) :] == _FILLED else term for term in terms]
     others = {word.upper() for term in rest for word in term}

@@ -12,6 +12,10 @@ from closeout.parsing import sql
 
 _LOSSES = re.compile(r"mortalit|cull|death|died|dead|loss|lost", re.IGNORECASE)
 _TOLD = "a NULL in one column drops the other one's count of that row"
+Operand = tuple[str, tuple[int, int]]
+"""The column that is added, or whose sum is, and the span of bytes."""
+Chains = Mapping[tuple[int, int], Sequence[Operand]]
+"""What `+` joins, by the span of the whole."""
 _TERM = re.compile(
     r"""coalesce\(\s*(?:\w+\.)?"?(?P<filled>\w+)"?\s*,\s*0\s*\)|(?:\w+\.)?"?(?P<bare>\w+)"?"""
 )
@@ -19,15 +23,19 @@ _TERM = re.compile(
 
 def lost_by_null(source: ModelSource) -> Iterator[Defect]:
     """Yield the sums of added counts in which one NULL drops the other count."""
-    for call in source.calls:
-        if call.name != "SUM" or len(call.arguments) != 1:
-            continue
-        columns = added_columns(source, *call.arguments[0])
+    joined = chains(source)
+    for call in filter(is_sum, source.calls):
+        columns = added_columns(source, joined, *call.arguments[0])
         bare = [span for name, span in columns if name not in source.project.defaulted]
         if not bare or not any(_LOSSES.search(name) for name, _ in columns):
             continue
         yield Defect(offset=call.start, message=_TOLD, mend=_filled(bare))
-    yield from _added_elsewhere(source)
+    yield from _added_elsewhere(source, joined)
+
+
+def is_sum(call: sql.SqlCall) -> bool:
+    """Tell whether the call is `SUM(term)`."""
+    return call.name == "SUM" and len(call.arguments) == 1
 
 
 def _filled(spans: Sequence[tuple[int, int]]) -> tuple[Splice, ...]:
@@ -42,24 +50,23 @@ def _filled(spans: Sequence[tuple[int, int]]) -> tuple[Splice, ...]:
     )
 
 
-def _added_elsewhere(source: ModelSource) -> Iterator[Defect]:
+def _added_elsewhere(source: ModelSource, joined: Chains) -> Iterator[Defect]:
     """Yield where the model adds once more what it sums, as counts of a row or as their sums.
 
     One expression would else know the losses of a batch of which the other one says NULL.
     """
-    summed = [names for call in source.calls if (names := _summed(source, call))]
+    sums = filter(is_sum, source.calls)
+    summed = {call: names for call in sums if (names := _summed(source, call))}
     totals = _totals(source)
-    inside = [call for call in source.calls if call.name == "SUM" and _summed(source, call)]
-    for chain in _chains(source) if summed else ():
-        start, end = chain[0][1][0], chain[-1][1][1]
-        if any(call.start < start and end < call.end for call in inside):
+    for (start, end), chain in joined.items() if summed else ():
+        if any(call.start < start and end < call.end for call in summed):
             continue
         around = source.tokens[source.starts[start] - 1], *source.tokens[source.ends[end] :][:1]
         if any(token.text in {"-", "*", "/", "%"} for token in around):
             continue
         counts = [(totals.get(name, name), span) for name, span in chain]
         added = {name for name, _ in counts}
-        if len(added) < len(chain) or not any(added <= each for each in summed):
+        if len(added) < len(chain) or not any(added <= each for each in summed.values()):
             continue
         bare = [span for name, span in counts if name not in source.project.defaulted]
         if bare and any(_LOSSES.search(name) for name in added):
@@ -68,11 +75,8 @@ def _added_elsewhere(source: ModelSource) -> Iterator[Defect]:
 
 def _summed(source: ModelSource, call: sql.SqlCall) -> frozenset[str]:
     """Return the columns that a SUM adds up, each bare or with a NULL as none; or nothing."""
-    if call.name != "SUM" or len(call.arguments) != 1:
-        return frozenset()
     start, end = call.arguments[0]
-    text = source.content[start:end].decode("utf-8", "replace").lower()
-    terms = [_TERM.fullmatch(term.strip()) for term in text.split("+")]
+    terms = [_TERM.fullmatch(term.strip()) for term in source.text(start, end).lower().split("+")]
     names = frozenset(term["filled"] or term["bare"] for term in terms if term)
     return names if len(names) == len(terms) > 1 else frozenset()
 
@@ -80,22 +84,19 @@ def _summed(source: ModelSource, call: sql.SqlCall) -> frozenset[str]:
 def _totals(source: ModelSource) -> Mapping[str, str]:
     """Return the column that each name of the model's select lists is the bare SUM of."""
     found = {}
-    by_start = {call.start: call for call in source.calls}
-    for query in source.queries:
-        for branch in query.branches:
-            for item in branch.items if branch is not None else ():
-                call = by_start.get(source.tokens[item.first].start)
-                column = _sum_of(source, call) if call is not None else None
-                if call is None or column is None or item.name is None:
-                    continue
-                if source.ends[call.end] == item.last - 1:  # AS and the name are what follows
-                    found[item.name] = column
+    for item in (item for branch in source.selects for item in branch.items):
+        call = source.calls_at.get(source.tokens[item.first].start)
+        column = _sum_of(source, call) if call is not None else None
+        if call is None or column is None or item.name is None:
+            continue
+        if source.ends[call.end] == item.last - 1:  # AS and the name are what follows
+            found[item.name] = column
     return found
 
 
 def _sum_of(source: ModelSource, call: sql.SqlCall) -> str | None:
     """Return the column of `SUM(column)`."""
-    if call.name != "SUM" or len(call.arguments) != 1:
+    if not is_sum(call):
         return None
     start, end = call.arguments[0]
     words = source.tokens[source.starts[start] : source.ends[end]]
@@ -104,27 +105,30 @@ def _sum_of(source: ModelSource, call: sql.SqlCall) -> str | None:
     return words[-1].text.strip('"').lower()
 
 
-Operand = tuple[str, tuple[int, int]]
-
-
-def _chains(source: ModelSource) -> list[list[Operand]]:
-    """Return what `+` joins, column by column and sum by sum: the name and the span of each."""
+def chains(source: ModelSource) -> Chains:
+    """Return what `+` joins, column by column and sum by sum."""
     calls = {call.end: call for call in source.calls}
-    starting = {call.start: call for call in source.calls}
     found: list[list[Operand]] = []
     for index, token in enumerate(source.tokens):
         if token.text != "+" or index + 1 == len(source.tokens) or not index:
             continue
         left = calls.get(source.tokens[index - 1].end)
         first = _operand(source, left, index - 1, -1)
-        second = _operand(source, starting.get(source.tokens[index + 1].start), index + 1, 1)
+        right = source.calls_at.get(source.tokens[index + 1].start)
+        second = _operand(source, right, index + 1, 1)
         if first is None or second is None:
             continue
         if found and found[-1][-1] == first:
             found[-1].append(second)
         else:
             found.append([first, second])
-    return found
+    return {(chain[0][1][0], chain[-1][1][1]): chain for chain in found}
+
+
+def added_columns(source: ModelSource, joined: Chains, start: int, end: int) -> Sequence[Operand]:
+    """Return the columns of `a + b` (or `t.a + t.b + ...`) between two bytes, else nothing."""
+    chain = joined.get((start, end), ())
+    return () if any(first in source.calls_at for _, (first, _) in chain) else chain
 
 
 def _operand(
@@ -139,7 +143,9 @@ def _operand(
             return None
         return column, (call.start, call.end)
     other = index + 2 * step
-    edges = sorted([index, other]) if _is_dotted(tokens, index + step, other) else [index, index]
+    is_inside = min(index + step, other) >= 0 and other < len(tokens)
+    is_dotted = is_inside and tokens[index + step].text == "."
+    edges = sorted([index, other]) if is_dotted else [index, index]
     if any(tokens[at].kind not in {"word", "identifier"} for at in edges):
         return None
     following = [token.text for token in tokens[edges[1] + 1 : edges[1] + 2]]
@@ -147,32 +153,3 @@ def _operand(
         return None
     last = tokens[edges[1]]
     return last.text.strip('"').lower(), (tokens[edges[0]].start, last.end)
-
-
-def _is_dotted(tokens: Sequence[sql.Token], at: int, other: int) -> bool:
-    return min(at, other) >= 0 and other < len(tokens) and tokens[at].text == "."
-
-
-def added_columns(
-    source: ModelSource, start: int, end: int
-) -> Sequence[tuple[str, tuple[int, int]]]:
-    """Return the columns of `a + b` (or `t.a + t.b + ...`) with their spans, else nothing."""
-    columns: list[tuple[str, tuple[int, int]]] = []
-    operand: list[sql.Token] = []
-    last = source.ends[end]
-    for index in range(source.starts[start], last):
-        token = source.tokens[index]
-        if token.kind not in {"word", "identifier"} and token.text not in {".", "+"}:
-            return ()
-        if token.text != "+":
-            operand.append(token)
-        if token.text == "+" or index + 1 == last:
-            if len(operand) not in {1, 3} or [item.text for item in operand[1:2]] not in (
-                [],
-                ["."],
-            ):
-                return ()
-            name = operand[-1].text.strip('"').lower()
-            columns.append((name, (operand[0].start, operand[-1].end)))
-            operand = []
-    return columns if len(columns) > 1 else ()

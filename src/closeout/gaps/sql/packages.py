@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from closeout.fs.text_edit import Splice
 from closeout.fs.tree import below
@@ -51,8 +52,7 @@ def packages(tree: Tree, root: PurePosixPath, name: str) -> Packages:
     """Return the packages of the project `name` below `root`."""
     macros = {name: _macros(tree, root)} if name else {}
     for path in below(tree, root):
-        inside = path.parts[len(root.parts) :]
-        if len(inside) == 3 and inside[0] == "dbt_packages" and inside[2] == "dbt_project.yml":  # noqa: PLR2004 - folder, package, file
+        if path.name == "dbt_project.yml" and path.parent.parent == root / "dbt_packages":
             macros[_name(tree, path.parent)] = _macros(tree, path.parent)
     waiting: dict[str, str] = {}
     is_known = True
@@ -159,13 +159,7 @@ def _folder(told: str) -> str:
 
 
 def _joined(root: PurePosixPath, told: str) -> PurePosixPath:
-    parts = list(root.parts)
-    for part in PurePosixPath(told).parts:
-        if part == ".." and parts:
-            parts.pop()
-        elif part not in {".", "..", "/"}:
-            parts.append(part)
-    return PurePosixPath(*parts)
+    return PurePosixPath(normpath(f"/{root}/{told}").lstrip("/"))
 
 
 def _name(tree: Tree, folder: PurePosixPath) -> str:

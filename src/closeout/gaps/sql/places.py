@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from closeout.fs.text_edit import Splice, line_start
-from closeout.parsing.yaml import Node, NodeKind, YamlError, documents
+from closeout.parsing.yaml import Entry, Node, NodeKind, YamlError, documents
 from closeout.parsing.yaml_loader import plain
 
 
@@ -45,8 +45,8 @@ def loaded(content: bytes) -> object:
         return None
 
 
-def mappings(content: bytes) -> Iterator[Node]:
-    """Yield every mapping of a YAML file once, whatever aliases lead to it.
+def entries(content: bytes) -> Iterator[Entry]:
+    """Yield the entries of every mapping of a YAML file once, whatever aliases lead to it.
 
     None where the file does not parse: it then says nothing.
     """
@@ -60,4 +60,4 @@ def mappings(content: bytes) -> Iterator[Node]:
             seen.add(id(node.entries))
             waiting += node.items()
             if node.kind is NodeKind.MAPPING:
-                yield node
+                yield from node.entries

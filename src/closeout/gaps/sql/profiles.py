@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice
-from closeout.gaps.sql.places import Defect, loaded, mappings
+from closeout.gaps.sql.places import Defect, entries, loaded
 from closeout.model import Tree
 from closeout.parsing import jinja
-from closeout.parsing.yaml import Node
 
 _POSTGRES = "postgres"
 _TEXTS = frozenset(["host", "user", "password", "pass", "dbname", "database", "schema", "role"])
@@ -69,8 +68,14 @@ def refused_values(content: bytes) -> Iterator[Defect]:
         )
     if bare:
         return
-    for node in mappings(content):
-        yield from _refused(content, node)
+    for entry in entries(content):
+        text = content[entry.value.start : entry.value.end]
+        tags = jinja.tags(text)
+        if len(tags) != 1 or tags[0].kind != "expression" or b"env_var" not in text:
+            continue
+        place = _wrong_kind(text, entry.value.start, str(entry.key))
+        if place is not None:
+            yield place
 
 
 def _quoted(content: bytes, start: int, end: int) -> tuple[Splice, ...]:
@@ -79,17 +84,6 @@ def _quoted(content: bytes, start: int, end: int) -> tuple[Splice, ...]:
         return ()
     stop = start + len(value)
     return (Splice(start=start, end=start, text='"'), Splice(start=stop, end=stop, text='"'))
-
-
-def _refused(content: bytes, node: Node) -> Iterator[Defect]:
-    for entry in node.entries:
-        text = content[entry.value.start : entry.value.end]
-        tags = jinja.tags(text)
-        if len(tags) != 1 or tags[0].kind != "expression" or b"env_var" not in text:
-            continue
-        place = _wrong_kind(text, entry.value.start, str(entry.key))
-        if place is not None:
-            yield place
 
 
 def _wrong_kind(text: bytes, start: int, key: str) -> Defect | None:

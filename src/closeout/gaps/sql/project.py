@@ -10,12 +10,18 @@ from pathlib import PurePosixPath
 from closeout.fs.once import once
 from closeout.fs.prefilter import matches, question
 from closeout.fs.tree import below
-from closeout.gaps.sql.columns import Columns, required
+from closeout.gaps.sql.columns import REF, Columns, required
 from closeout.gaps.sql.packages import Packages, packages
 from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.profiles import is_for_postgres
 from closeout.model import Tree
 from closeout.parsing import sql
+
+NAMED = PurePosixPath(
+    "cloud-layer/cloud-data-pipeline/models/marts/analytics/fact_batch_cohort.sql"
+)
+BESIDE = "The order asks nothing of this model."
+"""What is said of a place that no criterion speaks of."""
 
 _FOREIGN = frozenset(["dbt_packages", "dbt_modules", "site-packages"])
 _REFERS = re.compile(rb"\{\{-?\s*(?:ref|source|config)\s*\(")
@@ -88,11 +94,26 @@ def projects(tree: Tree) -> tuple[Project, ...]:
     )
 
 
+def beside(tree: Tree, project: Project) -> frozenset[PurePosixPath]:
+    """Return the models that the order's own does not build on; none in a project without it."""
+    models = {path.stem: path for path in project.models}
+    if NAMED.stem not in models:
+        return frozenset()
+    built: set[PurePosixPath] = set()
+    waiting = [models[NAMED.stem]]
+    while waiting:
+        path = waiting.pop()
+        if path not in built:
+            built.add(path)
+            names = (name.decode() for name in REF.findall(tree.read(path) or b""))
+            waiting += [models[name] for name in names if name in models]
+    return frozenset(project.models) - built
+
+
 def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Project:
     own = [path for path in paths if not _FOREIGN.intersection(path.parts)]
     settings = loaded(tree.read(root / "dbt_project.yml") or b"")
-    folders = [root / name for name in _paths(settings, "model-paths", "models")]
-    inside = [path for path in own if any(path.is_relative_to(folder) for folder in folders)]
+    inside = list(_inside(settings, root, own, "model-paths", "models"))
     properties = [path for path in own if path.suffix in {".yml", ".yaml"}]
     documents = [loaded(tree.read(path) or b"") for path in properties]
     declared = [pair for document in documents for pair in _types(document)]
@@ -101,6 +122,8 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
         for model, column in required(document):
             filled.setdefault(model, set()).add(column)
     scripts = [path for path in own if path.suffix == ".sql"]
+    tables = [path for path in own if path.suffix == ".csv"]
+    seeds = list(_inside(settings, root, tables, "seed-paths", "seeds"))
     models = tuple(path for path in inside if path.suffix == ".sql")
     return Project(
         root=root,
@@ -112,7 +135,7 @@ def _project(tree: Tree, root: PurePosixPath, paths: list[PurePosixPath]) -> Pro
         scripts=tuple(scripts),
         properties=tuple(properties),
         is_for_postgres=is_for_postgres(tree, root, settings),
-        columns=Columns(tree, models, _seeds(settings, root, own), properties),
+        columns=Columns(tree, models, seeds, properties),
         packages=packages(tree, root, _name(settings)),
         integers=_agreed_integers(declared),
         declared=frozenset(name for name, _ in declared),
@@ -131,10 +154,12 @@ def _name(settings: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _seeds(settings: object, root: PurePosixPath, own: list[PurePosixPath]) -> list[PurePosixPath]:
-    folders = [root / name for name in _paths(settings, "seed-paths", "seeds")]
-    tables = [path for path in own if path.suffix == ".csv"]
-    return [path for path in tables if any(path.is_relative_to(folder) for folder in folders)]
+def _inside(
+    settings: object, root: PurePosixPath, paths: list[PurePosixPath], key: str, default: str
+) -> Iterator[PurePosixPath]:
+    """Yield the paths in the folders that the settings name under the key."""
+    folders = [root / name for name in _paths(settings, key, default)]
+    return (path for path in paths if any(path.is_relative_to(folder) for folder in folders))
 
 
 def _more_queries(
@@ -142,21 +167,16 @@ def _more_queries(
 ) -> Iterator[PurePosixPath]:
     """Yield the snapshots and the singular tests; a generic test is a macro."""
     for key, default in (("snapshot-paths", "snapshots"), ("test-paths", "tests")):
-        folders = [root / name for name in _paths(settings, key, default)]
-        for path in scripts:
-            inside = any(path.is_relative_to(folder) for folder in folders)
-            if inside and not _MACRO.search(tree.read(path) or b""):
+        for path in _inside(settings, root, scripts, key, default):
+            if not _MACRO.search(tree.read(path) or b""):
                 yield path
 
 
 def _paths(settings: object, key: str, default: str) -> list[str]:
     found = settings.get(key) if isinstance(settings, dict) else None
     names = found if isinstance(found, list) else [default]
-    return [name for name in names if isinstance(name, str) and _stays_inside(name)]
-
-
-def _stays_inside(name: str) -> bool:
-    return ".." not in name and not name.startswith("/")
+    texts = (name for name in names if isinstance(name, str))
+    return [name for name in texts if ".." not in name and not name.startswith("/")]
 
 
 def _types(document: object) -> Iterator[tuple[str, str]]:

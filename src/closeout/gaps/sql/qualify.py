@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 
 from closeout.fs.text_edit import Splice, line_start
 from closeout.gaps.sql.columns import is_varying
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja, sql_selects
-from closeout.parsing.sql import Token
 from closeout.parsing.sql_selects import Select
 
 _RANKS = frozenset(["ROW_NUMBER", "RANK", "DENSE_RANK"])
 _ENDS = frozenset([")", "UNION", "INTERSECT", "EXCEPT"])
 _MORE = frozenset(["GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Filter:
-    """`rank() OVER (...) = 1`: token indices of its parts."""
-
-    first: int
-    closing: int
-    last: int
 
 
 def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
@@ -32,16 +21,18 @@ def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
     It is sure of a rank that is compared with a number, at the end of a query that names each of
     its columns, groups nothing and drops no equal rows.
     """
-    asked, branch = _filter(source, word), _branch(source, word)
-    if asked is None or branch is None or not _is_plain(source, branch, word, asked):
+    closing, branch = _closing(source, word), source.innermost(word)
+    if closing is None or branch is None or not _is_plain(source, branch, word, closing):
         return ()
-    names = [source.content[_named(source, item.last)].decode() for item in branch.items]
+    tokens = source.tokens
+    named = [tokens[item.last] for item in branch.items]
+    names = [source.content[token.start : token.end].decode() for token in named]
     start = source.tokens[branch.first].start
-    indent = source.content[line_start(source.content, start) : start].decode("utf-8", "replace")
+    indent = source.text(line_start(source.content, start), start)
     indent = indent if indent.isspace() else ""
     rank, rows = _free(source, "row_rank"), _free(source, "ranked")
-    comparison = _text(source, asked.closing + 1, asked.last)
-    window = _text(source, asked.first, asked.closing)
+    comparison = source.text(tokens[closing + 1].start, tokens[closing + 2].end)
+    window = source.text(tokens[word + 1].start, tokens[closing].end)
     after = source.tokens[branch.items[-1].last].end
     listed = f",\n{indent}    ".join(names)
     return (
@@ -51,14 +42,17 @@ def as_subquery(source: ModelSource, word: int) -> tuple[Splice, ...]:
         Splice(start=after, end=after, text=f",\n{indent}    {window} AS {rank}"),
         Splice(
             start=source.tokens[word].start,
-            end=source.tokens[asked.last].end,
+            end=source.tokens[closing + 2].end,
             text=f") AS {rows}\n{indent}WHERE {rank} {comparison}",
         ),
     )
 
 
-def _filter(source: ModelSource, word: int) -> _Filter | None:
-    """Return what follows QUALIFY where it is a rank compared with a number, and all there is."""
+def _closing(source: ModelSource, word: int) -> int | None:
+    """Return the token that ends the window behind QUALIFY at `word`; None where it is not sure.
+
+    It is where a rank is compared with a number, and that is all there is.
+    """
     tokens, closing = source.tokens, source.closing
     first = word + 1
     if first + 1 >= len(tokens) or tokens[first].text.upper() not in _RANKS:
@@ -71,26 +65,10 @@ def _filter(source: ModelSource, word: int) -> _Filter | None:
         return None
     after = tokens[end + 3].text.upper() if end + 3 < len(tokens) else ")"
     is_compared = tokens[end + 1].text in {"=", "<", "<="} and tokens[end + 2].text.isdigit()
-    return (
-        _Filter(first=first, closing=end, last=end + 2) if is_compared and after in _ENDS else None
-    )
+    return end if is_compared and after in _ENDS else None
 
 
-def _branch(source: ModelSource, word: int) -> Select | None:
-    """Return the SELECT whose own clause the QUALIFY is: the last one before it at its level."""
-    closing = source.closing
-    found = None
-    for query in source.queries:
-        end = closing.get(query.opening, len(source.tokens))
-        for branch in query.branches:
-            if branch is None or not query.opening < branch.first < word < end:
-                continue
-            if found is None or branch.first > found.first:
-                found = branch
-    return found
-
-
-def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) -> bool:
+def _is_plain(source: ModelSource, branch: Select, word: int, closing: int) -> bool:
     tokens = source.tokens
     names = [item.name for item in branch.items]
     named = all(name is not None for name in names) and len(set(names)) == len(names)
@@ -100,21 +78,12 @@ def _is_plain(source: ModelSource, branch: Select, word: int, asked: _Filter) ->
         return False
     if is_varying(source.content, tokens, branch):
         return False
-    words = {sql_selects.first_word(token) for token in _level(source, branch.first, word)}
+    level = sql_selects.level(branch.first - 1, word, source.closing)
+    words = {sql_selects.first_word(tokens[at]) for at in level}
     made = {item.name for item in branch.items if item.is_alias}
-    window = {sql_selects.plain(token) for token in tokens[asked.first : asked.closing]}
+    window = source.words(word + 1, closing - 1)
     start, end = tokens[branch.first].start, tokens[word].start
     return words.isdisjoint(_MORE) and made.isdisjoint(window) and _together(source, start, end)
-
-
-def _level(source: ModelSource, first: int, last: int) -> list[Token]:
-    """Return the tokens from `first` up to `last` that stand in no deeper parenthesis."""
-    closing = source.closing
-    found, index = [], first
-    while index < last:
-        found.append(source.tokens[index])
-        index = closing.get(index, index) + 1
-    return found
 
 
 def _together(source: ModelSource, start: int, end: int) -> bool:
@@ -124,15 +93,6 @@ def _together(source: ModelSource, start: int, end: int) -> bool:
         for branches in jinja.alternatives(source.content)
         for branch in branches
     )
-
-
-def _named(source: ModelSource, index: int) -> slice:
-    return slice(source.tokens[index].start, source.tokens[index].end)
-
-
-def _text(source: ModelSource, first: int, last: int) -> str:
-    start, end = source.tokens[first].start, source.tokens[last].end
-    return source.content[start:end].decode("utf-8", "replace")
 
 
 def _free(source: ModelSource, name: str) -> str:

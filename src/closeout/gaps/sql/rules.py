@@ -10,9 +10,15 @@ from pathlib import PurePosixPath
 from closeout.formats import unparsable
 from closeout.fs.text_edit import line_end, line_number, line_start
 from closeout.gaps.sql.detect import AROUND_MODELS, IN_MODELS, Found
-from closeout.gaps.sql.orders_model import BESIDE, NAMED, beside
 from closeout.gaps.sql.places import Defect, column
-from closeout.gaps.sql.project import Project, has_projects, projects
+from closeout.gaps.sql.project import (
+    BESIDE,
+    NAMED,
+    Project,
+    beside,
+    has_projects,
+    projects,
+)
 from closeout.gaps.sql.source import ModelSource, read
 from closeout.model import Located, Place, Reason, Rule, Subject, Tree, Unresolved
 from closeout.parsing.sql import UnreadableSqlError
@@ -43,22 +49,19 @@ def survey(tree: Tree) -> Survey:
             try:
                 models[path] = read(path, tree.read(path) or b"", project)
             except UnreadableSqlError as error:
-                unresolved.append(_unreadable(path, error))
+                lost = Unresolved(
+                    path=path,
+                    reason=Reason.UNPARSABLE,
+                    detail=" ".join(str(error).split())[:_LONGEST],
+                    hint="close the open string or comment, then run the command again.",
+                )
+                unresolved.append(lost)
     return Survey(
         tree=tree,
         projects=found,
         models=models,
         unresolved=tuple(unresolved),
         beside=frozenset(path for project in found for path in beside(tree, project)),
-    )
-
-
-def _unreadable(path: PurePosixPath, error: UnreadableSqlError) -> Unresolved:
-    return Unresolved(
-        path=path,
-        reason=Reason.UNPARSABLE,
-        detail=" ".join(str(error).split())[:_LONGEST],
-        hint="close the open string or comment, then run the command again.",
     )
 
 

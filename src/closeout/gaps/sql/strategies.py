@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from closeout.fs.text_edit import Splice, line_end, line_start
 from closeout.gaps.sql import days, grain
-from closeout.gaps.sql.places import Defect, mappings
+from closeout.gaps.sql.places import Defect, entries
 from closeout.gaps.sql.project import Project
 from closeout.gaps.sql.source import ModelSource
 from closeout.parsing import jinja
@@ -83,11 +83,11 @@ def _key(source: ModelSource) -> str:
     NULL from an empty text.
     """
     key = grain.stated(source)
-    names = [column.name if _PLAIN.fullmatch(column.name) else f'"{column.name}"' for column in key]
-    if key and all(column.is_filled for column in key):
+    names = [name if _PLAIN.fullmatch(name) else f'"{name}"' for name, _ in key]
+    if key and all(is_filled for _, is_filled in key):
         return f"[{', '.join(map(repr, names))}]"
     day = days.stated(source)
-    if day is not None and (not key or day in {column.name for column in key}):
+    if day is not None and (not key or day in dict(key)):
         return repr(day)
     return repr(f"row({', '.join(names)})::text") if key else ""
 
@@ -146,20 +146,17 @@ def declared(content: bytes, project: Project) -> Iterator[Defect]:
     """Yield the incremental strategies in a YAML file that PostgreSQL lacks."""
     if b"incremental_strategy" not in content:
         return
-    for node in mappings(content):
-        for entry in node.entries:
-            name = entry.value.text
-            if str(entry.key).lstrip("+") != "incremental_strategy" or not name:
-                continue
-            if "{{" not in name and _is_unknown(name, project):
-                yield Defect(
-                    offset=entry.value.start,
-                    message=_told(name),
-                    advice=(
-                        "use delete+insert or merge, and give each such model a unique_key without "
-                        "NULL."
-                    ),
-                )
+    for entry in entries(content):
+        name = entry.value.text
+        if str(entry.key).lstrip("+") != "incremental_strategy" or not name:
+            continue
+        if "{{" not in name and _is_unknown(name, project):
+            yield Defect(
+                offset=entry.value.start,
+                message=_told(name),
+                advice="use delete+insert or merge, and give each such model a unique_key without "
+                "NULL.",
+            )
 
 
 def _literal(content: bytes, span: tuple[int, int] | None) -> str | None:

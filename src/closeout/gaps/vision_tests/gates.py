@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.demand import VISION
 from closeout.gaps.vision_tests.probing import mutation, suite
+from closeout.gaps.vision_tests.suites import VISION
 from closeout.model import Gate, Means
 
 GATES = (

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
+from closeout.gaps.vision_tests.suites import VISION, VISION_SERVICE
 from closeout.harness.quality_gate import Minimum
 from closeout.harness.suite_install import Tested, count, is_wanted, lacking, rule, tested
 from closeout.model import Located, Subject, Tree

@@ -1,9 +1,30 @@
-"""The vision suites that are shipped, and what each of their files uses of a service."""
+"""What the vision suite is held to, the suites that are shipped, and what their files use."""
 
 from __future__ import annotations
 
-from closeout.gaps.vision_tests.demand import VISION_SERVICE
+from pathlib import PurePosixPath
+
+from closeout.harness.quality_gate import Demand, Floors, Minimum
 from closeout.harness.suite_install import Needs, Shipped, of_class
+
+VISION_SERVICE = PurePosixPath("edge-layer/edge-vision-inference")
+
+VISION = Demand(
+    slug="vision-tests",
+    minimums=tuple(
+        Minimum(
+            probe=f"vision-tests.{name}-service",
+            criterion=criterion,
+            file=f"test_{name}_service.py",
+            module=f"{name}_service",
+            tests=10,
+        )
+        for criterion, name in (("6.3", "inference"), ("6.4", "job"))
+    ),
+    floors=Floors(statements=60, branches=60),
+    coverage_criterion="6.5",
+    passing_criterion="M.5",
+)
 
 _INFERENCE: Needs = {
     "app/services/inference_service.py": (*of_class("InferenceService", "predict"), "ModelError"),

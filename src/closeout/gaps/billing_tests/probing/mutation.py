@@ -9,7 +9,7 @@ from pathlib import Path
 from closeout import process
 from closeout.errors import CloseoutError
 from closeout.fs import json_reader
-from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING, BILLING_SERVICE
 from closeout.harness import mutation_score, node, service_copy
 from closeout.harness.mutation_score import DEADLINE, HINT, TOOLS, Mutants
 from closeout.harness.offline import offline

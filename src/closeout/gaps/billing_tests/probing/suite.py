@@ -9,7 +9,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.errors import CloseoutError
-from closeout.gaps.billing_tests.demand import BILLING, BILLING_SERVICE
+from closeout.gaps.billing_tests.suites import BILLING, BILLING_SERVICE
 from closeout.harness import node, quality_gate, runner_output, service_copy
 from closeout.harness.offline import offline
 from closeout.harness.quality_gate import DEADLINE, Rows, SuiteReport

@@ -44,19 +44,18 @@ def _has_signs(content: bytes) -> bool:
     )
 
 
-def _is_server(content: bytes) -> bool:
-    return holds(content, _SERVERS) and matches(content, _SERVER)
-
-
 _OPEN = question(SUFFIXES, _has_signs, is_source)
 _EXAMINED = question(
-    SUFFIXES, lambda content: _is_server(content) or _has_signs(content), is_source
+    SUFFIXES,
+    lambda content: (holds(content, _SERVERS) and matches(content, _SERVER)) or _has_signs(content),
+    is_source,
 )
-_SERVES = question(
+SERVES = question(
     (*SUFFIXES, ".json", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".py"),
     lambda content: holds_in_any_case(content, _FRAMEWORKS),
     is_deployed_from,
 )
+"""What may answer browsers, whether we can read it or not."""
 _SETTERS = frozenset({"append", "header", "set", "setHeader", "writeHead"})
 _REFLECTING = re.compile(
     r"""^\w+\.(?:headers\??(?:\.origin|\[['"`]origin['"`]\])|(?:get|header)\(['"`]origin['"`]\))$""",
@@ -87,11 +86,6 @@ class ExpressSurvey:
     unresolved: tuple[Unresolved, ...]
     policies: tuple[PurePosixPath, ...]
     """The files that call cors(…), open or not."""
-
-
-def has_servers(tree: Tree) -> bool:
-    """Return whether anything in the tree may answer browsers, whether we can read it or not."""
-    return bool(tree.candidates(_SERVES))
 
 
 def look(tree: Tree) -> ExpressSurvey:
@@ -128,12 +122,8 @@ def _policies(tree: Tree, path: PurePosixPath) -> _Policies:
     unresolved: list[Unresolved] = []
     sockets, calls = list(socket_policies(values, path, source)), list(cors_calls(source))
     for call, options in sockets:
-        opening, line = opening_of(values, options, values.members(options, "origin"))
-        if opening is not None:
-            place = OpenedPlace(
-                path=options.path, line=line, opening=opening, call=call, options=options
-            )
-            opened.append((options.place.start, place))
+        found = _of_options(values, call, options)
+        opened += ((options.place.start, item) for item in found if isinstance(item, OpenedPlace))
     for call in calls:
         for item in _judge(values, path, call):
             if isinstance(item, Unresolved):
@@ -187,15 +177,19 @@ def _judge(
     for leaf in given:
         objects = [leaf] if leaf.kind == "object" else list(delegated(values, leaf))
         for options in objects:
-            origins = values.members(options, "origin")
-            opening, line = opening_of(values, options, origins)
-            if opening is not None:
-                yield OpenedPlace(
-                    path=options.path, line=line, opening=opening, call=call, options=options
-                )
-            elif untried(origins):
-                detail = "which origins its regular expression takes was not tried"
-                yield _left(options.path, line, Reason.AMBIGUOUS, detail)
+            yield from _of_options(values, call, options)
+
+
+def _of_options(
+    values: TypeScriptValues, call: typescript.Call, options: Leaf
+) -> Iterator[OpenedPlace | Unresolved]:
+    origins = values.members(options, "origin")
+    opening, line = opening_of(values, options, origins)
+    if opening is not None:
+        yield OpenedPlace(path=options.path, line=line, opening=opening, call=call, options=options)
+    elif untried(origins):
+        detail = "which origins its regular expression takes was not tried"
+        yield _left(options.path, line, Reason.AMBIGUOUS, detail)
 
 
 def _by_hand(
@@ -211,7 +205,8 @@ def _by_hand(
             )
             outer = [leaf for leaf in leaves if not _is_inside_a_call(leaf, leaves)]
             reflects = outer and all(_REFLECTING.match(leaf.place.text) for leaf in outer)
-            if is_star or (reflects and not _is_guarded(values, path, call)):
+            whole = values.at(path, call.place)[:1] if reflects and not is_star else ()
+            if is_star or (reflects and not any(is_guarded(leaf.node) for leaf in whole)):
                 yield OpenedPlace(path=path, line=value.line, opening=Opening.HEADER)
 
 
@@ -231,10 +226,6 @@ def _is_inside_a_call(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
         for other in leaves
         if other.path == leaf.path
     )
-
-
-def _is_guarded(values: TypeScriptValues, path: PurePosixPath, call: typescript.Call) -> bool:
-    return any(is_guarded(leaf.node) for leaf in values.at(path, call.place)[:1])
 
 
 def _left(path: PurePosixPath, line: int, reason: Reason, detail: str) -> Unresolved:

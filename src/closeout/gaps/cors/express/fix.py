@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -19,7 +19,6 @@ from closeout.gaps.cors.express.openings import Opening
 from closeout.gaps.cors.express.options import Wanted, filled_in, own_variable, spelled_out
 from closeout.gaps.cors.express.routes import request_headers, route_methods
 from closeout.gaps.cors.page_headers import sent
-from closeout.gaps.cors.stages import stage_variables
 from closeout.gaps.cors.wiring import delivery, template_values
 from closeout.model import Changeset, Edit, Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -60,33 +59,26 @@ def express_changes(tree: Tree) -> tuple[Changeset, ...]:
         left.setdefault(npm.home_of(tree, item.path), []).append(item)
     configurable = configurable_folders(tree, survey)
     return tuple(
-        _wired(
+        _changeset(
             tree,
-            _changeset(tree, folder, services.get(folder, []), left.get(folder, [])),
             folder,
-            configurable,
+            services.get(folder, []),
+            left.get(folder, []),
+            is_configurable=folder in configurable,
         )
         for folder in sorted({*services, *left, *configurable})
     )
 
 
-def _wired(
-    tree: Tree, change: Changeset, folder: PurePosixPath, configurable: Sequence[PurePosixPath]
-) -> Changeset:
-    """Return the change with the service's env example, once the policy reads the variable."""
-    if not change.edits and folder not in configurable:
-        return change
-    reaching = delivery(tree)
-    told = (
-        *reaching.example_edits(tree, [folder]),
-        *(reaching.first_examples(tree, [folder]) if change.edits else ()),
-    )
-    return replace(change, edits=(*change.edits, *told))
-
-
 def _changeset(
-    tree: Tree, folder: PurePosixPath, opened: Sequence[OpenedPlace], left: Sequence[Unresolved]
+    tree: Tree,
+    folder: PurePosixPath,
+    opened: Sequence[OpenedPlace],
+    left: Sequence[Unresolved],
+    *,
+    is_configurable: bool,
 ) -> Changeset:
+    """Return a service's edits, its env example among them once its policy reads the variable."""
     edits: dict[PurePosixPath, Edit] = {}
     unresolved = list(left)
     for path in sorted({place.path for place in opened}):
@@ -104,9 +96,12 @@ def _changeset(
             unresolved += refused
         else:
             edits |= {edit.path: edit for edit in made}
+    reaching = delivery(tree)
+    told = list(reaching.example_edits(tree, [folder]) if edits or is_configurable else ())
+    told += reaching.first_examples(tree, [folder]) if edits else ()
     return Changeset(
         name=folder.name or "express",
-        edits=tuple(edits.values()),
+        edits=(*edits.values(), *told),
         unresolved=tuple(unresolved),
     )
 
@@ -132,8 +127,7 @@ def _module(tree: Tree, folder: PurePosixPath, path: PurePosixPath) -> _Module |
     values = {
         "typed": is_typed,
         "commonjs": is_commonjs,
-        **template_values(tree),
-        "stages": stage_variables(tree, folder),
+        **template_values(tree, folder),
     }
     rendered = render("cors/corsOrigins.j2", values)
     config = folder / "src" / "config"
@@ -157,12 +151,19 @@ def _edits(
     """Return the edits for one file, and the name of an import that they would leave unused."""
     path = places[0].path
     content = tree.read(path) or b""
-    names = _local_names(content, path, module)
+    imported = _imported_from(content, path, module)
+    identifiers = typescript.find(typescript.parsed(content), *_IDENTIFIERS)
+    used = {typescript.text_of(node) for node in identifiers}
+    # What the file calls the module's exports: other names where its own are the same.
+    names = {
+        name: imported.get(name) or (f"{name}OfPolicy" if name in used else name)
+        for name in (_ORIGINS, _HEADERS)
+    }
     wanted = Wanted(
         origins=f"{names[_ORIGINS]}()",
         methods=route_methods(tree, folder),
         headers=names[_HEADERS],
-        more_headers=tuple(sorted({*request_headers(tree, folder)} - {*sent(tree, tenants=True)})),
+        more_headers=tuple(sorted(request_headers(tree, folder) - {*sent(tree, tenants=True)})),
     )
     splices: list[Splice] = []
     for place in places:
@@ -174,7 +175,8 @@ def _edits(
     dead = left_unused(content, splices)
     if dead.imported:
         return [], dead.imported
-    splices += [*dead.splices, *_import(content, path, module, splices)]
+    lacking = {name: local for name, local in names.items() if name not in imported}
+    splices += [*dead.splices, *_import(content, path, module, lacking, splices)]
     made = [spliced(tree, path, splices)]
     if tree.read(module.path) is None:
         made.append(Edit.of(tree, module.path, module.content))
@@ -189,17 +191,6 @@ def _written_out(content: bytes, call: typescript.Call, wanted: Wanted) -> Splic
     return Splice(start=call.place.end - 1, end=call.place.end - 1, text=text)
 
 
-def _local_names(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
-    """Return what the file calls the module's exports: other names where its own are the same."""
-    ours = _imported_from(content, path, module)
-    root = typescript.parsed(content)
-    used = {typescript.text_of(node) for node in typescript.find(root, *_IDENTIFIERS)}
-    return {
-        name: ours.get(name) or (f"{name}OfPolicy" if name in used else name)
-        for name in (_ORIGINS, _HEADERS)
-    }
-
-
 def _imported_from(content: bytes, path: PurePosixPath, module: _Module) -> dict[str, str]:
     """Return what the file imports from the new module already: exported to local name."""
     name = imports.relative(path.parent, module.path.with_suffix(""))
@@ -212,19 +203,22 @@ def _imported_from(content: bytes, path: PurePosixPath, module: _Module) -> dict
 
 
 def _import(
-    content: bytes, path: PurePosixPath, module: _Module, splices: Sequence[Splice]
+    content: bytes,
+    path: PurePosixPath,
+    module: _Module,
+    names: Mapping[str, str],
+    splices: Sequence[Splice],
 ) -> Iterator[Splice]:
-    present = _imported_from(content, path, module)
-    names = _local_names(content, path, module)
+    """Yield the splice that imports those of the module's names that the splices write."""
     text = "".join(item.text for item in splices)
-    used = {name: names[name] for name in names if name not in present and names[name] in text}
-    if not used:
-        return
     between = ": " if module.is_commonjs else " as "
     written = [
         name if local == name else f"{name}{between}{local}"
-        for name, local in sorted(used.items(), key=lambda item: item[0].lower())
+        for name, local in sorted(names.items(), key=lambda item: item[0].lower())
+        if local in text
     ]
+    if not written:
+        return
     before = min(item.start for item in splices if item.text)
     given = (content, path.parent, written, module.path)
     if module.is_commonjs:

@@ -50,8 +50,10 @@ def _given(call: typescript.Call, names: set[str]) -> tuple[typescript.SourceRan
     """Return what a call says of origins, nothing for the default; None where it is another."""
     if call.method == "enableCors":
         return call.arguments[:1]
-    if call.method == "register" and call.arguments and _is_plugin(call.arguments[0], names):
-        return call.arguments[1:2]
+    if call.method == "register" and call.arguments:
+        plugin = call.arguments[0].text
+        if plugin in names or _PACKAGES.search(plugin):
+            return call.arguments[1:2]
     if call.callee in names and call.method != "register":
         return call.arguments[:1]
     if call.callee in {"NestFactory.create", "Fastify", "fastify"}:
@@ -65,10 +67,6 @@ def _given(call: typescript.Call, names: set[str]) -> tuple[typescript.SourceRan
             None,
         )
     return None
-
-
-def _is_plugin(argument: typescript.SourceRange, names: set[str]) -> bool:
-    return argument.text in names or bool(_PACKAGES.search(argument.text))
 
 
 LIBRARY = "socket.io"

@@ -59,7 +59,7 @@ def untried(origins: Sequence[Leaf]) -> bool:
 def _leaf_opening(values: TypeScriptValues, leaf: Leaf) -> Opening | None:
     if leaf.kind == "true":
         return Opening.REFLECTED
-    if leaf.kind in {"string", "template_string"} and _is_star(leaf.text):
+    if leaf.kind in {"string", "template_string"} and "*" in map(str.strip, leaf.text.split(",")):
         return Opening.WILDCARD
     tried = _compiled(_pattern(leaf))
     if tried and taken_by(tried, whole=False):
@@ -67,10 +67,6 @@ def _leaf_opening(values: TypeScriptValues, leaf: Leaf) -> Opening | None:
     if leaf.kind in FUNCTIONS and _never_refuses(values, leaf):
         return Opening.CALLBACK
     return None
-
-
-def _is_star(text: str) -> bool:
-    return any(part.strip() == "*" for part in text.split(","))
 
 
 def _pattern(leaf: Leaf) -> str:

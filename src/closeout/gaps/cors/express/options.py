@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -34,20 +34,20 @@ class Wanted:
     more_headers: tuple[str, ...]
 
     def options(self, quote: str) -> dict[str, str]:
-        """Return the options with their source text."""
+        """Return the options by name, each as it is written."""
         more = "".join(f", {quote}{name}{quote}" for name in self.more_headers)
         methods = ", ".join(f"{quote}{name}{quote}" for name in self.methods)
+        headers = f"[...{self.headers}{more}]" if more else self.headers
         return {
-            "origin": self.origins,
-            "methods": f"[{methods}]",
-            "allowedHeaders": f"[...{self.headers}{more}]" if more else self.headers,
+            "origin": f"origin: {self.origins}",
+            "methods": f"methods: [{methods}]",
+            "allowedHeaders": f"allowedHeaders: {headers}",
         }
 
 
 def spelled_out(content: bytes, at: int, wanted: Wanted) -> str:
     """Return a new object literal for the line of byte `at`."""
-    lines = [f"{name}: {text}" for name, text in wanted.options(_quote(content)).items()]
-    return _block(content, at, lines)
+    return _block(content, at, wanted.options(_quote(content)).values())
 
 
 def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
@@ -62,19 +62,16 @@ def filled_in(content: bytes, node: Node, wanted: Wanted) -> Iterator[Splice]:
         if name in own and (name == "origin" or _is_open_list(own[name]))
     }
     added = {name: text for name, text in options.items() if name not in own}
-    if not own or _is_too_wide(content, node, replaced, added):
+    if not own or _is_too_wide(content, node, (replaced | added).values()):
         kept = {_name(child): text_of(child) for child in children(node)}
-        kept |= {name: f"{name}: {text}" for name, text in replaced.items()}
-        lines = list(kept.values())
-        lines += [f"{name}: {text}" for name, text in added.items()]
-        text = _block(content, node.start_byte, lines)
+        text = _block(content, node.start_byte, (kept | replaced | added).values())
         yield Splice(start=node.start_byte, end=node.end_byte, text=text)
         return
     for name, text in replaced.items():
         child = own[name]
-        yield Splice(start=child.start_byte, end=child.end_byte, text=f"{name}: {text}")
+        yield Splice(start=child.start_byte, end=child.end_byte, text=text)
     if added:
-        yield appended(content, node, [f"{name}: {text}" for name, text in added.items()])
+        yield appended(content, node, [*added.values()])
 
 
 def own_variable(node: Node) -> str:
@@ -84,18 +81,15 @@ def own_variable(node: Node) -> str:
     return found[1] if found is not None and VARIABLE not in found[1] else ""
 
 
-def _is_too_wide(
-    content: bytes, node: Node, replaced: dict[str, str], added: dict[str, str]
-) -> bool:
+def _is_too_wide(content: bytes, node: Node, written: Iterable[str]) -> bool:
     """Return whether an object on one line, and without comments, has to be broken up."""
     if b"\n" in (node.text or b"") or any(child.type == "comment" for child in node.children):
         return False
     before = node.end_byte - line_start(content, node.start_byte)
-    more = sum(len(name) + len(text) + len(": , ") for name, text in (replaced | added).items())
-    return before + more > _WIDTH
+    return before + sum(len(text) + len(", ") for text in written) > _WIDTH
 
 
-def _block(content: bytes, at: int, lines: list[str]) -> str:
+def _block(content: bytes, at: int, lines: Iterable[str]) -> str:
     outer = indentation(content, at)
     inner = outer + _step(content)
     return "{\n" + "".join(f"{inner}{line},\n" for line in lines) + f"{outer}}}"

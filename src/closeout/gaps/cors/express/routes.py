@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.fs.tree import below
+from closeout.gaps.cors.page_headers import of_service
 from closeout.model import Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import is_source
@@ -26,14 +27,6 @@ _SENDING = re.compile(r"(?:^|\.)(?:\$?fetch|axios|got|request)$")
 _OWN_METHOD = re.compile(r"(?:req|request|ctx|ctx\.req)\.method")
 _READING = re.compile(rb"headers|\.(?:get|header)\(")
 _SUBSCRIPT = re.compile(rb"""headers\??\.?\[['"`]([A-Za-z][\w-]*)['"`]\]""")
-_ON_EVERY_LIST = frozenset(
-    {
-        *("authorization", "content-type", "cookie", "host", "idempotency-key", "origin"),
-        *("user-agent", "x-correlation-id", "x-forwarded-for", "x-forwarded-host"),
-        *("x-forwarded-proto", "x-real-ip", "x-request-id", "x-tenant-id"),
-    }
-)
-"""On every policy's list anyway, or never a page's own to send."""
 
 
 def route_methods(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
@@ -76,7 +69,7 @@ def _called_with(member: Node) -> str:
     return typescript.text_of(None if call is None else call.child_by_field_name("function"))
 
 
-def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
+def request_headers(tree: Tree, folder: PurePosixPath) -> frozenset[str]:
     """Return the request headers of its own that the service's code reads."""
     found: set[str] = set()
     for content in _sources(tree, folder):
@@ -87,7 +80,7 @@ def request_headers(tree: Tree, folder: PurePosixPath) -> tuple[str, ...]:
             is_request = call.receiver.rsplit(".", 1)[-1] in {"req", "request"}
             if call.method in {"get", "header"} and is_request and call.path:
                 found.add(call.path.lower())
-    return tuple(sorted(name for name in found - _ON_EVERY_LIST if name.startswith("x-")))
+    return of_service(found)
 
 
 def _sources(tree: Tree, folder: PurePosixPath) -> Iterator[bytes]:

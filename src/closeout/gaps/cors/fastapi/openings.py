@@ -58,6 +58,7 @@ _SERVERS = frozenset(
     }
 )
 _OPTION = "cors_allowed_origins"
+LISTING = ast.List | ast.Tuple | ast.Set
 
 
 def open_sockets(module: Module) -> Iterator[ast.expr]:
@@ -68,10 +69,11 @@ def open_sockets(module: Module) -> Iterator[ast.expr]:
         if module.qualified(call.func) not in _SERVERS:
             continue
         for option in call.keywords:
-            if option.arg == _OPTION and _is_everybody(option.value):
+            if option.arg == _OPTION and is_everybody(option.value):
                 yield option.value
 
 
-def _is_everybody(value: ast.expr) -> bool:
-    items = value.elts if isinstance(value, ast.List | ast.Tuple | ast.Set) else [value]
+def is_everybody(value: ast.expr) -> bool:
+    """Return whether a value is the wildcard, or lists it."""
+    items = value.elts if isinstance(value, LISTING) else [value]
     return any(isinstance(item, ast.Constant) and item.value == "*" for item in items)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from closeout.gaps.cors.detect import is_closed
+from closeout.gaps.cors.fastapi.openings import LISTING
 from closeout.parsing.fastapi import FastApiService
 from closeout.parsing.python import CorsCall, Module
 
@@ -46,7 +47,7 @@ def listing(
     if isinstance(node, ast.Name):
         assigned = service.modules[path].assigned(node.id)
         node = assigned[0] if len(assigned) == 1 else None
-    return node if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    return node if isinstance(node, LISTING) else None
 
 
 def declared(
@@ -59,15 +60,15 @@ def declared(
     node = listing(service, path, call)
     if node is None or not all(isinstance(item, ast.Constant) for item in node.elts):
         return None
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    texts = [item for item in written if isinstance(item, str) and "*" not in item]
-    return tuple(dict.fromkeys(texts))
+    return tuple(dict.fromkeys(_texts(node)))
 
 
 def listed(call: CorsCall | None, option: str, spelled: Callable[[str], str]) -> frozenset[str]:
     """Return what an option lists, wildcards left out; nothing where it is no list."""
     node = call.options.get(option) if call is not None else None
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return frozenset()
-    written = [item.value for item in node.elts if isinstance(item, ast.Constant)]
-    return frozenset(spelled(item) for item in written if isinstance(item, str) and "*" not in item)
+    return frozenset(map(spelled, _texts(node))) if isinstance(node, LISTING) else frozenset()
+
+
+def _texts(node: ast.List | ast.Tuple | ast.Set) -> list[str]:
+    values = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    return [value for value in values if isinstance(value, str) and "*" not in value]

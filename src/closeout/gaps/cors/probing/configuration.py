@@ -11,10 +11,9 @@ from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.origins import (
     EVIL,
     Cases,
+    Door,
     asked,
     get,
-    not_shared,
-    preflight,
     readable_from,
 )
 from closeout.harness.boot import Booted, booted, launch_of
@@ -45,8 +44,11 @@ class Configuration:
     removed: tuple[str, ...] = ("ALLOWED_ORIGINS",)
 
 
-def _closed(*origins: str) -> Cases:
-    return [(make(origin), not_shared) for origin in origins for make in (preflight, get)]
+_closed = Door().closed
+
+
+def _readable(*origins: str) -> Cases:
+    return [(get(origin), partial(readable_from, origin)) for origin in origins]
 
 
 _CONFIGURATIONS = (
@@ -54,21 +56,13 @@ _CONFIGURATIONS = (
         name="configured-origins",
         environment={"ALLOWED_ORIGINS": f"{FIRST},{SECOND}"},
         expected="both configured origins, no longer the default, nobody else",
-        cases=lambda own: [
-            (get(FIRST), partial(readable_from, FIRST)),
-            (get(SECOND), partial(readable_from, SECOND)),
-            *_closed(own, EVIL),
-        ],
+        cases=lambda own: [*_readable(FIRST, SECOND), *_closed(own, EVIL)],
     ),
     Configuration(
         name="blanks-and-slashes",
         environment={"ALLOWED_ORIGINS": f" {FIRST}/ ,  {SECOND} ,"},
         expected="both origins are understood, an empty Origin is not one of them",
-        cases=lambda _: [
-            (get(FIRST), partial(readable_from, FIRST)),
-            (get(SECOND), partial(readable_from, SECOND)),
-            *_closed("", EVIL),
-        ],
+        cases=lambda _: [*_readable(FIRST, SECOND), *_closed("", EVIL)],
     ),
     Configuration(
         name="wildcard-configured",
@@ -112,7 +106,7 @@ _CONFIGURATIONS = (
         name="configured-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
         expected="the configured origin and nobody else, no localhost",
-        cases=lambda own: [(get(FIRST), partial(readable_from, FIRST)), *_closed(own, EVIL)],
+        cases=lambda own: [*_readable(FIRST), *_closed(own, EVIL)],
     ),
     Configuration(
         name="unset-in-production",

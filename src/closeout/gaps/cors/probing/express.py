@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from closeout.formats import npm
+from closeout.gaps.cors.detect import IDENTITY, INGESTION
 from closeout.gaps.cors.express.detect import look
 from closeout.gaps.cors.probing import trusted
 from closeout.gaps.cors.probing.configuration import FIRST, SECOND, Configuration, configured
 from closeout.gaps.cors.probing.origins import (
-    COOKIE,
     EVIL,
     FORBIDDEN,
     Cases,
+    Door,
+    Question,
     asked,
     get,
     header_refused,
@@ -24,7 +25,6 @@ from closeout.gaps.cors.probing.origins import (
     preflight,
     shared_with,
 )
-from closeout.gaps.cors.services import IDENTITY, INGESTION
 from closeout.harness import in_production
 from closeout.harness.http import Answer, Request, exchanges
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
@@ -33,24 +33,14 @@ _NOWHERE = "/api/nowhere"
 _HEADERS = "Access-Control-Request-Headers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Door:
-    """An Express service, and the paths at which it reads, takes a POST and refuses."""
-
-    service: str
-    read: str
-    write: str
-    refused: str
-
-
 _DOORS = (
-    _Door(
+    Door(
         service=IDENTITY,
         read="/api/health",
         write="/api/v1/auth/login",
         refused="/api/v1/auth/me",
     ),
-    _Door(
+    Door(
         service=INGESTION,
         read="/api/health",
         write="/api/v1/readings",
@@ -74,41 +64,20 @@ def _works(answer: Answer) -> Sequence[str]:
     return shared if answer.status == 200 else [f"status {answer.status}", *shared]  # noqa: PLR2004 - HTTP's own number
 
 
-def _closed(door: _Door, *origins: str) -> Cases:
-    return [
-        case
-        for origin in origins
-        for case in (
-            (preflight(origin, path=door.write), not_shared),
-            (get(origin, path=door.read), not_shared),
-        )
-    ]
+def _open(door: Door, *origins: str) -> Cases:
+    return [case for each in origins for case in door.both(each, partial(shared_with, each))]
 
 
-def _open(door: _Door, *origins: str) -> Cases:
-    return [
-        case
-        for origin in origins
-        for case in (
-            (preflight(origin, path=door.write), partial(shared_with, origin)),
-            (get(origin, path=door.read), partial(shared_with, origin)),
-        )
-    ]
-
-
-def _questions(door: _Door, allowed: str) -> tuple[tuple[str, str, Cases], ...]:
+def _questions(door: Door, allowed: str) -> tuple[Question, ...]:
     """Return what is asked at a door; `allowed` is the origin that its service trusts."""
     alike = lookalikes(allowed)
-    ask, read = partial(preflight, path=door.write), partial(get, path=door.read)
+    ask = partial(preflight, path=door.write)
     return (
-        ("evil-origin-preflight", FORBIDDEN, [(ask(EVIL), not_shared)]),
-        ("evil-origin-get", FORBIDDEN, [(read(EVIL), not_shared)]),
-        ("evil-origin-get-with-cookie", FORBIDDEN, [(read(EVIL, COOKIE), not_shared)]),
-        ("null-origin", FORBIDDEN, _closed(door, "null")),
+        *door.evil(),
         (
             "lookalike-origins",
             f"{FORBIDDEN} for any of {len(alike)}",
-            _closed(door, *alike),
+            door.closed(*alike),
         ),
         (
             "evil-origin-on-errors",
@@ -158,42 +127,42 @@ _CONFIGURATIONS = (
         environment={"ALLOWED_ORIGINS": f" {FIRST}/ , HTTPS://Office.Example:8443 ,"},
         cases=lambda own: [
             *_open(_CONFIGURED, FIRST, SECOND),
-            *_closed(_CONFIGURED, own, EVIL, ""),
+            *_CONFIGURED.closed(own, EVIL, ""),
         ],
     ),
     _configuration(
         name="configured-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": FIRST},
-        cases=lambda own: [*_open(_CONFIGURED, FIRST), *_closed(_CONFIGURED, own, EVIL)],
+        cases=lambda own: [*_open(_CONFIGURED, FIRST), *_CONFIGURED.closed(own, EVIL)],
     ),
     _configuration(
         name="wildcard-configured",
         environment={"ALLOWED_ORIGINS": "*"},
-        cases=lambda _: _closed(_CONFIGURED, EVIL, "*"),
+        cases=lambda _: _CONFIGURED.closed(EVIL, "*"),
         refusable=True,
     ),
     _configuration(
         name="null-configured",
         environment={"ALLOWED_ORIGINS": f"null,{FIRST}"},
-        cases=lambda _: _closed(_CONFIGURED, "null"),
+        cases=lambda _: _CONFIGURED.closed("null"),
         refusable=True,
     ),
     _configuration(
         name="empty-configured",
         environment={"ALLOWED_ORIGINS": ""},
-        cases=lambda own: _closed(_CONFIGURED, "", own, EVIL),
+        cases=lambda own: _CONFIGURED.closed("", own, EVIL),
         refusable=True,
     ),
     _configuration(
         name="wildcard-in-production",
         environment={**_PRODUCTION, "ALLOWED_ORIGINS": f"{FIRST},*"},
-        cases=lambda _: _closed(_CONFIGURED, EVIL, "*", ""),
+        cases=lambda _: _CONFIGURED.closed(EVIL, "*", ""),
         refusable=True,
     ),
     _configuration(
         name="unset-in-production",
         environment=_PRODUCTION,
-        cases=lambda own: _closed(_CONFIGURED, own, EVIL),
+        cases=lambda own: _CONFIGURED.closed(own, EVIL),
         refusable=True,
     ),
 )
@@ -208,21 +177,15 @@ def _probe(service: str, name: str, run: Callable[[ProbeContext], Observation]) 
     return Probe.of(service, f"cors.{name}@{service}", "1.3", run)
 
 
+_OF_HEADERS = "arbitrary-header-refused"
+_OF_LOOKALIKES = "lookalike-origins"
 _HOLDING_ANYWHERE = frozenset(
     [
-        "evil-origin-preflight",
-        "evil-origin-get",
-        "evil-origin-get-with-cookie",
-        "null-origin",
-        "lookalike-origins",
-        "evil-origin-on-errors",
-        "arbitrary-header-refused",
+        *("evil-origin-preflight", "evil-origin-get", "evil-origin-get-with-cookie"),
+        *("null-origin", _OF_LOOKALIKES, "evil-origin-on-errors", _OF_HEADERS),
     ]
 )
 """What no policy may answer otherwise, whatever the service's routes and trusted origins are."""
-
-_OF_HEADERS = "arbitrary-header-refused"
-_OF_LOOKALIKES = "lookalike-origins"
 _Run = Callable[[ProbeContext], Observation]
 
 
@@ -230,14 +193,14 @@ def express_probes_of(tree: Tree, service: Service) -> tuple[Probe, ...]:
     """Return what an Express service that the order does not list is asked, if it has a policy."""
     if not any(npm.is_of(tree, path, service.folder) for path in look(tree).policies):
         return ()
-    door = _Door(service=service.name, read="/", write="/", refused="/")
+    door = Door(service=service.name, read="/", write="/", refused="/")
     put = dict(_put(door, is_listed=False))
     return tuple(
         _probe(service.name, name, run) for name, run in put.items() if name in _HOLDING_ANYWHERE
     )
 
 
-def _put(door: _Door, *, is_listed: bool) -> Iterator[tuple[str, _Run]]:
+def _put(door: Door, *, is_listed: bool) -> Iterator[tuple[str, _Run]]:
     """Yield the questions at a door, each with what puts it.
 
     Which headers the pages that it trusts may send is the affair of a service with a list of its
@@ -259,7 +222,7 @@ def _headers(service: str, trusting: _Run, strange: _Run, context: ProbeContext)
     return (strange if trusted.keeps_a_list(service, context) else trusting)(context)
 
 
-def _lookalikes(door: _Door, develops: _Run, context: ProbeContext) -> Observation:
+def _lookalikes(door: Door, develops: _Run, context: ProbeContext) -> Observation:
     """Ask as production, where development trusts some of them."""
     seen = develops(context)
     if seen.passed is not False or f"launch.{door.service}" not in context.settings:
@@ -267,7 +230,7 @@ def _lookalikes(door: _Door, develops: _Run, context: ProbeContext) -> Observati
     with in_production.process(context, door.service) as url:
         if url is None:
             return seen
-        alike = _closed(door, *lookalikes(trusted.by(door.service, context)))
+        alike = door.closed(*lookalikes(trusted.by(door.service, context)))
         put = trusted.strange(door.service, context, alike)
         again = asked(url, put, seen.expected, f"NODE_ENV=production; {seen.command}")
     return again if again.passed else seen

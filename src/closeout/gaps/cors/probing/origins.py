@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from closeout.harness.http import Answer, Judge, Request, judged, send, summary
 from closeout.model import Observation
 
 Cases = Sequence[tuple[Request, Judge]]
+Question = tuple[str, str, Cases]
+"""A name, what is expected, and the requests."""
 
 ALLOWED = "http://localhost:5135"
 """The order's own dashboard on a developer's machine: asked with where a tree names no page."""
@@ -62,6 +65,35 @@ def preflight(
 def get(origin: str, *headers: tuple[str, str], path: str = _PATH) -> Request:
     """Return a page of `origin` reading the service."""
     return Request(path=path, headers=(("Origin", origin), *headers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A service, and the paths at which it reads, takes a POST and refuses."""
+
+    service: str = ""
+    read: str = _PATH
+    write: str = _PATH
+    refused: str = _PATH
+
+    def closed(self, *origins: str) -> Cases:
+        """Return what a page of each origin asks that nobody trusts."""
+        return [case for origin in origins for case in self.both(origin, not_shared)]
+
+    def both(self, origin: str, judge: Judge) -> Cases:
+        """Return a preflight and a request from a page of `origin`, judged alike."""
+        return [
+            (preflight(origin, path=self.write), judge),
+            (get(origin, path=self.read), judge),
+        ]
+
+    def evil(self) -> Iterator[Question]:
+        """Yield what pages that nobody trusts ask, one origin a question."""
+        yield "evil-origin-preflight", FORBIDDEN, [(preflight(EVIL, path=self.write), not_shared)]
+        yield "evil-origin-get", FORBIDDEN, [(get(EVIL, path=self.read), not_shared)]
+        with_cookie = get(EVIL, COOKIE, path=self.read)
+        yield "evil-origin-get-with-cookie", FORBIDDEN, [(with_cookie, not_shared)]
+        yield "null-origin", FORBIDDEN, self.closed("null")
 
 
 def not_shared(answer: Answer) -> Sequence[str]:

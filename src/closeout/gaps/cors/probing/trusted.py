@@ -10,14 +10,21 @@ from pathlib import Path
 
 from closeout.fs.tree import DiskTree
 from closeout.gaps.cors.fastapi.variables import VARIABLE
-from closeout.gaps.cors.probing.origins import ALLOWED, EVIL, Cases, asked, not_shared
+from closeout.gaps.cors.probing.origins import (
+    ALLOWED,
+    EVIL,
+    Cases,
+    Question,
+    asked,
+    not_shared,
+)
 from closeout.gaps.cors.wiring import origins
 from closeout.harness.http import Judge, Request, exchanges, unproven
 from closeout.model import Observation, ProbeContext
 from closeout.parsing.node_sources import LEFT_OUT, is_source
 
-Questions = Callable[[str], Iterable[tuple[str, str, Cases]]]
-"""From a trusted origin to what is asked: a name, what is expected, and the requests."""
+Questions = Callable[[str], Iterable[Question]]
+"""From a trusted origin to what is asked."""
 
 _LISTED = re.compile(
     r"""origins?\b[^;{}=\n]{0,60}=?\s*[^;{}=\n\[(]{0,60}[\[(]{1,2}\s*"""

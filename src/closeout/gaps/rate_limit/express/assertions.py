@@ -13,7 +13,7 @@ from closeout.gaps.rate_limit.detect import judge
 from closeout.gaps.rate_limit.express.limiters import Limiter
 from closeout.gaps.rate_limit.express.mounts import Mounts
 from closeout.gaps.rate_limit.express.routes import AuthRoute, is_express, registered
-from closeout.model import Place, Tree
+from closeout.model import Located, Place, Tree
 from closeout.parsing import typescript
 from closeout.parsing.node_sources import SUFFIXES, is_source
 
@@ -27,7 +27,7 @@ _SPEAKS = question(
 )
 
 
-def assertion_routes(tree: Tree) -> Iterator[AuthRoute]:
+def _assertion_routes(tree: Tree) -> Iterator[AuthRoute]:
     """Yield every route of an Express router that a SAML provider's answer is posted to."""
     mounts = Mounts(tree)
     for path in tree.candidates(_SPEAKS):
@@ -40,20 +40,23 @@ def assertion_routes(tree: Tree) -> Iterator[AuthRoute]:
                 yield route
 
 
-def unlimited_assertions(tree: Tree) -> Iterator[Place]:
-    """Yield the routes that take assertions without any limiter, as places beside the order."""
-    for route in assertion_routes(tree):
-        if judge(tree, route, _any).problem:
-            yield Place(
-                path=route.path,
-                line=route.call.place.line,
-                message=f"POST {route.paths[0]} has no rate limiter; limit it by address. The "
-                "order asks nothing of assertions.",
-                excerpt=route.call.place.text.splitlines()[0],
-                is_beside=True,
-            )
+def limited_assertions(tree: Tree) -> Located:
+    """Return the routes that take assertions, those without any limiter beside the order."""
+    found = list(_assertion_routes(tree))
+    places = (
+        Place(
+            path=route.path,
+            line=route.call.place.line,
+            message=f"POST {route.paths[0]} has no rate limiter; limit it by address. The "
+            "order asks nothing of assertions.",
+            excerpt=route.call.place.text.splitlines()[0],
+            is_beside=True,
+        )
+        for route in found
+        if judge(tree, route, _has_none).problem
+    )
+    return Located(examined=tuple(sorted({route.path for route in found})), places=tuple(places))
 
 
-def _any(found: tuple[Limiter, ...]) -> str:
-    working = [item for item in found if not item.flaw]
-    return "" if working else "has no rate limiter"
+def _has_none(found: tuple[Limiter, ...]) -> str:
+    return "has no rate limiter" if all(item.flaw for item in found) else ""

@@ -82,7 +82,7 @@ def callers(tree: Tree, routes: Sequence[AuthRoute]) -> tuple[Caller, ...]:
 
 
 def _by_handler(tree: Tree, route: AuthRoute, routes: Iterable[AuthRoute]) -> Caller | None:
-    texts = tuple(spelled_out(tree, route, _DEPTH))
+    texts = spelled_out(tree, route, _DEPTH)
     if not any(_SENDING.search(text) for text in texts):
         return None
     sent = {text for each in texts for text in _addresses(each, route.endpoint)}
@@ -130,15 +130,12 @@ def _told(tree: Tree, route: AuthRoute) -> Iterator[tuple[PurePosixPath, Splice]
         for request in _requests(node)[:1]:
             for there, literal, name in _headers(names, path, node, request):
                 content = tree.read(there) or b""
-                splice = appended(content, literal, [f"'{HEADER}': {_chain(name)}"])
+                # A proxy's whole chain: who asked it, and for whom.
+                asked = f"{name}.headers['{HEADER}'], {name}.socket.remoteAddress"
+                chain = f"[{asked}].filter(Boolean).join(', ')"
+                splice = appended(content, literal, [f"'{HEADER}': {chain}"])
                 found.setdefault((there, literal.start_byte), splice)
     yield from ((path, splice) for (path, _), splice in found.items())
-
-
-def _chain(request: str) -> str:
-    """Return the expression of a proxy's whole chain: who asked it, and for whom."""
-    asked = f"{request}.headers['{HEADER}'], {request}.socket.remoteAddress"
-    return f"[{asked}].filter(Boolean).join(', ')"
 
 
 def handling(names: Names, route: AuthRoute) -> Iterator[tuple[PurePosixPath, Node]]:
@@ -183,27 +180,24 @@ def _headers(
     """Yield the object literals whose members go out as headers, and what the request is there."""
     for literal in find(handler, "object"):
         for key, value in members(literal):
-            if key != "headers":
-                continue
-            if value.type == "object":
-                yield path, value, request
-            elif value.type == "call_expression":
-                yield from _made(names, path, value, request)
-            else:
-                yield from _held(names, path, handler, text_of(value), request)
+            if key == "headers":
+                yield from _literals(names, path, handler, value, request)
 
 
-def _held(
-    names: Names, path: PurePosixPath, within: Node, name: str, request: str
+def _literals(
+    names: Names, path: PurePosixPath, within: Node, value: Node, request: str
 ) -> Iterator[tuple[PurePosixPath, Node, str]]:
-    for item in find(within, "variable_declarator"):
-        value = item.child_by_field_name("value")
-        if text_of(item.child_by_field_name("name")) != name or value is None:
-            continue
-        if value.type == "object":
-            yield path, value, request
-        elif value.type == "call_expression":
-            yield from _made(names, path, value, request)
+    """Yield the literals that a value is, or a function makes, or its name stands for `within`."""
+    if value.type == "object":
+        yield path, value, request
+    elif value.type == "call_expression":
+        yield from _made(names, path, value, request)
+    else:
+        for item in find(within, "variable_declarator"):
+            held = item.child_by_field_name("value")
+            is_meant = text_of(item.child_by_field_name("name")) == text_of(value)
+            if is_meant and held is not None and held.type in {"object", "call_expression"}:
+                yield from _literals(names, path, within, held, request)
 
 
 def _made(
@@ -222,10 +216,8 @@ def _made(
         return
     for item in find(body, "return_statement"):
         for value in item.named_children[:1]:
-            if value.type == "object":
-                yield home, value, names_there[place]
-            else:
-                yield from _held(names, home, body, text_of(value), names_there[place])
+            if value.type != "call_expression":
+                yield from _literals(names, home, body, value, names_there[place])
 
 
 def _by_proxy(tree: Tree, targets: set[PurePosixPath]) -> Iterator[Caller]:
@@ -278,10 +270,6 @@ def _target(
         for name in asked & deployed.variables.keys()
     ]
     hosts = {found for text in texts for found in re.findall(r"//([\w.-]+)", text)}
-    return next((item for item in sorted(targets) if hosts & _hosts(tree, item)), None)
-
-
-def _hosts(tree: Tree, folder: PurePosixPath) -> frozenset[str]:
-    """Return what other services call the one in `folder`."""
-    started = (service.name for service in compose.all_services(tree) if service.folder == folder)
-    return frozenset((folder.name, *started))
+    started = compose.all_services(tree)
+    named = {service.folder for service in started if service.name in hosts}
+    return next((item for item in sorted(targets) if item.name in hosts or item in named), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -150,12 +150,3 @@ def _remarks(literal: Node) -> Iterator[Splice]:
             yield Splice(start=remark.start_byte, end=remark.end_byte, text=_SAYS)
             return
         remark = remark.prev_sibling
-
-
-def fields_of(values: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what names an account or a session, from what handlers read."""
-    found: list[str] = []
-    for name in ("accounts", "tokens"):
-        held = values[name]
-        found += held if isinstance(held, tuple) else ()
-    return tuple(found)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from closeout.fs.once import once
 from closeout.gaps.rate_limit.express.limiters import factories, makers
@@ -33,52 +34,40 @@ _SECRETS = ("password", "passwd", "passcode", "pin")
 _TOKENS = ("refreshToken", "refresh_token")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
-    """The fields of a sign-in's body, each as the names it may go by."""
-
-    accounts: tuple[str, ...]
-    secrets: tuple[str, ...]
-
-
 def answers_too_many(tree: Tree, route: AuthRoute) -> bool:
     """Return whether the handler, or a function of the service that it calls, answers 429.
 
     What a limiter is told to answer is the limiter's, and is judged by its numbers.
     """
-    return any(_answers(text) for text in spelled_out(tree, route))
-
-
-def _answers(text: str) -> bool:
-    given = find(fragment(text.encode()), *_WORDS)
     return any(
         text_of(node) in _TOO_MANY and node.parent is not None and node.parent.type not in _ASKED
-        for node in given
+        for text in spelled_out(tree, route)
+        for node in find(fragment(text.encode()), *_WORDS)
     )
 
 
-def login_fields(tree: Tree, route: AuthRoute) -> Fields:
-    """Return which fields the sign-in reads; where that is not written, those it may read."""
-    texts = tuple(spelled_out(tree, route))
-    return Fields(accounts=_one_of(_ACCOUNTS, texts), secrets=_one_of(_SECRETS, texts))
+def login_fields(tree: Tree, route: AuthRoute) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the account and of the secret that the sign-in reads, or may read."""
+    texts = spelled_out(tree, route)
+    return _one_of(_ACCOUNTS, texts), _one_of(_SECRETS, texts)
 
 
 def refresh_fields(tree: Tree, route: AuthRoute) -> tuple[str, ...]:
     """Return the fields that the renewal reads its token from, () where that is not written."""
-    texts = tuple(spelled_out(tree, route))
+    texts = spelled_out(tree, route)
     if "token" in {name for text in texts for name in _read(text)}:
         return (*_TOKENS, "token")
     is_known = any(name in text for text in texts for name in (*_TOKENS, "cookies"))
     return _TOKENS if is_known else ()
 
 
-def template_values(tree: Tree, routes: Sequence[AuthRoute]) -> dict[str, object]:
+def template_values(tree: Tree, routes: Sequence[AuthRoute]) -> dict[str, Any]:
     """Return what the limiters' template has to know of the handlers of a service's `routes`."""
     logins = [login_fields(tree, route) for route in routes if route.endpoint == "login"]
     renewals = [refresh_fields(tree, route) for route in routes if route.endpoint == "refresh"]
     return {
-        "accounts": _all(item.accounts for item in logins) or _ACCOUNTS[:1],
-        "secrets": _all(item.secrets for item in logins) or _SECRETS[:1],
+        "accounts": _all(accounts for accounts, _ in logins) or _ACCOUNTS[:1],
+        "secrets": _all(secrets for _, secrets in logins) or _SECRETS[:1],
         "tokens": _all(renewals) or _TOKENS,
         "is_token_known": all(renewals),
         "shares_address": False,
@@ -106,8 +95,7 @@ def renews_tokens(tree: Tree, route: AuthRoute) -> bool:
     """Return whether a renewal's handler reads a token, true as well where it cannot be read."""
     if _SESSION.search(" ".join(route.paths)):
         return True
-    last = replace(route, handlers=route.handlers[-1:])
-    texts = tuple(spelled_out(tree, last))
+    texts = spelled_out(tree, replace(route, handlers=route.handlers[-1:]))
     is_read = len(texts) > 1 or "=>" in texts[0] or "function" in texts[0]
     words = (text_of(node) for text in texts for node in find(fragment(text.encode()), *_NAMED))
     return not is_read or any(_SESSION.search(word) for word in words)

@@ -59,8 +59,7 @@ def limiters(
 ) -> tuple[Limiter, ...]:
     """Return every limiter that the expression `written`, of the file at `path`, leads to.
 
-    Names are followed through arrays, wrappers and relative imports; numbers may come from
-    `environment`.
+    Numbers may come from `environment`.
     """
     there = (path, expression(written))
     values = TypeScriptValues(tree, environment)

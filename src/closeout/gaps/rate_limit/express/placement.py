@@ -39,7 +39,7 @@ def obstacles(
             hint = "rename src/middleware/authFailureStore, or mend the limiter that is there."
         elif not _name(content, route.endpoint):
             detail = f"{LIMITERS[route.endpoint]} is there already, but does not limit as it must"
-        elif any(_parses_inside(tree, route, place) for place in route.handlers):
+        elif _parses_inside(tree, route):
             detail = "the body is parsed inside the handlers' array; a limiter needs it before"
             hint = "put the body parser before the array, then run the command again."
         if detail:
@@ -80,7 +80,11 @@ def mounted(
 
 def _guarded(tree: Tree, content: bytes, route: AuthRoute, limiter: str) -> Splice:
     """Return the splice that puts the limiter before the route's handlers, the body once parsed."""
-    parsers = [number for number, place in enumerate(route.handlers) if _parses(tree, route, place)]
+    parsers = [
+        number
+        for number, place in enumerate(route.handlers[:-1])
+        if _PARSER.search(_spelled_out(tree, route, place.text))
+    ]
     first = route.handlers[max(parsers, default=-1) + 1]
     is_alone = first.line != route.call.place.line
     gap = "\n" + indentation(content, first.start) if is_alone else " "
@@ -97,17 +101,9 @@ def _name(content: bytes, endpoint: str) -> str:
     return next((name for name in names if name.encode() not in content), "")
 
 
-def _parses(tree: Tree, route: AuthRoute, place: typescript.SourceRange) -> bool:
-    """Return whether the handler at `place`, not the last one, parses the body."""
-    if place == route.handlers[-1]:
-        return False
-    return bool(_PARSER.search(_spelled_out(tree, route, place.text)))
-
-
-def _parses_inside(tree: Tree, route: AuthRoute, place: typescript.SourceRange) -> bool:
-    if place != route.handlers[-1]:
-        return False
-    text = _spelled_out(tree, route, place.text.lstrip("."))
+def _parses_inside(tree: Tree, route: AuthRoute) -> bool:
+    """Return whether the last handler is an array that parses the body."""
+    text = _spelled_out(tree, route, route.handlers[-1].text.lstrip("."))
     return text.startswith("[") and bool(_PARSER.search(text))
 
 

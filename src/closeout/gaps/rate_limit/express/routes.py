@@ -45,7 +45,10 @@ _SIGNS = (
 _REGISTERING = (re.compile(rb"\.all\s*\("), re.compile(rb"\.use\s*\("))
 _REGISTERS = question(
     SUFFIXES,
-    lambda content: holds_in_any_case(content, _SIGNS) and _may_register(in_lower_case(content)),
+    lambda content: (
+        holds_in_any_case(content, _SIGNS)
+        and (b"post" in (lowered := in_lower_case(content)) or matches_any(lowered, _REGISTERING))
+    ),
     is_source,
 )
 _CODE = (*SUFFIXES, ".tsx", ".jsx", ".py", ".java", ".kt", ".go", ".rb", ".php", ".cs", ".rs")
@@ -59,10 +62,6 @@ _RENEWING = (b"refresh", b"renew")
 _TOKEN = re.compile(rb"\btokens?\b")
 
 
-def _may_register(lowered: bytes) -> bool:
-    return b"post" in lowered or matches_any(lowered, _REGISTERING)
-
-
 def _signs_in(lowered: bytes) -> bool:
     return holds(lowered, _SIGNING_IN) or matches_any(lowered, _SIGNING_PATHS)
 
@@ -72,13 +71,13 @@ def _keeps_sessions(lowered: bytes) -> bool:
     return told or (b"token" in lowered and matches(lowered, _TOKEN))
 
 
-_MAY_SIGN_IN = question(
+MAY_SIGN_IN = question(
     _CODE,
     lambda content: _signs_in(in_lower_case(content)),
     is_deployed_from,
     leads_to_reading=False,
 )
-_MAY_RENEW = question(
+MAY_RENEW = question(
     _CODE,
     lambda content: (
         holds_in_any_case(content, _RENEWING)
@@ -88,6 +87,7 @@ _MAY_RENEW = question(
     is_deployed_from,
     leads_to_reading=False,
 )
+"""Which code, in whatever language, speaks of signing in, and which of renewing tokens."""
 _PARAMETER = re.compile(r":\w+")
 _ROUTERS = re.compile(r"^(?:app|api|server|routes?|\w*Router|\w*App)$", re.IGNORECASE)
 _METHODS = frozenset({"all", "post"})
@@ -115,16 +115,6 @@ class AuthRoute:
         return _PARAMETER.sub("1", max(self.paths, key=len))
 
 
-def may_sign_in(tree: Tree) -> bool:
-    """Return whether any code of the tree, in whatever language, speaks of signing in."""
-    return bool(tree.candidates(_MAY_SIGN_IN))
-
-
-def may_renew(tree: Tree) -> bool:
-    """Return whether any code of the tree, in whatever language, speaks of renewing tokens."""
-    return bool(tree.candidates(_MAY_RENEW))
-
-
 def endpoint_of(path: str) -> str:
     """Return which endpoint a path ends in, empty where it is none."""
     found = _ENDPOINT.search(path)
@@ -146,7 +136,7 @@ def auth_routes(tree: Tree) -> tuple[tuple[AuthRoute, ...], tuple[Unresolved, ..
         if not (source.refusal or is_express(tree, path, source)):
             continue
         if source.error_line is not None:
-            if _registers(content, source):
+            if b".post(" in content or any(call.method in _METHODS for call in source.calls):
                 broken.append(_unparsable(path, source))
             continue
         routes = tuple(_routes(mounts, path, content, source))
@@ -174,10 +164,6 @@ def _may_depend(manifest: bytes) -> bool:
         return "express" in json_reader.loads(manifest).get("dependencies", {})
     except (AttributeError, TypeError, ValueError):
         return True
-
-
-def _registers(content: bytes, source: typescript.TypeScriptSource) -> bool:
-    return any(call.method in _METHODS for call in source.calls) or b".post(" in content
 
 
 def _routes(

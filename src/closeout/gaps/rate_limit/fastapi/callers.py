@@ -40,9 +40,13 @@ def _of_module(
             continue
         asked = {text for node in call.args[:2] for text in _addresses(node, module)}
         asked |= {text for item in call.keywords for text in _addresses(item.value, module)}
-        target = next(
-            (npm.home_of(tree, item.path) for item in routes if _is_asked(item, asked)), None
+        answering = (
+            npm.home_of(tree, item.path)
+            for item in routes
+            for text in asked
+            if endpoint_of(text) == item.endpoint and text.endswith(item.paths)
         )
+        target = next(answering, None)
         if target is None or target == service.folder:
             continue
         forwards = HEADER in ast.unparse(scope).lower()
@@ -56,14 +60,6 @@ def _of_module(
             forwards=forwards,
             splices=() if change is None else ((path, change),),
         )
-
-
-def _is_asked(route: AuthRoute, asked: set[str]) -> bool:
-    return any(
-        text.endswith(path) and endpoint_of(text) == route.endpoint
-        for text in asked
-        for path in route.paths
-    )
 
 
 def _addresses(node: ast.expr, module: Module) -> Iterator[str]:

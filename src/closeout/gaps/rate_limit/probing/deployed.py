@@ -8,16 +8,15 @@ from pathlib import PurePosixPath
 
 from closeout.formats.deployed import environments
 from closeout.fs.tree import DiskTree
+from closeout.gaps.rate_limit.detect import IDENTITY
 from closeout.gaps.rate_limit.express.limiters import limiters
 from closeout.gaps.rate_limit.express.routes import auth_routes
 from closeout.gaps.rate_limit.probing.replicas import COMMAND, own_boot, replicas
-from closeout.gaps.rate_limit.probing.visitors import WRONG, login
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.probing.visitors import WRONG, five_then_limited, login
 from closeout.harness.http import judged, send, tally
 from closeout.model import Observation, Probe, ProbeContext, Tree
 
 _TRIES = 10
-_RIGHT = [401] * 5 + [429] * (_TRIES - 5)
 _HERE = "as it runs here"
 
 
@@ -63,7 +62,7 @@ def _as_deployed(context: ProbeContext) -> Observation:
     return judged(
         expected="401 five times, then 429, with the numbers of every deployment",
         command=COMMAND,
-        faults=[source for source, answers in statuses.items() if answers != _RIGHT],
+        faults=[source for source, answers in statuses.items() if five_then_limited(answers)],
         seen=seen,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from closeout.gaps.rate_limit.probing.visitors import WRONG
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
+from closeout.gaps.rate_limit.probing.visitors import WRONG, posted
 from closeout.harness import in_production
 from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, judged, summary
 from closeout.model import Observation, Probe, ProbeContext
@@ -56,17 +56,13 @@ def _sent(request: Request) -> Callable[[ProbeContext], Observation]:
     return run
 
 
-def _post(path: str, body: bytes, headers: tuple[tuple[str, str], ...], source: str) -> Request:
-    return Request(method="POST", path=path, headers=headers, body=body, source=source)
-
-
 def _raw(path: str, number: int) -> dict[str, Request]:
-    source = f"127.251.{number}.1"
+    post = partial(Request, method="POST", path=path, source=f"127.251.{number}.1")
     text = (("Content-Type", "text/plain"),)
     return {
-        "no-body": _post(path, b"", (), source),
-        "text-plain": _post(path, b"email=a", text, source),
-        "malformed-json": _post(path, b'{"email": ', JSON_HEADERS, source),
+        "no-body": post(),
+        "text-plain": post(body=b"email=a", headers=text),
+        "malformed-json": post(body=b'{"email": ', headers=JSON_HEADERS),
     }
 
 
@@ -78,7 +74,7 @@ def _requests() -> dict[str, Request]:
     ):
         for number, (name, body) in enumerate(bodies.items()):
             source = f"127.{252 if route == 'login' else 253}.{number}.1"
-            found[f"{route}-{name}"] = _post(path, json.dumps(body).encode(), JSON_HEADERS, source)
+            found[f"{route}-{name}"] = posted(path, body, source)
         number = 1 if route == "login" else 2
         found.update({f"{route}-{name}": one for name, one in _raw(path, number).items()})
     return found

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from closeout.gaps.rate_limit.detect import GATEWAY, IDENTITY
 from closeout.gaps.rate_limit.probing.replicas import COMMAND, log_of_replica, own_boot, replicas
-from closeout.gaps.rate_limit.probing.visitors import WRONG, login
-from closeout.gaps.rate_limit.services import GATEWAY, IDENTITY
+from closeout.gaps.rate_limit.probing.visitors import OK, REFUSED, WRONG, five_then_limited, login
 from closeout.harness.http import judged, send, tally
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import Observation, Probe, ProbeContext
 
-_LIMITED = 429
-_REFUSED = 401
-_OK = 200
-_ONE_BUCKET = [_REFUSED] * 5 + [_LIMITED] * 3
 _SPELLINGS = (
     *("203.0.113.7:4{n}", "203.0.113.8", "[2001:db8:0:1::7]:4{n}", '"[2001:DB8:0:2::7]:4{n}"'),
     *("[2001:db8:0:3::7]", "::ffff:203.0.113.9", "[::ffff:203.0.113.10]:4{n}"),
@@ -42,9 +38,9 @@ def _hops(context: ProbeContext) -> Observation:
         other = tried("198.51.100.8")
         # All of a /64 belongs to one household: rotating inside it must not help.
         sixty_four = [tried(f"2001:db8:0:7::{n:x}") for n in range(1, 9)]
-        faults = [] if forged == _ONE_BUCKET else [f"forged left part: {tally(forged)}"]
-    faults += [] if other == _REFUSED else [f"another client of that proxy: {other}"]
-    faults += [] if sixty_four == _ONE_BUCKET else [f"one IPv6 /64: {tally(sixty_four)}"]
+        faults = [f"forged left part: {told}" for told in five_then_limited(forged)]
+    faults += [] if other == REFUSED else [f"another client of that proxy: {other}"]
+    faults += [f"one IPv6 /64: {told}" for told in five_then_limited(sixty_four)]
     seen = f"forged {tally(forged)}, other client {other}, one /64 {tally(sixty_four)}"
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
@@ -63,7 +59,7 @@ def _spellings(context: ProbeContext) -> Observation:
                 ).status
                 for n in range(8)
             ]
-            faults += [] if statuses == _ONE_BUCKET else [f"{spelled}: {tally(statuses)}"]
+            faults += [f"{spelled}: {told}" for told in five_then_limited(statuses)]
     seen = "; ".join(faults) or f"{len(_SPELLINGS) + len(_NONE)} spellings, five tries each"
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
@@ -99,8 +95,8 @@ def _crowd(url: str, proxy: str, chain: str) -> tuple[list[str], str]:
 
     statuses = [tried(number, WRONG) for number in range(40)]
     good = tried(40, PASSWORD)
-    faults = [] if set(statuses) == {_REFUSED} else [tally(statuses)]
-    faults += [] if good == _OK else [f"the right password: {good}"]
+    faults = [] if set(statuses) == {REFUSED} else [tally(statuses)]
+    faults += [] if good == OK else [f"the right password: {good}"]
     return faults, f"mistyped {tally(statuses)}, then right {good}"
 
 
@@ -120,10 +116,10 @@ def _behind_the_gateway(context: ProbeContext) -> Observation:
         guessed = [tried(221, WRONG, 22) for _ in range(6)]
         owner = tried(221, PASSWORD, 23)
     right = {
-        f"mistyped {tally(mistyped)}": set(mistyped) == {_REFUSED},
-        f"the right password {good}": good == _OK,
-        f"six guesses {tally(guessed)}": guessed == _ONE_BUCKET[:6],
-        f"the owner, from elsewhere, {owner}": owner == _OK,
+        f"mistyped {tally(mistyped)}": set(mistyped) == {REFUSED},
+        f"the right password {good}": good == OK,
+        f"six guesses {tally(guessed)}": not five_then_limited(guessed),
+        f"the owner, from elsewhere, {owner}": owner == OK,
     }
     faults = [fault for fault, holds in right.items() if not holds]
     return judged(expected=expected, command=COMMAND, faults=faults, seen="; ".join(right))

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from closeout.gaps.rate_limit.probing.visitors import WRONG, login
-from closeout.gaps.rate_limit.services import IDENTITY
+from closeout.gaps.rate_limit.detect import IDENTITY
+from closeout.gaps.rate_limit.probing.visitors import LIMITED, WRONG, five_then_limited, login
 from closeout.harness import redis
 from closeout.harness.boot import NotBooted, booted, launch_of
 from closeout.harness.http import Request, free_port, judged, send, tally, unproven
@@ -17,8 +17,6 @@ from closeout.model import Observation, Probe, ProbeContext
 from closeout.process import pace
 
 COMMAND = Request(method="POST", path="/api/v1/auth/login").command(f"each replica of {IDENTITY}")
-_LIMITED = 429
-_REFUSED = 401
 _SLOW = 5.0
 _RECOVERY = 8.0
 _CONNECTED = 1.0
@@ -64,15 +62,21 @@ def _try(urls: list[str], tries: int, number: int, address: str) -> list[int]:
     ]
 
 
+def _counting(stack: ExitStack, context: ProbeContext, count: int) -> tuple[int, list[str]]:
+    """Start Redis and processes that count there; return its port and their base URLs."""
+    port = free_port()
+    stack.enter_context(redis.server(context.scratch, port))
+    urls = replicas(stack, context, count, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
+    _settle(port, urls)
+    return port, urls
+
+
 def _shared(context: ProbeContext) -> Observation:
     expected = "three processes share five tries through Redis"
-    port = free_port()
     with ExitStack() as stack:
-        stack.enter_context(redis.server(context.scratch, port))
-        urls = replicas(stack, context, 3, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-        _settle(port, urls)
+        _, urls = _counting(stack, context, 3)
         statuses = _try(urls, 15, 190, "127.254.1.1")
-    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 10 else [tally(statuses)]
+    faults = five_then_limited(statuses)
     return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 
 
@@ -87,7 +91,7 @@ def _killed(context: ProbeContext) -> Observation:
         began = time.monotonic()
         statuses += _try(urls, 9, 191, "127.254.2.1")
         took = time.monotonic() - began
-    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 7 else [tally(statuses)]
+    faults = five_then_limited(statuses)
     faults += [] if took < pace.scaled(_SLOW) else [f"nine tries took {took:.1f} s"]
     return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 
@@ -98,9 +102,9 @@ def _absent(context: ProbeContext) -> Observation:
     with ExitStack() as stack:
         urls = replicas(stack, context, 2, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
         alone = _try(urls[:1], 8, 192, "127.254.3.1")
-        later = _once_redis_is_there(stack, context, port, urls) if _LIMITED in alone else []
-    faults = [] if alone == [_REFUSED] * 5 + [_LIMITED] * 3 else [f"alone: {tally(alone)}"]
-    faults += [] if _LIMITED in later else [f"with Redis back: {tally(later)}"]
+        later = _once_redis_is_there(stack, context, port, urls) if LIMITED in alone else []
+    faults = [f"alone: {told}" for told in five_then_limited(alone)]
+    faults += [] if LIMITED in later else [f"with Redis back: {tally(later)}"]
     seen = f"alone {tally(alone)}; with Redis back {tally(later)}"
     return judged(expected=expected, command=COMMAND, faults=faults, seen=seen)
 
@@ -115,7 +119,7 @@ def _once_redis_is_there(
     for attempt in itertools.count(1):
         # A fresh account each time: six tries over two processes show whether they share.
         statuses = _try(urls, 6, 192 + attempt % 7, f"127.254.4.{attempt}")
-        if _LIMITED in statuses or not waiting.lasts():
+        if LIMITED in statuses or not waiting.lasts():
             break
         time.sleep(0.3)
     return statuses
@@ -123,15 +127,12 @@ def _once_redis_is_there(
 
 def _refusing(context: ProbeContext) -> Observation:
     expected = "Redis answers with errors: still limited, and the log says so once"
-    port = free_port()
     with ExitStack() as stack:
-        stack.enter_context(redis.server(context.scratch, port))
-        urls = replicas(stack, context, 1, {"REDIS_URL": f"redis://127.0.0.1:{port}"})
-        _settle(port, urls)
+        port, urls = _counting(stack, context, 1)
         redis.send(port, "ACL SETUSER default -@scripting")
         statuses = _try(urls, 8, 193, "127.254.6.1")
         said = log_of_replica(context).count("Redis answers NOPERM")
-    faults = [] if statuses == [_REFUSED] * 5 + [_LIMITED] * 3 else [tally(statuses)]
+    faults = five_then_limited(statuses)
     faults += [] if said == 1 else [f"the log says it {said} times"]
     return judged(expected=expected, command=COMMAND, faults=faults, seen=tally(statuses))
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 
 from closeout.formats import npm
 from closeout.gaps.rate_limit.detect import LOGIN_LIMIT, REFRESH_LIMIT
 from closeout.gaps.rate_limit.express.callers import callers
-from closeout.gaps.rate_limit.express.handlers import Fields, login_fields, refresh_fields
+from closeout.gaps.rate_limit.express.handlers import login_fields, refresh_fields
 from closeout.gaps.rate_limit.express.routes import AuthRoute, auth_routes
-from closeout.gaps.rate_limit.probing.visitors import WRONG
-from closeout.harness.http import JSON_HEADERS, Request, ask, judged, tally, unproven
+from closeout.gaps.rate_limit.probing.visitors import LIMITED, REFUSED, WRONG, posted
+from closeout.harness.http import Request, ask, judged, tally, unproven
 from closeout.harness.service_discovery import EXPRESS
 from closeout.model import Observation, Probe, ProbeContext, Service, Tree
 
-_LIMITED = 429
-_REFUSED = frozenset({401, 403})
+_REFUSED = frozenset({REFUSED, 403})
 """What counts as a failed attempt everywhere: whether an incomplete one does is the service's."""
 _BEYOND = 5
 _BAD_LOGINS = (("sixth-bad-login", "2.1"), ("ten-bad-logins", "M.2"))
@@ -51,36 +49,26 @@ def _questions(tree: Tree, service: str, routes: list[AuthRoute]) -> Iterator[Pr
         place = f"@{service}{path}"
         if route.endpoint == "refresh":
             tokens = refresh_fields(tree, route) or ("refreshToken",)
-            bad = _request(path, dict.fromkeys(tokens, "not.a.token"), f"127.250.{number}.3")
+            bad = posted(path, dict.fromkeys(tokens, "not.a.token"), f"127.250.{number}.3")
             run = partial(_guessed, service, bad, REFRESH_LIMIT)
             yield Probe.of(service, f"rate-limit.refresh-limited{place}", "2.2", run)
             continue
         fields = login_fields(tree, route)
         for host, (name, criterion) in enumerate(_BAD_LOGINS):
-            bad = _request(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.{host}")
+            bad = posted(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.{host}")
             run = partial(_guessed, service, bad, LOGIN_LIMIT)
             yield Probe.of(service, f"rate-limit.{name}{place}", criterion, run)
         one, other = (
-            _request(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.2")
+            posted(path, _bad(fields, f"{name}{number}"), f"127.250.{number}.2")
             for name in ("attacked", "neighbour")
         )
         run = partial(_guessed, service, one, LOGIN_LIMIT, other=other)
         yield Probe.of(service, f"rate-limit.other-account-free{place}", "2.3", run)
 
 
-def _request(path: str, body: Mapping[str, str], source: str) -> Request:
-    return Request(
-        method="POST",
-        path=path,
-        headers=JSON_HEADERS,
-        body=json.dumps(body).encode(),
-        source=source,
-    )
-
-
-def _bad(fields: Fields, name: str) -> Mapping[str, str]:
-    account = dict.fromkeys(fields.accounts, f"{name}@probe.example")
-    return {**account, **dict.fromkeys(fields.secrets, WRONG)}
+def _bad(fields: tuple[tuple[str, ...], tuple[str, ...]], name: str) -> Mapping[str, str]:
+    accounts, secrets = fields
+    return {**dict.fromkeys(accounts, f"{name}@probe.example"), **dict.fromkeys(secrets, WRONG)}
 
 
 def _guessed(
@@ -98,18 +86,18 @@ def _guessed(
     statuses = [ask(context, service, request).status for _ in range(allowed + _BEYOND)]
     expected = f"at most {allowed} bad attempts are refused as such, then 429 for the rest"
     command, seen = request.command(service), tally(statuses)
-    passed = [status for status in statuses if status != _LIMITED]
-    if _LIMITED not in statuses and not _REFUSED.issuperset(statuses):
+    passed = [status for status in statuses if status != LIMITED]
+    if LIMITED not in statuses and not _REFUSED.issuperset(statuses):
         because = (
             f"{seen}: no such answer is a refused attempt; ask it with its database and accounts"
         )
         return unproven(expected=expected, command=command, because=because)
-    limited = [_LIMITED] * (len(statuses) - len(passed))
+    limited = [LIMITED] * (len(statuses) - len(passed))
     is_right = limited and 0 < len(passed) <= allowed and statuses == [*passed, *limited]
     faults = [] if is_right else [seen]
     if other is not None:
         expected += ", and another account at that address is none of them"
         neighbour = ask(context, service, other).status
         seen += f"; another account {neighbour}"
-        faults += [f"another account: {neighbour}"] if neighbour == _LIMITED else []
+        faults += [f"another account: {neighbour}"] if neighbour == LIMITED else []
     return judged(expected=expected, command=command, faults=faults, seen=seen)

@@ -11,12 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from closeout.gaps.rate_limit.services import IDENTITY, LOGIN, REFRESH
-from closeout.harness.http import JSON_HEADERS, Answer, Request, ask
+from closeout.gaps.rate_limit.detect import IDENTITY, LOGIN, REFRESH
+from closeout.harness.http import JSON_HEADERS, Answer, Request, ask, tally
 from closeout.harness.service_database import PASSWORD, account
 from closeout.model import ProbeContext
 
 WRONG = "wrong-horse-0"
+LIMITED, REFUSED, OK = 429, 401, 200
 
 FIRST_NETWORK = 10
 ACCOUNTS_EACH = 40
@@ -37,10 +38,6 @@ class Visitors:
         """Return the probe's account of that number, below ACCOUNTS_EACH."""
         return account(self.slot * ACCOUNTS_EACH + number)
 
-    def send(self, request: Request) -> Answer:
-        """Return the identity service's answer."""
-        return ask(self.context, IDENTITY, request)
-
     def sign_in(
         self,
         email: object,
@@ -51,7 +48,7 @@ class Visitors:
     ) -> Answer:
         """Send one sign-in from the address of number `place`."""
         body = {"email": email, "password": password}
-        return self.send(login(body, self.address(place), headers))
+        return ask(self.context, IDENTITY, login(body, self.address(place), headers))
 
     def tokens(self, email: str) -> str:
         """Sign in rightly and return the refresh token, empty where that was refused."""
@@ -63,19 +60,29 @@ class Visitors:
         """Send one renewal of a session."""
         # A service reads the one spelling or the other.
         named = dict.fromkeys(("refreshToken", "refresh_token"), token)
-        body = json.dumps({**named, **(extra or {})}).encode()
-        source = self.address()
-        return self.send(
-            Request(method="POST", path=REFRESH, headers=JSON_HEADERS, body=body, source=source)
-        )
+        request = posted(REFRESH, {**named, **(extra or {})}, self.address())
+        return ask(self.context, IDENTITY, request)
 
 
 def login(body: object, source: str, headers: Sequence[tuple[str, str]] = ()) -> Request:
     """Return a sign-in request with `body` as JSON."""
+    return posted(LOGIN, body, source, headers)
+
+
+def posted(
+    path: str, body: object, source: str, headers: Sequence[tuple[str, str]] = ()
+) -> Request:
+    """Return a POST of `body` as JSON from the address `source`."""
     return Request(
         method="POST",
-        path=LOGIN,
+        path=path,
         headers=(*JSON_HEADERS, *headers),
         body=json.dumps(body).encode(),
         source=source,
     )
+
+
+def five_then_limited(statuses: Sequence[int]) -> list[str]:
+    """Fault a series of failed attempts that is not refused five times, and limited then."""
+    right = [REFUSED] * 5 + [LIMITED] * (len(statuses) - 5)
+    return [] if list(statuses) == right else [tally(statuses)]

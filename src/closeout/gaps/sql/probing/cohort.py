@@ -95,7 +95,8 @@ def differences(
     """Return where the model's rows differ from the expected cohorts, one sentence each."""
     by_batch = {row.get("batch_id", ""): row for row in found}
     wanted = tuple(expected)
-    told = [f"{name} is no batch of the source" for name in by_batch.keys() - _names(wanted)]
+    known = {item.batch for item in wanted}
+    told = [f"{name} is no batch of the source" for name in by_batch.keys() - known]
     for cohort in wanted:
         row = by_batch.get(cohort.batch)
         told += [f"{cohort.batch} is missing"] if row is None else _differences(cohort, row)
@@ -143,10 +144,6 @@ def scenarios(expected: Iterable[Cohort]) -> str:
         f"{len(wanted)} batches, {one_day} of one day, {gaps} with NULL counts, "
         f"{empty} without animals"
     )
-
-
-def _names(expected: Iterable[Cohort]) -> set[str]:
-    return {item.batch for item in expected}
 
 
 def _latest(daily: Iterable[Row], day: str = "record_date") -> dict[tuple[str, str], Row]:

@@ -91,9 +91,7 @@ class Uses:
             if pattern.search(column):
                 return kind
         seen = self.kinds.get(column, set())
-        known: str | None = None
-        for kind in ("numeric", "timestamp", "boolean"):
-            known = kind if kind in seen else known
+        known = next((kind for kind in ("boolean", "timestamp", "numeric") if kind in seen), None)
         if known is not None and known != "numeric":
             return known
         if known is None and "text" in seen:

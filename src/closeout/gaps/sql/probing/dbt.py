@@ -9,13 +9,14 @@ hub that cannot be fetched, and a source without a seed, are supplied, and the a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from closeout import process
 from closeout.errors import CloseoutError
 from closeout.fs.tree import DiskTree
 from closeout.gaps.sql.probing import (
@@ -26,8 +27,7 @@ from closeout.gaps.sql.probing import (
     dbt_project,
     dbt_sources,
 )
-from closeout.gaps.sql.probing.dbt_answers import Row, Rows, seen_as
-from closeout.gaps.sql.probing.dbt_figures import MODEL
+from closeout.gaps.sql.probing.dbt_answers import MODEL, Row, Rows, seen_as
 from closeout.gaps.sql.probing.dbt_project import Pipeline
 from closeout.gaps.sql.probing.dbt_sources import Supplied
 from closeout.gaps.sql.project import projects
@@ -52,43 +52,27 @@ CRITERIA = tuple(dict.fromkeys(criterion for _, criterion, _ in _ALL))
 """What the data pipeline speaks for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A pipeline that can run, what its models do with its sources, and what was supplied."""
-
-    pipeline: Pipeline
-    uses: column_use.Uses
-    told: tuple[str, ...]
-
-
 def run_dbt(root: Path, scratch: Path, dbt: Path) -> Rows:
     """Return what every step says of the pipeline below `root`; `dbt` is the program.
 
     Works on a copy in `scratch`. What cannot run is an observation that passed None.
     """
-    return _asked(root, scratch, dbt, _run, _ALL)
+    return _asked(root, scratch, dbt, _ALL)
 
 
 def compile_only(root: Path, scratch: Path, dbt: Path) -> Rows:
     """Return what compiling says, and whether PostgreSQL plans the result on empty tables."""
-
-    def ask(asked: _Asked) -> Rows:
-        compiled = _compiled(asked)
-        asked.pipeline.run("seed")
-        sources = dbt_sources.create(asked.pipeline, asked.uses)
-        return (*compiled, _empty(asked.pipeline, sources))
-
-    return _asked(root, scratch, dbt, ask, _BEFORE_RUNNING)
+    return _asked(root, scratch, dbt, _BEFORE_RUNNING)
 
 
-def _run(asked: _Asked) -> Rows:
-    pipeline = asked.pipeline
-    compiled = _compiled(asked)
-    seeded = pipeline.run("seed")
-    sources = dbt_sources.create(pipeline, asked.uses)
+def _ran(
+    pipeline: Pipeline, sources: Supplied, seeded: process.Result, compiled: Row
+) -> Iterator[Row]:
     with databases.copied(pipeline.database) as other:
-        empty = _empty(pipeline, sources)
-        build = _command(pipeline, sources, _BUILD, "build", "--exclude-resource-type", "seed")
+        yield _empty(pipeline, sources)
+        build = dbt_answers.answer(
+            pipeline, sources, _BUILD, "build", "--exclude-resource-type", "seed"
+        )
         if not seeded.ok:
             reason = dbt_answers.reason_of(seeded)
             build = seen_as(_BUILD, passed=False, observed=reason, command="dbt seed")
@@ -102,16 +86,10 @@ def _run(asked: _Asked) -> Rows:
                 dbt_figures.values(pipeline, sources),
                 dbt_figures.on_timestamps(pipeline, sources, other),
             )
-        return (*compiled, empty, build, *figures, *farms, _manual((compiled[1], build)))
+        yield from (build, *figures, *farms, _manual((compiled, build)))
 
 
-def _asked(
-    root: Path,
-    scratch: Path,
-    dbt: Path,
-    ask: Callable[[_Asked], Rows],
-    probes: tuple[dbt_answers.Probe, ...],
-) -> Rows:
+def _asked(root: Path, scratch: Path, dbt: Path, probes: tuple[dbt_answers.Probe, ...]) -> Rows:
     """Put the questions to a copy of the pipeline; all are unproven where it cannot run."""
     tree = DiskTree(root)
     project = dbt_project.chosen(projects(tree))
@@ -129,15 +107,21 @@ def _asked(
             if supply.reason:
                 return _unproven(probes, supply.reason)
             uses = column_use.uses(tree, project)
-            return ask(_Asked(pipeline=pipeline, uses=uses, told=supply.told))
+            compiled = _compiled(pipeline, supply.told)
+            seeded = pipeline.run("seed")
+            sources = dbt_sources.create(pipeline, uses)
+            if probes is _ALL:
+                rest = tuple(_ran(pipeline, sources, seeded, compiled[1]))
+            else:
+                rest = (_empty(pipeline, sources),)
+            return (*compiled, *rest)
     except CloseoutError as error:
         return _unproven(probes, error.message)
 
 
-def _compiled(asked: _Asked) -> Rows:
-    pipeline = asked.pipeline
+def _compiled(pipeline: Pipeline, supplied: tuple[str, ...]) -> Rows:
     parsed = pipeline.run("parse")
-    told = "; ".join((dbt_answers.told(parsed), *asked.told))
+    told = "; ".join((dbt_answers.told(parsed), *supplied))
     first = seen_as(_PARSE, passed=parsed.ok, observed=told, command="dbt parse")
     compiled = pipeline.run("compile")
     observed = dbt_answers.told(compiled)
@@ -165,20 +149,13 @@ def _syntax(pipeline: Pipeline) -> Row:
 
 
 def _empty(pipeline: Pipeline, sources: Supplied) -> Row:
-    probe, criterion, seen = _command(pipeline, sources, _EMPTY, "run", "--empty")
+    probe, criterion, seen = dbt_answers.answer(pipeline, sources, _EMPTY, "run", "--empty")
     if seen.passed is False and re.search(r"syntax error.*_dbt_limit_subq_", seen.observed):
         # dbt wraps each ref in an aliased subquery, so `ref(...) as other` cannot be planned.
         told = f"dbt's --empty cannot run a ref with an alias of its own: {seen.observed}"
         return seen_as(_EMPTY, passed=None, observed=told, command=seen.command)
     told = "; ".join((seen.observed, *sources.told))
     return probe, criterion, replace(seen, observed=told)
-
-
-def _command(pipeline: Pipeline, sources: Supplied, probe: dbt_answers.Probe, *words: str) -> Row:
-    """Run a command that must make the model and all that it builds on."""
-    answer = dbt_answers.answer(pipeline, pipeline.run(*words), MODEL, sources)
-    command = f"dbt {' '.join(words)}"
-    return seen_as(probe, passed=answer.passed, observed=answer.observed, command=command)
 
 
 def _unbuilt(probe: dbt_answers.Probe, build: Observation) -> Row:
@@ -189,7 +166,7 @@ def _unbuilt(probe: dbt_answers.Probe, build: Observation) -> Row:
 def _again(pipeline: Pipeline, sources: Supplied) -> Row:
     """Build once more on the same rows; a model that appends what it has is wrong."""
     before = pipeline.counts()
-    probe, criterion, seen = _command(pipeline, sources, _AGAIN, "run")
+    probe, criterion, seen = dbt_answers.answer(pipeline, sources, _AGAIN, "run")
     after = pipeline.counts()
     changed = {name: (before[name], count) for name, count in after.items() if name in before}
     told = "; ".join(f"{name} {old} rows, then {new}" for name, (old, new) in changed.items())

@@ -7,8 +7,8 @@ is no failure of the project: it tells nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from closeout import process
 from closeout.gaps.sql.probing import dbt_packages, dbt_project
@@ -36,41 +36,41 @@ Row = tuple[str, str, Observation]
 Rows = tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What one command says of a model: None where it cannot tell."""
-
-    passed: bool | None
-    observed: str
+MODEL = "fact_batch_cohort"
 
 
-def answer(pipeline: Pipeline, ran: process.Result, model: str, sources: Supplied) -> Judged:
-    """Return whether the command made `model` and all that it builds on, data tests among them."""
+def answer(pipeline: Pipeline, sources: Supplied, probe: Probe, *words: str) -> Row:
+    """Run a command that must make the model and all that it builds on, data tests among them."""
+    passed, observed = _judged(pipeline, pipeline.run(*words), sources)
+    return seen_as(probe, passed=passed, observed=observed, command=f"dbt {' '.join(words)}")
+
+
+def _judged(pipeline: Pipeline, ran: process.Result, sources: Supplied) -> tuple[bool | None, str]:
+    """Return what the last command says of the model: None where it cannot tell."""
     results = pipeline.results()
-    lineage = pipeline.lineage(model)
+    lineage = pipeline.lineage(MODEL)
     failed = [item for item in results if item.status not in _GOOD]
     mine = [item for item in failed if item.node in lineage]
-    is_made = any(item.name == model and item.status in _GOOD for item in results)
+    is_made = any(item.name == MODEL and item.status in _GOOD for item in results)
     if not mine and is_made:
         told = _counted([item for item in results if item.node in lineage])
         others = "; ".join(_failure(item) for item in failed if item.status != "skipped")
         beside = f". Beside it fails what it does not build on: {others}" if others else ""
-        return Judged(passed=True, observed=f"{told}{beside}")
+        return True, f"{told}{beside}"
     first = next((item for item in mine if item.status != "skipped"), None)
     if first is None:
-        reason = reason_of(ran) if not ran.ok else f"{model} was not built ({_counted(results)})"
+        reason = reason_of(ran) if not ran.ok else f"{MODEL} was not built ({_counted(results)})"
     else:
         reason = _failure(first)
     doubt = _doubt(pipeline, first, reason, sources)
     if doubt:
-        return Judged(passed=None, observed=f"cannot tell, since {doubt}: {reason}")
-    return Judged(passed=False, observed=reason)
+        return None, f"cannot tell, since {doubt}: {reason}"
+    return False, reason
 
 
 def _counted(results: Sequence[NodeResult]) -> str:
-    statuses = [item.status for item in results]
-    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
-    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "no results"
+    counts = sorted(Counter(item.status for item in results).items())
+    return ", ".join(f"{count} {status}" for status, count in counts) or "no results"
 
 
 def _failure(item: NodeResult) -> str:

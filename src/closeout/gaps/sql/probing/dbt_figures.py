@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from closeout.gaps.sql.probing import cohort, dbt_answers, dbt_sources
-from closeout.gaps.sql.probing.dbt_answers import Probe, Row, Rows, seen_as
+from closeout.gaps.sql.probing.dbt_answers import MODEL, Probe, Row, Rows, seen_as
 from closeout.gaps.sql.probing.dbt_project import Pipeline
 from closeout.gaps.sql.probing.dbt_sources import Supplied
 from closeout.harness import databases
 
-MODEL = "fact_batch_cohort"
 _SUMMARY = "fact_farm_summary"
 
 VALUES = ("sql.cohort-values", "3.3", f"{MODEL} equals the figures computed from the source rows")
@@ -23,12 +22,19 @@ TIMES = (
 def values(pipeline: Pipeline, sources: Supplied) -> Row:
     """Compare the model as it was built last; None where there are no records to compare with."""
     command = f"TABLE {MODEL}, against the source rows"
-    try:
-        expected = cohort.cohorts(*_records(pipeline, sources))
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        told = f"there are no daily records to compute the figures from: {error!r:.120}"
+    expected, trouble = _expected(pipeline, sources)
+    if trouble:
+        told = f"there are no daily records to compute the figures from: {trouble}"
         return seen_as(VALUES, passed=None, observed=told, command=command)
     return _cohorts(pipeline, expected, VALUES, command)
+
+
+def _expected(pipeline: Pipeline, sources: Supplied) -> tuple[tuple[cohort.Cohort, ...], str]:
+    """Return the figures that the records give, or why there are none."""
+    try:
+        return cohort.cohorts(*_records(pipeline, sources)), ""
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        return (), f"{error!r:.120}"
 
 
 def _records(
@@ -52,10 +58,7 @@ def on_timestamps(
 ) -> Row:
     """Build the model again where the recorded dates are timestamps; the figures stay the same."""
     command = f"dbt run --select +{MODEL}, the records' date as timestamp"
-    try:
-        expected = cohort.cohorts(*_records(pipeline, sources))
-    except (FileNotFoundError, KeyError, ValueError):
-        expected = ()
+    expected, _ = _expected(pipeline, sources)
     if not expected or database is None:
         told = "no copy of the database" if expected else "there are no daily records"
         return seen_as(TIMES, passed=None, observed=told, command=command)

@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from closeout import process
-from closeout.fs import json_reader
-from closeout.fs.tree import DiskTree, below
+from closeout.fs import json_reader, writer
+from closeout.fs.tree import DiskTree
+from closeout.gaps.sql.places import loaded
 from closeout.gaps.sql.probing import cohort
 from closeout.gaps.sql.project import Project
 from closeout.harness.databases import Database
-from closeout.parsing.yaml_loader import plain
 
 DEADLINE = 180.0
 _KEPT = ("DBT_PACKAGE_HUB_URL",)
@@ -134,25 +132,16 @@ def chosen(found: tuple[Project, ...]) -> Project | None:
 
 def copy(root: Path, home: PurePosixPath, scratch: Path, dbt: Path, database: Database) -> Pipeline:
     """Copy the project and give it a profile of its own name that reaches the database."""
-    tree = DiskTree(root)
     folder, profiles = scratch / "pipeline", scratch / "profiles"
     profiles.mkdir(parents=True)
-    for path in below(tree, home):
-        content = tree.read(path)
-        if content is not None:
-            target = folder / path.relative_to(home)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    writer.copy_tree(DiskTree(root / home), folder)
     _write_profile(folder, profiles, database)
     absolute = dbt.parent.resolve() / dbt.name
     return Pipeline(dbt=absolute, folder=folder, profiles=profiles, database=database)
 
 
 def _write_profile(folder: Path, profiles: Path, database: Database) -> None:
-    try:
-        settings = plain((folder / "dbt_project.yml").read_bytes())
-    except yaml.YAMLError:
-        settings = None
+    settings = loaded((folder / "dbt_project.yml").read_bytes())
     name = settings.get("profile", "default") if isinstance(settings, dict) else "default"
     output = {
         "type": "postgres",

@@ -118,26 +118,25 @@ def _literals(uses: Uses, name: str, kind: str) -> Sequence[str]:
 def _create(
     database: Database, place: tuple[str, str], columns: tuple[Column, ...], made: Supplied
 ) -> None:
-    if not columns:
-        made.failed.append(".".join(place))
-        made.told.append(f"source {'.'.join(place)} was not made: nothing tells its columns")
-        return
+    name = ".".join(place)
     listed = ", ".join(f"{_quoted(column.name)} {column.kind}" for column in columns)
     schema, table = map(_quoted, place)
-    answer = database.ask(
-        f"CREATE SCHEMA IF NOT EXISTS {schema}; "
-        f"CREATE TABLE IF NOT EXISTS {schema}.{table} ({listed})"
-    )
-    if not answer.ok:
-        made.failed.append(".".join(place))
-        reason = " ".join(answer.err.split())[:200]
-        made.told.append(f"source {'.'.join(place)} was not made: {reason}")
+    reason: str | None = "nothing tells its columns"
+    if columns:
+        answer = database.ask(
+            f"CREATE SCHEMA IF NOT EXISTS {schema}; "
+            f"CREATE TABLE IF NOT EXISTS {schema}.{table} ({listed})"
+        )
+        reason = None if answer.ok else " ".join(answer.err.split())[:200]
+    if reason is not None:
+        made.failed.append(name)
+        made.told.append(f"source {name} was not made: {reason}")
         return
     rows = tuple(source_rows.rows(columns, datetime.now(UTC).date()))
     filled = database.ask(f"COPY {schema}.{table} FROM STDIN (FORMAT csv);\n{_csv(rows)}\\.\n")
     count = f"{len(rows)} rows" if filled.ok else "no rows"
     kinds = ", ".join(f"{column.name} {column.kind}" for column in columns)
-    made.told.append(f"source {'.'.join(place)} has no seed; made with {count} as used: {kinds}")
+    made.told.append(f"source {name} has no seed; made with {count} as used: {kinds}")
     made.tables.append(
         Table(name=f"{schema}.{table}", columns=columns, rows=rows if filled.ok else ())
     )

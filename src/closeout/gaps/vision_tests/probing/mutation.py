@@ -11,7 +11,7 @@ from typing import Any
 
 from closeout import process
 from closeout.fs import json_reader
-from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
+from closeout.gaps.vision_tests.suites import VISION, VISION_SERVICE
 from closeout.harness import mutation_score, service_copy
 from closeout.harness.mutation_score import DEADLINE, HINT, Mutants
 from closeout.harness.offline import offline

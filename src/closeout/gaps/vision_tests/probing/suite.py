@@ -9,8 +9,7 @@ from pathlib import Path
 
 from closeout import process
 from closeout.fs import json_reader
-from closeout.gaps.vision_tests.demand import VISION, VISION_SERVICE
-from closeout.gaps.vision_tests.suites import SCAFFOLD
+from closeout.gaps.vision_tests.suites import SCAFFOLD, VISION, VISION_SERVICE
 from closeout.harness import launchers, quality_gate, runner_output, service_copy
 from closeout.harness.offline import Offline, offline
 from closeout.harness.quality_gate import DEADLINE, Ran, Rows, SuiteReport
