@@ -37,13 +37,6 @@ from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_language import Language, language, unspoken
 from closeout.resources import render
 
-_STANDS = {
-    SecretKind.COMPARED: "is compared with a literal",
-    SecretKind.CONSTANT: "is kept in a constant",
-    SecretKind.FALLBACK: "falls back to a literal",
-    SecretKind.HASHED: "is hashed from a literal",
-}
-
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
     """Return one changeset a service with a secret in its source, and one for compose."""
@@ -209,7 +202,7 @@ def _mended(
         mended = mend_constant(tree, secret, value, module, spoken.extension)
     withheld = _withheld(tree, service, secret.name) if isinstance(mended, Mended) else ""
     if withheld:
-        return replace(by_hand(secret), detail=f"{secret.name} {_STANDS[secret.kind]}: {withheld}")
+        return left_open(secret, f"{secret.name} {secret.kind.value}: {withheld}")
     return mended
 
 

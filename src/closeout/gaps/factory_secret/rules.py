@@ -29,12 +29,6 @@ from closeout.parsing import lost_imports
 _SIGN = REQUIRED.encode()
 _DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % _SIGN)
 _LOST = lost_imports.of(CLAIMS, REQUIRED)
-_SAYS = {
-    SecretKind.COMPARED: "is compared with a literal",
-    SecretKind.CONSTANT: "is a literal",
-    SecretKind.FALLBACK: "falls back to a literal",
-    SecretKind.HASHED: "is hashed from a literal",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +84,7 @@ def survey(tree: Tree) -> Survey:
 
 def _in_source(seen: Survey) -> Located:
     found = seen.found
-    places = (_secret(item, f"{item.name} {_SAYS[item.kind]}") for item in found.secrets)
+    places = (_secret(item, f"{item.name} {_stands(item.kind)}") for item in found.secrets)
     return Located(examined=found.examined, places=tuple(places), unresolved=found.broken)
 
 
@@ -121,6 +115,10 @@ def _in_example(seen: Survey) -> Located:
         examined=tuple(DELIVERY.examples(*asked)),
         places=tuple(_unwired(item) for item in DELIVERY.undelivered_examples(*asked)),
     )
+
+
+def _stands(kind: SecretKind) -> str:
+    return "is a literal" if kind is SecretKind.CONSTANT else kind.value
 
 
 def _secret(item: HardcodedSecret, message: str = "") -> Place:

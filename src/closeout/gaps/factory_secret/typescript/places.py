@@ -17,7 +17,7 @@ from closeout.fs.prefilter import (
     matches_any,
     question,
 )
-from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison, comparisons
+from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
 from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -111,17 +111,17 @@ def may_claim(tree: Tree) -> bool:
 
 
 class SecretKind(Enum):
-    """How a secret stands in the source."""
+    """How a secret stands in the source, in words."""
 
-    COMPARED = "compared"
-    CONSTANT = "constant"
-    FALLBACK = "fallback"
-    HASHED = "hashed"
+    COMPARED = "is compared with a literal"
+    CONSTANT = "is kept in a constant"
+    FALLBACK = "falls back to a literal"
+    HASHED = "is hashed from a literal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardcodedSecret:
-    """One secret in the source; `comparison` or `fallback` is the code that holds it."""
+    """One secret in the source; `compared` or `fallback` is the code that holds it."""
 
     path: PurePosixPath
     kind: SecretKind
@@ -131,7 +131,6 @@ class HardcodedSecret:
     value: typescript.SourceRange | None = None
     """What a constant is made of, or what is hashed."""
     compared: Compared | None = None
-    comparison: Comparison | None = None
     fallback: typescript.Fallback | None = None
 
     @property
@@ -194,7 +193,6 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
             literal=item.literal,
             place=item.place,
             compared=item,
-            comparison=item.equality,
         )
         for item in comparisons(values, path, root, _may_be_secret)
         if _is_secret(item.name, item.literal) and not is_mock(item.node)
