@@ -63,8 +63,7 @@ def survey(tree: Tree) -> Survey:
     for item in found.secrets:
         service = npm.service_of(tree, item.path)
         if service is not None and item.fallback is not None:
-            is_open = is_optional(tree.read(item.path) or b"", item)
-            (taken if is_open else demanded).add((service, item.name))
+            (taken if is_optional(tree, item) else demanded).add((service, item.name))
         elif service is not None and (name := own_variable(tree, service, item)):
             demanded.add((service, name))
     for path in found.examined:

@@ -115,52 +115,30 @@ def _stays(content: bytes, literal: str) -> bool:
     return any(f"{quote}{literal}{quote}".encode() in content for quote in "'\"`")
 
 
-def is_optional(content: bytes, secret: HardcodedSecret) -> bool:
+def is_optional(tree: Tree, secret: HardcodedSecret) -> bool:
     """Return whether a client is handed the secret as an option that it does without."""
-    return bool(_OPTION.search(content[: secret.place.start]))
+    before = (tree.read(secret.path) or b"")[: secret.place.start]
+    return secret.fallback is not None and _OPTION.search(before) is not None
 
 
-def mend_fallback(
-    tree: Tree,
-    secret: HardcodedSecret,
-    fallback: typescript.Fallback,
-    module: PurePosixPath,
-    extension: str,
+def mend_literal(
+    tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
 ) -> Mended:
-    """Return the splices that require the variable instead of falling back to the literal.
+    """Return the splices that require the variable of its name instead of the literal.
 
     Where others are asked after it, they go on being asked, and it is required last.
     What a client is given as an option stays one: the service started without it.
     """
-    place = secret.place
-    if is_optional(tree.read(secret.path) or b"", secret):
+    place, fallback = secret.value or secret.place, secret.fallback
+    if fallback is not None and is_optional(tree, secret):
         alone = Splice(start=place.start, end=place.end, text=fallback.asked.text)
         return Mended(splices=((secret.path, alone),))
     quote = '"' if place.text.rstrip().endswith('"') else "'"
     brought = _brought(tree, module, extension)(secret.path, REQUIRED, place.start)
     text = f"{REQUIRED}({quote}{secret.name}{quote})"
-    if not fallback.is_plain:
+    if fallback is not None and not fallback.is_plain:
         place = fallback.written
-    return Mended(
-        splices=(
-            (secret.path, brought),
-            (secret.path, Splice(start=place.start, end=place.end, text=text)),
-        )
-    )
-
-
-def mend_constant(
-    tree: Tree,
-    secret: HardcodedSecret,
-    value: typescript.SourceRange,
-    module: PurePosixPath,
-    extension: str,
-) -> Mended:
-    """Return the splices that have a constant require the variable of its own name."""
-    brought = _brought(tree, module, extension)(secret.path, REQUIRED, value.start)
-    quote = '"' if value.text.startswith('"') else "'"
-    text = f"{REQUIRED}({quote}{secret.name}{quote})"
-    asked = Splice(start=value.start, end=value.end, text=text)
+    asked = Splice(start=place.start, end=place.end, text=text)
     return Mended(splices=((secret.path, brought), (secret.path, asked)))
 
 
