@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.formats.holdings import is_deployed_from
@@ -180,35 +181,21 @@ def _is_about_the_factory(content: bytes) -> bool:
 @once
 def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
     content = tree.read(path) or b""
-    values, source, root = (
-        TypeScriptValues(tree),
-        typescript.read(content),
-        typescript.parsed(content),
-    )
-    compared = [
-        HardcodedSecret(
-            path=path,
+    source, root = typescript.read(content), typescript.parsed(content)
+    made = partial(HardcodedSecret, path=path)
+    compared = (
+        made(
             kind=SecretKind.COMPARED,
             name=item.name,
             literal=item.literal,
             place=item.place,
             compared=item,
         )
-        for item in comparisons(values, path, root, _may_be_secret)
+        for item in comparisons(TypeScriptValues(tree), path, root, _may_be_secret)
         if _is_secret(item.name, item.literal) and not is_mock(item.node)
-    ]
-    defaults = [
-        HardcodedSecret(
-            path=path, kind=SecretKind.FALLBACK, name=name, literal=literal, place=place
-        )
-        for name, literal, place in (
-            environment_defaults(root) if b"process.env" in content else ()
-        )
-        if _SECRET_TAIL.search(name) and literal
-    ]
-    constants = [
-        HardcodedSecret(
-            path=path,
+    )
+    constants = (
+        made(
             kind=SecretKind.CONSTANT,
             name=item.name,
             literal=literal,
@@ -219,22 +206,18 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
         if (literal := typescript.string_value(item.value)) is not None
         and _is_secret(item.name, literal)
         and literal.upper() != item.name.upper()
-    ]
-    fallbacks = [
-        HardcodedSecret(
-            path=path,
-            kind=SecretKind.FALLBACK,
-            name=item.variable,
-            literal=item.literal,
-            place=item.place,
-            fallback=item,
+    )
+    defaults = environment_defaults(root) if b"process.env" in content else ()
+    fallbacks = (
+        made(kind=SecretKind.FALLBACK, name=name, literal=literal, place=place, fallback=fallback)
+        for name, literal, place, fallback in (
+            *((item.variable, item.literal, item.place, item) for item in source.fallbacks),
+            *((*default, None) for default in defaults),
         )
-        for item in source.fallbacks
-        if _SECRET_TAIL.search(item.variable) and item.literal
-    ]
-    hashed = [
-        HardcodedSecret(
-            path=path,
+        if _SECRET_TAIL.search(name) and literal
+    )
+    hashed = (
+        made(
             kind=SecretKind.HASHED,
             name="a password",
             literal=call.path,
@@ -246,8 +229,8 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
         and _HASHING.fullmatch(call.receiver)
         and call.path is not None
         and len(call.path) >= _SHORTEST
-    ]
-    return (*compared, *constants, *fallbacks, *defaults, *hashed)
+    )
+    return (*compared, *constants, *fallbacks, *hashed)
 
 
 def _may_be_secret(name: str) -> bool:
