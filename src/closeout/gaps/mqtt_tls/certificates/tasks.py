@@ -23,7 +23,7 @@ from closeout.gaps.mqtt_tls.certificates import (
     expiry,
     rotation,
 )
-from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
+from closeout.gaps.mqtt_tls.certificates.secretfiles import REHEARSAL
 from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.dialled import names as names_of
 from closeout.gaps.mqtt_tls.mosquitto import render
@@ -57,7 +57,7 @@ def dev(  # noqa: PLR0913 - each is a command-line option
             return make_fleet(folder, Path(fleet), wanted, top=Path(root or home))
     issue = certificates.reissue if force else certificates.issue
     if dry_run:
-        return _rehearsed(issue(folder, wanted, _clients(folder), pen=Rehearsal()))
+        return _rehearsed(issue(folder, wanted, _clients(folder), pen=REHEARSAL))
     with recovery.whole(Path(root or home)):
         _instructions(folder, wanted, Path(root or home))
         return _told(issue(folder, wanted, _clients(folder)))
@@ -130,7 +130,7 @@ def make_fleet(
 
 def rehearse_fleet(folder: Path, source: Path) -> ExitCode:
     """Count what `make_fleet` would write, and write nothing."""
-    served = certificates.issue_clients(folder, _lines(source), pen=Rehearsal())
+    served = certificates.issue_clients(folder, _lines(source), pen=REHEARSAL)
     return _counted(folder, source, "would be written", served)
 
 
