@@ -84,8 +84,7 @@ def _mounted_list(
     places: dict[str, None] = {}
     for broker in brokers:
         if broker.folder == path.parent and broker.conf in confs:
-            named = confs[broker.conf].directives
-            places |= dict.fromkeys(item.value for item in named if item.name == "acl_file")
+            places |= dict.fromkeys(confs[broker.conf].values("acl_file"))
     for broker in starters:
         found = (str(item.target) for item in broker.mounts if "acl" in item.target.name)
         places |= dict.fromkeys(found)

@@ -27,6 +27,7 @@ from closeout.gaps.mqtt_tls.certificates.secretfiles import REHEARSAL
 from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.dialled import names as names_of
 from closeout.gaps.mqtt_tls.mosquitto import render
+from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 
 _OURS = Path("edge-mqtt-broker") / "certs"
 _THEIRS = Path("edge-layer") / "edge-mqtt-broker" / "certs"
@@ -113,7 +114,7 @@ def _names(root: str, folder: Path) -> tuple[str, ...]:
 
 def _clients(folder: Path) -> tuple[str, ...]:
     """Return the users of the access list, and a device to try it with."""
-    users = render.users(_held(folder.parent / "aclfile") or b"")
+    users = parse(_held(folder.parent / "aclfile") or b"").values("user")
     return tuple(dict.fromkeys([*users, "probe-device"])) if users else CLIENT_NAMES
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, all_spliced, splice
@@ -12,7 +12,7 @@ from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.access.members import members
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
-from closeout.gaps.mqtt_tls.mosquitto.configuration import Listener, production_problems
+from closeout.gaps.mqtt_tls.mosquitto.configuration import Listener, parse, production_problems
 from closeout.gaps.mqtt_tls.mosquitto.separation import governed
 from closeout.gaps.mqtt_tls.production import list_of, unread
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
@@ -92,7 +92,7 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    users = render.users(access_list(acl.text.encode() if acl else _example(tree), known))
+    users = parse(access_list(acl.text.encode() if acl else _example(tree), known)).values("user")
     held = members(tree, known, users)
     after = render.cluster_certificate(
         item.config.broker,
@@ -120,12 +120,8 @@ def _configure(
     content = tree.read(config.path) or b""
     value = config.entry.value
     held = config.data.get("aclfile")
-    place = render.Placement(
-        certs=render.CLUSTER_CERTS,
-        certificate="tls.crt",
-        key="tls.key",
-        acl=workload.single.get("aclfile", f"{workload.folder}/aclfile"),
-    )
+    acl = workload.single.get("aclfile", f"{workload.folder}/aclfile")
+    place = replace(render.CLUSTER, acl=acl)
     text = render.production_conf(
         place, config.conf, known.several, is_shared=workload.shares_loopback
     ).decode()

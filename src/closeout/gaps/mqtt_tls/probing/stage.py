@@ -81,7 +81,7 @@ def _stage(
     secure = [item for item in parse(conf + b"\n" + listener).listeners if item.port == TLS_PORT]
     acl_path = secure[0].value("acl_file") if secure else ""
     acl = files.get(acl_path, b"")
-    readers = [item.value for item in parse(acl).directives if item.name == "user"]
+    readers = parse(acl).values("user")
     container = mosquitto.Container(
         conf=conf,
         files=files,
