@@ -57,11 +57,18 @@ def production_stage(context: ProbeContext) -> Stage:
     for path, _ in seen.production:
         if path.parent == broker.folder:
             conf = tree.read(path) or b""
-            added = additions(tree, broker, path)
-            whole = replace(broker, mounts=(*broker.mounts, *added.mounts))
+            added = next(
+                (
+                    each
+                    for _, each in additions(tree, [broker], path)
+                    if any(item.source == path and item.target == CONFIG for item in each.mounts)
+                ),
+                None,
+            )
+            whole = replace(broker, mounts=(*broker.mounts, *(added.mounts if added else ())))
             stage = _stage(tree, whole, conf, str(path), (str(TLS_PORT),))
-            container = replace(stage.container, environment=added.environment)
-            return replace(stage, container=container)
+            environment = added.variables if added else {}
+            return replace(stage, container=replace(stage.container, environment=environment))
     message = f"there is no production configuration in {broker.folder}"
     raise NotThereError(message)
 
