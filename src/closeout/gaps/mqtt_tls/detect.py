@@ -255,8 +255,8 @@ def _clustered(seen: Survey) -> Iterator[Place]:
             yield _place(item.config.path, problem.message, item.config.line)
         if unread(item):
             yield _place(item.config.path, "its access list is not in force", item.config.line)
-        for port in item.plain_ports:
-            yield _place(port.path, "plaintext port 1883 in the cluster", port.node.line)
+        for path, port in item.plain_ports:
+            yield _place(path, "plaintext port 1883 in the cluster", port.line)
 
 
 def _mounted(seen: Survey) -> Iterator[Place]:
