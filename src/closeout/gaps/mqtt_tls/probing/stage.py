@@ -173,8 +173,7 @@ def exposed_key(broker: mosquitto.Running) -> str:
 
 def good(broker: mosquitto.Running) -> str:
     """Return how a client that does everything right fares: no refusal counts without it."""
-    context = mqtt.tls_context(broker.ca, broker.pair(SENDER))
-    return mqtt.connect(broker.ports[TLS_PORT], context)
+    return mqtt.admission(broker, broker.pair(SENDER))
 
 
 def refused(broker: mosquitto.Running, answer: str) -> tuple[bool, str]:
