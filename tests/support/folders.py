@@ -19,7 +19,7 @@ def killed(act: Callable[[], object], point: int) -> bool:
     child = os.fork()
     if child == 0:
         left = [point]
-        real_fsync, real_replace = os.fsync, Path.replace
+        real_fsync, real_replace = os.fsync, os.replace
 
         def reached() -> None:
             left[0] -= 1
@@ -30,11 +30,17 @@ def killed(act: Callable[[], object], point: int) -> bool:
             real_fsync(handle)
             reached()
 
-        def replace(self: Path, target: Path) -> None:
-            real_replace(self, target)
+        def replace(
+            draft: Path | str,
+            place: Path | str,
+            *,
+            src_dir_fd: int | None = None,
+            dst_dir_fd: int | None = None,
+        ) -> None:
+            real_replace(draft, place, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
             reached()
 
-        os.fsync, Path.replace = fsync, replace  # type: ignore[assignment, method-assign]  # it ends
+        os.fsync, os.replace = fsync, replace  # type: ignore[assignment]  # it ends
         code = 1
         try:
             act()

@@ -23,7 +23,7 @@ from closeout.fs.walk import JOURNAL
 from closeout.gaps.mqtt_tls import certificates
 from closeout.gaps.mqtt_tls.certificates import State
 from closeout.gaps.mqtt_tls.certificates import tasks as certs
-from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
+from closeout.gaps.mqtt_tls.certificates.secretfiles import REHEARSAL
 from tests.support.folders import everything, killed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -301,10 +301,10 @@ def test_issue_writes_nothing_when_it_is_rehearsed(folder: Path) -> None:
     """A dry run names what would be written, and no byte changes."""
     (folder / "clients" / "probe-device.crt").unlink()
     before = everything(folder)
-    report = certificates.issue(folder, now=NOW, pen=Rehearsal())
+    report = certificates.issue(folder, now=NOW, pen=REHEARSAL)
     assert report.written == ("clients/probe-device.crt",)
     assert everything(folder) == before
-    forced = certificates.reissue(folder, now=NOW, pen=Rehearsal())
+    forced = certificates.reissue(folder, now=NOW, pen=REHEARSAL)
     assert len(forced.written) == 9
     assert everything(folder) == before
     assert not (folder / ".stage").exists()

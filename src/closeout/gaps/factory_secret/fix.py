@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from closeout.formats import compose, npm
 from closeout.formats.compose_calls import filled
@@ -25,8 +26,7 @@ from closeout.gaps.factory_secret.typescript.edit import (
     is_optional,
     left_open,
     mend_comparison,
-    mend_constant,
-    mend_fallback,
+    mend_literal,
 )
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind, Sources
 from closeout.gaps.factory_secret.typescript.variable_files import loading
@@ -36,13 +36,6 @@ from closeout.parsing import typescript
 from closeout.parsing import typescript_imports as imports
 from closeout.parsing.typescript_language import Language, language, unspoken
 from closeout.resources import render
-
-_STANDS = {
-    SecretKind.COMPARED: "is compared with a literal",
-    SecretKind.CONSTANT: "is kept in a constant",
-    SecretKind.FALLBACK: "falls back to a literal",
-    SecretKind.HASHED: "is hashed from a literal",
-}
 
 
 def fix(tree: Tree) -> tuple[Changeset, ...]:
@@ -113,8 +106,9 @@ def _changeset(
     edits: list[Edit] = []
     if any(secret.is_factory for secret in secrets):
         wanted = npm.dependencies(render("factory-secret/npm.json.j2", {}))
-        edits, problems = _dependencies(tree, service, wanted)
-        left += problems
+        added, problems = npm.add(tree, service, wanted)
+        edits += () if problems else added
+        left += [replace(item, path=service / "package.json") for item in problems]
     blocked = {item.path for item in left}
     kept = [
         (secret, outcome)
@@ -171,14 +165,6 @@ def _goes_with_another(
     )
 
 
-def _dependencies(
-    tree: Tree, service: PurePosixPath, wanted: npm.Dependencies
-) -> tuple[list[Edit], list[Unresolved]]:
-    edits, problems = npm.add(tree, service, wanted)
-    manifest = service / "package.json"
-    return ([] if problems else list(edits)), [replace(item, path=manifest) for item in problems]
-
-
 def _module(
     tree: Tree, service: PurePosixPath, name: str, spoken: Language, user: PurePosixPath
 ) -> PurePosixPath:
@@ -199,18 +185,13 @@ def _mended(
             return by_hand(secret)
         return mend_comparison(tree, service, secret, module, spoken.extension)
     module = _module(tree, service, REQUIRED, spoken, secret.path)
-    mended: Mended | Unresolved = by_hand(secret)
-    if secret.kind is SecretKind.FALLBACK and secret.fallback is not None:
-        mended = mend_fallback(tree, secret, secret.fallback, module, spoken.extension)
-        if is_optional(tree.read(secret.path) or b"", secret):
-            return mended
-    elif secret.value is not None and (name := own_variable(tree, service, secret)):
-        value, secret = secret.value, replace(secret, name=name)
-        mended = mend_constant(tree, secret, value, module, spoken.extension)
-    withheld = _withheld(tree, service, secret.name) if isinstance(mended, Mended) else ""
+    name = secret.name if secret.fallback is not None else own_variable(tree, service, secret)
+    if not name:
+        return by_hand(secret)
+    withheld = "" if is_optional(tree, secret) else _withheld(tree, service, name)
     if withheld:
-        return replace(by_hand(secret), detail=f"{secret.name} {_STANDS[secret.kind]}: {withheld}")
-    return mended
+        return left_open(secret, f"{name} {secret.kind.value}: {withheld}")
+    return mend_literal(tree, replace(secret, name=name), module, spoken.extension)
 
 
 def _withheld(tree: Tree, service: PurePosixPath, name: str) -> str:
@@ -254,14 +235,8 @@ def _logger(tree: Tree, folder: PurePosixPath, controller: PurePosixPath) -> dic
     for item in imports.statements(source):
         exported = item.names.get("logger", "default")
         if item.source.startswith(".") and exported != "default":
-            plain = controller.parent.joinpath(item.source.removesuffix(".js"))
-            parts: list[str] = []
-            for part in plain.parts:
-                if part == "..":
-                    parts.pop()
-                else:
-                    parts.append(part)
-            name = imports.relative(folder, PurePosixPath(*parts)) + imports.extension(source)
+            plain = normpath(controller.parent / item.source.removesuffix(".js"))
+            name = imports.relative(folder, PurePosixPath(plain)) + imports.extension(source)
             return {"exported": exported, "source": name}
     return None
 

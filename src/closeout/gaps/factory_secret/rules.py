@@ -29,12 +29,6 @@ from closeout.parsing import lost_imports
 _SIGN = REQUIRED.encode()
 _DEMANDED = re.compile(rb"\b%s\(\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\)" % _SIGN)
 _LOST = lost_imports.of(CLAIMS, REQUIRED)
-_SAYS = {
-    SecretKind.COMPARED: "is compared with a literal",
-    SecretKind.CONSTANT: "is a literal",
-    SecretKind.FALLBACK: "falls back to a literal",
-    SecretKind.HASHED: "is hashed from a literal",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +63,7 @@ def survey(tree: Tree) -> Survey:
     for item in found.secrets:
         service = npm.service_of(tree, item.path)
         if service is not None and item.fallback is not None:
-            is_open = is_optional(tree.read(item.path) or b"", item)
-            (taken if is_open else demanded).add((service, item.name))
+            (taken if is_optional(tree, item) else demanded).add((service, item.name))
         elif service is not None and (name := own_variable(tree, service, item)):
             demanded.add((service, name))
     for path in found.examined:
@@ -90,7 +83,7 @@ def survey(tree: Tree) -> Survey:
 
 def _in_source(seen: Survey) -> Located:
     found = seen.found
-    places = (_secret(item, f"{item.name} {_SAYS[item.kind]}") for item in found.secrets)
+    places = (_secret(item, f"{item.name} {_stands(item.kind)}") for item in found.secrets)
     return Located(examined=found.examined, places=tuple(places), unresolved=found.broken)
 
 
@@ -121,6 +114,10 @@ def _in_example(seen: Survey) -> Located:
         examined=tuple(DELIVERY.examples(*asked)),
         places=tuple(_unwired(item) for item in DELIVERY.undelivered_examples(*asked)),
     )
+
+
+def _stands(kind: SecretKind) -> str:
+    return "is a literal" if kind is SecretKind.CONSTANT else kind.value
 
 
 def _secret(item: HardcodedSecret, message: str = "") -> Place:

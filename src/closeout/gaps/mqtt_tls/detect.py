@@ -12,8 +12,7 @@ from closeout.formats.compose import files as compose_files
 from closeout.formats.dockerfile import instructions as steps
 from closeout.formats.interpolation import unset
 from closeout.fs.reading import stands_in
-from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers
-from closeout.gaps.mqtt_tls.compose.inclusions import whole
+from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers, whole
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
@@ -53,6 +52,10 @@ class Survey:
     confs: tuple[tuple[PurePosixPath, BrokerConf], ...]
     manifests: tuple[Manifests, ...]
     unresolved: tuple[Unresolved, ...]
+
+    def conf_of(self, broker: Broker) -> BrokerConf | None:
+        """Return the configuration that a broker reads, None where that is outside the tree."""
+        return next((conf for path, conf in self.confs if path == broker.conf), None)
 
     @property
     def production(self) -> tuple[tuple[PurePosixPath, BrokerConf], ...]:
@@ -220,9 +223,8 @@ def unmounted(
 
 
 def _published(seen: Survey) -> Iterator[Place]:
-    confs = dict(seen.confs)
     for broker in seen.brokers:
-        for message in open_ports(broker, confs.get(broker.conf) if broker.conf else None):
+        for message in open_ports(broker, seen.conf_of(broker)):
             yield _of_broker(broker, message)
         if lost_topic(broker, seen.tree.read(broker.compose) or b""):
             yield _of_broker(broker, _LOST)
@@ -253,14 +255,13 @@ def _clustered(seen: Survey) -> Iterator[Place]:
             yield _place(item.config.path, problem.message, item.config.line)
         if unread(item):
             yield _place(item.config.path, "its access list is not in force", item.config.line)
-        for port in item.plain_ports:
-            yield _place(port.path, "plaintext port 1883 in the cluster", port.node.line)
+        for path, port in item.plain_ports:
+            yield _place(path, "plaintext port 1883 in the cluster", port.line)
 
 
 def _mounted(seen: Survey) -> Iterator[Place]:
-    by_path = dict(seen.confs)
     for broker in seen.brokers:
-        conf = by_path.get(broker.conf) if broker.conf else None
+        conf = seen.conf_of(broker)
         if conf is None or not any(item.port == TLS_PORT for item in conf.listeners):
             if not any("cert" in str(item.target) for item in broker.mounts):
                 yield _of_broker(broker, "no certificate folder is mounted")

@@ -57,13 +57,11 @@ def fix(tree: Tree) -> tuple[Changeset, ...]:
 
 def _brokers(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
     """Yield what each broker needs; all who start it with one configuration get it, or none."""
-    confs = dict(seen.confs)
     used: dict[PurePosixPath, set[str]] = {}
-    for path, starters in _together(seen):
-        conf = confs.get(path) if path else None
-        name = starters[0].name
+    for starters in _together(seen):
+        conf, name = seen.conf_of(starters[0]), starters[0].name
         try:
-            edits = _started(tree, path, conf, starters, used)
+            edits = _started(tree, conf, starters, used)
         except ValueError as error:
             yield Changeset(name=name, edits=(), unresolved=_refused(starters, str(error)))
             continue
@@ -71,19 +69,18 @@ def _brokers(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
         yield from _folder(tree, seen, conf, starters, known)
 
 
-def _together(seen: Survey) -> Iterator[tuple[PurePosixPath | None, list[Broker]]]:
+def _together(seen: Survey) -> Iterator[list[Broker]]:
     held: dict[PurePosixPath, list[Broker]] = {}
     for broker in seen.brokers:
-        if broker.conf is None or broker.conf not in dict(seen.confs):
-            yield None, [broker]
+        if broker.conf is None or seen.conf_of(broker) is None:
+            yield [broker]
         else:
             held.setdefault(broker.conf, []).append(broker)
-    yield from held.items()
+    yield from held.values()
 
 
 def _started(
     tree: Tree,
-    path: PurePosixPath | None,
     conf: BrokerConf | None,
     starters: list[Broker],
     used: dict[PurePosixPath, set[str]],
@@ -94,6 +91,7 @@ def _started(
         content = tree.read(broker.compose) or b""
         taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
         splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
+    path = starters[0].conf if conf is not None else None
     content = tree.read(path) or b"" if path is not None else b""
     if b"\r" in content.replace(b"\r\n", b""):
         message = "lines of its configuration end with a carriage return alone: mosquitto reads on"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.probing import mosquitto, mqtt
 from closeout.gaps.mqtt_tls.probing.over_time import PROBES as OVER_TIME
 from closeout.gaps.mqtt_tls.probing.refusal import PROBES as REFUSALS
+from closeout.gaps.mqtt_tls.probing.refusal import bad_pair
 from closeout.gaps.mqtt_tls.probing.stage import (
     SENDER,
     Stage,
@@ -22,30 +25,15 @@ _NAMES = ("edge-mqtt-broker", "localhost", "127.0.0.1")
 
 
 def _handshake(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
-    answers = {}
-    for name in _NAMES:
-        context = mqtt.tls_context(broker.ca, broker.pair(SENDER))
-        answers[name] = mqtt.connect(broker.ports[TLS_PORT], context, name)
+    answers = {name: mqtt.admission(broker, broker.pair(SENDER), name) for name in _NAMES}
     published = str(TLS_PORT) in stage.published or not stage.published
-    told = "; ".join(f"{name} {answer}" for name, answer in answers.items())
+    told = mqtt.told(answers)
     passed = published and set(answers.values()) == {"accepted"}
     return passed, told if published else f"{TLS_PORT} is not published; {told}"
 
 
 def _wrong_name(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
-    context = mqtt.tls_context(broker.ca, broker.pair(SENDER))
-    answer = mqtt.connect(broker.ports[TLS_PORT], context, "broker.example.com")
-    return refused(broker, answer)
-
-
-def _no_certificate(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
-    context = mqtt.tls_context(broker.ca, None)
-    return refused(broker, mqtt.connect(broker.ports[TLS_PORT], context))
-
-
-def _unknown_authority(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
-    context = mqtt.tls_context(broker.ca, broker.strange_pair(SENDER))
-    return refused(broker, mqtt.connect(broker.ports[TLS_PORT], context))
+    return refused(broker, mqtt.admission(broker, broker.pair(SENDER), "broker.example.com"))
 
 
 def _plaintext(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
@@ -63,10 +51,9 @@ def _anonymous(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
     answers = {}
     for configured, port in broker.ports.items():
         secure = mqtt.tls_context(broker.ca, None) if configured == TLS_PORT else None
-        answers[configured] = mqtt.connect(port, secure)
-    told = "; ".join(f"port {port} {answer}" for port, answer in answers.items())
-    passed = fared == "accepted" and not any(item == "accepted" for item in answers.values())
-    return passed, f"without a login: {told}; a good client was {fared}"
+        answers[f"port {configured}"] = mqtt.connect(port, secure)
+    passed = fared == "accepted" and "accepted" not in answers.values()
+    return passed, f"without a login: {mqtt.told(answers)}; a good client was {fared}"
 
 
 def _round_trip(stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
@@ -98,8 +85,16 @@ PROBES = (
         _certificates,
     ),
     in_production("production-handshake", _STRICT, _handshake),
-    in_production("missing-certificate", "no client certificate: refused", _no_certificate),
-    in_production("unknown-authority", "a client of another authority refused", _unknown_authority),
+    in_production(
+        "missing-certificate",
+        "no client certificate: refused",
+        partial(bad_pair, make=lambda *_: None),
+    ),
+    in_production(
+        "unknown-authority",
+        "a client of another authority refused",
+        partial(bad_pair, make=mosquitto.Running.strange_pair),
+    ),
     in_production("anonymous-refused", "no port lets anybody in", _anonymous),
     in_production(
         "production-round-trip",

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.fs.prefilter import question
-from closeout.gaps.mqtt_tls.compose.brokers import Broker
+from closeout.gaps.mqtt_tls.compose.brokers import Broker, additions
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     BrokerConf,
@@ -84,8 +84,7 @@ def _mounted_list(
     places: dict[str, None] = {}
     for broker in brokers:
         if broker.folder == path.parent and broker.conf in confs:
-            named = confs[broker.conf].directives
-            places |= dict.fromkeys(item.value for item in named if item.name == "acl_file")
+            places |= dict.fromkeys(confs[broker.conf].values("acl_file"))
     for broker in starters:
         found = (str(item.target) for item in broker.mounts if "acl" in item.target.name)
         places |= dict.fromkeys(found)
@@ -121,17 +120,11 @@ def list_of(item: Manifests) -> str:
 def _starters(tree: Tree, brokers: tuple[Broker, ...], path: PurePosixPath) -> Iterator[Broker]:
     """Yield each broker that reads `path`, with the mounts of every file that it is made of."""
     yield from (item for item in brokers if item.conf == path)
-    for further in compose.files(tree):
-        for service in compose.services(further, tree.read(further) or b""):
-            if not any(item.source == path for item in service.mounts):
-                continue
-            for item in brokers:
-                beside = item.compose.parent == further.parent and item.compose != further
-                if beside and item.name == service.name:
-                    # The last mount of a place counts.
-                    own = {each.target for each in service.mounts}
-                    kept = (each for each in item.mounts if each.target not in own)
-                    yield replace(item, mounts=(*kept, *service.mounts))
+    for item, service in additions(tree, brokers, path):
+        # The last mount of a place counts.
+        own = {each.target for each in service.mounts}
+        kept = (each for each in item.mounts if each.target not in own)
+        yield replace(item, mounts=(*kept, *service.mounts))
 
 
 def _started_elsewhere(tree: Tree, path: PurePosixPath) -> bool:

@@ -44,21 +44,6 @@ class ComparisonForm(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """An expression compared with a string literal; `other` is the expression.
-
-    Where the comparison is the whole condition of an `if`, `statement` is that statement and
-    `consequence` what it then does.
-    """
-
-    operator: str
-    other: SourceRange
-    place: SourceRange
-    statement: SourceRange | None = None
-    consequence: SourceRange | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """A value held against a literal. `node` is the comparison, or the whole switch."""
 
@@ -76,21 +61,18 @@ class Compared:
         return typescript.place_of(self.node)
 
     @property
-    def equality(self) -> Comparison | None:
-        """Return it as a comparison with the statement around it, None where it is no equality."""
-        operator = self.node.child_by_field_name("operator")
-        if self.form not in {ComparisonForm.EQUAL, ComparisonForm.UNEQUAL}:
-            return None
-        around = self.node.parent.parent if self.node.parent is not None else None
-        statement = around if around is not None and around.type == "if_statement" else None
+    def statement(self) -> Node | None:
+        """Return the `if` whose whole condition it is; None for another one, and no equality."""
+        is_equality = self.form in {ComparisonForm.EQUAL, ComparisonForm.UNEQUAL}
+        around = self.node.parent.parent if is_equality and self.node.parent is not None else None
+        return around if around is not None and around.type == "if_statement" else None
+
+    @property
+    def consequence(self) -> SourceRange | None:
+        """Return what that `if` then does."""
+        statement = self.statement
         then = None if statement is None else statement.child_by_field_name("consequence")
-        return Comparison(
-            operator=text_of(operator),
-            other=typescript.place_of(self.value),
-            place=self.place,
-            statement=None if statement is None else typescript.place_of(statement),
-            consequence=None if then is None else typescript.place_of(then),
-        )
+        return None if then is None else typescript.place_of(then)
 
 
 def comparisons(

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from closeout.fs.text_edit import Splice, indentation, line_start, splice
-from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison
+from closeout.gaps.factory_secret.typescript.comparison import Compared, ComparisonForm
 from closeout.gaps.factory_secret.typescript.guard import ACCEPTS, handled, replaced
 from closeout.gaps.factory_secret.typescript.places import HardcodedSecret, SecretKind
 from closeout.model import Reason, Tree, Unresolved
@@ -29,6 +29,7 @@ _ANSWER = re.compile(r"^(\w+)(?:\.status\(|$)")
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _LOGGED = re.compile(r"\b(?:log|logger|audit|console)\b", re.IGNORECASE)
 _BODY = re.compile(r"req(?:uest)?\.body(?:\s+as\b.*)?", re.DOTALL)
+_WHICH = ": which variable holds it is not known"
 _DECLARATIONS = frozenset({"lexical_declaration", "variable_declaration"})
 _INLINE = frozenset({"arrow_function", "function", "function_expression"})
 
@@ -51,11 +52,11 @@ def mend_comparison(
     """Return the splices that ask `module` instead of comparing with the literal."""
     content = tree.read(secret.path) or b""
     source = typescript.read(content)
-    compared, comparison = secret.compared, secret.comparison
+    compared = secret.compared
     brought = _brought(tree, module, extension)
     if compared is None:
         return by_hand(secret)
-    if comparison is not None and _tells_the_claim(source, comparison):
+    if _tells_the_claim(source, compared):
         return left_open(secret, "the refusal writes the claim down")
     outcome = handled(tree, service, secret.path, compared.value)
     if isinstance(outcome, str):
@@ -82,13 +83,11 @@ def _refused(
     content: bytes, source: typescript.TypeScriptSource, compared: Compared
 ) -> tuple[Splice, ...]:
     """Return the splices that give the plain refusal its answer, none where it is not plain."""
-    comparison = compared.equality
-    if comparison is None or comparison.consequence is None:
+    consequence = compared.consequence
+    answer = None if consequence is None else _answer(source, consequence)
+    if compared.form is not ComparisonForm.UNEQUAL or answer is None:
         return ()
-    answer = _answer(source, comparison.consequence)
-    if comparison.operator not in {"!==", "!="} or answer is None:
-        return ()
-    return tuple(_asked(content, comparison, answer, _device(compared.node)))
+    return tuple(_asked(content, compared, answer))
 
 
 def _brought(
@@ -116,83 +115,56 @@ def _stays(content: bytes, literal: str) -> bool:
     return any(f"{quote}{literal}{quote}".encode() in content for quote in "'\"`")
 
 
-def is_optional(content: bytes, secret: HardcodedSecret) -> bool:
+def is_optional(tree: Tree, secret: HardcodedSecret) -> bool:
     """Return whether a client is handed the secret as an option that it does without."""
-    return bool(_OPTION.search(content[: secret.place.start]))
+    before = (tree.read(secret.path) or b"")[: secret.place.start]
+    return secret.fallback is not None and _OPTION.search(before) is not None
 
 
-def mend_fallback(
-    tree: Tree,
-    secret: HardcodedSecret,
-    fallback: typescript.Fallback,
-    module: PurePosixPath,
-    extension: str,
+def mend_literal(
+    tree: Tree, secret: HardcodedSecret, module: PurePosixPath, extension: str
 ) -> Mended:
-    """Return the splices that require the variable instead of falling back to the literal.
+    """Return the splices that require the variable of its name instead of the literal.
 
     Where others are asked after it, they go on being asked, and it is required last.
     What a client is given as an option stays one: the service started without it.
     """
-    place = secret.place
-    if is_optional(tree.read(secret.path) or b"", secret):
+    place, fallback = secret.value or secret.place, secret.fallback
+    if fallback is not None and is_optional(tree, secret):
         alone = Splice(start=place.start, end=place.end, text=fallback.asked.text)
         return Mended(splices=((secret.path, alone),))
     quote = '"' if place.text.rstrip().endswith('"') else "'"
     brought = _brought(tree, module, extension)(secret.path, REQUIRED, place.start)
     text = f"{REQUIRED}({quote}{secret.name}{quote})"
-    if not fallback.is_plain:
+    if fallback is not None and not fallback.is_plain:
         place = fallback.written
-    return Mended(
-        splices=(
-            (secret.path, brought),
-            (secret.path, Splice(start=place.start, end=place.end, text=text)),
-        )
-    )
-
-
-def mend_constant(
-    tree: Tree,
-    secret: HardcodedSecret,
-    value: typescript.SourceRange,
-    module: PurePosixPath,
-    extension: str,
-) -> Mended:
-    """Return the splices that have a constant require the variable of its own name."""
-    brought = _brought(tree, module, extension)(secret.path, REQUIRED, value.start)
-    quote = '"' if value.text.startswith('"') else "'"
-    text = f"{REQUIRED}({quote}{secret.name}{quote})"
-    asked = Splice(start=value.start, end=value.end, text=text)
+    asked = Splice(start=place.start, end=place.end, text=text)
     return Mended(splices=((secret.path, brought), (secret.path, asked)))
 
 
 def by_hand(secret: HardcodedSecret) -> Unresolved:
     """Return a secret whose right replacement only its owner knows."""
-    where = {
-        SecretKind.CONSTANT: "is kept in a constant: which variable holds it is not known",
-        SecretKind.COMPARED: "is compared with a literal: which variable holds it is not known",
-        SecretKind.HASHED: "is hashed from a literal: which variable holds it is not known",
-        SecretKind.FALLBACK: "falls back to a literal in a way that is not mended here",
-    }[secret.kind]
-    return left_open(secret, f"{secret.name} {where}")
+    is_fallback = secret.kind is SecretKind.FALLBACK
+    why = " in a way that is not mended here" if is_fallback else _WHICH
+    return left_open(secret, f"{secret.name} {secret.kind.value}{why}")
 
 
-def _asked(
-    content: bytes, comparison: Comparison, answer: typescript.Call, device: str
-) -> Iterator[Splice]:
-    statement, consequence = comparison.statement, comparison.consequence
+def _asked(content: bytes, compared: Compared, answer: typescript.Call) -> Iterator[Splice]:
+    statement, consequence = compared.statement, compared.consequence
     if statement is None or consequence is None:
         return
     is_taken = b"refusal" in content and re.search(rb"\brefusal\b", content)
     name = "claimRefusal" if is_taken else "refusal"
     end = ";" if b";\n" in content or b";\r\n" in content else ""
-    blank = indentation(content, statement.start)
-    at = line_start(content, statement.start) + len(blank)
-    asked = f"const {name} = refuseClaim({comparison.other.text}){end}\n{blank}"
+    blank = indentation(content, statement.start_byte)
+    at = line_start(content, statement.start_byte) + len(blank)
+    asked = f"const {name} = refuseClaim({text_of(compared.value)}){end}\n{blank}"
     yield Splice(start=at, end=at, text=asked)
-    yield Splice(start=comparison.place.start, end=comparison.place.end, text=name)
+    yield Splice(start=compared.node.start_byte, end=compared.node.end_byte, text=name)
     response = answer.receiver.split(".")[0]
     text = f"{response}.status({name}.status).json({name}.body)"
     if not _LOGGED.search(consequence.text):
+        device = _device(compared.node)
         text_before = f"console.warn('a claim was refused'{device}){end}\n"
         start = line_start(content, answer.place.start)
         inner = indentation(content, answer.place.start)
@@ -229,10 +201,12 @@ def _answer(
     return answers[0] if len(answers) == 1 else None
 
 
-def _tells_the_claim(source: typescript.TypeScriptSource, comparison: Comparison) -> bool:
-    inside = comparison.consequence
-    name = re.findall(r"\w+", comparison.other.text)[-1]
-    return inside is not None and any(
+def _tells_the_claim(source: typescript.TypeScriptSource, compared: Compared) -> bool:
+    inside = compared.consequence
+    if inside is None:
+        return False
+    name = re.findall(r"\w+", text_of(compared.value))[-1]
+    return any(
         re.search(rf"\b{name}\b(?!\s*:)", _QUOTED.sub("", argument.text))
         for call in source.calls_in(inside)
         for argument in call.arguments

@@ -161,7 +161,7 @@ def _routes(
             yield path, call
             return
     name = _name(function)
-    for there in _sources(tree, service) if name else ():
+    for there in filter(is_source, below(tree, service) if name else ()):
         content = tree.read(there) or b""
         if name.encode() not in content or (there != path and path.stem.encode() not in content):
             continue
@@ -194,7 +194,7 @@ def registrations(source: typescript.TypeScriptSource) -> Iterator[typescript.Ca
 def _calls(
     tree: Tree, service: PurePosixPath, name: str, position: int
 ) -> Iterator[tuple[PurePosixPath, Node]]:
-    for path in _sources(tree, service):
+    for path in filter(is_source, below(tree, service)):
         content = tree.read(path) or b""
         if name.encode() not in content:
             continue
@@ -202,12 +202,6 @@ def _calls(
             called, given = text_of(node.child_by_field_name("function")), arguments(node)
             if (called == name or called.endswith(f".{name}")) and len(given) > position:
                 yield path, given[position]
-
-
-def _sources(tree: Tree, service: PurePosixPath) -> Iterator[PurePosixPath]:
-    for path in below(tree, service):
-        if is_source(path):
-            yield path
 
 
 def _function(node: Node) -> Node | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import PurePosixPath
 
 from closeout.formats.holdings import is_deployed_from
@@ -17,7 +18,7 @@ from closeout.fs.prefilter import (
     matches_any,
     question,
 )
-from closeout.gaps.factory_secret.typescript.comparison import Compared, Comparison, comparisons
+from closeout.gaps.factory_secret.typescript.comparison import Compared, comparisons
 from closeout.gaps.factory_secret.typescript.mock_mode import is_mock
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing import typescript
@@ -111,17 +112,17 @@ def may_claim(tree: Tree) -> bool:
 
 
 class SecretKind(Enum):
-    """How a secret stands in the source."""
+    """How a secret stands in the source, in words."""
 
-    COMPARED = "compared"
-    CONSTANT = "constant"
-    FALLBACK = "fallback"
-    HASHED = "hashed"
+    COMPARED = "is compared with a literal"
+    CONSTANT = "is kept in a constant"
+    FALLBACK = "falls back to a literal"
+    HASHED = "is hashed from a literal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardcodedSecret:
-    """One secret in the source; `comparison` or `fallback` is the code that holds it."""
+    """One secret in the source; `compared` or `fallback` is the code that holds it."""
 
     path: PurePosixPath
     kind: SecretKind
@@ -131,7 +132,6 @@ class HardcodedSecret:
     value: typescript.SourceRange | None = None
     """What a constant is made of, or what is hashed."""
     compared: Compared | None = None
-    comparison: Comparison | None = None
     fallback: typescript.Fallback | None = None
 
     @property
@@ -181,36 +181,21 @@ def _is_about_the_factory(content: bytes) -> bool:
 @once
 def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
     content = tree.read(path) or b""
-    values, source, root = (
-        TypeScriptValues(tree),
-        typescript.read(content),
-        typescript.parsed(content),
-    )
-    compared = [
-        HardcodedSecret(
-            path=path,
+    source, root = typescript.read(content), typescript.parsed(content)
+    made = partial(HardcodedSecret, path=path)
+    compared = (
+        made(
             kind=SecretKind.COMPARED,
             name=item.name,
             literal=item.literal,
             place=item.place,
             compared=item,
-            comparison=item.equality,
         )
-        for item in comparisons(values, path, root, _may_be_secret)
+        for item in comparisons(TypeScriptValues(tree), path, root, _may_be_secret)
         if _is_secret(item.name, item.literal) and not is_mock(item.node)
-    ]
-    defaults = [
-        HardcodedSecret(
-            path=path, kind=SecretKind.FALLBACK, name=name, literal=literal, place=place
-        )
-        for name, literal, place in (
-            environment_defaults(root) if b"process.env" in content else ()
-        )
-        if _SECRET_TAIL.search(name) and literal
-    ]
-    constants = [
-        HardcodedSecret(
-            path=path,
+    )
+    constants = (
+        made(
             kind=SecretKind.CONSTANT,
             name=item.name,
             literal=literal,
@@ -221,22 +206,18 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
         if (literal := typescript.string_value(item.value)) is not None
         and _is_secret(item.name, literal)
         and literal.upper() != item.name.upper()
-    ]
-    fallbacks = [
-        HardcodedSecret(
-            path=path,
-            kind=SecretKind.FALLBACK,
-            name=item.variable,
-            literal=item.literal,
-            place=item.place,
-            fallback=item,
+    )
+    defaults = environment_defaults(root) if b"process.env" in content else ()
+    fallbacks = (
+        made(kind=SecretKind.FALLBACK, name=name, literal=literal, place=place, fallback=fallback)
+        for name, literal, place, fallback in (
+            *((item.variable, item.literal, item.place, item) for item in source.fallbacks),
+            *((*default, None) for default in defaults),
         )
-        for item in source.fallbacks
-        if _SECRET_TAIL.search(item.variable) and item.literal
-    ]
-    hashed = [
-        HardcodedSecret(
-            path=path,
+        if _SECRET_TAIL.search(name) and literal
+    )
+    hashed = (
+        made(
             kind=SecretKind.HASHED,
             name="a password",
             literal=call.path,
@@ -248,8 +229,8 @@ def _secrets(tree: Tree, path: PurePosixPath) -> tuple[HardcodedSecret, ...]:
         and _HASHING.fullmatch(call.receiver)
         and call.path is not None
         and len(call.path) >= _SHORTEST
-    ]
-    return (*compared, *constants, *fallbacks, *defaults, *hashed)
+    )
+    return (*compared, *constants, *fallbacks, *hashed)
 
 
 def _may_be_secret(name: str) -> bool:

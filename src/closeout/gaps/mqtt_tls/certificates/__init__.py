@@ -21,7 +21,6 @@ from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.desk import (
     PARTS,
-    PEN,
     CertificateDesk,
     IssueReport,
     authority_of,
@@ -31,7 +30,7 @@ from closeout.gaps.mqtt_tls.certificates.desk import (
     serve,
 )
 from closeout.gaps.mqtt_tls.certificates.expiry import DUE, CertificateStatus, State, check, clock
-from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal, stage
+from closeout.gaps.mqtt_tls.certificates.secretfiles import PEN, Pen, stage
 from closeout.gaps.mqtt_tls.mosquitto.render import NAMES as BROKER_NAMES
 
 __all__ = [
@@ -107,10 +106,9 @@ def reissue(
     x509.check_names(wanted)
     served = tuple(dict.fromkeys([*clients, *existing_clients(folder)]))
     pen.folder(folder, 0o755)
-    rehearsed = isinstance(pen, Rehearsal)
     with (
         pen.alone(folder),
-        nullcontext(folder / "aside") if rehearsed else stage(folder) as aside,
+        nullcontext(folder / "aside") if pen.rehearses else stage(folder) as aside,
     ):
         made = serve(CertificateDesk(folder=aside, now=clock(now), pen=pen), wanted, served)
         for part, mode in PARTS:

@@ -15,13 +15,11 @@ from pathlib import Path
 from closeout.errors import CloseoutError
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.expiry import exposure
-from closeout.gaps.mqtt_tls.certificates.secretfiles import Pen, Rehearsal
+from closeout.gaps.mqtt_tls.certificates.secretfiles import PEN, REHEARSAL, Pen
 from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 
 PARTS = (("authority", 0o700), ("broker", 0o755), ("clients", 0o700))
 """The folders of the layout and their modes."""
-
-PEN = Pen()
 
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -73,9 +71,9 @@ def serve(desk: CertificateDesk, names: tuple[str, ...], clients: Iterable[str])
     """
     x509.check_names(names)
     wanted = tuple(clients)
-    rehearsal = replace(desk, pen=Rehearsal(), written=[], kept=[])
+    rehearsal = replace(desk, pen=REHEARSAL, written=[], kept=[])
     _serve(rehearsal, names, wanted)
-    if isinstance(desk.pen, Rehearsal):
+    if desk.pen.rehearses:
         return rehearsal.report()
     desk.pen.folder(desk.folder, 0o755)
     with desk.pen.alone(desk.folder):

@@ -23,7 +23,7 @@ from closeout.gaps.mqtt_tls.certificates import (
     expiry,
     rotation,
 )
-from closeout.gaps.mqtt_tls.certificates.secretfiles import Rehearsal
+from closeout.gaps.mqtt_tls.certificates.secretfiles import REHEARSAL
 from closeout.gaps.mqtt_tls.detect import survey
 from closeout.gaps.mqtt_tls.dialled import names as names_of
 from closeout.gaps.mqtt_tls.mosquitto import render
@@ -51,13 +51,14 @@ def dev(  # noqa: PLR0913 - each is a command-line option
     known = _names(root, folder) if root else BROKER_NAMES
     wanted = tuple(name.strip() for name in names.split(",") if name.strip()) or known
     if fleet and dry_run:
-        return rehearse_fleet(folder, Path(fleet))
+        served = certificates.issue_clients(folder, _lines(Path(fleet)), pen=REHEARSAL)
+        return _counted(folder, Path(fleet), "would be written", served)
     if fleet:
         with recovery.whole(Path(root or home)):
             return make_fleet(folder, Path(fleet), wanted, top=Path(root or home))
     issue = certificates.reissue if force else certificates.issue
     if dry_run:
-        return _rehearsed(issue(folder, wanted, _clients(folder), pen=Rehearsal()))
+        return _told(issue(folder, wanted, _clients(folder), pen=REHEARSAL), is_rehearsed=True)
     with recovery.whole(Path(root or home)):
         _instructions(folder, wanted, Path(root or home))
         return _told(issue(folder, wanted, _clients(folder)))
@@ -113,9 +114,7 @@ def _names(root: str, folder: Path) -> tuple[str, ...]:
 
 def _clients(folder: Path) -> tuple[str, ...]:
     """Return the users of the access list, and a device to try it with."""
-    access = folder.parent / "aclfile"
-    held = parse(access.read_bytes()).directives if access.is_file() else ()
-    users = [item.value for item in held if item.name == "user"]
+    users = parse(_held(folder.parent / "aclfile") or b"").values("user")
     return tuple(dict.fromkeys([*users, "probe-device"])) if users else CLIENT_NAMES
 
 
@@ -126,12 +125,6 @@ def make_fleet(
     _instructions(folder, names, top)
     certificates.issue(folder, names, ())
     return _counted(folder, source, "written", certificates.issue_clients(folder, _lines(source)))
-
-
-def rehearse_fleet(folder: Path, source: Path) -> ExitCode:
-    """Count what `make_fleet` would write, and write nothing."""
-    served = certificates.issue_clients(folder, _lines(source), pen=Rehearsal())
-    return _counted(folder, source, "would be written", served)
 
 
 def rotate(home: Path, *, step: str, root: str) -> ExitCode:
@@ -158,9 +151,7 @@ def rotate(home: Path, *, step: str, root: str) -> ExitCode:
 def cluster(home: Path, *, out: str, root: str, namespace: str) -> ExitCode:
     """Write the broker's manifests for a cluster into `out`, with the access list of `root`."""
     folder, broker = Path(out), Path(root or home) / _THEIRS.parent
-    access, example = (broker / name for name in ("aclfile", "aclfile.example"))
-    known = access.read_bytes() if access.is_file() else None
-    acl = known or access_list(example.read_bytes() if example.is_file() else None)
+    acl = _held(broker / "aclfile") or access_list(_held(broker / "aclfile.example"))
     made = render.cluster_manifests(_OURS.parts[0], namespace, acl)
     taken = [name for name in made if (folder / name).exists()]
     if taken:
@@ -194,14 +185,9 @@ def look(folder: Path, days: int = expiry.DUE.days, root: str = "") -> ExitCode:
         say(f"hint: {f'invoke certs.dev {root}'.rstrip()} makes them.")
     give("folder", str(folder))
     give("certificates", codec.plain(found))
-    return _judged(found)
-
-
-def _judged(found: tuple[expiry.CertificateStatus, ...]) -> ExitCode:
-    if not found:
-        return ExitCode.UNPROVEN
-    bad = [item for item in found if item.state is not expiry.State.VALID]
-    return ExitCode.GAPS_LEFT if bad else ExitCode.SETTLED
+    is_bad = any(item.state is not expiry.State.VALID for item in found)
+    sound = ExitCode.SETTLED if found else ExitCode.UNPROVEN
+    return ExitCode.GAPS_LEFT if is_bad else sound
 
 
 def _lines(source: Path) -> Iterator[str]:
@@ -238,9 +224,8 @@ def _counted(
 def _instructions(folder: Path, names: tuple[str, ...], top: Path) -> None:
     """Write the folder's README and .gitignore where they are missing: keys are never committed."""
     certificates.PEN.folder(folder, 0o755)
-    access, example = (folder.parent / name for name in ("aclfile", "aclfile.example"))
-    topics = access_list(example.read_bytes() if example.is_file() else None)
-    topics = access.read_bytes() if access.is_file() else topics
+    access, listed = (_held(folder.parent / name) for name in ("aclfile", "aclfile.example"))
+    topics = access_list(listed) if access is None else access
     here = os.path.relpath(folder, top.resolve())
     readme = render.instructions(topics, names, folder=here)
     made = {"README.md": readme, ".gitignore": render.ignored()}
@@ -249,26 +234,19 @@ def _instructions(folder: Path, names: tuple[str, ...], top: Path) -> None:
             writer.durable_write(folder / name, content)
 
 
-def _told(made: IssueReport) -> ExitCode:
+def _held(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _told(made: IssueReport, *, is_rehearsed: bool = False) -> ExitCode:
+    wrote, written = ("would write", "would be written") if is_rehearsed else ("wrote", "written")
     for name in made.written:
-        say(f"wrote {name}")
-    sum_up(f"{made.folder}: {len(made.written)} written, {len(made.kept)} kept")
-    if made.written:
+        say(f"{wrote} {name}")
+    sum_up(f"{made.folder}: {len(made.written)} {written}, {len(made.kept)} kept")
+    if made.written and not is_rehearsed:
         say("next: let the broker's group read broker/server.key, as README.md beside it says.")
         say("next: restart the broker, or send it SIGHUP where only certificates were renewed.")
-    _given(made)
-    return ExitCode.SETTLED
-
-
-def _rehearsed(made: IssueReport) -> ExitCode:
-    for name in made.written:
-        say(f"would write {name}")
-    sum_up(f"{made.folder}: {len(made.written)} would be written, {len(made.kept)} kept")
-    _given(made)
-    return ExitCode.SETTLED
-
-
-def _given(made: IssueReport) -> None:
     give("folder", str(made.folder))
-    give("written", [str(name) for name in made.written])
+    give("written", list(made.written))
     give("kept", len(made.kept))
+    return ExitCode.SETTLED

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.compose import ComposeMount, Port, is_base
 from closeout.fs.text_edit import line_number
+from closeout.gaps.mqtt_tls.mosquitto.configuration import BrokerConf, parse
+from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Node, YamlError
 
 CONFIG = PurePosixPath("/mosquitto/config/mosquitto.conf")
+_CONF = frozenset({".conf"})
 COPY = re.compile(rb"^(?:COPY|ADD)\s+(?:--\S+\s+)*(\S+)\s+(\S+)\s*$", re.MULTILINE)
 
 
@@ -51,14 +54,6 @@ class Broker:
         return self.conf.parent if self.conf else self.compose.parent / self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Additions:
-    """What a further compose file gives a broker."""
-
-    mounts: tuple[ComposeMount, ...]
-    environment: Mapping[str, str]
-
-
 def brokers(tree: Tree, path: PurePosixPath) -> tuple[Broker, ...] | Unresolved:
     """Return the mosquitto services of the compose file `path`, or why they cannot be told."""
     content = tree.read(path) or b""
@@ -73,16 +68,37 @@ def brokers(tree: Tree, path: PurePosixPath) -> tuple[Broker, ...] | Unresolved:
     return tuple(broker for broker in found if broker is not None)
 
 
-def additions(tree: Tree, broker: Broker, conf: PurePosixPath) -> Additions:
-    """Return what the compose file adds that lets `broker` read `conf` in place of its own."""
-    for path in compose.files(tree):
-        if path == broker.compose or path.parent != broker.compose.parent:
-            continue
-        for service in compose.services(path, tree.read(path) or b""):
-            mounts = service.mounts if service.name == broker.name else ()
-            if any(item.source == conf and item.target == CONFIG for item in mounts):
-                return Additions(mounts=mounts, environment=service.variables)
-    return Additions(mounts=(), environment={})
+def additions(
+    tree: Tree, brokers: Iterable[Broker], conf: PurePosixPath
+) -> Iterator[tuple[Broker, compose.ComposeService]]:
+    """Yield each broker with what a compose file beside its own adds to it that mounts `conf`."""
+    for service in compose.all_services(tree):
+        for broker in brokers if any(item.source == conf for item in service.mounts) else ():
+            is_beside = service.path.parent == broker.compose.parent
+            if is_beside and service.path != broker.compose and service.name == broker.name:
+                yield broker, service
+
+
+def whole(tree: Tree, path: PurePosixPath, starters: list[Broker]) -> BrokerConf:
+    """Return a configuration with what it includes once there are certificates."""
+    conf = parse(tree.read(path) or b"")
+    directives = list(conf.directives)
+    for item in conf.directives:
+        if item.name == "include_dir":
+            place = PurePosixPath(item.value)
+            folders = {found for broker in starters if (found := broker.inside(place))}
+            for name in sorted(name for folder in folders for name in _included(tree, folder)):
+                held = parse(tree.read(name) or b"").directives
+                directives += [replace(each, line=item.line) for each in held]
+    return replace(conf, directives=tuple(directives))
+
+
+def _included(tree: Tree, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    """Yield what the broker reads in `folder`: `certs.dev` copies the listener into ours."""
+    if folder.parts[-2:] == ("certs", "broker"):
+        name = folder.parent.parent / LISTENER
+        yield from (name,) if tree.read(name) is not None else ()
+    yield from (path for path in tree.ending(_CONF) if path.parent == folder)
 
 
 def _broker(tree: Tree, service: compose.ComposeService) -> Broker | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from closeout.fs.text_edit import Splice, all_spliced, splice
@@ -12,7 +13,7 @@ from closeout.gaps.mqtt_tls.access.listing import access_list
 from closeout.gaps.mqtt_tls.access.members import members
 from closeout.gaps.mqtt_tls.kubernetes.manifests import ConfigMap, Manifests, Workload
 from closeout.gaps.mqtt_tls.mosquitto import render
-from closeout.gaps.mqtt_tls.mosquitto.configuration import Listener, production_problems
+from closeout.gaps.mqtt_tls.mosquitto.configuration import Listener, parse, production_problems
 from closeout.gaps.mqtt_tls.mosquitto.separation import governed
 from closeout.gaps.mqtt_tls.production import list_of, unread
 from closeout.model import Changeset, Edit, Reason, Source, Tree, Unresolved
@@ -22,14 +23,8 @@ _GROUP = 1883
 """The group of the broker's user in the eclipse-mosquitto image."""
 
 
-@dataclass(slots=True)
-class _Pages:
-    """Splices by file."""
-
-    splices: dict[PurePosixPath, list[Splice]] = field(default_factory=dict)
-
-    def add(self, path: PurePosixPath, made: Splice) -> None:
-        self.splices.setdefault(path, []).append(made)
+_Pages = dict[PurePosixPath, list[Splice]]
+"""Splices by file."""
 
 
 def cluster_changesets(
@@ -56,33 +51,32 @@ def cluster_changesets(
 
 
 def _edits(tree: Tree, item: Manifests, known: Callers) -> tuple[Edit, ...]:
-    pages = _Pages()
+    pages: _Pages = defaultdict(list)
     if production_problems(item.config.conf):
         if len(item.workloads) != 1:
             message = "not exactly one workload beside it mounts this map as a folder or by its key"
             raise ValueError(message)
-        if item.callers:
-            message = f"{item.callers[0]} dials its port 1883, which it would lose"
+        if item.folder.callers:
+            message = f"{item.folder.callers[0]} dials its port 1883, which it would lose"
             raise ValueError(message)
         workload = item.workloads[0]
         _configure(tree, pages, item.config, workload, known)
         _mount(tree, pages, workload, _secret(item))
-        if item.resources and _wants_certificate(tree, item):
-            path, node = item.resources
-            pages.add(path, append(tree.read(path) or b"", node).splice("- certificate.yaml"))
+        if item.folder.resources and _wants_certificate(tree, item):
+            path, node = item.folder.resources
+            pages[path].append(append(tree.read(path) or b"", node).splice("- certificate.yaml"))
     elif open_to_all := unread(item):
         _govern(tree, pages, item, open_to_all)
-    for port in item.plain_ports:
-        pages.add(port.path, Splice(start=port.node.start, end=port.node.end, text="8883"))
-    return all_spliced(tree, pages.splices)
+    for path, port in item.plain_ports:
+        pages[path].append(Splice(start=port.start, end=port.end, text="8883"))
+    return all_spliced(tree, pages)
 
 
 def _govern(tree: Tree, pages: _Pages, item: Manifests, listeners: Sequence[Listener]) -> None:
     content, value = tree.read(item.config.path) or b"", item.config.entry.value
     text = value.text.encode()
     after = splice(text, governed(text, listeners, list_of(item))).decode()
-    written = _block(content, value, after, item.config.data.indent)
-    pages.add(item.config.path, Splice(start=value.start, end=value.end, text=written))
+    pages[item.config.path].append(_block(content, value, after, item.config.data.indent))
 
 
 def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Changeset]:
@@ -92,7 +86,7 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
     path = item.config.path.with_name("certificate.yaml")
     config = item.config
     acl = config.data.get("aclfile")
-    users = render.users(access_list(acl.text.encode() if acl else _example(tree), known))
+    users = parse(access_list(acl.text.encode() if acl else _example(tree), known)).values("user")
     held = members(tree, known, users)
     after = render.cluster_certificate(
         item.config.broker,
@@ -107,7 +101,7 @@ def _certificate(tree: Tree, item: Manifests, known: Callers) -> Iterator[Change
 
 def _wants_certificate(tree: Tree, item: Manifests) -> bool:
     path = item.config.path.with_name("certificate.yaml")
-    return _secret(item) not in item.promised and tree.read(path) is None
+    return _secret(item) not in item.folder.promised and tree.read(path) is None
 
 
 def _secret(item: Manifests) -> str:
@@ -120,29 +114,24 @@ def _configure(
     content = tree.read(config.path) or b""
     value = config.entry.value
     held = config.data.get("aclfile")
-    place = render.Placement(
-        certs=render.CLUSTER_CERTS,
-        certificate="tls.crt",
-        key="tls.key",
-        acl=workload.single.get("aclfile", f"{workload.folder}/aclfile"),
-    )
+    acl = workload.single.get("aclfile", f"{workload.folder}/aclfile")
+    place = replace(render.CLUSTER, acl=acl)
     text = render.production_conf(
         place, config.conf, known.several, is_shared=workload.shares_loopback
     ).decode()
-    written = _block(content, value, text, config.data.indent)
-    pages.add(config.path, Splice(start=value.start, end=value.end, text=written))
+    pages[config.path].append(_block(content, value, text, config.data.indent))
     example = held.text.encode() if held is not None else _example(tree)
     added = {"aclfile": access_list(example, known), "openssl.cnf": render.curves()}
     if held is not None and content[held.start : held.end].startswith(b"|"):
-        written = _literal(added["aclfile"].decode(), config.data.indent)
-        pages.add(config.path, Splice(start=held.start, end=held.end, text=written))
+        own = added["aclfile"].decode()
+        pages[config.path].append(_block(content, held, own, config.data.indent))
     lines = [
         f"{name}: {_literal(made.decode(), 0)}"
         for name, made in added.items()
         if config.data.get(name) is None
     ]
     if lines:
-        pages.add(config.path, append(content, config.data).splice("\n".join(lines)))
+        pages[config.path].append(append(content, config.data).splice("\n".join(lines)))
 
 
 def _example(tree: Tree) -> bytes | None:
@@ -169,31 +158,31 @@ def _mount(tree: Tree, pages: _Pages, workload: Workload, secret: str) -> None:
         (mounts, certs + "".join(single)),
         (volumes, f"- name: mqtt-tls\n  secret:\n    secretName: {secret}\n    defaultMode: 0440"),
     ):
-        pages.add(workload.path, append(content, node).splice(text))
+        pages[workload.path].append(append(content, node).splice(text))
     variable = f"- name: OPENSSL_CONF\n  value: {workload.folder}/openssl.cnf"
     given = workload.container.get("env")
     if given is None:
         text = "env:\n" + "\n".join(f"  {line}" for line in variable.splitlines())
-        pages.add(workload.path, append(content, workload.container).splice(text))
+        pages[workload.path].append(append(content, workload.container).splice(text))
     elif not given.flow and b"OPENSSL_CONF" not in content[given.start : given.end]:
-        pages.add(workload.path, append(content, given).splice(variable))
+        pages[workload.path].append(append(content, given).splice(variable))
     context = workload.pod.get("securityContext")
     note = "# The broker's group reads the key."
     if context is None:
         # Ahead of the pod's first key: comments may stand below its last one.
         start, pad = workload.pod.entries[0].start, " " * workload.pod.indent
         text = f"securityContext:\n{pad}  {note}\n{pad}  fsGroup: {_GROUP}\n{pad}"
-        pages.add(workload.path, Splice(start=start, end=start, text=text))
+        pages[workload.path].append(Splice(start=start, end=start, text=text))
     elif context.get("fsGroup") is None:
-        pages.add(workload.path, append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
+        pages[workload.path].append(append(content, context).splice(f"{note}\nfsGroup: {_GROUP}"))
 
 
-def _block(content: bytes, value: Node, text: str, indent: int) -> str:
-    """Return what takes the place of a configuration; raises ValueError where it is no block."""
+def _block(content: bytes, value: Node, text: str, indent: int) -> Splice:
+    """Return what replaces a literal block; raises ValueError where it is none."""
     if not content[value.start : value.end].startswith(b"|"):
         message = "the configuration is not written as a literal block"
         raise ValueError(message)
-    return _literal(text, indent)
+    return Splice(start=value.start, end=value.end, text=_literal(text, indent))
 
 
 def _literal(text: str, indent: int) -> str:

@@ -59,12 +59,24 @@ class Workload:
     """Whether something else in the pod dials the broker on loopback."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainPort:
-    """A scalar that names port 1883 in a workload or a service of a broker."""
+At = tuple[PurePosixPath, Node]
+"""A node and the file it stands in."""
 
-    path: PurePosixPath
-    node: Node
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """What stands in one folder, whichever broker of it is asked about."""
+
+    mounting: Mapping[str, list[At]]
+    """The manifests whose pods mount a configuration, by its name."""
+    ports: tuple[At, ...]
+    """Scalars that name port 1883 in services and policies."""
+    promised: frozenset[str]
+    """Secrets that a manifest makes, fetches or holds."""
+    resources: At | None
+    """The list of files in the kustomization."""
+    callers: tuple[PurePosixPath, ...]
+    """Other manifests and values of charts whose workloads dial a broker's plaintext port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +85,9 @@ class Manifests:
 
     config: ConfigMap
     workloads: tuple[Workload, ...]
-    plain_ports: tuple[PlainPort, ...]
-    promised: frozenset[str]
-    """Secrets that a manifest beside it makes, fetches or holds."""
-    resources: tuple[PurePosixPath, Node] | None
-    """The list of files in the folder's kustomization."""
-    callers: tuple[PurePosixPath, ...]
-    """Other manifests and values of charts whose workloads dial the broker's plaintext port."""
+    plain_ports: tuple[At, ...]
+    """Scalars that name port 1883 in a workload or a service of the broker."""
+    folder: Folder
 
 
 _WORDS = (b"mosquitto", b"mqtt", b"1883")
@@ -102,7 +110,7 @@ _KUSTOMIZATION = question(
 
 def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]]:
     """Return each broker's manifests, and the candidates that do not parse."""
-    tops: list[tuple[PurePosixPath, Node]] = []
+    tops: list[At] = []
     unresolved = []
     for path in sorted({*tree.candidates(_MAY_SPEAK), *tree.candidates(_KUSTOMIZATION)}):
         content = tree.read(path) or b""
@@ -117,7 +125,7 @@ def manifests(tree: Tree) -> tuple[tuple[Manifests, ...], tuple[Unresolved, ...]
                 )
             )
     maps = [made for path, top in tops if (made := _config_map(path, top))]
-    folders: dict[PurePosixPath, list[tuple[PurePosixPath, Node]]] = {}
+    folders: dict[PurePosixPath, list[At]] = {}
     for path, top in tops:
         folders.setdefault(path.parent, []).append((path, top))
     asked = {item.path.parent for item in maps}
@@ -146,20 +154,8 @@ def _config_map(path: PurePosixPath, top: Node) -> ConfigMap | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Folder:
-    """What stands in one folder, whichever broker of it is asked about."""
-
-    mounting: Mapping[str, list[tuple[PurePosixPath, Node]]]
-    """The manifests whose pods mount a configuration, by its name."""
-    ports: tuple[PlainPort, ...]
-    promised: frozenset[str]
-    resources: tuple[PurePosixPath, Node] | None
-    callers: tuple[PurePosixPath, ...]
-
-
-def _folder(tree: Tree, folder: PurePosixPath, near: list[tuple[PurePosixPath, Node]]) -> _Folder:
-    mounting: dict[str, list[tuple[PurePosixPath, Node]]] = {}
+def _folder(tree: Tree, folder: PurePosixPath, near: list[At]) -> Folder:
+    mounting: dict[str, list[At]] = {}
     for path, top in near:
         pod = top.get("spec", "template", "spec")
         volumes = pod.items("volumes") if pod else ()
@@ -168,7 +164,7 @@ def _folder(tree: Tree, folder: PurePosixPath, near: list[tuple[PurePosixPath, N
     lists = [(path, found) for path, top in near if (found := _resources(path, top))]
     services = [top.said("metadata", "name") for _, top in near if top.said("kind") == "Service"]
     named = list(dict.fromkeys(name for name in services if name))
-    return _Folder(
+    return Folder(
         mounting=mounting,
         ports=tuple(port for path, top in near for port in _listed_ports(path, top)),
         promised=frozenset(name for _, top in near if (name := _promised(top))),
@@ -177,7 +173,7 @@ def _folder(tree: Tree, folder: PurePosixPath, near: list[tuple[PurePosixPath, N
     )
 
 
-def _gather(config: ConfigMap, folder: _Folder) -> Manifests:
+def _gather(config: ConfigMap, folder: Folder) -> Manifests:
     mounting = folder.mounting.get(config.name, ())
     workloads = [made for path, top in mounting if (made := _workload(path, top, config))]
     plain = list(folder.ports)
@@ -187,12 +183,7 @@ def _gather(config: ConfigMap, folder: _Folder) -> Manifests:
         for probe in _probes(item.container):
             plain += _plain_ports(item.path, probe.get("tcpSocket"), "port")
     return Manifests(
-        config=config,
-        workloads=tuple(workloads),
-        plain_ports=tuple(plain),
-        promised=folder.promised,
-        resources=folder.resources,
-        callers=folder.callers,
+        config=config, workloads=tuple(workloads), plain_ports=tuple(plain), folder=folder
     )
 
 
@@ -208,7 +199,7 @@ def _callers(tree: Tree, folder: PurePosixPath, services: list[str]) -> Iterator
             yield path
 
 
-def _listed_ports(path: PurePosixPath, top: Node) -> Iterator[PlainPort]:
+def _listed_ports(path: PurePosixPath, top: Node) -> Iterator[At]:
     """Yield the plaintext ports of a service, or of a policy that lets clients through."""
     if top.said("kind") == "Service":
         for port in top.items("spec", "ports"):
@@ -234,9 +225,9 @@ def _resources(path: PurePosixPath, top: Node) -> Node | None:
     return found if found is not None and found.kind is NodeKind.SEQUENCE else None
 
 
-def _plain_ports(path: PurePosixPath, port: Node | None, *keys: str) -> list[PlainPort]:
+def _plain_ports(path: PurePosixPath, port: Node | None, *keys: str) -> list[At]:
     nodes = [port.get(key) for key in keys] if port is not None else []
-    return [PlainPort(path=path, node=node) for node in nodes if node and node.text == _PLAIN]
+    return [(path, node) for node in nodes if node and node.text == _PLAIN]
 
 
 def _workload(path: PurePosixPath, top: Node, config: ConfigMap) -> Workload | None:

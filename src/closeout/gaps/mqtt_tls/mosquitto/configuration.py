@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from closeout.fs.text_edit import line_end, line_start
+from itertools import pairwise
 
 TLS_PORT = 8883
 
@@ -43,6 +43,7 @@ _LOGINS = frozenset(
     ["password_file", "psk_file", "plugin", "auth_plugin", "use_subject_as_username"]
 )
 _OLD_TLS = frozenset(["tlsv1", "tlsv1.0", "tlsv1.1"])
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -55,7 +56,6 @@ class Directive:
     line: int
     start: int
     end: int
-    comment: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +89,13 @@ class BrokerConf:
     directives: tuple[Directive, ...]
     comments: tuple[Directive, ...]
 
+    def values(self, name: str) -> list[str]:
+        """Return the values of `name`, wherever in the file they stand."""
+        return [item.value for item in self.directives if item.name == name]
+
     def value(self, name: str) -> str:
         """Return the last value of `name` anywhere in the file."""
-        return next((item.value for item in reversed(self.directives) if item.name == name), "")
+        return next(reversed(self.values(name)), "")
 
     @property
     def separate(self) -> bool:
@@ -99,16 +103,17 @@ class BrokerConf:
         return self.value("per_listener_settings") == "true"
 
     @property
+    def blocks(self) -> tuple[tuple[Directive, ...], ...]:
+        """Return each `listener` line with the directives below it."""
+        starts = [n for n, item in enumerate(self.directives) if item.name == "listener"]
+        pairs = pairwise([*starts, len(self.directives)])
+        return tuple(self.directives[start:end] for start, end in pairs)
+
+    @property
     def listeners(self) -> tuple[Listener, ...]:
         """Return the listeners in order; what stands before the first belongs to that of `port`."""
-        starts = [n for n, item in enumerate(self.directives) if item.name == "listener"]
-        ends = [*starts[1:], len(self.directives)]
-        named = (
-            _listener(self.directives[start], self.directives[start + 1 : end])
-            for start, end in zip(starts, ends, strict=False)
-        )
         bare = (_listener(item, self.shared) for item in self.directives if item.name == "port")
-        return (*bare, *named)
+        return (*bare, *(_listener(block[0], block[1:]) for block in self.blocks))
 
     @property
     def shared(self) -> tuple[Directive, ...]:
@@ -141,21 +146,15 @@ def parse(content: bytes) -> BrokerConf:
     """Return the configuration; every text is one, since the broker has no syntax to break."""
     directives: list[Directive] = []
     comments: list[Directive] = []
-    for number, (start, end) in enumerate(_lines(content), start=1):
-        text = content[start:end].decode("utf-8", "replace").strip()
+    for number, found in enumerate(_LINE.finditer(content), start=1):
+        text = found[0].decode("utf-8", "replace").strip()
         bare = text.lstrip("#").strip()
         if not bare:
             continue
         name, _, value = bare.partition(" ")
-        item = Directive(
-            name=name,
-            value=value.strip(),
-            line=number,
-            start=start,
-            end=end,
-            comment=text.startswith("#"),
-        )
-        (comments if item.comment else directives).append(item)
+        start, end = found.span()
+        item = Directive(name=name, value=value.strip(), line=number, start=start, end=end)
+        (comments if text.startswith("#") else directives).append(item)
     return BrokerConf(directives=tuple(directives), comments=tuple(comments))
 
 
@@ -244,11 +243,3 @@ def _listener(line: Directive, settings: tuple[Directive, ...]) -> Listener:
     port = int(words[0]) if words and words[0].isdigit() else 0
     host = words[1] if len(words) > 1 else ""
     return Listener(port=port, host=host, line=line.line, settings=settings)
-
-
-def _lines(content: bytes) -> Iterator[tuple[int, int]]:
-    position = 0
-    while position < len(content):
-        end = line_end(content, position)
-        yield line_start(content, position), end
-        position = end

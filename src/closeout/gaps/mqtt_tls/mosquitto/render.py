@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
@@ -55,11 +55,7 @@ _DEFAULTS = {
     "max_keepalive": "600",
     "persistent_client_expiration": "14d",
 }
-_REPLACED = {
-    "listener",
-    "port",
-    "per_listener_settings",
-}
+_REPLACED = {"listener", "port", "per_listener_settings"}
 _LOG = {"log_dest", "log_type", "connection_messages"}
 _OF_ONE = OF_A_LISTENER | SECURITY
 _KEPT_OF_A_LISTENER = frozenset(["max_connections", "max_qos", "max_topic_alias", "mount_point"])
@@ -137,14 +133,7 @@ def _as_it_was(conf: BrokerConf, listener: Listener) -> list[str]:
 
 
 def _placed(place: Placement, several: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "certs": place.certs,
-        "certificate": place.certificate,
-        "key": place.key,
-        "acl": place.acl,
-        "several": several,
-        "suites": SUITES,
-    }
+    return {**asdict(place), "several": several, "suites": SUITES}
 
 
 def instructions(
@@ -161,7 +150,7 @@ def instructions(
     where this machine reaches TLS.
     """
     held = tuple(names)
-    patterns = [item.value for item in parse(acl).directives if item.name == "pattern"]
+    patterns = parse(acl).values("pattern")
     writable = [line.split()[-1] for line in patterns if line.startswith(("write", "readwrite"))]
     topic = (writable or ["#"])[0]
     values = {
@@ -212,11 +201,6 @@ def production_override(  # noqa: PLR0913 - a file has as many names in it
     return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
 
 
-def users(acl: bytes) -> list[str]:
-    """Return the users of an access list."""
-    return [item.value for item in parse(acl).directives if item.name == "user"]
-
-
 def cluster_certificate(
     name: str, namespace: str, secret: str, clients: Iterable[str] = (), *, workload: str
 ) -> bytes:
@@ -255,7 +239,11 @@ def cluster_manifests(name: str, namespace: str, acl: bytes) -> dict[str, bytes]
         for kind in ("configmap", "statefulset", "service")
     }
     made["certificate.yaml"] = cluster_certificate(
-        name, namespace, f"{name}-tls", users(acl), workload=f"statefulset/{name}"
+        name,
+        namespace,
+        f"{name}-tls",
+        parse(acl).values("user"),
+        workload=f"statefulset/{name}",
     )
     return made
 

@@ -8,7 +8,6 @@ broker; security settings are shared by all listeners, wherever they stand, unti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from closeout.fs.text_edit import Splice
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
@@ -23,14 +22,6 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
 
 _PLUGINS = frozenset({"plugin", "auth_plugin"})
 _OWN = SECURITY | OF_A_LISTENER | {"listener", "port"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """A listener's own lines; new ones go below `last`."""
-
-    settings: tuple[Directive, ...]
-    last: Directive
 
 
 def inclusion(content: bytes, folder: str) -> tuple[Splice, ...]:
@@ -71,9 +62,7 @@ def _limited(content: bytes, listener: Listener) -> Splice:
     text = f"ciphers {':'.join(SUITES)}"
     said = [item for item in listener.settings if item.name == "ciphers"]
     if said:
-        ended = content[said[-1].start : said[-1].end].endswith(b"\n")
-        end = "\n" if ended else ""
-        return Splice(start=said[-1].start, end=said[-1].end, text=text + end)
+        return _instead(content, said[-1], text)
     (last,) = [item for item in listener.settings if item.name == "certfile"][-1:]
     return _below(content, last, text)
 
@@ -101,12 +90,13 @@ def _separated(
             if item.name in SECURITY:
                 yield Splice(start=item.start, end=item.end, text="")
     for block in _blocks(conf):
-        own = {item.name: item.value for item in block.settings}
+        own = {item.name: item.value for item in block}
         lines = [
             f"{name} {item.value}" for name, item in shared.items() if own.get(name) != item.value
         ]
         if lines:
-            yield _below(content, block.last, "\n".join(lines))
+            last = [item for item in block if item.name in _OWN][-1]
+            yield _below(content, last, "\n".join(lines))
 
 
 def _separation(content: bytes, conf: BrokerConf) -> Splice:
@@ -116,25 +106,20 @@ def _separation(content: bytes, conf: BrokerConf) -> Splice:
         message = f"line {said.line} comes after settings that it would govern"
         raise ValueError(message)
     if said is not None:
-        ending = b"\n" if content[said.start : said.end].endswith(b"\n") else b""
-        return Splice(
-            start=said.start, end=said.end, text=f"per_listener_settings true{ending.decode()}"
-        )
+        return _instead(content, said, "per_listener_settings true")
     place = _above(conf, first) if first is not None else len(content)
     text = "# Security settings belong to the listener above them.\nper_listener_settings true\n\n"
     return Splice(start=place, end=place, text=text)
 
 
-def _blocks(conf: BrokerConf) -> Sequence[_Block]:
-    starts = [n for n, item in enumerate(conf.directives) if item.name == "listener"]
-    ends = [*starts[1:], len(conf.directives)]
-    held = [conf.directives[start:end] for start, end in zip(starts, ends, strict=False)]
-    if conf.has_bare_listener:
-        held.insert(0, conf.shared)
-    return [
-        _Block(settings=lines, last=[item for item in lines if item.name in _OWN][-1])
-        for lines in held
-    ]
+def _blocks(conf: BrokerConf) -> tuple[tuple[Directive, ...], ...]:
+    """Return the lines of each listener, those before the first where they open one too."""
+    return (conf.shared, *conf.blocks) if conf.has_bare_listener else conf.blocks
+
+
+def _instead(content: bytes, item: Directive, text: str) -> Splice:
+    ended = content[item.start : item.end].endswith(b"\n")
+    return Splice(start=item.start, end=item.end, text=f"{text}\n" if ended else text)
 
 
 def _below(content: bytes, item: Directive, text: str) -> Splice:

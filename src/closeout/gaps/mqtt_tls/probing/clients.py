@@ -81,8 +81,8 @@ def _ask(
     broker: mosquitto.Running, scanner: Path, scratch: Path
 ) -> Iterator[tuple[str, bool | None, str]]:
     yield ("scanner-intermediate", *_scanned(broker, scanner, scratch))
-    answers = {name: _strict(broker, name) for name in _HOSTS}
-    yield "python-client", set(answers.values()) == {"accepted"}, _told(answers)
+    answers = {name: mqtt.admission(broker, broker.pair(SENDER), name) for name in _HOSTS}
+    yield "python-client", set(answers.values()) == {"accepted"}, mqtt.told(answers)
     yield ("node-client", *_node(broker))
     yield ("go-like-client", *_without_common_names(broker))
 
@@ -110,11 +110,6 @@ def _scanned(broker: mosquitto.Running, scanner: Path, scratch: Path) -> tuple[b
     return compliant, "; ".join(["compliant" if compliant else "not compliant", told, *complaints])
 
 
-def _strict(broker: mosquitto.Running, name: str) -> str:
-    context = mqtt.tls_context(broker.ca, broker.pair(SENDER))
-    return mqtt.connect(broker.ports[TLS_PORT], context, name)
-
-
 def _node(broker: mosquitto.Running) -> tuple[bool | None, str]:
     answers = {}
     for name in _HOSTS:
@@ -124,7 +119,7 @@ def _node(broker: mosquitto.Running) -> tuple[bool | None, str]:
         if ended.code == _NOT_FOUND:
             return None, "node is not installed"
         answers[name] = ended.out.strip() or ended.err.strip()[-200:]
-    return set(answers.values()) == {"accepted"}, _told(answers)
+    return set(answers.values()) == {"accepted"}, mqtt.told(answers)
 
 
 def _without_common_names(broker: mosquitto.Running) -> tuple[bool, str]:
@@ -137,7 +132,7 @@ def _without_common_names(broker: mosquitto.Running) -> tuple[bool, str]:
         time.sleep(0.05)
         answer = _modern(broker, "localhost")
     passed = set(good.values()) == {"accepted"} and "ostname mismatch" in answer
-    return passed, f"{_told(good)}; with a common name alone: {answer} (emulated)"
+    return passed, f"{mqtt.told(good)}; with a common name alone: {answer} (emulated)"
 
 
 def _modern(broker: mosquitto.Running, name: str) -> str:
@@ -145,7 +140,3 @@ def _modern(broker: mosquitto.Running, name: str) -> str:
     context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     return mqtt.connect(broker.ports[TLS_PORT], context, name)
-
-
-def _told(answers: dict[str, str]) -> str:
-    return "; ".join(f"{name} {answer}" for name, answer in answers.items())

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closeout.formats import x509
 from closeout.gaps.mqtt_tls.certificates.expiry import clock
-from closeout.gaps.mqtt_tls.probing.mosquitto import Running
+from closeout.gaps.mqtt_tls.probing.mosquitto import Pair, Running
 
 if TYPE_CHECKING:
     from closeout.formats.x509 import Authority
-
-Pair = tuple[Path, Path]
-"""A certificate and its key."""
 
 
 def expired(broker: Running, name: str) -> Pair:

@@ -38,8 +38,8 @@ _BRIDGE = re.compile(
 _FILE_NAMES = {"cafile": "ca.crt", "certfile": "server.crt", "keyfile": "server.key"}
 
 
-def _nothing() -> None:
-    """Do nothing: what a broker of another process can be asked for."""
+Pair = tuple[Path, Path]
+"""A certificate and its key."""
 
 
 class BrokerDownError(Exception):
@@ -66,32 +66,55 @@ class Container:
     """Whether certificates have been made; a fresh clone mounts empty folders."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Running:
-    """A broker that listens; `ports` maps a configured port to the one in use."""
+    """A broker that listens, and can be started anew in its container."""
 
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    user: int | None
     ports: Mapping[int, int]
+    """The port in use by the configured one."""
     certs: Path
     """The certificate folder, laid out as `closeout.gaps.mqtt_tls.certificates` does."""
     stranger: Path
     """The same of an authority that the broker does not know."""
     inside: tuple[str, ...]
     """Every file of the container that came from a mounted certificate folder."""
-    hang_up: Callable[[], None] = _nothing
-    """Bring the certificate folder into the container again and send the broker SIGHUP."""
-    restart: Callable[[], None] = _nothing
-    """Bring the certificate folder into the container again and start the broker anew."""
+    furnish: Callable[[], object]
+    """Brings the certificate folder into the container again."""
+    life: ExitStack = field(default_factory=ExitStack)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the broker; raises BrokerDownError where it does not listen in time."""
+        run = process.running(self.argv, log=self.log, env=self.env, user=self.user)
+        self.process = self.life.enter_context(run)
+        _await_ports(self.process, self.ports, self.log)
+
+    def restart(self) -> None:
+        """Start the broker anew with the certificates as they are now."""
+        self.life.close()
+        self.furnish()
+        self.start()
+
+    def hang_up(self) -> None:
+        """Send the broker SIGHUP, with the certificates as they are now."""
+        self.furnish()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
 
     @property
     def ca(self) -> Path:
         """Return the authority's certificate."""
         return self.certs / "broker" / "ca.crt"
 
-    def pair(self, client: str) -> tuple[Path, Path]:
+    def pair(self, client: str) -> Pair:
         """Return a client's certificate and key."""
         return _pair(self.certs, client)
 
-    def strange_pair(self, client: str) -> tuple[Path, Path]:
+    def strange_pair(self, client: str) -> Pair:
         """Return certificate and key of the same name from the unknown authority."""
         return _pair(self.stranger, client)
 
@@ -122,74 +145,30 @@ def serving(container: Container) -> Iterator[Running]:
             (home / LISTENER).write_text(listener)
         certificates.issue(certs, clients=container.clients)
         certificates.issue(stranger, clients=container.clients[:1])
-        inside = _furnish(home / "container", container, certs)
-        if user is not None:
-            _hand_over(home, user)
-        engine = _Engine(
+
+        def furnish() -> tuple[str, ...]:
+            inside = _furnish(home / "container", container, certs)
+            if user is not None:
+                _hand_over(home, user)
+            return inside
+
+        broker = Running(
             argv=(program, "-c", str(conf)),
-            env=_variables(container, home / "container"),
+            env={
+                name: f"{home / 'container'}{value}" if value.startswith("/") else value
+                for name, value in container.environment.items()
+            },
             log=home / "log",
             user=user,
             ports=ports,
-            furnish=lambda: _refurnish(home, container, certs, user),
+            certs=certs,
+            stranger=stranger,
+            inside=furnish(),
+            furnish=furnish,
         )
-        try:
-            engine.start()
-            yield Running(
-                ports=ports,
-                certs=certs,
-                stranger=stranger,
-                inside=inside,
-                hang_up=engine.hang_up,
-                restart=engine.restart,
-            )
-        finally:
-            engine.stop()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Engine:
-    """The broker's process, which can be started more than once in one container."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    log: Path
-    user: int | None
-    ports: Mapping[int, int]
-    furnish: Callable[[], None]
-    life: ExitStack = field(default_factory=ExitStack)
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        run = process.running(self.argv, log=self.log, env=self.env, user=self.user)
-        self.process = self.life.enter_context(run)
-        _await_ports(self.process, self.ports, self.log)
-
-    def stop(self) -> None:
-        self.life.close()
-
-    def restart(self) -> None:
-        self.stop()
-        self.furnish()
-        self.start()
-
-    def hang_up(self) -> None:
-        self.furnish()
-        if self.process is not None:
-            self.process.send_signal(signal.SIGHUP)
-
-
-def _variables(container: Container, root: Path) -> dict[str, str]:
-    return {
-        name: f"{root}{value}" if value.startswith("/") else value
-        for name, value in container.environment.items()
-    }
-
-
-def _refurnish(home: Path, container: Container, certs: Path, user: int | None) -> None:
-    _furnish(home / "container", container, certs)
-    if user is not None:
-        _hand_over(home, user)
+        with broker.life:
+            broker.start()
+            yield broker
 
 
 def log_tail(log: Path) -> str:
@@ -273,9 +252,9 @@ def _await_ports(process: subprocess.Popen[bytes], ports: Mapping[int, int], log
         raise BrokerDownError(f"the broker does not listen: {log_tail(log)}")
 
 
-def _pair(certs: Path, client: str) -> tuple[Path, Path]:
-    stem = certs / "clients" / client
-    return stem.with_name(f"{client}.crt"), stem.with_name(f"{client}.key")
+def _pair(certs: Path, client: str) -> Pair:
+    folder = certs / "clients"
+    return folder / f"{client}.crt", folder / f"{client}.key"
 
 
 def _ordinary_user() -> int | None:

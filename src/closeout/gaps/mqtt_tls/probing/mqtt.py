@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 
 from paho.mqtt import client as paho
 
-from closeout.gaps.mqtt_tls.probing.mosquitto import Running
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
+from closeout.gaps.mqtt_tls.probing.mosquitto import Pair, Running
 from closeout.process import pace
 
 _ANSWER = 10.0
@@ -27,7 +28,7 @@ _CONNACK = 4
 """Bytes of the broker's answer to CONNECT; the last one says accepted or why not."""
 
 
-def tls_context(ca: Path, pair: tuple[Path, Path] | None) -> ssl.SSLContext:
+def tls_context(ca: Path, pair: Pair | None) -> ssl.SSLContext:
     """Return a client's context, as strict as current Python is by default."""
     context = ssl.create_default_context(cafile=str(ca))
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -50,6 +51,16 @@ def connect(port: int, context: ssl.SSLContext | None, name: str = "localhost") 
                 return _read_answer(line)
     except OSError as error:
         return f"refused: {_reason(error)}"
+
+
+def admission(broker: Running, pair: Pair | None, name: str = "localhost") -> str:
+    """Return how a client with this pair, or without any, fares on the broker's port for TLS."""
+    return connect(broker.ports[TLS_PORT], tls_context(broker.ca, pair), name)
+
+
+def told(answers: Mapping[str, str]) -> str:
+    """Return in a line who was answered what."""
+    return "; ".join(f"{name} {answer}" for name, answer in answers.items())
 
 
 def served(port: int, context: ssl.SSLContext) -> bytes:

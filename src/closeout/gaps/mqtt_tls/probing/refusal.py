@@ -18,12 +18,12 @@ from closeout.gaps.mqtt_tls.probing.stage import (
 
 _OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 _NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-_Maker = Callable[[mosquitto.Running, str], credentials.Pair]
+_Maker = Callable[[mosquitto.Running, str], mosquitto.Pair | None]
 
 
-def _bad_pair(_stage: Stage, broker: mosquitto.Running, *, make: _Maker) -> tuple[bool, str]:
-    context = mqtt.tls_context(broker.ca, make(broker, SENDER))
-    return refused(broker, mqtt.connect(broker.ports[TLS_PORT], context))
+def bad_pair(_stage: Stage, broker: mosquitto.Running, *, make: _Maker) -> tuple[bool, str]:
+    """Ask with a pair that must not be let in, or without any."""
+    return refused(broker, mqtt.admission(broker, make(broker, SENDER)))
 
 
 def _old_versions(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
@@ -31,28 +31,27 @@ def _old_versions(_stage: Stage, broker: mosquitto.Running) -> tuple[bool, str]:
     answers = {}
     for version in (*_OLD, *_NEW):
         context = mqtt.only(mqtt.tls_context(broker.ca, broker.pair(SENDER)), version)
-        answers[version] = mqtt.connect(broker.ports[TLS_PORT], context)
-    told = "; ".join(f"{version.name} {answer}" for version, answer in answers.items())
-    old = all("ALERT_PROTOCOL_VERSION" in answers[version] for version in _OLD)
-    new = {answers[version] for version in _NEW} == {"accepted"}
-    return old and new and good(broker) == "accepted", told
+        answers[version.name] = mqtt.connect(broker.ports[TLS_PORT], context)
+    old = all("ALERT_PROTOCOL_VERSION" in answers[version.name] for version in _OLD)
+    new = {answers[version.name] for version in _NEW} == {"accepted"}
+    return old and new and good(broker) == "accepted", mqtt.told(answers)
 
 
 PROBES = (
     in_production(
         "expired-certificate",
         "a client whose certificate has ended refused",
-        partial(_bad_pair, make=credentials.expired),
+        partial(bad_pair, make=credentials.expired),
     ),
     in_production(
         "early-certificate",
         "a client whose certificate has not begun refused",
-        partial(_bad_pair, make=credentials.not_yet_valid),
+        partial(bad_pair, make=credentials.not_yet_valid),
     ),
     in_production(
         "self-signed-certificate",
         "a client that vouches for itself refused",
-        partial(_bad_pair, make=credentials.self_signed),
+        partial(bad_pair, make=credentials.self_signed),
     ),
     in_production(
         "old-tls-refused",

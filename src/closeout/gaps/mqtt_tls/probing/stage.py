@@ -57,11 +57,18 @@ def production_stage(context: ProbeContext) -> Stage:
     for path, _ in seen.production:
         if path.parent == broker.folder:
             conf = tree.read(path) or b""
-            added = additions(tree, broker, path)
-            whole = replace(broker, mounts=(*broker.mounts, *added.mounts))
+            added = next(
+                (
+                    each
+                    for _, each in additions(tree, [broker], path)
+                    if any(item.source == path and item.target == CONFIG for item in each.mounts)
+                ),
+                None,
+            )
+            whole = replace(broker, mounts=(*broker.mounts, *(added.mounts if added else ())))
             stage = _stage(tree, whole, conf, str(path), (str(TLS_PORT),))
-            container = replace(stage.container, environment=added.environment)
-            return replace(stage, container=container)
+            environment = added.variables if added else {}
+            return replace(stage, container=replace(stage.container, environment=environment))
     message = f"there is no production configuration in {broker.folder}"
     raise NotThereError(message)
 
@@ -81,7 +88,7 @@ def _stage(
     secure = [item for item in parse(conf + b"\n" + listener).listeners if item.port == TLS_PORT]
     acl_path = secure[0].value("acl_file") if secure else ""
     acl = files.get(acl_path, b"")
-    readers = [item.value for item in parse(acl).directives if item.name == "user"]
+    readers = parse(acl).values("user")
     container = mosquitto.Container(
         conf=conf,
         files=files,
@@ -166,8 +173,7 @@ def exposed_key(broker: mosquitto.Running) -> str:
 
 def good(broker: mosquitto.Running) -> str:
     """Return how a client that does everything right fares: no refusal counts without it."""
-    context = mqtt.tls_context(broker.ca, broker.pair(SENDER))
-    return mqtt.connect(broker.ports[TLS_PORT], context)
+    return mqtt.admission(broker, broker.pair(SENDER))
 
 
 def refused(broker: mosquitto.Running, answer: str) -> tuple[bool, str]:
