@@ -99,8 +99,7 @@ def superuser(tree: Tree) -> str:
     """
     found = {
         unset(item.variables.get("POSTGRES_USER", "")) or ("" if item.env_files else SUPERUSER)
-        for path in compose.files(tree)
-        for item in compose.services(path, tree.read(path) or b"")
+        for item in compose.all_services(tree)
         if _SERVES.search(item.image)
     }
     role = found.pop() if len(found) == 1 else ""

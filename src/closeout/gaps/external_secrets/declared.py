@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from closeout.formats.compose import may_be_compose
 from closeout.formats.manifests import Document, documents
@@ -26,6 +26,8 @@ from closeout.gaps.external_secrets.placement import (
 from closeout.gaps.external_secrets.readers import Need, as_variable, is_same, reads, stem
 from closeout.gaps.external_secrets.roles import alone, role_beside, roles
 from closeout.model import Reason, Tree, Unresolved
+
+Key = TypeVar("Key", bound=Hashable)
 
 STORE_KINDS = frozenset({"ClusterSecretStore", "SecretStore"})
 _GROUP = "external-secrets.io"
@@ -135,30 +137,27 @@ class Declared:
 
     def needs_of(self, service: str) -> tuple[Need, ...]:
         """Return what the workloads of a service read."""
-        return self._needs_by_stem.get(stem(service, self.project), ())
+        return tuple(self.needs[place] for place in self._readers[stem(service, self.project)])
 
     @cached_property
-    def _needs_by_stem(self) -> Mapping[str, tuple[Need, ...]]:
-        found: dict[str, tuple[Need, ...]] = {}
-        for item in self.needs:
-            called = stem(item.reader, self.project)
-            found[called] = (*found.get(called, ()), item)
-        return found
+    def _readers(self) -> Mapping[str, list[int]]:
+        return _places(stem(item.reader, self.project) for item in self.needs)
+
+    @cached_property
+    def _made(self) -> Mapping[tuple[str, str], list[int]]:
+        return _places((item.target, item.namespace) for item in self.secrets)
 
     def secrets_of(self, service: str, services: frozenset[str]) -> tuple[Found, ...]:
         """Return the ExternalSecrets that are called after a service, or that its pods read."""
-        places = {*_places_by_owner(self.secrets, services).get(service, ())}
-        for need in self.needs_of(service):
-            places.update(_places_by_identity(self.secrets).get(need.identity, ()))
+        places = {*_owned(self.secrets, services)[service]}
+        places.update(*(self._made[need.identity] for need in self.needs_of(service)))
         return tuple(self.secrets[place] for place in sorted(places))
 
     @property
     def used(self) -> tuple[str, ...]:
         """Return the namespace of every workload, and those that controllers deploy to."""
-        placed = [item.namespace for item in self.others if item.document.kind in _WORKLOADS]
-        return tuple(
-            name for name in (*placed, *(each.namespace for each in self.destinations)) if name
-        )
+        placed = (item for item in self.others if item.document.kind in _WORKLOADS)
+        return tuple(filter(None, (item.namespace for item in (*placed, *self.destinations))))
 
 
 _MARKED = question(
@@ -283,22 +282,15 @@ def chart(item: Found) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 @lru_cache(maxsize=4)
-def _places_by_owner(
-    secrets: tuple[Found, ...], services: frozenset[str]
-) -> Mapping[str, Sequence[int]]:
-    """Return the numbers of the ExternalSecrets that are called after each service."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for place, item in enumerate(secrets):
-        found[_owner(item.name, services)].append(place)
-    return found
+def _owned(secrets: tuple[Found, ...], services: frozenset[str]) -> Mapping[str, list[int]]:
+    return _places(_owner(item.name, services) for item in secrets)
 
 
-@lru_cache(maxsize=4)
-def _places_by_identity(secrets: tuple[Found, ...]) -> Mapping[tuple[str, str], Sequence[int]]:
-    """Return the numbers of the ExternalSecrets that make each Secret."""
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, item in enumerate(secrets):
-        found[(item.target, item.namespace)].append(place)
+def _places(keys: Iterable[Key]) -> Mapping[Key, list[int]]:
+    """Return the numbers of what has each key."""
+    found: dict[Key, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        found[key].append(place)
     return found
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from closeout.formats.compose import Port
 from closeout.formats.compose import files as compose_files
 from closeout.formats.dockerfile import instructions as steps
-from closeout.formats.interpolation import unset
 from closeout.fs.reading import stands_in
-from closeout.gaps.mqtt_tls.compose.brokers import Broker, brokers, whole
+from closeout.gaps.mqtt_tls.compose.brokers import CERTIFICATES, Broker, brokers, whole
 from closeout.gaps.mqtt_tls.kubernetes.manifests import Manifests, manifests
 from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     TLS_PORT,
@@ -21,7 +19,7 @@ from closeout.gaps.mqtt_tls.mosquitto.configuration import (
     production_problems,
     tls_problems,
 )
-from closeout.gaps.mqtt_tls.mosquitto.render import CERTS
+from closeout.gaps.mqtt_tls.mosquitto.render import CERTS, hosts
 from closeout.gaps.mqtt_tls.production import lacks, unread
 from closeout.model import Located, Place, Tree, Unresolved
 
@@ -35,11 +33,9 @@ LOST_QUOTED = re.compile(rb"(?<=')\$\$?SYS/health(?=')")
 _WEAK = "it offers suites beyond Mozilla's intermediate profile"
 _LOST = f"the health check waits for {LOST_TOPIC}, which is never published"
 
-CERTIFICATES = ("cafile", "certfile", "keyfile")
-ACCESS = ("acl_file",)
 _CONF = frozenset({".conf"})
 
-_LOCAL = ("127.", "[::1]", "localhost")
+_HERE = ("localhost", "127.0.0.1", "::1")
 _COMMANDS = re.compile(rb"openssl\s+(?:x509|req)|invoke\s+certs\.dev|cert-manager\.io|mkcert\s")
 
 
@@ -52,10 +48,6 @@ class Survey:
     confs: tuple[tuple[PurePosixPath, BrokerConf], ...]
     manifests: tuple[Manifests, ...]
     unresolved: tuple[Unresolved, ...]
-
-    def conf_of(self, broker: Broker) -> BrokerConf | None:
-        """Return the configuration that a broker reads, None where that is outside the tree."""
-        return next((conf for path, conf in self.confs if path == broker.conf), None)
 
     @property
     def production(self) -> tuple[tuple[PurePosixPath, BrokerConf], ...]:
@@ -90,6 +82,20 @@ class Survey:
         """Return the folders of the brokers that compose starts."""
         return tuple(sorted({item.folder for item in self.brokers}))
 
+    def dialled(self, folder: PurePosixPath) -> tuple[str, ...]:
+        """Return what the certificate of the broker in `folder` has to carry.
+
+        Compose knows it by its service, this machine by loopback, a cluster by name and namespace.
+        """
+        services = [item.name for item in self.brokers if item.folder == folder]
+        clusters = [
+            host
+            for item in self.manifests
+            for host in hosts(item.config.broker, item.config.namespace or "default")
+            if not services or item.config.broker in services
+        ]
+        return tuple(dict.fromkeys([*services, *_HERE, *clusters]))
+
 
 def survey(tree: Tree) -> Survey:
     """Return everything of `tree` that the rules look at."""
@@ -111,9 +117,12 @@ def survey(tree: Tree) -> Survey:
         and (conf.is_broker or path in mounted)
     ]
     unresolved += [item for item in broken if item.path not in compose_files(tree)]
+    known = dict(confs)
     return Survey(
         tree=tree,
-        brokers=tuple(found),
+        brokers=tuple(
+            replace(item, settings=known.get(item.conf) if item.conf else None) for item in found
+        ),
         confs=tuple(confs),
         manifests=clusters,
         unresolved=tuple(unresolved),
@@ -179,53 +188,13 @@ def instructive(content: bytes | None) -> bool:
     return b"ca.crt" in content and b"server.crt" in content and bool(_COMMANDS.search(content))
 
 
-def plain_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
-    """Return the published ports behind which its configuration speaks plaintext."""
-    known = conf.listeners if conf else ()
-    plain = {str(item.port) for item in known if not item.encrypted} if known else {"1883"}
-    return tuple(port for port in broker.ports if port.target in plain)
-
-
-def exposed_ports(broker: Broker, conf: BrokerConf | None) -> tuple[Port, ...]:
-    """Return the plaintext ports that others than this machine reach."""
-    return tuple(port for port in plain_ports(broker, conf) if not _is_local(port))
-
-
-def lacks_tls_port(broker: Broker, conf: BrokerConf | None) -> bool:
-    """Return whether clients outside reach plaintext alone; a broker that has none is nobody's."""
-    published = any(port.target == str(TLS_PORT) for port in broker.ports)
-    return bool(plain_ports(broker, conf)) and not published
-
-
-def open_ports(broker: Broker, conf: BrokerConf | None) -> tuple[str, ...]:
-    """Return what is wrong with the published ports, as messages."""
-    missing = [f"port {TLS_PORT} is not published"] if lacks_tls_port(broker, conf) else []
-    return (
-        *missing,
-        *(
-            f"plaintext port {port.target} is published on every address"
-            for port in exposed_ports(broker, conf)
-        ),
-    )
-
-
-def _is_local(port: Port) -> bool:
-    return unset(port.host or port.published).startswith(_LOCAL)
-
-
-def unmounted(
-    broker: Broker, conf: BrokerConf, names: tuple[str, ...] = CERTIFICATES
-) -> tuple[str, ...]:
-    """Return the files that the TLS listener names by `names` and that no mount brings in."""
-    secure = [item for item in conf.listeners if item.port == TLS_PORT]
-    paths = [item.value(name) for item in secure for name in names if item.value(name)]
-    return tuple(path for path in paths if not broker.covers(path))
-
-
 def _published(seen: Survey) -> Iterator[Place]:
     for broker in seen.brokers:
-        for message in open_ports(broker, seen.conf_of(broker)):
-            yield _of_broker(broker, message)
+        if broker.lacks_tls_port:
+            yield _of_broker(broker, f"port {TLS_PORT} is not published")
+        for port in broker.exposed_ports:
+            told = f"plaintext port {port.target} is published on every address"
+            yield _of_broker(broker, told)
         if lost_topic(broker, seen.tree.read(broker.compose) or b""):
             yield _of_broker(broker, _LOST)
         if broker.recipe and LOST_QUOTED.search(seen.tree.read(broker.recipe) or b""):
@@ -261,12 +230,12 @@ def _clustered(seen: Survey) -> Iterator[Place]:
 
 def _mounted(seen: Survey) -> Iterator[Place]:
     for broker in seen.brokers:
-        conf = seen.conf_of(broker)
-        if conf is None or not any(item.port == TLS_PORT for item in conf.listeners):
+        conf = broker.settings
+        if conf is None or not conf.secure:
             if not any("cert" in str(item.target) for item in broker.mounts):
                 yield _of_broker(broker, "no certificate folder is mounted")
         else:
-            for path in unmounted(broker, conf, (*CERTIFICATES, *ACCESS)):
+            for path in broker.unmounted(*CERTIFICATES, "acl_file"):
                 yield _of_broker(broker, f"{path} is not mounted")
         if conf is not None and conf.value("include_dir") == CERTS:
             if not broker.covers(CERTS):

@@ -6,20 +6,20 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from closeout import resources
 from closeout.formats.compose import is_base
 from closeout.fs.text_edit import Splice, splice
 from closeout.fs.tree import Overlay
 from closeout.gaps.mqtt_tls.access.callers import Callers, callers
 from closeout.gaps.mqtt_tls.access.listing import listed
-from closeout.gaps.mqtt_tls.compose.brokers import CONFIG, Broker
+from closeout.gaps.mqtt_tls.compose.brokers import CERTIFICATES, CONFIG, Broker
 from closeout.gaps.mqtt_tls.compose.edit import (
     compose_splices,
     host_port,
     image_splices,
     taken_ports,
 )
-from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey, unmounted
-from closeout.gaps.mqtt_tls.dialled import names
+from closeout.gaps.mqtt_tls.detect import Survey, instructive, survey
 from closeout.gaps.mqtt_tls.kubernetes.edit import cluster_changesets
 from closeout.gaps.mqtt_tls.makers import guides, makers
 from closeout.gaps.mqtt_tls.mosquitto import render
@@ -59,20 +59,20 @@ def _brokers(tree: Tree, seen: Survey, known: Callers) -> Iterator[Changeset]:
     """Yield what each broker needs; all who start it with one configuration get it, or none."""
     used: dict[PurePosixPath, set[str]] = {}
     for starters in _together(seen):
-        conf, name = seen.conf_of(starters[0]), starters[0].name
+        name = starters[0].name
         try:
-            edits = _started(tree, conf, starters, used)
+            edits = _started(tree, starters, used)
         except ValueError as error:
             yield Changeset(name=name, edits=(), unresolved=_refused(starters, str(error)))
             continue
         yield Changeset(name=name, edits=edits)
-        yield from _folder(tree, seen, conf, starters, known)
+        yield from _folder(tree, seen, starters, known)
 
 
 def _together(seen: Survey) -> Iterator[list[Broker]]:
     held: dict[PurePosixPath, list[Broker]] = {}
     for broker in seen.brokers:
-        if broker.conf is None or seen.conf_of(broker) is None:
+        if broker.conf is None or broker.settings is None:
             yield [broker]
         else:
             held.setdefault(broker.conf, []).append(broker)
@@ -80,19 +80,16 @@ def _together(seen: Survey) -> Iterator[list[Broker]]:
 
 
 def _started(
-    tree: Tree,
-    conf: BrokerConf | None,
-    starters: list[Broker],
-    used: dict[PurePosixPath, set[str]],
+    tree: Tree, starters: list[Broker], used: dict[PurePosixPath, set[str]]
 ) -> tuple[Edit, ...]:
     """Return the edits of what is there; raises ValueError where one of them is not clear."""
     splices: dict[PurePosixPath, list[Splice]] = {}
     for broker in starters:
         content = tree.read(broker.compose) or b""
         taken = used.setdefault(broker.compose, taken_ports(broker.compose, content))
-        splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, conf, taken))
-    path = starters[0].conf if conf is not None else None
-    content = tree.read(path) or b"" if path is not None else b""
+        splices.setdefault(broker.compose, []).extend(compose_splices(content, broker, taken))
+    path, conf = starters[0].conf, starters[0].settings
+    content = tree.read(path) or b"" if path is not None and conf is not None else b""
     if b"\r" in content.replace(b"\r\n", b""):
         message = "lines of its configuration end with a carriage return alone: mosquitto reads on"
         raise ValueError(message)
@@ -129,27 +126,27 @@ def _refused(starters: list[Broker], detail: str) -> tuple[Unresolved, ...]:
 
 
 def _folder(
-    tree: Tree, seen: Survey, conf: BrokerConf | None, starters: list[Broker], known: Callers
+    tree: Tree, seen: Survey, starters: list[Broker], known: Callers
 ) -> Iterator[Changeset]:
     """Yield the files that stand beside the configuration."""
     broker = starters[0]
     folder = broker.folder
-    is_ours = conf is not None and _is_ours(broker, conf)
+    is_ours = _is_ours(broker)
     acl = tree.read(folder / "aclfile") or listed(tree, folder, known)
     dials = [{"who": item.who, "path": str(item.path), "told": item.told} for item in known.dials]
-    port = host_port(broker, conf)
+    port = host_port(broker)
     certs = folder / "certs"
-    readme = render.instructions(acl, names(seen, folder), dials, folder=str(certs), port=port)
+    readme = render.instructions(acl, seen.dialled(folder), dials, folder=str(certs), port=port)
     yield _certificate_folder(tree, certs, readme, is_ours=is_ours)
-    if conf is None or not is_ours:
+    if not is_ours:
         return
     listener = render.tls_listener(render.COMPOSE, known.several)
     held = tree.read(broker.conf) if broker.conf else None
-    if not any(item.port == TLS_PORT for item in parse(held or b"").listeners):
+    if not parse(held or b"").secure:
         yield _template("tls-listener", _missing(tree, folder / render.LISTENER, listener))
     yield _template("access-list", _missing(tree, folder / "aclfile", acl))
     for item in starters:
-        yield _template("production-override", _override(tree, item, conf, known))
+        yield _template("production-override", _override(tree, item, known))
 
 
 def _configurations(seen: Survey) -> Iterator[Changeset]:
@@ -168,7 +165,7 @@ def _configurations(seen: Survey) -> Iterator[Changeset]:
 
 
 def _has_tls(conf: BrokerConf, problems: tuple[Problem, ...]) -> bool:
-    return any(item.port == TLS_PORT for item in conf.listeners) or len(problems) > 1
+    return bool(conf.secure) or len(problems) > 1
 
 
 def _has_working(seen: Survey) -> bool:
@@ -249,26 +246,31 @@ def _certificate_folder(
     )
 
 
-def _is_ours(broker: Broker, conf: BrokerConf) -> bool:
+def _is_ours(broker: Broker) -> bool:
     """Return whether the broker's TLS is what this gap adds, or has added, and not another's."""
     added = broker.inside(PurePosixPath(render.CERTS)) == broker.folder / "certs" / "broker"
-    adding = not any(item.port == TLS_PORT for item in conf.listeners)
-    return added or adding or bool(unmounted(broker, conf))
+    conf = broker.settings
+    return conf is not None and bool(added or not conf.secure or broker.unmounted(*CERTIFICATES))
 
 
-def _override(tree: Tree, broker: Broker, conf: BrokerConf, known: Callers) -> tuple[Edit, ...]:
+def _override(tree: Tree, broker: Broker, known: Callers) -> tuple[Edit, ...]:
+    """Return the compose file that runs the broker on its production configuration alone."""
     path = broker.compose.with_name("docker-compose.mqtt-prod.yml")
-    if not is_base(broker.compose) or all(item.encrypted for item in conf.listeners):
+    listeners = broker.settings.listeners if broker.settings else ()
+    if not is_base(broker.compose) or all(item.encrypted for item in listeners):
         return ()
     relative = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
-    after = render.production_override(
-        base=broker.compose.name,
-        name=path.name,
-        service=broker.name,
-        folder=f"./{relative}",
-        target=str(CONFIG),
-        callers=sorted({item.who for item in known.dials if item.who}),
-    )
+    values = {
+        "base": broker.compose.name,
+        "name": path.name,
+        "service": broker.name,
+        "config": f"./{relative}/mosquitto.prod.conf",
+        "target": str(CONFIG),
+        "curves": f"./{relative}/openssl.cnf",
+        "callers": sorted({item.who for item in known.dials if item.who}),
+        "openssl": render.OPENSSL,
+    }
+    after = resources.render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
     override = _missing(tree, path, after)
     curves = _missing(tree, broker.folder / "openssl.cnf", render.curves()) if override else ()
     return (*override, *curves)

@@ -51,7 +51,8 @@ def _changeset(
     left = [_left(path, after, place) for place in around]
     try:
         for _ in range(_ROUNDS if path in project.queries and project.is_for_postgres else 0):
-            places = _places(path, after, project)
+            source = read(path, after, project)
+            places = [place for _, _, find in IN_MODELS for place in find(source)]
             chosen = _apart([place.mend for place in places if place.mend])
             if not chosen:
                 said = f" {BESIDE}" if path in beside(tree, project) else ""
@@ -95,11 +96,6 @@ def _name(path: PurePosixPath, project: Project) -> str:
     if path in project.queries:
         return path.stem.replace("_", "-")
     return f"{path.parent.name}-{path.stem.strip('_')}".replace("_", "-").replace(".", "-")
-
-
-def _places(path: PurePosixPath, content: bytes, project: Project) -> list[Defect]:
-    source = read(path, content, project)
-    return [place for _, _, find in IN_MODELS for place in find(source)]
 
 
 def _apart(mends: Sequence[tuple[Splice, ...]]) -> list[Splice]:

@@ -101,14 +101,10 @@ def _services(tree: Tree, brokers: frozenset[str]) -> Iterator[tuple[compose.Com
     dialled = re.compile(
         "|".join([r"\bmqtts?://", *(rf"\b{re.escape(name)}\b" for name in brokers)])
     )
-    for path in compose.files(tree):
-        content = tree.read(path) or b""
-        if not holds_in_any_case(content, (b"mqtt", *(name.encode() for name in brokers))):
-            continue
-        for service in compose.services(path, content):
-            for variable, value in service.variables.items():
-                if service.name not in brokers and dialled.search(value):
-                    yield service, variable
+    for service in compose.all_services(tree):
+        for variable, value in service.variables.items():
+            if service.name not in brokers and dialled.search(value):
+                yield service, variable
 
 
 def _program(tree: Tree, path: PurePosixPath) -> PurePosixPath:

@@ -23,11 +23,7 @@ def members(tree: Tree, callers: Callers, users: Iterable[str]) -> frozenset[str
 
     Anybody else needs a password or a certificate that a person asks for.
     """
-    started = {
-        service.name
-        for path in compose.files(tree)
-        for service in compose.services(path, tree.read(path) or b"")
-    }
+    started = {service.name for service in compose.all_services(tree)}
     dialling = {item.path.name for item in callers.dials if not item.who}
     known = {*started, *dialling, *callers.services}
     asked = set(users)

@@ -159,11 +159,9 @@ def _use(node: Node) -> str | None:
 
 def _function(node: Node) -> Node | None:
     """Return the name of the function around a node."""
-    while (node := node.parent) is not None:  # type: ignore[assignment]
-        named = node.child_by_field_name("name")
-        if named is not None and node.type in _FUNCTIONS:
-            return named
-    return None
+    functions = (each for each in typescript_tree.above(node) if each.type in _FUNCTIONS)
+    names = (each.child_by_field_name("name") for each in functions)
+    return next(filter(None, names), None)
 
 
 def _pieces(node: Node) -> Iterable[str]:

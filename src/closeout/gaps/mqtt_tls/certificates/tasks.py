@@ -25,7 +25,6 @@ from closeout.gaps.mqtt_tls.certificates import (
 )
 from closeout.gaps.mqtt_tls.certificates.secretfiles import REHEARSAL
 from closeout.gaps.mqtt_tls.detect import survey
-from closeout.gaps.mqtt_tls.dialled import names as names_of
 from closeout.gaps.mqtt_tls.mosquitto import render
 from closeout.gaps.mqtt_tls.mosquitto.configuration import parse
 
@@ -109,7 +108,7 @@ def _names(root: str, folder: Path) -> tuple[str, ...]:
     top = Path(root).resolve()
     seen = survey(DiskTree(top))
     place = PurePosixPath(folder.parent.relative_to(top).as_posix())
-    return names_of(seen, place) if place in seen.folders else BROKER_NAMES
+    return seen.dialled(place) if place in seen.folders else BROKER_NAMES
 
 
 def _clients(folder: Path) -> tuple[str, ...]:

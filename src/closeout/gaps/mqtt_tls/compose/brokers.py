@@ -9,13 +9,16 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.formats.compose import ComposeMount, Port, is_base
+from closeout.formats.interpolation import unset
 from closeout.fs.text_edit import line_number
-from closeout.gaps.mqtt_tls.mosquitto.configuration import BrokerConf, parse
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf, parse
 from closeout.gaps.mqtt_tls.mosquitto.render import LISTENER
 from closeout.model import Reason, Tree, Unresolved
 from closeout.parsing.yaml import Node, YamlError
 
 CONFIG = PurePosixPath("/mosquitto/config/mosquitto.conf")
+CERTIFICATES = ("cafile", "certfile", "keyfile")
+_LOCAL = ("127.", "[::1]", "localhost")
 _CONF = frozenset({".conf"})
 COPY = re.compile(rb"^(?:COPY|ADD)\s+(?:--\S+\s+)*(\S+)\s+(\S+)\s*$", re.MULTILINE)
 
@@ -34,6 +37,8 @@ class Broker:
     """The configuration it reads, inside the tree."""
     recipe: PurePosixPath | None
     """The Dockerfile that copies that configuration into its image."""
+    settings: BrokerConf | None = None
+    """What that configuration says, None where it is not in the tree."""
 
     def inside(self, place: PurePosixPath) -> PurePosixPath | None:
         """Return the file of the tree that stands at `place` in the container, through a mount."""
@@ -52,6 +57,31 @@ class Broker:
     def folder(self) -> PurePosixPath:
         """Return where the broker's files live: beside the configuration it reads."""
         return self.conf.parent if self.conf else self.compose.parent / self.name
+
+    @property
+    def plain_ports(self) -> tuple[Port, ...]:
+        """Return the published ports behind which its configuration speaks plaintext."""
+        known = self.settings.listeners if self.settings else ()
+        plain = {str(item.port) for item in known if not item.encrypted} if known else {"1883"}
+        return tuple(port for port in self.ports if port.target in plain)
+
+    @property
+    def exposed_ports(self) -> tuple[Port, ...]:
+        """Return the plaintext ports that others than this machine reach."""
+        hosts = ((port, unset(port.host or port.published)) for port in self.plain_ports)
+        return tuple(port for port, host in hosts if not host.startswith(_LOCAL))
+
+    @property
+    def lacks_tls_port(self) -> bool:
+        """Return whether clients outside reach plaintext alone; one that has none is nobody's."""
+        published = any(port.target == str(TLS_PORT) for port in self.ports)
+        return bool(self.plain_ports) and not published
+
+    def unmounted(self, *names: str) -> tuple[str, ...]:
+        """Return the files that the TLS listener names by `names` and that no mount brings in."""
+        secure = self.settings.secure if self.settings else ()
+        paths = [item.value(name) for item in secure for name in names if item.value(name)]
+        return tuple(path for path in paths if not self.covers(path))
 
 
 def brokers(tree: Tree, path: PurePosixPath) -> tuple[Broker, ...] | Unresolved:

@@ -9,18 +9,9 @@ from pathlib import PurePosixPath
 
 from closeout.formats import compose
 from closeout.fs.text_edit import Splice
-from closeout.gaps.mqtt_tls.compose.brokers import COPY, Broker
-from closeout.gaps.mqtt_tls.detect import (
-    ACCESS,
-    LOST_QUOTED,
-    LOST_TOPIC,
-    exposed_ports,
-    lacks_tls_port,
-    makes_folder,
-    plain_ports,
-    unmounted,
-)
-from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT, BrokerConf
+from closeout.gaps.mqtt_tls.compose.brokers import CERTIFICATES, COPY, Broker
+from closeout.gaps.mqtt_tls.detect import LOST_QUOTED, LOST_TOPIC, makes_folder
+from closeout.gaps.mqtt_tls.mosquitto.configuration import TLS_PORT
 from closeout.gaps.mqtt_tls.mosquitto.render import ACL, CERTS
 from closeout.parsing.yaml import Node, NodeKind, append
 
@@ -28,19 +19,16 @@ _LIVE_TOPIC = "$SYS/broker/uptime"
 _OFFICIAL = {"1883": "8883"}
 
 
-def compose_splices(
-    content: bytes, broker: Broker, conf: BrokerConf | None, used: set[str]
-) -> tuple[Splice, ...]:
+def compose_splices(content: bytes, broker: Broker, used: set[str]) -> tuple[Splice, ...]:
     """Return the splices for one broker; raises ValueError where a place for them is not clear.
 
-    `conf` is the configuration it reads as it is now, None where it is outside the tree. `used`
-    are host ports that others take; that of this broker is added.
+    `used` are host ports that others take; that of this broker is added.
     """
-    wanted = [("ports", _tls_port(broker, conf, used)), ("volumes", _volumes(broker, conf))]
+    wanted = [("ports", _tls_port(broker, used)), ("volumes", _volumes(broker))]
     # A new key goes where the service ends, which may be where a list ends: that list first.
     wanted.sort(key=lambda item: broker.node.get(item[0]) is None)
     return (
-        *_plaintext_ports(content, broker, conf),
+        *(_loopback(content, port) for port in broker.exposed_ports),
         *(_grow(content, broker.node, key, items) for key, items in wanted if items),
         *_health(content, broker),
     )
@@ -70,11 +58,6 @@ def image_splices(content: bytes, *, includes: bool) -> tuple[Splice, ...]:
     return (made, *healed)
 
 
-def _plaintext_ports(content: bytes, broker: Broker, conf: BrokerConf | None) -> Iterator[Splice]:
-    for port in exposed_ports(broker, conf):
-        yield _loopback(content, port)
-
-
 def _loopback(content: bytes, port: compose.Port) -> Splice:
     node = port.node
     if port.host:
@@ -87,43 +70,43 @@ def _loopback(content: bytes, port: compose.Port) -> Splice:
     return Splice(start=place, end=place, text="127.0.0.1:")
 
 
-def _tls_port(broker: Broker, conf: BrokerConf | None, used: set[str]) -> list[str]:
+def _tls_port(broker: Broker, used: set[str]) -> list[str]:
     """Return the port to publish beside plaintext's; none where nothing is published."""
-    if not lacks_tls_port(broker, conf):
+    if not broker.lacks_tls_port:
         return []
-    number = host_port(broker, conf)
+    number = host_port(broker)
     if number in used:
         message = f"host port {number} is taken by another service"
         raise ValueError(message)
     used.add(number)
-    plain = _first_plain(broker, conf)
+    plain = _first_plain(broker)
     host = f"{plain.host}:" if plain is not None and plain.host else ""
     return [f'"{host}{number}:{TLS_PORT}"']
 
 
-def host_port(broker: Broker, conf: BrokerConf | None) -> str:
+def host_port(broker: Broker) -> str:
     """Return the port by which this machine reaches TLS, or will: the one beside plaintext's."""
     published = [port.number for port in broker.ports if port.target == str(TLS_PORT)]
-    plain = _first_plain(broker, conf)
+    plain = _first_plain(broker)
     number = plain.number if plain is not None else ""
     beside = _OFFICIAL.get(number) or (str(int(number) + 1) if number else str(TLS_PORT))
     return next(filter(None, published), beside)
 
 
-def _first_plain(broker: Broker, conf: BrokerConf | None) -> compose.Port | None:
-    ports = plain_ports(broker, conf)
+def _first_plain(broker: Broker) -> compose.Port | None:
+    ports = broker.plain_ports
     return min(ports, key=lambda port: port.target != "1883", default=None)
 
 
-def _volumes(broker: Broker, conf: BrokerConf | None) -> list[str]:
-    if conf is None:
+def _volumes(broker: Broker) -> list[str]:
+    if broker.settings is None:
         message = "the configuration it reads is not in this tree"
         raise ValueError(message)
-    secure = [item for item in conf.listeners if item.port == TLS_PORT]
     folder = posixpath.relpath(str(broker.folder), str(broker.compose.parent))
-    if secure:
-        targets = sorted({str(PurePosixPath(path).parent) for path in unmounted(broker, conf)})
-        lists = unmounted(broker, conf, ACCESS)
+    if broker.settings.secure:
+        unmounted = broker.unmounted(*CERTIFICATES)
+        targets = sorted({str(PurePosixPath(path).parent) for path in unmounted})
+        lists = broker.unmounted("acl_file")
         return [
             *(f"./{folder}/certs/broker:{target}:ro" for target in targets),
             *(f"./{folder}/{PurePosixPath(path).name}:{path}:ro" for path in lists),

@@ -116,6 +116,11 @@ class BrokerConf:
         return (*bare, *(_listener(block[0], block[1:]) for block in self.blocks))
 
     @property
+    def secure(self) -> tuple[Listener, ...]:
+        """Return the listeners on the port for TLS."""
+        return tuple(item for item in self.listeners if item.port == TLS_PORT)
+
+    @property
     def shared(self) -> tuple[Directive, ...]:
         """Return the directives before the first listener."""
         names = [item.name for item in self.directives]
@@ -205,10 +210,9 @@ def _tls_problems(conf: BrokerConf) -> Iterator[Problem]:
             yield Problem(line=item.line, message="per_listener_settings has no value")
         elif not item.value:
             yield Problem(line=item.line, message=f"{item.name} has no value")
-    secure = [item for item in conf.listeners if item.port == TLS_PORT]
-    if not secure:
+    if not conf.secure:
         yield Problem(line=1, message=f"nothing listens on port {TLS_PORT}")
-    for listener in secure:
+    for listener in conf.secure:
         for message in _listener_problems(conf, listener):
             yield Problem(line=listener.line, message=message)
     if conf.separate and not conf.has_bare_listener:

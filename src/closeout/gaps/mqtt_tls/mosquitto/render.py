@@ -181,26 +181,6 @@ def curves() -> bytes:
     return render("mqtt-tls/openssl.cnf.j2", {})
 
 
-def production_override(  # noqa: PLR0913 - a file has as many names in it
-    *, base: str, name: str, service: str, folder: str, target: str, callers: Iterable[str]
-) -> bytes:
-    """Return the compose file that runs `service` on the production configuration alone.
-
-    `callers` are the services that dial plaintext.
-    """
-    values = {
-        "base": base,
-        "name": name,
-        "service": service,
-        "config": f"{folder}/mosquitto.prod.conf",
-        "target": target,
-        "curves": f"{folder}/openssl.cnf",
-        "callers": list(callers),
-        "openssl": OPENSSL,
-    }
-    return render("mqtt-tls/docker-compose.mqtt-prod.yml.j2", values)
-
-
 def cluster_certificate(
     name: str, namespace: str, secret: str, clients: Iterable[str] = (), *, workload: str
 ) -> bytes:

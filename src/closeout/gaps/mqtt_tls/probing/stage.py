@@ -85,7 +85,7 @@ def _stage(
 ) -> Stage:
     files, certificates = _mounted(tree, broker)
     listener = _listener(tree, broker, conf)
-    secure = [item for item in parse(conf + b"\n" + listener).listeners if item.port == TLS_PORT]
+    secure = parse(conf + b"\n" + listener).secure
     acl_path = secure[0].value("acl_file") if secure else ""
     acl = files.get(acl_path, b"")
     readers = parse(acl).values("user")

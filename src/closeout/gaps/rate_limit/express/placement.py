@@ -13,8 +13,11 @@ from closeout.parsing import typescript
 from closeout.parsing.typescript_language import Language, brought_in, unspoken
 from closeout.parsing.typescript_names import Names
 
-LIMITERS = {"login": "loginRateLimiter", "refresh": "refreshRateLimiter"}
-_OTHERWISE = {"login": "loginFailureLimiter", "refresh": "refreshFailureLimiter"}
+_LIMITERS = {
+    "login": ("loginRateLimiter", "loginFailureLimiter"),
+    "refresh": ("refreshRateLimiter", "refreshFailureLimiter"),
+}
+"""What our limiters are called: by their module, and where that name is taken."""
 _FUNCTIONS = frozenset({"arrow_function", "function", "function_expression"})
 _PARSER = re.compile(r"\.(?:json|urlencoded|text|raw)\(|\bmulter\b|\bbodyParser\b|\bformidable\b")
 
@@ -38,7 +41,8 @@ def obstacles(
             detail = "the names of the limiter's modules are taken"
             hint = "rename src/middleware/authFailureStore, or mend the limiter that is there."
         elif not _name(content, route.endpoint):
-            detail = f"{LIMITERS[route.endpoint]} is there already, but does not limit as it must"
+            limiter = _LIMITERS[route.endpoint][0]
+            detail = f"{limiter} is there already, but does not limit as it must"
         elif _parses_inside(tree, route):
             detail = "the body is parsed inside the handlers' array; a limiter needs it before"
             hint = "put the body parser before the array, then run the command again."
@@ -55,7 +59,7 @@ def obstacles(
 def names(content: bytes, routes: list[AuthRoute]) -> dict[str, tuple[str, str]]:
     """Return what our limiters are called by endpoint: by their module, and in the router."""
     found = sorted({route.endpoint for route in routes})
-    return {endpoint: (LIMITERS[endpoint], _name(content, endpoint)) for endpoint in found}
+    return {endpoint: (_LIMITERS[endpoint][0], _name(content, endpoint)) for endpoint in found}
 
 
 def mounted(
@@ -89,7 +93,7 @@ def _guarded(tree: Tree, content: bytes, route: AuthRoute, limiter: str) -> Spli
     is_alone = first.line != route.call.place.line
     gap = "\n" + indentation(content, first.start) if is_alone else " "
     # Ours are arrays: beside a function one would cost that function its parameters' types.
-    is_array = limiter in {*LIMITERS.values(), *_OTHERWISE.values()}
+    is_array = any(limiter in names for names in _LIMITERS.values())
     is_inline = any(place.kind in _FUNCTIONS for place in route.handlers)
     name = ("..." if is_inline and is_array else "") + limiter
     return Splice(start=first.start, end=first.start, text=f"{name},{gap}")
@@ -97,8 +101,7 @@ def _guarded(tree: Tree, content: bytes, route: AuthRoute, limiter: str) -> Spli
 
 def _name(content: bytes, endpoint: str) -> str:
     """Return a name for the limiter that the router does not use, empty where both are used."""
-    names = (LIMITERS[endpoint], _OTHERWISE[endpoint])
-    return next((name for name in names if name.encode() not in content), "")
+    return next((name for name in _LIMITERS[endpoint] if name.encode() not in content), "")
 
 
 def _parses_inside(tree: Tree, route: AuthRoute) -> bool:
