@@ -156,8 +156,8 @@ class Declared:
     @property
     def used(self) -> tuple[str, ...]:
         """Return the namespace of every workload, and those that controllers deploy to."""
-        placed = (item for item in self.others if item.document.kind in _WORKLOADS)
-        return tuple(filter(None, (item.namespace for item in (*placed, *self.destinations))))
+        placed = [item.namespace for item in self.others if item.document.kind in _WORKLOADS]
+        return tuple(filter(None, (*placed, *(item.namespace for item in self.destinations))))
 
 
 _MARKED = question(
