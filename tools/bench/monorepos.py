@@ -98,7 +98,9 @@ def ours(home: Path) -> tuple[Contender, ...]:
         Contender(
             name="fix.all again", argv=_invoked(home, "fix.all"), endings=told, is_again=True
         ),
-        Contender(name="audit.all", argv=_invoked(home, "audit.all"), endings=told),
+        Contender(
+            name="audit.all --quick", argv=_invoked(home, "audit.all", "--quick"), endings=told
+        ),
     )
 
 
