@@ -16,9 +16,9 @@ def run(folder: Path, database: Database, *words: str) -> process.Result:
     if not profile.exists():
         output = {
             "type": "postgres",
-            "host": database.host,
-            "port": database.port,
-            "user": database.user,
+            "host": database.server.host,
+            "port": database.server.port,
+            "user": database.server.user,
             "password": "{{ env_var('DBT_ENV_SECRET_CORPUS') }}",
             "dbname": database.name,
             "schema": "corpus",
@@ -32,7 +32,7 @@ def run(folder: Path, database: Database, *words: str) -> process.Result:
         env={
             "DBT_PROFILES_DIR": str(folder),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_ENV_SECRET_CORPUS": database.password,
+            "DBT_ENV_SECRET_CORPUS": database.server.password,
             "HOME": str(folder),
         },
         deadline=300.0,
