@@ -86,12 +86,6 @@ def answers(questions: Sequence[FileQuestion], content: bytes) -> int:
     return met
 
 
-@lru_cache(maxsize=8192)
-def is_met(question: FileQuestion, path: PurePosixPath, content: bytes) -> bool:
-    """Return whether an edited file meets the question: it is asked once for each of its states."""
-    return question.is_met_by(path, content)
-
-
 class Answers:
     """The answers about one tree's files, each asked for once."""
 

@@ -231,7 +231,7 @@ class Overlay:
             return below
         edits = self._edits.items()
         after = ((path, edit.after) for path, edit in edits if not edit.removes)
-        met = [path for path, content in after if prefilter.is_met(question, path, content)]
+        met = [path for path, content in after if question.is_met_by(path, content)]
         return merged(tuple(path for path in below if path not in self._edits), met)
 
     def _made(self) -> Iterator[PurePosixPath]:
