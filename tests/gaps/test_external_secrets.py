@@ -455,6 +455,12 @@ def test_verify_passes_when_the_cluster_is_whole(tmp_path: Path) -> None:
             "farmiq-cloud-prod/b is not synced: SecretSyncedError",
         ),
         ("externalsecrets", {"items": [row("a", minutes=121)]}, "entries-synced", "last synced"),
+        (
+            "externalsecrets",
+            {"items": [row("a", minutes=181) | {"spec": {"refreshInterval": "1h30m0s"}}]},
+            "entries-synced",
+            "last synced",
+        ),
         ("clustersecretstore", {"metadata": {"name": "s"}}, "store-ready", "no condition yet"),
         (
             "customresourcedefinition",
@@ -492,6 +498,22 @@ def test_verify_fails_when_the_cluster_says_no(
     (found,) = [each for name, _, each in _verified(kubectl) if name.endswith(probe)]
     assert found.passed is False
     assert observed in found.observed
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"refreshInterval": "1h30m0s"},
+        {"refreshInterval": "0s"},
+        {"refreshInterval": "1h0m0s", "refreshPolicy": "CreatedOnce"},
+    ],
+)
+def test_verify_passes_when_no_refresh_was_due(tmp_path: Path, spec: dict[str, str]) -> None:
+    """Three hours less a minute are two refreshes of an hour and a half; some have none at all."""
+    late = {"items": [row("a", minutes=179) | {"spec": spec}]}
+    kubectl = recorded_api(tmp_path, HEALTHY | {"externalsecrets": late})
+    (found,) = [each for name, _, each in _verified(kubectl) if name.endswith("entries-synced")]
+    assert found.passed
 
 
 def test_verify_fails_when_the_api_answers_not_found(tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from closeout.harness.cluster import Answer, Question
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+"""A part of a duration as Go writes it: a cluster says `1h0m0s` where a manifest says `1h`."""
+_NO_INTERVAL = frozenset({"CreatedOnce", "OnChange"})
+"""Policies under which the operator takes no notice of the interval."""
 _MISSED_REFRESHES = 2
 
 
@@ -98,9 +103,10 @@ def _reason(item: Answer) -> str:
 
 
 def _is_late(item: Answer) -> bool:
-    every = str(item.get("spec", {}).get("refreshInterval") or "1h")
-    seconds = int(every[:-1]) * _UNITS[every[-1]] if every[:-1].isdigit() else 0
-    if not seconds:
+    spec = item.get("spec", {})
+    parts = _DURATION.findall(str(spec.get("refreshInterval") or "1h"))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if not seconds or spec.get("refreshPolicy") in _NO_INTERVAL:
         return False
     stamp = str(item["status"].get("refreshTime") or "")
     if not stamp:
