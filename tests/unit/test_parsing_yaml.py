@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from closeout.fs.text_edit import splice
 from closeout.parsing.yaml import NodeKind, YamlError, append, documents, find
+from closeout.parsing.yaml_loader import composed
 
 COMPOSE = """\
 # Grüße aus dem Stall
@@ -136,3 +139,14 @@ def test_documents_stays_small_when_aliases_multiply() -> None:
     lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 10)]
     (top,) = documents("\n".join(lines).encode())
     assert len(top.entries) == 10
+
+
+def test_long_texts_are_not_kept_for_their_tags() -> None:
+    """Words are written again and again; a block of text is not, and there is no end of it."""
+    composed.cache_clear()
+    tracemalloc.start()
+    for number in range(100):
+        composed(b"notes: '%d %s'\n" % (number, b"x" * 100_000))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3_000_000

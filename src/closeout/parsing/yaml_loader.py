@@ -7,8 +7,8 @@ from typing import Any
 
 _MOST_COMPOSED = 4
 """Files whose nodes are kept, should somebody ask for a line."""
-_MOST_WORDS = 4096
-"""Words of documents whose tag is kept: most are written again and again."""
+_MOST_WORDS, _LONGEST_WORD = 4096, 64
+"""Words of documents whose tag is kept, and their characters: they are written again and again."""
 _MOST_NODES = 200_000
 """Nodes of a document with its aliases followed; the largest real manifest has a tenth of it."""
 
@@ -32,8 +32,13 @@ def safe_loader() -> Any:  # noqa: ANN401 - PyYAML ships no types
     import yaml  # noqa: PLC0415 - slow to import, and many runs never ask for it
 
     fastest = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    plain = fastest("")
-    resolve = lru_cache(maxsize=_MOST_WORDS)(plain.resolve)
+    anew = fastest("").resolve
+    kept = lru_cache(maxsize=_MOST_WORDS)(anew)
+
+    def resolve(kind: Any, value: str | None, implicit: Any) -> Any:  # noqa: ANN401 - as above
+        is_word = value is None or len(value) <= _LONGEST_WORD
+        return (kept if is_word else anew)(kind, value, implicit)
+
     steps = dict.fromkeys(("descend_resolver", "ascend_resolver"), lambda *_: None)
     return type("SafeLoader", (fastest,), {"resolve": staticmethod(resolve), **steps})
 

@@ -137,7 +137,7 @@ class Declared:
 
     def needs_of(self, service: str) -> tuple[Need, ...]:
         """Return what the workloads of a service read."""
-        return tuple(self.needs[place] for place in self._readers[stem(service, self.project)])
+        return tuple(self.needs[at] for at in self._readers.get(stem(service, self.project), ()))
 
     @cached_property
     def _readers(self) -> Mapping[str, list[int]]:
@@ -149,8 +149,8 @@ class Declared:
 
     def secrets_of(self, service: str, services: frozenset[str]) -> tuple[Found, ...]:
         """Return the ExternalSecrets that are called after a service, or that its pods read."""
-        places = {*_owned(self.secrets, services)[service]}
-        places.update(*(self._made[need.identity] for need in self.needs_of(service)))
+        places = {*_owned(self.secrets, services).get(service, ())}
+        places.update(*(self._made.get(need.identity, ()) for need in self.needs_of(service)))
         return tuple(self.secrets[place] for place in sorted(places))
 
     @property
